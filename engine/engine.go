@@ -1,0 +1,204 @@
+// Package engine is the contract between the Wirepost server and whatever stores
+// its logs: one append-only log per channel, and what is kept per user.
+//
+// The contract asks for no dense sequences and no single process, so that it can
+// be kept by a remote log as well as by an embedded store. The suite in
+// engine/enginetest checks an implementation.
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrUnavailable says that the engine cannot take writes now (disk full, a
+	// failed disk, shutting down). Nothing of the call was stored; reads go on.
+	ErrUnavailable = errors.New("storage unavailable")
+	// ErrNotFound says that a revocation names no live message.
+	ErrNotFound = errors.New("message not found")
+	// ErrClosed is answered by every method after Close.
+	ErrClosed = errors.New("engine closed")
+)
+
+// IdempotencyWindow is how long an Entry's chosen ID is remembered.
+const IdempotencyWindow = 24 * time.Hour
+
+// Engine stores logs and user records. All methods are safe for concurrent use.
+type Engine interface {
+	Log
+	Users
+	// Epoch names this store. A new or emptied store has another epoch, so a
+	// client can tell that the sequences it remembers mean nothing here.
+	Epoch() string
+	// Close waits for running calls and releases the store. Watchers get no
+	// call after it returned.
+	Close() error
+}
+
+// Log is one ordered log of records per channel.
+type Log interface {
+	// Append adds the entries in their order and returns one Result for each, in
+	// that order. On return every entry without Result.Err is durable and
+	// visible to readers, and watchers have been told. The entries of one call
+	// may share a commit with those of others. An error means that none of the
+	// entries was stored; ctx ends only the wait for a place in the queue,
+	// never the wait for an answer. Entries are not kept after the return,
+	// except for the Data slices, which nobody may change from then on.
+	Append(ctx context.Context, entries []Entry) ([]Result, error)
+
+	// Read returns live records after a sequence, oldest first: at most
+	// maxRecords, and no further record once their data exceeds maxBytes (so
+	// always at least one, if there is one).
+	Read(channel string, after uint64, maxRecords, maxBytes int) (Page, error)
+
+	// Bounds describes a channel; a channel never written to has zero bounds.
+	Bounds(channel string) (Bounds, error)
+
+	// Count is the number of live messages (not revocations) after a sequence.
+	Count(channel string, after uint64) (int, error)
+
+	// Trim removes every record up to and including through, as retention does:
+	// readers that were behind it are told by Page.Lost. Sequences go on.
+	Trim(channel string, through uint64) error
+
+	// Watch tells w of every record appended to the channel from now on, and
+	// returns the head: w gets exactly the records after it. A watcher is
+	// compared by identity; watching twice is an error of the caller.
+	Watch(channel string, w Watcher) (head uint64, err error)
+	// Unwatch ends that. When it returned, w gets no further call.
+	Unwatch(channel string, w Watcher)
+}
+
+// Watcher is told of the new records of one channel, in order. A call comes
+// after the records are durable and before their Append returns. It must not
+// block and must not call the engine.
+type Watcher interface {
+	Appended(records []*Record)
+}
+
+// Record is one entry of a log. Records are shared between readers: nobody may
+// change one, or its Data.
+type Record struct {
+	Seq  uint64 // increasing per channel, from 1; may have holes
+	Prev uint64 // the sequence appended before it, fixed at append; 0 for the first
+	// Revokes is the sequence of the message that this record revoked, and 0 for
+	// a message. A revocation has the ID of the revoked message and no Data.
+	Revokes     uint64
+	Time        int64 // of the append, in ms since the epoch; never decreasing within a channel
+	Expires     int64 // end of the time to live, in ms since the epoch; 0 for none
+	ID          string
+	Key         string
+	ContentType string
+	From        string // the publishing user, if a client published it
+	Data        []byte
+}
+
+// Entry is what Append is asked to add.
+type Entry struct {
+	Channel string
+	// Revokes makes the entry a revocation of that sequence: the message is
+	// removed and a revocation record appended. Without a live message there,
+	// Result.Err is ErrNotFound. Of the other fields only Limits count then.
+	Revokes uint64
+	ID      string
+	// Idempotent says that the publisher chose ID: while an earlier append with
+	// the same ID in the same channel is younger than IdempotencyWindow, nothing
+	// is added and the Result is the earlier one's, with Duplicate set. This
+	// holds among concurrent calls and across crashes.
+	Idempotent bool
+	// Key removes the earlier live message with the same key of the channel.
+	Key         string
+	ContentType string
+	From        string
+	TTL         time.Duration // time to live from the append on; 0 for none
+	Data        []byte
+	Limits      Limits
+}
+
+// Limits is the retention that holds for a channel. A record's MaxAge is the one
+// given at its append; MaxMessages is the one given with the latest append.
+type Limits struct {
+	MaxAge      time.Duration // 0 for no limit
+	MaxMessages int           // live messages; the oldest go first; 0 for no limit
+}
+
+// Result answers one Entry.
+type Result struct {
+	Seq, Prev uint64
+	Time      int64 // ms since the epoch
+	ID        string
+	Duplicate bool
+	Err       error // of this entry alone: ErrNotFound of a revocation
+}
+
+// Page is what Read found.
+type Page struct {
+	Records []*Record
+	// Next is the sequence to read on after: the last one looked at. It is the
+	// head (or after, if that is larger) when there was nothing more.
+	Next uint64
+	// Lost says that retention (MaxAge, MaxMessages, Trim) removed records
+	// between after and the first record here (or Next, when there is none).
+	// Collapsed, revoked and expired messages are no loss.
+	Lost bool
+}
+
+// Bounds describes a channel's log.
+type Bounds struct {
+	Head   uint64 // the last sequence appended; 0 when there never was one
+	Oldest uint64 // the first live message; 0 when there is none
+	Lost   uint64 // the last sequence removed by retention; 0 when there is none
+}
+
+// Users keeps what is stored per user: read marks, memberships, devices and
+// their acknowledged cursors. The engine only stores; which value is newer is
+// the caller's business.
+type Users interface {
+	// Load returns what is stored of a user; the zero User when nothing is.
+	Load(user string) (User, error)
+	// Save applies updates in order. On return they are visible to Load; they
+	// are durable no later than any Append that starts afterwards, and at once
+	// with sync.
+	Save(updates []Update, sync bool) error
+	// Members lists users with a stored membership in the channel that come
+	// after a name in byte order, in that order, at most max.
+	Members(channel, after string, max int) ([]string, error)
+}
+
+// User is what is stored of one user. Order means nothing.
+type User struct {
+	Marks   []Mark
+	Devices []Device
+}
+
+// Mark is a user's read mark in a channel, and whether the user is a member.
+type Mark struct {
+	Channel string
+	Read    uint64
+	Member  bool
+}
+
+// Device is one device of a user. The empty name is the default device.
+type Device struct {
+	Name    string
+	Used    int64 // last connection, in ms since the epoch
+	Cursors []Cursor
+}
+
+// Cursor is the last sequence that a device acknowledged in a channel.
+type Cursor struct {
+	Channel string
+	Seq     uint64
+}
+
+// Update changes what is stored of one user. Everything named is replaced, all
+// else stays. The parts are applied in the order of the fields.
+type Update struct {
+	User          string
+	Marks         []Mark
+	RemoveMarks   []string // channels; their cursors on every device go too
+	Devices       []Device // Used, and the Cursors named
+	RemoveDevices []string // with all their cursors
+}
