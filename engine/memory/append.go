@@ -1,0 +1,123 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Append implements engine.Log. It never waits, so ctx has no effect.
+func (e *Engine) Append(_ context.Context, entries []engine.Entry) ([]engine.Result, error) {
+	e.order.Lock()
+	defer e.order.Unlock()
+	results, news, err := e.append(entries)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range news {
+		for _, w := range n.watchers {
+			w.Appended(n.records)
+		}
+	}
+	return results, nil
+}
+
+const window = int64(engine.IdempotencyWindow / time.Millisecond)
+
+// news is what the watchers of one channel are to be told.
+type news struct {
+	watchers []engine.Watcher
+	records  []*engine.Record
+}
+
+func (e *Engine) append(entries []engine.Entry) ([]engine.Result, []news, error) {
+	now, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	results := make([]engine.Result, len(entries))
+	var told []news
+	place := make(map[*log]int)
+	for i := range entries {
+		l, r := e.appendLocked(now, &entries[i], &results[i])
+		if r == nil || len(l.watchers) == 0 {
+			continue
+		}
+		at, ok := place[l]
+		if !ok {
+			at = len(told)
+			place[l] = at
+			told = append(told, news{watchers: l.watchers})
+		}
+		told[at].records = append(told[at].records, r)
+	}
+	e.fitLocked()
+	return results, told, nil
+}
+
+// appendLocked adds one entry. The record is nil when nothing was added.
+func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (*log, *engine.Record) {
+	if in.Revokes != 0 && e.mu.logs[in.Channel] == nil {
+		out.Err = engine.ErrNotFound
+		return nil, nil
+	}
+	l := e.logLocked(in.Channel)
+	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: max(now, l.time)}
+	if in.Revokes != 0 {
+		target := l.message(in.Revokes)
+		if target == nil {
+			out.Err = engine.ErrNotFound
+			return l, nil
+		}
+		r.Revokes, r.ID = in.Revokes, target.ID
+		e.removeLocked(target)
+	} else {
+		if m := l.memos[in.ID]; m != nil && in.Idempotent && r.Time-m.result.Time < window {
+			*out = m.result
+			out.Duplicate = true
+			return l, nil
+		}
+		r.ID, r.Key, r.ContentType, r.From, r.Data = in.ID, in.Key, in.ContentType, in.From, in.Data
+		if in.TTL > 0 {
+			r.Expires = r.Time + ceilMilli(in.TTL)
+		}
+		if earlier := l.keys[in.Key]; earlier != nil {
+			e.removeLocked(earlier)
+		}
+	}
+	e.addLocked(newNode(l, r, in.Limits.MaxAge))
+	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	if in.Idempotent && in.Revokes == 0 {
+		e.rememberLocked(l, *out)
+	}
+	e.limitLocked(l, in.Limits.MaxMessages)
+	return l, r
+}
+
+func newNode(l *log, r *engine.Record, maxAge time.Duration) *node {
+	n := &node{Record: r, log: l, deadline: r.Expires}
+	if maxAge > 0 {
+		end := r.Time + ceilMilli(maxAge)
+		if n.deadline == 0 || end < n.deadline {
+			n.deadline, n.aged = end, true
+		}
+	}
+	return n
+}
+
+func (e *Engine) rememberLocked(l *log, r engine.Result) {
+	if l.memos == nil {
+		l.memos = make(map[string]*memo)
+	}
+	m := &memo{log: l, result: r}
+	l.memos[r.ID] = m
+	e.mu.memos = append(e.mu.memos, m)
+	e.mu.bytes += m.size()
+}
+
+// ceilMilli rounds up, so that the shortest time to live is one millisecond.
+func ceilMilli(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

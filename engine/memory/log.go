@@ -1,0 +1,147 @@
+package memory
+
+import (
+	"slices"
+	"sort"
+	"unsafe"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// log is one channel. It stays when its records are gone, because sequences go
+// on; it is then little more than its name. All of it is guarded by Engine.mu.
+type log struct {
+	name     string
+	head     uint64
+	lost     uint64 // the last sequence removed by retention
+	time     int64  // of the last append
+	live     int    // messages among the nodes
+	nodes    []*node
+	keys     map[string]*node // the live message of each key
+	memos    map[string]*memo
+	watchers []engine.Watcher // replaced, never changed: an append may be reading it
+}
+
+// node is a record in its places: its log, the order of all appends and the heap
+// of deadlines.
+type node struct {
+	*engine.Record
+	log        *log
+	prev, next *node
+	deadline   int64 // when it goes by itself, in ms since the epoch; 0: never
+	aged       bool  // the deadline is that of the maximum age: its end is a loss
+	heap       int   // index in deadlines
+}
+
+// memo is the remembered result of an append with a chosen ID.
+type memo struct {
+	log    *log
+	result engine.Result
+}
+
+const (
+	nodeBytes = int64(unsafe.Sizeof(node{})+unsafe.Sizeof(engine.Record{})) + 16 // and its pointers
+	memoBytes = int64(unsafe.Sizeof(memo{})) + 64                                // and its map entry
+)
+
+func (n *node) size() int64 {
+	return nodeBytes + int64(len(n.ID)+len(n.Key)+len(n.ContentType)+len(n.From)+len(n.Data))
+}
+
+func (m *memo) size() int64 { return memoBytes + int64(len(m.result.ID)) }
+
+func (l *log) bounds() engine.Bounds {
+	b := engine.Bounds{Head: l.head, Lost: l.lost}
+	for _, n := range l.nodes {
+		if n.Revokes == 0 {
+			b.Oldest = n.Seq
+			break
+		}
+	}
+	return b
+}
+
+// after is the index of the first node behind a sequence.
+func (l *log) after(seq uint64) int {
+	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq > seq })
+}
+
+// message finds a live message; nil when there is none.
+func (l *log) message(seq uint64) *node {
+	i := sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq >= seq })
+	if i == len(l.nodes) || l.nodes[i].Seq != seq || l.nodes[i].Revokes != 0 {
+		return nil
+	}
+	return l.nodes[i]
+}
+
+func (e *Engine) logLocked(name string) *log {
+	l := e.mu.logs[name]
+	if l == nil {
+		l = &log{name: name}
+		e.mu.logs[name] = l
+	}
+	return l
+}
+
+func (e *Engine) addLocked(n *node) {
+	l := n.log
+	l.nodes = append(l.nodes, n)
+	l.head, l.time = n.Seq, n.Time
+	if n.Revokes == 0 {
+		l.live++
+	}
+	if n.Key != "" {
+		if l.keys == nil {
+			l.keys = make(map[string]*node)
+		}
+		l.keys[n.Key] = n
+	}
+	e.mu.bytes += n.size()
+	e.mu.oldest.push(n)
+	e.mu.due.add(n)
+}
+
+func (e *Engine) removeLocked(n *node) {
+	l := n.log
+	if i := l.after(n.Seq) - 1; i == 0 {
+		l.nodes[0] = nil
+		l.nodes = l.nodes[1:]
+	} else {
+		l.nodes = slices.Delete(l.nodes, i, i+1)
+	}
+	if len(l.nodes) == 0 {
+		l.nodes = nil
+	}
+	if n.Revokes == 0 {
+		l.live--
+	}
+	if n.Key != "" && l.keys[n.Key] == n {
+		delete(l.keys, n.Key)
+		if len(l.keys) == 0 {
+			l.keys = nil
+		}
+	}
+	e.mu.bytes -= n.size()
+	e.mu.oldest.remove(n)
+	e.mu.due.remove(n)
+}
+
+// loseLocked removes a node as retention does.
+func (e *Engine) loseLocked(n *node) {
+	n.log.lost = max(n.log.lost, n.Seq)
+	e.removeLocked(n)
+}
+
+func (e *Engine) forgetOldestMemoLocked() {
+	m := e.mu.memos[0]
+	e.mu.memos[0] = nil
+	e.mu.memos = e.mu.memos[1:]
+	e.mu.bytes -= m.size()
+	if m.log.memos[m.result.ID] == m {
+		delete(m.log.memos, m.result.ID)
+	}
+	if len(m.log.memos) == 0 {
+		m.log.memos = nil
+	}
+}

@@ -1,0 +1,102 @@
+// Package memory keeps an engine's logs and user records in memory. What it holds
+// ends with the process; its use is for channels that need no more, for tests and
+// for programs that want no files.
+//
+// Its records have a byte budget over all channels. Over it the oldest records go
+// first, whatever channel they are in, and readers are told as they are of any
+// other retention. User records and heads of channels are outside of the budget:
+// they are small and must not be forgotten.
+package memory
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// DefaultMaxBytes is the budget when Options names none.
+const DefaultMaxBytes = 256 << 20
+
+// Options configures an Engine. The zero value works.
+type Options struct {
+	// MaxBytes is the budget for records and remembered IDs over all channels,
+	// bookkeeping included; 0 means DefaultMaxBytes.
+	MaxBytes int64
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Engine is an engine.Engine in memory. All methods are safe for concurrent use.
+// It starts no goroutine: what has expired is removed by the next call.
+type Engine struct {
+	// static after construction
+	maxBytes int64
+	now      func() time.Time
+	epoch    string
+
+	// order is held by an append until the watchers have been told, so that they
+	// hear of records in order. It is taken before mu.
+	order sync.Mutex
+
+	mu struct {
+		sync.Mutex
+		closed  bool
+		bytes   int64 // of records and memos
+		logs    map[string]*log
+		oldest  list      // every node, in the order of the appends
+		due     deadlines // every node that has a deadline
+		memos   []*memo   // every remembered ID, oldest first
+		users   map[string]*user
+		members map[string]map[string]struct{} // channel → users
+	}
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New returns an empty engine.
+func New(o Options) *Engine {
+	e := &Engine{maxBytes: o.MaxBytes, now: o.Now, epoch: rand.Text()}
+	if e.maxBytes <= 0 {
+		e.maxBytes = DefaultMaxBytes
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	e.mu.logs = make(map[string]*log)
+	e.mu.users = make(map[string]*user)
+	e.mu.members = make(map[string]map[string]struct{})
+	e.mu.oldest.init()
+	return e
+}
+
+// Epoch implements engine.Engine.
+func (e *Engine) Epoch() string { return e.epoch }
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	e.order.Lock()
+	defer e.order.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.closed {
+		return engine.ErrClosed
+	}
+	e.mu.closed = true
+	e.mu.logs, e.mu.users, e.mu.members, e.mu.memos, e.mu.due = nil, nil, nil, nil, nil
+	e.mu.oldest.init()
+	return nil
+}
+
+// enter locks the engine for one call and removes what has expired, so that the
+// call sees live records only. The caller unlocks, also when it gets an error.
+func (e *Engine) enter() (now int64, err error) {
+	e.mu.Lock()
+	if e.mu.closed {
+		return 0, engine.ErrClosed
+	}
+	now = e.now().UnixMilli()
+	e.expireLocked(now)
+	return now, nil
+}

@@ -1,0 +1,74 @@
+package memory
+
+import "github.com/wirepost/wirepost/engine"
+
+// Read implements engine.Log.
+func (e *Engine) Read(channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
+	_, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return engine.Page{}, err
+	}
+	l := e.mu.logs[channel]
+	if l == nil {
+		return engine.Page{Next: after}, nil
+	}
+	nodes := l.nodes[l.after(after):]
+	page := engine.Page{Next: max(after, l.head), Lost: after < l.lost}
+	for i, bytes := 0, 0; i < len(nodes); i++ {
+		if i == max(maxRecords, 1) || bytes > maxBytes && i > 0 {
+			nodes = nodes[:i]
+			break
+		}
+		bytes += len(nodes[i].Data)
+	}
+	if len(nodes) == 0 {
+		return page, nil
+	}
+	page.Records = make([]*engine.Record, len(nodes))
+	for i, n := range nodes {
+		page.Records[i] = n.Record
+	}
+	if last := nodes[len(nodes)-1]; last != l.nodes[len(l.nodes)-1] {
+		page.Next = last.Seq
+	}
+	return page, nil
+}
+
+// Bounds implements engine.Log.
+func (e *Engine) Bounds(channel string) (engine.Bounds, error) {
+	_, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return engine.Bounds{}, err
+	}
+	l := e.mu.logs[channel]
+	if l == nil {
+		return engine.Bounds{}, nil
+	}
+	return l.bounds(), nil
+}
+
+// Count implements engine.Log.
+func (e *Engine) Count(channel string, after uint64) (int, error) {
+	_, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	l := e.mu.logs[channel]
+	if l == nil {
+		return 0, nil
+	}
+	nodes := l.nodes[l.after(after):]
+	if l.live == len(l.nodes) {
+		return len(nodes), nil
+	}
+	count := 0
+	for _, n := range nodes {
+		if n.Revokes == 0 {
+			count++
+		}
+	}
+	return count, nil
+}

@@ -1,0 +1,57 @@
+package memory
+
+// expireLocked removes what is due: records, and IDs that need not be remembered
+// any more. IDs go in the order of their appends, so after the clock jumped back
+// one may stay a little longer; appendLocked looks at its age.
+func (e *Engine) expireLocked(now int64) {
+	for len(e.mu.due) > 0 && e.mu.due[0].deadline <= now {
+		if n := e.mu.due[0]; n.aged {
+			e.loseLocked(n)
+		} else {
+			e.removeLocked(n)
+		}
+	}
+	for len(e.mu.memos) > 0 && e.mu.memos[0].result.Time+window <= now {
+		e.forgetOldestMemoLocked()
+	}
+}
+
+// limitLocked removes the oldest messages over a channel's limit, and with each
+// the revocations before it.
+func (e *Engine) limitLocked(l *log, maxMessages int) {
+	if maxMessages <= 0 {
+		return
+	}
+	for l.live > maxMessages {
+		e.loseLocked(l.nodes[0])
+	}
+}
+
+// fitLocked removes the oldest of everything until the rest fits the budget.
+func (e *Engine) fitLocked() {
+	for e.mu.bytes > e.maxBytes {
+		n := e.mu.oldest.front()
+		switch {
+		case len(e.mu.memos) > 0 && (n == nil || e.mu.memos[0].result.Time < n.Time):
+			e.forgetOldestMemoLocked()
+		case n != nil:
+			e.loseLocked(n)
+		default:
+			return
+		}
+	}
+}
+
+// Trim implements engine.Log.
+func (e *Engine) Trim(channel string, through uint64) error {
+	_, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	l := e.mu.logs[channel]
+	for l != nil && len(l.nodes) > 0 && l.nodes[0].Seq <= through {
+		e.loseLocked(l.nodes[0])
+	}
+	return nil
+}

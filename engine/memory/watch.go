@@ -1,0 +1,38 @@
+package memory
+
+import (
+	"slices"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Watch implements engine.Log.
+func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
+	_, err := e.enter()
+	defer e.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	l := e.logLocked(channel)
+	l.watchers = append(slices.Clip(l.watchers), w)
+	return l.head, nil
+}
+
+// Unwatch implements engine.Log.
+func (e *Engine) Unwatch(channel string, w engine.Watcher) {
+	e.mu.Lock()
+	l := e.mu.logs[channel]
+	if l != nil {
+		if i := slices.Index(l.watchers, w); i >= 0 {
+			l.watchers = slices.Concat(l.watchers[:i], l.watchers[i+1:])
+		}
+		if l.head == 0 && len(l.watchers) == 0 {
+			delete(e.mu.logs, channel) // never written to
+		}
+	}
+	e.mu.Unlock()
+
+	// An append that took the watchers before may still be telling them.
+	e.order.Lock()
+	e.order.Unlock() //nolint:staticcheck // only waits
+}
