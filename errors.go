@@ -1,0 +1,103 @@
+package wirepost
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Code names what went wrong. It is the code of wirepost.v1 error frames, and
+// it decides the HTTP status and the close code.
+type Code string
+
+// The codes.
+const (
+	BadRequest   Code = wire.BadRequest  // 400
+	Unauthorized Code = "unauthorized"   // 401, close 4401; "forbidden" in a frame
+	Forbidden    Code = wire.Forbidden   // 403, close 4403
+	NotFound     Code = wire.NotFound    // 404
+	TooLarge     Code = wire.TooLarge    // 413, close 1009
+	RateLimited  Code = wire.RateLimited // 429, close 4429
+	Internal     Code = wire.Internal    // 500, close 1011
+	Unavailable  Code = wire.Unavailable // 503, close 1013
+)
+
+// Status is the HTTP status for the code.
+func (c Code) Status() int {
+	switch c {
+	case BadRequest:
+		return http.StatusBadRequest
+	case Unauthorized:
+		return http.StatusUnauthorized
+	case Forbidden:
+		return http.StatusForbidden
+	case NotFound:
+		return http.StatusNotFound
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case RateLimited:
+		return http.StatusTooManyRequests
+	case Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// Error is the one error type of this package: a code that programs act on and a
+// message that a client may see.
+type Error struct {
+	Code    Code
+	Field   string // the field of the request that was wrong, if one was
+	Message string
+	// RetryAfter is sent with RateLimited and Unavailable; 0 means one second.
+	RetryAfter time.Duration
+	// Status overrides the HTTP status of Code, if it is not 0.
+	Status int
+	Err    error // what caused it; never shown to a client
+}
+
+// Error tells the whole story, for logs.
+func (e *Error) Error() string {
+	s := string(e.Code) + ": "
+	if e.Field != "" {
+		s += e.Field + ": "
+	}
+	s += e.Message
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error with a message for the client.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// fieldError blames one field of a request.
+func fieldError(field, format string, args ...any) *Error {
+	return &Error{Code: BadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// AsError turns any error into an *Error: what is not one becomes Unavailable
+// when the engine said so, else Internal, with a message that gives no
+// internals away.
+func AsError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
+		return &Error{Code: Unavailable, Message: "the store takes no writes at the moment", Err: err}
+	case errors.Is(err, engine.ErrNotFound):
+		return &Error{Code: NotFound, Message: "no such message", Err: err}
+	}
+	return &Error{Code: Internal, Message: "internal error", Err: err}
+}

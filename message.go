@@ -1,0 +1,85 @@
+package wirepost
+
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Push is a message to be pushed.
+type Push struct {
+	To string // a channel; InboxOf(user) for a user
+	// Data is a JSON value, text or bytes, as ContentType says. It must not be
+	// changed afterwards.
+	Data []byte
+	// ContentType is a media type; "" means application/json. With a JSON type
+	// (also …+json) Data must be one JSON value and is kept in compact form; with
+	// a text type it must be UTF-8.
+	ContentType string
+	// Raw keeps Data of a JSON type as it is, byte for byte.
+	Raw bool
+	// ID makes the push idempotent: a repeat with the same ID to the same channel
+	// within 24 hours changes nothing and is answered as the first one was. At
+	// most 128 bytes; "" lets the server make one.
+	ID string
+	// Key, at most 128 bytes, makes the message replace the earlier live message
+	// of the channel with the same key.
+	Key string
+	// TTL is how long the message is worth delivering, in steps of a millisecond;
+	// 0 means as long as the channel keeps it.
+	TTL time.Duration
+}
+
+// Pushed answers a Push.
+type Pushed struct {
+	To  string `json:"to"`
+	ID  string `json:"id"`
+	Seq uint64 `json:"seq"`
+	// Online is how many connections were subscribed to the channel.
+	Online    int  `json:"online"`
+	Duplicate bool `json:"duplicate,omitempty"`
+}
+
+// Outcome is what became of one push of many.
+type Outcome struct {
+	Pushed
+	Err error
+}
+
+// Message is a message of a channel's log. Its JSON form is the message object of
+// the wirepost.v1 protocol.
+type Message struct {
+	Channel     string
+	Seq, Prev   uint64
+	ID          string
+	Time        time.Time // of the append
+	Expires     time.Time // zero: no time to live
+	Key         string
+	ContentType string
+	From        string // the publishing user; "" when a backend pushed it
+	Data        []byte // shared: not to be changed
+}
+
+func newMessage(channel string, r *engine.Record) Message {
+	m := Message{
+		Channel: channel, Seq: r.Seq, Prev: r.Prev, ID: r.ID, Time: time.UnixMilli(r.Time),
+		Key: r.Key, ContentType: r.ContentType, From: r.From, Data: r.Data,
+	}
+	if r.Expires != 0 {
+		m.Expires = time.UnixMilli(r.Expires)
+	}
+	return m
+}
+
+// MarshalJSON writes the wirepost.v1 message object.
+func (m Message) MarshalJSON() ([]byte, error) {
+	w := wire.Message{
+		Channel: m.Channel, Seq: m.Seq, Prev: m.Prev, ID: m.ID, Time: m.Time.UnixMilli(),
+		Key: m.Key, ContentType: m.ContentType, From: m.From, Data: m.Data,
+	}
+	if !m.Expires.IsZero() {
+		w.Expires = m.Expires.UnixMilli()
+	}
+	return wire.AppendMessage(nil, &w), nil
+}

@@ -1,0 +1,143 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/memory"
+)
+
+// Options configures a Server. Only one of Authenticate and VerifyToken has to be
+// set; every other zero value works.
+type Options struct {
+	// Engine stores the durable channels. The server does not close it. Nil means
+	// an engine in memory, which loses everything with the process.
+	Engine engine.Engine
+
+	// Authenticate says who sends a request, by cookie, header or whatever the
+	// program uses. An *Error decides the answer; any other error is a 401.
+	Authenticate func(*http.Request) (Identity, error)
+	// VerifyToken says whose token it is. Without Authenticate the server takes
+	// the token of a request from the Authorization header, ?token=, the cookie
+	// wirepost_token or a subprotocol entry bearer.<token>. It is also what
+	// verifies the tokens of auth frames; without it they are refused.
+	VerifyToken func(ctx context.Context, token string) (Identity, error)
+
+	// AllowOrigins lists the origins that pages may connect from, besides the
+	// server's own: "https://example.com", with * for any run of characters.
+	AllowOrigins []string
+
+	// Channels are the policies; for a channel the first that matches counts.
+	Channels []Policy
+
+	// OnConnect is called before a connection is accepted. An *Error refuses it
+	// with its status, any other error with 403.
+	OnConnect func(*http.Request, Session) error
+	// OnDisconnect is called when a session has ended, after every other callback
+	// for it has returned.
+	OnDisconnect func(Session, Ending)
+	// OnMessage gets what a plain-mode client sends, one message at a time for
+	// each session. A reply with Data is sent to that connection alone, past all
+	// logs.
+	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
+	// OnCall answers the call frames of wirepost.v1. What it returns is sent as
+	// JSON; an *Error is sent with its code, any other error as internal.
+	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
+
+	MaxMessage       int           // bytes of data in a push, and of a client's message; 0: 64 KiB
+	Heartbeat        time.Duration // 0: 25 s
+	Window           int           // unacknowledged messages per session; 0: 256
+	WindowBytes      int           // and their bytes; 0: 1 MiB
+	AckDelay         time.Duration // of the cursor ping in plain mode; 0: 1 s
+	MaxDevices       int           // per user; 0: 32
+	MaxSubscriptions int           // per session; 0: 100
+	Loops            int           // event loops; 0: one per core
+
+	Logger *slog.Logger // nil: slog.Default()
+}
+
+// Identity is who a client is and what it may do. The zero value of each list
+// allows nothing but the user's own inbox and All.
+type Identity struct {
+	User   string
+	Device string // "": the client picks one
+	// Channels the user is a member of as long as the identity lives.
+	Channels []string
+	// Subscribe and Publish list the channels, or patterns with *, that the client
+	// may use by itself. A leading * does not reach inboxes or All.
+	Subscribe []string
+	Publish   []string
+	Expires   time.Time // when the connection must be refreshed or end; zero: never
+}
+
+// Frame is a message without a log: what a plain client sent, or a reply to it.
+type Frame struct {
+	Binary bool
+	Data   []byte
+}
+
+// Ending says how a session ended: the close code (RFC 6455 §7.4, or one from
+// 4000 on) and the reason given with it.
+type Ending struct {
+	Code   int
+	Reason string
+}
+
+// complete checks the options and fills in the defaults.
+func (o *Options) complete() error {
+	if o.Authenticate == nil && o.VerifyToken == nil {
+		return fieldError("Authenticate", "set Authenticate or VerifyToken: without one of them nobody could connect")
+	}
+	for _, n := range []struct {
+		field string
+		value *int
+		zero  int
+	}{
+		{"MaxMessage", &o.MaxMessage, 64 << 10},
+		{"Window", &o.Window, 256},
+		{"WindowBytes", &o.WindowBytes, 1 << 20},
+		{"MaxDevices", &o.MaxDevices, 32},
+		{"MaxSubscriptions", &o.MaxSubscriptions, 100},
+		{"Loops", &o.Loops, runtime.GOMAXPROCS(0)},
+	} {
+		if *n.value < 0 {
+			return fieldError(n.field, "%d is negative", *n.value)
+		}
+		if *n.value == 0 {
+			*n.value = n.zero
+		}
+	}
+	for _, d := range []struct {
+		field string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"Heartbeat", &o.Heartbeat, 25 * time.Second},
+		{"AckDelay", &o.AckDelay, time.Second},
+	} {
+		if *d.value < 0 {
+			return fieldError(d.field, "%s is negative", *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+	}
+	for i, origin := range o.AllowOrigins {
+		if origin != "*" && !strings.Contains(origin, "://") {
+			return fieldError("AllowOrigins", "entry %d, %q, is no origin such as https://example.com", i, origin)
+		}
+	}
+	if o.Engine == nil {
+		o.Engine = memory.New(memory.Options{})
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return nil
+}

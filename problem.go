@@ -1,0 +1,53 @@
+package wirepost
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+)
+
+// Problem is an error as a backend sees it: problem details, RFC 9457.
+type Problem struct {
+	Type       string `json:"type"` // always "about:blank": Code says more than a link would
+	Title      string `json:"title"`
+	Status     int    `json:"status"`
+	Detail     string `json:"detail"`
+	Code       Code   `json:"code"`
+	Field      string `json:"field,omitempty"`
+	RetryAfter int    `json:"retry_after,omitempty"` // seconds
+}
+
+// Problem makes the details to show for an error.
+func (e *Error) Problem() Problem {
+	status := e.Status
+	if status == 0 {
+		status = e.Code.Status()
+	}
+	p := Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: e.Message, Code: e.Code, Field: e.Field,
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		p.RetryAfter = max(1, int(math.Ceil(e.RetryAfter.Seconds())))
+	}
+	return p
+}
+
+// WriteError answers a request with an error, as application/problem+json with
+// the status of its code. Causes are not shown.
+func WriteError(w http.ResponseWriter, err error) {
+	p := AsError(err).Problem()
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="wirepost"`)
+	}
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p) //nolint:errcheck // the peer is gone
+}
