@@ -3,12 +3,12 @@ package wire
 // Error codes of wirepost.v1 error frames.
 const (
 	BadRequest  = "bad_request"
-	Forbidden    = "forbidden"
-	NotFound     = "not_found"
-	TooLarge     = "too_large"
-	RateLimited  = "rate_limited"
-	Unavailable  = "unavailable"
-	Internal     = "internal"
+	Forbidden   = "forbidden"
+	NotFound    = "not_found"
+	TooLarge    = "too_large"
+	RateLimited = "rate_limited"
+	Unavailable = "unavailable"
+	Internal    = "internal"
 )
 
 // Close codes: those of RFC 6455 §7.4.1 that are used here, and our own from the

@@ -1,0 +1,124 @@
+// Package wire is the client protocol wirepost.v1: JSON objects, one per text
+// frame, and the close codes. The bytes are made and read here and nowhere else.
+//
+// A connection goes like this (C client, S server):
+//
+//	S→C hello                   who you are, where each of your channels stands
+//	S→C message, message, …     what you have not acknowledged, oldest first, then live ones, inside the window
+//	C→S ack                     cumulative, per channel and device; pulls the rest
+//	C→S read                    moves the user's read mark;            S→C state to every session of the user
+//	C→S subscribe, unsubscribe, publish, call, auth (with a ref)       S→C ok | reply | error with that ref
+//	S→C revoke, gap             in their place among the messages
+//	S→C subscribed, unsubscribed                                       the backend changed a membership
+//	S→C bye                     then the close frame
+//
+// Unknown types and fields are ignored in both directions. A plain-mode
+// connection carries none of this: a message is one frame of exactly what was
+// pushed, and pongs acknowledge.
+package wire
+
+import "encoding/json"
+
+// The names a client may offer in Sec-WebSocket-Protocol.
+const (
+	ProtocolV1    = "wirepost.v1"
+	ProtocolPlain = "wirepost.plain"
+	// BearerPrefix carries a token where a page can set no header. Never echoed.
+	BearerPrefix = "bearer."
+)
+
+// Hello is the first frame of a connection.
+type Hello struct {
+	Type        string           `json:"type"`
+	Connection  string           `json:"connection"`
+	User        string           `json:"user"`
+	Device      string           `json:"device"`
+	Epoch       string           `json:"epoch"`
+	HeartbeatMS int64            `json:"heartbeat_ms"`
+	Expires     int64            `json:"expires,omitempty"` // ms since the epoch
+	Channels    map[string]Place `json:"channels"`
+}
+
+// Place is where a session stands in a channel.
+type Place struct {
+	Seq     uint64 `json:"seq"`    // the head
+	Oldest  uint64 `json:"oldest"` // the first live message, 0 for none
+	Read    uint64 `json:"read"`
+	Unread  int    `json:"unread"`
+	Resumed bool   `json:"resumed"` // everything after the starting point is still there
+}
+
+// State tells the read mark of a user.
+type State struct {
+	Type    string `json:"type"`
+	Channel string `json:"channel"`
+	Read    uint64 `json:"read"`
+	Unread  int    `json:"unread"`
+}
+
+// Revoke takes a message back.
+type Revoke struct {
+	Type    string `json:"type"`
+	Channel string `json:"channel"`
+	Seq     uint64 `json:"seq"`
+	Revoked uint64 `json:"revoked"`
+	ID      string `json:"id"`
+}
+
+// Gap tells that retention removed messages the device had not acknowledged.
+type Gap struct {
+	Type      string `json:"type"`
+	Channel   string `json:"channel"`
+	After     uint64 `json:"after"`
+	ResumedAt uint64 `json:"resumed_at"`
+}
+
+// Membership tells a change by the backend: subscribed or unsubscribed.
+type Membership struct {
+	Type    string `json:"type"`
+	Channel string `json:"channel"`
+}
+
+// Bye announces a close frame.
+type Bye struct {
+	Type         string `json:"type"`
+	Code         int    `json:"code"`
+	Reason       string `json:"reason"`
+	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+}
+
+// OK answers a command. Which fields are set depends on the command.
+type OK struct {
+	Type      string          `json:"type"`
+	Ref       json.RawMessage `json:"ref,omitempty"`
+	ID        string          `json:"id,omitempty"`
+	Seq       *uint64         `json:"seq,omitempty"`
+	Duplicate bool            `json:"duplicate,omitempty"`
+	Oldest    *uint64         `json:"oldest,omitempty"`
+	Resumed   *bool           `json:"resumed,omitempty"`
+	Expires   int64           `json:"expires,omitempty"`
+}
+
+// Reply answers a call.
+type Reply struct {
+	Type string          `json:"type"`
+	Ref  json.RawMessage `json:"ref,omitempty"`
+	Data json.RawMessage `json:"data"`
+}
+
+// Error answers a command that failed, or a frame that made no sense.
+type Error struct {
+	Type    string          `json:"type"`
+	Ref     json.RawMessage `json:"ref,omitempty"`
+	Code    string          `json:"code"`
+	Message string          `json:"message"`
+}
+
+// Encode writes any frame but a message, whose encoding is AppendMessage.
+func Encode(frame any) []byte {
+	b, err := json.Marshal(frame)
+	if err != nil {
+		panic("wire: a frame that cannot be encoded: " + err.Error())
+	}
+	return b
+}
