@@ -1,0 +1,238 @@
+package auth
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wirepost/wirepost"
+)
+
+// testKeys has one key of each kind.
+type testKeys struct {
+	rsa, otherRSA *rsa.PrivateKey
+	ec            *ecdsa.PrivateKey
+	ed            ed25519.PrivateKey
+}
+
+var makeTestKeys = sync.OnceValues(func() (*testKeys, error) {
+	k := &testKeys{}
+	var err1, err2, err3, err4 error
+	k.rsa, err1 = rsa.GenerateKey(rand.Reader, 2048)
+	k.otherRSA, err2 = rsa.GenerateKey(rand.Reader, 2048)
+	k.ec, err3 = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, k.ed, err4 = ed25519.GenerateKey(rand.Reader)
+	return k, errors.Join(err1, err2, err3, err4)
+})
+
+func newTestKeys(t *testing.T) *testKeys {
+	t.Helper()
+	k, err := makeTestKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func kid(id string) map[string]any { return map[string]any{"kid": id} }
+
+func (k *testKeys) rsaPEM(t *testing.T) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(&k.rsa.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// set writes a key set of the keys named; each name is also its key's id.
+func (k *testKeys) set(t *testing.T, names ...string) []byte {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	list := []jwk{}
+	for _, name := range names {
+		switch name {
+		case "ec":
+			point, err := k.ec.PublicKey.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, jwk{Kty: "EC", Crv: "P-256", Kid: name, Alg: es256, X: encode(point[1:33]), Y: encode(point[33:])})
+		case "ed":
+			list = append(list, jwk{Kty: "OKP", Crv: "Ed25519", Kid: name, X: encode(k.ed.Public().(ed25519.PublicKey))})
+		default:
+			list = append(list, jwk{
+				Kty: "RSA", Kid: name, Use: "sig", N: encode(k.rsa.N.Bytes()), E: encode(big.NewInt(int64(k.rsa.E)).Bytes()),
+			})
+		}
+	}
+	data, err := json.Marshal(map[string]any{"keys": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func (k *testKeys) file(t *testing.T, names ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(path, k.set(t, names...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// issuer is an http.RoundTripper that answers with a key set, and counts.
+type issuer struct {
+	mu      sync.Mutex
+	body    []byte
+	status  int
+	fetches int
+	delay   time.Duration
+}
+
+func (i *issuer) RoundTrip(*http.Request) (*http.Response, error) {
+	time.Sleep(i.delay)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.fetches++
+	return &http.Response{
+		StatusCode: i.status, Status: http.StatusText(i.status),
+		Body: io.NopCloser(strings.NewReader(string(i.body))),
+	}, nil
+}
+
+func (i *issuer) answer(status int, body []byte) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.status, i.body = status, body
+}
+
+func (i *issuer) count() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.fetches
+}
+
+func TestKeySetRefresh(t *testing.T) {
+	keys := newTestKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		source := &issuer{status: 200, body: keys.set(t, "old"), delay: time.Second}
+		v := newVerifier(t, Options{JWKS: "https://id.example/keys", Client: &http.Client{Transport: source}})
+		verify := func(id string) error {
+			token := makeToken(t, jwt.SigningMethodRS256, keys.rsa, kid(id), map[string]any{"sub": "42", "exp": in(time.Hour)})
+			_, err := v.Verify(t.Context(), token)
+			return err
+		}
+		check := func(when string, err error, code wirepost.Code, fetches int) {
+			t.Helper()
+			if err == nil && code != "" || err != nil && wirepost.AsError(err).Code != code {
+				t.Errorf("%s: error %v, want code %q", when, err, code)
+			}
+			if got := source.count(); got != fetches {
+				t.Errorf("%s: %d fetches, want %d", when, got, fetches)
+			}
+		}
+		source.answer(200, keys.set(t, "old", "new"))
+		check("a known key", verify("old"), "", 1)
+		check("a new key too soon", verify("new"), wirepost.Unauthorized, 1)
+
+		time.Sleep(minRefresh)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if err := verify("new"); err != nil {
+					t.Errorf("a new key: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		check("ten at once", verify("new"), "", 2)
+		check("a wrong key", verify("wrong"), wirepost.Unauthorized, 2)
+
+		time.Sleep(minRefresh)
+		source.answer(500, nil)
+		check("the issuer fails", verify("newer"), wirepost.Unavailable, 3)
+		check("keys from before stay", verify("new"), "", 3)
+		time.Sleep(minRefresh)
+		check("back-off", verify("newer"), wirepost.Unavailable, 3)
+		source.answer(200, keys.set(t, "newer"))
+		time.Sleep(minRefresh)
+		check("the issuer is back", verify("newer"), "", 4)
+		check("a removed key", verify("old"), wirepost.Unauthorized, 4)
+	})
+}
+
+func TestKeySetOverHTTP(t *testing.T) {
+	keys := newTestKeys(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) { w.Write(keys.set(t, "ed")) })
+	mux.HandleFunc("/huge", func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, maxKeySet+1)) })
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") })
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	for path, want := range map[string]string{
+		"/keys": "", "/huge": "larger", "/page": "no key set", "/missing": "404",
+	} {
+		_, err := New(Options{JWKS: server.URL + path, Client: server.Client()})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s…", path, err, want)
+		}
+	}
+}
+
+func TestParseKeySet(t *testing.T) {
+	keys := newTestKeys(t)
+	small := base64.RawURLEncoding.EncodeToString(make([]byte, 128))
+	off := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("7", 32)))
+	for _, tc := range []struct {
+		name, set string
+		want      string // part of the error
+	}{
+		{"all kinds", string(keys.set(t, "rsa", "ec", "ed")), ""},
+		{"one usable among others", `{"keys":[{"kty":"oct","k":"AA"},` + strings.TrimPrefix(string(keys.set(t, "ed")), `{"keys":[`), ""},
+		{"empty", `{"keys":[]}`, "it is empty"},
+		{"no set", `[1]`, "no key set"},
+		{"secret", `{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}`, `key "s": type "oct"`},
+		{"for encryption", `{"keys":[{"kty":"RSA","use":"enc"}]}`, "not for signatures"},
+		{"small RSA", `{"keys":[{"kty":"RSA","n":"` + small + `","e":"AQAB"}]}`, "RSA key of 0 bits"},
+		{"other curve", `{"keys":[{"kty":"EC","crv":"P-384"}]}`, "P-384 is not supported"},
+		{"off the curve", `{"keys":[{"kty":"EC","crv":"P-256","x":"` + off + `","y":"` + off + `"}]}`, "key"},
+		{"short Ed25519", `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}`, "3 bytes"},
+		{"other algorithm", strings.Replace(string(keys.set(t, "ec")), es256, "ES512", 1), "ES512 is not supported"},
+		{"too many", `{"keys":[` + strings.Repeat(`{},`, maxKeys) + `{}]}`, "101 keys"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := parseKeySet([]byte(tc.set))
+			if tc.want == "" {
+				if err != nil || len(got) == 0 {
+					t.Fatalf("got %v, %v", got, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want …%s…", err, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package auth
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wirepost/wirepost"
+)
+
+// Sign makes a token (HS256) that gives a client this identity. It refuses what
+// a Verifier would refuse: a short secret, a bad name, an identity without end.
+func Sign(secret string, id wirepost.Identity) (string, error) {
+	if len(secret) < MinSecret {
+		return "", shortSecret(secret)
+	}
+	if id.Expires.IsZero() {
+		return "", fmt.Errorf("a token needs an end")
+	}
+	c := claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Subject:   id.User,
+			IssuedAt:  jwt.NewNumericDate(time.Now()),
+			ExpiresAt: jwt.NewNumericDate(id.Expires),
+		},
+		Device: id.Device, Channels: id.Channels, Subscribe: id.Subscribe, Publish: id.Publish,
+	}
+	if err := c.checkNames(); err != nil {
+		return "", err
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(secret))
+}
+
+func shortSecret(secret string) error {
+	return fmt.Errorf("the token secret has %d bytes, HS256 needs at least %d: make one with `openssl rand -hex 32`", len(secret), MinSecret)
+}

@@ -1,0 +1,138 @@
+// Package auth says who a client is: Verifier checks the JSON Web Tokens of
+// clients (RFC 7519), Dev takes the user's name from the URL, and Sign makes a
+// token.
+//
+// A token is trusted only for the algorithm that belongs to its key: HS256 for a
+// secret, RS256, ES256 or EdDSA for a public key, as the key's type says. What
+// the token's own header claims never widens that.
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/wirepost/wirepost"
+)
+
+// MinSecret is the least length of an HS256 secret in bytes: a key shorter than
+// the hash can be guessed from one token (RFC 7518 §3.2).
+const MinSecret = 32
+
+// Options says which tokens are trusted. At least one of Secrets and JWKS is
+// needed.
+type Options struct {
+	Secrets []string // HS256; a token that fits any of them is good
+	JWKS    string   // http(s) URL or file of a key set (RFC 7517): RS256, ES256, EdDSA
+	// NoExpiry lets tokens live for ever that have no exp claim.
+	NoExpiry bool
+	Client   *http.Client // fetches the key set; nil: one with a timeout
+}
+
+// Verifier checks client tokens. It is safe for concurrent use.
+type Verifier struct {
+	secrets jwt.VerificationKeySet
+	keys    *keySet // nil without JWKS
+	methods []string
+	parser  *jwt.Parser
+}
+
+// New makes a Verifier. It loads the key set, so that a wrong address is known
+// before the first client comes.
+func New(o Options) (*Verifier, error) {
+	v := &Verifier{}
+	for _, secret := range o.Secrets {
+		if len(secret) < MinSecret {
+			return nil, shortSecret(secret)
+		}
+		v.secrets.Keys = append(v.secrets.Keys, []byte(secret))
+	}
+	if len(o.Secrets) > 0 {
+		v.methods = append(v.methods, hs256)
+	}
+	if o.JWKS != "" {
+		keys, err := newKeySet(o.JWKS, o.Client)
+		if err != nil {
+			return nil, err
+		}
+		v.keys = keys
+		v.methods = append(v.methods, rs256, es256, edDSA)
+	}
+	if len(v.methods) == 0 {
+		return nil, errors.New("a token secret or a key set is needed")
+	}
+	var parsing []jwt.ParserOption
+	if !o.NoExpiry {
+		parsing = append(parsing, jwt.WithExpirationRequired())
+	}
+	v.parser = jwt.NewParser(parsing...)
+	return v, nil
+}
+
+// Verify says whose token it is. Its errors are Unauthorized and tell what was
+// wrong, or Unavailable when the key that the token names could not be fetched.
+func (v *Verifier) Verify(ctx context.Context, token string) (wirepost.Identity, error) {
+	if token == "" {
+		return wirepost.Identity{}, refuse("a token is needed")
+	}
+	var c claims
+	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		return v.keysFor(ctx, t)
+	})
+	if err != nil {
+		return wirepost.Identity{}, v.explain(err, &c)
+	}
+	return c.identity()
+}
+
+// keysFor finds what may have signed a token. Only here is it decided which
+// algorithms count: those that belong to a configured kind of key.
+func (v *Verifier) keysFor(ctx context.Context, t *jwt.Token) (any, error) {
+	alg := t.Method.Alg()
+	if !slices.Contains(v.methods, alg) {
+		return nil, refuse("the token is signed with %s; allowed here: %s", alg, strings.Join(v.methods, ", "))
+	}
+	if _, found := t.Header["crit"]; found {
+		// RFC 7515 §4.1.11: extensions that are not understood must be refused.
+		return nil, refuse("the token's header asks for extensions (crit) that are not supported")
+	}
+	if alg == hs256 {
+		return v.secrets, nil
+	}
+	kid, _ := t.Header["kid"].(string)
+	return v.keys.find(ctx, kid, alg)
+}
+
+// explain makes the answer to a bad token: what was wrong with it, and nothing
+// of the keys.
+func (v *Verifier) explain(err error, c *claims) error {
+	if own, ok := errors.AsType[*wirepost.Error](err); ok {
+		return own
+	}
+	var message string
+	switch {
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		message = malformed(err)
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		message = "the token names no known signing algorithm; allowed here: " + strings.Join(v.methods, ", ")
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		message = "the token's signature is wrong"
+	case errors.Is(err, jwt.ErrTokenExpired):
+		message = "the token expired at " + stamp(c.ExpiresAt)
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		message = "the token is not valid before " + stamp(c.NotBefore)
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		message = "the token has no exp claim, which says when it ends"
+	default:
+		message = "the token is not valid"
+	}
+	return &wirepost.Error{Code: wirepost.Unauthorized, Message: message, Err: err}
+}
+
+func refuse(format string, args ...any) *wirepost.Error {
+	return wirepost.Errorf(wirepost.Unauthorized, format, args...)
+}
