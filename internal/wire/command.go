@@ -32,10 +32,10 @@ const maxRef = 64
 // ParseCommand reads a client's frame. The command keeps no reference to frame.
 // With an error the Ref is there if it could be read.
 func ParseCommand(frame []byte) (Command, error) {
-	var c Command
-	if parseAck(frame, &c) {
-		return c, nil
+	if ack, ok := parseAck(frame); ok {
+		return ack, nil
 	}
+	var c Command
 	if err := json.Unmarshal(frame, &c); err != nil {
 		return Command{Ref: salvageRef(frame)}, describe(err)
 	}
@@ -50,32 +50,31 @@ func ParseCommand(frame []byte) (Command, error) {
 
 // parseAck is the short way for what clients send most, in the form that they
 // send it: {"type":"ack","channel":"…","seq":…}.
-func parseAck(frame []byte, c *Command) bool {
+func parseAck(frame []byte) (c Command, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, []byte(`{"type":"ack","channel":"`))
 	if !ok {
-		return false
+		return c, false
 	}
 	channel, rest, ok := bytes.Cut(rest, []byte(`","seq":`))
 	if !ok || len(rest) < 2 || len(rest) > 20 || rest[len(rest)-1] != '}' || rest[0] == '0' && len(rest) > 2 {
-		return false
+		return c, false
 	}
 	var seq uint64
 	for _, d := range rest[:len(rest)-1] {
 		if d < '0' || d > '9' {
-			return false
+			return c, false
 		}
 		seq = seq*10 + uint64(d-'0')
 	}
 	for _, b := range channel {
 		if b < ' ' || b == '"' || b == '\\' {
-			return false
+			return c, false
 		}
 	}
 	if !utf8.Valid(channel) {
-		return false
+		return c, false
 	}
-	c.Type, c.Channel, c.Seq = "ack", string(channel), seq
-	return true
+	return Command{Type: "ack", Channel: string(channel), Seq: seq}, true
 }
 
 // Payload gives the data of a publish or call, with its content type settled.
