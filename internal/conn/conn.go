@@ -8,25 +8,28 @@
 // turn of a loop takes the posts, the socket events and the timers that are due,
 // and ends with a call of its Flush function, so that whatever a turn made
 // pending leaves in one write per connection.
+//
+// Start with NewLoop and Loop.Attach. The reading path: a socket (stream.go)
+// brings bytes to its endpoint (endpoint.go), whose parser (parse.go) makes
+// messages of them; close.go is the closing handshake.
 package conn
 
 import (
-	"errors"
 	"net"
 	"time"
 )
 
 // Handler is told what happens on one connection. All calls come from the
-// connection's loop, one at a time, and must not block. Slices are valid during
-// the call only.
+// connection's loop, one at a time and never from inside a method of Conn that
+// was called on it, and must not block. Slices are valid during the call only.
 type Handler interface {
 	// Message is a whole data message: unmasked, joined from its fragments, a
-	// text message checked to be UTF-8.
+	// text message checked to be UTF-8. The handler may change payload.
 	Message(binary bool, payload []byte)
-	// Pong is a pong frame, asked for or not.
+	// Pong is a pong frame, asked for or not. It may still come after Close.
 	Pong(payload []byte)
 	// Drained says that all that was written has been handed to the kernel, after
-	// a Write that returned false.
+	// a Write that returned false. There is none after Close.
 	Drained()
 	// Closed is the last call, exactly one for each connection that was attached.
 	Closed(Ending)
@@ -40,7 +43,9 @@ type Ending struct {
 	Code   int
 	Reason string
 	Local  bool
-	Err    error // what broke it, where something did
+	// Err is what broke it, where something did: the error of the socket, a
+	// *ProtocolError, or ErrCloseTimeout. It is nil after a whole handshake.
+	Err error
 }
 
 // Conn is one attached connection. Its methods may be called from its loop only
@@ -49,64 +54,31 @@ type Ending struct {
 type Conn interface {
 	// Write hands over whole frames (see AppendFrame) to be sent in this order, in
 	// as few system calls as possible. It keeps references to the frames, not
-	// copies, until they are sent; nobody may change them. It never waits: false
-	// means that some of it is still to be sent, and a Drained call will follow.
-	// Writing more before Drained is allowed and queues.
+	// copies, until they are sent; nobody may change them. The slice of them is
+	// the caller's again when Write returns. It never waits: false means that some
+	// of it is still to be sent, and a Drained call will follow. Writing more
+	// before Drained is allowed and queues. After Close it does nothing.
 	Write(frames ...[]byte) bool
-	// Unsent is the number of bytes written and not yet handed to the kernel.
+	// Unsent is the number of bytes written and not yet known to be handed to the
+	// kernel. It is an upper bound: what is being written counts until all of it
+	// is.
 	Unsent() int
 	// Close starts the closing handshake: what was written is sent, then a close
 	// frame; nothing more is handed to Message. The socket is closed when the
-	// peer's close frame came, or when CloseTimeout is over.
+	// peer's close frame came, or when CloseTimeout is over. A reason of more than
+	// 123 bytes is cut. A code that must not be sent, such as 1005, makes a close
+	// frame without one.
 	Close(code int, reason string)
-	// Abort closes the socket at once, with code in Ending.
+	// Abort closes the socket at once, with code in Ending, unless an end had
+	// begun before: that one keeps its code.
 	Abort(code int, reason string)
 	// PauseRead stops reading (TCP then slows the peer down) until ResumeRead. At
-	// most what was already read is still handed to the Handler.
+	// most what was already read is still handed to the Handler. Close ends the
+	// pause, because the peer's close frame has to be read.
 	PauseRead()
 	ResumeRead()
-	// LastRead is when bytes last came from the peer, by the loop's clock.
+	// LastRead is when bytes last came from the peer, by the loop's clock; before
+	// that, when the connection was attached.
 	LastRead() time.Time
 	RemoteAddr() net.Addr
 }
-
-// CloseTimeout is how long Close waits for the output to leave and for the
-// peer's close frame.
-const CloseTimeout = 5 * time.Second
-
-// Config is the same for all connections of a loop.
-type Config struct {
-	// MaxMessage is the largest message taken from a peer, in bytes; a longer one
-	// is refused by its header (1009), before memory is taken for it.
-	MaxMessage int
-	// Flush is called at the end of each turn of the loop that did something.
-	Flush func()
-}
-
-// Task is work posted to a loop.
-type Task interface{ Run() }
-
-// Func makes a function a Task.
-type Func func()
-
-// Run calls f.
-func (f Func) Run() { f() }
-
-// ErrLoopClosed is answered by Attach once the loop is closing.
-var ErrLoopClosed = errors.New("loop closed")
-
-// The Loop's methods (loop.go), safe for use from any goroutine unless said
-// otherwise:
-//
-//	func NewLoop(Config) *Loop            starts its goroutine
-//	func (l *Loop) Post(Task) bool        run on the loop, in order of posting; never waits; false once closed
-//	func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error
-//	                                      serve an upgraded connection; early are bytes that came behind
-//	                                      the handshake. h runs on the loop before any other call.
-//	func (l *Loop) Now() time.Time        on the loop: the time this turn began
-//	func (l *Loop) Arm(t *Timer, d time.Duration)  on the loop: (re)schedule; earlier schedule is replaced
-//	func (l *Loop) Disarm(t *Timer)
-//	func (l *Loop) Close()                aborts what is still attached (1001), runs posted tasks, waits for every goroutine
-//
-// A Timer is embedded in its owner: it costs no goroutine and no allocation, and
-// fires up to one wheel tick (100 ms; never early) late.

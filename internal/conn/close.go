@@ -1,0 +1,169 @@
+package conn
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// CloseTimeout is how long Close waits for the output to leave and for the
+// peer's close frame.
+const CloseTimeout = 5 * time.Second
+
+// The closing handshake, whoever begins:
+//
+//	Close:      what was written ─► close frame ─► wait for the peer's ─► socket closed
+//	peer:       its close frame ─► what was written ─► echo ─► socket closed
+//	violation:  what was written ─► close frame ─► sending side shut,
+//	            bytes dropped until the peer hangs up ─► socket closed
+//	Abort, socket broke: socket closed
+//
+// All but the last end after CloseTimeout at the latest. Bytes are read to the
+// end, also where nobody looks at them: a socket that is closed with unread bytes
+// sends a reset, and that would destroy the close frame on its way to the peer.
+
+// farewell is the end of a connection, from when it has begun.
+type farewell struct {
+	timer    Timer
+	c        *endpoint
+	ending   Ending
+	sent     bool // our close frame was handed to the kernel
+	received bool // the peer's close frame came
+	deaf     bool // what still comes is dropped
+	eof      bool // nothing more comes
+}
+
+// Close implements Conn.
+func (c *endpoint) Close(code int, reason string) {
+	if c.end == nil {
+		c.startClosing(&farewell{ending: Ending{Code: code, Reason: reason, Local: true}})
+	}
+}
+
+// Abort implements Conn.
+func (c *endpoint) Abort(code int, reason string) {
+	if c.closed {
+		return
+	}
+	if c.end == nil {
+		c.end = &farewell{ending: Ending{Code: code, Reason: reason, Local: true}}
+	}
+	c.finish(true)
+}
+
+// peerClosed answers the peer's close frame with its own code, or takes it as the
+// answer to ours.
+func (c *endpoint) peerClosed(code int, reason string) {
+	if c.end == nil {
+		c.startClosing(&farewell{
+			ending:   Ending{Code: code, Reason: reason},
+			received: true,
+			deaf:     true,
+		})
+		return
+	}
+	c.end.received, c.end.deaf = true, true
+	if c.end.sent {
+		c.finish(false)
+	}
+}
+
+// violated ends a connection whose peer broke the protocol. Where frames begin in
+// what still comes is unknown, so it is dropped.
+func (c *endpoint) violated(err *ProtocolError) {
+	if c.end != nil {
+		c.end.deaf = true
+		if c.end.sent {
+			c.sock.closeWrite()
+		}
+		return
+	}
+	c.startClosing(&farewell{
+		ending: Ending{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
+		deaf:   true,
+	})
+}
+
+// startClosing queues the close frame behind what was written. The frame that
+// answers the peer's carries the code only.
+func (c *endpoint) startClosing(end *farewell) {
+	end.c, end.timer.Owner = c, end
+	c.end, c.blocked = end, false
+	c.loop.Arm(&end.timer, c.loop.closeTimeout)
+	reason := end.ending.Reason
+	if end.received {
+		reason = ""
+	}
+	c.out.add(c.loop, AppendClose(nil, end.ending.Code, reason))
+	c.sock.kick()
+	c.ResumeRead()
+}
+
+// farewellSent goes on when all output, and the close frame as the last of it, was
+// handed to the kernel.
+func (c *endpoint) farewellSent() {
+	c.end.sent = true
+	switch {
+	case c.end.received, c.end.eof:
+		c.finish(false)
+	case c.end.deaf:
+		c.sock.closeWrite()
+	}
+}
+
+// Expired ends a handshake that takes too long.
+func (f *farewell) Expired() {
+	if !f.received {
+		f.failed(ErrCloseTimeout)
+	}
+	f.c.finish(true)
+}
+
+// failed keeps the first error that matters: once the peer's close frame is there,
+// the handshake is as good as done.
+func (f *farewell) failed(err error) {
+	if f.ending.Err == nil && !f.received {
+		f.ending.Err = err
+	}
+}
+
+func (c *endpoint) deaf() bool { return c.end != nil && c.end.deaf }
+
+// readFailed is told by the socket when nothing more can be read.
+func (c *endpoint) readFailed(err error) {
+	if c.closed {
+		return
+	}
+	if c.end != nil && !c.end.sent && errors.Is(err, io.EOF) {
+		// The peer said all it had to say, but may still listen.
+		c.end.eof = true
+		c.end.failed(err)
+		return
+	}
+	c.broke(err)
+}
+
+// writeFailed is told by the socket when nothing more can be written.
+func (c *endpoint) writeFailed(err error) {
+	if !c.closed {
+		c.broke(err)
+	}
+}
+
+func (c *endpoint) broke(err error) {
+	if c.end == nil {
+		c.end = &farewell{ending: Ending{Code: codeAbnormal}}
+	}
+	c.end.failed(err)
+	c.finish(true)
+}
+
+// finish closes the socket, and has Handler.Closed called later in this turn, so
+// that no handler is called from inside a call of its own.
+func (c *endpoint) finish(atOnce bool) {
+	c.closed, c.blocked = true, false
+	c.loop.Disarm(&c.end.timer)
+	c.loop.detach(c)
+	c.out.drop(c.loop)
+	c.sock.closeSocket(atOnce)
+}

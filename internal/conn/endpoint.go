@@ -1,0 +1,137 @@
+package conn
+
+import "time"
+
+// endpoint is the protocol of one connection: everything of RFC 6455 that does not
+// depend on where the bytes come from and how they leave. Every kind of socket
+// embeds one, and calls received, readFailed, sent and writeFailed on it. All of
+// it belongs to the loop.
+type endpoint struct {
+	// Static.
+	loop    *Loop
+	sock    socket
+	handler Handler
+
+	attached
+	parser  parser
+	out     outbox
+	end     *farewell     // nil until the end has begun
+	last    time.Duration // when bytes came, since the loop's start
+	blocked bool          // a Write returned false, and Drained was not called yet
+	paused  bool
+	closed  bool // the socket is closed; Handler.Closed is called, or is about to be
+}
+
+// socket is one kind of transport. Its methods are called on the loop and never
+// wait.
+type socket interface {
+	Conn
+	// begin starts reading, behind the early bytes.
+	begin(early []byte)
+	// kick says that the outbox has frames to be taken.
+	kick()
+	// readMore says that reading is wanted again.
+	readMore()
+	// closeWrite tells the peer that nothing more comes, where the transport can.
+	closeWrite()
+	// closeSocket closes it: at once, or with the transport's own farewell.
+	closeSocket(atOnce bool)
+	// base is the endpoint that the socket embeds.
+	base() *endpoint
+}
+
+func (c *endpoint) base() *endpoint { return c }
+
+// Write implements Conn.
+func (c *endpoint) Write(frames ...[]byte) bool {
+	if c.end != nil {
+		return true
+	}
+	for _, f := range frames {
+		c.out.add(c.loop, f)
+	}
+	if c.out.frames != nil {
+		c.sock.kick()
+	}
+	// The kick may have broken the connection; then nothing is left to wait for.
+	c.blocked = c.out.unsent > 0 && c.end == nil
+	return !c.blocked
+}
+
+// Unsent implements Conn.
+func (c *endpoint) Unsent() int { return c.out.unsent }
+
+// PauseRead implements Conn.
+func (c *endpoint) PauseRead() {
+	if c.end == nil {
+		c.paused = true
+	}
+}
+
+// ResumeRead implements Conn.
+func (c *endpoint) ResumeRead() {
+	if c.paused {
+		c.paused = false
+		c.sock.readMore()
+	}
+}
+
+// LastRead implements Conn.
+func (c *endpoint) LastRead() time.Time { return c.loop.start.Add(c.last) }
+
+// wantsBytes says whether the socket should go on reading.
+func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
+
+// received takes bytes that came from the peer, and changes them.
+func (c *endpoint) received(b []byte) {
+	c.last = c.loop.now.Sub(c.loop.start)
+	for !c.closed && !c.deaf() {
+		ev, rest, err := c.parser.next(b, c.loop.cfg.MaxMessage)
+		if err != nil {
+			c.violated(err)
+			break
+		}
+		if ev.op == opContinuation {
+			return
+		}
+		c.take(ev)
+		b = rest
+	}
+	c.parser.release()
+}
+
+func (c *endpoint) take(ev event) {
+	switch ev.op {
+	case OpText, OpBinary:
+		if c.end == nil {
+			c.handler.Message(ev.op == OpBinary, ev.payload)
+		}
+	case OpPing:
+		if c.end == nil {
+			c.out.addPong(c.loop, ev.payload)
+			c.sock.kick()
+		}
+	case OpPong:
+		// After Close too: the pong acknowledges what was sent before.
+		c.handler.Pong(ev.payload)
+	case OpClose:
+		c.peerClosed(ev.code, string(ev.payload))
+	}
+}
+
+// sent is told by the socket when the kernel has taken n bytes.
+func (c *endpoint) sent(n int) {
+	if c.closed {
+		return
+	}
+	if c.out.unsent -= n; c.out.unsent > 0 {
+		return
+	}
+	switch {
+	case c.end != nil:
+		c.farewellSent()
+	case c.blocked:
+		c.blocked = false
+		c.handler.Drained()
+	}
+}

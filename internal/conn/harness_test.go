@@ -1,0 +1,346 @@
+package conn
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pairFunc makes the two ends of a connection; the second one is the client's.
+type pairFunc func(t testing.TB) (server, client net.Conn)
+
+func pipePair(testing.TB) (server, client net.Conn) { return net.Pipe() }
+
+func tcpPair(t testing.TB) (server, client net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return server, client
+}
+
+func tlsPair(t testing.TB) (server, client net.Conn) {
+	t.Helper()
+	s, c := tcpPair(t)
+	client = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	server = tls.Server(s, &tls.Config{Certificates: []tls.Certificate{certificate()}})
+	failed := make(chan error, 1)
+	go func() { failed <- server.(*tls.Conn).Handshake() }()
+	if err := client.(*tls.Conn).Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return server, client
+}
+
+var certificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
+
+// env is one loop and the way to connect to it.
+type env struct {
+	testing.TB
+	loop *Loop
+	pair pairFunc
+	fake bool // time is synctest's
+}
+
+// inEnv runs a test with a loop of its own, in a synctest bubble if the pair lives
+// in memory.
+func inEnv(t *testing.T, pair pairFunc, fake bool, cfg Config, test func(*env)) {
+	t.Helper()
+	t.Parallel()
+	body := func(t *testing.T) {
+		e := &env{TB: t, loop: NewLoop(cfg), pair: pair, fake: fake}
+		if !fake {
+			e.on(func() { e.loop.closeTimeout = 300 * time.Millisecond })
+		}
+		defer e.loop.Close()
+		test(e)
+	}
+	if fake {
+		synctest.Test(t, body)
+	} else {
+		body(t)
+	}
+}
+
+// on runs f on the loop and waits for it.
+func (e *env) on(f func()) {
+	e.Helper()
+	done := make(chan struct{})
+	if !e.loop.Post(Func(func() { f(); close(done) })) {
+		e.Fatal("the loop is closed")
+	}
+	<-done
+}
+
+// attach serves a connection and returns its recorder and the client's end.
+func (e *env) attach(early ...byte) (*recorder, *rawClient) {
+	e.Helper()
+	server, client := e.pair(e)
+	r := newRecorder(e)
+	if err := e.loop.Attach(server, early, r.attach); err != nil {
+		e.Fatal(err)
+	}
+	<-r.attached
+	return r, &rawClient{TB: e, Conn: client, r: bufio.NewReader(client)}
+}
+
+// gorilla serves a connection after a real handshake by an independent client.
+func (e *env) gorilla() (*recorder, *websocket.Conn) {
+	e.Helper()
+	server, client := e.pair(e)
+	r := newRecorder(e)
+	upgraded := make(chan error, 1)
+	go func() {
+		_, err := ws.Upgrade(server)
+		if err == nil {
+			err = e.loop.Attach(server, nil, r.attach)
+		}
+		upgraded <- err
+	}()
+	c, _, err := websocket.NewClient(client, &url.URL{Scheme: "ws", Host: "test", Path: "/"}, nil, 0, 0)
+	if err != nil {
+		e.Fatal(err)
+	}
+	if err := <-upgraded; err != nil {
+		e.Fatal(err)
+	}
+	<-r.attached
+	e.Cleanup(func() { c.Close() })
+	return r, c
+}
+
+// recorder is a Handler that writes down what it is told.
+type recorder struct {
+	tb       testing.TB
+	Conn     Conn
+	attached chan struct{}
+	events   chan string
+	ending   Ending // after the event closed
+
+	// What to do besides, on the loop.
+	onAttach  func()
+	onMessage func(binary bool, payload []byte)
+	onDrained func()
+	onClosed  func()
+
+	closed bool
+}
+
+func newRecorder(tb testing.TB) *recorder {
+	return &recorder{tb: tb, attached: make(chan struct{}), events: make(chan string, 1<<16)}
+}
+
+func (r *recorder) attach(c Conn) Handler {
+	r.Conn = c
+	if r.onAttach != nil {
+		r.onAttach()
+	}
+	close(r.attached)
+	return r
+}
+
+func (r *recorder) record(format string, args ...any) {
+	if r.closed {
+		r.tb.Errorf("a call after Closed: "+format, args...)
+	}
+	r.events <- fmt.Sprintf(format, args...)
+}
+
+func (r *recorder) Message(binary bool, payload []byte) {
+	kind := "text"
+	if binary {
+		kind = "binary"
+	}
+	if r.onMessage != nil {
+		r.onMessage(binary, payload)
+	}
+	r.record("%s %q", kind, payload)
+}
+
+func (r *recorder) Pong(payload []byte) { r.record("pong %q", payload) }
+
+func (r *recorder) Drained() {
+	if r.onDrained != nil {
+		r.onDrained()
+	}
+	r.record("drained")
+}
+
+func (r *recorder) Closed(e Ending) {
+	r.ending = e
+	side := "peer"
+	if e.Local {
+		side = "local"
+	}
+	r.record("closed %d %q %s", e.Code, e.Reason, side)
+	r.closed = true
+	if r.onClosed != nil {
+		r.onClosed()
+	}
+}
+
+// next is the next thing the handler was told.
+func (r *recorder) next() string {
+	r.tb.Helper()
+	select {
+	case e := <-r.events:
+		return e
+	case <-time.After(20 * time.Second):
+		r.tb.Fatal("nothing happened")
+		return ""
+	}
+}
+
+func (r *recorder) expect(want ...string) {
+	r.tb.Helper()
+	for _, w := range want {
+		if got := r.next(); got != w {
+			r.tb.Fatalf("got %s, want %s", got, w)
+		}
+	}
+}
+
+// none fails if the handler was told anything else.
+func (r *recorder) none() {
+	r.tb.Helper()
+	select {
+	case e := <-r.events:
+		r.tb.Fatalf("unexpected: %s", e)
+	default:
+	}
+}
+
+// rawClient speaks bytes.
+type rawClient struct {
+	testing.TB
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *rawClient) send(frames ...[]byte) {
+	c.Helper()
+	for _, f := range frames {
+		if _, err := c.Conn.Write(f); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// frame reads a server's frame, and checks how it is made.
+func (c *rawClient) frame() (op byte, payload []byte) {
+	c.Helper()
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	h, err := ws.ReadHeader(c.r)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if h.Masked || !h.Fin || h.Rsv != 0 {
+		c.Fatalf("a server must not send %+v", h)
+	}
+	payload = make([]byte, h.Length)
+	if _, err := io.ReadFull(c.r, payload); err != nil {
+		c.Fatal(err)
+	}
+	return byte(h.OpCode), payload
+}
+
+func (c *rawClient) expect(op byte, payload string) {
+	c.Helper()
+	gotOp, got := c.frame()
+	if gotOp != op || string(got) != payload {
+		c.Fatalf("got frame %d %q, want %d %q", gotOp, got, op, payload)
+	}
+}
+
+// expectClose reads a close frame with this code; 0 means none.
+func (c *rawClient) expectClose(code int) {
+	c.Helper()
+	op, payload := c.frame()
+	if op != OpClose {
+		c.Fatalf("got frame %d %q, want close", op, payload)
+	}
+	got := 0
+	if len(payload) > 0 {
+		got = int(payload[0])<<8 | int(payload[1])
+	}
+	if got != code {
+		c.Fatalf("close code %d, want %d", got, code)
+	}
+}
+
+// expectEOF checks that nothing more comes and that the connection ended in order,
+// not with a reset.
+func (c *rawClient) expectEOF() {
+	c.Helper()
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	rest, err := io.ReadAll(c.r)
+	if len(rest) > 0 || err != nil {
+		c.Fatalf("got %q and %v, want the end", rest, err)
+	}
+}
+
+// masked makes a client's frame. first is the first byte: FIN, RSV and opcode.
+func masked(first byte, payload string) []byte {
+	b := AppendFrame(nil, OpText, []byte(payload))
+	header := len(b) - len(payload)
+	mask := [4]byte{0x5A, 0x01, 0xFF, 0xC3}
+	out := append([]byte{first, b[1] | maskBit}, b[2:header]...)
+	out = append(out, mask[:]...)
+	body := []byte(payload)
+	ws.Cipher(body, mask, 0)
+	return append(out, body...)
+}
+
+func textFrame(payload string) []byte   { return masked(finBit|OpText, payload) }
+func binaryFrame(payload string) []byte { return masked(finBit|OpBinary, payload) }
+func controlFrame(op byte, payload string) []byte {
+	return masked(finBit|op, payload)
+}
+
+func closeFrame(code int, reason string) []byte {
+	return controlFrame(OpClose, string([]byte{byte(code >> 8), byte(code)})+reason)
+}
+
+func serverText(s string) []byte { return AppendFrame(nil, OpText, []byte(s)) }

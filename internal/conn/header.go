@@ -1,0 +1,68 @@
+package conn
+
+import "encoding/binary"
+
+// header is the head of a frame that passed every check that needs no more than
+// the head itself.
+type header struct {
+	op     byte
+	fin    bool
+	length uint64
+	mask   [4]byte
+}
+
+// parseHeader reads the head of a client's frame; n is its size, and 0 while b
+// does not hold all of it.
+func parseHeader(b []byte) (h header, n int, err *ProtocolError) {
+	if len(b) < 2 {
+		return h, 0, nil
+	}
+	h.op, h.fin = b[0]&0x0F, b[0]&finBit != 0
+	if err := checkHead(b[0], b[1]); err != nil {
+		return h, 0, err
+	}
+	if h.length, n, err = parseLength(b); n == 0 || len(b) < n+4 {
+		return h, 0, err
+	}
+	h.mask = [4]byte(b[n:])
+	return h, n + 4, nil
+}
+
+// checkHead checks the first two bytes of a frame.
+func checkHead(first, second byte) *ProtocolError {
+	op := first & 0x0F
+	switch {
+	case first&rsvBits != 0:
+		return errReserved
+	case op > OpBinary && op < OpClose, op > OpPong:
+		return errOpcode
+	case isControl(op) && first&finBit == 0:
+		return errFragmented
+	case isControl(op) && second&^maskBit > maxControl:
+		return errControlLength
+	case second&maskBit == 0:
+		return errUnmasked
+	}
+	return nil
+}
+
+// parseLength reads the payload's length and returns where the mask begins; n is 0
+// while b does not hold all of it, and with an error.
+func parseLength(b []byte) (length uint64, n int, err *ProtocolError) {
+	switch short := b[1] &^ maskBit; {
+	case short <= 125:
+		return uint64(short), 2, nil
+	case short == 126 && len(b) >= 4:
+		if length = uint64(binary.BigEndian.Uint16(b[2:])); length <= 125 {
+			return 0, 0, errLength
+		}
+		return length, 4, nil
+	case short == 127 && len(b) >= 10:
+		// The most significant bit must be 0 (RFC 6455 §5.2).
+		if length = binary.BigEndian.Uint64(b[2:]); length <= 0xFFFF || length>>63 != 0 {
+			return 0, 0, errLength
+		}
+		return length, 10, nil
+	}
+	return 0, 0, nil
+}

@@ -1,0 +1,217 @@
+package conn
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config is the same for all connections of a loop.
+type Config struct {
+	// MaxMessage is the largest message taken from a peer, in bytes; a longer one
+	// is refused by its header (1009), before memory is taken for it. 0 means
+	// 64 KiB.
+	MaxMessage int
+	// Flush is called at the end of each turn of the loop that did something.
+	Flush func()
+}
+
+const defaultMaxMessage = 64 << 10
+
+// Task is work posted to a loop.
+type Task interface{ Run() }
+
+// Func makes a function a Task.
+type Func func()
+
+// Run calls f.
+func (f Func) Run() { f() }
+
+// Loop is one goroutine and the connections that belong to it. Post, Attach and
+// Close are safe for use from any goroutine; the other methods may be called on
+// the loop only: by tasks, handlers, timers and Flush.
+type Loop struct {
+	// Static.
+	cfg    Config
+	start  time.Time
+	poller poller
+	// closeTimeout is CloseTimeout but in tests.
+	closeTimeout time.Duration
+	wg           sync.WaitGroup // the loop's goroutine, and all that its sockets start
+
+	mu struct {
+		sync.Mutex
+		posts    []Task
+		refusing bool // no connection is attached any more
+		closed   bool // no task is taken any more
+	}
+
+	// Owned by the loop.
+	now     time.Time
+	wheel   wheel
+	first   *endpoint // of the attached ones
+	ended   []*endpoint
+	late    []turnEnder
+	taken   []Task // scratch of takePosts
+	lists   [][][]byte
+	closing bool
+	done    bool
+}
+
+// turnEnder has something to do when a turn is over, behind Flush.
+type turnEnder interface{ turnEnds() }
+
+// NewLoop starts a loop. It runs until Close.
+func NewLoop(cfg Config) *Loop {
+	if cfg.MaxMessage == 0 {
+		cfg.MaxMessage = defaultMaxMessage
+	}
+	if cfg.Flush == nil {
+		cfg.Flush = func() {}
+	}
+	now := time.Now()
+	l := &Loop{cfg: cfg, start: now, now: now, poller: newSignal(), closeTimeout: CloseTimeout}
+	l.wg.Go(l.run)
+	return l
+}
+
+// Now is the time this turn began.
+func (l *Loop) Now() time.Time { return l.now }
+
+// Post has t run on the loop, in the order of posting. It never waits. False means
+// that the loop is closed and t will not run; a task that was taken always runs.
+func (l *Loop) Post(t Task) bool {
+	l.mu.Lock()
+	if l.mu.closed {
+		l.mu.Unlock()
+		return false
+	}
+	l.mu.posts = append(l.mu.posts, t)
+	first := len(l.mu.posts) == 1
+	l.mu.Unlock()
+	if first {
+		l.poller.wake()
+	}
+	return true
+}
+
+// Attach serves a connection whose upgrade is done; early are the bytes that came
+// behind the handshake. h runs on the loop before any other call, and makes the
+// handler. With an error the connection stays the caller's; else it is the loop's,
+// and Handler.Closed is called in any case.
+func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error {
+	// The caller's buffer is not ours to keep, nor to unmask in.
+	early = slices.Clone(early)
+	sock := newStream(l, nc)
+	l.mu.Lock()
+	refusing := l.mu.refusing
+	l.mu.Unlock()
+	if refusing || !l.Post(Func(func() { l.attach(sock, early, h) })) {
+		return ErrLoopClosed
+	}
+	return nil
+}
+
+// Close aborts what is still attached (1001), runs what was posted, and waits for
+// every goroutine. Tasks posted by what runs meanwhile are taken at first, so that
+// handlers can clean up. It must not be called on the loop; calling it again waits
+// as well.
+func (l *Loop) Close() {
+	l.mu.Lock()
+	first := !l.mu.refusing
+	l.mu.refusing = true
+	l.mu.Unlock()
+	if first {
+		l.Post(Func(l.abortAll))
+	}
+	l.wg.Wait()
+}
+
+func (l *Loop) run() {
+	for !l.done {
+		l.turn(l.idle())
+	}
+}
+
+// idle is how long the loop may wait for something to do.
+func (l *Loop) idle() time.Duration {
+	if l.closing || len(l.ended) > 0 || len(l.late) > 0 {
+		return 0
+	}
+	return l.untilTimer()
+}
+
+// turn takes posts, then timers, then tells handlers of connections that ended,
+// and sends what all of this made pending.
+func (l *Loop) turn(wait time.Duration) {
+	l.poller.wait(wait)
+	l.now = time.Now()
+	if l.wheel.armed == 0 {
+		l.wheel.now = l.ticks() // nothing to pass on the way
+	}
+	if l.closing {
+		// The last turn. What was posted until now has run when it is over.
+		l.done = true
+		l.refusePosts()
+	}
+	did := l.runPosts()
+	did = l.wheel.advance(l.ticks()) || did
+	did = l.tellEnded() || did
+	if did {
+		l.cfg.Flush()
+	}
+	l.endTurn()
+	for l.done && l.tellEnded() {
+		// What Flush ended in the last turn.
+	}
+}
+
+// runPosts runs what was posted before it began.
+func (l *Loop) runPosts() bool {
+	l.mu.Lock()
+	posts := l.mu.posts
+	l.mu.posts = l.taken[:0]
+	l.mu.Unlock()
+	for i, t := range posts {
+		posts[i] = nil
+		t.Run()
+	}
+	l.taken = posts
+	if cap(posts) > maxScratch {
+		l.taken = nil
+	}
+	return len(posts) > 0
+}
+
+// maxScratch is the longest list of tasks that is kept for the next turn.
+const maxScratch = 4096
+
+// tellEnded calls Closed of the connections that ended. Doing that here keeps the
+// call out of the handler's own ones.
+func (l *Loop) tellEnded() bool {
+	if len(l.ended) == 0 {
+		return false
+	}
+	for i := 0; i < len(l.ended); i++ { // it may grow
+		c := l.ended[i]
+		l.ended[i] = nil
+		c.handler.Closed(c.end.ending)
+	}
+	l.ended = l.ended[:0]
+	return true
+}
+
+func (l *Loop) endTurn() {
+	for i, s := range l.late {
+		l.late[i] = nil
+		s.turnEnds()
+	}
+	l.late = l.late[:0]
+}
+
+func (l *Loop) refusePosts() {
+	l.mu.Lock()
+	l.mu.closed = true
+	l.mu.Unlock()
+}

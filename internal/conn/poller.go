@@ -1,0 +1,50 @@
+package conn
+
+import "time"
+
+// poller is where a loop waits.
+type poller interface {
+	// wait returns after d (never, if it is negative), or once wake was called
+	// since it last returned. It may return early.
+	wait(d time.Duration)
+	// wake may be called from any goroutine, and never waits.
+	wake()
+}
+
+// signal is the poller of a loop that has no sockets to watch.
+type signal struct {
+	woken chan struct{}
+	timer *time.Timer
+}
+
+func newSignal() *signal {
+	s := &signal{woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	s.timer.Stop()
+	return s
+}
+
+func (s *signal) wait(d time.Duration) {
+	switch {
+	case d < 0:
+		<-s.woken
+	case d == 0:
+		select {
+		case <-s.woken:
+		default:
+		}
+	default:
+		s.timer.Reset(d)
+		select {
+		case <-s.woken:
+			s.timer.Stop()
+		case <-s.timer.C:
+		}
+	}
+}
+
+func (s *signal) wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}

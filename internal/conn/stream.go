@@ -1,0 +1,61 @@
+package conn
+
+import (
+	"net"
+	"sync"
+)
+
+// stream is the portable socket: any net.Conn. A goroutine waits in Read while
+// bytes are wanted, and another one is in Write while there is something to send;
+// what they did they post to the loop. Each of them ends when it has posted, and
+// the loop starts the next, so that a goroutine never waits for the loop, its
+// stack never stays grown, and not reading is simply not starting.
+type stream struct {
+	endpoint
+	nc   net.Conn
+	read reading
+	send sending
+}
+
+func newStream(l *Loop, nc net.Conn) *stream {
+	s := &stream{nc: nc}
+	s.loop, s.sock = l, s
+	return s
+}
+
+// RemoteAddr implements Conn.
+func (s *stream) RemoteAddr() net.Addr { return s.nc.RemoteAddr() }
+
+func (s *stream) begin(early []byte) {
+	if len(early) > 0 {
+		s.received(early)
+	}
+	s.readMore()
+}
+
+// closeSocket closes a TLS connection at once by closing the one below, because
+// its own Close may wait for a peer that does not read. That is bounded (5 s, see
+// tls.Conn.Close), but too long for a loop.
+func (s *stream) closeSocket(atOnce bool) {
+	below, layered := s.nc.(interface{ NetConn() net.Conn })
+	switch {
+	case !layered:
+		s.nc.Close()
+	case atOnce:
+		below.NetConn().Close()
+	default:
+		s.loop.wg.Go(func() { s.nc.Close() })
+	}
+}
+
+func (s *stream) closeWrite() {
+	if half, ok := s.nc.(interface{ CloseWrite() error }); ok {
+		s.loop.wg.Go(func() { half.CloseWrite() })
+	}
+}
+
+// buffers are borrowed where many bytes come or leave; their size is that of a
+// TLS record.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+type buffer = [16 << 10]byte

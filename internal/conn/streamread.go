@@ -1,0 +1,90 @@
+package conn
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// reading is the reader's part of a stream. While busy, the rest belongs to the
+// reader's goroutine.
+type reading struct {
+	busy  bool
+	burst bool // the last read filled its buffer: more is likely there
+	n     int
+	err   error
+	big   *buffer // borrowed, else nil
+	// small is what an idle connection waits with. It holds a few acknowledgements
+	// or a short message.
+	small [256]byte
+}
+
+// burstWait is how long a reader waits for bytes with a borrowed buffer.
+const burstWait = 200 * time.Millisecond
+
+// readMore starts a reader if bytes are wanted and none is at work.
+func (s *stream) readMore() {
+	if s.read.busy || s.read.err != nil || !s.wantsBytes() {
+		return
+	}
+	s.read.busy = true
+	s.loop.wg.Go(s.readSome)
+}
+
+// readSome is one reader's life.
+func (s *stream) readSome() {
+	if !s.read.burst || !s.readBurst() {
+		s.read.n, s.read.err = s.nc.Read(s.read.small[:])
+	}
+	s.loop.Post((*readDone)(s))
+}
+
+// readBurst reads with a borrowed buffer, and says whether anything happened. If
+// the burst was over after all, the buffer does not wait for the next one.
+func (s *stream) readBurst() bool {
+	r := &s.read
+	if s.nc.SetReadDeadline(time.Now().Add(burstWait)) != nil {
+		return false
+	}
+	r.big = buffers.Get().(*buffer)
+	r.n, r.err = s.nc.Read(r.big[:])
+	if err := s.nc.SetReadDeadline(time.Time{}); r.err == nil {
+		r.err = err
+	}
+	if r.n == 0 && errors.Is(r.err, os.ErrDeadlineExceeded) {
+		s.returnBig()
+		r.err = nil
+		return false
+	}
+	return true
+}
+
+func (s *stream) returnBig() {
+	if s.read.big != nil {
+		buffers.Put(s.read.big)
+		s.read.big = nil
+	}
+}
+
+// readDone is a stream of which the reader has posted what it got.
+type readDone stream
+
+// Run takes what was read, and goes on reading.
+func (d *readDone) Run() {
+	s := (*stream)(d)
+	r := &s.read
+	r.busy = false
+	b := r.small[:]
+	if r.big != nil {
+		b = r.big[:]
+	}
+	r.burst = r.n == len(b)
+	if r.n > 0 && !s.closed {
+		s.received(b[:r.n])
+	}
+	s.returnBig()
+	if r.err != nil {
+		s.readFailed(r.err)
+	}
+	s.readMore()
+}

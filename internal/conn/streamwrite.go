@@ -1,0 +1,118 @@
+package conn
+
+import "net"
+
+// sending is the writer's part of a stream. While busy, bufs and err belong to the
+// writer's goroutine.
+type sending struct {
+	busy  bool
+	late  bool     // in loop.late
+	batch [][]byte // what the writer was given
+	bytes int      // of batch
+	bufs  net.Buffers
+	err   error
+}
+
+// maxVector is how many frames one writev takes: Go keeps a vector of that size
+// with the socket ever after.
+const maxVector = 64
+
+// kick has a writer started at the end of the turn, so that all that the turn
+// writes is one batch. Frames queued while a writer is at work are the next one.
+func (s *stream) kick() {
+	if !s.send.busy && !s.send.late {
+		s.send.late = true
+		s.loop.late = append(s.loop.late, s)
+	}
+}
+
+func (s *stream) turnEnds() {
+	w := &s.send
+	w.late = false
+	if s.closed || s.out.frames == nil {
+		return
+	}
+	w.batch = s.out.take()
+	w.bytes = 0
+	for _, f := range w.batch {
+		w.bytes += len(f)
+	}
+	w.busy = true
+	s.loop.wg.Go(s.writeBatch)
+}
+
+// writeBatch is one writer's life. It has no deadline: a peer may read as slowly as
+// it likes, and is cut by closing the socket.
+func (s *stream) writeBatch() {
+	switch s.nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		s.send.err = s.writeVectors()
+	default:
+		s.send.err = s.writeJoined()
+	}
+	s.loop.Post((*writeDone)(s))
+}
+
+func (s *stream) writeVectors() error {
+	w := &s.send
+	for rest := w.batch; len(rest) > 0; {
+		n := min(len(rest), maxVector)
+		w.bufs = rest[:n] // WriteTo consumes it
+		if _, err := w.bufs.WriteTo(s.nc); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// writeJoined makes few writes of many frames where a vector is none: over TLS each
+// write is a record and a system call.
+func (s *stream) writeJoined() error {
+	batch := s.send.batch
+	if len(batch) == 1 {
+		_, err := s.nc.Write(batch[0])
+		return err
+	}
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	fill := 0
+	for _, f := range batch {
+		for len(f) > 0 {
+			n := copy(buf[fill:], f)
+			f, fill = f[n:], fill+n
+			if fill < len(buf) {
+				continue
+			}
+			if _, err := s.nc.Write(buf[:]); err != nil {
+				return err
+			}
+			fill = 0
+		}
+	}
+	_, err := s.nc.Write(buf[:fill])
+	return err
+}
+
+// writeDone is a stream whose batch was written, or could not be.
+type writeDone stream
+
+// Run goes on with what was queued meanwhile.
+func (d *writeDone) Run() {
+	s := (*stream)(d)
+	w := &s.send
+	w.busy = false
+	s.loop.giveList(w.batch)
+	w.batch, w.bufs = nil, nil
+	if s.closed {
+		return
+	}
+	if w.err != nil {
+		s.writeFailed(w.err)
+		return
+	}
+	s.sent(w.bytes)
+	if s.out.frames != nil {
+		s.kick()
+	}
+}

@@ -1,0 +1,155 @@
+package conn
+
+import (
+	"math/bits"
+	"time"
+)
+
+// Timer is a place in its loop's timing wheel, to be embedded in its owner: it
+// costs no goroutine and no allocation. It fires up to one tick (100 ms) late and
+// never early. The zero value with an Owner is ready; it must not be copied while
+// it is armed.
+type Timer struct {
+	// Owner is told. It is set once, before the first Arm.
+	Owner Expirer
+
+	next, prev *Timer
+	at         uint32 // the tick whose slot it is in; 0 when it is not armed
+	due        uint32 // the tick to fire at, at or after at
+}
+
+// Expirer is told that its timer fired. The timer is no longer armed then.
+type Expirer interface{ Expired() }
+
+const (
+	tick = 100 * time.Millisecond
+	// wheelSize is the number of slots: 51 s, so that a heartbeat needs no second
+	// insertion. What is due later waits in the last slot and is put in again.
+	wheelSize = 512
+	// maxTicks bounds a deadline (3.4 years), so that ticks never wrap around.
+	maxTicks = 1 << 30
+)
+
+// wheel is a hashed timing wheel. Each slot is a list of timers, and holds the
+// timers of exactly one tick, because none is put further ahead than the wheel
+// goes round.
+type wheel struct {
+	slots [wheelSize]*Timer
+	used  [wheelSize / 64]uint64 // a bit for each slot that is not empty
+	now   uint32                 // the tick up to which all was done
+	armed int
+}
+
+// arm puts a timer in for a tick, or moves it there. Moving to a later tick is the
+// common case (a deadline that is pushed on and on), and costs nothing: the timer
+// stays in its slot, and is put in again when that comes round.
+func (w *wheel) arm(t *Timer, due uint32) {
+	due = max(due, w.now+1)
+	if t.at != 0 && due >= t.at {
+		t.due = due
+		return
+	}
+	w.disarm(t)
+	t.due = due
+	w.link(t)
+}
+
+func (w *wheel) disarm(t *Timer) {
+	if t.at != 0 {
+		w.unlink(t)
+	}
+}
+
+func (w *wheel) link(t *Timer) {
+	t.at = min(t.due, w.now+wheelSize-1)
+	slot := t.at % wheelSize
+	if t.next = w.slots[slot]; t.next != nil {
+		t.next.prev = t
+	}
+	w.slots[slot] = t
+	w.used[slot/64] |= 1 << (slot % 64)
+	w.armed++
+}
+
+func (w *wheel) unlink(t *Timer) {
+	slot := t.at % wheelSize
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else if w.slots[slot] = t.next; t.next == nil {
+		w.used[slot/64] &^= 1 << (slot % 64)
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	t.next, t.prev, t.at = nil, nil, 0
+	w.armed--
+}
+
+// nextTick is the first tick that has timers, when any is armed.
+func (w *wheel) nextTick() uint32 {
+	first := (w.now + 1) % wheelSize
+	word, skip := first/64, first%64
+	if rest := w.used[word] >> skip; rest != 0 {
+		return w.now + 1 + uint32(bits.TrailingZeros64(rest))
+	}
+	ahead := 64 - skip
+	for {
+		word = (word + 1) % (wheelSize / 64)
+		if w.used[word] != 0 {
+			return w.now + 1 + ahead + uint32(bits.TrailingZeros64(w.used[word]))
+		}
+		ahead += 64
+	}
+}
+
+// advance fires the timers due up to a tick, and says whether there were any.
+func (w *wheel) advance(to uint32) (fired bool) {
+	for w.armed > 0 && w.now < to {
+		next := w.nextTick()
+		if next > to {
+			break
+		}
+		w.now = next
+		fired = w.fire() || fired
+	}
+	w.now = max(w.now, to)
+	return fired
+}
+
+// fire empties the slot of the current tick. Owners may arm and disarm any timer
+// meanwhile; what they arm goes to a later slot.
+func (w *wheel) fire() (fired bool) {
+	slot := w.now % wheelSize
+	for t := w.slots[slot]; t != nil; t = w.slots[slot] {
+		w.unlink(t)
+		if t.due > w.now {
+			w.link(t)
+			continue
+		}
+		fired = true
+		t.Owner.Expired()
+	}
+	return fired
+}
+
+// Arm has t's owner told after d, by the loop's clock; an earlier schedule is
+// replaced. On the loop.
+func (l *Loop) Arm(t *Timer, d time.Duration) {
+	ticks := (max(d, 0) + l.now.Sub(l.start) + tick - 1) / tick
+	l.wheel.arm(t, uint32(min(ticks, time.Duration(l.wheel.now)+maxTicks)))
+}
+
+// Disarm takes t's schedule back, if it has one. On the loop.
+func (l *Loop) Disarm(t *Timer) { l.wheel.disarm(t) }
+
+// ticks is the number of whole ticks since the loop's start.
+func (l *Loop) ticks() uint32 { return uint32(l.now.Sub(l.start) / tick) }
+
+// untilTimer is how long to wait for the next timer; negative means for ever.
+func (l *Loop) untilTimer() time.Duration {
+	if l.wheel.armed == 0 {
+		return -1
+	}
+	next := l.start.Add(time.Duration(l.wheel.nextTick()) * tick)
+	return max(time.Until(next), 0)
+}
