@@ -1,0 +1,177 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Append implements engine.Log. It pins what the entries need, so that the
+// committer finds it in memory, and queues them.
+func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	rq := requests.Get().(*request)
+	defer rq.free()
+	rq.entries, rq.sync = entries, true
+	rq.results = make([]engine.Result, len(entries))
+
+	e.mu.Lock()
+	loaded := e.pinLocked(rq)
+	if !loaded {
+		e.mu.Unlock()
+		if err := e.load(rq); err != nil {
+			e.unpin(rq)
+			return nil, fmt.Errorf("append: %w: %w", engine.ErrUnavailable, err)
+		}
+		e.mu.Lock()
+	}
+	if err := e.submitLocked(ctx, rq); err != nil {
+		e.unpinLocked(rq)
+		e.mu.Unlock()
+		return nil, err
+	}
+	e.mu.Unlock()
+	<-rq.done
+	if rq.err != nil {
+		return nil, fmt.Errorf("append: %w", rq.err)
+	}
+	return rq.results, nil
+}
+
+// pinLocked pins what a request needs and says whether all of it is loaded.
+func (e *Engine) pinLocked(rq *request) (loaded bool) {
+	if len(rq.entries) == 1 {
+		rq.pins = rq.one[:]
+	} else {
+		rq.pins = make([]pins, len(rq.entries))
+	}
+	loaded = true
+	for i := range rq.entries {
+		in, p := &rq.entries[i], &rq.pins[i]
+		p.channel = e.mu.channels.pinLocked(in.Channel)
+		loaded = loaded && p.channel.loaded
+		if in.Revokes != 0 {
+			loaded = false // so that load warms up the message
+			continue
+		}
+		if in.Key != "" {
+			p.key = e.mu.keys.pinLocked(pairName(in.Channel, in.Key))
+			loaded = loaded && p.key.loaded
+		}
+		if in.Idempotent {
+			p.memo = e.mu.memos.pinLocked(pairName(in.Channel, in.ID))
+			loaded = loaded && p.memo.loaded
+		}
+	}
+	return loaded
+}
+
+func (e *Engine) unpin(rq *request) {
+	e.mu.Lock()
+	e.unpinLocked(rq)
+	e.mu.Unlock()
+}
+
+func (e *Engine) unpinLocked(rq *request) {
+	for i := range rq.pins {
+		p := &rq.pins[i]
+		e.mu.channels.unpinLocked(p.channel)
+		if p.key != nil {
+			e.mu.keys.unpinLocked(p.key)
+		}
+		if p.memo != nil {
+			e.mu.memos.unpinLocked(p.memo)
+		}
+	}
+}
+
+// load fills the slots that a request has pinned.
+func (e *Engine) load(rq *request) error {
+	for i := range rq.entries {
+		in, p := &rq.entries[i], &rq.pins[i]
+		if err := p.channel.fill(&e.mu.Mutex, e.loadChannel); err != nil {
+			return err
+		}
+		if in.Revokes != 0 {
+			// The committer will look at the message; here it comes into the cache.
+			if _, err := e.get(recordKey(nil, in.Channel, in.Revokes), ignore); err != nil {
+				return err
+			}
+		}
+		if p.key != nil {
+			if err := p.key.fill(&e.mu.Mutex, e.loadKeyed); err != nil {
+				return err
+			}
+		}
+		if p.memo != nil {
+			if err := p.memo.fill(&e.mu.Mutex, e.memoLoader(p.channel)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) loadChannel(name string) (c channel, err error) {
+	_, err = e.get(headKey(nil, name), func(value []byte) error {
+		c.head, err = decodeHead(value)
+		return err
+	})
+	return c, err
+}
+
+func (e *Engine) loadKeyed(pair string) (k keyed, err error) {
+	_, err = e.get(keyKey(nil, pair), func(value []byte) error {
+		k, err = decodeKeyed(value)
+		return err
+	})
+	return k, err
+}
+
+// memoLoader looks for a remembered ID on the channel's day and the one before.
+// Should a day begin before the commit, nothing is missed: whoever remembers the
+// same ID meanwhile has pinned the same slot.
+func (e *Engine) memoLoader(c *slot[channel]) func(pair string) (memo, error) {
+	return func(pair string) (m memo, err error) {
+		e.mu.Lock()
+		today := dayOf(max(e.nowMilli(), c.v.head.time))
+		e.mu.Unlock()
+		for _, day := range [...]uint32{today, today - 1} {
+			found, err := e.get(memoKey(nil, day, pair), func(value []byte) error {
+				m, err = decodeMemo(value)
+				return err
+			})
+			if found || err != nil {
+				return m, err
+			}
+		}
+		return memo{}, nil
+	}
+}
+
+// get hands the value of a key to use, if there is one.
+func (e *Engine) get(key []byte, use func(value []byte) error) (found bool, err error) {
+	value, closer, err := e.db.Get(key)
+	if err == pdb.ErrNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close()
+	if err := use(value); err != nil {
+		return false, fmt.Errorf("key %q: %w", key, err)
+	}
+	return true, nil
+}
+
+func ignore([]byte) error { return nil }

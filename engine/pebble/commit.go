@@ -1,0 +1,231 @@
+package pebble
+
+import (
+	"fmt"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// commit is the committer: the state of the one commit that is under way. All of
+// it belongs to the committer's goroutine.
+type commit struct {
+	e       *Engine
+	batch   *pdb.Batch
+	now     int64
+	sync    bool // somebody waits for the disk
+	spilled bool // part of it is in the store already
+	touched []*slot[channel]
+	late    []*slot[keyed] // pinned here, not by a request
+	told    []news
+	spare   []*staged
+	key     []byte // scratch
+	value   []byte
+}
+
+// staged is what a commit has done to a channel so far.
+type staged struct {
+	head    head
+	dirty   bool // head is not in the batch yet
+	records []*engine.Record
+}
+
+// news is what the watchers of one channel are to be told.
+type news struct {
+	watchers []engine.Watcher
+	records  []*engine.Record
+}
+
+// commits is the committer's goroutine.
+func (e *Engine) commits() {
+	defer close(e.committed)
+	c := &commit{e: e}
+	var reuse []*request
+	for {
+		taken := e.take(reuse)
+		if taken == nil {
+			return
+		}
+		c.perform(taken)
+		clear(taken)
+		reuse = taken
+	}
+}
+
+// perform makes one commit of requests and answers them.
+func (c *commit) perform(taken []*request) {
+	c.now, c.sync, c.spilled = c.e.nowMilli(), false, false
+	size := 0
+	for _, rq := range taken {
+		size += rq.size()
+	}
+	short := c.e.space.check(c.now, size)
+	c.batch = c.e.db.NewBatchWithSize(size + size/2)
+	for _, rq := range taken {
+		if short != nil && !rq.frees {
+			rq.err = short
+			continue
+		}
+		c.stage(rq)
+	}
+	err := c.write(c.sync)
+	for _, rq := range taken {
+		if err != nil {
+			rq.err = err
+		}
+	}
+	c.publish(taken, err == nil)
+	for _, rq := range taken {
+		rq.done <- struct{}{} // it belongs to its caller from here on
+	}
+}
+
+func (c *commit) stage(rq *request) {
+	c.sync = c.sync || rq.sync
+	if rq.run != nil {
+		rq.err = rq.run(c)
+		return
+	}
+	for i := range rq.entries {
+		c.append(&rq.entries[i], &rq.pins[i], &rq.results[i])
+	}
+}
+
+// touch is the channel's state in this commit.
+func (c *commit) touch(s *slot[channel]) *staged {
+	if s.v.staged != nil {
+		return s.v.staged
+	}
+	var w *staged
+	if n := len(c.spare); n > 0 {
+		w, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		w = new(staged)
+	}
+	w.head = s.v.head // only the committer writes it, so no lock
+	s.v.staged = w
+	c.touched = append(c.touched, s)
+	return w
+}
+
+// write puts the batch into the store, with the heads that belong to it.
+func (c *commit) write(sync bool) error {
+	for _, s := range c.touched {
+		if w := s.v.staged; w.dirty {
+			w.dirty = false
+			c.value = w.head.append(c.value[:0])
+			c.set(headKey(c.key[:0], s.name), c.value)
+		}
+	}
+	sync = sync && (c.spilled || !c.batch.Empty())
+	if c.batch.Empty() && !sync {
+		return c.e.fault.get()
+	}
+	if err := c.e.apply(c.batch, sync); err != nil {
+		return err // Pebble may still hold on to the batch
+	}
+	return c.batch.Close()
+}
+
+// spill puts what was staged so far into the store without waiting for the disk,
+// so that the commit can read it there. Readers don't see it before it is
+// published, and the fsync at the end of the commit covers it. It is for what is
+// rare.
+func (c *commit) spill() error {
+	if err := c.write(false); err != nil {
+		return err
+	}
+	c.spilled = true
+	c.batch = c.e.db.NewBatch()
+	return nil
+}
+
+// apply writes a batch. Pebble tells a failed write to its Logger's Fatalf and
+// then says that all is well, or panics; see fault.
+func (e *Engine) apply(b *pdb.Batch, sync bool) (err error) {
+	if err := e.fault.get(); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			e.fault.stuck.Store(true)
+			e.fault.set(fmt.Errorf("%v", p))
+			err = e.fault.get()
+		}
+	}()
+	how := pdb.NoSync
+	if sync {
+		how = pdb.Sync
+		if b.Empty() {
+			b.LogData(nil, nil) // an empty batch would not reach the disk
+		}
+	}
+	if err := b.Commit(how); err != nil {
+		e.fault.set(err)
+	}
+	return e.fault.get()
+}
+
+// publish makes a commit visible, tells the watchers and gives back the pins.
+func (c *commit) publish(taken []*request, durable bool) {
+	e := c.e
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	e.mu.Lock()
+	for _, s := range c.touched {
+		w := s.v.staged
+		if durable {
+			s.v.head = w.head
+			if len(s.v.watchers) > 0 && len(w.records) > 0 {
+				c.told = append(c.told, news{s.v.watchers, w.records})
+				w.records = nil // the watchers may keep them
+			}
+		}
+		clear(w.records)
+		w.records = w.records[:0]
+		s.v.staged = nil
+		c.spare = append(c.spare, w)
+	}
+	for _, s := range c.late {
+		e.mu.keys.unpinLocked(s)
+	}
+	for _, rq := range taken {
+		e.unpinLocked(rq)
+	}
+	e.mu.Unlock()
+	clear(c.touched)
+	clear(c.late)
+	c.touched, c.late = c.touched[:0], c.late[:0]
+
+	for _, n := range c.told {
+		for _, w := range n.watchers {
+			w.Appended(n.records)
+		}
+	}
+	clear(c.told)
+	c.told = c.told[:0]
+}
+
+func (c *commit) set(key, value []byte) {
+	c.key = key
+	_ = c.batch.Set(key, value, nil) // fails on a closed or indexed batch only
+}
+
+func (c *commit) delete(key []byte) {
+	c.key = key
+	_ = c.batch.Delete(key, nil)
+}
+
+// pinKey pins a key that no request has pinned.
+func (c *commit) pinKey(pair string) (*slot[keyed], error) {
+	e := c.e
+	e.mu.Lock()
+	s := e.mu.keys.pinLocked(pair)
+	e.mu.Unlock()
+	c.late = append(c.late, s)
+	if s.loaded {
+		return s, nil
+	}
+	return s, s.fill(&e.mu.Mutex, e.loadKeyed)
+}

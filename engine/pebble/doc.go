@@ -1,0 +1,24 @@
+// Package pebble is the embedded engine: logs and user records in one Pebble
+// store, pure Go, one directory, one process. Open is the function to know.
+//
+// # What it promises
+//
+// An append is answered when it is on disk. One goroutine commits: it takes
+// whatever has queued, gives out the sequences, writes one batch, waits for one
+// fsync, tells the watchers and then answers everyone; nothing waits for a timer.
+// Readers see a record when it is on disk and not before.
+//
+// # When the disk is full or fails
+//
+// Writes are refused with engine.ErrUnavailable, and reads go on, while less than
+// Options.MinFree is left on the disk; that much is kept back so that what was
+// accepted can be flushed and compacted. When there is space again, writes are
+// taken again, with no restart.
+//
+// A write or fsync that fails is another thing: after it nobody knows what is on
+// the disk (a second fsync may succeed and prove nothing). The engine then answers
+// every write with engine.ErrUnavailable until the process starts anew and reads
+// the log back; reads go on. An append that was refused because of the failed
+// write itself may be there after the restart, as after any crash; nothing that
+// was answered with success is missing.
+package pebble

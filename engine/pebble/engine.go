@@ -1,0 +1,143 @@
+package pebble
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Engine is an engine.Engine on a Pebble store. All methods are safe for
+// concurrent use. It runs two goroutines: the committer, which alone writes, and
+// the sweeper, which asks it to remove what has expired. Close ends both.
+type Engine struct {
+	// static after construction
+	db    *pdb.DB
+	lock  *pdb.Lock
+	log   *slog.Logger
+	now   func() time.Time
+	epoch string
+	space space // the committer's
+	fault *fault
+
+	// life is read-locked by every call, and locked by Close to wait for them.
+	life struct {
+		sync.RWMutex
+		closed bool
+	}
+
+	// telling is held by the committer from publishing a commit until its watchers
+	// have been told, and by Unwatch to wait for that. It is taken before mu.
+	telling sync.Mutex
+
+	mu struct {
+		sync.Mutex
+		channels table[channel]
+		keys     table[keyed]
+		memos    table[memo]
+
+		queue    []*request
+		queued   int           // bytes in the queue
+		room     chan struct{} // closed when the queue has been taken; nil: nobody waits
+		stopping bool
+	}
+	work      *sync.Cond // on mu: the queue is not empty, or stopping
+	committed chan struct{}
+
+	stopSweeper chan struct{}
+	swept       chan struct{}
+	memoDay     uint32 // the sweeper's: the day for which it last forgot IDs
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// channel is what is kept in memory of a channel in use.
+type channel struct {
+	head     head             // as committed; guarded by Engine.mu, written by the committer
+	watchers []engine.Watcher // guarded by Engine.mu; replaced, never changed
+
+	// owned by the committer
+	staged *staged  // nil: not touched by this commit
+	front  []uint64 // the first live messages above the floor, as far as they were looked for
+}
+
+// fault is a failure after which nothing may be written. Its zero value is none.
+type fault struct {
+	err atomic.Pointer[error]
+	// stuck says that Pebble panicked in a commit: it holds locks that its Close
+	// would wait for.
+	stuck atomic.Bool
+}
+
+func (f *fault) set(err error) { f.err.CompareAndSwap(nil, &err) }
+
+// get answers an error that wraps engine.ErrUnavailable, or nil.
+func (f *fault) get() error {
+	if err := f.err.Load(); err != nil {
+		return fmt.Errorf("%w: a write failed, a restart is needed: %w", engine.ErrUnavailable, *err)
+	}
+	return nil
+}
+
+// Epoch implements engine.Engine.
+func (e *Engine) Epoch() string { return e.epoch }
+
+// enter begins a call, which leave ends.
+func (e *Engine) enter() error {
+	e.life.RLock()
+	if e.life.closed {
+		e.life.RUnlock()
+		return engine.ErrClosed
+	}
+	return nil
+}
+
+func (e *Engine) leave() { e.life.RUnlock() }
+
+func (e *Engine) nowMilli() int64 { return e.now().UnixMilli() }
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	e.life.Lock()
+	if e.life.closed {
+		e.life.Unlock()
+		return engine.ErrClosed
+	}
+	e.life.closed = true
+	e.life.Unlock()
+
+	close(e.stopSweeper)
+	<-e.swept
+	e.mu.Lock()
+	e.mu.stopping = true
+	e.work.Signal()
+	e.mu.Unlock()
+	<-e.committed
+	return e.release()
+}
+
+// release closes the store, as far as it can be, and frees the directory.
+func (e *Engine) release() (err error) {
+	defer func() {
+		if e := e.lock.Close(); err == nil {
+			err = e
+		}
+	}()
+	if e.fault.stuck.Load() {
+		return nil // it leaks until the process ends, which a fault asks for anyway
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("close the store: %v", p)
+		}
+	}()
+	if err := e.db.Close(); err != nil && e.fault.get() == nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}

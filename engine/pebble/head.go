@@ -1,0 +1,108 @@
+package pebble
+
+import (
+	"encoding/binary"
+)
+
+// head is what is stored of a channel besides its records.
+type head struct {
+	seq    uint64 // the last one appended; 0: the channel was never written to
+	floor  uint64 // every record up to it is gone
+	purged uint64 // and up to it nothing is left of them; never above floor
+	lost   uint64 // the last one removed by retention
+	live   uint64 // messages above the floor; those past their time to live count until they are swept
+	time   int64  // of the last append
+	ends   int64  // no message that is still counted reaches its time to live before; 0: none has one
+	latest int64  // the largest deadline by age; see mixed
+	cut    int64  // the last time given to the sweeper because of age
+	mixed  bool   // deadlines do not increase with the sequence: the maximum age was changed
+	keyed  bool   // messages have keys
+}
+
+const (
+	headVersion = 1
+
+	flagMixed = 1 << 0
+	flagKeyed = 1 << 1
+)
+
+// dense says that every sequence above the floor is a message that is counted.
+func (h *head) dense() bool { return h.live == h.seq-h.floor }
+
+func (h *head) append(b []byte) []byte {
+	var flags byte
+	if h.mixed {
+		flags |= flagMixed
+	}
+	if h.keyed {
+		flags |= flagKeyed
+	}
+	b = append(b, headVersion, flags)
+	for _, n := range [...]uint64{
+		h.seq, h.floor, h.purged, h.lost, h.live,
+		uint64(h.time), uint64(h.ends), uint64(h.latest), uint64(h.cut),
+	} {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+func decodeHead(value []byte) (head, error) {
+	if len(value) < 2 || value[0] != headVersion {
+		return head{}, errDamaged
+	}
+	in := numbers{rest: value[2:]}
+	h := head{
+		seq: in.next(), floor: in.next(), purged: in.next(), lost: in.next(), live: in.next(),
+		time: int64(in.next()), ends: int64(in.next()), latest: int64(in.next()), cut: int64(in.next()),
+		mixed: value[1]&flagMixed != 0, keyed: value[1]&flagKeyed != 0,
+	}
+	if in.bad || h.floor > h.seq || h.purged > h.floor || h.live > h.seq-h.floor {
+		return head{}, errDamaged
+	}
+	return h, nil
+}
+
+// keyed is the last message with a key. It need not live any more.
+type keyed struct {
+	seq uint64 // 0: none
+	span
+}
+
+func (k keyed) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, k.seq)
+	b = binary.AppendUvarint(b, uint64(k.expires))
+	return binary.AppendUvarint(b, uint64(k.deadline))
+}
+
+func decodeKeyed(value []byte) (keyed, error) {
+	in := numbers{rest: value}
+	k := keyed{seq: in.next()}
+	k.expires, k.deadline = int64(in.next()), int64(in.next())
+	if in.bad {
+		return keyed{}, errDamaged
+	}
+	return k, nil
+}
+
+// memo is the result of an append with a chosen ID.
+type memo struct {
+	seq, prev uint64 // seq 0: none
+	time      int64
+}
+
+func (m memo) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, m.seq)
+	b = binary.AppendUvarint(b, m.seq-m.prev)
+	return binary.AppendUvarint(b, uint64(m.time))
+}
+
+func decodeMemo(value []byte) (memo, error) {
+	in := numbers{rest: value}
+	m := memo{seq: in.next()}
+	m.prev, m.time = m.seq-in.next(), int64(in.next())
+	if in.bad {
+		return memo{}, errDamaged
+	}
+	return m, nil
+}

@@ -1,0 +1,109 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// The store's keys. Names contain no control characters, so a 0 byte ends one;
+// numbers are big-endian, so that they sort.
+//
+//	m <channel> 0 <seq:8>              a record (record.go)
+//	h <channel>                        the channel's head (head.go), in the batch of every append
+//	k <channel> 0 <key>                the last message with the key: keyed, in head.go
+//	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: memo, in head.go
+//	e <channel> 0 <expires:8> <seq:8>  a message with a time to live; its value is the message's key
+//	x <time:8> <channel>               from that time on, sweep has work in the channel; no value
+//	u <user> 0 m <channel>             a read mark and membership (users.go)
+//	u <user> 0 d <device>              a device
+//	u <user> 0 c <channel> 0 <device>  a device's cursor
+//	M <channel> 0 <user>               an index of the memberships; no value
+//
+// Remembered IDs are put by the day of their append, days since 1970: two lookups
+// find one, and a whole day is forgotten by one range delete. Times are
+// milliseconds since 1970.
+const (
+	recordPrefix = 'm'
+	headPrefix   = 'h'
+	keyPrefix    = 'k'
+	memoPrefix   = 'i'
+	endPrefix    = 'e'
+	sweepPrefix  = 'x'
+	userPrefix   = 'u'
+	memberPrefix = 'M'
+
+	markPart   = 'm'
+	devicePart = 'd'
+	cursorPart = 'c'
+)
+
+// named appends a prefix and a name with its end.
+func named(b []byte, prefix byte, name string) []byte {
+	b = append(b, prefix)
+	b = append(b, name...)
+	return append(b, 0)
+}
+
+func recordKey(b []byte, channel string, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(named(b, recordPrefix, channel), seq)
+}
+
+// recordSeq is the sequence in a record's key.
+func recordSeq(key []byte) uint64 {
+	return binary.BigEndian.Uint64(key[len(key)-8:])
+}
+
+func headKey(b []byte, channel string) []byte {
+	b = append(b, headPrefix)
+	return append(b, channel...)
+}
+
+// pairName is how two names are kept in one string: a key or ID behind its channel.
+func pairName(channel, second string) string { return channel + "\x00" + second }
+
+func channelOf(pair string) string {
+	channel, _, _ := strings.Cut(pair, "\x00")
+	return channel
+}
+
+func keyKey(b []byte, pair string) []byte {
+	b = append(b, keyPrefix)
+	return append(b, pair...)
+}
+
+func memoKey(b []byte, day uint32, pair string) []byte {
+	b = append(b, memoPrefix)
+	b = binary.BigEndian.AppendUint32(b, day)
+	return append(b, pair...)
+}
+
+func endKey(b []byte, channel string, expires int64, seq uint64) []byte {
+	b = binary.BigEndian.AppendUint64(named(b, endPrefix, channel), uint64(expires))
+	return binary.BigEndian.AppendUint64(b, seq)
+}
+
+func sweepKey(b []byte, at int64, channel string) []byte {
+	b = append(b, sweepPrefix)
+	b = binary.BigEndian.AppendUint64(b, uint64(at))
+	return append(b, channel...)
+}
+
+func userKey(b []byte, user string, part byte, name string) []byte {
+	b = append(named(b, userPrefix, user), part)
+	return append(b, name...)
+}
+
+func memberKey(b []byte, channel, user string) []byte {
+	return append(named(b, memberPrefix, channel), user...)
+}
+
+// successor is the first key behind all that begin with a prefix.
+func successor(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options configures an Engine. The zero value works.
+type Options struct {
+	FS     vfs.FS           // nil: the disk
+	Logger *slog.Logger     // nil: slog.Default()
+	Now    func() time.Time // nil: time.Now
+
+	CacheBytes int64 // for blocks read; 0: 64 MiB
+	// MemTableBytes is the size of one memtable. Up to two and a half of them are
+	// in memory under load, and their logs on the disk. 0: 32 MiB.
+	MemTableBytes int
+	// MinFree is how many bytes must be free on the disk for a write to be taken.
+	// 0: 64 MiB and four memtables.
+	MinFree uint64
+	// Channels is how many channels that nobody uses stay in memory, at about
+	// 300 bytes each. 0: 100 000.
+	Channels int
+	// SweepEvery is how often expired records are removed from the disk; they are
+	// not read any more at their time anyway. 0: 5 s.
+	SweepEvery time.Duration
+}
+
+func (o *Options) complete() {
+	orInt := func(v *int, zero int) {
+		if *v <= 0 {
+			*v = zero
+		}
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	orInt(&o.MemTableBytes, 32<<20)
+	if o.MinFree == 0 {
+		o.MinFree = 64<<20 + 4*uint64(o.MemTableBytes)
+	}
+	orInt(&o.Channels, 100_000)
+	if o.SweepEvery <= 0 {
+		o.SweepEvery = 5 * time.Second
+	}
+}
+
+// Open opens the store in a directory, which it makes when there is none. A
+// directory that holds anything else is refused, and so is a store that another
+// process has open.
+func Open(dir string, o Options) (*Engine, error) {
+	o.complete()
+	e, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
+	return e, nil
+}
+
+func open(dir string, o Options) (*Engine, error) {
+	if err := o.FS.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	if err := checkForeign(o.FS, dir); err != nil {
+		return nil, err
+	}
+	lock, err := pdb.LockDirectory(dir, o.FS)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("in use by another process (%w)", err)
+	}
+	e, err := openLocked(dir, lock, o)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return e, nil
+}
+
+func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
+	epoch, err := readMark(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: new(fault),
+		space:     space{fs: o.FS, dir: dir, reserve: o.MinFree},
+		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
+	}
+	e.mu.channels.init(o.Channels)
+	e.mu.keys.init(0)
+	e.mu.memos.init(0)
+	e.work = sync.NewCond(&e.mu)
+	if e.db, err = openStore(dir, e.tune(o)); err != nil {
+		return nil, err
+	}
+	go e.commits()
+	go e.sweeps(o.SweepEvery)
+	return e, nil
+}
+
+// openStore makes an error of whatever Pebble makes of a damaged directory.
+func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
+	defer o.Cache.Unref()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, p)
+		}
+	}()
+	db, err = pdb.Open(dir, o)
+	if pdb.IsCorruptionError(err) {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return db, err
+}
+
+func (e *Engine) tune(o Options) *pdb.Options {
+	p := &pdb.Options{
+		FS:                          o.FS,
+		Lock:                        e.lock,
+		Logger:                      logger{o.Logger, e.fault},
+		Cache:                       pdb.NewCache(o.CacheBytes),
+		FormatMajorVersion:          pdb.FormatNewest,
+		MemTableSize:                uint64(o.MemTableBytes),
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               int64(2 * o.MemTableBytes),
+		MaxOpenFiles:                1000,
+	}
+	for i := range p.Levels {
+		l := &p.Levels[i]
+		l.BlockSize = 16 << 10
+		l.FilterPolicy = bloom.FilterPolicy(10) // most heads, keys and IDs asked for are not there
+		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+	}
+	p.Experimental.L0CompactionConcurrency = 2
+	return p
+}

@@ -1,0 +1,204 @@
+package pebble
+
+import (
+	"encoding/binary"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// What is removed by retention goes in two steps. The floor of the head moves at
+// once, and what is not above it counts as gone; the bytes go later, in bulk. They
+// go only below a floor that was published: a reader that misses them is then
+// certain to see the loss too.
+
+const (
+	// rangeDelete is from how many records on a range delete is cheaper than one
+	// delete each: in a memtable every range costs all readers a little.
+	rangeDelete = 1024
+	// chunk is how many records the committer looks at for one request of the
+	// sweeper, while appends wait.
+	chunk = 1000
+)
+
+// purgeSome purges a channel that has its limit, once a share of it is dead.
+func (c *commit) purgeSome(s *slot[channel]) error {
+	h := &s.v.staged.head
+	if dead := s.v.head.floor - h.purged; s.v.head.floor <= h.purged || dead < min(max(h.live/4, 16), 4*rangeDelete) {
+		return nil
+	}
+	_, err := c.purge(s)
+	return err
+}
+
+// purge removes what is left of records below the published floor.
+func (c *commit) purge(s *slot[channel]) (more bool, err error) {
+	h := &s.v.staged.head
+	from, to := h.purged, s.v.head.floor
+	if from >= to {
+		return h.purged < h.floor, nil
+	}
+	if h.keyed {
+		to = min(to, from+chunk)
+		if err := c.purgeKeys(s, from, to); err != nil {
+			return false, err
+		}
+	}
+	if to-from >= rangeDelete {
+		_ = c.batch.DeleteRange(recordKey(nil, s.name, from+1), recordKey(nil, s.name, to+1), nil)
+	} else {
+		for seq := from + 1; seq <= to; seq++ {
+			c.delete(recordKey(c.key[:0], s.name, seq))
+		}
+	}
+	h.purged, s.v.staged.dirty = to, true
+	return h.purged < h.floor, nil
+}
+
+// purgeKeys forgets the keys that still name records that will be purged.
+func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
+	if err := c.spill(); err != nil {
+		return err
+	}
+	return c.e.scan(s.name, from, to, func(seq uint64, g *glance) (bool, error) {
+		key, err := g.key()
+		if err != nil || key == "" {
+			return true, err
+		}
+		return true, c.forgetKey(s.name, key, seq)
+	})
+}
+
+// sweepEnded removes messages whose time to live has ended, at most limit.
+func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) {
+	w := s.v.staged
+	if w.head.ends == 0 || w.head.ends > c.now {
+		return false, nil
+	}
+	if err := c.spill(); err != nil {
+		return false, err
+	}
+	it, err := c.e.db.NewIter(&pdb.IterOptions{
+		LowerBound: endKey(nil, s.name, w.head.ends, 0),
+		UpperBound: successor(named(nil, endPrefix, s.name)),
+	})
+	if err != nil {
+		return false, err
+	}
+	defer it.Close()
+	w.dirty = true
+	for ok := it.First(); ok; ok = it.Next() {
+		at := it.Key()[len(it.Key())-16:]
+		expires, seq := int64(binary.BigEndian.Uint64(at)), binary.BigEndian.Uint64(at[8:])
+		w.head.ends = expires
+		if limit--; expires > c.now || limit < 0 {
+			return expires <= c.now, nil
+		}
+		if err := c.sweepOne(s, seq, expires, string(it.Value())); err != nil {
+			return false, err
+		}
+	}
+	w.head.ends = 0
+	return false, it.Error()
+}
+
+func (c *commit) sweepOne(s *slot[channel], seq uint64, expires int64, key string) error {
+	if seq <= s.v.staged.head.floor { // it went before, and is not counted any more
+		c.delete(endKey(c.key[:0], s.name, expires, seq))
+		return nil
+	}
+	if key != "" {
+		if err := c.forgetKey(s.name, key, seq); err != nil {
+			return err
+		}
+	}
+	c.remove(s, seq, span{expires: expires})
+	return nil
+}
+
+// cutAge moves the floor over the records at the start of the log that have ended,
+// at most chunk of them.
+func (c *commit) cutAge(s *slot[channel]) (more bool, err error) {
+	if err := c.spill(); err != nil {
+		return false, err
+	}
+	w, n := s.v.staged, 0
+	err = c.e.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
+		gone, loss := g.ended(c.now)
+		if more = gone && n == chunk; !gone || more {
+			return false, nil
+		}
+		n++
+		c.pass(s, seq, g, loss)
+		return true, nil
+	})
+	s.v.dropFront(0)
+	return more, err
+}
+
+// pass moves the floor over one record.
+func (c *commit) pass(s *slot[channel], seq uint64, g *glance, loss bool) {
+	w := s.v.staged
+	w.head.floor, w.dirty = seq, true
+	if g.revokes == 0 {
+		w.head.live--
+	}
+	if loss {
+		w.head.lost = max(w.head.lost, seq)
+	}
+}
+
+// Trim implements engine.Log.
+func (e *Engine) Trim(channel string, through uint64) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	s, err := e.pinChannel(channel)
+	if err != nil {
+		return err
+	}
+	defer e.unpinChannel(s)
+	err = e.do(true, true, func(c *commit) error { return c.trim(s, through) })
+	for more := true; more && err == nil; {
+		err = e.do(false, true, func(c *commit) (err error) {
+			c.touch(s)
+			more, err = c.purge(s)
+			return err
+		})
+	}
+	return err
+}
+
+func (c *commit) trim(s *slot[channel], through uint64) error {
+	w := c.touch(s)
+	through = min(through, w.head.seq)
+	if through <= w.head.floor {
+		return nil
+	}
+	if _, err := c.sweepEnded(s, int(^uint(0)>>1)); err != nil {
+		return err
+	}
+	if w.head.dense() {
+		w.head.live -= through - w.head.floor
+		w.head.lost = through
+	} else if err := c.trimSparse(s, through); err != nil {
+		return err
+	}
+	w.head.floor, w.dirty = through, true
+	s.v.dropFront(0)
+	return nil
+}
+
+func (c *commit) trimSparse(s *slot[channel], through uint64) error {
+	if err := c.spill(); err != nil {
+		return err
+	}
+	return c.e.scan(s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
+		c.pass(s, seq, g, true)
+		return true, nil
+	})
+}
+
+var _ engine.Log = (*Engine)(nil)

@@ -1,0 +1,115 @@
+package pebble
+
+import (
+	"context"
+	"sync"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// maxQueued is how many bytes may wait for the committer. It bounds a commit, too.
+const maxQueued = 8 << 20
+
+// requestBytes is the size of an entry in the queue besides its data.
+const requestBytes = 256
+
+// request is what the committer is asked for: to append entries, or to run
+// something else in its place in the queue.
+type request struct {
+	// of an append
+	entries []engine.Entry
+	pins    []pins // one for each entry
+	results []engine.Result
+
+	// of anything else
+	run func(*commit) error
+
+	sync  bool // wants the fsync
+	frees bool // may be written when space is short, because it makes space
+	err   error
+	done  chan struct{} // gets one value when the request has been answered
+
+	one [1]pins // room for the pins of a single entry
+}
+
+// pins are the slots that an entry needs. The request holds them until it has
+// been answered.
+type pins struct {
+	channel *slot[channel]
+	key     *slot[keyed] // nil: the entry has no key
+	memo    *slot[memo]  // nil: its ID was not chosen
+}
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+
+func (rq *request) size() int {
+	n := requestBytes * max(1, len(rq.entries))
+	for i := range rq.entries {
+		n += len(rq.entries[i].Data)
+	}
+	return n
+}
+
+func (rq *request) free() {
+	*rq = request{done: rq.done}
+	requests.Put(rq)
+}
+
+// submitLocked queues a request. It waits for a place without the lock; ctx ends
+// that wait.
+func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
+	for e.mu.queued >= maxQueued {
+		if e.mu.room == nil {
+			e.mu.room = make(chan struct{})
+		}
+		room := e.mu.room
+		e.mu.Unlock()
+		select {
+		case <-room:
+			e.mu.Lock()
+		case <-ctx.Done():
+			e.mu.Lock()
+			return context.Cause(ctx)
+		}
+	}
+	e.mu.queue = append(e.mu.queue, rq)
+	e.mu.queued += rq.size()
+	if len(e.mu.queue) == 1 {
+		e.work.Signal()
+	}
+	return nil
+}
+
+// do has the committer run something and waits for it.
+func (e *Engine) do(sync, frees bool, run func(*commit) error) error {
+	rq := requests.Get().(*request)
+	rq.run, rq.sync, rq.frees = run, sync, frees
+	e.mu.Lock()
+	err := e.submitLocked(context.Background(), rq)
+	e.mu.Unlock()
+	if err == nil {
+		<-rq.done
+		err = rq.err
+	}
+	rq.free()
+	return err
+}
+
+// take waits for requests and takes all there are; nil means that it is over.
+func (e *Engine) take(reuse []*request) []*request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.mu.queue) == 0 {
+		if e.mu.stopping {
+			return nil
+		}
+		e.work.Wait()
+	}
+	taken := e.mu.queue
+	e.mu.queue, e.mu.queued = reuse[:0], 0
+	if e.mu.room != nil {
+		close(e.mu.room)
+		e.mu.room = nil
+	}
+	return taken
+}

@@ -1,0 +1,208 @@
+package pebble
+
+import (
+	"math"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+const day = int64(24 * time.Hour / time.Millisecond)
+
+func dayOf(milli int64) uint32 { return uint32(milli / day) }
+
+// append stages one entry. Whatever it has to read comes before it changes
+// anything, so that an entry that fails leaves nothing behind.
+func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
+	w := c.touch(p.channel)
+	at := max(c.now, w.head.time)
+	if in.Revokes != 0 {
+		c.revoke(in, p.channel, at, out)
+		return
+	}
+	if p.memo != nil && p.memo.v.seq != 0 && at-p.memo.v.time < engine.IdempotencyWindow.Milliseconds() {
+		m := p.memo.v
+		*out = engine.Result{Seq: m.seq, Prev: m.prev, Time: m.time, ID: in.ID, Duplicate: true}
+		return
+	}
+	w.head.keyed = w.head.keyed || p.key != nil
+	if err := c.makeRoom(p.channel, 1, in.Limits.MaxMessages); err != nil {
+		out.Err = err
+		return
+	}
+	r := &engine.Record{
+		Time: at, ID: in.ID, Key: in.Key, ContentType: in.ContentType, From: in.From, Data: in.Data,
+	}
+	if in.TTL > 0 {
+		r.Expires = at + ceilMilli(in.TTL)
+	}
+	ends := span{expires: r.Expires, deadline: deadline(at, in.Limits.MaxAge)}
+	if p.key != nil {
+		c.collapse(p.channel, p.key)
+	}
+	c.add(p.channel, r, ends)
+	w.head.live++
+	if p.key != nil {
+		c.setKeyed(p.key, keyed{seq: r.Seq, span: ends})
+	}
+	if p.memo != nil {
+		p.memo.v = memo{seq: r.Seq, prev: r.Prev, time: r.Time}
+		c.value = p.memo.v.append(c.value[:0])
+		c.set(memoKey(c.key[:0], dayOf(at), p.memo.name), c.value)
+	}
+	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	c.limit(p.channel, in.Limits.MaxMessages)
+}
+
+// add gives a record its sequence and puts it into the batch.
+func (c *commit) add(s *slot[channel], r *engine.Record, ends span) {
+	w := s.v.staged
+	r.Prev, r.Seq = w.head.seq, w.head.seq+1
+	w.head.seq, w.head.time, w.dirty = r.Seq, r.Time, true
+	w.records = append(w.records, r)
+
+	op := c.batch.SetDeferred(len(s.name)+10, recordSize(r, ends.deadline))
+	recordKey(op.Key[:0], s.name, r.Seq)
+	appendRecord(op.Value[:0], r, ends.deadline)
+	_ = op.Finish()
+	c.schedule(s, r, ends)
+}
+
+// schedule tells the sweeper when there will be something to remove. Times are
+// rounded up to a part of the lifetime, so that there are few of them.
+func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
+	h := &s.v.staged.head
+	if ends.deadline != 0 {
+		if at := roundUp(ends.deadline, ends.deadline-r.Time); at != h.cut {
+			c.set(sweepKey(c.key[:0], at, s.name), nil)
+			h.cut = at
+		}
+	}
+	if last := ends.order(); last < h.latest {
+		h.mixed = true
+	} else {
+		h.latest = last
+	}
+	if ends.expires != 0 {
+		c.set(endKey(c.key[:0], s.name, ends.expires, r.Seq), []byte(r.Key))
+		c.set(sweepKey(c.key[:0], roundUp(ends.expires, ends.expires-r.Time), s.name), nil)
+		if h.ends == 0 || ends.expires < h.ends {
+			h.ends = ends.expires
+		}
+	}
+}
+
+// order is the deadline as a number that sorts "never" last.
+func (s span) order() int64 {
+	if s.deadline == 0 {
+		return math.MaxInt64
+	}
+	return s.deadline
+}
+
+// roundUp is the first time after an end that is a multiple of a 32nd of the
+// lifetime, of at least a second and at most a day.
+func roundUp(end, lifetime int64) int64 {
+	step := min(max(lifetime/32, 1000), day)
+	return (end/step + 1) * step
+}
+
+// deadline is the end by a maximum age; 0 for none.
+func deadline(at int64, maxAge time.Duration) int64 {
+	if maxAge <= 0 {
+		return 0
+	}
+	return at + ceilMilli(maxAge)
+}
+
+// ceilMilli rounds up, so that the shortest time to live is one millisecond.
+func ceilMilli(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// collapse removes the live message with a key, if there is one.
+func (c *commit) collapse(s *slot[channel], key *slot[keyed]) {
+	k := key.v
+	if k.seq <= s.v.staged.head.floor {
+		return
+	}
+	if gone, _ := k.ended(c.now); !gone {
+		c.remove(s, k.seq, k.span)
+	}
+}
+
+// remove takes one live message out of the log.
+func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
+	c.delete(recordKey(c.key[:0], s.name, seq))
+	if ends.expires != 0 {
+		c.delete(endKey(c.key[:0], s.name, ends.expires, seq))
+	}
+	w := s.v.staged
+	w.head.live--
+	w.dirty = true
+	s.v.dropFront(seq)
+}
+
+func (c *commit) setKeyed(key *slot[keyed], k keyed) {
+	key.v = k
+	if k.seq == 0 {
+		c.delete(keyKey(c.key[:0], key.name))
+		return
+	}
+	c.value = k.append(c.value[:0])
+	c.set(keyKey(c.key[:0], key.name), c.value)
+}
+
+// forgetKey removes a key that belongs to a message that is gone, unless a later
+// message has it by now.
+func (c *commit) forgetKey(channel, key string, seq uint64) error {
+	k, err := c.pinKey(pairName(channel, key))
+	if err == nil && k.v.seq == seq {
+		c.setKeyed(k, keyed{})
+	}
+	return err
+}
+
+// revoke removes a message and appends the revocation.
+func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engine.Result) {
+	w := s.v.staged
+	var target *engine.Record
+	var ends span
+	if in.Revokes > w.head.floor && in.Revokes <= w.head.seq {
+		target, ends, out.Err = c.lookup(s.name, in.Revokes)
+	}
+	if gone, _ := ends.ended(c.now); out.Err == nil && (target == nil || gone || target.Revokes != 0) {
+		out.Err = engine.ErrNotFound
+	}
+	if out.Err == nil {
+		out.Err = c.makeRoom(s, 0, in.Limits.MaxMessages)
+	}
+	if out.Err == nil && target.Key != "" {
+		out.Err = c.forgetKey(s.name, target.Key, target.Seq)
+	}
+	if out.Err != nil {
+		return
+	}
+	c.remove(s, target.Seq, ends)
+	r := &engine.Record{Revokes: target.Seq, Time: at, ID: target.ID}
+	c.add(s, r, span{deadline: deadline(at, in.Limits.MaxAge)})
+	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	c.limit(s, in.Limits.MaxMessages)
+}
+
+// lookup reads a record as it is in this commit; nil when there is none.
+func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends span, err error) {
+	if err := c.spill(); err != nil {
+		return nil, span{}, err
+	}
+	_, err = c.e.get(recordKey(nil, channel, seq), func(value []byte) error {
+		g, err := glanceAt(seq, value)
+		if err != nil {
+			return err
+		}
+		ends = g.span
+		r, err = g.record(seq)
+		return err
+	})
+	return r, ends, err
+}

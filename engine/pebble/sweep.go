@@ -1,0 +1,127 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+)
+
+// sweepBatch is how many entries of the sweep index are worked off at once.
+const sweepBatch = 256
+
+// sweeps is the sweeper's goroutine. What has expired is not read any more at its
+// time; the sweeper frees its bytes, a little later.
+func (e *Engine) sweeps(every time.Duration) {
+	defer close(e.swept)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.stopSweeper:
+			return
+		case <-tick.C:
+		}
+		if err := e.sweep(); err != nil && e.fault.get() == nil {
+			e.log.Warn("sweep failed", "error", err)
+		}
+	}
+}
+
+// sweep removes everything that has expired by now.
+func (e *Engine) sweep() error {
+	now := e.nowMilli()
+	if err := e.forgetMemos(dayOf(now)); err != nil {
+		return err
+	}
+	for {
+		due, err := e.dueSweeps(now)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		for _, key := range due {
+			if err := e.sweepChannel(string(key[9:])); err != nil {
+				return err
+			}
+		}
+		err = e.do(false, true, func(c *commit) error {
+			for _, key := range due {
+				c.delete(key)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		select {
+		case <-e.stopSweeper:
+			return nil
+		default:
+		}
+	}
+}
+
+// dueSweeps reads the sweep index up to a time.
+func (e *Engine) dueSweeps(now int64) (due [][]byte, err error) {
+	it, err := e.db.NewIter(&pdb.IterOptions{
+		LowerBound: []byte{sweepPrefix},
+		UpperBound: sweepKey(nil, now+1, ""),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.First(); ok && len(due) < sweepBatch; ok = it.Next() {
+		due = append(due, append([]byte(nil), it.Key()...))
+	}
+	return due, it.Close()
+}
+
+// sweepChannel removes what has expired in a channel, piece by piece, so that
+// appends get their turn in between.
+func (e *Engine) sweepChannel(name string) error {
+	s, err := e.pinChannel(name)
+	if err != nil {
+		return err
+	}
+	defer e.unpinChannel(s)
+	for more := true; more; {
+		err := e.do(false, true, func(c *commit) (err error) {
+			more, err = c.sweepChannel(s)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *commit) sweepChannel(s *slot[channel]) (more bool, err error) {
+	c.touch(s)
+	ended, err := c.sweepEnded(s, chunk)
+	if err != nil {
+		return false, err
+	}
+	aged, err := c.cutAge(s)
+	if err != nil {
+		return false, err
+	}
+	dead, err := c.purge(s)
+	return ended || aged || dead, err
+}
+
+// forgetMemos removes the remembered IDs of days that are over. The sweeper alone
+// calls it.
+func (e *Engine) forgetMemos(today uint32) error {
+	if today == e.memoDay || today == 0 {
+		return nil
+	}
+	err := e.do(false, true, func(c *commit) error {
+		// Yesterday's are young enough, until today is over too.
+		return c.batch.DeleteRange([]byte{memoPrefix}, binary.BigEndian.AppendUint32([]byte{memoPrefix}, today-1), nil)
+	})
+	if err == nil {
+		e.memoDay = today
+	}
+	return err
+}

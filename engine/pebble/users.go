@@ -1,0 +1,192 @@
+package pebble
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+var _ engine.Users = (*Engine)(nil)
+
+// Load implements engine.Users. All of a user is one short range of keys.
+func (e *Engine) Load(user string) (engine.User, error) {
+	if err := e.enter(); err != nil {
+		return engine.User{}, err
+	}
+	defer e.leave()
+	l := loader{devices: make(map[string]int)}
+	prefix := named(nil, userPrefix, user)
+	err := e.scanPrefix(prefix, prefix, func(key, value []byte) error {
+		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
+	})
+	if err != nil {
+		return engine.User{}, fmt.Errorf("load user %q: %w", user, err)
+	}
+	return l.user, nil
+}
+
+// loader puts a user together. Cursors sort before the devices they belong to.
+type loader struct {
+	user    engine.User
+	devices map[string]int
+}
+
+func (l *loader) add(part byte, name string, value []byte) error {
+	in := numbers{rest: value}
+	n := in.next()
+	if in.bad {
+		return fmt.Errorf("%w: user record %c %q", errDamaged, part, name)
+	}
+	switch part {
+	case markPart:
+		l.user.Marks = append(l.user.Marks, engine.Mark{Channel: name, Read: n, Member: len(in.rest) > 0})
+	case devicePart:
+		l.device(name).Used = int64(n)
+	case cursorPart:
+		channel, device, _ := strings.Cut(name, "\x00")
+		d := l.device(device)
+		d.Cursors = append(d.Cursors, engine.Cursor{Channel: channel, Seq: n})
+	}
+	return nil
+}
+
+func (l *loader) device(name string) *engine.Device {
+	i, ok := l.devices[name]
+	if !ok {
+		i = len(l.user.Devices)
+		l.devices[name] = i
+		l.user.Devices = append(l.user.Devices, engine.Device{Name: name})
+	}
+	return &l.user.Devices[i]
+}
+
+// Save implements engine.Users.
+func (e *Engine) Save(updates []engine.Update, sync bool) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	err := e.do(sync, false, func(c *commit) error {
+		for i := range updates {
+			if err := c.save(&updates[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save: %w", err)
+	}
+	return nil
+}
+
+func (c *commit) save(up *engine.Update) error {
+	for _, m := range up.Marks {
+		c.value = binary.AppendUvarint(c.value[:0], m.Read)
+		if m.Member {
+			c.value = append(c.value, 1)
+		}
+		c.set(userKey(c.key[:0], up.User, markPart, m.Channel), c.value)
+		if m.Member {
+			c.set(memberKey(c.key[:0], m.Channel, up.User), nil)
+		} else {
+			c.delete(memberKey(c.key[:0], m.Channel, up.User))
+		}
+	}
+	for _, channel := range up.RemoveMarks {
+		c.delete(userKey(c.key[:0], up.User, markPart, channel))
+		c.delete(memberKey(c.key[:0], channel, up.User))
+		if err := c.removeCursors(up.User, func(of, _ string) bool { return of == channel }); err != nil {
+			return err
+		}
+	}
+	for _, d := range up.Devices {
+		c.value = binary.AppendUvarint(c.value[:0], uint64(d.Used))
+		c.set(userKey(c.key[:0], up.User, devicePart, d.Name), c.value)
+		for _, cur := range d.Cursors {
+			c.value = binary.AppendUvarint(c.value[:0], cur.Seq)
+			c.set(userKey(c.key[:0], up.User, cursorPart, pairName(cur.Channel, d.Name)), c.value)
+		}
+	}
+	for _, name := range up.RemoveDevices {
+		c.delete(userKey(c.key[:0], up.User, devicePart, name))
+		if err := c.removeCursors(up.User, func(_, device string) bool { return device == name }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeCursors removes the cursors of a user that match.
+func (c *commit) removeCursors(user string, match func(channel, device string) bool) error {
+	if err := c.spill(); err != nil {
+		return err
+	}
+	prefix := userKey(nil, user, cursorPart, "")
+	return c.e.scanPrefix(prefix, prefix, func(key, _ []byte) error {
+		channel, device, _ := bytes.Cut(key[len(prefix):], []byte{0})
+		if match(string(channel), string(device)) {
+			c.delete(append(c.key[:0], key...))
+		}
+		return nil
+	})
+}
+
+// Members implements engine.Users.
+func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	prefix := named(nil, memberPrefix, channel)
+	start := prefix
+	if after != "" {
+		start = append(memberKey(nil, channel, after), 0)
+	}
+	var names []string
+	err := e.scanPrefix(prefix, start, func(key, _ []byte) error {
+		if len(names) >= limit {
+			return errStop
+		}
+		names = append(names, string(key[len(prefix):]))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("members of %q: %w", channel, err)
+	}
+	return names, nil
+}
+
+// errStop ends a scan early.
+var errStop = fmt.Errorf("stop")
+
+// scanPrefix calls look with the keys that begin with a prefix, from start on.
+func (e *Engine) scanPrefix(prefix, start []byte, look func(key, value []byte) error) (err error) {
+	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: start, UpperBound: successor(prefix)})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := it.Close(); err == nil {
+			err = e
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if err := look(it.Key(), value); err != nil {
+			if err == errStop {
+				return nil
+			}
+			return err
+		}
+	}
+	return it.Error()
+}

@@ -1,0 +1,49 @@
+package pebble
+
+import (
+	"slices"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Watch implements engine.Log. A watched channel stays pinned.
+func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
+	if err := e.enter(); err != nil {
+		return 0, err
+	}
+	defer e.leave()
+	s, err := e.pinChannel(channel)
+	if err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.v.watchers = append(slices.Clip(s.v.watchers), w)
+	return s.v.head.seq, nil
+}
+
+// Unwatch implements engine.Log.
+func (e *Engine) Unwatch(channel string, w engine.Watcher) {
+	if !e.forgetWatcher(channel, w) {
+		return
+	}
+	// A commit that took the watchers before may still be telling them.
+	e.telling.Lock()
+	e.telling.Unlock() //nolint:staticcheck // only waits
+}
+
+func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.mu.channels.slots[channel]
+	if s == nil {
+		return false
+	}
+	i := slices.Index(s.v.watchers, w)
+	if i < 0 {
+		return false
+	}
+	s.v.watchers = slices.Concat(s.v.watchers[:i], s.v.watchers[i+1:])
+	e.mu.channels.unpinLocked(s)
+	return true
+}
