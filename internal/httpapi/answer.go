@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/wirepost/wirepost"
+)
+
+// writeJSON answers with a value as JSON.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeBody(w, status, body)
+}
+
+// writeBody answers with JSON.
+func writeBody(w http.ResponseWriter, status int, body []byte) error {
+	setType(w, jsonType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) //nolint:errcheck // the peer is gone
+	return nil
+}
+
+func setType(w http.ResponseWriter, contentType string) {
+	h := w.Header()
+	h["Content-Type"] = []string{contentType}
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = noStore
+}
+
+// Shared between answers: nobody changes a header's values in place.
+var (
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
+// writePushed answers a push: 201 when somebody is connected, else 202.
+func writePushed(w http.ResponseWriter, pushed []wirepost.Pushed) error {
+	status := http.StatusAccepted
+	for i := range pushed {
+		if pushed[i].Online > 0 {
+			status = http.StatusCreated
+		}
+	}
+	out := getBuffer()
+	defer putBuffer(out)
+	return writeBody(w, status, appendPushed(out.AvailableBuffer(), pushed))
+}
+
+// appendPushed appends {"messages":[…]}.
+func appendPushed(dst []byte, pushed []wirepost.Pushed) []byte {
+	dst = append(dst, `{"messages":[`...)
+	for i := range pushed {
+		p := &pushed[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"to":`...)
+		dst = appendString(dst, p.To)
+		dst = append(dst, `,"id":`...)
+		dst = appendString(dst, p.ID)
+		dst = append(dst, `,"seq":`...)
+		dst = strconv.AppendUint(dst, p.Seq, 10)
+		dst = append(dst, `,"online":`...)
+		dst = strconv.AppendInt(dst, int64(p.Online), 10)
+		if p.Duplicate {
+			dst = append(dst, `,"duplicate":true`...)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, `]}`...)
+}
+
+// appendString appends a JSON string.
+func appendString(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string cannot fail
+			return append(dst, quoted...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}

@@ -1,0 +1,166 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/wirepost/wirepost"
+)
+
+// The number of messages in a list.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// channel is GET /v1/channels/{channel}.
+func (a *api) channel(w http.ResponseWriter, r *request) error {
+	if err := wirepost.CheckChannel(r.channel); err != nil {
+		return err
+	}
+	info, err := a.srv.Channel(r.channel)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, info)
+}
+
+// empty is DELETE /v1/channels/{channel}.
+func (a *api) empty(w http.ResponseWriter, r *request) error {
+	if err := wirepost.CheckChannel(r.channel); err != nil {
+		return err
+	}
+	if err := a.srv.Empty(r.channel); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// messages is GET /v1/channels/{channel}/messages.
+func (a *api) messages(w http.ResponseWriter, r *request) error {
+	if err := wirepost.CheckChannel(r.channel); err != nil {
+		return err
+	}
+	return a.list(w, r, r.channel)
+}
+
+// list answers with messages of a channel.
+func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
+	after, limit := uint64(0), uint64(defaultLimit)
+	var err error
+	if r.query.Has("after") {
+		if after, err = strconv.ParseUint(r.query.Get("after"), 10, 64); err != nil {
+			return badRequest("after", "it has to be a sequence, an integer from 0 on")
+		}
+	}
+	if r.query.Has("limit") {
+		limit, err = strconv.ParseUint(r.query.Get("limit"), 10, 64)
+		if err != nil || limit == 0 || limit > maxLimit {
+			return badRequest("limit", "it has to be an integer from 1 to %d", maxLimit)
+		}
+	}
+	messages, next, err := a.srv.Messages(channel, after, int(limit))
+	if err != nil {
+		return err
+	}
+	return writeList(w, messages, next)
+}
+
+// writeList writes a list message by message: a thousand of the longest are not
+// to be in memory twice.
+func writeList(w http.ResponseWriter, messages []wirepost.Message, next uint64) error {
+	setType(w, jsonType)
+	out := getBuffer()
+	defer putBuffer(out)
+	out.WriteString(`{"messages":[`)
+	for i := range messages {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		object, err := messages[i].MarshalJSON()
+		if err != nil {
+			panic(err) // it never fails
+		}
+		out.Write(object)
+		if out.Len() < listChunk {
+			continue
+		}
+		if _, err := w.Write(out.Bytes()); err != nil {
+			return nil // the peer is gone
+		}
+		out.Reset()
+	}
+	out.WriteString(`],"next":`)
+	out.Write(strconv.AppendUint(out.AvailableBuffer(), next, 10))
+	out.WriteByte('}')
+	w.Write(out.Bytes()) //nolint:errcheck // the peer is gone
+	return nil
+}
+
+// listChunk is how much of a list is written at once.
+const listChunk = 32 << 10
+
+// message is GET /v1/channels/{channel}/messages/{seq}.
+func (a *api) message(w http.ResponseWriter, r *request) error {
+	seq, err := r.place()
+	if err != nil {
+		return err
+	}
+	m, receipts, err := a.srv.Message(r.channel, seq)
+	if err != nil {
+		return err
+	}
+	object, err := m.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	if receipts == nil {
+		receipts = []wirepost.Receipt{}
+	}
+	told, err := json.Marshal(receipts)
+	if err != nil {
+		return err
+	}
+	body := append([]byte(`{"message":`), object...)
+	body = append(append(body, `,"receipts":`...), told...)
+	return writeBody(w, http.StatusOK, append(body, '}'))
+}
+
+// revoke is DELETE /v1/channels/{channel}/messages/{seq}.
+func (a *api) revoke(w http.ResponseWriter, r *request) error {
+	seq, err := r.place()
+	if err != nil {
+		return err
+	}
+	done, err := a.srv.Revoke(r.Context(), r.channel, seq)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, revoked{r.channel, done.Seq, seq, done.ID})
+}
+
+// revoked answers a revocation: it has a sequence of its own, and the ID of the
+// message it took back.
+type revoked struct {
+	Channel string `json:"channel"`
+	Seq     uint64 `json:"seq"`
+	Revoked uint64 `json:"revoked"`
+	ID      string `json:"id"`
+}
+
+// place is the channel and the sequence in the path.
+func (r *request) place() (seq uint64, err error) {
+	if err := wirepost.CheckChannel(r.channel); err != nil {
+		return 0, err
+	}
+	seq, err = strconv.ParseUint(r.seq, 10, 64)
+	switch {
+	case err != nil:
+		return 0, badRequest("seq", "%q is no sequence, which is an integer", shorten(r.seq))
+	case seq == 0:
+		return 0, wirepost.Errorf(wirepost.NotFound, "no such message: sequences begin at 1")
+	}
+	return seq, nil
+}

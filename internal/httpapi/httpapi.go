@@ -1,0 +1,108 @@
+// Package httpapi is the HTTP API for backends: everything under /v1, and the
+// metrics and health of the server.
+//
+// New makes the handler; routes.go has the table of what it answers, and
+// openapi.json describes it for others (a test keeps the two equal). LocalOnly is
+// the guard of development mode, to be put around every handler of a listener.
+//
+// A push takes this way: routes.go finds its handler, auth.go asks for a key,
+// push.go or ndjson.go reads it with the help of scan.go, which knows the usual
+// form of a push and leaves everything else to strict.go. Names of channels and
+// users are checked here, data by the server.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wirepost/wirepost"
+)
+
+// Options configures the handler.
+type Options struct {
+	// Keys are the API keys. Without any, and outside of Dev, every request that
+	// needs one is refused.
+	Keys []string
+	// Dev asks for no key, and refuses every request with a foreign Origin or
+	// Host as LocalOnly does.
+	Dev bool
+	// AllowOrigins are the origins that LocalOnly lets pass in Dev: for example
+	// "http://localhost:5173", with * for any run of characters.
+	AllowOrigins []string
+	// Ready is asked by /readyz after the server; nil means always ready.
+	Ready func() error
+	// Draining is closed when the server is about to end: bulk pushes then end
+	// with what they have read. May be nil.
+	Draining <-chan struct{}
+	// Logger gets what went wrong inside; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// backend is what the handlers need of a *wirepost.Server.
+type backend interface {
+	Push(context.Context, wirepost.Push) (wirepost.Pushed, error)
+	PushAll(context.Context, []wirepost.Push) ([]wirepost.Pushed, error)
+	PushEach(context.Context, []wirepost.Push) []wirepost.Outcome
+	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.Pushed, error)
+
+	User(user string) (wirepost.UserInfo, error)
+	Disconnect(user, connection string) (int, error)
+	MarkRead(user, channel string, seq uint64) (read uint64, unread int, err error)
+	Join(user, channel string) error
+	Leave(user, channel string) error
+
+	Channel(name string) (wirepost.ChannelInfo, error)
+	Empty(channel string) error
+	Messages(channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
+	Message(channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
+
+	Stats() wirepost.Stats
+	Ready() error
+	MaxMessage() int
+	Collector() prometheus.Collector
+}
+
+// api answers the requests. It is immutable.
+type api struct {
+	srv      backend
+	keys     keyring
+	open     bool // no key is needed
+	ready    func() error
+	draining <-chan struct{}
+	logger   *slog.Logger
+	metrics  http.Handler
+
+	maxData int // bytes of data in a message
+	maxJSON int // bytes of a push in JSON
+}
+
+// New makes the handler of the API. It serves /v1/, /metrics, /healthz and
+// /readyz, and is safe for concurrent use.
+func New(srv *wirepost.Server, o Options) http.Handler { return newHandler(srv, o) }
+
+func newHandler(srv backend, o Options) http.Handler {
+	a := &api{
+		srv: srv, keys: newKeyring(o.Keys), open: o.Dev, ready: o.Ready, draining: o.Draining,
+		logger: o.Logger, maxData: srv.MaxMessage(),
+	}
+	a.maxJSON = maxJSON(a.maxData)
+	if a.logger == nil {
+		a.logger = slog.Default()
+	}
+	a.metrics = newMetrics(srv.Collector(), a.logger)
+	if o.Dev {
+		return LocalOnly(a, o.AllowOrigins...)
+	}
+	return a
+}
+
+// maxJSON is how long a push may be in JSON: data of a permitted size in its
+// longest spelling, which is six bytes (\u001f) for one, and the longest list of
+// targets, if escapes make them twice as long.
+func maxJSON(maxData int) int { return 6*maxData + maxTargets*(2*maxNameBytes+4) }
+
+// maxNameBytes is the longest name of a channel (wirepost.CheckChannel).
+const maxNameBytes = 200

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// lineReader cuts a body into lines.
+type lineReader struct {
+	r    io.Reader
+	max  int    // bytes of a line
+	wait func() // called before every read
+
+	buf        []byte
+	start, end int  // what was read and not returned yet
+	searched   int  // bytes behind start that hold no newline
+	skipping   bool // up to the next newline: the line was too long
+	err        error
+}
+
+const lineBuffer = 64 << 10
+
+// errLongLine stands for a line that is longer than allowed. The lines behind it
+// can be read.
+var errLongLine = errors.New("line too long")
+
+func newLineReader(r io.Reader, limit int, wait func()) *lineReader {
+	return &lineReader{r: r, max: limit, wait: wait, buf: make([]byte, lineBuffer)}
+}
+
+// next returns the next line without its newline; it is good until the next call.
+// The last line may lack a newline, if the body came to its proper end.
+func (l *lineReader) next() ([]byte, error) {
+	for {
+		if text, ok := l.cut(); ok {
+			if len(text) > l.max {
+				return nil, errLongLine
+			}
+			return text, nil
+		}
+		if l.end-l.start > l.max && !l.skipping {
+			l.skipping = true
+			return nil, errLongLine
+		}
+		if l.err != nil {
+			return l.last()
+		}
+		l.read()
+	}
+}
+
+// cut takes a line off what was read, unless it is the rest of one that was too
+// long.
+func (l *lineReader) cut() ([]byte, bool) {
+	for {
+		i := bytes.IndexByte(l.buf[l.start+l.searched:l.end], '\n')
+		if i < 0 {
+			l.searched = l.end - l.start
+			return nil, false
+		}
+		text := l.buf[l.start : l.start+l.searched+i]
+		l.start += len(text) + 1
+		l.searched = 0
+		if !l.skipping {
+			return text, true
+		}
+		l.skipping = false
+	}
+}
+
+// last returns what is behind the last newline.
+func (l *lineReader) last() ([]byte, error) {
+	text := l.buf[l.start:l.end]
+	l.start, l.searched = l.end, 0
+	if len(text) == 0 || l.skipping || l.err != io.EOF {
+		return nil, l.err
+	}
+	return text, nil
+}
+
+// read reads more behind what is there, and makes room for it first.
+func (l *lineReader) read() {
+	if l.skipping {
+		l.start, l.end, l.searched = 0, 0, 0
+	}
+	switch size := l.end - l.start; {
+	case size == 0 && len(l.buf) > lineBuffer:
+		l.buf, l.start, l.end = make([]byte, lineBuffer), 0, 0
+	case size > len(l.buf)/2:
+		bigger := make([]byte, 2*len(l.buf))
+		l.start, l.end, l.buf = 0, copy(bigger, l.buf[l.start:l.end]), bigger
+	case l.start > 0:
+		l.start, l.end = 0, copy(l.buf, l.buf[l.start:l.end])
+	}
+	l.wait()
+	n, err := l.r.Read(l.buf[l.end:])
+	l.end += n
+	l.err = err
+}

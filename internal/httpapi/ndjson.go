@@ -1,0 +1,314 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// A bulk push is a stream of lines, each a push as POST /v1/push takes it, and a
+// stream of results, one line for every line in the same order. Blank lines are
+// passed over. Two goroutines share the work:
+//
+//	read    the handler's own: reads lines, parses them, gathers them in a batch
+//	answer  takes the batch, pushes it, writes the results; meanwhile the next
+//	        batch gathers
+//
+// So a batch is what arrived during the commit of the one before, up to a bound;
+// then read waits, and with it the client. A client that does not take its
+// results holds up answer, and in the same way itself.
+
+// The bounds of a batch. One line is always allowed, whatever it holds.
+const (
+	batchPushes = 1024
+	batchBytes  = 1 << 20
+	// wakeLines is how many lines wake answer although more are at hand.
+	wakeLines = 128
+)
+
+// stallTime is how long a client may leave its results untaken before it counts
+// as gone.
+const stallTime = time.Minute
+
+// pushLines is POST /v1/push with NDJSON.
+func (a *api) pushLines(w http.ResponseWriter, r *request) error {
+	if err := a.srv.Ready(); err != nil {
+		return err
+	}
+	rc := http.NewResponseController(w)
+	if r.ProtoMajor == 1 {
+		if err := rc.EnableFullDuplex(); err != nil {
+			return err
+		}
+		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+			w.WriteHeader(http.StatusContinue) // no body would come before it
+		}
+	}
+	// A stream may take longer than any timeout of the server.
+	rc.SetReadDeadline(time.Time{}) //nolint:errcheck // then there was none
+	setType(w, ndjsonType)
+	w.WriteHeader(http.StatusOK)
+	if err := rc.Flush(); err != nil {
+		return nil // the peer is gone
+	}
+	b := &bulk{
+		// What was read whole is pushed, also when the client went away.
+		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc,
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
+		filling: new(batch),
+	}
+	go b.answer()
+	b.read(r.Body)
+	b.end()
+	<-b.done
+	if b.panicked != nil {
+		panic(b.panicked) // in the handler's goroutine it ends one request only
+	}
+	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // then there was none
+	return nil
+}
+
+// bulk is one bulk push under way.
+type bulk struct {
+	// Static.
+	api  *api
+	ctx  context.Context
+	rc   *http.ResponseController
+	wake chan struct{} // of answer: there are lines, or it is the end
+	room chan struct{} // of read: the batch was taken
+	done chan struct{} // closed when answer returned
+
+	panicked any // set by answer; to be read when done is closed
+
+	w   http.ResponseWriter // owned by answer
+	out []byte              // owned by answer
+
+	mu      sync.Mutex
+	filling *batch // guarded by mu
+	ended   bool   // guarded by mu: nothing more is added
+}
+
+// batch is lines one after the other.
+type batch struct {
+	lines  []line
+	pushes []wirepost.Push // of all lines that are good
+	bytes  int             // of their data
+}
+
+// line is what answer has to know of a line.
+type line struct {
+	err     error      // the line is bad; it has no pushes
+	targets *targetSet // of a list; nil: it has one push
+}
+
+func (b *batch) full() bool {
+	return len(b.pushes) >= batchPushes || len(b.lines) >= batchPushes || b.bytes >= batchBytes
+}
+
+func (b *batch) reset() {
+	clear(b.lines)
+	clear(b.pushes)
+	*b = batch{lines: b.lines[:0], pushes: b.pushes[:0]}
+}
+
+// read reads lines to the end of the body, or until nobody answers them.
+func (b *bulk) read(body io.Reader) {
+	var f fields
+	lines := newLineReader(body, b.api.maxJSON, b.flush)
+	for {
+		text, err := lines.next()
+		switch {
+		case errors.Is(err, errLongLine):
+			err = tooLarge("", "the line has more than %d bytes", b.api.maxJSON)
+			if !b.add(line{err: err}, nil, wirepost.Push{}) {
+				return
+			}
+		case err != nil:
+			return
+		case len(bytes.TrimSpace(text)) == 0:
+		case !b.addLine(&f, text):
+			return
+		}
+	}
+}
+
+// addLine parses a line and adds it to the batch.
+func (b *bulk) addLine(f *fields, text []byte) bool {
+	p, err := b.api.parse(f, text)
+	switch {
+	case err != nil:
+		return b.add(line{err: err}, nil, p)
+	case len(f.to) == 1:
+		return b.add(line{}, f.to, p)
+	}
+	t := newTargets(f.to)
+	return b.add(line{targets: &t}, t.names, p)
+}
+
+// add puts a line into the batch, once there is room. False says that nobody
+// answers any more.
+func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
+	b.mu.Lock()
+	for b.filling.full() {
+		b.mu.Unlock()
+		notify(b.wake)
+		select {
+		case <-b.room:
+		case <-b.done:
+			return false
+		}
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	for _, p.To = range to {
+		b.filling.pushes = append(b.filling.pushes, p)
+	}
+	b.filling.lines = append(b.filling.lines, l)
+	b.filling.bytes += len(p.Data)
+	if len(b.filling.lines)%wakeLines == 0 {
+		notify(b.wake)
+	}
+	return true
+}
+
+// flush wakes answer if there is something to do. It is called before read has
+// to wait for more.
+func (b *bulk) flush() {
+	b.mu.Lock()
+	waiting := len(b.filling.lines) > 0
+	b.mu.Unlock()
+	if waiting {
+		notify(b.wake)
+	}
+}
+
+func (b *bulk) end() {
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
+	notify(b.wake)
+}
+
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it was told already
+	}
+}
+
+// answer pushes what was read, and writes the results.
+func (b *bulk) answer() {
+	defer close(b.done)
+	defer func() {
+		if b.panicked = recover(); b.panicked != nil {
+			b.stopReading()
+		}
+	}()
+	taken, draining := new(batch), b.api.draining
+	for {
+		select {
+		case <-b.wake:
+		case <-draining:
+			draining = nil
+			b.stopReading()
+			continue
+		}
+		var ended bool
+		taken, ended = b.take(taken)
+		if len(taken.lines) > 0 && !b.push(taken) {
+			b.stopReading()
+			return
+		}
+		if ended {
+			return
+		}
+	}
+}
+
+// stopReading wakes read from its wait for more, as if this were the end.
+func (b *bulk) stopReading() {
+	b.rc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it ends with the connection, then
+}
+
+// take exchanges the batch with one that was dealt with.
+func (b *bulk) take(old *batch) (next *batch, ended bool) {
+	old.reset()
+	b.mu.Lock()
+	next, b.filling = b.filling, old
+	ended = b.ended
+	b.mu.Unlock()
+	notify(b.room)
+	return next, ended
+}
+
+// push pushes a batch and writes its results. False says that the client does
+// not take them.
+func (b *bulk) push(t *batch) bool {
+	var outcomes []wirepost.Outcome
+	if len(t.pushes) > 0 {
+		outcomes = b.api.srv.PushEach(b.ctx, t.pushes)
+	}
+	b.rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
+	for i := range t.lines {
+		n := 0
+		switch l := &t.lines[i]; {
+		case l.targets != nil:
+			n = len(l.targets.names)
+		case l.err == nil:
+			n = 1
+		}
+		b.result(&t.lines[i], outcomes[:n])
+		outcomes = outcomes[n:]
+		if len(b.out) >= listChunk && !b.write() {
+			return false
+		}
+	}
+	return b.write() && b.rc.Flush() == nil
+}
+
+func (b *bulk) write() bool {
+	_, err := b.w.Write(b.out)
+	b.out = b.out[:0]
+	return err == nil
+}
+
+// result appends the line that answers a line: what POST /v1/push would, or a
+// problem. A list of which one target failed has failed.
+func (b *bulk) result(l *line, outcomes []wirepost.Outcome) {
+	err := l.err
+	pushed := make([]wirepost.Pushed, 0, 1)
+	for i := range outcomes {
+		pushed = append(pushed, outcomes[i].Pushed)
+		if err == nil {
+			err = outcomes[i].Err
+		}
+	}
+	if err != nil {
+		b.problem(err)
+		return
+	}
+	if l.targets != nil {
+		pushed = l.targets.results(pushed)
+	}
+	b.out = append(appendPushed(b.out, pushed), '\n')
+}
+
+func (b *bulk) problem(err error) {
+	e := wirepost.AsError(err)
+	if e.Code == wirepost.Internal {
+		b.api.logger.Error("bulk push failed", "error", err)
+	}
+	object, err := json.Marshal(e.Problem())
+	if err != nil {
+		panic(err) // it never fails
+	}
+	b.out = append(append(b.out, object...), '\n')
+}

@@ -1,0 +1,235 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost"
+)
+
+// request is a request that was matched to a route, with the names in its path.
+type request struct {
+	*http.Request
+	user, channel, seq string
+	query              url.Values
+}
+
+// handler answers a request, or returns the error to answer with as long as it
+// has written nothing.
+type handler func(a *api, w http.ResponseWriter, r *request) error
+
+// route is one line of the API. Its path is made of literal segments and of
+// {user}, {channel}, {seq}, each of which stands for one segment, in which a
+// slash is written %2F. A name that ends the path and behind which nothing else
+// can follow is written {channel...}: there a plain slash will do as well.
+type route struct {
+	path    string
+	methods []method
+	public  bool // needs no key
+}
+
+type method struct {
+	name   string
+	params []string // of the query; any other is refused
+	handle handler
+}
+
+// routes is the API. Every path is here once; the order says nothing.
+var routes = []route{
+	{path: "/v1/push", methods: []method{{"POST", nil, (*api).push}}},
+	{path: "/v1/push/{channel...}", methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
+	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
+	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection"}, (*api).disconnect}}},
+	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "limit"}, (*api).inbox}}},
+	{path: "/v1/users/{user}/read", methods: []method{{"POST", nil, (*api).markRead}}},
+	{path: "/v1/users/{user}/channels/{channel...}", methods: []method{
+		{"PUT", nil, (*api).join},
+		{"DELETE", nil, (*api).leave},
+	}},
+	{path: "/v1/channels/{channel}", methods: []method{
+		{"GET", nil, (*api).channel},
+		{"DELETE", nil, (*api).empty},
+	}},
+	{path: "/v1/channels/{channel}/messages", methods: []method{{"GET", []string{"after", "limit"}, (*api).messages}}},
+	{path: "/v1/channels/{channel}/messages/{seq}", methods: []method{
+		{"GET", nil, (*api).message},
+		{"DELETE", nil, (*api).revoke},
+	}},
+	{path: "/v1/stats", methods: []method{{"GET", nil, (*api).stats}}},
+	{path: "/v1/openapi.json", methods: []method{{"GET", nil, (*api).openAPI}}},
+	{path: "/metrics", methods: []method{{"GET", []string{"*"}, (*api).serveMetrics}}},
+	{path: "/healthz", public: true, methods: []method{{"GET", []string{"*"}, (*api).healthz}}},
+	{path: "/readyz", public: true, methods: []method{{"GET", []string{"*"}, (*api).readyz}}},
+}
+
+// ServeHTTP implements http.Handler.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer a.recover(w, r)
+	if err := a.serve(w, r); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
+	req := &request{Request: r}
+	rt := findRoute(req)
+	if rt == nil {
+		return notFound(r.URL)
+	}
+	if !rt.public && !a.open && !a.keys.allow(r.Header) {
+		return refusedKey(r.Header)
+	}
+	m := rt.method(r.Method)
+	if m == nil {
+		w.Header().Set("Allow", rt.allow())
+		return &wirepost.Error{
+			Code: wirepost.BadRequest, Status: http.StatusMethodNotAllowed,
+			Message: fmt.Sprintf("%s is not possible here, only %s", r.Method, rt.allow()),
+		}
+	}
+	if err := req.parseQuery(m.params); err != nil {
+		return err
+	}
+	return m.handle(a, w, req)
+}
+
+// fail answers with an error. What the client is not told goes to the log.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if e := wirepost.AsError(err); e.Code == wirepost.Internal {
+		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	wirepost.WriteError(w, err)
+}
+
+// recover answers a request whose handler panicked. If an answer was begun, the
+// connection is cut instead, so that nobody takes it for a complete one.
+func (a *api) recover(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		a.logger.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// findRoute finds the route of a request and fills in the names of its path. It
+// goes by the escaped path: a name may contain slashes.
+func findRoute(r *request) *route {
+	path := r.URL.EscapedPath()
+	for i := range routes {
+		if routes[i].match(path, r) {
+			return &routes[i]
+		}
+	}
+	return nil
+}
+
+// match says whether a path is the route's.
+func (rt *route) match(path string, r *request) bool {
+	pattern := rt.path
+	for pattern != "" {
+		var want, got string
+		want, pattern = cutSegment(pattern)
+		if strings.HasSuffix(want, "...}") {
+			got, path = strings.TrimPrefix(path, "/"), ""
+		} else {
+			got, path = cutSegment(path)
+		}
+		if want[0] != '{' {
+			if want != got {
+				return false
+			}
+			continue
+		}
+		// Plain slashes around a name are a slip, not a part of it.
+		name, err := url.PathUnescape(got)
+		if err != nil || got == "" || strings.Contains("/"+got+"/", "//") {
+			return false
+		}
+		r.setName(strings.Trim(want, "{.}"), name)
+	}
+	return path == ""
+}
+
+// cutSegment splits "/a/b" into "a" and "/b".
+func cutSegment(path string) (segment, rest string) {
+	path = strings.TrimPrefix(path, "/")
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
+}
+
+func (r *request) setName(variable, name string) {
+	switch variable {
+	case "user":
+		r.user = name
+	case "channel":
+		r.channel = name
+	case "seq":
+		r.seq = name
+	}
+}
+
+// method finds what the route does for a method. Who may GET may HEAD.
+func (rt *route) method(name string) *method {
+	if name == http.MethodHead {
+		name = http.MethodGet
+	}
+	for i := range rt.methods {
+		if rt.methods[i].name == name {
+			return &rt.methods[i]
+		}
+	}
+	return nil
+}
+
+func (rt *route) allow() string {
+	var names []string
+	for _, m := range rt.methods {
+		names = append(names, m.name)
+		if m.name == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// notFound says that there is no such route, and what the reason might be.
+func notFound(u *url.URL) error {
+	detail := "there is no such route; /v1/openapi.json lists them"
+	if path := u.EscapedPath(); strings.HasPrefix(path, "/v1/channels/") || strings.HasPrefix(path, "/v1/users/") {
+		detail += "; a slash inside of a name is written %2F"
+	}
+	return &wirepost.Error{Code: wirepost.NotFound, Message: detail}
+}
+
+// parseQuery reads the query. A parameter that the route does not know is
+// refused, for it would be a misspelt one: without its "connection" a request
+// to disconnect one session disconnects them all.
+func (r *request) parseQuery(known []string) error {
+	if r.URL.RawQuery == "" || slices.Contains(known, "*") {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("", "the query does not parse: %s", err)
+	}
+	for name, values := range query {
+		if !slices.Contains(known, name) {
+			return badRequest(name, "there is no query parameter %q here", name)
+		}
+		if len(values) > 1 {
+			return badRequest(name, "the query parameter is given %d times", len(values))
+		}
+	}
+	r.query = query
+	return nil
+}

@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	_ "embed"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/wirepost/wirepost"
+)
+
+// newMetrics serves the server's metrics, and those of the Go runtime and the
+// process, from a registry of its own.
+func newMetrics(server prometheus.Collector, logger *slog.Logger) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(server, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		ErrorHandling: promhttp.ContinueOnError,
+	})
+}
+
+// serveMetrics is GET /metrics.
+func (a *api) serveMetrics(w http.ResponseWriter, r *request) error {
+	a.metrics.ServeHTTP(w, r.Request)
+	return nil
+}
+
+// stats is GET /v1/stats.
+func (a *api) stats(w http.ResponseWriter, _ *request) error {
+	return writeJSON(w, http.StatusOK, a.srv.Stats())
+}
+
+// healthz is GET /healthz: the process answers.
+func (a *api) healthz(w http.ResponseWriter, _ *request) error {
+	return writeBody(w, http.StatusOK, []byte(`{"status":"ok"}`))
+}
+
+// readyz is GET /readyz: the server takes work.
+func (a *api) readyz(w http.ResponseWriter, _ *request) error {
+	if err := a.srv.Ready(); err != nil {
+		return err
+	}
+	if a.ready != nil {
+		if err := a.ready(); err != nil {
+			return &wirepost.Error{Code: wirepost.Unavailable, Message: "the server is not ready", Err: err}
+		}
+	}
+	return writeBody(w, http.StatusOK, []byte(`{"status":"ready"}`))
+}
+
+//go:embed openapi.json
+var openAPIFile []byte
+
+// openAPI is GET /v1/openapi.json.
+func (a *api) openAPI(w http.ResponseWriter, _ *request) error {
+	return writeBody(w, http.StatusOK, openAPIFile)
+}
