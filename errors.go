@@ -47,6 +47,25 @@ func (c Code) Status() int {
 	return http.StatusInternalServerError
 }
 
+// closeCode is the WebSocket close code for the code.
+func (c Code) closeCode() int {
+	switch c {
+	case Unauthorized:
+		return wire.CloseUnauthorized
+	case Forbidden:
+		return wire.CloseForbidden
+	case TooLarge:
+		return wire.CloseTooLarge
+	case RateLimited:
+		return wire.CloseTooMuch
+	case Unavailable:
+		return wire.CloseTryAgain
+	case Internal:
+		return wire.CloseInternal
+	}
+	return wire.ClosePolicy
+}
+
 // Error is the one error type of this package: a code that programs act on and a
 // message that a client may see.
 type Error struct {

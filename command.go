@@ -1,0 +1,175 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// command does what a wirepost.v1 client asks for. Acknowledgements are done on
+// the spot; everything that may wait is a job. On the loop.
+func (s *session) command(frame []byte) {
+	c, err := wire.ParseCommand(frame)
+	if err != nil {
+		s.refuse(c.Ref, Errorf(BadRequest, "%s", err))
+		return
+	}
+	switch c.Type {
+	case "ack":
+		s.onAck(&c)
+	case "read":
+		s.onRead(&c)
+	case "subscribe":
+		s.onSubscribe(&c)
+	case "unsubscribe":
+		s.onUnsubscribe(&c)
+	case "publish":
+		s.onPublish(&c)
+	case "call":
+		s.onCall(&c)
+	case "auth":
+		s.onAuth(&c)
+	}
+}
+
+// refuse answers with an error frame. On the loop.
+func (s *session) refuse(ref json.RawMessage, err error) {
+	e := AsError(err)
+	if e.Code == Internal {
+		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.info.Connection, "error", err)
+	}
+	code := e.Code
+	if code == Unauthorized {
+		code = Forbidden
+	}
+	message := e.Message
+	if e.Field != "" {
+		message = e.Field + ": " + message
+	}
+	s.send(textFrame(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+}
+
+// answer has an object sent from a job.
+func (s *session) answer(ref json.RawMessage, object any, err error) {
+	s.do(func() {
+		if err != nil {
+			s.refuse(ref, err)
+			return
+		}
+		s.send(textFrame(object))
+	})
+}
+
+func (s *session) onAck(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil {
+		s.refuse(c.Ref, Errorf(NotFound, "ack: no subscription to %q", c.Channel))
+		return
+	}
+	s.acknowledge(sub, c.Seq)
+}
+
+func (s *session) onRead(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil || !sub.stored {
+		s.refuse(c.Ref, Errorf(NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
+		return
+	}
+	s.read(c.Channel, min(c.Seq, sub.feed.head.Load()))
+}
+
+func (s *session) onPublish(c *wire.Command) {
+	data, contentType, err := c.Payload()
+	if err != nil {
+		s.refuse(c.Ref, Errorf(BadRequest, "%s", err))
+		return
+	}
+	p := Push{To: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
+	identity, ref := s.identity, c.Ref
+	s.jobs.add(s, func() {
+		pushed, err := s.srv.publish(s.srv.ctx, identity, p)
+		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
+	})
+}
+
+func (s *session) onCall(c *wire.Command) {
+	if s.srv.opts.OnCall == nil {
+		s.refuse(c.Ref, Errorf(NotFound, "no handler for calls"))
+		return
+	}
+	ctx, ref, method, data := s.jobs.context(s), c.Ref, c.Method, c.Data
+	s.jobs.add(s, func() {
+		var result any
+		var err error
+		if p := s.srv.guard("OnCall", func() { result, err = s.srv.opts.OnCall(ctx, s.info, method, data) }); p != nil {
+			err = p
+		}
+		var body []byte
+		if err == nil {
+			body, err = json.Marshal(result)
+		}
+		s.answer(ref, wire.Reply{Type: "reply", Ref: ref, Data: body}, err)
+	})
+}
+
+func (s *session) onAuth(c *wire.Command) {
+	if s.srv.opts.VerifyToken == nil {
+		s.refuse(c.Ref, Errorf(NotFound, "tokens are not refreshed here"))
+		return
+	}
+	ctx, ref, token := s.jobs.context(s), c.Ref, c.Token
+	s.jobs.add(s, func() {
+		id, err := s.srv.opts.VerifyToken(ctx, token)
+		s.do(func() { s.refresh(ref, &id, err) })
+	})
+}
+
+// refresh takes over the rights of a new token. One of another user ends the
+// connection. On the loop.
+func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
+	if err != nil {
+		s.refuse(ref, unauthorized(err))
+		return
+	}
+	if id.User != s.user.name {
+		s.refuse(ref, Errorf(Forbidden, "the token is another user's"))
+		s.end(wire.CloseUnauthorized, "the token is another user's")
+		return
+	}
+	s.identity, s.expires = id, id.Expires
+	s.armTimer()
+	ok := wire.OK{Type: "ok", Ref: ref}
+	if !id.Expires.IsZero() {
+		ok.Expires = id.Expires.UnixMilli()
+	}
+	s.send(textFrame(ok))
+	s.regrant()
+}
+
+// plainMessage hands what a plain client sent to the application. On the loop.
+func (s *session) plainMessage(binary bool, payload []byte) {
+	if s.srv.opts.OnMessage == nil {
+		return
+	}
+	ctx, frame := s.jobs.context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
+	s.jobs.add(s, func() { s.onMessage(ctx, frame) })
+}
+
+// onMessage is a job.
+func (s *session) onMessage(ctx context.Context, frame Frame) {
+	var reply Frame
+	var err error
+	if p := s.srv.guard("OnMessage", func() { reply, err = s.srv.opts.OnMessage(ctx, s.info, frame) }); p != nil {
+		err = p
+	}
+	s.do(func() {
+		switch {
+		case err != nil:
+			e := AsError(err)
+			s.end(e.Code.closeCode(), e.Message)
+		case reply.Data != nil:
+			s.send(reply.encode())
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package wirepost
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// wish is what a client asks for when it connects.
+type wish struct {
+	identity *Identity
+	session  Session
+	mode     mode
+	channels []string
+	after    map[string]uint64 // by channel
+	now      time.Time
+}
+
+// connect makes a session and registers it: from here on it counts as online. The
+// caller attaches it or gives it back by abandon.
+func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
+	u, err := s.users.acquire(w.identity.User)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, fresh, err := u.connectDevice(w.session.Device, w.now, s.opts.MaxDevices)
+	if err != nil {
+		s.users.release(u)
+		return nil, nil, err
+	}
+	ses := &session{
+		srv: s, loop: s.pickLoop(), user: u, device: d, info: w.session, mode: w.mode,
+		identity: w.identity, expires: w.identity.Expires,
+	}
+	ses.timer.Owner = ses
+	s.connections.Add(1)
+	u.addSession(ses)
+	hello, err := s.subscribeAll(ses, w, fresh)
+	if err == nil {
+		err = s.Ready() // Shutdown may have looked at the user's sessions before this one was there
+	}
+	if err != nil {
+		ses.abandon()
+		return nil, nil, err
+	}
+	return ses, hello, nil
+}
+
+// abandon gives back a session that was never attached.
+func (s *session) abandon() {
+	subs := s.subs
+	s.loop.post(func() { s.closed, s.early = true, nil })
+	s.release(subs)
+}
+
+// subscribeAll makes the subscriptions that a session starts with: the inbox, All,
+// the memberships and what the client asks for. A device's first starting points
+// are stored before it gets anything.
+func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, error) {
+	u := ses.user
+	newcomer := !u.seen()
+	if err := s.see(u); err != nil {
+		return nil, err
+	}
+	granted := append([]string{InboxOf(u.name), All}, u.memberships()...)
+	granted = append(granted, w.identity.Channels...)
+	for _, channel := range granted {
+		if err := ses.begin(channel, true, w.after); err != nil {
+			return nil, err
+		}
+	}
+	for _, channel := range w.channels {
+		if len(ses.subs) >= s.opts.MaxSubscriptions && ses.subscription(channel) == nil {
+			return nil, Errorf(RateLimited, "a session has at most %d subscriptions", s.opts.MaxSubscriptions)
+		}
+		if err := ses.begin(channel, false, w.after); err != nil {
+			return nil, err
+		}
+	}
+	for channel := range w.after {
+		if ses.subscription(channel) == nil {
+			return nil, fieldError("after", "this session is not subscribed to %q", channel)
+		}
+	}
+	if fresh || newcomer {
+		if err := s.saver.now(u, false); err != nil {
+			// It stays queued. Until it is saved a crash makes the device begin anew.
+			s.logger.Warn("a device's start is not stored yet", "user", u.name, "error", err)
+		}
+	} else {
+		s.saver.later(u)
+	}
+	if ses.mode != modeV1 {
+		return nil, nil
+	}
+	return s.hello(ses)
+}
+
+// begin makes one of the subscriptions that a session starts with.
+func (s *session) begin(channel string, granted bool, after map[string]uint64) error {
+	if s.subscription(channel) != nil {
+		return nil
+	}
+	feed, err := s.srv.feeds.subscribe(channel)
+	if err != nil {
+		return err
+	}
+	sub := &subscription{
+		session: s, feed: feed, granted: granted,
+		stored: granted && !feed.policy.MemoryOnly,
+	}
+	sub.cursor = feed.head.Load()
+	if granted {
+		sub.cursor = s.user.start(s.device, feed)
+	}
+	if seq, ok := after[channel]; ok {
+		sub.cursor = min(seq, feed.head.Load())
+	}
+	s.subs = append(s.subs, sub)
+	return nil
+}
+
+// hello describes where the session stands.
+func (s *Server) hello(ses *session) (*wire.Hello, error) {
+	h := &wire.Hello{
+		Type: "hello", Connection: ses.info.Connection, User: ses.user.name, Device: ses.info.Device,
+		Epoch: s.engine.Epoch(), HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
+		Channels: make(map[string]wire.Place, len(ses.subs)),
+	}
+	if !ses.expires.IsZero() {
+		h.Expires = ses.expires.UnixMilli()
+	}
+	for _, sub := range ses.subs {
+		channel := sub.feed.channel
+		bounds, err := sub.feed.log.Bounds(channel)
+		if err != nil {
+			return nil, err
+		}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost}
+		if sub.stored {
+			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log, channel); err != nil {
+				return nil, err
+			}
+		}
+		h.Channels[channel] = p
+	}
+	return h, nil
+}
+
+// parseChannels reads ?channels=, a comma-separated list.
+func parseChannels(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	channels := strings.Split(list, ",")
+	for _, c := range channels {
+		if err := CheckChannel(c); err != nil {
+			return nil, fieldError("channels", "%s", AsError(err).Message)
+		}
+	}
+	slices.Sort(channels)
+	return slices.Compact(channels), nil
+}
+
+// parseAfter reads ?after=: a sequence for the inbox, or channel=seq,… where the
+// last = of an entry splits it.
+func parseAfter(list, inbox string) (map[string]uint64, error) {
+	if list == "" {
+		return nil, nil
+	}
+	after := map[string]uint64{}
+	for _, entry := range strings.Split(list, ",") {
+		channel, number := inbox, entry
+		if i := strings.LastIndexByte(entry, '='); i >= 0 {
+			channel, number = entry[:i], entry[i+1:]
+		}
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return nil, fieldError("after", "%q is no sequence", number)
+		}
+		if _, twice := after[channel]; twice {
+			return nil, fieldError("after", "%q is named twice", channel)
+		}
+		after[channel] = seq
+	}
+	return after, nil
+}

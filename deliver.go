@@ -1,0 +1,216 @@
+package wirepost
+
+import (
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// What one write takes at most; a session with more takes another turn, so that
+// nobody has to wait behind it for long.
+const (
+	batchFrames = 256
+	batchBytes  = 256 << 10
+)
+
+// batch collects what a session sends in one write. There is one per loop.
+type batch struct {
+	frames   [][]byte
+	bytes    int
+	messages int
+	items    []*item // scratch: what a feed's tail gave
+}
+
+func (b *batch) add(frame []byte) {
+	b.frames = append(b.frames, frame)
+	b.bytes += len(frame)
+}
+
+func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= batchBytes }
+
+func (b *batch) reset() {
+	clear(b.frames)
+	clear(b.items)
+	b.frames, b.items = b.frames[:0], b.items[:0]
+	b.bytes, b.messages = 0, 0
+}
+
+// flush sends what comes behind the cursors, as far as the window and one batch
+// allow, in one write, and returns the number of messages. On the loop.
+func (s *session) flush() int {
+	if s.blocked || s.ending || s.conn == nil {
+		return 0
+	}
+	b := &s.loop.batch
+	for _, sub := range s.subs {
+		s.offerState(sub)
+		s.pull(sub)
+	}
+	n := b.messages
+	if len(b.frames) > 0 {
+		if b.full() {
+			s.markDirty()
+		}
+		s.blocked = !s.conn.Write(b.frames...)
+		s.acknowledgeLater()
+	}
+	b.reset()
+	return n
+}
+
+// pull moves a subscription's cursor towards the head: out of the feed's tail, or
+// behind it by having a page read.
+func (s *session) pull(sub *subscription) {
+	b := &s.loop.batch
+	for sub.cursor < sub.feed.head.Load() && !b.full() && s.room(sub) > 0 {
+		var behind bool
+		b.items, behind = sub.feed.after(sub.cursor, b.items[:0], batchFrames)
+		if behind {
+			s.readPage(sub)
+			return
+		}
+		if len(b.items) == 0 || !s.offerAll(sub, b.items) {
+			return
+		}
+	}
+}
+
+// offerAll takes items into the batch, in order. False means that something did
+// not fit in the window or the batch.
+func (s *session) offerAll(sub *subscription, items []*item) bool {
+	for _, it := range items {
+		if s.loop.batch.full() || !s.offer(sub, it) {
+			return false
+		}
+	}
+	return true
+}
+
+// offer takes one item into the batch and moves the cursor behind it. False means
+// that the window is full.
+func (s *session) offer(sub *subscription, it *item) bool {
+	r := it.rec
+	switch {
+	case r.Revokes != 0:
+		if s.mode == modeV1 {
+			s.loop.batch.add(it.v1Frame(sub.feed.channel))
+		}
+	case !it.gone(s.loop.nowMS):
+		if !s.enter(sub, r) {
+			return false
+		}
+		s.tellGap(sub, r.Seq)
+		s.addMessage(sub, it)
+	}
+	sub.cursor = r.Seq
+	return true
+}
+
+func (s *session) addMessage(sub *subscription, it *item) {
+	b := &s.loop.batch
+	if s.mode == modeV1 {
+		b.add(it.v1Frame(sub.feed.channel))
+	} else {
+		b.add(it.plainFrame())
+	}
+	b.messages++
+}
+
+// enter makes room in the window for a message, if it counts there. In plain mode
+// only what has a stored cursor is acknowledged, so only that counts.
+func (s *session) enter(sub *subscription, r *engine.Record) bool {
+	if s.mode == modePlain && !sub.stored {
+		return true
+	}
+	return s.window.enter(sub, r.Seq, len(r.Data), s.srv.opts.Window, s.srv.opts.WindowBytes)
+}
+
+// tellGap says that messages before this one are missing, if they are. Plain mode
+// has no words for it: there it is only counted.
+func (s *session) tellGap(sub *subscription, resumedAt uint64) {
+	if !sub.lost {
+		return
+	}
+	sub.lost = false
+	s.srv.metrics.gaps.Inc()
+	if s.mode == modeV1 {
+		s.loop.batch.add(textFrame(wire.Gap{
+			Type: "gap", Channel: sub.feed.channel, After: sub.lostAt, ResumedAt: resumedAt,
+		}))
+	}
+}
+
+// offerState tells the newest read mark, if the client has not been told.
+func (s *session) offerState(sub *subscription) {
+	if sub.state != nil {
+		s.loop.batch.add(textFrame(sub.state))
+		sub.state = nil
+	}
+}
+
+// readPage has the records behind the cursor read off the loop. A session reads
+// one page at a time, so what it holds stays small.
+func (s *session) readPage(sub *subscription) {
+	if s.reading {
+		return
+	}
+	s.reading = true
+	room := s.room(sub)
+	feed, after := sub.feed, sub.cursor
+	s.srv.pages.read(func() {
+		page, err := feed.log.Read(feed.channel, after, min(room, batchFrames), batchBytes)
+		s.do(func() { s.pageRead(sub, after, page, err) })
+	})
+}
+
+// room is how many messages of a subscription the window has room for.
+func (s *session) room(sub *subscription) int {
+	if s.mode == modePlain && !sub.stored {
+		return batchFrames
+	}
+	return s.window.room(s.srv.opts.Window, s.srv.opts.WindowBytes)
+}
+
+// pageRead sends a page, as far as there is still room for it; the rest is read
+// again. On the loop.
+func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, err error) {
+	s.reading = false
+	if err != nil {
+		s.srv.logger.Error("reading a channel", "channel", sub.feed.channel, "error", err)
+		s.end(wire.CloseInternal, "the store cannot be read")
+		return
+	}
+	s.markDirty()
+	if s.ending || sub.session == nil || sub.cursor != after {
+		return // the subscription ended, or begins elsewhere now
+	}
+	if page.Lost && !sub.lost {
+		sub.lost, sub.lostAt = true, after
+	}
+	if s.sendPage(sub, page.Records) {
+		sub.cursor = max(sub.cursor, page.Next)
+	}
+}
+
+// sendPage writes records read from the engine, and says whether all of them
+// fitted in the window.
+func (s *session) sendPage(sub *subscription, records []*engine.Record) bool {
+	items := make([]*item, len(records))
+	for i, r := range records {
+		items[i] = &item{rec: r}
+	}
+	s.loop.nowMS = s.loop.Now().UnixMilli()
+	b := &s.loop.batch
+	all := s.offerAll(sub, items)
+	if len(b.frames) > 0 {
+		s.srv.metrics.deliveries.Add(float64(b.messages))
+		if !s.conn.Write(b.frames...) {
+			s.blocked = true
+		}
+		s.acknowledgeLater()
+	}
+	b.reset()
+	return all
+}
+
+var _ conn.Handler = (*session)(nil)

@@ -1,0 +1,444 @@
+package wirepost_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine/memory"
+)
+
+func TestOfflineThenOnlineThenLive(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	if p := n.text("user:42", "while away"); p.Online != 0 || p.Seq == 0 || p.ID == "" {
+		t.Fatalf("push to nobody: %+v", p)
+	}
+	n.json("user:42", ` { "n" : [1, 2] } `)
+	c := n.dial("42")
+	c.want("while away", `{"n":[1,2]}`)
+	if p := n.text("user:42", "live"); p.Online != 1 {
+		t.Fatalf("push to a connected user: %+v", p)
+	}
+	c.want("live")
+	n.push(wirepost.Push{To: "user:42", Data: []byte{0xff, 0}, ContentType: "image/png"})
+	if kind, data, err := c.ReadMessage(); kind != 2 || string(data) != "\xff\x00" || err != nil {
+		t.Fatalf("binary message: kind %d, %q, %v", kind, data, err)
+	}
+}
+
+func TestEveryConnectionGetsIt(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	one, two, other := n.dial("42&device=a"), n.dial("42&device=a"), n.dial("42&device=b")
+	if p := n.text("user:42", "x"); p.Online != 3 {
+		t.Fatalf("online: %+v", p)
+	}
+	for _, c := range []*client{one, two, other} {
+		c.want("x")
+	}
+}
+
+func TestAPongAcknowledges(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
+	c := n.dial("42")
+	n.text("user:42", "one")
+	last := n.text("user:42", "two")
+	c.want("one", "two")
+	go c.ReadMessage() // answers the cursor ping
+	eventually(t, "the pong acknowledged", func() bool { return n.cursor("42", "user:42", "") == last.Seq })
+	c.Close() // no close frame: the connection is cut
+	n.gone("42")
+	n.text("user:42", "three")
+	n.dial("42").want("three")
+}
+
+func TestWithoutAPongItIsSentAgain(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
+	c := n.dial("42").pingless()
+	pinged := make(chan struct{}, 1)
+	c.SetPingHandler(func(string) error { pinged <- struct{}{}; return nil })
+	n.text("user:42", "one")
+	c.want("one")
+	go c.ReadMessage()
+	<-pinged
+	c.Close()
+	n.gone("42")
+	n.dial("42").want("one")
+}
+
+func TestCursorPingIsLazy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) { o.Window = 10 })
+		c := n.dial("42")
+		begun := time.Now()
+		pings := make(chan time.Duration, 16)
+		answer := c.PingHandler()
+		c.SetPingHandler(func(data string) error {
+			pings <- time.Since(begun)
+			return answer(data)
+		})
+		received := make(chan string, 16)
+		go func() {
+			for {
+				_, data, err := c.ReadMessage()
+				if err != nil {
+					return
+				}
+				received <- string(data)
+			}
+		}()
+		for i := range 3 {
+			n.text("user:42", fmt.Sprint(i))
+			<-received
+			time.Sleep(100 * time.Millisecond)
+		}
+		if at := <-pings; at < time.Second || at > 1200*time.Millisecond {
+			t.Fatalf("the first cursor ping came after %s, not one second after the first message", at)
+		}
+		synctest.Wait()
+		if got := n.cursor("42", "user:42", ""); got != 3 {
+			t.Fatalf("acknowledged %d, want 3", got)
+		}
+		for i := range 5 { // half a window
+			n.text("user:42", fmt.Sprint(i))
+			<-received
+		}
+		synctest.Wait()
+		if len(pings) != 1 {
+			t.Fatalf("%d pings at half a window, want one at once", len(pings))
+		}
+		if got := n.cursor("42", "user:42", ""); got != 8 {
+			t.Fatalf("acknowledged %d, want 8", got)
+		}
+	})
+}
+
+func TestWindowHoldsBackWhatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.Window, o.WindowBytes = 4, 100 })
+	c, _ := n.dialV1("42")
+	for i := range 10 {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	var last frame
+	for i := range 4 {
+		last = c.message(fmt.Sprint(i))
+	}
+	// Only an acknowledgement pulls more: what comes after it is number 4.
+	c.send(`{"type":"subscribe","ref":1,"channel":"news"}`)
+	c.frame("ok")
+	c.send(`{"type":"ack","channel":"user:42","seq":%d}`, last.num("seq"))
+	for i := 4; i < 8; i++ {
+		last = c.message(fmt.Sprint(i))
+	}
+	c.send(`{"type":"ack","channel":"user:42","seq":%d}`, last.num("seq"))
+	c.message("8")
+	last = c.message("9")
+	c.send(`{"type":"ack","channel":"user:42","seq":%d}`, last.num("seq"))
+
+	big := `"` + strings.Repeat("x", 300) + `"`
+	n.json("user:42", big) // larger than the window: alone in it
+	n.json("user:42", "1")
+	last = c.message(big)
+	c.send(`{"type":"subscribe","ref":2,"channel":"more"}`)
+	c.frame("ok")
+	c.send(`{"type":"ack","channel":"user:42","seq":%d}`, last.num("seq"))
+	c.message("1")
+}
+
+func TestDevicesResumeOnTheirOwn(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	phone, hello := n.dialV1("42&device=phone")
+	if hello.str("device") != "phone" || hello.str("user") != "42" || hello.str("epoch") == "" || hello.str("connection") == "" {
+		t.Fatalf("hello: %v", hello)
+	}
+	n.dialV1("42&device=desk")
+	for i := 1; i <= 3; i++ {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	phone.message("1")
+	second := phone.message("2")
+	phone.send(`{"type":"ack","channel":"user:42","seq":%d}`, second.num("seq"))
+	eventually(t, "acknowledged", func() bool { return n.cursor("42", "user:42", "phone") == second.num("seq") })
+	phone.Close()
+
+	again, hello := n.dialV1("42&device=phone")
+	if place := hello.channel("user:42"); place.num("seq") != 3 || place["resumed"] != true || place.num("unread") != 3 {
+		t.Fatalf("hello: %v", hello)
+	}
+	if m := again.message("3"); m.num("prev") != second.num("seq") {
+		t.Fatalf("prev: %v", m)
+	}
+	desk, _ := n.dialV1("42&device=desk")
+	desk.message("1") // it acknowledged nothing
+	tablet, _ := n.dialV1("42&device=tablet")
+	tablet.message("1") // new: it starts at the read mark
+}
+
+func TestANewDeviceStartsAtTheReadMark(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for i := 1; i <= 3; i++ {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	if read, unread, err := n.MarkRead("42", "user:42", 2); read != 2 || unread != 1 || err != nil {
+		t.Fatalf("read mark: %d, unread %d, %v", read, unread, err)
+	}
+	c, hello := n.dialV1("42&device=new")
+	c.message("3")
+	if p := hello.channel("user:42"); p.num("read") != 2 || p.num("unread") != 1 || p.num("oldest") != 1 {
+		t.Fatalf("hello: %v", hello)
+	}
+	c.Close()
+	n.gone("42")
+	// Its start was stored: a read elsewhere does not move it.
+	if _, _, err := n.MarkRead("42", "user:42", 3); err != nil {
+		t.Fatal(err)
+	}
+	c, _ = n.dialV1("42&device=new")
+	c.message("3")
+}
+
+func TestReadClearsOnEveryDevice(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	phone, _ := n.dialV1("42&device=phone")
+	desk, _ := n.dialV1("42&device=desk")
+	n.json("user:42", "1")
+	m := n.json("user:42", "2")
+	for _, c := range []*client{phone, desk} {
+		c.message("1")
+		c.message("2")
+	}
+	phone.send(`{"type":"read","channel":"user:42","seq":%d}`, m.Seq+1000) // clamped to the head
+	for _, c := range []*client{phone, desk} {
+		if s := c.frame("state"); s.num("read") != m.Seq || s.num("unread") != 0 {
+			t.Fatalf("state: %v", s)
+		}
+	}
+	phone.send(`{"type":"read","channel":"user:42","seq":1}`) // lower: ignored
+	n.json("user:42", "3")
+	phone.message("3")
+	if _, hello := n.dialV1("42"); hello.channel("user:42").num("unread") != 1 {
+		t.Fatalf("hello: %v", hello)
+	}
+}
+
+func TestAllReachesEverybodyEvenAway(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("all", `"before"`) // nobody has been seen yet
+	ann, _ := n.dialV1("ann")
+	bob, _ := n.dialV1("bob")
+	bob.leave()
+	n.gone("bob")
+	if p := n.json("all", `"news"`); p.Online != 1 {
+		t.Fatalf("push to all: %+v", p)
+	}
+	ann.message(`"news"`)
+	bob, _ = n.dialV1("bob")
+	bob.message(`"news"`)
+	bob, _ = n.dialV1("bob&device=second")
+	bob.message(`"news"`)
+}
+
+func TestMembershipCollectsWhileAway(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	c, _ := n.dialV1("42")
+	n.json("room:7", `"too early"`)
+	if err := n.Join("42", "room:7"); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.frame("subscribed"); f.str("channel") != "room:7" {
+		t.Fatal(f)
+	}
+	n.json("room:7", `"live"`)
+	live := c.message(`"live"`)
+	c.send(`{"type":"ack","channel":"room:7","seq":%d}`, live.num("seq"))
+	c.leave()
+	n.gone("42")
+	n.json("room:7", `"away"`)
+	c, hello := n.dialV1("42")
+	c.message(`"away"`)
+	if p := hello.channel("room:7"); p.num("unread") != 2 {
+		t.Fatalf("hello: %v", hello)
+	}
+	if err := n.Leave("42", "room:7"); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.frame("unsubscribed"); f.str("channel") != "room:7" {
+		t.Fatal(f)
+	}
+	if err := n.Leave("42", "room:7"); err == nil {
+		t.Fatal("left twice")
+	}
+	if p := n.json("room:7", "1"); p.Online != 0 {
+		t.Fatalf("still subscribed: %+v", p)
+	}
+}
+
+func TestSubscribeBeforeThePushAndAfterASequence(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for i := 1; i <= 3; i++ {
+		n.json("news", fmt.Sprint(i))
+	}
+	c, _ := n.dialV1("42")
+	c.send(`{"type":"subscribe","ref":"a","channel":"news","after":1}`)
+	ok := c.frame("ok")
+	if ok["ref"] != "a" || ok.num("seq") != 3 || ok.num("oldest") != 1 || ok["resumed"] != true {
+		t.Fatalf("ok: %v", ok)
+	}
+	c.message("2")
+	c.message("3")
+	n.json("news", "4")
+	c.message("4")
+	c.send(`{"type":"unsubscribe","ref":2,"channel":"news"}`)
+	c.frame("ok")
+	if p := n.json("news", "5"); p.Online != 0 {
+		t.Fatalf("still subscribed: %+v", p)
+	}
+	plain := n.dial("43&channels=news&after=news=3")
+	plain.want("4", "5")
+}
+
+func TestCollapseRevokeAndTTLLeaveNoGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t)
+		push := func(data, key string, ttl time.Duration) wirepost.Pushed {
+			return n.push(wirepost.Push{To: "user:42", Data: []byte(data), Key: key, TTL: ttl})
+		}
+		push("1", "k", 0)
+		push("2", "", time.Minute)
+		third := push("3", "", 0)
+		push("4", "k", 0)
+		push("5", "", 0)
+		if _, err := n.Revoke(context.Background(), "user:42", third.Seq); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Revoke(context.Background(), "user:42", third.Seq); wirepost.AsError(err).Code != wirepost.NotFound {
+			t.Fatalf("revoked twice: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		c, hello := n.dialV1("42")
+		if p := hello.channel("user:42"); p.num("unread") != 2 || p["resumed"] != true {
+			t.Fatalf("hello: %v", hello)
+		}
+		c.message("4")
+		c.message("5")
+		if r := c.frame("revoke"); r.num("revoked") != third.Seq || r.str("id") != third.ID {
+			t.Fatalf("revoke: %v", r)
+		}
+		live := push("6", "", 0)
+		c.message("6")
+		if _, err := n.Revoke(context.Background(), "user:42", live.Seq); err != nil {
+			t.Fatal(err)
+		}
+		if r := c.frame("revoke"); r.num("revoked") != live.Seq {
+			t.Fatalf("revoke: %v", r)
+		}
+	})
+}
+
+func TestARepeatIsAnsweredAsTheFirst(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	c := n.dial("42")
+	first := n.push(wirepost.Push{To: "user:42", Data: []byte("1"), ID: "order-7"})
+	again := n.push(wirepost.Push{To: "user:42", Data: []byte("2"), ID: "order-7"})
+	if !again.Duplicate || again.Seq != first.Seq || first.Duplicate || again.ID != "order-7" {
+		t.Fatalf("first %+v, then %+v", first, again)
+	}
+	n.json("user:42", "3")
+	c.want("1", "3")
+}
+
+func TestRetentionIsToldAsAGap(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Channels = []wirepost.Policy{{Pattern: "user:*", MaxMessages: 3}}
+	})
+	c, _ := n.dialV1("42")
+	n.json("user:42", "1")
+	c.message("1")
+	c.send(`{"type":"ack","channel":"user:42","seq":1}`)
+	c.leave()
+	n.gone("42")
+	for i := 2; i <= 6; i++ {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	c, hello := n.dialV1("42")
+	if p := hello.channel("user:42"); p["resumed"] != false || p.num("oldest") != 4 {
+		t.Fatalf("hello: %v", hello)
+	}
+	if g := c.frame("gap"); g.num("after") != 1 || g.num("resumed_at") != 4 {
+		t.Fatalf("gap: %v", g)
+	}
+	for i := 4; i <= 6; i++ {
+		c.message(fmt.Sprint(i))
+	}
+	n.dial("42&device=plain").want("4", "5", "6") // skipped, and counted
+	if got := n.Stats().Gaps; got != 2 {
+		t.Fatalf("%d gaps counted, want 2", got)
+	}
+}
+
+func TestAnEmptiedChannelIsAGap(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("user:42", "1")
+	n.json("user:42", "2")
+	if err := n.Empty("user:42"); err != nil {
+		t.Fatal(err)
+	}
+	c, hello := n.dialV1("42")
+	if p := hello.channel("user:42"); p["resumed"] != false || p.num("oldest") != 0 || p.num("seq") != 2 {
+		t.Fatalf("hello: %v", hello)
+	}
+	n.json("user:42", "3")
+	if g := c.frame("gap"); g.num("after") != 0 || g.num("resumed_at") != 3 {
+		t.Fatalf("gap: %v", g)
+	}
+	c.message("3")
+}
+
+func TestMaxAgeIsAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) {
+			o.Channels = []wirepost.Policy{{Pattern: "*", MaxAge: time.Hour}}
+		})
+		n.json("user:42", "1")
+		time.Sleep(50 * time.Minute)
+		n.json("user:42", "2")
+		time.Sleep(20 * time.Minute)
+		c, _ := n.dialV1("42")
+		if g := c.frame("gap"); g.num("after") != 0 || g.num("resumed_at") != 2 {
+			t.Fatalf("gap: %v", g)
+		}
+		c.message("2")
+	})
+}
+
+func TestMemoryOnlyChannels(t *testing.T) {
+	t.Parallel()
+	eng := memory.New(memory.Options{})
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Engine = eng
+		o.Channels = []wirepost.Policy{{Pattern: "typing:*", MemoryOnly: true}}
+	})
+	c := n.dial("42&channels=typing:7")
+	n.text("typing:7", "ann types")
+	c.want("ann types")
+	if b, err := eng.Bounds("typing:7"); err != nil || b.Head != 0 {
+		t.Fatalf("a memory-only channel reached the engine: %+v, %v", b, err)
+	}
+}

@@ -1,0 +1,222 @@
+package wirepost
+
+import (
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// A tail keeps what sessions that are nearly caught up still need. Who is
+// further behind reads pages from the engine.
+const (
+	tailItems = 512
+	tailBytes = 1 << 20
+	// tailAge is how long an idle feed keeps its tail.
+	tailAge = 2 * time.Second
+)
+
+// feed is the live end of one channel that has subscribers: the newest records,
+// and who is to be woken when there are more. It exists while it has references
+// (see feeds).
+//
+// Sessions pull from it: it knows no cursors.
+type feed struct {
+	// Static.
+	channel string
+	log     engine.Log
+	policy  *Policy
+	watch   sync.Once
+	err     error // of watch
+
+	refs int // guarded by the feeds' shard
+
+	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
+
+	mu struct {
+		sync.Mutex
+		// tail holds every record after from.
+		tail      []*item
+		from      uint64
+		bytes     int
+		touched   time.Time // of the last append
+		followers []*follower
+		sessions  int // connections that subscribe, also those still in their handshake
+	}
+	warm *warmFeeds
+}
+
+// follower is the sessions of one loop that follow a feed. It is a conn.Task: the
+// feed posts it, at most once at a time, when it has advanced.
+type follower struct {
+	feed   *feed
+	loop   *loop
+	posted bool            // guarded by feed.mu
+	subs   []*subscription // owned by the loop
+}
+
+// Appended implements engine.Watcher.
+func (f *feed) Appended(records []*engine.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	head := f.head.Load()
+	if records[0].Prev != head {
+		// A remote engine may have missed some. The tail begins again behind the
+		// hole; sessions before it read the engine.
+		f.dropTailLocked()
+		f.mu.from = records[0].Prev
+	}
+	for _, r := range records {
+		f.addLocked(r)
+	}
+	f.head.Store(records[len(records)-1].Seq)
+	f.trimTailLocked()
+	f.wakeLocked()
+}
+
+func (f *feed) addLocked(r *engine.Record) {
+	if r.Revokes != 0 || r.Key != "" {
+		for _, it := range f.mu.tail {
+			if it.rec.Seq == r.Revokes || r.Key != "" && it.rec.Key == r.Key {
+				it.dead.Store(true)
+			}
+		}
+	}
+	f.mu.tail = append(f.mu.tail, &item{rec: r})
+	f.mu.bytes += len(r.Data)
+}
+
+func (f *feed) trimTailLocked() {
+	drop, bytes := 0, f.mu.bytes
+	for len(f.mu.tail)-drop > tailItems || bytes > tailBytes && drop < len(f.mu.tail)-1 {
+		bytes -= len(f.mu.tail[drop].rec.Data)
+		drop++
+	}
+	f.cutTailLocked(drop)
+	if f.mu.touched.IsZero() {
+		f.warm.add(f)
+	}
+	f.mu.touched = time.Now()
+}
+
+// cutTailLocked drops the oldest n items of the tail.
+func (f *feed) cutTailLocked(n int) {
+	if n == 0 {
+		return
+	}
+	for _, it := range f.mu.tail[:n] {
+		f.mu.bytes -= len(it.rec.Data)
+	}
+	f.mu.from = f.mu.tail[n-1].rec.Seq
+	clear(f.mu.tail[:n])
+	f.mu.tail = f.mu.tail[n:]
+}
+
+func (f *feed) dropTailLocked() {
+	f.mu.tail, f.mu.bytes = nil, 0
+	f.mu.from = f.head.Load()
+}
+
+// cool drops the tail of a feed that has been idle for tailAge, and says whether
+// it did.
+func (f *feed) cool(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.mu.touched) < tailAge {
+		return false
+	}
+	f.dropTailLocked()
+	f.mu.touched = time.Time{}
+	return true
+}
+
+// forget drops the tail's records up to a sequence: they were removed from the
+// log.
+func (f *feed) forget(through uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cutTailLocked(sort.Search(len(f.mu.tail), func(i int) bool { return f.mu.tail[i].rec.Seq > through }))
+}
+
+func (f *feed) wakeLocked() {
+	for _, fo := range f.mu.followers {
+		if !fo.posted {
+			fo.posted = true
+			fo.loop.Post(fo)
+		}
+	}
+}
+
+// Run marks every session that follows as having something to send.
+func (fo *follower) Run() {
+	fo.feed.mu.Lock()
+	fo.posted = false
+	fo.feed.mu.Unlock()
+	for _, sub := range fo.subs {
+		sub.session.markDirty()
+	}
+}
+
+// after appends to dst the tail's items after a sequence, at most max. Behind
+// says that the sequence lies before the tail: the engine has to be read.
+func (f *feed) after(seq uint64, dst []*item, max int) (items []*item, behind bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if seq < f.mu.from {
+		return dst, true
+	}
+	tail := f.mu.tail
+	i := sort.Search(len(tail), func(i int) bool { return tail[i].rec.Seq > seq })
+	return append(dst, tail[i:min(len(tail), i+max)]...), false
+}
+
+// follow makes a subscription one of those to wake. Called on its session's loop.
+func (f *feed) follow(sub *subscription) {
+	l := sub.session.loop
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fo := range f.mu.followers {
+		if fo.loop == l {
+			sub.follower = fo
+			break
+		}
+	}
+	if sub.follower == nil {
+		sub.follower = &follower{feed: f, loop: l}
+		f.mu.followers = append(f.mu.followers, sub.follower)
+	}
+	sub.index = len(sub.follower.subs)
+	sub.follower.subs = append(sub.follower.subs, sub)
+}
+
+// unfollow ends that. Called on the session's loop.
+func (f *feed) unfollow(sub *subscription) {
+	fo := sub.follower
+	last := len(fo.subs) - 1
+	fo.subs[sub.index] = fo.subs[last]
+	fo.subs[sub.index].index = sub.index
+	fo.subs[last] = nil
+	fo.subs = fo.subs[:last]
+	sub.follower = nil
+	if last > 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, other := range f.mu.followers {
+		if other == fo {
+			f.mu.followers = append(f.mu.followers[:i], f.mu.followers[i+1:]...)
+			return
+		}
+	}
+}
+
+// count adds to the number of subscribed connections and returns it.
+func (f *feed) count(delta int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.sessions += delta
+	return f.mu.sessions
+}

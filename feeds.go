@@ -1,0 +1,171 @@
+package wirepost
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+const shards = 64
+
+// feeds holds the feed of every channel that has subscribers.
+type feeds struct {
+	srv   *Server
+	seed  maphash.Seed
+	warm  warmFeeds
+	shard [shards]struct {
+		sync.Mutex
+		feeds map[string]*feed
+	}
+}
+
+func newFeeds(srv *Server) *feeds {
+	fs := &feeds{srv: srv, seed: maphash.MakeSeed()}
+	for i := range fs.shard {
+		fs.shard[i].feeds = map[string]*feed{}
+	}
+	return fs
+}
+
+// subscribe returns the feed of a channel, with one more connection counted as
+// subscribed. The caller owes a call of release.
+func (fs *feeds) subscribe(channel string) (*feed, error) {
+	sh := &fs.shard[maphash.String(fs.seed, channel)%shards]
+	sh.Lock()
+	f := sh.feeds[channel]
+	if f == nil {
+		policy := fs.srv.policies.of(channel)
+		f = &feed{channel: channel, policy: policy, log: fs.srv.logOf(policy), warm: &fs.warm}
+		sh.feeds[channel] = f
+	}
+	f.refs++
+	sh.Unlock()
+
+	f.watch.Do(f.begin)
+	f.count(1)
+	if f.err != nil {
+		fs.release(f)
+		return nil, f.err
+	}
+	return f, nil
+}
+
+// begin starts watching. A record that comes before the head is known has settled
+// head and from already: it looked like one behind a hole.
+func (f *feed) begin() {
+	head, err := f.log.Watch(f.channel, f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+	if f.head.Load() == 0 {
+		f.head.Store(head)
+		f.mu.from = head
+	}
+}
+
+// release gives back what subscribe returned.
+func (fs *feeds) release(f *feed) {
+	f.count(-1)
+	fs.unref(f)
+}
+
+// unref is the part of release that may wait: the last one stops watching.
+func (fs *feeds) unref(f *feed) {
+	sh := &fs.shard[maphash.String(fs.seed, f.channel)%shards]
+	sh.Lock()
+	f.refs--
+	last := f.refs == 0
+	if last {
+		delete(sh.feeds, f.channel)
+	}
+	sh.Unlock()
+	if last && f.err == nil {
+		f.log.Unwatch(f.channel, f)
+	}
+}
+
+// of returns the feed of a channel, or nil when nobody is subscribed.
+func (fs *feeds) of(channel string) *feed {
+	sh := &fs.shard[maphash.String(fs.seed, channel)%shards]
+	sh.Lock()
+	defer sh.Unlock()
+	return sh.feeds[channel]
+}
+
+// subscribers counts the connections subscribed to a channel.
+func (fs *feeds) subscribers(channel string) int {
+	if f := fs.of(channel); f != nil {
+		return f.count(0)
+	}
+	return 0
+}
+
+// len is the number of channels with subscribers.
+func (fs *feeds) len() (n int) {
+	for i := range fs.shard {
+		sh := &fs.shard[i]
+		sh.Lock()
+		n += len(sh.feeds)
+		sh.Unlock()
+	}
+	return n
+}
+
+// warmFeeds are the feeds with a tail. One timer for all of them drops the tails
+// of those that went idle; it runs only while there are any.
+type warmFeeds struct {
+	mu     sync.Mutex
+	feeds  []*feed
+	timer  *time.Timer
+	closed bool
+}
+
+func (w *warmFeeds) add(f *feed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.feeds = append(w.feeds, f)
+	if len(w.feeds) == 1 && !w.closed {
+		w.timer = time.AfterFunc(tailAge, w.cool)
+	}
+}
+
+func (w *warmFeeds) cool() {
+	w.mu.Lock()
+	feeds := w.feeds
+	w.feeds = nil
+	w.mu.Unlock()
+
+	now := time.Now()
+	var still []*feed
+	for _, f := range feeds {
+		if !f.cool(now) {
+			still = append(still, f)
+		}
+	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.feeds = append(w.feeds, still...)
+	if len(w.feeds) > 0 && !w.closed {
+		w.timer = time.AfterFunc(tailAge/2, w.cool)
+	}
+}
+
+func (w *warmFeeds) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// logOf is the log that keeps a channel with that policy.
+func (s *Server) logOf(p *Policy) engine.Log {
+	if p.MemoryOnly {
+		return s.memory
+	}
+	return s.engine
+}

@@ -1,0 +1,185 @@
+package wirepost
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Limits of a list of messages.
+const (
+	DefaultLimit = 100
+	MaxLimit     = 1000
+)
+
+// Messages lists the live messages of a channel after a sequence, oldest first;
+// limit 0 means DefaultLimit. Next is where the next page begins: it equals after
+// when there was nothing.
+func (s *Server) Messages(channel string, after uint64, limit int) (list []Message, next uint64, err error) {
+	if err := CheckChannel(channel); err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case limit == 0:
+		limit = DefaultLimit
+	case limit < 0 || limit > MaxLimit:
+		return nil, 0, fieldError("limit", "a limit is a number from 1 to %d", MaxLimit)
+	}
+	log := s.logOf(s.policies.of(channel))
+	for next = after; len(list) < limit; {
+		page, err := log.Read(channel, next, limit-len(list), listBytes)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, r := range page.Records {
+			if r.Revokes == 0 {
+				list = append(list, newMessage(channel, r))
+			}
+		}
+		if len(page.Records) == 0 || page.Next <= next {
+			break
+		}
+		next = page.Next
+		if listSize(list) >= listBytes {
+			break
+		}
+	}
+	if len(list) == 0 {
+		return nil, after, nil
+	}
+	return list, list[len(list)-1].Seq, nil
+}
+
+// listBytes bounds the data in one page of a list.
+const listBytes = 4 << 20
+
+func listSize(list []Message) (n int) {
+	for i := range list {
+		n += len(list[i].Data)
+	}
+	return n
+}
+
+// Inbox lists the messages of a user's inbox, as Messages does.
+func (s *Server) Inbox(name string, after uint64, limit int) (list []Message, next uint64, err error) {
+	if err := CheckUser(name); err != nil {
+		return nil, 0, err
+	}
+	return s.Messages(InboxOf(name), after, limit)
+}
+
+// MarkRead moves a user's read mark in the inbox or a membership forward (a
+// sequence above the head means the head, one below the mark changes nothing),
+// tells all sessions of the user, and returns where it stands. It is durable on
+// return.
+func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread int, err error) {
+	if err := CheckUser(name); err != nil {
+		return 0, 0, err
+	}
+	if err := CheckChannel(channel); err != nil {
+		return 0, 0, err
+	}
+	err = s.withUser(name, func(u *user) error {
+		read, unread, err = s.markRead(u, channel, seq)
+		return err
+	})
+	return read, unread, err
+}
+
+func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unread int, err error) {
+	log := s.logOf(s.policies.of(channel))
+	if channel != InboxOf(u.name) && channel != All && !u.isMember(channel) {
+		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.name, channel)
+	}
+	if err := s.see(u); err != nil {
+		return 0, 0, err
+	}
+	bounds, err := log.Bounds(channel)
+	if err != nil {
+		return 0, 0, err
+	}
+	if u.advanceRead(channel, min(seq, bounds.Head)) {
+		if err := s.saver.now(u, true); err != nil {
+			return 0, 0, err
+		}
+		s.tellState(u, channel)
+	}
+	return s.unread(u, log, channel)
+}
+
+// unread returns a user's read mark in a channel and counts the live messages
+// after it.
+func (s *Server) unread(u *user, log engine.Log, channel string) (read uint64, unread int, err error) {
+	u.mu.Lock()
+	read = u.readLocked(channel)
+	u.mu.Unlock()
+	unread, err = log.Count(channel, read)
+	return read, unread, err
+}
+
+// tellState tells a user's sessions where the read mark is.
+func (s *Server) tellState(u *user, channel string) {
+	sessions := u.online()
+	if !anyV1(sessions) {
+		return
+	}
+	read, unread, err := s.unread(u, s.logOf(s.policies.of(channel)), channel)
+	if err != nil {
+		s.logger.Error("counting unread messages", "channel", channel, "error", err)
+		return
+	}
+	for _, ses := range sessions {
+		if ses.mode == modeV1 {
+			ses.do(func() { ses.setState(channel, read, unread) })
+		}
+	}
+}
+
+func anyV1(sessions []*session) bool {
+	for _, ses := range sessions {
+		if ses.mode == modeV1 {
+			return true
+		}
+	}
+	return false
+}
+
+// Message returns one live message with its receipts: NotFound when there is none.
+func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error) {
+	if err := CheckChannel(channel); err != nil {
+		return Message{}, nil, err
+	}
+	if seq == 0 || seq == math.MaxUint64 {
+		return Message{}, nil, Errorf(NotFound, "no such message")
+	}
+	page, err := s.logOf(s.policies.of(channel)).Read(channel, seq-1, 1, 1)
+	if err != nil {
+		return Message{}, nil, err
+	}
+	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
+		return Message{}, nil, Errorf(NotFound, "there is no message %d in %q", seq, channel)
+	}
+	receipts, err := s.receipts(channel, seq)
+	return newMessage(channel, page.Records[0]), receipts, err
+}
+
+// Empty removes every message of a channel. Subscribers that had not got them all
+// are told of a gap.
+func (s *Server) Empty(channel string) error {
+	if err := CheckChannel(channel); err != nil {
+		return err
+	}
+	log := s.logOf(s.policies.of(channel))
+	bounds, err := log.Bounds(channel)
+	if err != nil {
+		return err
+	}
+	if err := log.Trim(channel, bounds.Head); err != nil {
+		return fmt.Errorf("empty %q: %w", channel, err)
+	}
+	if f := s.feeds.of(channel); f != nil {
+		f.forget(bounds.Head)
+	}
+	return nil
+}

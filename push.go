@@ -1,0 +1,249 @@
+package wirepost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"time"
+	"unicode/utf8"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+const (
+	maxID          = 128 // bytes, of ID and Key
+	maxContentType = 256 // bytes
+)
+
+// Push stores a message, and wakes whoever is subscribed. On return a message to a
+// durable channel is on disk. Errors are *Error: BadRequest and TooLarge say what
+// is wrong with the push, Unavailable that the store takes nothing now.
+func (s *Server) Push(ctx context.Context, p Push) (Pushed, error) {
+	out := s.PushEach(ctx, []Push{p})
+	return out[0].Pushed, out[0].Err
+}
+
+// PushAll pushes several messages, in order. All are checked first: one that is
+// wrong refuses them all.
+func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]Pushed, error) {
+	entries := make([]engine.Entry, len(pushes))
+	out := make([]Outcome, len(pushes))
+	for i := range pushes {
+		if err := s.prepare(&entries[i], &pushes[i]); err != nil {
+			return nil, err
+		}
+	}
+	s.store(ctx, entries, out)
+	pushed := make([]Pushed, len(out))
+	for i, o := range out {
+		if o.Err != nil {
+			return nil, o.Err
+		}
+		pushed[i] = o.Pushed
+	}
+	return pushed, nil
+}
+
+// PushEach pushes several messages, in order, each on its own: what is wrong with
+// one is said in its Outcome and does not touch the others.
+func (s *Server) PushEach(ctx context.Context, pushes []Push) []Outcome {
+	entries := make([]engine.Entry, len(pushes))
+	out := make([]Outcome, len(pushes))
+	for i := range pushes {
+		if err := s.prepare(&entries[i], &pushes[i]); err != nil {
+			out[i].Err = err
+		}
+	}
+	s.store(ctx, entries, out)
+	return out
+}
+
+// store appends the entries whose outcome has no error yet, to the log that keeps
+// their channel.
+func (s *Server) store(ctx context.Context, entries []engine.Entry, out []Outcome) {
+	var durable, memory []int // indexes
+	for i := range entries {
+		switch {
+		case out[i].Err != nil:
+		case s.draining.Load():
+			out[i].Err = errDraining
+		case s.policies.of(entries[i].Channel).MemoryOnly:
+			memory = append(memory, i)
+		default:
+			durable = append(durable, i)
+		}
+	}
+	s.appendTo(ctx, s.engine, entries, out, durable)
+	s.appendTo(ctx, s.memory, entries, out, memory)
+}
+
+// appendTo appends the entries with the given indexes to one log.
+func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.Entry, out []Outcome, indexes []int) {
+	if len(indexes) == 0 {
+		return
+	}
+	batch := entries
+	if len(indexes) < len(entries) {
+		batch = make([]engine.Entry, len(indexes))
+		for i, k := range indexes {
+			batch[i] = entries[k]
+		}
+	}
+	begun := time.Now()
+	results, err := log.Append(ctx, batch)
+	s.metrics.appendSeconds.Observe(time.Since(begun).Seconds())
+	for i, k := range indexes {
+		switch {
+		case err != nil:
+			out[k].Err = fmt.Errorf("append to %q: %w", entries[k].Channel, err)
+		case results[i].Err != nil:
+			out[k].Err = fmt.Errorf("append to %q: %w", entries[k].Channel, results[i].Err)
+		default:
+			out[k].Pushed = s.pushed(batch[i].Channel, &results[i])
+		}
+	}
+	if err == nil {
+		s.metrics.pushes.Add(float64(len(indexes)))
+	}
+}
+
+func (s *Server) pushed(channel string, r *engine.Result) Pushed {
+	return Pushed{
+		To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate,
+		Online: s.feeds.subscribers(channel),
+	}
+}
+
+// prepare checks a push and makes the entry of it.
+func (s *Server) prepare(e *engine.Entry, p *Push) error {
+	if err := CheckChannel(p.To); err != nil {
+		return fieldError("to", "%s", AsError(err).Message)
+	}
+	switch {
+	case len(p.Data) > s.opts.MaxMessage:
+		return &Error{
+			Code: TooLarge, Field: "data",
+			Message: fmt.Sprintf("the data has %d bytes, more than %d", len(p.Data), s.opts.MaxMessage),
+		}
+	case p.TTL < 0:
+		return fieldError("ttl", "a time to live is above zero")
+	case p.TTL > 0 && p.TTL < time.Millisecond:
+		return fieldError("ttl", "the shortest time to live is 1ms")
+	}
+	if err := checkText("id", p.ID); err != nil {
+		return err
+	}
+	if err := checkText("key", p.Key); err != nil {
+		return err
+	}
+	data, err := prepareData(p)
+	if err != nil {
+		return err
+	}
+	*e = engine.Entry{
+		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
+		TTL: p.TTL, Data: data, Limits: s.policies.of(p.To).limits(),
+	}
+	if e.ContentType == "" {
+		e.ContentType = wire.JSONType
+	}
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	return nil
+}
+
+func checkText(field, value string) error {
+	switch {
+	case len(value) > maxID:
+		return fieldError(field, "%d bytes, more than %d", len(value), maxID)
+	case !utf8.ValidString(value):
+		return fieldError(field, "not valid UTF-8")
+	}
+	for _, r := range value {
+		if r < ' ' || r == 0x7f {
+			return fieldError(field, "control characters are not allowed")
+		}
+	}
+	return nil
+}
+
+// prepareData checks the data against its content type and brings JSON into its
+// compact form.
+func prepareData(p *Push) ([]byte, error) {
+	if err := checkContentType(p.ContentType); err != nil {
+		return nil, err
+	}
+	kind := wire.KindOf(p.ContentType)
+	switch {
+	case kind == wire.Binary:
+		return p.Data, nil
+	case !utf8.Valid(p.Data):
+		return nil, fieldError("data", "not valid UTF-8, as the content type %q asks for", p.ContentType)
+	case kind == wire.Text:
+		return p.Data, nil
+	case p.Raw:
+		if !json.Valid(p.Data) {
+			return nil, fieldError("data", "not one JSON value, as the content type %q asks for", p.ContentType)
+		}
+		return p.Data, nil
+	}
+	return compactJSON(p.Data)
+}
+
+func compactJSON(data []byte) ([]byte, error) {
+	var out bytes.Buffer
+	out.Grow(len(data))
+	if err := json.Compact(&out, data); err != nil {
+		return nil, fieldError("data", "broken JSON: %s", err)
+	}
+	return out.Bytes(), nil
+}
+
+func checkContentType(t string) error {
+	if t == "" || t == wire.JSONType || t == "text/plain" {
+		return nil
+	}
+	if len(t) > maxContentType {
+		return fieldError("content_type", "%d bytes, more than %d", len(t), maxContentType)
+	}
+	if _, _, err := mime.ParseMediaType(t); err != nil {
+		return fieldError("content_type", "%q is no media type: %s", t, err)
+	}
+	return nil
+}
+
+// publish is a push by a client.
+func (s *Server) publish(ctx context.Context, id *Identity, p Push) (Pushed, error) {
+	if err := CheckChannel(p.To); err != nil {
+		return Pushed{}, fieldError("to", "%s", AsError(err).Message)
+	}
+	if err := s.mayPublish(id, p.To); err != nil {
+		return Pushed{}, err
+	}
+	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
+	if err := s.prepare(&entries[0], &p); err != nil {
+		return Pushed{}, err
+	}
+	entries[0].From = id.User
+	s.store(ctx, entries, out)
+	return out[0].Pushed, out[0].Err
+}
+
+// Revoke takes a message back: it is removed, whoever has it is told, also those
+// who are away. NotFound when there is no such live message.
+func (s *Server) Revoke(ctx context.Context, channel string, seq uint64) (Pushed, error) {
+	if err := CheckChannel(channel); err != nil {
+		return Pushed{}, err
+	}
+	if seq == 0 {
+		return Pushed{}, Errorf(NotFound, "no such message")
+	}
+	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
+	entries[0] = engine.Entry{Channel: channel, Revokes: seq, Limits: s.policies.of(channel).limits()}
+	s.store(ctx, entries, out)
+	return out[0].Pushed, out[0].Err
+}

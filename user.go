@@ -1,0 +1,297 @@
+package wirepost
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// user is what is known of one user while there is a use for it: somebody is
+// connected, a request is about the user, or something is still to be saved. All
+// connections share it, so an acknowledgement that one of them brought counts for
+// the next at once; the saver stores it soon after.
+type user struct {
+	name string
+	refs int // guarded by the users' shard
+
+	mu struct {
+		sync.Mutex
+		loaded   bool
+		sessions []*session
+		marks    []mark
+		devices  []*device
+		changes  changes
+	}
+}
+
+// mark is a user's read mark in a channel.
+type mark struct {
+	channel string
+	read    uint64
+	member  bool
+	dirty   bool
+}
+
+// device is one device of a user. Its fields are guarded by user.mu.
+type device struct {
+	name     string
+	used     int64 // ms since the epoch
+	sessions int
+	dirty    bool // used, or some cursor, is to be saved
+	cursors  []place
+}
+
+// place is an acknowledged cursor.
+type place struct {
+	channel string
+	seq     uint64
+	dirty   bool
+}
+
+// changes is what waits for the saver, besides the dirty flags.
+type changes struct {
+	left      []string // channels whose marks and cursors go
+	forgotten []string // devices
+}
+
+// load fills a user from what is stored.
+func (u *user) load(stored engine.User) {
+	for _, m := range stored.Marks {
+		u.mu.marks = append(u.mu.marks, mark{channel: m.Channel, read: m.Read, member: m.Member})
+	}
+	for _, d := range stored.Devices {
+		dev := &device{name: d.Name, used: d.Used}
+		for _, c := range d.Cursors {
+			dev.cursors = append(dev.cursors, place{channel: c.Channel, seq: c.Seq})
+		}
+		u.mu.devices = append(u.mu.devices, dev)
+	}
+	u.mu.loaded = true
+}
+
+func (u *user) markLocked(channel string) *mark {
+	for i := range u.mu.marks {
+		if u.mu.marks[i].channel == channel {
+			return &u.mu.marks[i]
+		}
+	}
+	return nil
+}
+
+// addMarkLocked makes a read mark where there is none.
+func (u *user) addMarkLocked(channel string, read uint64) *mark {
+	u.mu.marks = append(u.mu.marks, mark{channel: channel, read: read, dirty: true})
+	return &u.mu.marks[len(u.mu.marks)-1]
+}
+
+// readLocked is the read mark in a channel; 0 where none is stored.
+func (u *user) readLocked(channel string) uint64 {
+	if m := u.markLocked(channel); m != nil {
+		return m.read
+	}
+	return 0
+}
+
+func (u *user) deviceLocked(name string) *device {
+	for _, d := range u.mu.devices {
+		if d.name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+func (d *device) cursor(channel string) *place {
+	for i := range d.cursors {
+		if d.cursors[i].channel == channel {
+			return &d.cursors[i]
+		}
+	}
+	return nil
+}
+
+// advance moves the device's cursor forward, never back, and says whether it
+// moved.
+func (d *device) advance(channel string, seq uint64) bool {
+	p := d.cursor(channel)
+	switch {
+	case p == nil:
+		d.cursors = append(d.cursors, place{channel: channel, seq: seq, dirty: true})
+	case p.seq < seq:
+		p.seq, p.dirty = seq, true
+	default:
+		return false
+	}
+	d.dirty = true
+	return true
+}
+
+// acknowledge stores a device's cursor.
+func (u *user) acknowledge(srv *Server, d *device, channel string, seq uint64) {
+	u.mu.Lock()
+	moved := d.advance(channel, seq)
+	u.mu.Unlock()
+	if moved {
+		srv.saver.later(u)
+	}
+}
+
+// advanceRead moves the read mark forward, never back, and says whether it moved.
+func (u *user) advanceRead(channel string, seq uint64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := u.markLocked(channel)
+	if m == nil {
+		m = u.addMarkLocked(channel, 0)
+	}
+	if seq <= m.read {
+		return false
+	}
+	m.read, m.dirty = seq, true
+	return true
+}
+
+// connectDevice finds or makes the device of a new session and counts it there.
+// A new device is given room by forgetting the one that was unused for longest.
+func (u *user) connectDevice(name string, now time.Time, most int) (d *device, fresh bool, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d = u.deviceLocked(name)
+	if d == nil {
+		if err := u.makeRoomLocked(most); err != nil {
+			return nil, false, err
+		}
+		d, fresh = &device{name: name}, true
+		u.mu.devices = append(u.mu.devices, d)
+	}
+	d.sessions++
+	d.used, d.dirty = now.UnixMilli(), true
+	return d, fresh, nil
+}
+
+func (u *user) makeRoomLocked(most int) error {
+	for len(u.mu.devices) >= most {
+		oldest := -1
+		for i, d := range u.mu.devices {
+			if d.sessions == 0 && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return Errorf(RateLimited, "user %q has %d connected devices, more are not allowed", u.name, most)
+		}
+		u.mu.changes.forgotten = append(u.mu.changes.forgotten, u.mu.devices[oldest].name)
+		u.mu.devices = slices.Delete(u.mu.devices, oldest, oldest+1)
+	}
+	return nil
+}
+
+// disconnectDevice ends what connectDevice began.
+func (u *user) disconnectDevice(d *device) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d.sessions--
+	d.used, d.dirty = time.Now().UnixMilli(), true
+}
+
+// addSession makes the session one of the user's, from when on it counts as
+// online.
+func (u *user) addSession(s *session) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.sessions = append(u.mu.sessions, s)
+}
+
+func (u *user) removeSession(s *session) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if i := slices.Index(u.mu.sessions, s); i >= 0 {
+		u.mu.sessions = slices.Delete(u.mu.sessions, i, i+1)
+	}
+}
+
+// online returns the user's sessions.
+func (u *user) online() []*session {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.mu.sessions)
+}
+
+// memberships lists the channels with a stored membership.
+func (u *user) memberships() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var channels []string
+	for _, m := range u.mu.marks {
+		if m.member {
+			channels = append(channels, m.channel)
+		}
+	}
+	return channels
+}
+
+// takeChanges appends what is to be saved to updates, and counts it as saved.
+// Removals go first: what is set now came after them.
+func (u *user) takeChanges(updates []engine.Update) []engine.Update {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if ch := &u.mu.changes; len(ch.left)+len(ch.forgotten) > 0 {
+		updates = append(updates, engine.Update{User: u.name, RemoveMarks: ch.left, RemoveDevices: ch.forgotten})
+		*ch = changes{}
+	}
+	up := engine.Update{User: u.name}
+	for i := range u.mu.marks {
+		if m := &u.mu.marks[i]; m.dirty {
+			m.dirty = false
+			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Member: m.member})
+		}
+	}
+	for _, d := range u.mu.devices {
+		if d.dirty {
+			up.Devices = append(up.Devices, d.take())
+		}
+	}
+	if len(up.Marks)+len(up.Devices) > 0 {
+		updates = append(updates, up)
+	}
+	return updates
+}
+
+func (d *device) take() engine.Device {
+	d.dirty = false
+	stored := engine.Device{Name: d.name, Used: d.used}
+	for i := range d.cursors {
+		if p := &d.cursors[i]; p.dirty {
+			p.dirty = false
+			stored.Cursors = append(stored.Cursors, engine.Cursor{Channel: p.channel, Seq: p.seq})
+		}
+	}
+	return stored
+}
+
+// putBack makes everything that a failed save took dirty again.
+func (u *user) putBack(up engine.Update) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.changes.left = append(up.RemoveMarks, u.mu.changes.left...)
+	u.mu.changes.forgotten = append(up.RemoveDevices, u.mu.changes.forgotten...)
+	for _, saved := range up.Marks {
+		if m := u.markLocked(saved.Channel); m != nil {
+			m.dirty = true
+		}
+	}
+	for _, saved := range up.Devices {
+		d := u.deviceLocked(saved.Name)
+		if d == nil {
+			continue
+		}
+		d.dirty = true
+		for _, c := range saved.Cursors {
+			if p := d.cursor(c.Channel); p != nil {
+				p.dirty = true
+			}
+		}
+	}
+}
