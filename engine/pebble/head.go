@@ -10,12 +10,12 @@ type head struct {
 	floor  uint64 // every record up to it is gone
 	purged uint64 // and up to it nothing is left of them; never above floor
 	lost   uint64 // the last one removed by retention
-	live   uint64 // messages above the floor; those past their time to live count until they are swept
+	live   uint64 // messages above the floor; those that have ended count until they are swept
 	time   int64  // of the last append
-	ends   int64  // no message that is still counted reaches its time to live before; 0: none has one
-	latest int64  // the largest deadline by age; see mixed
+	ends   int64  // no message with an end of its own ends before; 0: there is none
+	latest int64  // the largest deadline by age
 	cut    int64  // the last time given to the sweeper because of age
-	mixed  bool   // deadlines do not increase with the sequence: the maximum age was changed
+	mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	keyed  bool   // messages have keys
 }
 

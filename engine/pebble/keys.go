@@ -12,7 +12,8 @@ import (
 //	h <channel>                        the channel's head (head.go), in the batch of every append
 //	k <channel> 0 <key>                the last message with the key: keyed, in head.go
 //	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: memo, in head.go
-//	e <channel> 0 <expires:8> <seq:8>  a message with a time to live; its value is the message's key
+//	e <channel> 0 <end:8> <seq:8>      a record with an end of its own, see schedule in stage.go;
+//	                                   its value is a byte of flags and the record's key
 //	x <time:8> <channel>               from that time on, sweep has work in the channel; no value
 //	u <user> 0 m <channel>             a read mark and membership (users.go)
 //	u <user> 0 d <device>              a device
@@ -77,8 +78,8 @@ func memoKey(b []byte, day uint32, pair string) []byte {
 	return append(b, pair...)
 }
 
-func endKey(b []byte, channel string, expires int64, seq uint64) []byte {
-	b = binary.BigEndian.AppendUint64(named(b, endPrefix, channel), uint64(expires))
+func endKey(b []byte, channel string, end int64, seq uint64) []byte {
+	b = binary.BigEndian.AppendUint64(named(b, endPrefix, channel), uint64(end))
 	return binary.BigEndian.AppendUint64(b, seq)
 }
 

@@ -19,7 +19,7 @@ func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
 		return nil
 	}
 	if h.ends != 0 && h.ends <= c.now {
-		// Some messages that are still counted may be past their time to live.
+		// Some messages that are still counted may have ended among the others.
 		if _, err := c.sweepEnded(s, math.MaxInt); err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
 	})
 }
 
-// sweepEnded removes messages whose time to live has ended, at most limit.
+// sweepEnded removes records whose own end has come, at most limit.
 func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) {
 	w := s.v.staged
 	if w.head.ends == 0 || w.head.ends > c.now {
@@ -90,12 +90,15 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	w.dirty = true
 	for ok := it.First(); ok; ok = it.Next() {
 		at := it.Key()[len(it.Key())-16:]
-		expires, seq := int64(binary.BigEndian.Uint64(at)), binary.BigEndian.Uint64(at[8:])
-		w.head.ends = expires
-		if limit--; expires > c.now || limit < 0 {
-			return expires <= c.now, nil
+		end, seq := int64(binary.BigEndian.Uint64(at)), binary.BigEndian.Uint64(at[8:])
+		w.head.ends = end
+		if limit--; end > c.now || limit < 0 {
+			return end <= c.now, nil
 		}
-		if err := c.sweepOne(s, seq, expires, string(it.Value())); err != nil {
+		if len(it.Value()) == 0 {
+			return false, errDamaged
+		}
+		if err := c.sweepOne(s, seq, end, it.Value()); err != nil {
 			return false, err
 		}
 	}
@@ -103,9 +106,11 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	return false, it.Error()
 }
 
-func (c *commit) sweepOne(s *slot[channel], seq uint64, expires int64, key string) error {
-	if seq <= s.v.staged.head.floor { // it went before, and is not counted any more
-		c.delete(endKey(c.key[:0], s.name, expires, seq))
+func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte) error {
+	w := s.v.staged
+	flags, key := value[0], string(value[1:])
+	if seq <= w.head.floor { // it went before, and is not counted any more
+		c.delete(endKey(c.key[:0], s.name, end, seq))
 		return nil
 	}
 	if key != "" {
@@ -113,7 +118,13 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, expires int64, key strin
 			return err
 		}
 	}
-	c.remove(s, seq, span{expires: expires})
+	c.remove(s, seq, span{expires: end})
+	if flags&endsRevocation != 0 {
+		w.head.live++ // it was not counted
+	}
+	if flags&endsAsLoss != 0 {
+		w.head.lost = max(w.head.lost, seq)
+	}
 	return nil
 }
 

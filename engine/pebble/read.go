@@ -143,10 +143,10 @@ func (e *Engine) Count(channel string, after uint64) (int, error) {
 	e.unpinChannel(s)
 
 	count := 0
-	simple := h.dense() && h.ends == 0 && !h.mixed
+	simple := h.dense() && (h.ends == 0 || h.ends > e.nowMilli())
 	_, err = e.view(channel, after, func(seq uint64, g *glance) (bool, error) {
 		if simple && seq <= h.seq {
-			count = int(h.seq - seq + 1) // none behind it is older
+			count = int(h.seq - seq + 1) // none behind it has ended
 			return false, nil
 		}
 		if g.revokes == 0 {

@@ -29,14 +29,20 @@ type span struct {
 	deadline int64 // end by the maximum age
 }
 
-// ended says whether a record is gone at a time, and whether that is a loss:
-// ended by its age, not by a time to live that was no longer than that.
-func (s span) ended(now int64) (gone, loss bool) {
-	if s.expires != 0 && s.expires <= now && (s.deadline == 0 || s.expires <= s.deadline) {
-		return true, false
+// end is when a record goes, and whether that is a loss: when its age ends it, and
+// not a time to live that is no longer. 0 is never.
+func (s span) end() (at int64, loss bool) {
+	if s.deadline != 0 && (s.expires == 0 || s.deadline < s.expires) {
+		return s.deadline, true
 	}
-	aged := s.deadline != 0 && s.deadline <= now
-	return aged, aged
+	return s.expires, false
+}
+
+// ended says whether a record is gone at a time, and whether that is a loss.
+func (s span) ended(now int64) (gone, loss bool) {
+	at, loss := s.end()
+	gone = at != 0 && at <= now
+	return gone, gone && loss
 }
 
 // glance is what a scan needs of a record without its contents.

@@ -68,8 +68,18 @@ func (c *commit) add(s *slot[channel], r *engine.Record, ends span) {
 	c.schedule(s, r, ends)
 }
 
+// Flags of an end.
+const (
+	endsAsLoss     = 1 << 0
+	endsRevocation = 1 << 1
+)
+
 // schedule tells the sweeper when there will be something to remove. Times are
 // rounded up to a part of the lifetime, so that there are few of them.
+//
+// Ages usually end in the order of the log, and then one floor says what is gone.
+// A record that ends otherwise, because of its time to live or because the
+// maximum age was made shorter, has an entry of its own for its end.
 func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
 	h := &s.v.staged.head
 	if ends.deadline != 0 {
@@ -78,26 +88,37 @@ func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
 			h.cut = at
 		}
 	}
-	if last := ends.order(); last < h.latest {
-		h.mixed = true
+	if h.floor == r.Prev { // it is alone
+		h.latest, h.mixed = 0, false
+	}
+	order := ends.deadline
+	if order == 0 {
+		order = math.MaxInt64
+	}
+	if order >= h.latest {
+		h.latest = order
 	} else {
-		h.latest = last
+		h.mixed = true
 	}
+	if ends.expires == 0 && order == h.latest {
+		return
+	}
+	end, loss := ends.end()
+	c.value = append(c.value[:0], 0)
+	if loss {
+		c.value[0] |= endsAsLoss
+	}
+	if r.Revokes != 0 {
+		c.value[0] |= endsRevocation
+	}
+	c.value = append(c.value, r.Key...)
+	c.set(endKey(c.key[:0], s.name, end, r.Seq), c.value)
 	if ends.expires != 0 {
-		c.set(endKey(c.key[:0], s.name, ends.expires, r.Seq), []byte(r.Key))
-		c.set(sweepKey(c.key[:0], roundUp(ends.expires, ends.expires-r.Time), s.name), nil)
-		if h.ends == 0 || ends.expires < h.ends {
-			h.ends = ends.expires
-		}
+		c.set(sweepKey(c.key[:0], roundUp(end, end-r.Time), s.name), nil)
 	}
-}
-
-// order is the deadline as a number that sorts "never" last.
-func (s span) order() int64 {
-	if s.deadline == 0 {
-		return math.MaxInt64
+	if h.ends == 0 || end < h.ends {
+		h.ends = end
 	}
-	return s.deadline
 }
 
 // roundUp is the first time after an end that is a multiple of a 32nd of the
@@ -133,11 +154,11 @@ func (c *commit) collapse(s *slot[channel], key *slot[keyed]) {
 
 // remove takes one live message out of the log.
 func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
-	c.delete(recordKey(c.key[:0], s.name, seq))
-	if ends.expires != 0 {
-		c.delete(endKey(c.key[:0], s.name, ends.expires, seq))
-	}
 	w := s.v.staged
+	c.delete(recordKey(c.key[:0], s.name, seq))
+	if end, _ := ends.end(); ends.expires != 0 || w.head.mixed && end != 0 {
+		c.delete(endKey(c.key[:0], s.name, end, seq)) // if there is one
+	}
 	w.head.live--
 	w.dirty = true
 	s.v.dropFront(seq)

@@ -1,0 +1,98 @@
+package enginetest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+func chosen(channel, id string) engine.Entry {
+	return engine.Entry{Channel: channel, ID: id, Idempotent: true, Data: []byte(id)}
+}
+
+func testRepeat(t *testing.T, e engine.Engine, c *Clock) {
+	in := chosen("a", "x")
+	in.Key = "k"
+	first := appendAll(t, e, in)[0]
+	equal(t, "first", first, engine.Result{Seq: 1, Time: c.Now().UnixMilli(), ID: "x"})
+	c.Advance(time.Minute)
+	again := first
+	again.Duplicate = true
+	equal(t, "repeat", appendAll(t, e, in)[0], again)
+	equal(t, "another id", appendAll(t, e, chosen("a", "y"))[0].Seq, uint64(2))
+	equal(t, "another channel", appendAll(t, e, chosen("b", "x"))[0].Seq, uint64(1))
+	plain := in
+	plain.Idempotent, plain.Key = false, ""
+	equal(t, "not chosen", appendAll(t, e, plain)[0].Duplicate, false)
+	wantLog(t, e, "a", []int{1, 2, 3}, 0)
+	// It is remembered when the message is gone.
+	appendAll(t, e, engine.Entry{Channel: "a", Revokes: 1})
+	equal(t, "repeat after a revocation", appendAll(t, e, in)[0], again)
+	wantLog(t, e, "a", []int{2, 3, -4}, 0)
+}
+
+func testRepeatSameBatch(t *testing.T, e engine.Engine, _ *Clock) {
+	rs := appendAll(t, e, chosen("a", "x"), chosen("a", "y"), chosen("a", "x"), message("a", "z"))
+	equal(t, "duplicates", []bool{rs[0].Duplicate, rs[1].Duplicate, rs[2].Duplicate, rs[3].Duplicate},
+		[]bool{false, false, true, false})
+	equal(t, "seq", rs[2].Seq, rs[0].Seq)
+	wantLog(t, e, "a", []int{1, 2, 3}, 0)
+}
+
+func testRepeatConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
+	const publishers, ids = 8, 25
+	var mu sync.Mutex
+	answers := make(map[string]map[uint64]int) // id → seq → first answers
+	var wg sync.WaitGroup
+	for range publishers {
+		wg.Go(func() {
+			for i := range ids {
+				id := fmt.Sprint(i)
+				rs, err := e.Append(t.Context(), []engine.Entry{chosen("a", id)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				if answers[id] == nil {
+					answers[id] = make(map[uint64]int)
+				}
+				if !rs[0].Duplicate {
+					answers[id][rs[0].Seq]++
+				} else {
+					answers[id][rs[0].Seq] += 0
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for id, bySeq := range answers {
+		if len(bySeq) != 1 {
+			t.Fatalf("id %s was answered with %v", id, bySeq)
+		}
+		for seq, firsts := range bySeq {
+			if firsts != 1 {
+				t.Fatalf("id %s, sequence %d: %d answers without Duplicate", id, seq, firsts)
+			}
+		}
+	}
+	equal(t, "messages", count(t, e, "a", 0), ids)
+}
+
+func testRepeatWindow(t *testing.T, e engine.Engine, c *Clock) {
+	for day := range 3 { // across midnights
+		appendAll(t, e, chosen("a", "x"))
+		for range 23 {
+			c.Advance(time.Hour)
+			equal(t, "young", appendAll(t, e, chosen("a", "x"))[0].Duplicate, true)
+		}
+		c.Advance(time.Hour - time.Millisecond)
+		equal(t, "at the end", appendAll(t, e, chosen("a", "x"))[0].Duplicate, true)
+		c.Advance(time.Millisecond)
+		equal(t, "messages", count(t, e, "a", 0), day+1)
+	}
+}

@@ -1,0 +1,166 @@
+package enginetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+func testAge(t *testing.T, e engine.Engine, c *Clock) {
+	limits := engine.Limits{MaxAge: time.Hour}
+	fill(t, e, "a", 2, limits)
+	c.Advance(30 * time.Minute)
+	fill(t, e, "a", 2, limits)
+	c.Advance(30*time.Minute - time.Millisecond)
+	wantLog(t, e, "a", []int{1, 2, 3, 4}, 0)
+	c.Advance(time.Millisecond)
+	wantLog(t, e, "a", []int{3, 4}, 2)
+	equal(t, "lost behind it", read(t, e, "a", 2).Lost, false)
+	equal(t, "lost in it", read(t, e, "a", 1).Lost, true)
+	c.Advance(time.Hour)
+	wantLog(t, e, "a", nil, 4)
+	fill(t, e, "a", 1, limits)
+	wantLog(t, e, "a", []int{5}, 4)
+	equal(t, "prev", read(t, e, "a", 0).Records[0].Prev, uint64(4))
+}
+
+func testCount(t *testing.T, e engine.Engine, _ *Clock) {
+	limits := engine.Limits{MaxMessages: 5}
+	fill(t, e, "a", 5, limits)
+	wantLog(t, e, "a", []int{1, 2, 3, 4, 5}, 0)
+	fill(t, e, "a", 3, limits)
+	wantLog(t, e, "a", []int{4, 5, 6, 7, 8}, 3)
+	equal(t, "lost behind it", read(t, e, "a", 3).Lost, false)
+	limits.MaxMessages = 2 // the limit of the latest append counts
+	fill(t, e, "a", 1, limits)
+	wantLog(t, e, "a", []int{8, 9}, 7)
+	fill(t, e, "a", 2, engine.Limits{})
+	wantLog(t, e, "a", []int{8, 9, 10, 11}, 7)
+
+	one := message("b", "x")
+	one.Limits.MaxMessages = 1
+	appendAll(t, e, one, one, one)
+	wantLog(t, e, "b", []int{3}, 2)
+
+	fill(t, e, "c", 200, engine.Limits{MaxMessages: 10})
+	wantLog(t, e, "c", []int{191, 192, 193, 194, 195, 196, 197, 198, 199, 200}, 190)
+}
+
+// Revocations and collapsed messages count for nothing.
+func testCountWithHoles(t *testing.T, e engine.Engine, _ *Clock) {
+	limits := engine.Limits{MaxMessages: 4}
+	push := func(key string) engine.Entry {
+		return engine.Entry{Channel: "a", Key: key, Limits: limits}
+	}
+	revoke := func(seq uint64) engine.Entry {
+		return engine.Entry{Channel: "a", Revokes: seq, Limits: limits}
+	}
+	appendAll(t, e, push(""), push("k"), push(""), revoke(1), push("k"))
+	wantLog(t, e, "a", []int{3, -4, 5}, 0)
+	appendAll(t, e, push(""), push("j"))
+	wantLog(t, e, "a", []int{3, -4, 5, 6, 7}, 0)
+	appendAll(t, e, push("j")) // replaces one: nothing has to go
+	wantLog(t, e, "a", []int{3, -4, 5, 6, 8}, 0)
+	appendAll(t, e, push(""))
+	wantLog(t, e, "a", []int{-4, 5, 6, 8, 9}, 3)
+	appendAll(t, e, push("k"))
+	wantLog(t, e, "a", []int{-4, 6, 8, 9, 10}, 3)
+	appendAll(t, e, push(""), push("new"))
+	wantLog(t, e, "a", []int{9, 10, 11, 12}, 8)
+	limits.MaxMessages = 1
+	appendAll(t, e, revoke(11))
+	wantLog(t, e, "a", []int{12, -13}, 10)
+}
+
+// What is past its time to live leaves room for others.
+func testCountAfterExpiry(t *testing.T, e engine.Engine, c *Clock) {
+	limits := engine.Limits{MaxMessages: 3}
+	short := engine.Entry{Channel: "a", TTL: time.Minute, Limits: limits}
+	long := engine.Entry{Channel: "a", Limits: limits}
+	appendAll(t, e, long, short, short)
+	c.Advance(time.Minute)
+	appendAll(t, e, long, long)
+	wantLog(t, e, "a", []int{1, 4, 5}, 0)
+	appendAll(t, e, short)
+	wantLog(t, e, "a", []int{4, 5, 6}, 1)
+	c.Advance(time.Minute)
+	appendAll(t, e, long, long)
+	wantLog(t, e, "a", []int{5, 7, 8}, 4)
+}
+
+func testTimeToLive(t *testing.T, e engine.Engine, c *Clock) {
+	in := message("a", "x")
+	in.TTL = time.Minute
+	keyed := in
+	keyed.Key = "k"
+	appendAll(t, e, message("a", "1"), in, keyed, message("a", "4"))
+	c.Advance(time.Minute - time.Millisecond)
+	wantLog(t, e, "a", []int{1, 2, 3, 4}, 0)
+	c.Advance(time.Millisecond)
+	wantLog(t, e, "a", []int{1, 4}, 0)
+	equal(t, "revoke", appendAny(t, e, engine.Entry{Channel: "a", Revokes: 2})[0].Err, engine.ErrNotFound)
+	keyed.TTL = 0
+	appendAll(t, e, keyed)
+	wantLog(t, e, "a", []int{1, 4, 5}, 0)
+
+	in.TTL = time.Nanosecond
+	appendAll(t, e, in)
+	equal(t, "shortest", read(t, e, "a", 5).Records[0].Expires, c.Now().UnixMilli()+1)
+	c.Advance(time.Millisecond)
+	wantLog(t, e, "a", []int{1, 4, 5}, 0)
+}
+
+// Which of the two ends first decides whether it is a loss.
+func testTimeToLiveOrAge(t *testing.T, e engine.Engine, c *Clock) {
+	in := func(ttl time.Duration) engine.Entry {
+		return engine.Entry{Channel: "a", TTL: ttl, Limits: engine.Limits{MaxAge: time.Hour}}
+	}
+	appendAll(t, e, in(2*time.Hour), in(time.Hour), in(time.Minute), in(0))
+	c.Advance(time.Hour - 1)
+	wantLog(t, e, "a", []int{1, 2, 4}, 0)
+	c.Advance(1)
+	wantLog(t, e, "a", nil, 4)
+	appendAll(t, e, in(time.Hour))
+	c.Advance(2 * time.Hour)
+	wantLog(t, e, "a", nil, 4)
+}
+
+// A record keeps the age that it was appended with.
+func testShorterAge(t *testing.T, e engine.Engine, c *Clock) {
+	in := func(age time.Duration) engine.Entry {
+		return engine.Entry{Channel: "a", Limits: engine.Limits{MaxAge: age}}
+	}
+	appendAll(t, e, in(time.Hour), in(time.Minute), in(time.Hour), in(0))
+	c.Advance(time.Minute)
+	page := read(t, e, "a", 0)
+	equal(t, "records", seqs(page), []int{1, 3, 4})
+	equal(t, "lost", page.Lost, true)
+	equal(t, "count", count(t, e, "a", 0), 3)
+	c.Advance(time.Hour)
+	wantLog(t, e, "a", []int{4}, 3)
+}
+
+func testTrim(t *testing.T, e engine.Engine, c *Clock) {
+	trim := func(through uint64) {
+		t.Helper()
+		if err := e.Trim("a", through); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, e, "a", 5, engine.Limits{})
+	trim(2)
+	wantLog(t, e, "a", []int{3, 4, 5}, 2)
+	trim(1)
+	wantLog(t, e, "a", []int{3, 4, 5}, 2)
+	appendAll(t, e, engine.Entry{Channel: "a", Revokes: 4}, engine.Entry{Channel: "a", TTL: time.Minute})
+	c.Advance(time.Minute)
+	wantLog(t, e, "a", []int{3, 5, -6}, 2)
+	trim(4) // holes are no loss
+	wantLog(t, e, "a", []int{5, -6}, 3)
+	trim(1 << 40)
+	wantLog(t, e, "a", nil, 6)
+	equal(t, "bounds", bounds(t, e, "a"), engine.Bounds{Head: 7, Lost: 6})
+	equal(t, "sequences go on", appendAll(t, e, message("a", "x"))[0].Prev, uint64(7))
+	wantLog(t, e, "a", []int{8}, 6)
+}

@@ -1,0 +1,163 @@
+package enginetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+func save(t *testing.T, e engine.Engine, updates ...engine.Update) {
+	t.Helper()
+	if err := e.Save(updates, len(updates)%2 == 0); err != nil {
+		t.Fatalf("save: %v", err)
+	}
+}
+
+// load loads a user and puts everything in order.
+func load(t *testing.T, e engine.Engine, user string) engine.User {
+	t.Helper()
+	u, err := e.Load(user)
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	sortUser(&u)
+	return u
+}
+
+func sortUser(u *engine.User) {
+	slices.SortFunc(u.Marks, func(a, b engine.Mark) int { return strings.Compare(a.Channel, b.Channel) })
+	slices.SortFunc(u.Devices, func(a, b engine.Device) int { return strings.Compare(a.Name, b.Name) })
+	for _, d := range u.Devices {
+		slices.SortFunc(d.Cursors, func(a, b engine.Cursor) int { return strings.Compare(a.Channel, b.Channel) })
+	}
+}
+
+func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
+	equal(t, "nobody", load(t, e, "u"), engine.User{})
+	save(t, e, engine.Update{
+		User:  "u",
+		Marks: []engine.Mark{{Channel: "news", Read: 3, Member: true}, {Channel: "user:u", Read: 7}},
+		Devices: []engine.Device{
+			{Name: "", Used: 100, Cursors: []engine.Cursor{{Channel: "news", Seq: 5}}},
+			{Name: "d1", Used: 200, Cursors: []engine.Cursor{{Channel: "news", Seq: 6}, {Channel: "user:u", Seq: 8}}},
+		},
+	})
+	want := engine.User{
+		Marks: []engine.Mark{{Channel: "news", Read: 3, Member: true}, {Channel: "user:u", Read: 7}},
+		Devices: []engine.Device{
+			{Name: "", Used: 100, Cursors: []engine.Cursor{{Channel: "news", Seq: 5}}},
+			{Name: "d1", Used: 200, Cursors: []engine.Cursor{{Channel: "news", Seq: 6}, {Channel: "user:u", Seq: 8}}},
+		},
+	}
+	equal(t, "stored", load(t, e, "u"), want)
+
+	// What is named is replaced, all else stays; several updates go in order.
+	save(t, e,
+		engine.Update{User: "u", Marks: []engine.Mark{{Channel: "news", Read: 4}}},
+		engine.Update{User: "u", Devices: []engine.Device{{Name: "d1", Used: 300, Cursors: []engine.Cursor{{Channel: "news", Seq: 9}}}}},
+		engine.Update{User: "u", Marks: []engine.Mark{{Channel: "news", Read: 2, Member: true}}},
+	)
+	want.Marks[0].Read = 2
+	want.Devices[1].Used, want.Devices[1].Cursors[0].Seq = 300, 9
+	equal(t, "changed", load(t, e, "u"), want)
+
+	save(t, e, engine.Update{User: "u", RemoveMarks: []string{"news", "unknown"}})
+	want.Marks = want.Marks[1:]
+	want.Devices[0].Cursors, want.Devices[1].Cursors = nil, want.Devices[1].Cursors[1:]
+	equal(t, "mark removed", load(t, e, "u"), want)
+
+	save(t, e, engine.Update{User: "u", RemoveDevices: []string{"d1", "unknown"}})
+	want.Devices = want.Devices[:1]
+	equal(t, "device removed", load(t, e, "u"), want)
+
+	// The parts of one update, in the order of the fields.
+	save(t, e, engine.Update{
+		User:          "u",
+		Marks:         []engine.Mark{{Channel: "x", Read: 1, Member: true}},
+		RemoveMarks:   []string{"x", "user:u"},
+		Devices:       []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}, {Name: "d3"}},
+		RemoveDevices: []string{"d3", ""},
+	})
+	equal(t, "all parts", load(t, e, "u"), engine.User{
+		Devices: []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}},
+	})
+	members, err := e.Members("x", "", 10)
+	equal(t, "members", len(members), 0)
+	equal(t, "members", err, nil)
+}
+
+func testSimilarUsers(t *testing.T, e engine.Engine, _ *Clock) {
+	names := []string{"1", "11", "1m", "1d", "2", "ÿ"}
+	for i, name := range names {
+		save(t, e, engine.Update{
+			User:    name,
+			Marks:   []engine.Mark{{Channel: "c", Read: uint64(i + 1), Member: true}, {Channel: "cc", Read: 1}},
+			Devices: []engine.Device{{Name: "d", Cursors: []engine.Cursor{{Channel: "c", Seq: 1}, {Channel: "cc", Seq: 2}}}},
+		})
+	}
+	save(t, e, engine.Update{User: "1", RemoveMarks: []string{"c"}})
+	for i, name := range names[1:] {
+		u := load(t, e, name)
+		if len(u.Marks) != 2 || u.Marks[0].Read != uint64(i+2) || len(u.Devices[0].Cursors) != 2 {
+			t.Fatalf("user %q: %+v", name, u)
+		}
+	}
+	equal(t, "cursors", load(t, e, "1").Devices[0].Cursors, []engine.Cursor{{Channel: "cc", Seq: 2}})
+}
+
+func testMembers(t *testing.T, e engine.Engine, _ *Clock) {
+	for _, name := range []string{"b", "a", "ab", "c", "d"} {
+		save(t, e, engine.Update{User: name, Marks: []engine.Mark{
+			{Channel: "r", Member: true}, {Channel: "room", Member: true}, {Channel: "rooms"},
+		}})
+	}
+	save(t, e,
+		engine.Update{User: "c", Marks: []engine.Mark{{Channel: "room"}}},
+		engine.Update{User: "d", RemoveMarks: []string{"room"}})
+	members := func(channel, after string, limit int, want ...string) {
+		t.Helper()
+		got, err := e.Members(channel, after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "members of "+channel, got, want)
+	}
+	members("room", "", 10, "a", "ab", "b")
+	members("room", "", 2, "a", "ab")
+	members("room", "a", 2, "ab", "b")
+	members("room", "aa", 2, "ab", "b")
+	members("room", "b", 2)
+	members("r", "", 10, "a", "ab", "b", "c", "d")
+	members("rooms", "", 10)
+	members("none", "", 10)
+}
+
+func testSaveConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			user := fmt.Sprint("u", i%4)
+			device := fmt.Sprint("d", i)
+			for n := range 30 {
+				err := e.Save([]engine.Update{{User: user, Devices: []engine.Device{{
+					Name: device, Used: int64(n), Cursors: []engine.Cursor{{Channel: "c", Seq: uint64(n)}},
+				}}}}, n%10 == 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				u, err := e.Load(user) // what was saved can be loaded
+				at := slices.IndexFunc(u.Devices, func(d engine.Device) bool { return d.Name == device })
+				if err != nil || at < 0 || u.Devices[at].Used != int64(n) {
+					t.Errorf("load after save %d: %+v, %v", n, u, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
