@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
+)
+
+// App is a server as a command runs it. It is used once.
+type App struct {
+	Config Config
+	Out    io.Writer // gets the line with the address
+	Log    *slog.Logger
+
+	engine   engine.Engine
+	server   *wirepost.Server
+	listener net.Listener
+	http     *http.Server
+	draining chan struct{} // closed when the end begins
+}
+
+// Run serves until ctx ends, and then drains: it returns within Config.Drain,
+// whether clients answer or not. A server that ended as it was told to is no
+// error.
+func (a *App) Run(ctx context.Context) error {
+	defer a.Close() //nolint:errcheck // drain has closed what matters and told
+	if err := a.open(); err != nil {
+		return err
+	}
+	served := a.serve()
+	announce(a.Out, &a.Config, a.URL())
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	err := a.drain()
+	<-served // it ended with the listener
+	return err
+}
+
+// serve starts to accept. The channel gets the error that ended it.
+func (a *App) serve() <-chan error {
+	served := make(chan error, 1)
+	server, listener := a.http, a.listener
+	go func() {
+		if server.TLSConfig != nil {
+			served <- server.ServeTLS(listener, "", "")
+			return
+		}
+		served <- server.Serve(listener)
+	}()
+	return served
+}
+
+// open gets everything that can fail ready, the listener last: who can connect
+// gets an answer.
+func (a *App) open() error {
+	o, err := a.Config.options(a.Log)
+	if err != nil {
+		return err
+	}
+	certificates, err := a.certificates()
+	if err != nil {
+		return err
+	}
+	if a.engine, err = openEngine(&a.Config, a.Log); err != nil {
+		return err
+	}
+	o.Engine = a.engine
+	if a.server, err = wirepost.New(o); err != nil {
+		return err
+	}
+	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
+		return wordListenError(a.Config.Listen, err)
+	}
+	a.draining = make(chan struct{})
+	a.http = &http.Server{
+		Handler:           a.routes(),
+		TLSConfig:         certificates,
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    32 << 10, // room for tokens, not for floods
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
+	}
+	a.warn()
+	return nil
+}
+
+// warn logs settings that do less than their names say.
+func (a *App) warn() {
+	c := &a.Config
+	if c.Compress {
+		a.Log.Warn("compress has no effect yet: this version does not offer permessage-deflate")
+	}
+	if !c.Dev && c.TLSCert == "" && !c.Listen.loopback() {
+		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
+	}
+	for _, key := range c.APIKey {
+		if len(key) < 16 {
+			a.Log.Warn("an API key is short enough to be guessed: make one with `openssl rand -hex 32`", "bytes", len(key))
+		}
+	}
+}
+
+// drain ends the server in order: no more pushes, every session told and closed,
+// the last requests answered, what is stored closed.
+func (a *App) drain() error {
+	limit := time.Duration(a.Config.Drain)
+	a.Log.Info("draining", "connections", a.server.Stats().Connections, "limit", limit)
+	// A tenth is kept for closing the store.
+	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/10, time.Second))
+	defer cancel()
+	close(a.draining)
+	if err := a.server.Shutdown(ctx); err != nil {
+		a.Log.Warn("not every client answered the close", "error", err)
+	}
+	if err := a.http.Shutdown(ctx); err != nil {
+		a.Log.Warn("requests were cut off", "error", err)
+	}
+	err := a.Close()
+	if err == nil {
+		a.Log.Info("ended")
+	}
+	return err
+}
+
+// Close releases everything that is open, also when a part of it fails. It is
+// safe to call twice.
+func (a *App) Close() error {
+	var errs []error
+	if a.http != nil {
+		errs = append(errs, a.http.Close())
+		a.http = nil
+	}
+	if a.listener != nil {
+		a.listener.Close() //nolint:errcheck // http.Server may have closed it
+		a.listener = nil
+	}
+	if a.server != nil {
+		// What is still connected is cut: drain has given it its time.
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		a.server.Shutdown(ctx) //nolint:errcheck // it says that ctx has ended
+		a.server = nil
+	}
+	if a.engine != nil {
+		if err := a.engine.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the store: %w", err))
+		}
+		a.engine = nil
+	}
+	return errors.Join(errs...)
+}
+
+// URL is where the server listens, with the port it really has.
+func (a *App) URL() string {
+	scheme := "http"
+	if a.Config.TLSCert != "" {
+		scheme = "https"
+	}
+	host, _, _ := net.SplitHostPort(string(a.Config.Listen))
+	at, ok := a.listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return scheme + "://" + a.listener.Addr().String()
+	}
+	if host == "" { // every address: one that can be used in a URL
+		return fmt.Sprintf("%s://0.0.0.0:%d", scheme, at.Port)
+	}
+	return scheme + "://" + at.String()
+}
+
+func (a *App) certificates() (*tls.Config, error) {
+	if a.Config.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.Config.TLSCert, a.Config.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("tls-cert and tls-key: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func wordListenError(at address, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: the port is in use, perhaps by another wirepost; choose another with --listen", at)
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("listen on %s: %w", at, err)
+}

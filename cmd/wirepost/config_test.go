@@ -1,0 +1,297 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost"
+)
+
+const testSecret = "0123456789abcdef0123456789abcdef"
+
+// parse reads a command line with an environment, and a file under the name that
+// WIREPOST_CONFIG or --config has to mention as FILE.
+func parse(t *testing.T, args, environ []string, file string) (*grammar, *settings, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "wirepost.yml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replace := func(list []string) (replaced []string) {
+		for _, s := range list {
+			replaced = append(replaced, strings.ReplaceAll(s, "FILE", path))
+		}
+		return replaced
+	}
+	g, s := &grammar{}, newSettings(replace(environ))
+	parser, err := newParser(g, s, &terminal{Out: io.Discard, Err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = parser.Parse(replace(args)); err != nil {
+		err = wordParseError(err)
+	}
+	return g, s, err
+}
+
+func TestPrecedence(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		args    []string
+		environ []string
+		file    string
+		want    count
+	}{
+		{"default", nil, nil, "", 256},
+		{"file", nil, nil, "window: 1", 1},
+		{"environment", nil, []string{"WIREPOST_WINDOW=2"}, "", 2},
+		{"flag", []string{"--window", "3"}, nil, "", 3},
+		{"environment before file", nil, []string{"WIREPOST_WINDOW=2"}, "window: 1", 2},
+		{"flag before environment", []string{"--window=3"}, []string{"WIREPOST_WINDOW=2"}, "", 3},
+		{"flag before all", []string{"--window=3"}, []string{"WIREPOST_WINDOW=2"}, "window: 1", 3},
+		{"an empty variable is none", nil, []string{"WIREPOST_WINDOW="}, "window: 1", 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"serve", "--config=FILE"}, tc.args...)
+			g, _, err := parse(t, args, tc.environ, tc.file)
+			if err != nil || g.Serve.Window != tc.want {
+				t.Errorf("got %d, %v; want %d", g.Serve.Window, err, tc.want)
+			}
+			args = append([]string{"dev"}, tc.args...)
+			g, _, err = parse(t, args, append(tc.environ, "WIREPOST_CONFIG=FILE"), tc.file)
+			if err != nil || g.Dev.Window != tc.want {
+				t.Errorf("dev: got %d, %v; want %d", g.Dev.Window, err, tc.want)
+			}
+		})
+	}
+}
+
+const everySetting = `
+# every name there is
+listen: 127.0.0.1:9000
+data: /srv/wirepost
+engine: memory
+api-key: [one, "two"]
+token_secret: ` + testSecret + `
+token-jwks: https://id.example/keys
+allow-origin:
+  - https://example.com
+  - https://*.example.com
+echo: true
+console: true
+tls-cert: cert.pem
+tls-key: key.pem
+max-message: 1MiB
+heartbeat: 5s
+window: 10
+ack-delay: 200ms
+compress: true
+drain: 3s
+log-format: json
+log-level: warn
+channels:
+  - pattern: room:*
+    durable: false
+    subscribe: anyone
+    publish: backend
+  - {pattern: news, max_age: 7d, max_messages: 1000}
+`
+
+func TestEverySetting(t *testing.T) {
+	g, s, err := parse(t, []string{"serve", "--config=FILE"}, nil, everySetting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := common{
+		Listen: "127.0.0.1:9000", Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
+		AllowOrigin: []origin{"https://example.com", "https://*.example.com"},
+		MaxMessage:  1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
+		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second),
+		LogFormat: logJSON, LogLevel: "warn",
+	}
+	if diff := cmp.Diff(want, g.Serve.common); diff != "" {
+		t.Errorf("common (-want +got):\n%s", diff)
+	}
+	wantSecrets := secrets{
+		APIKey: []apiKey{"one", "two"}, TokenSecret: []secret{testSecret}, TokenJWKS: "https://id.example/keys",
+		TLSCert: "cert.pem", TLSKey: "key.pem",
+	}
+	if diff := cmp.Diff(wantSecrets, g.Serve.secrets); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+	if !g.Serve.Echo || !g.Serve.Console {
+		t.Error("echo and console are off")
+	}
+	wantPolicies := []wirepost.Policy{
+		{Pattern: "room:*", MemoryOnly: true, Subscribe: wirepost.Anyone, Publish: wirepost.BackendOnly},
+		{Pattern: "news", MaxAge: 7 * 24 * time.Hour, MaxMessages: 1000},
+	}
+	if diff := cmp.Diff(wantPolicies, s.policies()); diff != "" {
+		t.Errorf("policies (-want +got):\n%s", diff)
+	}
+	// The file has every name: a new flag is to be added above.
+	parser, err := newParser(&grammar{}, s, &terminal{Out: io.Discard, Err: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range serverNames(parser.Model) {
+		if _, ok := s.file.values[name]; !ok && name != "channels" {
+			t.Errorf("%s is not in the file of this test", name)
+		}
+	}
+}
+
+func TestEveryVariable(t *testing.T) {
+	environ := []string{
+		"WIREPOST_LISTEN=127.0.0.1:9000", "WIREPOST_DATA=/srv/wirepost", "WIREPOST_ENGINE=memory",
+		"WIREPOST_API_KEY=one,two", "WIREPOST_TOKEN_SECRET=" + testSecret + ",with,commas",
+		"WIREPOST_TOKEN_JWKS=keys.json", "WIREPOST_ALLOW_ORIGIN=https://a.example,https://b.example",
+		"WIREPOST_ECHO=true", "WIREPOST_CONSOLE=1", "WIREPOST_TLS_CERT=c", "WIREPOST_TLS_KEY=k",
+		"WIREPOST_MAX_MESSAGE=100kB", "WIREPOST_HEARTBEAT=1m", "WIREPOST_ACK_DELAY=2s",
+		"WIREPOST_COMPRESS=false", "WIREPOST_DRAIN=1s", "WIREPOST_LOG_FORMAT=json", "WIREPOST_LOG_LEVEL=debug",
+		// Those of the client commands may be there too, and what Kubernetes sets
+		// for a Service named wirepost.
+		"WIREPOST_SERVER=http://127.0.0.1:8080", "WIREPOST_TOKEN=x",
+		"WIREPOST_SERVICE_HOST=10.0.0.1", "WIREPOST_SERVICE_PORT=80", "WIREPOST_SERVICE_PORT_HTTP=80",
+		"WIREPOST_PORT=tcp://10.0.0.1:80", "WIREPOST_PORT_80_TCP=tcp://10.0.0.1:80",
+		"WIREPOST_PORT_80_TCP_PROTO=tcp", "WIREPOST_INTERNAL_PORT_80_TCP_ADDR=10.0.0.1",
+	}
+	g, _, err := parse(t, []string{"serve"}, environ, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSecrets := secrets{
+		APIKey: []apiKey{"one", "two"}, TokenSecret: []secret{testSecret + ",with,commas"},
+		TokenJWKS: "keys.json", TLSCert: "c", TLSKey: "k",
+	}
+	if diff := cmp.Diff(wantSecrets, g.Serve.secrets); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+	if c := g.Serve; c.MaxMessage != 100_000 || !c.Echo || !c.Console || c.Compress || len(c.AllowOrigin) != 2 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		args    []string
+		environ []string
+		file    string
+		want    string // part of the message
+	}{
+		{"unknown flag", []string{"--widnow=1"}, nil, "", "--widnow"},
+		{"bad flag", []string{"--window=0"}, nil, "", `--window: "0" is no whole number`},
+		{"bad size", []string{"--max-message=64 furlongs"}, nil, "", `--max-message: "64 furlongs" is no size`},
+		{"bad address", []string{"--listen=8080"}, nil, "", `--listen: "8080" is no address`},
+		{"bad origin", []string{"--allow-origin=example.com"}, nil, "", `--allow-origin: "example.com" is no origin`},
+		{"bad engine", []string{"--engine=nats"}, nil, "", `"nats" is not pebble or memory`},
+		{"bad level", []string{"--log-level=loud"}, nil, "", `"loud" is not debug, info, warn or error`},
+		{"short secret", []string{"--token-secret=hunter2"}, nil, "", "--token-secret: the secret has 7 bytes"},
+		{"bad key", []string{"--api-key=a b"}, nil, "", "--api-key: the key has characters"},
+
+		{"unknown variable", nil, []string{"WIREPOST_WIDNOW=1"}, "", "WIREPOST_WIDNOW: is no variable of wirepost (did you mean WIREPOST_WINDOW?)"},
+		{"far variable", nil, []string{"WIREPOST_ZZZZZZZZ=1"}, "", "WIREPOST_ZZZZZZZZ: is no variable of wirepost"},
+		{"bad variable", nil, []string{"WIREPOST_WINDOW=x"}, "", `WIREPOST_WINDOW: "x" is no whole number`},
+		{"bad list", nil, []string{"WIREPOST_ALLOW_ORIGIN=https://a.example,b"}, "", `WIREPOST_ALLOW_ORIGIN: "b" is no origin`},
+		{"short secret in a variable", nil, []string{"WIREPOST_TOKEN_SECRET=hunter2"}, "", "WIREPOST_TOKEN_SECRET: the secret has 7 bytes"},
+		{"no such file", nil, []string{"WIREPOST_CONFIG=/no/such/file"}, "", "config: open /no/such/file"},
+
+		{"unknown name", nil, nil, "window: 1\nlisten: :80\nheartbaet: 1s\n", "wirepost.yml:3: heartbaet: is no setting of wirepost (did you mean heartbeat?)"},
+		{"bad value", nil, nil, "# a comment\n\nwindow: many\n", `wirepost.yml:3: window: "many" is no whole number`},
+		{"bad bool", nil, nil, "echo: maybe\n", "wirepost.yml:1: echo: "},
+		{"bad entry", nil, nil, "listen: :80\nallow-origin:\n  - https://a.example\n  - b\n", `wirepost.yml:2: allow-origin: `},
+		{"no value", nil, nil, "window:\n", "wirepost.yml:1: window: a value is needed"},
+		{"map as value", nil, nil, "window:\n  a: 1\n", "wirepost.yml:1: window: a value is needed"},
+		{"map in a list", nil, nil, "api-key:\n  - a: 1\n", "wirepost.yml:2: api-key: a list of plain values"},
+		{"twice", nil, nil, "window: 1\nwindow: 2\n", "wirepost.yml:2"},
+		{"twice in two spellings", nil, nil, "ack-delay: 1s\nack_delay: 2s\n", "wirepost.yml:2: ack-delay: is there twice"},
+		{"no map", nil, nil, "just text\n", "wirepost.yml:1"},
+		{"broken", nil, nil, "window: 1\nlisten: [\n", "wirepost.yml:2"},
+		{"two documents", nil, nil, "window: 1\n---\nwindow: 2\n", "wirepost.yml:3: ---: a second document"},
+		{"config in the file", nil, nil, "config: x\n", "wirepost.yml:1: config: is no setting"},
+
+		{"channels are no list", nil, nil, "channels: all\n", "wirepost.yml:1: channels: a list is needed"},
+		{"channel without pattern", nil, nil, "channels:\n  - durable: true\n", "wirepost.yml:2: channels: an entry needs a pattern"},
+		{"unknown in channel", nil, nil, "channels:\n  - pattern: a\n    max_aeg: 1h\n", "wirepost.yml:3: channels: max_aeg: is no setting of a channel (did you mean max_age?)"},
+		{"bad access", nil, nil, "channels:\n  - pattern: a\n    publish: everyone\n", `wirepost.yml:3: channels: publish: "everyone" is not token, anyone or backend`},
+		{"bad durable", nil, nil, "channels:\n  - {pattern: a, durable: 3}\n", `wirepost.yml:2: channels: durable: "3" is not true or false`},
+		{"bad pattern", nil, nil, "channels:\n  - pattern: a b\n", `wirepost.yml:2: channels: pattern: "a b"`},
+		{"bad age", nil, nil, "channels:\n  - pattern: a\n    max_age: 0s\n", `wirepost.yml:3: channels: max_age: "0s" is no duration`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"serve"}, tc.args...)
+			if tc.file != "" {
+				args = append(args, "--config=FILE")
+			}
+			_, _, err := parse(t, args, tc.environ, tc.file)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got  %v\nwant …%s…", err, tc.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Error("the message repeats a secret")
+			}
+		})
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]size{
+		"1": 1, "65536": 65536, "64KiB": 64 << 10, "64 KiB": 64 << 10, "1.5MiB": 3 << 19, "1GiB": 1 << 30, "2MB": 2e6, "10B": 10,
+		"0": 0, "-1": 0, "KiB": 0, "64k": 0, "2GiB": 0, "1e99": 0, "NaN": 0, "": 0,
+	} {
+		var got size
+		if err := got.UnmarshalText([]byte(text)); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %d, %v; want %d", text, got, err, want)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"25s": 25 * time.Second, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "0.5d": 12 * time.Hour,
+		"0s": 0, "-1s": 0, "25": 0, "": 0, "d": 0, "1e300d": 0, "NaNd": 0,
+	} {
+		var got duration
+		if err := got.UnmarshalText([]byte(text)); time.Duration(got) != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %s, %v; want %s", text, time.Duration(got), err, want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := secrets{APIKey: []apiKey{"k"}, TokenSecret: []secret{testSecret}}
+	with := func(change func(*Config)) Config {
+		c := Config{common: common{Listen: ":8080"}, secrets: good}
+		change(&c)
+		return c
+	}
+	for _, tc := range []struct {
+		name   string
+		config Config
+		want   string // part of the message; "" for none
+	}{
+		{"serve", with(func(*Config) {}), ""},
+		{"serve with a key set", with(func(c *Config) { c.TokenSecret, c.TokenJWKS = nil, "keys.json" }), ""},
+		{"no key", with(func(c *Config) { c.APIKey = nil }), "openssl rand -hex 32"},
+		{"no secret", with(func(c *Config) { c.TokenSecret = nil }), "wirepost token"},
+		{"certificate without key", with(func(c *Config) { c.TLSCert = "c" }), "--tls-key"},
+		{"dev on loopback", Config{Dev: true, common: common{Listen: "127.0.0.1:0"}}, ""},
+		{"dev on IPv6 loopback", Config{Dev: true, common: common{Listen: "[::1]:0"}}, ""},
+		{"dev on localhost", Config{Dev: true, common: common{Listen: "localhost:0"}}, ""},
+		{"dev everywhere", Config{Dev: true, common: common{Listen: ":8080"}}, "--listen :8080"},
+		{"dev on all addresses", Config{Dev: true, common: common{Listen: "0.0.0.0:8080"}}, "--listen"},
+		{"dev by name", Config{Dev: true, common: common{Listen: "example.com:8080"}}, "--listen"},
+	} {
+		err := tc.config.check()
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want …%s…", tc.name, err, tc.want)
+		}
+	}
+}

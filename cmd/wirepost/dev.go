@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// devCommand is `wirepost dev`.
+type devCommand struct {
+	common
+	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that answers every message with itself."`
+	Console bool `default:"true" negatable:"" help:"Serve the console."`
+}
+
+// Help is the end of the command's help.
+func (c *devCommand) Help() string { return helpOnSettings }
+
+// Run starts the server and stays until it is told to end.
+func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	return serve(ctx, t, Config{common: c.common, Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
+}
+
+// serveCommand is `wirepost serve`.
+type serveCommand struct {
+	common
+	secrets
+	Echo    bool `help:"Serve /echo, a WebSocket that answers every message with itself, to anyone."`
+	Console bool `help:"Serve the console."`
+}
+
+// Help is the end of the command's help.
+func (c *serveCommand) Help() string { return helpOnSettings }
+
+// Run starts the server and stays until it is told to end.
+func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	return serve(ctx, t, Config{common: c.common, secrets: c.secrets, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
+}
+
+const helpOnSettings = "Every flag is also a variable, --max-message WIREPOST_MAX_MESSAGE, and a name in the file, max-message. " +
+	"A flag counts before the variable, and the variable before the file."
+
+func serve(ctx context.Context, t *terminal, c Config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	app := &App{Config: c, Out: t.Out, Log: c.logger(t.Err)}
+	return app.Run(ctx)
+}
+
+// announce prints where the server is: first, for scripts, the line that starts
+// with "listening".
+func announce(w io.Writer, c *Config, base string) {
+	fmt.Fprintf(w, "listening %s\n", base)
+	if !c.Dev {
+		return
+	}
+	socket := "ws" + strings.TrimPrefix(base, "http")
+	fmt.Fprintf(w, `
+  page        %[1]s/
+  connect     %[2]s/ws?user=42
+  push        curl -d hello %[1]s/v1/push/user:42
+`, base, socket)
+	if c.Echo {
+		fmt.Fprintf(w, "  echo        %s/echo\n", socket)
+	}
+	if c.Engine == enginePebble {
+		fmt.Fprintf(w, "  data        %s\n", c.Data)
+	}
+	fmt.Fprintf(w, `
+In a page or a browser's console:
+
+  const ws = new WebSocket(%q)
+  ws.onmessage = (event) => console.log(event.data)
+
+Pages of another origin, such as a bundler's server, need --allow-origin http://localhost:5173.
+`, socket+"/ws?user=42")
+}

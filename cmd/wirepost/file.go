@@ -1,0 +1,221 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/wirepost/wirepost"
+)
+
+// configFile is a configuration file: the names are those of the flags, with -
+// or _, and channels. Its nodes are read here one by one, because every mistake
+// is to be told with its line.
+type configFile struct {
+	path     string
+	values   map[string]fileValue
+	channels []wirepost.Policy
+}
+
+// fileValue is the text of one setting, or a []any of texts.
+type fileValue struct {
+	value any
+	line  int
+}
+
+// source names a place in the file, for messages.
+func (f *configFile) source(line int, name string) string {
+	return fmt.Sprintf("%s:%d: %s", f.path, line, name)
+}
+
+func (f *configFile) errorf(node ast.Node, name, format string, args ...any) error {
+	return &settingError{f.source(lineOf(node), name), fmt.Errorf(format, args...)}
+}
+
+// readConfigFile reads a file that may have these names.
+func readConfigFile(path string, names []string) (*configFile, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &settingError{"config", err}
+	}
+	f := &configFile{path: path, values: map[string]fileValue{}}
+	document, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return nil, f.syntaxError(err)
+	}
+	if len(document.Docs) > 1 {
+		return nil, f.errorf(document.Docs[1].Body, "---", "a second document; one is all there can be")
+	}
+	if len(document.Docs) == 0 || document.Docs[0].Body == nil {
+		return f, nil // empty, or comments alone
+	}
+	pairs, ok := pairsOf(document.Docs[0].Body)
+	if !ok {
+		return nil, f.errorf(document.Docs[0].Body, "the file", "is no list of names and values, such as `listen: 127.0.0.1:8080`")
+	}
+	for _, pair := range pairs {
+		if err := f.set(pair, names); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *configFile) syntaxError(err error) error {
+	if e, ok := errors.AsType[*yaml.SyntaxError](err); ok && e.Token != nil && e.Token.Position != nil {
+		return &settingError{fmt.Sprintf("%s:%d", f.path, e.Token.Position.Line), errors.New(e.Message)}
+	}
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	return &settingError{f.path, errors.New(message)}
+}
+
+// set takes one pair of the file.
+func (f *configFile) set(pair *ast.MappingValueNode, names []string) error {
+	name := strings.ReplaceAll(textOfKey(pair), "_", "-")
+	if !slices.Contains(names, name) {
+		return f.errorf(pair.Key, name, "is no setting of wirepost%s", didYouMean(name, names))
+	}
+	if _, twice := f.values[name]; twice || name == "channels" && f.channels != nil {
+		return f.errorf(pair.Key, name, "is there twice")
+	}
+	if name == "channels" {
+		return f.setChannels(pair.Value)
+	}
+	if text, ok := textOf(pair.Value); ok {
+		f.values[name] = fileValue{text, lineOf(pair.Key)}
+		return nil
+	}
+	sequence, ok := pair.Value.(*ast.SequenceNode)
+	if !ok {
+		return f.errorf(pair.Key, name, "a value is needed")
+	}
+	list := []any{}
+	for _, item := range sequence.Values {
+		text, ok := textOf(item)
+		if !ok {
+			return f.errorf(item, name, "a list of plain values is needed")
+		}
+		list = append(list, text)
+	}
+	f.values[name] = fileValue{list, lineOf(pair.Key)}
+	return nil
+}
+
+// setChannels takes the policies: a list of maps.
+func (f *configFile) setChannels(value ast.Node) error {
+	sequence, ok := value.(*ast.SequenceNode)
+	if !ok {
+		return f.errorf(value, "channels", "a list is needed, each entry with a pattern: `- pattern: room:*`")
+	}
+	for _, item := range sequence.Values {
+		policy, err := f.policy(item)
+		if err != nil {
+			return err
+		}
+		f.channels = append(f.channels, policy)
+	}
+	return nil
+}
+
+func (f *configFile) policy(item ast.Node) (wirepost.Policy, error) {
+	var p wirepost.Policy
+	pairs, ok := pairsOf(item)
+	if !ok {
+		return p, f.errorf(item, "channels", "an entry is a map with a pattern: `- pattern: room:*`")
+	}
+	var seen []string
+	for _, pair := range pairs {
+		name := strings.ReplaceAll(textOfKey(pair), "-", "_")
+		if slices.Contains(seen, name) {
+			return p, f.errorf(pair.Key, "channels: "+name, "is there twice")
+		}
+		seen = append(seen, name)
+		text, ok := textOf(pair.Value)
+		if !ok {
+			return p, f.errorf(pair.Key, "channels: "+name, "a value is needed")
+		}
+		if err := setPolicy(&p, name, text); err != nil {
+			return p, f.errorf(pair.Key, "channels: "+name, "%w", err)
+		}
+	}
+	if p.Pattern == "" {
+		return p, f.errorf(item, "channels", "an entry needs a pattern, such as `pattern: room:*`")
+	}
+	return p, nil
+}
+
+var policyNames = []string{"pattern", "durable", "max_age", "max_messages", "subscribe", "publish"}
+
+// setPolicy sets one field of a policy.
+func setPolicy(p *wirepost.Policy, name, text string) error {
+	switch name {
+	case "pattern":
+		if strings.ContainsAny(text, " \t\n,?") {
+			return fmt.Errorf("%q can match no channel: names have no white space, ',' or '?'", text)
+		}
+		p.Pattern = text
+	case "durable":
+		switch text {
+		case "true":
+			p.MemoryOnly = false
+		case "false":
+			p.MemoryOnly = true
+		default:
+			return fmt.Errorf("%q is not true or false", text)
+		}
+	case "max_age":
+		return (*duration)(&p.MaxAge).UnmarshalText([]byte(text))
+	case "max_messages":
+		return (*count)(&p.MaxMessages).UnmarshalText([]byte(text))
+	case "subscribe":
+		return choice(&p.Subscribe, []byte(text), wirepost.ByToken, wirepost.Anyone, wirepost.BackendOnly)
+	case "publish":
+		return choice(&p.Publish, []byte(text), wirepost.ByToken, wirepost.Anyone, wirepost.BackendOnly)
+	default:
+		return errors.New("is no setting of a channel" + didYouMean(name, policyNames))
+	}
+	return nil
+}
+
+// pairsOf gives the pairs of a map. The parser makes a map with one pair that
+// pair.
+func pairsOf(node ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+func textOfKey(pair *ast.MappingValueNode) string {
+	return pair.Key.GetToken().Value
+}
+
+// textOf gives a plain value as it is written, without quotes.
+func textOf(node ast.Node) (string, bool) {
+	switch n := node.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return n.GetToken().Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	}
+	return "", false
+}
+
+func lineOf(node ast.Node) int {
+	if pairs, ok := pairsOf(node); ok && len(pairs) > 0 {
+		node = pairs[0].Key
+	}
+	if node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
+		return 1
+	}
+	return node.GetToken().Position.Line
+}

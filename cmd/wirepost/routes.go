@@ -1,0 +1,35 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/wirepost/wirepost/internal/httpapi"
+)
+
+// routes puts together what the listener serves. It compares paths as they are:
+// a http.ServeMux would clean those that contain names of channels, and redirect.
+func (a *App) routes() http.Handler {
+	c := &a.Config
+	own := map[string]http.Handler{"/ws": a.server}
+	if c.Echo {
+		own["/echo"] = a.server.Echo()
+	}
+	if c.Dev {
+		addPage(own)
+	}
+	api := httpapi.New(a.server, httpapi.Options{
+		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
+		Draining: a.draining, Logger: a.Log,
+	})
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := own[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+	if c.Dev {
+		return httpapi.LocalOnly(all, texts(c.AllowOrigin)...)
+	}
+	return all
+}

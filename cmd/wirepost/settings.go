@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/wirepost/wirepost"
+)
+
+const variablePrefix = "WIREPOST_"
+
+// settings are the values of flags that the command line did not give: those of
+// the environment, and behind them those of the configuration file. It is a
+// kong.Resolver.
+type settings struct {
+	environ map[string]string
+	file    *configFile // nil: none, or not read yet
+}
+
+func newSettings(environ []string) *settings {
+	s := &settings{environ: map[string]string{}}
+	for _, e := range environ {
+		// An empty variable is one that is not set: that is how compose files and
+		// unit files leave one out.
+		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, variablePrefix) && value != "" {
+			s.environ[name] = value
+		}
+	}
+	return s
+}
+
+// policies are the channel policies of the file.
+func (s *settings) policies() []wirepost.Policy {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.channels
+}
+
+// settingError is a bad value, or an unknown name, outside the command line.
+type settingError struct {
+	source string // "WIREPOST_WINDOW", or "wirepost.yml:3: window"
+	err    error
+}
+
+func (e *settingError) Error() string { return e.source + ": " + e.err.Error() }
+func (e *settingError) Unwrap() error { return e.err }
+
+// Validate refuses variables that no command knows. A misspelt one would
+// otherwise be a setting that is silently not made.
+func (s *settings) Validate(app *kong.Application) error {
+	known := knownVariables(app)
+	for _, name := range slices.Sorted(maps.Keys(s.environ)) {
+		if !slices.Contains(known, name) && !byKubernetes.MatchString(name) {
+			return &settingError{name, errors.New("is no variable of wirepost" + didYouMean(name, known))}
+		}
+	}
+	return nil
+}
+
+// byKubernetes matches what Kubernetes puts into every container's environment
+// when there is a Service whose name begins with wirepost.
+var byKubernetes = regexp.MustCompile(`^WIREPOST(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_[A-Z]+(_PROTO|_PORT|_ADDR)?)?)$`)
+
+// Resolve gives the value of a flag that the command line does not have. It
+// tries the value first, because only here is it known where it comes from.
+func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	name := variableOf(parent.Node(), flag)
+	if value, ok := s.environ[name]; ok && name != "" {
+		return value, try(flag, value, name)
+	}
+	if !isServer(parent.Node()) || flag.Name == "config" {
+		return nil, nil
+	}
+	if err := s.loadFile(c); err != nil || s.file == nil {
+		return nil, err
+	}
+	value, ok := s.file.values[flag.Name]
+	if !ok {
+		return nil, nil
+	}
+	return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
+}
+
+func try(flag *kong.Flag, value any, source string) error {
+	target := reflect.New(flag.Target.Type()).Elem()
+	err := flag.Parse(kong.Scan().PushTyped(value, kong.FlagValueToken), target)
+	if err == nil {
+		return nil
+	}
+	if inner := errors.Unwrap(err); inner != nil { // without the flag's name
+		err = inner
+	}
+	return &settingError{source, err}
+}
+
+// loadFile reads the file once, if one is named.
+func (s *settings) loadFile(c *kong.Context) error {
+	if s.file != nil {
+		return nil
+	}
+	path := s.environ[variablePrefix+"CONFIG"]
+	for _, p := range c.Path {
+		if p.Flag != nil && p.Flag.Name == "config" {
+			path, _ = c.FlagValue(p.Flag).(string)
+		}
+	}
+	if path == "" {
+		return nil
+	}
+	file, err := readConfigFile(path, serverNames(c.Model))
+	if err != nil {
+		return err
+	}
+	s.file = file
+	return nil
+}
+
+// isServer tells the commands that take every setting from the environment and
+// the file.
+func isServer(command *kong.Node) bool {
+	return command != nil && (command.Name == "dev" || command.Name == "serve")
+}
+
+// variableOf names the variable for a flag, "" for none.
+func variableOf(command *kong.Node, flag *kong.Flag) string {
+	if isServer(command) {
+		return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+	}
+	return flag.Tag.Get("variable")
+}
+
+func knownVariables(app *kong.Application) []string {
+	var names []string
+	for _, command := range app.Children {
+		for _, flag := range command.Flags {
+			if name := variableOf(command, flag); name != "" && flag.Name != "help" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// serverNames are the names that a file may have: one file serves dev and serve.
+func serverNames(app *kong.Application) []string {
+	var names []string
+	for _, command := range app.Children {
+		for _, flag := range command.Flags {
+			if isServer(command) && flag.Name != "help" && flag.Name != "config" {
+				names = append(names, flag.Name)
+			}
+		}
+	}
+	return append(names, "channels")
+}
+
+// helpWithVariable adds the variable to the help of a client command's flag; for
+// the servers' flags the rule is told once.
+func helpWithVariable(value *kong.Value) string {
+	if name := value.Tag.Get("variable"); name != "" {
+		return fmt.Sprintf("%s ($%s)", value.Help, name)
+	}
+	return value.Help
+}
+
+// didYouMean ends a message about an unknown name.
+func didYouMean(name string, known []string) string {
+	best := slices.MinFunc(known, func(a, b string) int {
+		return cmp.Compare(distance(name, a), distance(name, b))
+	})
+	if distance(name, best) > 1+len(name)/4 {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}
+
+// distance counts the letters to insert, delete or change (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
