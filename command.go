@@ -149,6 +149,10 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 
 // plainMessage hands what a plain client sent to the application. On the loop.
 func (s *session) plainMessage(binary bool, payload []byte) {
+	if len(payload) > s.srv.opts.MaxMessage {
+		s.end(wire.CloseTooLarge, "message too big")
+		return
+	}
 	if s.srv.opts.OnMessage == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Echo answers every message of a WebSocket with itself, whatever its type. There
@@ -19,16 +20,23 @@ func (s *Server) Echo() http.Handler {
 			return
 		}
 		// Upgrade answers a failed handshake by itself.
-		_ = s.upgrade(w, r, "plain", s.pickLoop(), func(c conn.Conn) conn.Handler { return &echo{conn: c} })
+		_ = s.upgrade(w, r, "plain", s.pickLoop(), func(c conn.Conn) conn.Handler { return &echo{conn: c, limit: s.opts.MaxMessage} })
 	})
 }
 
 // echo is one such connection. It reads on only when its answers have left, so
 // what it holds is bounded by what the peer reads.
-type echo struct{ conn conn.Conn }
+type echo struct {
+	conn  conn.Conn
+	limit int
+}
 
 // Message implements conn.Handler.
 func (e *echo) Message(binary bool, payload []byte) {
+	if len(payload) > e.limit {
+		e.conn.Close(wire.CloseTooLarge, "message too big")
+		return
+	}
 	if !e.conn.Write(Frame{Binary: binary, Data: payload}.encode()) {
 		e.conn.PauseRead()
 	}

@@ -28,9 +28,14 @@ func (resumeTask) Run() {}
 
 func newLoop(srv *Server) *loop {
 	l := &loop{srv: srv}
-	l.Loop = conn.NewLoop(conn.Config{MaxMessage: srv.opts.MaxMessage, Flush: l.flush})
+	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(srv.opts.MaxMessage), Flush: l.flush})
 	return l
 }
+
+// maxFrame is the longest message taken from a socket: what a publish frame needs
+// for the largest data there may be, in base64 or with escapes. Plain messages are
+// held to the limit itself.
+func maxFrame(maxMessage int) int { return maxMessage + maxMessage/2 + 1<<10 }
 
 // flush sends what the sessions that became dirty in this turn have to send. One
 // that has more than a batch stays dirty, and the others come first.
