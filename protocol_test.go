@@ -141,8 +141,46 @@ func TestPublishByClients(t *testing.T) {
 			t.Errorf("to %q: %v, want %s", to, f, code)
 		}
 	}
-	c.send("%s", `{"type":"publish","ref":6,"to":"room:8","data":"`+strings.Repeat("x", 64<<10-60)+`"}`)
+	c.send("%s", `{"type":"publish","ref":6,"to":"room:8","data":"`+strings.Repeat("x", 64<<10-2)+`"}`)
 	c.frame("ok")
+	c.send("%s", `{"type":"publish","ref":7,"to":"room:8","data":"`+strings.Repeat("x", 64<<10)+`"}`)
+	if f := c.frame("error"); f.str("code") != "too_large" {
+		t.Fatal(f)
+	}
+	c.send("%s", strings.Repeat("x", 128<<10))
+	if code := c.ending(); code != 1009 {
+		t.Fatalf("a frame over the limit ended with %d", code)
+	}
+}
+
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	hs := httptest.NewServer(n.Echo())
+	t.Cleanup(hs.Close)
+	dial := func() *client {
+		c, _, err := n.dialer.Dial("ws"+strings.TrimPrefix(hs.URL, "http"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return &client{Conn: c, t: t, patience: patience}
+	}
+	c := dial()
+	for _, m := range []string{"", "hello", strings.Repeat("x", 64<<10)} {
+		for _, kind := range []int{websocket.TextMessage, websocket.BinaryMessage} {
+			c.WriteMessage(kind, []byte(m))
+			if got, data, err := c.ReadMessage(); got != kind || string(data) != m || err != nil {
+				t.Fatalf("%d bytes of kind %d came back as %d bytes of kind %d, %v", len(m), kind, len(data), got, err)
+			}
+		}
+	}
+	c.leave()
+	c = dial()
+	c.send("%s", strings.Repeat("x", 64<<10+1))
+	if code := c.ending(); code != 1009 {
+		t.Fatalf("a message over the limit ended with %d", code)
+	}
 }
 
 func TestBadFramesOfClients(t *testing.T) {
