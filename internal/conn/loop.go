@@ -63,7 +63,9 @@ type Loop struct {
 type turnEnder interface{ turnEnds() }
 
 // NewLoop starts a loop. It runs until Close.
-func NewLoop(cfg Config) *Loop {
+func NewLoop(cfg Config) *Loop { return newLoop(cfg, newSignal()) }
+
+func newLoop(cfg Config, p poller) *Loop {
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = defaultMaxMessage
 	}
@@ -71,7 +73,7 @@ func NewLoop(cfg Config) *Loop {
 		cfg.Flush = func() {}
 	}
 	now := time.Now()
-	l := &Loop{cfg: cfg, start: now, now: now, poller: newSignal(), closeTimeout: CloseTimeout}
+	l := &Loop{cfg: cfg, start: now, now: now, poller: p, closeTimeout: CloseTimeout}
 	l.wg.Go(l.run)
 	return l
 }
