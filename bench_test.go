@@ -6,8 +6,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +22,7 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// cpu is the processor time of this process, client side included.
+// cpu is the processor time of this process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
@@ -39,45 +42,45 @@ func onDisk(b *testing.B) func(*wirepost.Options) {
 // BenchmarkPush is Server.Push in process, by so many publishers at once, 128 B to
 // as many inboxes as there are publishers, nobody connected.
 func BenchmarkPush(b *testing.B) {
-	for _, store := range []string{"memory", "pebble"} {
-		for _, publishers := range []int{1, 64, 1024} {
-			b.Run(fmt.Sprintf("%s/publishers=%d", store, publishers), func(b *testing.B) {
-				n := makeNode(b, nil)
-				if store == "pebble" {
-					n.stop()
-					n = makeNode(b, []func(*wirepost.Options){onDisk(b)})
-				}
-				b.Cleanup(n.stop)
-				data := []byte(`"` + strings.Repeat("x", 126) + `"`)
-				var left atomic.Int64
-				left.Store(int64(b.N))
-				var wg sync.WaitGroup
-				b.ResetTimer()
-				begun := cpu()
-				for p := range publishers {
-					wg.Go(func() {
-						to := fmt.Sprintf("user:%d", p)
-						for left.Add(-1) >= 0 {
-							if _, err := n.Push(context.Background(), wirepost.Push{To: to, Data: data}); err != nil {
-								b.Error(err)
-								return
-							}
-						}
-					})
-				}
-				wg.Wait()
-				b.ReportMetric(float64((cpu()-begun).Nanoseconds())/float64(b.N), "cpu-ns/push")
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "push/s")
-			})
-		}
+	for _, publishers := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("memory/publishers=%d", publishers), func(b *testing.B) {
+			push(b, makeNode(b, nil), publishers)
+		})
+		b.Run(fmt.Sprintf("pebble/publishers=%d", publishers), func(b *testing.B) {
+			push(b, makeNode(b, []func(*wirepost.Options){onDisk(b)}), publishers)
+		})
 	}
 }
 
+func push(b *testing.B, n *node, publishers int) {
+	b.Cleanup(n.stop)
+	data := []byte(`"` + strings.Repeat("x", 126) + `"`)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	begun := cpu()
+	for p := range publishers {
+		wg.Go(func() {
+			to := fmt.Sprintf("user:%d", p)
+			for left.Add(-1) >= 0 {
+				if _, err := n.Push(context.Background(), wirepost.Push{To: to, Data: data}); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64((cpu()-begun).Nanoseconds())/float64(b.N), "cpu-ns/push")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "push/s")
+}
+
 // BenchmarkFanOut pushes 128 B to a channel with so many plain sessions on
-// loopback TCP, with so many messages in flight. One operation is one delivery;
-// the CPU is that of both sides.
+// loopback TCP, with so many messages in flight. One operation is one delivery. The
+// clients are another process, so the CPU is the server's alone.
 func BenchmarkFanOut(b *testing.B) {
-	for _, sessions := range []int{1000, 5000} {
+	for _, sessions := range []int{1000, 10_000} {
 		for _, inFlight := range []int{1, 8} {
 			b.Run(fmt.Sprintf("sessions=%d/inflight=%d", sessions, inFlight), func(b *testing.B) {
 				fanOut(b, sessions, inFlight)
@@ -91,46 +94,97 @@ func fanOut(b *testing.B, sessions, inFlight int) {
 	hs := httptest.NewServer(n)
 	b.Cleanup(hs.Close)
 	b.Cleanup(n.stop)
+	crowd := newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), sessions)
 	const size = 128
 	message := []byte(strings.Repeat("x", size))
-	frame := int64(size + 4) // 126 as the length, and two bytes of it
-	var received atomic.Int64
+	frame := size + 4 // a header of two bytes, and two of length
+	rounds := max(1, b.N/(sessions*inFlight))
+	b.ResetTimer()
+	begun := cpu()
+	for range rounds {
+		for range inFlight {
+			n.push(wirepost.Push{To: "news", Data: message, ContentType: "text/plain"})
+		}
+		crowd.wait(inFlight * sessions * frame)
+	}
+	deliveries := float64(rounds * inFlight * sessions)
+	b.ReportMetric(float64((cpu()-begun).Nanoseconds())/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/op")
+}
+
+// crowd is a child process that holds connections and counts what comes.
+type crowd struct {
+	b   *testing.B
+	in  io.Writer
+	out *bufio.Reader
+}
+
+const crowdVariable = "WIREPOST_BENCH_CROWD"
+
+func newCrowd(b *testing.B, host string, sessions int) *crowd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", crowdVariable, host, sessions))
+	cmd.Stderr = os.Stderr
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); cmd.Wait() })
+	c := &crowd{b: b, in: in, out: bufio.NewReader(out)}
+	c.answer() // all are connected
+	return c
+}
+
+// wait returns when so many bytes more have come.
+func (c *crowd) wait(bytes int) {
+	fmt.Fprintln(c.in, bytes)
+	c.answer()
+}
+
+func (c *crowd) answer() {
+	if line, err := c.out.ReadString('\n'); err != nil || line != "ok\n" {
+		c.b.Fatalf("the clients' process: %q, %v", line, err)
+	}
+}
+
+// runCrowd is what the child process does.
+func runCrowd(host string, sessions int) {
+	received := make(chan int, 1024)
 	for i := range sessions {
-		c := rawDial(b, strings.TrimPrefix(hs.URL, "http://"), fmt.Sprintf("u%d", i))
-		b.Cleanup(func() { c.Close() })
+		c, err := rawDial(host, fmt.Sprintf("u%d", i))
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		go func() {
 			buf := make([]byte, 4096)
 			for {
 				k, err := c.Read(buf)
-				received.Add(int64(k))
+				received <- k
 				if err != nil {
 					return
 				}
 			}
 		}()
 	}
-	rounds := max(1, b.N/(sessions*inFlight))
-	b.ResetTimer()
-	begun := cpu()
-	for r := range rounds {
-		for range inFlight {
-			n.push(wirepost.Push{To: "news", Data: message, ContentType: "text/plain"})
+	fmt.Println("ok")
+	total := 0
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var more int
+		fmt.Sscan(lines.Text(), &more)
+		for total -= more; total < 0; {
+			total += <-received
 		}
-		want := int64(r+1) * int64(inFlight*sessions) * frame
-		for received.Load() < want {
-			time.Sleep(50 * time.Microsecond)
-		}
+		fmt.Println("ok")
 	}
-	deliveries := float64(rounds * inFlight * sessions)
-	b.ReportMetric(float64((cpu()-begun).Nanoseconds())/deliveries, "cpu-ns/delivery")
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
 }
 
 // rawDial upgrades a plain TCP connection and leaves the frames to the caller.
-func rawDial(b *testing.B, host, user string) net.Conn {
+func rawDial(host, user string) (net.Conn, error) {
 	c, err := net.Dial("tcp", host)
 	if err != nil {
-		b.Fatal(err)
+		return nil, err
 	}
 	fmt.Fprintf(c, "GET /ws?user=%s&channels=news HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", user, host)
@@ -138,10 +192,20 @@ func rawDial(b *testing.B, host, user string) net.Conn {
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
-			b.Fatal(err)
+			return nil, err
 		}
 		if line == "\r\n" {
-			return c
+			return c, nil
 		}
+	}
+}
+
+func init() {
+	if spec := os.Getenv(crowdVariable); spec != "" {
+		var host string
+		var sessions int
+		fmt.Sscan(spec, &host, &sessions)
+		runCrowd(host, sessions)
+		os.Exit(0)
 	}
 }
