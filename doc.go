@@ -14,8 +14,9 @@
 //   - Within a channel every connection gets the messages in the order of their
 //     sequences. A sequence only grows; it can have holes, so no one should
 //     compute with differences.
-//   - A device gets each live message of its inbox and memberships at least once
-//     until it has acknowledged it. Repeats come only after a reconnect.
+//   - A device gets each live message of its inbox and of its durable memberships
+//     at least once, until it has acknowledged it. Repeats come only after a
+//     reconnect.
 //   - If retention (30 days or 100 000 messages, unless a Policy says otherwise)
 //     took messages that a device had not acknowledged, a wirepost.v1 client is
 //     told by a gap frame. A plain client cannot be told; the metric

@@ -1,0 +1,227 @@
+package wirepost_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+// A program with an order page: its users connect at /ws with the session cookie
+// they have anyway, and a handler pushes to one of them. The README shows this
+// code; TestReadmeSnippet keeps the two equal.
+func Example() {
+	defer inTempDir()() // not in the README
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	store, err := pebble.Open("wirepost-data", pebble.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	post, err := wirepost.New(wirepost.Options{
+		Engine: store, // without one, messages are kept in memory
+		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
+			cookie, err := r.Cookie("session")
+			if err != nil {
+				return wirepost.Identity{}, err // answered with 401
+			}
+			return wirepost.Identity{User: userOfSession(cookie.Value)}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/ws", post)
+	mux.HandleFunc("POST /orders/{id}/ship", func(w http.ResponseWriter, r *http.Request) {
+		order := r.PathValue("id")
+		data, _ := json.Marshal(map[string]string{"shipped": order})
+		pushed, err := post.Push(r.Context(), wirepost.Push{
+			To:   wirepost.InboxOf(customerOf(order)),
+			Data: data,
+			ID:   "shipped-" + order, // a repeat within 24 hours pushes nothing
+		})
+		if err != nil {
+			wirepost.WriteError(w, err)
+			return
+		}
+		fmt.Fprintf(w, "stored as message %d, duplicate: %t\n", pushed.Seq, pushed.Duplicate)
+	})
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Handler: mux}
+	go server.Serve(listener)
+	go shipOrder(listener.Addr().String(), stop) // not in the README
+
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	post.Shutdown(ctx)   // first: http.Server does not know of WebSockets
+	server.Shutdown(ctx) // then what is left
+	store.Close()        // last: what was acknowledged is saved
+
+	// Output:
+	// shop: stored as message 1, duplicate: false
+	// shop: stored as message 1, duplicate: true
+	// page: {"shipped":"1001"}
+}
+
+// shipOrder is the world around the example's program. The order is shipped while
+// its customer is away; the page that is opened later gets the message all the
+// same.
+func shipOrder(address string, done func()) {
+	defer done()
+	for range 2 {
+		response, err := http.Post("http://"+address+"/orders/1001/ship", "", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		fmt.Printf("shop: %s", body)
+	}
+	http.DefaultClient.CloseIdleConnections()
+
+	page, _, err := websocket.DefaultDialer.Dial("ws://"+address+"/ws",
+		http.Header{"Cookie": {"session=s-of-42"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer page.Close()
+	_, message, err := page.ReadMessage()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("page: %s\n", message)
+}
+
+func userOfSession(session string) string { return strings.TrimPrefix(session, "s-of-") }
+
+func customerOf(string) string { return "42" }
+
+// inTempDir moves to an empty directory, and back when the function that it
+// returns is called.
+func inTempDir() func() {
+	dir, err := os.MkdirTemp("", "wirepost")
+	if err != nil {
+		log.Fatal(err)
+	}
+	old, err := os.Getwd()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.Chdir(dir); err != nil {
+		log.Fatal(err)
+	}
+	return func() {
+		if err := os.Chdir(old); err != nil {
+			log.Fatal(err)
+		}
+		os.RemoveAll(dir)
+	}
+}
+
+// What a plain client sends goes to OnMessage. Its reply goes to that connection
+// alone; no channel is behind it.
+func ExampleOptions_onMessage() {
+	post, err := wirepost.New(wirepost.Options{
+		Authenticate: byName,
+		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			if string(f.Data) == "quit" {
+				// The code of the Error decides the close code: here 4403.
+				return wirepost.Frame{}, wirepost.Errorf(wirepost.Forbidden, "nobody quits")
+			}
+			return wirepost.Frame{Data: fmt.Appendf(nil, "%s said %s", s.User, f.Data)}, nil
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	page, end := open(post, "42")
+	defer end()
+
+	for _, text := range []string{"hello", "quit"} {
+		if err := page.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			log.Fatal(err)
+		}
+		_, reply, err := page.ReadMessage()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s\n", reply)
+	}
+
+	// Output:
+	// 42 said hello
+	// websocket: close 4403: nobody quits
+}
+
+// Disconnect ends the connections of a user who logs out, here all of them. The
+// close code tells a client not to come back by itself.
+func ExampleServer_Disconnect() {
+	post, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	page, end := open(post, "42")
+	defer end()
+
+	for _, s := range post.Sessions("42") {
+		fmt.Printf("user %s is connected in mode %s\n", s.User, s.Mode)
+	}
+	n, err := post.Disconnect("42", "") // or one, by Session.Connection
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _, err = page.ReadMessage()
+	fmt.Println(n, err)
+
+	// Output:
+	// user 42 is connected in mode plain
+	// 1 websocket: close 4409: disconnected by the application
+}
+
+// byName trusts ?user=, which only an example may do.
+func byName(r *http.Request) (wirepost.Identity, error) {
+	return wirepost.Identity{User: r.URL.Query().Get("user")}, nil
+}
+
+// open connects a user to the server as a page does, and returns what ends both.
+func open(post *wirepost.Server, user string) (*websocket.Conn, func()) {
+	server := httptest.NewServer(post)
+	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/?user=" + user
+	page, _, err := websocket.DefaultDialer.Dial(address, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return page, func() {
+		page.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := post.Shutdown(ctx); err != nil {
+			log.Fatal(err)
+		}
+		server.Close()
+	}
+}
