@@ -1,11 +1,79 @@
 package conn
 
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
 func testPeerCloses(e *env) {
 	r, c := e.attach()
-	c.send(textFrame("x"), closeFrame(1001, "bye"))
+	c.send(frames(textFrame("x"), closeFrame(1001, "bye")))
 	c.expectClose(1001)
 	c.expectEOF()
 	r.expect(`text "x"`, `closed 1001 "bye" peer`)
+	r.noError()
+}
+
+func testPeerClosesWithoutCode(e *env) {
+	r, c := e.attach()
+	c.send(controlFrame(OpClose, ""))
+	c.expectClose(0)
+	c.expectEOF()
+	r.expect(`closed 1005 "" peer`)
+	r.noError()
+}
+
+// testPeerClosesBehindOutput: the echo waits for what was written before.
+func testPeerClosesBehindOutput(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.Conn.Write(e.fill(), serverText("last")) })
+	c.send(closeFrame(1000, ""))
+	c.frame()
+	c.expect(OpText, "last")
+	c.expectClose(1000)
+	c.expectEOF()
+	r.expect(`closed 1000 "" peer`)
+	r.noError()
+}
+
+// testPeerClosesAndSends: nobody hears what comes behind a close frame, and it does
+// not disturb the answer.
+func testPeerClosesAndSends(e *env) {
+	r, c := e.attach()
+	c.send(frames(closeFrame(1000, ""), textFrame("x"), controlFrame(OpPing, ""), closeFrame(1001, ""), unmaskedFrame))
+	c.expectClose(1000)
+	c.expectEOF()
+	r.expect(`closed 1000 "" peer`)
+}
+
+// testPeerClosesAndHangsUp: the handshake is as good as done without the echo.
+func testPeerClosesAndHangsUp(e *env) {
+	r, c := e.attach()
+	c.send(closeFrame(1000, "gone"))
+	c.Close()
+	r.expect(`closed 1000 "gone" peer`)
+	r.noError()
+}
+
+func testPeerVanishes(e *env) {
+	r, c := e.attach()
+	c.send(textFrame("x"))
+	r.expect(`text "x"`)
+	c.Close()
+	r.expect(`closed 1006 "" peer`)
+	r.someError()
+}
+
+func testPeerVanishesInMessage(e *env) {
+	r, c := e.attach()
+	c.send(begins(OpText, "x"), textFrame("y")[:3])
+	c.Close()
+	r.expect(`closed 1006 "" peer`)
+	r.someError()
 }
 
 func testWeClose(e *env) {
@@ -13,13 +81,223 @@ func testWeClose(e *env) {
 	e.on(func() {
 		r.Conn.Write(serverText("last"))
 		r.Conn.Close(4409, "enough")
+		if !r.Conn.Write(serverText("too late")) {
+			e.Error("a write behind Close waits for something")
+		}
 	})
 	c.expect(OpText, "last")
 	c.expectClose(4409)
-	c.send(textFrame("not heard"), closeFrame(4409, ""))
+	c.send(frames(textFrame("not heard"), controlFrame(OpPing, "nor this"), closeFrame(4409, "")))
 	c.expectEOF()
 	r.expect(`closed 4409 "enough" local`)
-	if r.ending.Err != nil {
-		e.Error(r.ending.Err)
+	r.noError()
+}
+
+func testWeCloseTwice(e *env) {
+	r, c := e.attach()
+	e.on(func() {
+		r.Conn.Close(1000, "first")
+		r.Conn.Close(1001, "second")
+	})
+	c.expectClose(1000)
+	c.send(closeFrame(1000, ""))
+	c.expectEOF()
+	r.expect(`closed 1000 "first" local`)
+	e.on(func() {
+		r.Conn.Close(1001, "third")
+		r.Conn.PauseRead()
+		r.Conn.ResumeRead()
+		r.Conn.Write(serverText("x"))
+	})
+	e.settle()
+	r.none()
+}
+
+func testWeCloseInMessage(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.onMessage = func(bool, []byte) { r.Conn.Close(1008, "") } })
+	c.send(frames(textFrame("one"), textFrame("two"), begins(OpText, "thr")))
+	c.expectClose(1008)
+	c.send(frames(ends("ee"), closeFrame(1008, "")))
+	c.expectEOF()
+	r.expect(`text "one"`, `closed 1008 "" local`)
+	r.noError()
+}
+
+func testWeCloseInAttach(e *env) {
+	server, client := e.pair(e)
+	r := newRecorder(e)
+	r.onAttach = func() { r.Conn.Close(4403, "no") }
+	if err := e.loop.Attach(server, textFrame("early"), r.attach); err != nil {
+		e.Fatal(err)
 	}
+	c := newRawClient(e, client)
+	c.expectClose(4403)
+	c.send(closeFrame(4403, ""))
+	c.expectEOF()
+	r.expect(`closed 4403 "no" local`)
+}
+
+// testWeCloseWhilePaused: the peer's close frame is read in spite of the pause.
+func testWeCloseWhilePaused(e *env) {
+	r, c := e.attach()
+	e.on(r.Conn.PauseRead)
+	e.on(func() {
+		r.Conn.Close(1000, "")
+		r.Conn.PauseRead()
+	})
+	c.expectClose(1000)
+	c.send(closeFrame(1000, ""))
+	c.expectEOF()
+	r.expect(`closed 1000 "" local`)
+}
+
+func testWeCloseOddCodes(e *env) {
+	long := strings.Repeat("€", 100)
+	for _, code := range []int{0, 999, 1005, 1006, 1015, 5000, 70000} {
+		r, c := e.attach()
+		e.on(func() { r.Conn.Close(code, long) })
+		c.expectClose(0)
+		c.send(controlFrame(OpClose, ""))
+		c.expectEOF()
+		r.expect(fmt.Sprintf("closed %d %q local", code, long))
+	}
+	r, c := e.attach()
+	e.on(func() { r.Conn.Close(1000, long) })
+	c.expect(OpClose, "\x03\xE8"+strings.Repeat("€", 41))
+	c.send(closeFrame(1000, ""))
+	r.expect(fmt.Sprintf("closed 1000 %q local", long))
+}
+
+// testPongBehindClose: a pong acknowledges what was sent before the close frame.
+func testPongBehindClose(e *env) {
+	r, c := e.attach()
+	e.on(func() {
+		r.Conn.Write(AppendPing(nil, []byte("cursor")))
+		r.Conn.Close(1012, "")
+	})
+	c.expect(OpPing, "cursor")
+	c.expectClose(1012)
+	c.send(frames(controlFrame(OpPong, "cursor"), closeFrame(1012, "")))
+	r.expect(`pong "cursor"`, `closed 1012 "" local`)
+}
+
+// testCloseUnanswered: a peer that does not answer is cut when it is time.
+func testCloseUnanswered(e *env) {
+	e.shortClose()
+	r, c := e.attach()
+	start := time.Now()
+	e.on(func() { r.Conn.Close(1000, "") })
+	c.expectClose(1000)
+	c.expectEOF()
+	r.expect(`closed 1000 "" local`)
+	r.isError(ErrCloseTimeout)
+	if d := time.Since(start); e.fake && (d < CloseTimeout || d > CloseTimeout+tick) {
+		e.Errorf("after %v", d)
+	}
+}
+
+// testCloseUnread: so is a peer that does not even read, whoever closed.
+func testCloseUnread(e *env) {
+	e.shortClose()
+	r, c := e.attach()
+	e.on(func() {
+		r.Conn.Write(e.fill())
+		r.Conn.Close(1000, "")
+	})
+	r.expect(`closed 1000 "" local`)
+	r.isError(ErrCloseTimeout)
+
+	r, c = e.attach()
+	e.on(func() { r.Conn.Write(e.fill()) })
+	c.send(closeFrame(1001, ""))
+	r.expect(`closed 1001 "" peer`)
+}
+
+func testCloseAndPeerVanishes(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.Conn.Close(1000, "") })
+	c.expectClose(1000)
+	c.Close()
+	r.expect(`closed 1000 "" local`)
+	r.someError()
+}
+
+// testBothClose: the frames cross; who begins here is this side.
+func testBothClose(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.onMessage = func(bool, []byte) { r.Conn.Close(4000, "ours") } })
+	c.send(frames(textFrame("x"), closeFrame(1001, "theirs")))
+	c.expectClose(4000)
+	c.expectEOF()
+	r.expect(`text "x"`, `closed 4000 "ours" local`)
+	r.noError()
+}
+
+var unmaskedFrame = []byte{finBit | OpText, 1, 'x'}
+
+// testViolations: every one of them is answered with its code, which arrives
+// although the peer goes on sending.
+func testViolations(e *env) {
+	e.shortClose()
+	for _, v := range parseCases {
+		n := len(v.want) - 1
+		if n < 0 || !strings.HasPrefix(v.want[n], "100") {
+			continue
+		}
+		r, c := e.attach()
+		c.send(v.input, make([]byte, 100<<10))
+		want := 0
+		fmt.Sscan(v.want[n], &want)
+		for {
+			if op, payload := c.frame(); op == OpClose {
+				if got := int(payload[0])<<8 | int(payload[1]); got != want {
+					e.Errorf("%s: closed with %d, want %d", v.name, got, want)
+				}
+				break
+			}
+		}
+		c.expectEOF()
+		c.Close()
+		for !strings.HasPrefix(r.next(), "closed") {
+		}
+		var violation *ProtocolError
+		if !errors.As(r.ending.Err, &violation) || !r.ending.Local || r.ending.Code != want {
+			e.Errorf("%s: ended with %+v", v.name, r.ending)
+		}
+	}
+}
+
+func testViolationWhileClosing(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.Conn.Close(1000, "") })
+	c.expectClose(1000)
+	c.send(unmaskedFrame, make([]byte, 100<<10))
+	c.Close()
+	r.expect(`closed 1000 "" local`)
+}
+
+func testGorillaCloses(e *env) {
+	r, c := e.gorilla()
+	message := websocket.FormatCloseMessage(4001, "done")
+	if err := c.WriteControl(websocket.CloseMessage, message, time.Now().Add(time.Minute)); err != nil {
+		e.Fatal(err)
+	}
+	if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, 4001) {
+		e.Errorf("the client got %v", err)
+	}
+	r.expect(`closed 4001 "done" peer`)
+	r.noError()
+}
+
+func testGorillaIsClosed(e *env) {
+	r, c := e.gorilla()
+	e.on(func() { r.Conn.Close(1012, "restart") })
+	_, _, err := c.ReadMessage()
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != 1012 || closed.Text != "restart" {
+		e.Errorf("the client got %v", err)
+	}
+	r.expect(`closed 1012 "restart" local`)
+	r.noError()
 }

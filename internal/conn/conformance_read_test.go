@@ -2,7 +2,11 @@ package conn
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -30,5 +34,182 @@ func testEcho(e *env) {
 				e.Fatalf("%d bytes: got %d bytes of kind %d, %v", n, len(got), gotKind, err)
 			}
 		}
+	}
+}
+
+func testFragments(e *env) {
+	r, c := e.attach()
+	c.send(begins(OpText, "a€"[:2]), controlFrame(OpPing, "1"), continues("a€"[2:]),
+		controlFrame(OpPong, "2"), controlFrame(OpPing, "3"), ends(""), binaryFrame("\xFF"))
+	// The second ping may replace the first one's pong, if that was not sent yet.
+	if _, payload := c.frame(); string(payload) == "1" {
+		c.expect(OpPong, "3")
+	}
+	r.expect(`pong "2"`, `text "a€"`, `binary "\xff"`)
+}
+
+// testSplitAnywhere cuts a conversation at every byte.
+func testSplitAnywhere(e *env) {
+	script := frames(begins(OpText, "é"), controlFrame(OpPong, "x"), ends("€"),
+		binaryFrame(strings.Repeat("b", 130)), closeFrame(1000, ""))
+	for i := 0; i <= len(script); i += 1 + i/40 {
+		r, c := e.attach()
+		c.send(script[:i], script[i:])
+		c.expectClose(1000)
+		c.expectEOF()
+		r.expect(`pong "x"`, `text "é€"`, fmt.Sprintf("binary %q", strings.Repeat("b", 130)), `closed 1000 "" peer`)
+		c.Close()
+	}
+}
+
+// testEarlyBytes: what came behind the handshake comes first, also half a frame.
+func testEarlyBytes(e *env) {
+	input := frames(textFrame("one"), textFrame("two"), closeFrame(1000, ""))
+	for i := range len(input) + 1 {
+		early := slices.Clone(input[:i])
+		r, c := e.attach(early...)
+		c.send(input[i:])
+		c.expectClose(1000)
+		c.expectEOF()
+		r.expect(`text "one"`, `text "two"`, `closed 1000 "" peer`)
+		if !bytes.Equal(early, input[:i]) {
+			e.Fatal("the caller's bytes were changed")
+		}
+		c.Close()
+	}
+}
+
+// testBursts sends sizes around those of the read buffers, with pauses that let
+// the reader fall asleep with each of them.
+func testBursts(e *env) {
+	r, c := e.attach()
+	for _, n := range []int{247, 248, 249, 255, 256, 257, 511, 512, 513, 16<<10 + 248, 16<<10 + 249} {
+		frame := binaryFrame(strings.Repeat("b", n))
+		want := fmt.Sprintf("binary %q", strings.Repeat("b", n))
+		c.send(frame)
+		r.expect(want)
+		if e.fake {
+			time.Sleep(time.Second)
+		}
+		c.send(frame, frame, frame)
+		r.expect(want, want, want)
+	}
+}
+
+func testBigMessage(e *env) {
+	r, c := e.attach()
+	want := strings.Repeat("0123456789abcdef", 1<<16)
+	c.send(textFrame(want))
+	r.expect(fmt.Sprintf("text %q", want))
+}
+
+func testPing(e *env) {
+	_, c := e.attach()
+	for _, payload := range []string{"", "p", strings.Repeat("x", 125)} {
+		c.send(controlFrame(OpPing, payload))
+		c.expect(OpPong, payload)
+	}
+}
+
+// testPingFlood: a peer that pings and does not read has one pong waiting, and the
+// one it gets last is that of its last ping.
+func testPingFlood(e *env) {
+	r, c := e.attach()
+	e.on(func() { r.Conn.Write(e.fill()) })
+	const pings = 5000
+	var flood []byte
+	for i := range pings {
+		flood = append(flood, controlFrame(OpPing, fmt.Sprint("ping ", i))...)
+	}
+	unsent := 0
+	e.on(func() { unsent = r.Conn.Unsent() })
+	c.send(flood, textFrame("end"))
+	r.expect(`text "end"`)
+	e.on(func() {
+		if more := r.Conn.Unsent() - unsent; more > 200 {
+			e.Errorf("%d bytes of pongs wait", more)
+		}
+	})
+	c.frame()
+	for last := ""; last != fmt.Sprint("ping ", pings-1); {
+		op, payload := c.frame()
+		if last = string(payload); op != OpPong {
+			e.Fatalf("got frame %d", op)
+		}
+	}
+	r.expect("drained")
+}
+
+// fill is a frame that no socket buffer holds.
+func (e *env) fill() []byte { return fill() }
+
+var fill = sync.OnceValue(func() []byte { return AppendFrame(nil, OpBinary, make([]byte, 16<<20)) })
+
+// testPauseRead: a paused connection takes a bounded number of bytes, and nothing
+// is lost.
+func testPauseRead(e *env) {
+	r, c := e.attach()
+	e.on(r.Conn.PauseRead)
+	const messages = 5000
+	message := strings.Repeat("m", 1000)
+	sent := make(chan error, 1)
+	go func() {
+		for range messages {
+			if _, err := c.Conn.Write(textFrame(message)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	// What was being read may still come; then the peer is stuck in the middle.
+	e.settle()
+	e.on(func() {})
+	came := len(r.events)
+	if came > 100 {
+		e.Errorf("%d messages while paused", came)
+	}
+	e.on(r.Conn.ResumeRead)
+	want := fmt.Sprintf("text %q", message)
+	for range messages {
+		r.expect(want)
+	}
+	if err := <-sent; err != nil {
+		e.Error(err)
+	}
+}
+
+// testPauseInHandler takes the messages of one read, and no more, when each of
+// them pauses; a later resume brings the next ones.
+func testPauseInHandler(e *env) {
+	r, c := e.attach()
+	e.on(func() {
+		r.onMessage = func(bool, []byte) {
+			r.Conn.PauseRead()
+			e.loop.Post(Func(r.Conn.ResumeRead))
+		}
+	})
+	go c.Conn.Write(bytes.Repeat(textFrame("x"), 1000))
+	for range 1000 {
+		r.expect(`text "x"`)
+	}
+}
+
+func testLastRead(e *env) {
+	r, c := e.attach()
+	var attached, first, second time.Time
+	e.on(func() { attached = r.Conn.LastRead() })
+	if e.fake {
+		time.Sleep(time.Minute)
+	}
+	c.send(textFrame("x"))
+	r.expect(`text "x"`)
+	e.on(func() { first = r.Conn.LastRead() })
+	e.on(func() { second = r.Conn.LastRead() })
+	if !second.Equal(first) || first.Before(attached) {
+		e.Errorf("attached %v, then %v, then %v", attached, first, second)
+	}
+	if d := first.Sub(attached); e.fake && d != time.Minute {
+		e.Errorf("the bytes came %v after the start", d)
 	}
 }

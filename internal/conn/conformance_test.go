@@ -1,8 +1,6 @@
 package conn
 
-import (
-	"testing"
-)
+import "testing"
 
 // conformance is what every kind of connection has to pass.
 var conformance = []struct {
@@ -11,8 +9,53 @@ var conformance = []struct {
 	test func(*env)
 }{
 	{"Echo", Config{MaxMessage: 1 << 20}, testEcho},
+	{"Fragments", Config{}, testFragments},
+	{"SplitAnywhere", Config{}, testSplitAnywhere},
+	{"EarlyBytes", Config{}, testEarlyBytes},
+	{"Bursts", Config{}, testBursts},
+	{"BigMessage", Config{MaxMessage: 1 << 20}, testBigMessage},
+	{"Ping", Config{}, testPing},
+	{"PingFlood", Config{}, testPingFlood},
+	{"PauseRead", Config{}, testPauseRead},
+	{"PauseInHandler", Config{}, testPauseInHandler},
+	{"LastRead", Config{}, testLastRead},
+
+	{"WriteOrder", Config{}, testWriteOrder},
+	{"WriteNothing", Config{}, testWriteNothing},
+	{"WriteInAttach", Config{}, testWriteInAttach},
+	{"Drained", Config{}, testDrained},
+	{"SlowReader", Config{}, testSlowReader},
+
 	{"PeerCloses", Config{}, testPeerCloses},
+	{"PeerClosesWithoutCode", Config{}, testPeerClosesWithoutCode},
+	{"PeerClosesBehindOutput", Config{}, testPeerClosesBehindOutput},
+	{"PeerClosesAndSends", Config{}, testPeerClosesAndSends},
+	{"PeerClosesAndHangsUp", Config{}, testPeerClosesAndHangsUp},
+	{"PeerVanishes", Config{}, testPeerVanishes},
+	{"PeerVanishesInMessage", Config{}, testPeerVanishesInMessage},
 	{"WeClose", Config{}, testWeClose},
+	{"WeCloseTwice", Config{}, testWeCloseTwice},
+	{"WeCloseInMessage", Config{}, testWeCloseInMessage},
+	{"WeCloseInAttach", Config{}, testWeCloseInAttach},
+	{"WeCloseWhilePaused", Config{}, testWeCloseWhilePaused},
+	{"WeCloseOddCodes", Config{}, testWeCloseOddCodes},
+	{"PongBehindClose", Config{}, testPongBehindClose},
+	{"CloseUnanswered", Config{}, testCloseUnanswered},
+	{"CloseUnread", Config{}, testCloseUnread},
+	{"CloseAndPeerVanishes", Config{}, testCloseAndPeerVanishes},
+	{"BothClose", Config{}, testBothClose},
+	{"Violations", Config{MaxMessage: testMax}, testViolations},
+	{"ViolationWhileClosing", Config{}, testViolationWhileClosing},
+	{"GorillaCloses", Config{}, testGorillaCloses},
+	{"GorillaIsClosed", Config{}, testGorillaIsClosed},
+
+	{"Abort", Config{}, testAbort},
+	{"AbortEverywhere", Config{}, testAbortEverywhere},
+	{"AbortWhileStuck", Config{}, testAbortWhileStuck},
+	{"AbortWhileClosing", Config{}, testAbortWhileClosing},
+	{"AbortInFlush", Config{}, testAbortInFlush},
+	{"LoopClose", Config{}, testLoopClose},
+	{"Stress", Config{}, testStress},
 }
 
 // runConformance runs the suite over one kind of connection. With fake, time is

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -91,9 +92,11 @@ func inEnv(t *testing.T, pair pairFunc, fake bool, cfg Config, test func(*env)) 
 	t.Parallel()
 	body := func(t *testing.T) {
 		e := &env{TB: t, loop: NewLoop(cfg), pair: pair, fake: fake}
-		if !fake {
-			e.on(func() { e.loop.closeTimeout = 300 * time.Millisecond })
-		}
+		e.loop.Post(Func(func() {
+			if !fake {
+				e.loop.closeTimeout = time.Minute
+			}
+		}))
 		defer e.loop.Close()
 		test(e)
 	}
@@ -114,6 +117,21 @@ func (e *env) on(f func()) {
 	<-done
 }
 
+// shortClose has closing handshakes time out soon where time is real. Other tests
+// must not be cut on a slow machine.
+func (e *env) shortClose() {
+	if !e.fake {
+		e.on(func() { e.loop.closeTimeout = 200 * time.Millisecond })
+	}
+}
+
+// settle waits until nothing moves any more, where that can be known.
+func (e *env) settle() {
+	if e.fake {
+		synctest.Wait()
+	}
+}
+
 // attach serves a connection and returns its recorder and the client's end.
 func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 	e.Helper()
@@ -123,7 +141,7 @@ func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 		e.Fatal(err)
 	}
 	<-r.attached
-	return r, &rawClient{TB: e, Conn: client, r: bufio.NewReader(client)}
+	return r, newRawClient(e, client)
 }
 
 // gorilla serves a connection after a real handshake by an independent client.
@@ -252,11 +270,32 @@ func (r *recorder) none() {
 	}
 }
 
+// noError, someError and isError look at Ending.Err, after the event closed.
+func (r *recorder) noError() { r.tb.Helper(); r.isError(nil) }
+
+func (r *recorder) isError(want error) {
+	r.tb.Helper()
+	if got := r.ending.Err; !errors.Is(got, want) {
+		r.tb.Errorf("ended with error %v, want %v", got, want)
+	}
+}
+
+func (r *recorder) someError() {
+	r.tb.Helper()
+	if r.ending.Err == nil {
+		r.tb.Error("ended without an error")
+	}
+}
+
 // rawClient speaks bytes.
 type rawClient struct {
 	testing.TB
 	net.Conn
 	r *bufio.Reader
+}
+
+func newRawClient(tb testing.TB, nc net.Conn) *rawClient {
+	return &rawClient{TB: tb, Conn: nc, r: bufio.NewReader(nc)}
 }
 
 func (c *rawClient) send(frames ...[]byte) {

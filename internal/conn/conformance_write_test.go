@@ -1,0 +1,127 @@
+package conn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// testWriteOrder writes from many turns, in several frames at a time and of many
+// sizes, and reads it in order.
+func testWriteOrder(e *env) {
+	r, c := e.attach()
+	const turns, each = 300, 7
+	body := func(i int) string { return fmt.Sprint(i, ":", strings.Repeat("x", i*i%5000)) }
+	go func() {
+		for turn := range turns {
+			e.loop.Post(Func(func() {
+				var batch [][]byte
+				for i := range each {
+					batch = append(batch, serverText(body(turn*each+i)))
+				}
+				r.Conn.Write(batch[:3]...)
+				r.Conn.Write(batch[3:]...)
+				clear(batch) // the slice is the caller's again
+			}))
+		}
+	}()
+	for i := range turns * each {
+		c.expect(OpText, body(i))
+	}
+}
+
+func testWriteNothing(e *env) {
+	r, c := e.attach()
+	e.on(func() {
+		if !r.Conn.Write() || !r.Conn.Write(nil, []byte{}) {
+			e.Error("writing nothing waits for something")
+		}
+		if n := r.Conn.Unsent(); n != 0 {
+			e.Errorf("%d bytes unsent", n)
+		}
+		r.Conn.Write(nil, serverText("x"), nil)
+	})
+	c.expect(OpText, "x")
+}
+
+// testWriteInAttach writes before the handler is known.
+func testWriteInAttach(e *env) {
+	server, client := e.pair(e)
+	r := newRecorder(e)
+	r.onAttach = func() { r.Conn.Write(serverText("hello")) }
+	if err := e.loop.Attach(server, textFrame("early"), r.attach); err != nil {
+		e.Fatal(err)
+	}
+	c := newRawClient(e, client)
+	c.expect(OpText, "hello")
+	r.expect(`text "early"`)
+}
+
+// testDrained: one call for any number of Writes that returned false, and none for
+// those that returned true.
+func testDrained(e *env) {
+	r, c := e.attach()
+	for range 3 {
+		e.on(func() {
+			if r.Conn.Write(e.fill()) {
+				e.Error("that cannot be sent at once")
+			}
+			if r.Conn.Write(serverText("more")) {
+				e.Error("nor can what comes behind it")
+			}
+			if n := r.Conn.Unsent(); n < 6 {
+				e.Errorf("%d bytes unsent", n)
+			}
+		})
+		r.none()
+		c.frame()
+		c.expect(OpText, "more")
+		r.expect("drained")
+		e.on(func() {
+			if n := r.Conn.Unsent(); n != 0 {
+				e.Errorf("%d bytes unsent", n)
+			}
+		})
+	}
+	r.none()
+}
+
+// testSlowReader: clients that do not read refer to the frames they wait for, and
+// get all of them in the end.
+func testSlowReader(e *env) {
+	const conns, messages = 4, 100
+	shared := serverText(strings.Repeat("s", 200<<10))
+	var rs []*recorder
+	var cs []*rawClient
+	for range conns {
+		r, c := e.attach()
+		rs, cs = append(rs, r), append(cs, c)
+	}
+	for range messages {
+		e.on(func() {
+			for _, r := range rs {
+				r.Conn.Write(shared)
+			}
+		})
+	}
+	e.on(func() {
+		for _, r := range rs {
+			waiting := r.Conn.(socket).base().out.frames
+			if len(waiting) == 0 {
+				e.Error("the socket took all of it: too little for this test")
+			}
+			for _, f := range waiting {
+				if &f[0] != &shared[0] {
+					e.Fatal("a frame was copied")
+				}
+			}
+		}
+	})
+	for i, c := range cs {
+		for range messages {
+			if _, payload := c.frame(); len(payload) != 200<<10 {
+				e.Fatalf("got %d bytes", len(payload))
+			}
+		}
+		rs[i].expect("drained")
+	}
+}
