@@ -108,6 +108,8 @@ func (f *fields) message(maxData int) (p wirepost.Push, err error) {
 	p = wirepost.Push{ContentType: f.kind, ID: f.id, Key: f.key, TTL: f.ttl, Raw: true}
 	field := "data"
 	switch {
+	case !hasSubtype(f.kind):
+		return p, badRequest("content_type", "%q is no media type such as text/plain", shorten(f.kind))
 	case f.data != nil && f.base64 != nil:
 		return p, badRequest("data_base64", "there is data already: a push has either data or data_base64")
 	case f.data != nil:
@@ -222,6 +224,9 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	}
 	p.Data = bytes.Clone(body.Bytes())
 	p.ContentType = rawType(r.Header, p.Data)
+	if !hasSubtype(p.ContentType) {
+		return badRequest("Content-Type", "%q is no media type such as text/plain", shorten(p.ContentType))
+	}
 	pushed, err := a.srv.Push(r.Context(), p)
 	if err != nil {
 		return err
@@ -239,6 +244,12 @@ func rawType(h http.Header, data []byte) string {
 		return textType
 	}
 	return bytesType
+}
+
+// hasSubtype says whether a content type can be a media type: it has a slash
+// (RFC 9110 §8.3.1). The server looks at the rest. None at all is fine.
+func hasSubtype(contentType string) bool {
+	return contentType == "" || strings.IndexByte(contentType, '/') > 0
 }
 
 // mediaType is the type of the body without parameters, in lower case.

@@ -1,0 +1,455 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
+
+	"github.com/wirepost/wirepost"
+)
+
+func TestPush(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.push(`{"to":"user:42","data":{"n": 1},"id":"one","key":"k","ttl":"1h"}`).is(202).pushed()
+	if len(first) != 1 || first[0].To != "user:42" || first[0].ID != "one" || first[0].Seq == 0 || first[0].Online != 0 {
+		t.Fatalf("%+v", first)
+	}
+	c := s.dial("42")
+	if _, data, err := c.ReadMessage(); err != nil || string(data) != `{"n":1}` {
+		t.Fatalf("%q %v", data, err)
+	}
+	again := s.push(`{"to":"user:42","data":{"n":1},"id":"one"}`).is(201).pushed()
+	if !again[0].Duplicate || again[0].Seq != first[0].Seq || again[0].Online != 1 {
+		t.Errorf("repeated: %+v", again)
+	}
+	many := s.push(`{"to":["user:1","user:42","room:7","user:42"],"data":"x","content_type":"text/plain"}`).is(201).pushed()
+	var got []string
+	for _, p := range many {
+		got = append(got, fmt.Sprintf("%s %d %t", p.To, p.Online, p.Duplicate))
+	}
+	if diff := cmp.Diff([]string{"user:1 0 false", "user:42 1 false", "room:7 0 false", "user:42 1 true"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if many[1].Seq != many[3].Seq || many[1].ID != many[3].ID {
+		t.Errorf("a name given twice has two messages: %+v", many)
+	}
+	if _, data, err := c.ReadMessage(); err != nil || string(data) != "x" {
+		t.Errorf("%q %v", data, err)
+	}
+}
+
+func TestPushAllOrNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.push(`{"to":["user:1","bad name"],"data":1}`).problem(400, "to")
+	s.push(`{"to":["user:1","user:2"],"data":1,"id":"`+strings.Repeat("i", 129)+`"}`).problem(400, "id")
+	for _, user := range []string{"1", "2"} {
+		if list, _, err := s.Messages(wirepost.InboxOf(user), 0, 0); err != nil || len(list) != 0 {
+			t.Errorf("user %s got %v %v", user, list, err)
+		}
+	}
+	names := make([]string, maxTargets)
+	for i := range names {
+		names[i] = fmt.Sprintf("user:%d", i)
+	}
+	list, _ := json.Marshal(names)
+	if got := s.push(`{"to":` + string(list) + `,"data":1}`).is(202).pushed(); len(got) != maxTargets || got[9999].To != "user:9999" {
+		t.Errorf("%d results", len(got))
+	}
+}
+
+// TestData follows data of every kind from the push to the list.
+func TestData(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	raw := func(contentType, body string) answer {
+		return s.do("POST", "/v1/push/room", body, "Content-Type: "+contentType)
+	}
+	for _, tt := range []struct {
+		name        string
+		push        answer
+		contentType string
+		data        string
+	}{
+		{"json", s.push(`{"to":"room","data": { "a" : [1, "ü"] } }`), "", `{"a":[1,"ü"]}`},
+		{"json of a kind", s.push(`{"to":"room","data":[ ],"content_type":"application/ld+json"}`), "application/ld+json", `[]`},
+		{"text", s.push(`{"to":"room","data":"a\nb","content_type":"text/html"}`), "text/html", `"a\nb"`},
+		{"base64", s.push(`{"to":"room","data_base64":"AP8="}`), bytesType, "base64:\x00\xff"},
+		{"base64 text", s.push(`{"to":"room","data_base64":"aGk=","content_type":"text/plain"}`), textType, `"hi"`},
+		{"base64 json", s.push(`{"to":"room","data_base64":"eyB9","content_type":"application/json"}`), "", `{ }`},
+		{"curl -d", raw(formType, "hello"), textType, `"hello"`},
+		{"curl --data-binary", raw(formType, "\xff\x00"), bytesType, "base64:\xff\x00"},
+		{"no type", raw("", "hello"), textType, `"hello"`},
+		{"no type, bytes", raw("", "\xc3\x28"), bytesType, "base64:\xc3\x28"},
+		{"empty", raw("", ""), textType, `""`},
+		{"raw json", raw("application/json", `{ "a" : 1 }`), "", `{ "a" : 1 }`},
+		{"raw text", raw("text/markdown; charset=utf-8", "# hi"), "text/markdown; charset=utf-8", `"# hi"`},
+		{"raw png", raw("image/png", "\x89PNG"), "image/png", "base64:\x89PNG"},
+	} {
+		p := tt.push.is(202).pushed()[0]
+		var got struct {
+			Message struct {
+				ContentType string          `json:"content_type"`
+				Data        json.RawMessage `json:"data"`
+				Base64      *string         `json:"data_base64"`
+			}
+		}
+		a := s.do("GET", fmt.Sprintf("/v1/channels/room/messages/%d", p.Seq), "").is(200)
+		if err := json.Unmarshal(a.body, &got); err != nil {
+			t.Fatal(err)
+		}
+		data := string(got.Message.Data)
+		if got.Message.Base64 != nil {
+			b, _ := base64.StdEncoding.DecodeString(*got.Message.Base64)
+			data = "base64:" + string(b)
+		}
+		if got.Message.ContentType != tt.contentType || data != tt.data {
+			t.Errorf("%s: %q %q, want %q %q", tt.name, got.Message.ContentType, data, tt.contentType, tt.data)
+		}
+	}
+}
+
+func TestRawPushOptions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.do("POST", "/v1/push/user:42?id=one&key=k&ttl=90", "hello").is(202).pushed()[0]
+	again := s.do("POST", "/v1/push/user:42?id=one", "hello").is(202).pushed()[0]
+	if first.ID != "one" || !again.Duplicate || again.Seq != first.Seq {
+		t.Errorf("%+v %+v", first, again)
+	}
+	s.do("POST", "/v1/push/user:42?key=k&ttl=1h", "newer").is(202)
+	list, _, err := s.Messages("user:42", 0, 0)
+	if err != nil || len(list) != 1 || string(list[0].Data) != "newer" || list[0].Key != "k" ||
+		list[0].Expires.Sub(list[0].Time).Hours() != 1 {
+		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// TestNames pushes to names that need care in a path.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for path, name := range map[string]string{
+		"room/7":                       "room/7",
+		"room%2F7":                     "room/7",
+		"room%2f7":                     "room/7",
+		"a%2F%2Fb":                     "a//b",
+		"a%25b":                        "a%b",
+		"%C3%BC%E4%B8%96":              "ü世",
+		"user:a+b@c.de":                "user:a+b@c.de",
+		"x%23y":                        "x#y",
+		"..":                           "..",
+		"messages":                     "messages",
+		"a%2Fmessages":                 "a/messages",
+		"a%2Fmessages%2F1":             "a/messages/1",
+		"%E2%98%83;p=1":                "☃;p=1",
+		`%22%5C%3C%3E%26%7F`:           "",
+		"user:":                        "",
+		"a%20b":                        "",
+		"a%2Cb":                        "",
+		"%FF":                          "",
+		"x" + strings.Repeat("y", 200): "",
+	} {
+		a := s.do("POST", "/v1/push/"+path, "hello")
+		if name == "" {
+			a.problem(400, "channel")
+			continue
+		}
+		p := a.is(202).pushed()[0]
+		if p.To != name {
+			t.Errorf("%s is %q, want %q", path, p.To, name)
+		}
+		if strings.Contains(path, "/") {
+			continue // only where nothing can follow the name
+		}
+		var info wirepost.ChannelInfo
+		s.do("GET", "/v1/channels/"+path, "").is(200).into(&info)
+		if info.Channel != name || info.Head == 0 {
+			t.Errorf("%s: %+v", path, info)
+		}
+		s.do("GET", "/v1/channels/"+path+"/messages", "").is(200)
+		s.do("GET", fmt.Sprintf("/v1/channels/%s/messages/%d", path, p.Seq), "").is(200)
+		s.do("DELETE", "/v1/channels/"+path, "").is(204)
+	}
+}
+
+func TestUser(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.push(`{"to":"user:a/b","data":1}`).is(202)
+	c := s.dial("a/b&device=phone", "wirepost.v1")
+	frame(t, c, "hello")
+	seq := uint64(frame(t, c, "message")["seq"].(float64))
+
+	var user struct {
+		User     string
+		Online   int
+		Sessions []map[string]any
+		Channels map[string]struct {
+			Head, Read uint64
+			Unread     int
+			Devices    map[string]uint64
+		}
+	}
+	s.do("GET", "/v1/users/a%2Fb", "").is(200).into(&user)
+	if user.User != "a/b" || user.Online != 1 || user.Sessions[0]["device"] != "phone" || user.Sessions[0]["mode"] != "wirepost.v1" {
+		t.Errorf("%+v", user)
+	}
+	if inbox := user.Channels["user:a/b"]; inbox.Head != seq || inbox.Unread != 1 {
+		t.Errorf("%+v", user.Channels)
+	}
+	s.do("GET", "/v1/users/nobody", "").is(200)
+
+	var read struct {
+		Read   uint64
+		Unread int
+	}
+	s.do("POST", "/v1/users/a%2Fb/read", fmt.Sprintf(`{"seq":%d}`, seq+10)).is(200).into(&read)
+	if read.Read != seq || read.Unread != 0 {
+		t.Errorf("%+v", read)
+	}
+	if state := frame(t, c, "state"); state["unread"] != 0.0 {
+		t.Errorf("%v", state)
+	}
+	s.do("DELETE", "/v1/users/a%2Fb/sessions?connection=unknown", "").problem(404, "")
+	s.do("DELETE", "/v1/users/a%2Fb/sessions?conection=unknown", "").problem(400, "conection")
+	s.do("DELETE", "/v1/users/a%2Fb/sessions?connection=", "").problem(400, "connection")
+	connection, _ := user.Sessions[0]["connection"].(string)
+	var ended struct{ Disconnected int }
+	s.do("DELETE", "/v1/users/a%2Fb/sessions?connection="+connection, "").is(200).into(&ended)
+	if ended.Disconnected != 1 {
+		t.Errorf("%+v", ended)
+	}
+	frame(t, c, "bye")
+	if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, 4409) {
+		t.Errorf("%v", err)
+	}
+	s.do("DELETE", "/v1/users/nobody/sessions", "").is(200).into(&ended)
+	if ended.Disconnected != 0 {
+		t.Errorf("%+v", ended)
+	}
+}
+
+func TestMembership(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	before := s.push(`{"to":"room/7","data":1}`).is(202).pushed()[0]
+	var m struct {
+		Channel    string
+		Head, Read uint64
+		Unread     int
+		Devices    map[string]uint64
+	}
+	for _, path := range []string{"/v1/users/42/channels/room%2F7", "/v1/users/42/channels/room/7"} {
+		s.do("PUT", path, "").is(200).into(&m)
+		if m.Channel != "room/7" || m.Head != before.Seq || m.Read != before.Seq || m.Unread != 0 {
+			t.Errorf("%+v", m)
+		}
+	}
+	after := s.push(`{"to":"room/7","data":2}`).is(202).pushed()[0]
+	var read struct {
+		Read   uint64
+		Unread int
+	}
+	s.do("POST", "/v1/users/42/read", `{"channel":"room/7","seq":0}`).is(200).into(&read)
+	if read.Read != before.Seq || read.Unread != 1 {
+		t.Errorf("%+v", read)
+	}
+	s.do("POST", "/v1/users/42/read", fmt.Sprintf(`{"channel":"room/7","seq":%d}`, after.Seq)).is(200).into(&read)
+	if read.Read != after.Seq || read.Unread != 0 {
+		t.Errorf("%+v", read)
+	}
+	s.do("DELETE", "/v1/users/42/channels/room/7", "").is(204)
+	s.do("DELETE", "/v1/users/42/channels/room/7", "").problem(404, "")
+	s.do("PUT", "/v1/users/42/channels/all", "").problem(400, "channel")
+	s.do("POST", "/v1/users/42/read", `{"channel":"room/7","seq":1}`).problem(404, "")
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for i := range 250 {
+		s.push(fmt.Sprintf(`{"to":"user:42","data":%d}`, i)).is(202)
+	}
+	type page struct {
+		Messages []struct {
+			Type, Channel, ID string
+			Seq, Prev         uint64
+			Time              int64
+			Data              int
+		}
+		Next uint64
+	}
+	for _, base := range []string{"/v1/users/42/messages", "/v1/channels/user:42/messages"} {
+		for _, limit := range []int{0, 1, 99, 250, 1000} {
+			got, next := 0, uint64(0)
+			for pages := 0; ; pages++ {
+				path := fmt.Sprintf("%s?after=%d&limit=%d", base, next, limit)
+				if limit == 0 {
+					path = fmt.Sprintf("%s?after=%d", base, next)
+				}
+				var p page
+				s.do("GET", path, "").is(200).into(&p)
+				for _, m := range p.Messages {
+					if m.Data != got || m.Type != "message" || m.Channel != "user:42" || m.Prev >= m.Seq {
+						t.Fatalf("%s: message %d is %+v", path, got, m)
+					}
+					got++
+				}
+				if limit == 1 && pages > 2 {
+					got = 250
+					break
+				}
+				if len(p.Messages) == 0 {
+					if p.Next != next {
+						t.Errorf("%s: next is %d on an empty page, after %d", path, p.Next, next)
+					}
+					break
+				}
+				if want := min(max(limit, 0), 250); limit == 0 && pages == 0 && len(p.Messages) != 100 || limit >= 250 && len(p.Messages) != want {
+					t.Errorf("%s: %d messages", path, len(p.Messages))
+				}
+				next = p.Next
+			}
+			if got != 250 {
+				t.Errorf("%s in pages of %d: %d messages", base, limit, got)
+			}
+		}
+		for _, query := range []string{"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=", "limit=1.5"} {
+			s.do("GET", base+"?"+query, "").problem(400, "limit")
+		}
+		for _, query := range []string{"after=-1", "after=x", "after=", "after=18446744073709551616"} {
+			s.do("GET", base+"?"+query, "").problem(400, "after")
+		}
+		s.do("GET", base+"?afer=1", "").problem(400, "afer")
+		s.do("GET", base+"?after=1&after=2", "").problem(400, "after")
+		s.do("GET", base+"?after=%zz", "").problem(400, "")
+		s.do("GET", base+"?after=18446744073709551615", "").is(200)
+	}
+}
+
+func TestChannel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var info wirepost.ChannelInfo
+	s.do("GET", "/v1/channels/room:7", "").is(200).into(&info)
+	if info.Channel != "room:7" || info.Head != 0 || info.Oldest != 0 || !info.Policy.Durable {
+		t.Errorf("%+v", info)
+	}
+	first := s.push(`{"to":"room:7","data":1,"id":"first"}`).is(202).pushed()[0]
+	last := s.push(`{"to":"room:7","data":2}`).is(202).pushed()[0]
+	s.do("GET", "/v1/channels/room:7", "").is(200).into(&info)
+	if info.Head != last.Seq || info.Oldest != first.Seq {
+		t.Errorf("%+v", info)
+	}
+	path := fmt.Sprintf("/v1/channels/room:7/messages/%d", first.Seq)
+	s.do("GET", path, "").is(200)
+	var r struct {
+		Channel, ID  string
+		Seq, Revoked uint64
+	}
+	s.do("DELETE", path, "").is(200).into(&r)
+	if r.Channel != "room:7" || r.Revoked != first.Seq || r.Seq <= last.Seq || r.ID != "first" {
+		t.Errorf("%+v", r)
+	}
+	s.do("GET", path, "").problem(404, "")
+	s.do("DELETE", path, "").problem(404, "")
+	s.do("GET", "/v1/channels/room:7/messages/0", "").problem(404, "")
+	s.do("GET", "/v1/channels/room:7/messages/999", "").problem(404, "")
+	s.do("GET", "/v1/channels/room:7/messages/x", "").problem(400, "seq")
+	s.do("DELETE", "/v1/channels/room:7", "").is(204)
+	s.do("GET", "/v1/channels/room:7", "").is(200).into(&info)
+	if info.Oldest != 0 || info.Head != r.Seq {
+		t.Errorf("%+v", info)
+	}
+}
+
+func TestReceipts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.dial("42&device=phone", "wirepost.v1")
+	frame(t, c, "hello")
+	p := s.push(`{"to":"user:42","data":1}`).is(201).pushed()[0]
+	frame(t, c, "message")
+	state := func() string {
+		var v struct {
+			Message  json.RawMessage
+			Receipts []struct{ User, Device, State string }
+		}
+		s.do("GET", fmt.Sprintf("/v1/channels/user:42/messages/%d", p.Seq), "").is(200).into(&v)
+		if len(v.Receipts) != 1 || v.Receipts[0].User != "42" || v.Receipts[0].Device != "phone" {
+			t.Fatalf("%+v", v.Receipts)
+		}
+		return v.Receipts[0].State
+	}
+	if got := state(); got != "sent" {
+		t.Errorf("a message that was sent is %s", got)
+	}
+	// The answer to the subscription comes behind the acknowledgement.
+	if err := c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"ack","channel":"user:42","seq":%d}`, p.Seq)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WriteMessage(websocket.TextMessage, []byte(`{"type":"subscribe","ref":1,"channel":"news"}`)); err != nil {
+		t.Fatal(err)
+	}
+	frame(t, c, "ok")
+	if got := state(); got != "acknowledged" {
+		t.Errorf("a message that was acknowledged is %s", got)
+	}
+	s.do("POST", "/v1/users/42/read", fmt.Sprintf(`{"seq":%d}`, p.Seq)).is(200)
+	if got := state(); got != "read" {
+		t.Errorf("a message that was read is %s", got)
+	}
+}
+
+func TestSystem(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.push(`{"to":"user:42","data":1}`).is(202)
+	var stats wirepost.Stats
+	s.do("GET", "/v1/stats", "").is(200).into(&stats)
+	if stats.Pushes != 1 || stats.Epoch == "" {
+		t.Errorf("%+v", stats)
+	}
+	metrics := string(s.do("GET", "/metrics", "").is(200).body)
+	for _, name := range []string{
+		"wirepost_connections 0", "wirepost_users 0", "wirepost_pushes_total 1", "wirepost_deliveries_total 0",
+		"wirepost_acks_total 0", "wirepost_gaps_total 0", "wirepost_append_seconds_count 1", "go_goroutines ", "process_cpu_seconds_total ",
+	} {
+		if !strings.Contains(metrics, "\n"+name) {
+			t.Errorf("no %q in the metrics", name)
+		}
+	}
+	s.do("GET", "/v1/openapi.json", "").is(200)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		s.do("GET", path, "", "Authorization: ").is(200)
+		s.do("HEAD", path+"?verbose", "", "Authorization: ").is(200)
+	}
+}
+
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []answer{
+		s.push(`{"to":"user:42","data":1}`),
+		s.push(`{"to":["user:42","user:43"],"data":1}`),
+		s.do("POST", "/v1/push/user:42", "hello"),
+		s.do("POST", "/v1/push", `{"to":"a","data":1}`+"\n", "Content-Type: application/x-ndjson"),
+		s.do("GET", "/readyz", ""),
+	} {
+		if p := a.problem(503, ""); p.RetryAfter < 1 || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After: %+v", a.what, p)
+		}
+	}
+	s.do("GET", "/healthz", "").is(http.StatusOK)
+}
