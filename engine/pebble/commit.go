@@ -20,7 +20,8 @@ type commit struct {
 	late    []*slot[keyed] // pinned here, not by a request
 	told    []news
 	spare   []*staged
-	key     []byte // scratch
+	fronts  map[*slot[channel]][]uint64 // see findFront
+	key     []byte                      // scratch
 	value   []byte
 }
 
@@ -40,7 +41,7 @@ type news struct {
 // commits is the committer's goroutine.
 func (e *Engine) commits() {
 	defer close(e.committed)
-	c := &commit{e: e}
+	c := &commit{e: e, fronts: make(map[*slot[channel]][]uint64)}
 	var reuse []*request
 	for {
 		taken := e.take(reuse)
@@ -177,8 +178,8 @@ func (c *commit) publish(taken []*request, durable bool) {
 		w := s.v.staged
 		if durable {
 			s.v.head = w.head
-			if len(s.v.watchers) > 0 && len(w.records) > 0 {
-				c.told = append(c.told, news{s.v.watchers, w.records})
+			if watchers := e.mu.watchers[s]; len(watchers) > 0 && len(w.records) > 0 {
+				c.told = append(c.told, news{watchers, w.records})
 				w.records = nil // the watchers may keep them
 			}
 		}

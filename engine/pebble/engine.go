@@ -40,6 +40,7 @@ type Engine struct {
 		channels table[channel]
 		keys     table[keyed]
 		memos    table[memo]
+		watchers map[*slot[channel]][]engine.Watcher // the slices are replaced, never changed
 
 		queue    []*request
 		queued   int           // bytes in the queue
@@ -56,14 +57,10 @@ type Engine struct {
 
 var _ engine.Engine = (*Engine)(nil)
 
-// channel is what is kept in memory of a channel in use.
+// channel is what is kept in memory of a channel. There may be very many.
 type channel struct {
-	head     head             // as committed; guarded by Engine.mu, written by the committer
-	watchers []engine.Watcher // guarded by Engine.mu; replaced, never changed
-
-	// owned by the committer
-	staged *staged  // nil: not touched by this commit
-	front  []uint64 // the first live messages above the floor, as far as they were looked for
+	head   head    // as committed; guarded by Engine.mu, written by the committer
+	staged *staged // the committer's; nil: not touched by this commit
 }
 
 // fault is a failure after which nothing may be written. Its zero value is none.

@@ -7,8 +7,12 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// frontSize is how many of a channel's oldest messages are looked up at once.
-const frontSize = 64
+const (
+	// frontSize is how many of a channel's oldest messages are looked up at once.
+	frontSize = 64
+	// maxFronts is of how many channels they stay known.
+	maxFronts = 4096
+)
 
 // makeRoom prepares for limit, which must not fail: should the oldest messages have
 // to go once added messages have come, they are known then. A message that goes
@@ -40,51 +44,52 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 	over := w.head.live - uint64(maxMessages)
 	if w.head.dense() {
 		w.head.floor += over
-	} else if over = min(over, uint64(len(s.v.front))); over > 0 {
-		w.head.floor = s.v.front[over-1]
+	} else if over = min(over, uint64(len(c.fronts[s]))); over > 0 {
+		w.head.floor = c.fronts[s][over-1]
 	}
 	w.head.live -= over
 	w.head.lost = max(w.head.lost, w.head.floor)
 	w.dirty = true
-	s.v.dropFront(0)
+	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
 		c.e.log.Warn("purge failed", "channel", s.name, "error", err) // the sweeper comes back to it
 	}
 }
 
-// findFront looks for the first messages above the floor, n of them or more. In a
-// dense log they need not be looked for, unless a key may make a hole in it.
+// findFront looks for the first messages above the floor, n of them or more. They
+// stay known until they are gone. In a dense log they need not be looked for,
+// unless a key may make a hole in it.
 func (c *commit) findFront(s *slot[channel], n int) error {
-	w := s.v.staged
-	if len(s.v.front) >= n || w.head.dense() && !w.head.keyed {
+	h := &s.v.staged.head
+	front := c.fronts[s]
+	if len(front) >= n || h.dense() && !h.keyed {
 		return nil
 	}
 	if err := c.spill(); err != nil {
 		return err
 	}
-	s.v.front = s.v.front[:0]
-	return c.e.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
+	front = front[:0]
+	err := c.e.scan(s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
 		if g.revokes == 0 {
-			s.v.front = append(s.v.front, seq)
+			front = append(front, seq)
 		}
-		return len(s.v.front) < max(n, frontSize), nil
+		return len(front) < max(n, frontSize), nil
 	})
+	if len(c.fronts) >= maxFronts {
+		clear(c.fronts)
+	}
+	c.fronts[s] = front
+	return err
 }
 
 // dropFront takes a message out of the front, and what is not above the floor.
-func (ch *channel) dropFront(seq uint64) {
-	if len(ch.front) == 0 {
+func (c *commit) dropFront(s *slot[channel], seq uint64) {
+	front := c.fronts[s]
+	if len(front) == 0 {
 		return
 	}
-	i, found := slices.BinarySearch(ch.front, seq)
-	if found {
-		ch.front = slices.Delete(ch.front, i, i+1)
-	}
-	i, found = slices.BinarySearch(ch.front, ch.staged.head.floor)
-	if found {
-		i++
-	}
-	ch.front = slices.Delete(ch.front, 0, i)
+	floor := s.v.staged.head.floor
+	c.fronts[s] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
 }
 
 // scan looks at the stored records of a channel after one sequence and up to

@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // Options configures an Engine. The zero value works.
@@ -28,7 +30,7 @@ type Options struct {
 	// 0: 64 MiB and four memtables.
 	MinFree uint64
 	// Channels is how many channels that nobody uses stay in memory, at about
-	// 300 bytes each. 0: 100 000.
+	// 200 bytes each. An append to another one has to look it up. 0: 1 000 000.
 	Channels int
 	// SweepEvery is how often expired records are removed from the disk; they are
 	// not read any more at their time anyway. 0: 5 s.
@@ -57,7 +59,7 @@ func (o *Options) complete() {
 	if o.MinFree == 0 {
 		o.MinFree = 64<<20 + 4*uint64(o.MemTableBytes)
 	}
-	orInt(&o.Channels, 100_000)
+	orInt(&o.Channels, 1_000_000)
 	if o.SweepEvery <= 0 {
 		o.SweepEvery = 5 * time.Second
 	}
@@ -109,6 +111,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.mu.channels.init(o.Channels)
 	e.mu.keys.init(0)
 	e.mu.memos.init(0)
+	e.mu.watchers = make(map[*slot[channel]][]engine.Watcher)
 	e.work = sync.NewCond(&e.mu)
 	if e.db, err = openStore(dir, e.tune(o)); err != nil {
 		return nil, err
@@ -135,10 +138,11 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:                          o.FS,
-		Lock:                        e.lock,
-		Logger:                      logger{o.Logger, e.fault},
-		Cache:                       pdb.NewCache(o.CacheBytes),
+		FS:     o.FS,
+		Lock:   e.lock,
+		Logger: logger{o.Logger, e.fault},
+		// Pebble takes the memtables out of the cache.
+		Cache:                       pdb.NewCache(o.CacheBytes + 3*int64(o.MemTableBytes)),
 		FormatMajorVersion:          pdb.FormatNewest,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 4,

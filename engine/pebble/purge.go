@@ -144,7 +144,7 @@ func (c *commit) cutAge(s *slot[channel]) (more bool, err error) {
 		c.pass(s, seq, g, loss)
 		return true, nil
 	})
-	s.v.dropFront(0)
+	c.dropFront(s, 0)
 	return more, err
 }
 
@@ -198,7 +198,7 @@ func (c *commit) trim(s *slot[channel], through uint64) error {
 		return err
 	}
 	w.head.floor, w.dirty = through, true
-	s.v.dropFront(0)
+	c.dropFront(s, 0)
 	return nil
 }
 

@@ -161,7 +161,7 @@ func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
 	}
 	w.head.live--
 	w.dirty = true
-	s.v.dropFront(seq)
+	c.dropFront(s, seq)
 }
 
 func (c *commit) setKeyed(key *slot[keyed], k keyed) {

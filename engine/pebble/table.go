@@ -20,7 +20,7 @@ type table[V any] struct {
 // slot is pinned and loaded; what else guards it is said at its type.
 type slot[V any] struct {
 	name       string
-	pins       int
+	pins       int32
 	loaded     bool
 	loading    chan struct{} // closed when a load under way has ended; nil: none is
 	prev, next *slot[V]      // in the ring, when idle

@@ -18,7 +18,7 @@ func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.v.watchers = append(slices.Clip(s.v.watchers), w)
+	e.mu.watchers[s] = append(slices.Clip(e.mu.watchers[s]), w)
 	return s.v.head.seq, nil
 }
 
@@ -39,11 +39,14 @@ func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {
 	if s == nil {
 		return false
 	}
-	i := slices.Index(s.v.watchers, w)
+	watchers := e.mu.watchers[s]
+	i := slices.Index(watchers, w)
 	if i < 0 {
 		return false
 	}
-	s.v.watchers = slices.Concat(s.v.watchers[:i], s.v.watchers[i+1:])
+	if e.mu.watchers[s] = slices.Concat(watchers[:i], watchers[i+1:]); len(watchers) == 1 {
+		delete(e.mu.watchers, s)
+	}
 	e.mu.channels.unpinLocked(s)
 	return true
 }
