@@ -37,7 +37,7 @@ func (s *session) command(frame []byte) {
 func (s *session) refuse(ref json.RawMessage, err error) {
 	e := AsError(err)
 	if e.Code == Internal {
-		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.info.Connection, "error", err)
+		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection, "error", err)
 	}
 	code := e.Code
 	if code == Unauthorized {
@@ -87,7 +87,7 @@ func (s *session) onPublish(c *wire.Command) {
 	}
 	p := Push{To: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
 	identity, ref := s.identity, c.Ref
-	s.jobs.add(s, func() {
+	s.job(func() {
 		pushed, err := s.srv.publish(s.srv.ctx, identity, p)
 		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
 	})
@@ -98,11 +98,11 @@ func (s *session) onCall(c *wire.Command) {
 		s.refuse(c.Ref, Errorf(NotFound, "no handler for calls"))
 		return
 	}
-	ctx, ref, method, data := s.jobs.context(s), c.Ref, c.Method, c.Data
-	s.jobs.add(s, func() {
+	ctx, ref, method, data := s.theWork().context(s), c.Ref, c.Method, c.Data
+	s.job(func() {
 		var result any
 		var err error
-		if p := s.srv.guard("OnCall", func() { result, err = s.srv.opts.OnCall(ctx, s.info, method, data) }); p != nil {
+		if p := s.srv.guard("OnCall", func() { result, err = s.srv.opts.OnCall(ctx, s.info(), method, data) }); p != nil {
 			err = p
 		}
 		var body []byte
@@ -118,8 +118,8 @@ func (s *session) onAuth(c *wire.Command) {
 		s.refuse(c.Ref, Errorf(NotFound, "tokens are not refreshed here"))
 		return
 	}
-	ctx, ref, token := s.jobs.context(s), c.Ref, c.Token
-	s.jobs.add(s, func() {
+	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
+	s.job(func() {
 		id, err := s.srv.opts.VerifyToken(ctx, token)
 		s.do(func() { s.refresh(ref, &id, err) })
 	})
@@ -137,7 +137,7 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 		s.end(wire.CloseUnauthorized, "the token is another user's")
 		return
 	}
-	s.identity, s.expires = id, id.Expires
+	s.identity = id
 	s.armTimer()
 	ok := wire.OK{Type: "ok", Ref: ref}
 	if !id.Expires.IsZero() {
@@ -156,15 +156,15 @@ func (s *session) plainMessage(binary bool, payload []byte) {
 	if s.srv.opts.OnMessage == nil {
 		return
 	}
-	ctx, frame := s.jobs.context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
-	s.jobs.add(s, func() { s.onMessage(ctx, frame) })
+	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
+	s.job(func() { s.onMessage(ctx, frame) })
 }
 
 // onMessage is a job.
 func (s *session) onMessage(ctx context.Context, frame Frame) {
 	var reply Frame
 	var err error
-	if p := s.srv.guard("OnMessage", func() { reply, err = s.srv.opts.OnMessage(ctx, s.info, frame) }); p != nil {
+	if p := s.srv.guard("OnMessage", func() { reply, err = s.srv.opts.OnMessage(ctx, s.info(), frame) }); p != nil {
 		err = p
 	}
 	s.do(func() {

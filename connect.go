@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -32,8 +33,9 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 		return nil, nil, err
 	}
 	ses := &session{
-		srv: s, loop: s.pickLoop(), user: u, device: d, info: w.session, mode: w.mode,
-		identity: w.identity, expires: w.identity.Expires,
+		srv: s, loop: s.pickLoop(), user: u, device: d, mode: w.mode, identity: w.identity,
+		connection: w.session.Connection, address: w.session.Address,
+		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
 	s.connections.Add(1)
@@ -52,7 +54,7 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 // abandon gives back a session that was never attached.
 func (s *session) abandon() {
 	subs := s.subs
-	s.loop.post(func() { s.closed, s.early = true, nil })
+	s.loop.post(func() { s.closed, s.work = true, nil })
 	s.release(subs)
 }
 
@@ -126,12 +128,12 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 // hello describes where the session stands.
 func (s *Server) hello(ses *session) (*wire.Hello, error) {
 	h := &wire.Hello{
-		Type: "hello", Connection: ses.info.Connection, User: ses.user.name, Device: ses.info.Device,
+		Type: "hello", Connection: ses.connection, User: ses.user.name, Device: ses.device.name,
 		Epoch: s.engine.Epoch(), HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
 	}
-	if !ses.expires.IsZero() {
-		h.Expires = ses.expires.UnixMilli()
+	if expires := ses.identity.Expires; !expires.IsZero() {
+		h.Expires = expires.UnixMilli()
 	}
 	for _, sub := range ses.subs {
 		channel := sub.feed.channel

@@ -62,7 +62,7 @@ func (s *session) flush() int {
 // behind it by having a page read.
 func (s *session) pull(sub *subscription) {
 	b := &s.loop.batch
-	for sub.cursor < sub.feed.head.Load() && !b.full() && s.room(sub) > 0 {
+	for sub.cursor < sub.feed.head.Load() && !b.full() && s.roomFor(sub) > 0 {
 		var behind bool
 		b.items, behind = sub.feed.after(sub.cursor, b.items[:0], batchFrames)
 		if behind {
@@ -96,7 +96,7 @@ func (s *session) offer(sub *subscription, it *item) bool {
 			s.loop.batch.add(it.v1Frame(sub.feed.channel))
 		}
 	case !it.gone(s.loop.nowMS):
-		if !s.enter(sub, r) {
+		if s.counts(sub) && !s.enter(sub, r.Seq, len(r.Data)) {
 			return false
 		}
 		s.tellGap(sub, r.Seq)
@@ -116,35 +116,37 @@ func (s *session) addMessage(sub *subscription, it *item) {
 	b.messages++
 }
 
-// enter makes room in the window for a message, if it counts there. In plain mode
-// only what has a stored cursor is acknowledged, so only that counts.
-func (s *session) enter(sub *subscription, r *engine.Record) bool {
-	if s.mode == modePlain && !sub.stored {
-		return true
+// counts says whether a subscription's messages count in the window. In plain mode
+// only what has a stored cursor is ever acknowledged, so only that counts.
+func (s *session) counts(sub *subscription) bool { return s.mode == modeV1 || sub.stored }
+
+// lose remembers that messages behind a cursor are missing.
+func (sub *subscription) lose(after uint64) {
+	if n := sub.theNews(); !n.lost {
+		n.lost, n.lostAt = true, after
 	}
-	return s.window.enter(sub, r.Seq, len(r.Data), s.srv.opts.Window, s.srv.opts.WindowBytes)
 }
 
 // tellGap says that messages before this one are missing, if they are. Plain mode
 // has no words for it: there it is only counted.
 func (s *session) tellGap(sub *subscription, resumedAt uint64) {
-	if !sub.lost {
+	if sub.news == nil || !sub.news.lost {
 		return
 	}
-	sub.lost = false
+	sub.news.lost = false
 	s.srv.metrics.gaps.Inc()
 	if s.mode == modeV1 {
 		s.loop.batch.add(textFrame(wire.Gap{
-			Type: "gap", Channel: sub.feed.channel, After: sub.lostAt, ResumedAt: resumedAt,
+			Type: "gap", Channel: sub.feed.channel, After: sub.news.lostAt, ResumedAt: resumedAt,
 		}))
 	}
 }
 
 // offerState tells the newest read mark, if the client has not been told.
 func (s *session) offerState(sub *subscription) {
-	if sub.state != nil {
-		s.loop.batch.add(textFrame(sub.state))
-		sub.state = nil
+	if sub.news != nil && sub.news.state != nil {
+		s.loop.batch.add(textFrame(sub.news.state))
+		sub.news.state = nil
 	}
 }
 
@@ -155,7 +157,7 @@ func (s *session) readPage(sub *subscription) {
 		return
 	}
 	s.reading = true
-	room := s.room(sub)
+	room := s.roomFor(sub)
 	feed, after := sub.feed, sub.cursor
 	s.srv.pages.read(func() {
 		page, err := feed.log.Read(feed.channel, after, min(room, batchFrames), batchBytes)
@@ -163,12 +165,12 @@ func (s *session) readPage(sub *subscription) {
 	})
 }
 
-// room is how many messages of a subscription the window has room for.
-func (s *session) room(sub *subscription) int {
-	if s.mode == modePlain && !sub.stored {
+// roomFor is how many messages of a subscription may be sent now.
+func (s *session) roomFor(sub *subscription) int {
+	if !s.counts(sub) {
 		return batchFrames
 	}
-	return s.window.room(s.srv.opts.Window, s.srv.opts.WindowBytes)
+	return s.room()
 }
 
 // pageRead sends a page, as far as there is still room for it; the rest is read
@@ -184,8 +186,8 @@ func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, er
 	if s.ending || sub.session == nil || sub.cursor != after {
 		return // the subscription ended, or begins elsewhere now
 	}
-	if page.Lost && !sub.lost {
-		sub.lost, sub.lostAt = true, after
+	if page.Lost {
+		sub.lose(after)
 	}
 	if s.sendPage(sub, page.Records) {
 		sub.cursor = max(sub.cursor, page.Next)

@@ -187,7 +187,7 @@ func (f *feed) follow(sub *subscription) {
 		sub.follower = &follower{feed: f, loop: l}
 		f.mu.followers = append(f.mu.followers, sub.follower)
 	}
-	sub.index = len(sub.follower.subs)
+	sub.index = int32(len(sub.follower.subs))
 	sub.follower.subs = append(sub.follower.subs, sub)
 }
 

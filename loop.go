@@ -10,7 +10,8 @@ import (
 // touches what they own, so they need no locks; everything else posts.
 type loop struct {
 	*conn.Loop
-	srv *Server
+	srv   *Server
+	epoch time.Time // what sessions keep times against
 
 	// Owned by the loop.
 	dirty  []*session // have something to send, or may have
@@ -27,7 +28,7 @@ type resumeTask struct{}
 func (resumeTask) Run() {}
 
 func newLoop(srv *Server) *loop {
-	l := &loop{srv: srv}
+	l := &loop{srv: srv, epoch: time.Now()}
 	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(srv.opts.MaxMessage), Flush: l.flush})
 	return l
 }

@@ -29,7 +29,7 @@ func (s *Server) join(u *user, channel string) error {
 		return err
 	}
 	for _, ses := range u.online() {
-		ses.do(func() { ses.jobs.add(ses, func() { ses.grant(channel) }) })
+		ses.do(func() { ses.job(func() { ses.grant(channel) }) })
 	}
 	return nil
 }

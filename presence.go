@@ -14,7 +14,7 @@ func (s *Server) Online(name string) int { return len(s.users.online(name)) }
 func (s *Server) Sessions(name string) []Session {
 	list := []Session{}
 	for _, ses := range s.users.online(name) {
-		list = append(list, ses.info)
+		list = append(list, ses.info())
 	}
 	return list
 }
@@ -27,7 +27,7 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	}
 	n := 0
 	for _, ses := range s.users.online(name) {
-		if connection == "" || ses.info.Connection == connection {
+		if connection == "" || ses.connection == connection {
 			ses.do(func() { ses.end(wire.CloseDisconnected, "disconnected by the application") })
 			n++
 		}
@@ -190,7 +190,7 @@ func (s *Server) sentTo(u *user, channel string, seq uint64) map[string]bool {
 			answer <- ses.sent(channel, seq)
 		})
 		if ok && <-answer {
-			sent[ses.info.Device] = true
+			sent[ses.device.name] = true
 		}
 	}
 	return sent

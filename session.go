@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"time"
+	"unique"
 
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -24,50 +25,72 @@ func (m mode) String() string {
 
 // session is one client connection of a user. It belongs to one loop, which alone
 // touches everything below "owned by the loop", and it implements conn.Handler.
+//
+// There may be a hundred thousand idle ones: what only a busy session needs is
+// behind a pointer.
 type session struct {
 	// Static.
-	srv  *Server
-	loop *loop
-	user *user
-	info Session
-	mode mode
-
-	device *device // guarded by user.mu
+	srv        *Server
+	loop       *loop
+	user       *user
+	device     *device // its fields are guarded by user.mu
+	connection string
+	address    string
+	agent      unique.Handle[string]
+	since      int64 // ms since the epoch
+	mode       mode
 
 	// Owned by the loop.
+	dirty    bool      // in loop.dirty
+	blocked  bool      // waiting for Drained
+	reading  bool      // a page is being read from an engine
+	ending   bool      // Close was called: nothing more is sent
+	closed   bool      // Closed was called
+	pings    uint32    // the number of the last ping
 	conn     conn.Conn // nil until attached
 	identity *Identity
 	subs     []*subscription
-	window   window
+	flight   *flight // nil when nothing waits for an acknowledgement
 	timer    conn.Timer
-	pings    pings
-	jobs     jobs
-	early    []func() // posted before the connection was attached
-	expires  time.Time
-	dirty    bool // in loop.dirty
-	blocked  bool // waiting for Drained
-	reading  bool // a page is being read from an engine
-	ending   bool // Close was called: nothing more is sent
-	closed   bool
+	beat     time.Duration // of the last heartbeat ping, since loop.epoch
+	work     *work         // nil until there is some
+}
+
+// info describes the session for the application.
+func (s *session) info() Session {
+	return Session{
+		Connection: s.connection, User: s.user.name, Device: s.device.name, Since: s.since,
+		Address: s.address, Agent: s.agent.Value(), Mode: s.mode.String(),
+	}
 }
 
 // subscription is a session's place in a channel. Owned by the loop once the
 // session is attached.
 type subscription struct {
-	session  *session
+	session  *session // nil when the subscription has ended
 	feed     *feed
 	follower *follower
-	index    int // in follower.subs
+	index    int32 // in follower.subs
+	stored   bool  // acknowledgements are stored
+	granted  bool  // a membership, by the backend or by the token
 
-	cursor  uint64 // the last sequence sent, or passed over
-	pinged  uint64 // cursor at the time of the outstanding cursor ping
-	lostAt  uint64 // with lost: the cursor behind which messages are missing
-	lost    bool   // a gap is to be told before the next message
-	stored  bool   // acknowledgements are stored
-	granted bool   // a membership, by the backend or by the token
-	// state is the newest read mark that the client has not been told.
-	state *wire.State
-	told  uint64 // the read mark in the newest state
+	cursor uint64 // the last sequence sent, or passed over
+	news   *news  // nil when there is none
+}
+
+// news is what a client is to be told besides the messages.
+type news struct {
+	lost   bool   // a gap, before the next message
+	lostAt uint64 // the cursor behind which messages are missing
+	state  *wire.State
+	told   uint64 // the read mark in the newest state
+}
+
+func (sub *subscription) theNews() *news {
+	if sub.news == nil {
+		sub.news = new(news)
+	}
+	return sub.news
 }
 
 func (s *session) subscription(channel string) *subscription {
@@ -94,7 +117,7 @@ func (s *session) do(fn func()) {
 		switch {
 		case s.closed:
 		case s.conn == nil:
-			s.early = append(s.early, fn)
+			s.theWork().early = append(s.theWork().early, fn)
 		default:
 			fn()
 		}
@@ -112,10 +135,12 @@ func (s *session) attach(c conn.Conn, hello *wire.Hello) {
 	}
 	s.armTimer()
 	s.markDirty()
-	for _, fn := range s.early {
-		fn()
+	if s.work != nil {
+		for _, fn := range s.work.early {
+			fn()
+		}
+		s.work.early = nil
 	}
-	s.early = nil
 }
 
 // send writes one frame past the window: an answer, a notice.
@@ -159,7 +184,7 @@ func (s *session) Message(binary bool, payload []byte) {
 
 // throttle stops reading from a client while it has enough to wait for.
 func (s *session) throttle() {
-	if s.jobs.full() || s.conn.Unsent() > maxUnsent/4 {
+	if s.work != nil && s.work.full() || s.conn.Unsent() > maxUnsent/4 {
 		s.conn.PauseRead()
 	} else {
 		s.conn.ResumeRead()
@@ -197,10 +222,12 @@ func (s *session) Closed(e conn.Ending) {
 		}
 	}
 	s.srv.metrics.closed(e.Code)
-	s.jobs.stop()
+	if s.work != nil {
+		s.work.stop()
+	}
 	subs := s.subs
-	s.subs, s.window, s.early = nil, window{}, nil
-	s.jobs.add(s, func() { s.leave(subs, Ending{Code: e.Code, Reason: e.Reason}) })
+	s.subs, s.flight = nil, nil
+	s.job(func() { s.leave(subs, Ending{Code: e.Code, Reason: e.Reason}) })
 }
 
 // leave gives back what the session held. It is the session's last job, so it
@@ -208,7 +235,7 @@ func (s *session) Closed(e conn.Ending) {
 func (s *session) leave(subs []*subscription, e Ending) {
 	s.release(subs)
 	if s.srv.opts.OnDisconnect != nil {
-		s.srv.guard("OnDisconnect", func() { s.srv.opts.OnDisconnect(s.info, e) })
+		s.srv.guard("OnDisconnect", func() { s.srv.opts.OnDisconnect(s.info(), e) })
 	}
 }
 

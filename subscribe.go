@@ -18,7 +18,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 		return
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
-	s.jobs.add(s, func() {
+	s.job(func() {
 		feed, err := s.srv.feeds.subscribe(channel)
 		if err != nil {
 			s.answer(ref, nil, err)
@@ -39,7 +39,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 func (s *session) orElse(fn, otherwise func()) {
 	posted := s.loop.post(func() {
 		if s.closed {
-			s.jobs.add(s, otherwise)
+			s.job(otherwise)
 			return
 		}
 		fn()
@@ -56,13 +56,13 @@ func (s *session) subscribed(ref json.RawMessage, feed *feed, after *uint64, old
 	sub := s.subscription(feed.channel)
 	switch {
 	case sub != nil:
-		s.jobs.add(s, func() { s.srv.feeds.release(feed) })
+		s.job(func() { s.srv.feeds.release(feed) })
 		if after != nil {
-			s.window.forget(sub)
-			sub.cursor, sub.lost = min(*after, head), false
+			s.landed(sub, sub.cursor)
+			sub.cursor, sub.news = min(*after, head), nil
 		}
 	case len(s.subs) >= s.srv.opts.MaxSubscriptions:
-		s.jobs.add(s, func() { s.srv.feeds.release(feed) })
+		s.job(func() { s.srv.feeds.release(feed) })
 		s.refuse(ref, Errorf(RateLimited, "a session has at most %d subscriptions", s.srv.opts.MaxSubscriptions))
 		return
 	default:
@@ -97,12 +97,12 @@ func (s *session) onUnsubscribe(c *wire.Command) {
 
 // drop ends a subscription. On the loop.
 func (s *session) drop(sub *subscription) {
-	s.window.forget(sub)
+	s.landed(sub, sub.cursor)
 	sub.feed.unfollow(sub)
 	sub.feed.count(-1)
 	sub.session = nil
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
-	s.jobs.add(s, func() { s.srv.feeds.unref(sub.feed) })
+	s.job(func() { s.srv.feeds.unref(sub.feed) })
 	s.markDirty()
 }
 
@@ -119,7 +119,7 @@ func (s *session) regrant() {
 	}
 	for _, channel := range s.identity.Channels {
 		if sub := s.subscription(channel); sub == nil || !sub.granted {
-			s.jobs.add(s, func() { s.grant(channel) })
+			s.job(func() { s.grant(channel) })
 		}
 	}
 }
@@ -143,7 +143,7 @@ func (s *session) grant(channel string) {
 func (s *session) granted(feed *feed, start uint64) {
 	sub := s.subscription(feed.channel)
 	if sub != nil {
-		s.jobs.add(s, func() { s.srv.feeds.release(feed) })
+		s.job(func() { s.srv.feeds.release(feed) })
 	} else {
 		sub = &subscription{session: s, feed: feed, cursor: start}
 		s.addSubscription(sub)

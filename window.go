@@ -1,11 +1,18 @@
 package wirepost
 
-// window is what a session has sent and the client has not acknowledged. It holds
-// memory only while there is something. Owned by the loop.
-type window struct {
+import "time"
+
+// flight is what a session has sent and the client has not acknowledged: its
+// window. Owned by the loop.
+type flight struct {
 	sent  []inFlight // in the order of sending
 	bytes int
 	full  bool // something did not fit, and nothing has left since
+
+	// In plain mode:
+	unpinged time.Time // when the first message was sent that no cursor ping covers, or zero
+	ping     uint32    // the number of the cursor ping that waits for its pong, or 0
+	pinged   []pinged  // what that ping asks for
 }
 
 type inFlight struct {
@@ -14,46 +21,73 @@ type inFlight struct {
 	size int
 }
 
+// pinged is a subscription and its cursor at the time of a cursor ping.
+type pinged struct {
+	sub *subscription
+	seq uint64
+}
+
 // enter counts a message in. False means that it does not fit; one that is larger
 // than the whole window fits when nothing else is in it.
-func (w *window) enter(sub *subscription, seq uint64, size, most, mostBytes int) bool {
-	if len(w.sent) >= most || len(w.sent) > 0 && w.bytes+size > mostBytes {
-		w.full = true
+func (s *session) enter(sub *subscription, seq uint64, size int) bool {
+	f, o := s.flight, &s.srv.opts
+	if f == nil {
+		f = new(flight)
+		s.flight = f
+	}
+	if len(f.sent) >= o.Window || len(f.sent) > 0 && f.bytes+size > o.WindowBytes {
+		f.full = true
 		return false
 	}
-	w.sent = append(w.sent, inFlight{sub: sub, seq: seq, size: size})
-	w.bytes += size
+	f.sent = append(f.sent, inFlight{sub: sub, seq: seq, size: size})
+	f.bytes += size
 	return true
 }
 
-// room is how many messages more there is room for, as far as can be said before
-// their size is known.
-func (w *window) room(most, mostBytes int) int {
-	if w.full || len(w.sent) > 0 && w.bytes >= mostBytes {
+// room is how many messages more the window has room for, as far as can be said
+// before their size is known.
+func (s *session) room() int {
+	f, o := s.flight, &s.srv.opts
+	switch {
+	case f == nil:
+		return o.Window
+	case f.full, len(f.sent) > 0 && f.bytes >= o.WindowBytes:
 		return 0
 	}
-	return max(0, most-len(w.sent))
+	return max(0, o.Window-len(f.sent))
 }
 
-// leave takes out what an acknowledgement covers, and returns how many messages
-// that were.
-func (w *window) leave(sub *subscription, through uint64) int {
-	kept := w.sent[:0]
-	for _, m := range w.sent {
+// half says that half of the window is used.
+func (s *session) half() bool {
+	f, o := s.flight, &s.srv.opts
+	return 2*len(f.sent) >= o.Window || 2*f.bytes >= o.WindowBytes
+}
+
+// landed takes out of the window what an acknowledgement covers, and returns how
+// many messages that were.
+func (s *session) landed(sub *subscription, through uint64) int {
+	f := s.flight
+	if f == nil {
+		return 0
+	}
+	kept := f.sent[:0]
+	for _, m := range f.sent {
 		if m.sub == sub && m.seq <= through {
-			w.bytes -= m.size
+			f.bytes -= m.size
 			continue
 		}
 		kept = append(kept, m)
 	}
-	n := len(w.sent) - len(kept)
-	clear(w.sent[len(kept):])
-	w.sent, w.full = kept, w.full && n == 0
-	if len(kept) == 0 {
-		w.sent = nil
-	}
+	n := len(f.sent) - len(kept)
+	clear(f.sent[len(kept):])
+	f.sent, f.full = kept, f.full && n == 0
+	s.dropFlight()
 	return n
 }
 
-// forget takes out everything of a subscription that has ended.
-func (w *window) forget(sub *subscription) { w.leave(sub, ^uint64(0)) }
+// dropFlight gives back the memory of a window in which nothing is left.
+func (s *session) dropFlight() {
+	if f := s.flight; f != nil && len(f.sent) == 0 && f.ping == 0 {
+		s.flight = nil
+	}
+}

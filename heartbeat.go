@@ -1,0 +1,46 @@
+package wirepost
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// heartbeatsLost is after how many silent heartbeats a connection counts as dead.
+const heartbeatsLost = 2.4
+
+// nextBeat is when the heartbeat has to look at the connection again. Connections
+// that were made together do not beat together: the first ping of a silence comes
+// up to a tenth earlier.
+func (s *session) nextBeat() time.Time {
+	last, interval := s.conn.LastRead(), s.srv.opts.Heartbeat
+	beat := s.loop.at(s.beat)
+	if beat.Before(last) {
+		return last.Add(interval - rand.N(interval/10+1))
+	}
+	return earlier(beat.Add(interval), last.Add(deadAfter(interval)))
+}
+
+func deadAfter(interval time.Duration) time.Duration {
+	return time.Duration(heartbeatsLost * float64(interval))
+}
+
+// heartbeat pings a connection that has been silent for a while. False means that
+// it was silent for too long.
+func (s *session) heartbeat(now time.Time) bool {
+	silent, interval := now.Sub(s.conn.LastRead()), s.srv.opts.Heartbeat
+	soon := interval - interval/10
+	switch {
+	case silent >= deadAfter(interval):
+		s.end(wire.CloseHeartbeat, "heartbeat lost")
+		return false
+	case silent >= soon && now.Sub(s.loop.at(s.beat)) >= soon:
+		s.beat = now.Sub(s.loop.epoch)
+		s.send(s.pingFrame(heartbeatPing))
+	}
+	return true
+}
+
+// at is a time that was kept as the time since the loop's start.
+func (l *loop) at(d time.Duration) time.Time { return l.epoch.Add(d) }
