@@ -137,13 +137,13 @@ func (s *Server) hello(ses *session) (*wire.Hello, error) {
 	}
 	for _, sub := range ses.subs {
 		channel := sub.feed.channel
-		bounds, err := sub.feed.log.Bounds(channel)
+		bounds, err := sub.feed.log().Bounds(channel)
 		if err != nil {
 			return nil, err
 		}
 		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost}
 		if sub.stored {
-			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log, channel); err != nil {
+			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log(), channel); err != nil {
 				return nil, err
 			}
 		}

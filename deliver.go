@@ -160,7 +160,7 @@ func (s *session) readPage(sub *subscription) {
 	room := s.roomFor(sub)
 	feed, after := sub.feed, sub.cursor
 	s.srv.pages.read(func() {
-		page, err := feed.log.Read(feed.channel, after, min(room, batchFrames), batchBytes)
+		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), batchBytes)
 		s.do(func() { s.pageRead(sub, after, page, err) })
 	})
 }

@@ -25,8 +25,8 @@ const (
 // Sessions pull from it: it knows no cursors.
 type feed struct {
 	// Static.
+	srv     *Server
 	channel string
-	log     engine.Log
 	policy  *Policy
 	watch   sync.Once
 	err     error // of watch
@@ -37,16 +37,22 @@ type feed struct {
 
 	mu struct {
 		sync.Mutex
-		// tail holds every record after from.
-		tail      []*item
-		from      uint64
-		bytes     int
-		touched   time.Time // of the last append
+		tail      *tail  // nil while the feed is idle
+		from      uint64 // the tail holds every record after it
 		followers []*follower
 		sessions  int // connections that subscribe, also those still in their handshake
 	}
-	warm *warmFeeds
 }
+
+// tail is the newest records of a feed, oldest first.
+type tail struct {
+	items   []*item
+	bytes   int       // of data
+	touched time.Time // of the last append
+}
+
+// log is where the channel's records are.
+func (f *feed) log() engine.Log { return f.srv.logOf(f.policy) }
 
 // follower is the sessions of one loop that follow a feed. It is a conn.Task: the
 // feed posts it, at most once at a time, when it has advanced.
@@ -61,11 +67,14 @@ type follower struct {
 func (f *feed) Appended(records []*engine.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	head := f.head.Load()
-	if records[0].Prev != head {
+	if f.mu.tail == nil {
+		f.mu.tail = new(tail)
+		f.srv.feeds.warm.add(f)
+	}
+	if records[0].Prev != f.head.Load() {
 		// A remote engine may have missed some. The tail begins again behind the
 		// hole; sessions before it read the engine.
-		f.dropTailLocked()
+		f.mu.tail.items, f.mu.tail.bytes = nil, 0
 		f.mu.from = records[0].Prev
 	}
 	for _, r := range records {
@@ -77,28 +86,28 @@ func (f *feed) Appended(records []*engine.Record) {
 }
 
 func (f *feed) addLocked(r *engine.Record) {
+	t := f.mu.tail
 	if r.Revokes != 0 || r.Key != "" {
-		for _, it := range f.mu.tail {
+		for _, it := range t.items {
 			if it.rec.Seq == r.Revokes || r.Key != "" && it.rec.Key == r.Key {
 				it.dead.Store(true)
 			}
 		}
 	}
-	f.mu.tail = append(f.mu.tail, &item{rec: r})
-	f.mu.bytes += len(r.Data)
+	t.items = append(t.items, &item{rec: r})
+	t.bytes += len(r.Data)
 }
 
+// trimTailLocked holds the tail to its limits.
 func (f *feed) trimTailLocked() {
-	drop, bytes := 0, f.mu.bytes
-	for len(f.mu.tail)-drop > tailItems || bytes > tailBytes && drop < len(f.mu.tail)-1 {
-		bytes -= len(f.mu.tail[drop].rec.Data)
+	t := f.mu.tail
+	drop, bytes := 0, t.bytes
+	for len(t.items)-drop > tailItems || bytes > tailBytes && drop < len(t.items)-1 {
+		bytes -= len(t.items[drop].rec.Data)
 		drop++
 	}
 	f.cutTailLocked(drop)
-	if f.mu.touched.IsZero() {
-		f.warm.add(f)
-	}
-	f.mu.touched = time.Now()
+	t.touched = time.Now()
 }
 
 // cutTailLocked drops the oldest n items of the tail.
@@ -106,17 +115,13 @@ func (f *feed) cutTailLocked(n int) {
 	if n == 0 {
 		return
 	}
-	for _, it := range f.mu.tail[:n] {
-		f.mu.bytes -= len(it.rec.Data)
+	t := f.mu.tail
+	for _, it := range t.items[:n] {
+		t.bytes -= len(it.rec.Data)
 	}
-	f.mu.from = f.mu.tail[n-1].rec.Seq
-	clear(f.mu.tail[:n])
-	f.mu.tail = f.mu.tail[n:]
-}
-
-func (f *feed) dropTailLocked() {
-	f.mu.tail, f.mu.bytes = nil, 0
-	f.mu.from = f.head.Load()
+	f.mu.from = t.items[n-1].rec.Seq
+	clear(t.items[:n])
+	t.items = t.items[n:]
 }
 
 // cool drops the tail of a feed that has been idle for tailAge, and says whether
@@ -124,11 +129,10 @@ func (f *feed) dropTailLocked() {
 func (f *feed) cool(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now.Sub(f.mu.touched) < tailAge {
+	if now.Sub(f.mu.tail.touched) < tailAge {
 		return false
 	}
-	f.dropTailLocked()
-	f.mu.touched = time.Time{}
+	f.mu.tail, f.mu.from = nil, f.head.Load()
 	return true
 }
 
@@ -137,7 +141,14 @@ func (f *feed) cool(now time.Time) bool {
 func (f *feed) forget(through uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.cutTailLocked(sort.Search(len(f.mu.tail), func(i int) bool { return f.mu.tail[i].rec.Seq > through }))
+	if f.mu.tail != nil {
+		f.cutTailLocked(f.mu.tail.behind(through))
+	}
+}
+
+// behind is the index of the first item after a sequence.
+func (t *tail) behind(seq uint64) int {
+	return sort.Search(len(t.items), func(i int) bool { return t.items[i].rec.Seq > seq })
 }
 
 func (f *feed) wakeLocked() {
@@ -167,9 +178,12 @@ func (f *feed) after(seq uint64, dst []*item, max int) (items []*item, behind bo
 	if seq < f.mu.from {
 		return dst, true
 	}
-	tail := f.mu.tail
-	i := sort.Search(len(tail), func(i int) bool { return tail[i].rec.Seq > seq })
-	return append(dst, tail[i:min(len(tail), i+max)]...), false
+	t := f.mu.tail
+	if t == nil {
+		return dst, false
+	}
+	i := t.behind(seq)
+	return append(dst, t.items[i:min(len(t.items), i+max)]...), false
 }
 
 // follow makes a subscription one of those to wake. Called on its session's loop.

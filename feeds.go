@@ -36,8 +36,7 @@ func (fs *feeds) subscribe(channel string) (*feed, error) {
 	sh.Lock()
 	f := sh.feeds[channel]
 	if f == nil {
-		policy := fs.srv.policies.of(channel)
-		f = &feed{channel: channel, policy: policy, log: fs.srv.logOf(policy), warm: &fs.warm}
+		f = &feed{srv: fs.srv, channel: channel, policy: fs.srv.policies.of(channel)}
 		sh.feeds[channel] = f
 	}
 	f.refs++
@@ -55,7 +54,7 @@ func (fs *feeds) subscribe(channel string) (*feed, error) {
 // begin starts watching. A record that comes before the head is known has settled
 // head and from already: it looked like one behind a hole.
 func (f *feed) begin() {
-	head, err := f.log.Watch(f.channel, f)
+	head, err := f.log().Watch(f.channel, f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.err = err
@@ -82,7 +81,7 @@ func (fs *feeds) unref(f *feed) {
 	}
 	sh.Unlock()
 	if last && f.err == nil {
-		f.log.Unwatch(f.channel, f)
+		f.log().Unwatch(f.channel, f)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 			s.answer(ref, nil, err)
 			return
 		}
-		bounds, err := feed.log.Bounds(channel)
+		bounds, err := feed.log().Bounds(channel)
 		if err != nil {
 			s.srv.feeds.release(feed)
 			s.answer(ref, nil, err)
