@@ -29,6 +29,7 @@ const testKey = "a-key-for-tests"
 type site struct {
 	*wirepost.Server
 	t      testing.TB
+	hs     *httptest.Server
 	url    string
 	client *http.Client
 	spec   *spec
@@ -84,7 +85,7 @@ func serveHandler(t testing.TB, api, ws http.Handler) *site {
 	t.Cleanup(hs.Close)
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &site{t: t, url: hs.URL, client: &http.Client{Transport: transport}, spec: loadSpec(t)}
+	return &site{t: t, hs: hs, url: hs.URL, client: &http.Client{Transport: transport}, spec: loadSpec(t)}
 }
 
 // answer is what came back.

@@ -53,7 +53,8 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 		}
 	}
 	// A stream may take longer than any timeout of the server.
-	rc.SetReadDeadline(time.Time{}) //nolint:errcheck // then there was none
+	rc.SetReadDeadline(time.Time{})                //nolint:errcheck // then there was none
+	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
 	setType(w, ndjsonType)
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
