@@ -1,8 +1,10 @@
 package pebble_test
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -14,7 +16,13 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("WIREPOST_CHILD_DIR"); dir != "" { // see kill_test.go
+		fmt.Fprintln(os.Stderr, childMain(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
