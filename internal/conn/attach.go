@@ -66,6 +66,6 @@ func (l *Loop) giveList(list [][]byte) {
 }
 
 const (
-	maxList  = 256 // frames
-	maxLists = 256 // lists a loop keeps
+	maxList  = 64   // frames of a list that is kept
+	maxLists = 1024 // lists a loop keeps
 )

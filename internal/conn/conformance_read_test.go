@@ -195,6 +195,27 @@ func testPauseInHandler(e *env) {
 	}
 }
 
+// testPauseAndResume does both while there is more to parse: the bytes at hand must
+// not be read over.
+func testPauseAndResume(e *env) {
+	r, c := e.attach()
+	e.on(func() {
+		r.onMessage = func(bool, []byte) {
+			r.Conn.PauseRead()
+			r.Conn.ResumeRead()
+		}
+	})
+	const messages = 5000
+	var all []byte
+	for i := range messages {
+		all = append(all, textFrame(fmt.Sprint(i))...)
+	}
+	go c.Conn.Write(all)
+	for i := range messages {
+		r.expect(fmt.Sprintf("text %q", fmt.Sprint(i)))
+	}
+}
+
 func testLastRead(e *env) {
 	r, c := e.attach()
 	var attached, first, second time.Time

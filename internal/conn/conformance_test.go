@@ -18,6 +18,7 @@ var conformance = []struct {
 	{"PingFlood", Config{}, testPingFlood},
 	{"PauseRead", Config{}, testPauseRead},
 	{"PauseInHandler", Config{}, testPauseInHandler},
+	{"PauseAndResume", Config{}, testPauseAndResume},
 	{"LastRead", Config{}, testLastRead},
 
 	{"WriteOrder", Config{}, testWriteOrder},

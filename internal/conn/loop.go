@@ -187,7 +187,7 @@ func (l *Loop) runPosts() bool {
 }
 
 // maxScratch is the longest list of tasks that is kept for the next turn.
-const maxScratch = 4096
+const maxScratch = 1 << 15
 
 // tellEnded calls Closed of the connections that ended. Doing that here keeps the
 // call out of the handler's own ones.

@@ -24,15 +24,15 @@ func newSignal() *signal {
 }
 
 func (s *signal) wait(d time.Duration) {
+	select {
+	case <-s.woken: // a busy loop does not touch the timer
+		return
+	default:
+	}
 	switch {
 	case d < 0:
 		<-s.woken
-	case d == 0:
-		select {
-		case <-s.woken:
-		default:
-		}
-	default:
+	case d > 0:
 		s.timer.Reset(d)
 		select {
 		case <-s.woken:

@@ -20,7 +20,15 @@ type stream struct {
 func newStream(l *Loop, nc net.Conn) *stream {
 	s := &stream{nc: nc}
 	s.loop, s.sock = l, s
+	s.read.life, s.send.life = s.readSome, s.writeBatch
 	return s
+}
+
+// spawn starts a goroutine that the loop waits for when it closes; f calls
+// wg.Done at its end. It is not wg.Go because that allocates.
+func (s *stream) spawn(f func()) {
+	s.loop.wg.Add(1)
+	go f()
 }
 
 // RemoteAddr implements Conn.

@@ -9,6 +9,7 @@ import (
 // reading is the reader's part of a stream. While busy, the rest belongs to the
 // reader's goroutine.
 type reading struct {
+	life  func() // readSome; making it each time would allocate
 	busy  bool
 	burst bool // the last read filled its buffer: more is likely there
 	n     int
@@ -28,11 +29,12 @@ func (s *stream) readMore() {
 		return
 	}
 	s.read.busy = true
-	s.loop.wg.Go(s.readSome)
+	s.spawn(s.read.life)
 }
 
 // readSome is one reader's life.
 func (s *stream) readSome() {
+	defer s.loop.wg.Done()
 	if !s.read.burst || !s.readBurst() {
 		s.read.n, s.read.err = s.nc.Read(s.read.small[:])
 	}
@@ -73,7 +75,6 @@ type readDone stream
 func (d *readDone) Run() {
 	s := (*stream)(d)
 	r := &s.read
-	r.busy = false
 	b := r.small[:]
 	if r.big != nil {
 		b = r.big[:]
@@ -83,6 +84,10 @@ func (d *readDone) Run() {
 		s.received(b[:r.n])
 	}
 	s.returnBig()
+	// Not before now: a handler that resumes reading must not have a reader write
+	// over the bytes that are being parsed.
+	r.busy = false
+	r.busy = false
 	if r.err != nil {
 		s.readFailed(r.err)
 	}

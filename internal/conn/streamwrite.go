@@ -5,6 +5,7 @@ import "net"
 // sending is the writer's part of a stream. While busy, bufs and err belong to the
 // writer's goroutine.
 type sending struct {
+	life  func() // writeBatch
 	busy  bool
 	late  bool     // in loop.late
 	batch [][]byte // what the writer was given
@@ -38,12 +39,13 @@ func (s *stream) turnEnds() {
 		w.bytes += len(f)
 	}
 	w.busy = true
-	s.loop.wg.Go(s.writeBatch)
+	s.spawn(s.send.life)
 }
 
 // writeBatch is one writer's life. It has no deadline: a peer may read as slowly as
 // it likes, and is cut by closing the socket.
 func (s *stream) writeBatch() {
+	defer s.loop.wg.Done()
 	switch s.nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		s.send.err = s.writeVectors()

@@ -1,0 +1,246 @@
+package conn
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func BenchmarkParse(b *testing.B) {
+	for _, size := range []int{16, 64, 1024, 16 << 10} {
+		b.Run(fmt.Sprint("whole/", size), func(b *testing.B) { benchmarkParse(b, size, 1<<20) })
+	}
+	b.Run("pieces/16384by1024", func(b *testing.B) { benchmarkParse(b, 16<<10, 1024) })
+	b.Run("pieces/64by16", func(b *testing.B) { benchmarkParse(b, 64, 16) })
+}
+
+func benchmarkParse(b *testing.B, size, piece int) {
+	frame := textFrame(strings.Repeat("x", size))
+	scratch := make([]byte, len(frame))
+	var p parser
+	b.ReportAllocs()
+	b.SetBytes(int64(len(frame)))
+	for b.Loop() {
+		copy(scratch, frame) // parsing unmasks it
+		for rest := scratch; len(rest) > 0; {
+			n := min(piece, len(rest))
+			chunk := rest[:n]
+			for {
+				ev, left, err := p.next(chunk, 1<<20)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if ev.op == opContinuation {
+					break
+				}
+				chunk = left
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+func BenchmarkAppendFrame(b *testing.B) {
+	payload := make([]byte, 256)
+	dst := make([]byte, 0, 300)
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendFrame(dst[:0], OpText, payload)
+	}
+}
+
+func BenchmarkPost(b *testing.B) {
+	l := NewLoop(Config{})
+	defer l.Close()
+	task := new(countTask)
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Post(task)
+	}
+}
+
+func BenchmarkTimer(b *testing.B) {
+	b.Run("later", func(b *testing.B) {
+		var w wheel
+		var t Timer
+		for i := uint32(0); b.Loop(); i++ {
+			w.arm(&t, 100+i%100)
+		}
+	})
+	b.Run("arm+disarm", func(b *testing.B) {
+		var w wheel
+		var t Timer
+		for b.Loop() {
+			w.arm(&t, 250)
+			w.disarm(&t)
+		}
+	})
+}
+
+// BenchmarkWrite sends bursts of 8 frames of 256 bytes to one client and waits
+// until they were handed to the kernel.
+func BenchmarkWrite(b *testing.B) {
+	for _, kind := range []struct {
+		name string
+		pair pairFunc
+	}{{"pipe", pipePair}, {"tcp", tcpPair}, {"tls", tlsPair}} {
+		b.Run(kind.name, func(b *testing.B) {
+			fan := newFan(b, 1, kind.pair)
+			burst := make([][]byte, 8)
+			for i := range burst {
+				burst[i] = AppendFrame(nil, OpText, make([]byte, 256))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				fan.write(burst...)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(8*b.N), "ns/frame")
+		})
+	}
+}
+
+// BenchmarkFanOut sends one shared frame of 256 bytes to many clients; ns/delivery
+// is time on the wall, on all cores, with the clients' reading.
+func BenchmarkFanOut(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		for _, frames := range []int{1, 8} {
+			b.Run(fmt.Sprintf("conns=%d/frames=%d", n, frames), func(b *testing.B) {
+				fan := newFan(b, n, tcpPair)
+				burst := make([][]byte, frames)
+				for i := range burst {
+					burst[i] = AppendFrame(nil, OpText, make([]byte, 256))
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					fan.write(burst...)
+				}
+				deliveries := float64(n * frames * b.N)
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
+			})
+		}
+	}
+}
+
+// fan is many connections of one loop, with clients that discard what they get.
+type fan struct {
+	loop  *Loop
+	conns []*drainCounter
+	left  int // owned by the loop: connections that are not drained yet
+	done  chan struct{}
+}
+
+type drainCounter struct {
+	c   Conn
+	fan *fan
+}
+
+func (d *drainCounter) Message(bool, []byte) {}
+func (d *drainCounter) Pong([]byte)          {}
+func (d *drainCounter) Closed(Ending)        {}
+func (d *drainCounter) Drained() {
+	if d.fan.left--; d.fan.left == 0 {
+		d.fan.done <- struct{}{}
+	}
+}
+
+func newFan(b *testing.B, n int, pair pairFunc) *fan {
+	f := &fan{loop: NewLoop(Config{}), done: make(chan struct{}, 1)}
+	for range n {
+		server, client := pair(b)
+		go io.Copy(io.Discard, plain{client})
+		d := &drainCounter{fan: f}
+		f.loop.Attach(server, nil, func(c Conn) Handler { d.c = c; return d })
+		f.conns = append(f.conns, d)
+	}
+	b.Cleanup(f.loop.Close)
+	return f
+}
+
+// plain hides a connection's own ways to copy.
+type plain struct{ io.Reader }
+
+// write sends frames to everybody and waits until they left.
+func (f *fan) write(frames ...[]byte) {
+	f.loop.Post(Func(func() {
+		f.left = len(f.conns)
+		for _, d := range f.conns {
+			if d.c.Write(frames...) {
+				d.Drained()
+			}
+		}
+	}))
+	<-f.done
+}
+
+// BenchmarkEcho is a message there and back, one at a time.
+func BenchmarkEcho(b *testing.B) {
+	for _, kind := range []struct {
+		name string
+		pair pairFunc
+	}{{"pipe", pipePair}, {"tcp", tcpPair}, {"tls", tlsPair}} {
+		b.Run(kind.name, func(b *testing.B) {
+			server, client := kind.pair(b)
+			l := NewLoop(Config{})
+			defer l.Close()
+			e := &echo{frame: serverText("hello")}
+			l.Attach(server, nil, func(c Conn) Handler { e.c = c; return e })
+			in := textFrame("hello")
+			buf := make([]byte, 100)
+			b.ReportAllocs()
+			for b.Loop() {
+				client.Write(in)
+				if _, err := io.ReadFull(client, buf[:len(e.frame)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+type echo struct {
+	c     Conn
+	frame []byte
+}
+
+func (e *echo) Message(bool, []byte) { e.c.Write(e.frame) }
+func (e *echo) Pong([]byte)          {}
+func (e *echo) Drained()             {}
+func (e *echo) Closed(Ending)        {}
+
+// BenchmarkIdle reports the memory of a connection that waits, with its goroutine
+// and without what the kernel and the client's end hold.
+func BenchmarkIdle(b *testing.B) {
+	const n = 2000
+	var servers, clients []net.Conn
+	for range n {
+		s, c := tcpPair(b)
+		servers, clients = append(servers, s), append(clients, c)
+	}
+	l := NewLoop(Config{})
+	defer l.Close()
+	before := memory()
+	for _, s := range servers {
+		l.Attach(s, nil, func(c Conn) Handler { return &echo{c: c} })
+	}
+	for _, c := range clients {
+		c.Write(controlFrame(OpPong, "x"))
+	}
+	time.Sleep(200 * time.Millisecond)
+	held := float64(memory()-before) / n
+	for b.Loop() {
+	}
+	b.ReportMetric(held, "B/conn")
+	runtime.KeepAlive(servers)
+}
+
+func memory() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
