@@ -93,6 +93,17 @@ func wordDialError(err error) error {
 	return err
 }
 
+// innermost is the cause of an error, without what each layer put before it.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
 // closeCode is the code that a connection ended with, 1006 when it just broke.
 func closeCode(err error) (code int, reason string) {
 	if e, ok := errors.AsType[websocket.CloseError](err); ok {

@@ -94,7 +94,7 @@ func closeCleanly(conn *websocket.Conn) error {
 func wordEnding(err error) error {
 	code, reason := closeCode(err)
 	if code == 1006 {
-		return fmt.Errorf("the connection broke: %w", err)
+		return fmt.Errorf("the connection broke: %w", innermost(err))
 	}
 	if reason == "" {
 		return fmt.Errorf("the server closed the connection with %d", code)

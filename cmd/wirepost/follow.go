@@ -30,6 +30,7 @@ const (
 type follower struct {
 	*listenCommand
 	terminal *terminal
+	http     *http.Client // nil: the default one
 	place    place
 	backoff  backoff
 
@@ -78,6 +79,7 @@ func (f *follower) connect(ctx context.Context) error {
 	watchdog := newWatchdog()
 	defer watchdog.stop()
 	conn, err := dial(ctx, f.address(f.place.from()), &websocket.DialOptions{
+		HTTPClient:   f.http,
 		Subprotocols: []string{wire.ProtocolV1},
 		HTTPHeader:   f.header(),
 		// Heartbeats are the only life sign of an idle server.

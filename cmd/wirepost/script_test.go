@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait of a script. Nothing waits that long unless it is
+// broken.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"wirepost": main})
+}
+
+// TestScripts runs the stories in testdata/script with the real main. Besides
+// testscript's own commands they use:
+//
+//	start NAME ARGS…              runs wirepost in the background
+//	await NAME stdout|stderr RE   waits for a line; a group of RE becomes $NAME
+//	signal NAME INT|TERM|KILL
+//	finish NAME STATUS            waits for its end; stdout and stderr see its output
+//	http STATUS METHOD URL [BODY] [HEADER: VALUE]…
+//	stuck URL                     a WebSocket client that does not read
+//	status N PROGRAM ARGS…        like exec, but the exit status must be N
+//	tokenenv FILE                 WIREPOST_TOKEN is what the file says
+//	port URL                      $port is the URL's port
+//	damage DIR                    spoils a store
+//	certificate                   makes cert.pem and key.pem for 127.0.0.1
+func TestScripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("processes get no signals there")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			j := &jobs{byName: map[string]*job{}}
+			e.Values["jobs"] = j
+			// With -race a process otherwise sleeps for a second before it ends.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
+			e.Defer(j.end)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "await": await, "signal": sendSignal, "finish": finish,
+			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
+			"port": setPort, "damage": damage, "certificate": certificate,
+		},
+	})
+}
+
+// jobs are a script's processes in the background.
+type jobs struct{ byName map[string]*job }
+
+type job struct {
+	cmd            *exec.Cmd
+	stdout, stderr output
+	ended          chan struct{}
+}
+
+func (j *jobs) end() {
+	for _, job := range j.byName {
+		job.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-job.ended
+	}
+}
+
+func jobOf(ts *testscript.TestScript, name string) *job {
+	j := ts.Value("jobs").(*jobs).byName[name]
+	if j == nil {
+		ts.Fatalf("nothing was started as %s", name)
+	}
+	return j
+}
+
+// output is what a process wrote so far.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{} // closed by the next write; nil: nobody waits
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) read() (text string, more <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.more == nil {
+		o.more = make(chan struct{})
+	}
+	return o.text.String(), o.more
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME ARGS…")
+	}
+	path, err := lookPath(ts, "wirepost")
+	ts.Check(err)
+	j := &job{cmd: exec.Command(path, args[1:]...), ended: make(chan struct{})}
+	j.cmd.Dir = ts.MkAbs(".")
+	j.cmd.Stdout, j.cmd.Stderr = &j.stdout, &j.stderr
+	for _, name := range []string{
+		"PATH", "TMPDIR", "HOME", "SystemRoot", "SSL_CERT_FILE", "GOCOVERDIR", "GORACE",
+		"WIREPOST_API_KEY", "WIREPOST_TOKEN_SECRET", "WIREPOST_SERVER", "WIREPOST_TOKEN",
+	} {
+		if value := ts.Getenv(name); value != "" {
+			j.cmd.Env = append(j.cmd.Env, name+"="+value)
+		}
+	}
+	ts.Check(j.cmd.Start())
+	go func() {
+		j.cmd.Wait() //nolint:errcheck // ProcessState tells
+		close(j.ended)
+	}()
+	all := ts.Value("jobs").(*jobs)
+	if all.byName[args[0]] != nil {
+		<-all.byName[args[0]].ended // a second life under the same name
+	}
+	all.byName[args[0]] = j
+}
+
+func lookPath(ts *testscript.TestScript, name string) (string, error) {
+	for _, dir := range strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator)) {
+		if path, err := exec.LookPath(dir + string(os.PathSeparator) + name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not in PATH", name)
+}
+
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: await NAME stdout|stderr REGEXP")
+	}
+	j, re := jobOf(ts, args[0]), regexp.MustCompile("(?m)"+args[2])
+	out := &j.stdout
+	if args[1] == "stderr" {
+		out = &j.stderr
+	}
+	timeout := time.After(patience)
+	for ended := false; ; {
+		text, more := out.read()
+		if m := re.FindStringSubmatch(text); m != nil {
+			if len(m) > 1 {
+				ts.Setenv(args[0], m[1])
+			}
+			return
+		}
+		if ended {
+			ts.Fatalf("%s ended (%s) without %s on %s:\n%s%s", args[0], j.cmd.ProcessState, args[2], args[1], j.stdout.text.String(), j.stderr.text.String())
+		}
+		select {
+		case <-more:
+		case <-j.ended:
+			ended = true
+		case <-timeout:
+			ts.Fatalf("%s did not write %s to %s:\n%s", args[0], args[2], args[1], text)
+		}
+	}
+}
+
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
+	}
+	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}[args[1]]
+	if !ok {
+		ts.Fatalf("no signal %s", args[1])
+	}
+	ts.Check(jobOf(ts, args[0]).cmd.Process.Signal(s))
+}
+
+func finish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: finish NAME STATUS")
+	}
+	j := jobOf(ts, args[0])
+	select {
+	case <-j.ended:
+	case <-time.After(patience):
+		ts.Fatalf("%s did not end:\n%s%s", args[0], j.stdout.text.String(), j.stderr.text.String())
+	}
+	stdout, _ := j.stdout.read()
+	stderr, _ := j.stderr.read()
+	io.WriteString(ts.Stdout(), stdout)
+	io.WriteString(ts.Stderr(), stderr)
+	if got := fmt.Sprint(j.cmd.ProcessState.ExitCode()); got != args[1] {
+		ts.Fatalf("%s ended with %s, want %s:\n%s%s", args[0], j.cmd.ProcessState, args[1], stdout, stderr)
+	}
+}
