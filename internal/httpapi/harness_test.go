@@ -75,14 +75,20 @@ func newSite(t testing.TB, change ...func(*wirepost.Options)) *site {
 // serveHandler serves the API, and ws at /ws if there is one.
 func serveHandler(t testing.TB, api, ws http.Handler) *site {
 	t.Helper()
-	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveOn(t, httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ws" {
 			ws.ServeHTTP(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)
-	}))
+	})))
+}
+
+func serveOn(t testing.TB, hs *httptest.Server) *site {
 	t.Cleanup(hs.Close)
+	if hs.TLS != nil { // with HTTP/2
+		return &site{t: t, hs: hs, url: hs.URL, client: hs.Client(), spec: loadSpec(t)}
+	}
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &site{t: t, hs: hs, url: hs.URL, client: &http.Client{Transport: transport}, spec: loadSpec(t)}
@@ -93,6 +99,7 @@ type answer struct {
 	t      testing.TB
 	what   string
 	status int
+	proto  int
 	header http.Header
 	body   []byte
 }
@@ -110,7 +117,7 @@ func (s *site) do(method, path, body string, headers ...string) answer {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
-	a := answer{t: s.t, what: method + " " + path, status: resp.StatusCode, header: resp.Header}
+	a := answer{t: s.t, what: method + " " + path, status: resp.StatusCode, proto: resp.ProtoMajor, header: resp.Header}
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -48,10 +48,8 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 		if err := rc.EnableFullDuplex(); err != nil {
 			return err
 		}
-		if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
-			w.WriteHeader(http.StatusContinue) // no body would come before it
-		}
 	}
+	expectContinue(w, r)
 	// A stream may take longer than any timeout of the server.
 	rc.SetReadDeadline(time.Time{})                //nolint:errcheck // then there was none
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
@@ -75,6 +73,18 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	}
 	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // then there was none
 	return nil
+}
+
+// expectContinue sends the 100 that a client may wait for before it sends its
+// body (RFC 9110 §10.1.1). It would come too late with the first read.
+func expectContinue(w http.ResponseWriter, r *request) {
+	switch {
+	case !strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case r.ProtoMajor == 1:
+		w.WriteHeader(http.StatusContinue)
+	default:
+		r.Body.Read(nil) //nolint:errcheck // net/http sends it here alone; errors come again
+	}
 }
 
 // bulk is one bulk push under way.

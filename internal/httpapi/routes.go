@@ -98,9 +98,10 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	return m.handle(a, w, req)
 }
 
-// fail answers with an error. What the client is not told goes to the log.
+// fail answers with an error. What the client is not told goes to the log, unless
+// it is only that the client went away.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if e := wirepost.AsError(err); e.Code == wirepost.Internal {
+	if e := wirepost.AsError(err); e.Code == wirepost.Internal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	wirepost.WriteError(w, err)
