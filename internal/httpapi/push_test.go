@@ -177,4 +177,3 @@ func TestNames(t *testing.T) {
 		s.do("DELETE", "/v1/channels/"+path, "").is(204)
 	}
 }
-
