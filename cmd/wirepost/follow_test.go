@@ -232,7 +232,7 @@ func TestFollowCutsADeadConnection(t *testing.T) {
 				time.Sleep(50 * time.Second)
 				began = time.Now()
 				go p.conn.Ping(t.Context()) //nolint:errcheck // it ends with the connection
-				p.conn.Read(t.Context()) //nolint:errcheck // until the follower gives up
+				p.conn.Read(t.Context())    //nolint:errcheck // until the follower gives up
 			},
 			func(t *testing.T, _ *peer) {
 				if waited := time.Since(began); waited < time.Minute || waited > time.Minute+firstWait {

@@ -1,0 +1,62 @@
+# make test is what CI runs. Go is all that is needed; the tools are pinned in
+# go.mod.
+
+GO       ?= go
+FUZZTIME ?= 30s
+COUNT    ?= 6
+
+.PHONY: all fmt lint vuln test check race fuzz bench generate build clean
+
+all: fmt lint test
+
+fmt:
+	$(GO) tool gofumpt -w .
+
+lint:
+	@unformatted=$$($(GO) tool gofumpt -l .) && test -z "$$unformatted" || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# Apart from lint, because it asks a server.
+vuln:
+	$(GO) tool govulncheck ./...
+
+test: check
+	$(GO) test ./...
+	@$(MAKE) --no-print-directory race
+
+# Everything builds without C, and for the systems that the tests do not run on.
+check:
+	CGO_ENABLED=0 $(GO) build ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+# The race detector needs a C compiler; where there is none, that is said.
+race:
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+		echo "$(GO) test -race ./..."; $(GO) test -race ./...; \
+	else \
+		echo "race: skipped, there is no C compiler"; \
+	fi
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+# Keep bench.txt of two versions, and compare them with: go tool benchstat old new
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bench.txt
+
+generate:
+	$(GO) generate ./...
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/wirepost ./cmd/wirepost
+
+clean:
+	rm -rf bin bench.txt coverage.out
