@@ -1,10 +1,13 @@
 package wirepost_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -104,6 +107,114 @@ func TestRoutesDocumented(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/http-api.md has headings for\n%s\nthe API has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestCommandDocumented holds docs/configuration.md against the command itself.
+func TestCommandDocumented(t *testing.T) {
+	t.Parallel()
+	command := filepath.Join(t.TempDir(), "wirepost")
+	if out, err := exec.Command("go", "build", "-o", command, "./cmd/wirepost").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	t.Run("flags", func(t *testing.T) { testFlagsDocumented(t, command) })
+	t.Run("example", func(t *testing.T) { testExampleStarts(t, command) })
+}
+
+// testFlagsDocumented compares the flags of each command, and their defaults, with
+// the tables.
+func testFlagsDocumented(t *testing.T, command string) {
+	documented := map[string]string{} // flag to default
+	flag := regexp.MustCompile("`--([a-z-]+)`")
+	for line := range strings.Lines(readDoc(t, "docs/configuration.md")) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 5 || !strings.Contains(cells[1], "`--") {
+			continue
+		}
+		for _, m := range flag.FindAllStringSubmatch(cells[1], -1) {
+			documented[m[1]] = strings.Trim(cells[2], " `")
+		}
+	}
+	known := map[string]bool{"help": true, "version": true}
+	for _, name := range []string{"dev", "serve", "push", "listen", "token", "echo"} {
+		for flag, value := range helpOf(t, command, name) {
+			if known[flag] = true; flag == "help" || flag == "version" {
+				continue
+			}
+			said, ok := documented[flag]
+			switch {
+			case !ok:
+				t.Errorf("docs/configuration.md lacks --%s of wirepost %s", flag, name)
+			case value != "" && said != value && !strings.Contains(value, " "):
+				t.Errorf("docs/configuration.md says that the default of --%s is %q, wirepost %s says %q", flag, said, name, value)
+			}
+		}
+	}
+	for flag := range documented {
+		if !known[flag] {
+			t.Errorf("docs/configuration.md describes --%s, which no command has", flag)
+		}
+	}
+}
+
+// helpOf are the flags that a command's help names, with their defaults where it
+// tells them.
+func helpOf(t *testing.T, command, name string) map[string]string {
+	t.Helper()
+	help, err := exec.Command(command, name, "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(help), "\nFlags:\n")
+	if !found {
+		t.Fatalf("wirepost %s --help lists no flags:\n%s", name, help)
+	}
+	flags := map[string]string{}
+	text := strings.Join(strings.Fields(list), " ")
+	flag := regexp.MustCompile(`(?:^| )--(?:\[no-\])?([a-z-]+)`)
+	value := regexp.MustCompile(`\(default:? ([^)]+)\)`)
+	starts := flag.FindAllStringSubmatchIndex(text, -1)
+	for i, at := range starts {
+		end := len(text)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		flags[text[at[2]:at[3]]] = ""
+		if m := value.FindStringSubmatch(text[at[0]:end]); m != nil {
+			flags[text[at[2]:at[3]]] = m[1]
+		}
+	}
+	return flags
+}
+
+// testExampleStarts starts a server with the file that the document shows.
+func testExampleStarts(t *testing.T, command string) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "wirepost.yml")
+	if err := os.WriteFile(file, []byte(fenced(t, "docs/configuration.md", "yaml")[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(command, "serve", "--config", file, "--listen", "127.0.0.1:0")
+	server.Dir = dir
+	server.Stderr = os.Stderr
+	server.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WIREPOST_") })
+	server.Env = append(server.Env, "WIREPOST_LOG_LEVEL=warn")
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first, err := bufio.NewReader(out).ReadString('\n')
+	if !strings.HasPrefix(first, "listening http://127.0.0.1:") {
+		t.Errorf("its first line is %q (%v)", first, err)
+	}
+	if err := server.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	if err := server.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
