@@ -1,8 +1,6 @@
 package pebble
 
 import (
-	"fmt"
-
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
@@ -142,19 +140,12 @@ func (c *commit) spill() error {
 	return nil
 }
 
-// apply writes a batch. Pebble tells a failed write to its Logger's Fatalf and
-// then says that all is well, or panics; see fault.
-func (e *Engine) apply(b *pdb.Batch, sync bool) (err error) {
+// apply writes a batch. Pebble says that all is well also when a write failed; see
+// freezing.
+func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 	if err := e.fault.get(); err != nil {
 		return err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			e.fault.stuck.Store(true)
-			e.fault.set(fmt.Errorf("%v", p))
-			err = e.fault.get()
-		}
-	}()
 	how := pdb.NoSync
 	if sync {
 		how = pdb.Sync

@@ -63,15 +63,17 @@ type channel struct {
 	staged *staged // the committer's; nil: not touched by this commit
 }
 
-// fault is a failure after which nothing may be written. Its zero value is none.
+// fault is a failure after which nothing may be written; at first there is none.
 type fault struct {
 	err atomic.Pointer[error]
-	// stuck says that Pebble panicked in a commit: it holds locks that its Close
-	// would wait for.
-	stuck atomic.Bool
+	log *slog.Logger
 }
 
-func (f *fault) set(err error) { f.err.CompareAndSwap(nil, &err) }
+func (f *fault) set(err error) {
+	if f.err.CompareAndSwap(nil, &err) {
+		f.log.Error("storage failed: writes are refused until a restart", "error", err)
+	}
+}
 
 // get answers an error that wraps engine.ErrUnavailable, or nil.
 func (f *fault) get() error {
@@ -123,14 +125,6 @@ func (e *Engine) release() (err error) {
 	defer func() {
 		if e := e.lock.Close(); err == nil {
 			err = e
-		}
-	}()
-	if e.fault.stuck.Load() {
-		return nil // it leaks until the process ends, which a fault asks for anyway
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("close the store: %v", p)
 		}
 	}()
 	if err := e.db.Close(); err != nil && e.fault.get() == nil {

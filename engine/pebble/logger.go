@@ -1,20 +1,25 @@
 package pebble
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
 )
 
 // logger hands Pebble's log to slog. Pebble calls Fatalf after a failure that it
-// cannot go on from, and does go on when that returns: so Fatalf marks the engine,
-// which then never acknowledges a write again.
+// cannot go on from, and does go on when that returns: so Fatalf marks the engine
+// as failed.
 type logger struct {
 	log   *slog.Logger
 	fault *fault
 }
 
 func (l logger) Infof(format string, args ...any) {
-	if l.log.Enabled(nil, slog.LevelDebug) { //nolint:staticcheck // handlers take a nil context
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
 		l.log.Debug("pebble: " + fmt.Sprintf(format, args...))
 	}
 }
@@ -24,7 +29,38 @@ func (l logger) Errorf(format string, args ...any) {
 }
 
 func (l logger) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	l.fault.set(err)
-	l.log.Error("storage failed: writes are refused until a restart", "error", err)
+	l.fault.set(fmt.Errorf(format, args...))
+}
+
+// background is what Pebble tells of its flushes and compactions. It tries one
+// that failed again and again, at once.
+type background struct {
+	log   *slog.Logger
+	flush atomic.Pointer[error] // of the last flush; nil: it went well
+	next  atomic.Int64          // when the next error may be logged
+}
+
+// emptyTable is the error of a flush that had nothing to write. It is no failure,
+// and Pebble does not export it.
+const emptyTable = "pebble: empty table"
+
+func (b *background) listener() *pdb.EventListener {
+	return &pdb.EventListener{
+		BackgroundError: b.failed,
+		FlushEnd: func(i pdb.FlushInfo) {
+			if i.Err == nil || i.Err.Error() == emptyTable {
+				b.flush.Store(nil)
+			} else {
+				b.flush.Store(&i.Err)
+			}
+		},
+		DiskSlow: func(i pdb.DiskSlowInfo) { b.log.Warn("pebble: the disk is slow", "info", i.String()) },
+	}
+}
+
+func (b *background) failed(err error) {
+	now, next := time.Now(), b.next.Load()
+	if now.UnixNano() >= next && b.next.CompareAndSwap(next, now.Add(10*time.Second).UnixNano()) {
+		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", err)
+	}
 }

@@ -104,8 +104,8 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: new(fault),
-		space:     space{fs: o.FS, dir: dir, reserve: o.MinFree},
+		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: &fault{log: o.Logger},
+		space:     space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}},
 		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
 	}
 	e.mu.channels.init(o.Channels)
@@ -115,6 +115,9 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.work = sync.NewCond(&e.mu)
 	if e.db, err = openStore(dir, e.tune(o)); err != nil {
 		return nil, err
+	}
+	if err := e.fault.err.Load(); err != nil {
+		return nil, errors.Join(*err, e.db.Close())
 	}
 	go e.commits()
 	go e.sweeps(o.SweepEvery)
@@ -138,9 +141,10 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:     o.FS,
-		Lock:   e.lock,
-		Logger: logger{o.Logger, e.fault},
+		FS:            freezing{o.FS, e.fault},
+		Lock:          e.lock,
+		Logger:        logger{o.Logger, e.fault},
+		EventListener: e.space.background.listener(),
 		// Pebble takes the memtables out of the cache.
 		Cache:                       pdb.NewCache(o.CacheBytes + 3*int64(o.MemTableBytes)),
 		FormatMajorVersion:          pdb.FormatNewest,

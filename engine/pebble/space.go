@@ -15,12 +15,14 @@ const (
 	spaceMillis = 1000
 )
 
-// space keeps writes off a disk that is nearly full: a failed write would stop the
-// engine, a refused one stops nothing. It belongs to the committer.
+// space keeps writes off a disk that is nearly full, or that memtables cannot be
+// flushed to: a failed write would stop the engine, a refused one stops nothing.
+// It belongs to the committer.
 type space struct {
-	fs      vfs.FS
-	dir     string
-	reserve uint64
+	fs         vfs.FS
+	dir        string
+	reserve    uint64
+	background *background
 
 	asked   int64 // when
 	written int   // since then
@@ -29,6 +31,9 @@ type space struct {
 
 // check answers an error that wraps engine.ErrUnavailable when the space is short.
 func (s *space) check(now int64, size int) error {
+	if err := s.background.flush.Load(); err != nil {
+		return fmt.Errorf("%w: memtables cannot be flushed: %w", engine.ErrUnavailable, *err)
+	}
 	s.written += size
 	if s.short == nil && s.written < spaceBytes && now-s.asked < spaceMillis && now >= s.asked {
 		return nil
