@@ -39,6 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	served := a.serve()
 	announce(a.Out, &a.Config, a.URL())
+	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch())
 	select {
 	case err := <-served:
 		return err
@@ -63,8 +64,9 @@ func (a *App) serve() <-chan error {
 	return served
 }
 
-// open gets everything that can fail ready, the listener last: who can connect
-// gets an answer.
+// open gets everything ready that can fail. The address is taken before the store
+// is opened, so that a second server by mistake leaves no store behind; who
+// connects meanwhile waits until serve.
 func (a *App) open() error {
 	o, err := a.Config.options(a.Log)
 	if err != nil {
@@ -74,15 +76,15 @@ func (a *App) open() error {
 	if err != nil {
 		return err
 	}
+	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
+		return wordListenError(a.Config.Listen, err)
+	}
 	if a.engine, err = openEngine(&a.Config, a.Log); err != nil {
 		return err
 	}
 	o.Engine = a.engine
 	if a.server, err = wirepost.New(o); err != nil {
 		return err
-	}
-	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
-		return wordListenError(a.Config.Listen, err)
 	}
 	a.draining = make(chan struct{})
 	a.http = &http.Server{
@@ -100,6 +102,9 @@ func (a *App) open() error {
 // warn logs settings that do less than their names say.
 func (a *App) warn() {
 	c := &a.Config
+	if c.Console && !c.Dev {
+		a.Log.Warn("console has no effect yet: this version has none")
+	}
 	if c.Compress {
 		a.Log.Warn("compress has no effect yet: this version does not offer permessage-deflate")
 	}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// testApp is an App in dev mode with nothing on the disk. The channel gets what
+// Run returns; the string is the address.
+func testApp(t *testing.T, ctx context.Context, change func(*Config)) (*App, string, <-chan error) {
+	t.Helper()
+	r, w := io.Pipe()
+	t.Cleanup(func() { r.Close() })
+	c := Config{common: common{
+		Listen: "127.0.0.1:0", Engine: engineMemory, Drain: duration(5 * time.Second), MaxMessage: 1 << 10,
+	}, Dev: true, Echo: true}
+	change(&c)
+	app := &App{Config: c, Out: w, Log: slog.New(slog.DiscardHandler)}
+	done := make(chan error, 1)
+	go func() { done <- app.Run(ctx) }()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if address, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
+			go io.Copy(io.Discard, r) //nolint:errcheck // what else it says
+			return app, address, done
+		}
+	}
+	t.Fatal("no line with the address")
+	return nil, "", nil
+}
+
+func TestAppLeavesNothingBehind(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	ctx, cancel := context.WithCancel(t.Context())
+	app, address, done := testApp(t, ctx, func(*Config) {})
+	client := &http.Client{}
+	response, err := client.Post(address+"/v1/push/user:42", "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusAccepted {
+		t.Errorf("push: %s", response.Status)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if err := app.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	client.CloseIdleConnections()
+	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("io.Copy"))
+}
+
+func TestAppEndsWithItsListener(t *testing.T) {
+	app, _, done := testApp(t, t.Context(), func(*Config) {})
+	app.listener.Close()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestAppURL(t *testing.T) {
+	for listen, want := range map[address]string{
+		"127.0.0.1:0": "http://127.0.0.1:", "localhost:0": "http://127.0.0.1:", ":0": "http://0.0.0.0:", "0.0.0.0:0": "http://0.0.0.0:",
+	} {
+		l, err := net.Listen("tcp4", string(listen))
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := &App{Config: Config{common: common{Listen: listen}}, listener: l}
+		if got := app.URL(); !strings.HasPrefix(got, want) || strings.HasSuffix(got, ":0") {
+			t.Errorf("%s: %s, want %s…", listen, got, want)
+		}
+		l.Close()
+	}
+}
+
+func TestPagePolicy(t *testing.T) {
+	if p := contentPolicy("127.0.0.1:8080"); !strings.Contains(p, "connect-src 'self' ws://127.0.0.1:8080;") {
+		t.Error(p)
+	}
+	if p := contentPolicy("x; script-src *"); strings.Contains(p, "*") {
+		t.Errorf("a host got into the policy: %s", p)
+	}
+}
