@@ -132,12 +132,10 @@ func (c *commit) write(sync bool) error {
 // published, and the fsync at the end of the commit covers it. It is for what is
 // rare.
 func (c *commit) spill() error {
-	if err := c.write(false); err != nil {
-		return err
-	}
+	err := c.write(false)
 	c.spilled = true
 	c.batch = c.e.db.NewBatch()
-	return nil
+	return err
 }
 
 // apply writes a batch. Pebble says that all is well also when a write failed; see
