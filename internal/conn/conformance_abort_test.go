@@ -137,6 +137,22 @@ func testLoopClose(e *env) {
 	}
 }
 
+// testAttachWhileClosing: a connection that Attach has taken is told its end, even
+// if the loop's came first.
+func testAttachWhileClosing(e *env) {
+	server, client := e.pair(e)
+	defer client.Close()
+	r := newRecorder(e)
+	e.on(func() {
+		e.loop.abortAll()
+		e.loop.attach(e.loop.newSocket(server), textFrame("early"), r.attach)
+		if r.Conn.RemoteAddr() == nil {
+			e.Error("no address")
+		}
+	})
+	r.expect(`closed 1001 "" local`)
+}
+
 // testStress talks on many connections at a time and ends them in many ways.
 func testStress(e *env) {
 	const conns = 24

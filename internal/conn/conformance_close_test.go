@@ -162,11 +162,12 @@ func testWeCloseOddCodes(e *env) {
 		c.expectEOF()
 		r.expect(fmt.Sprintf("closed %d %q local", code, long))
 	}
+	// 123 bytes are left for the reason, which ends in the middle of a character.
 	r, c := e.attach()
-	e.on(func() { r.Conn.Close(1000, long) })
-	c.expect(OpClose, "\x03\xE8"+strings.Repeat("€", 41))
+	e.on(func() { r.Conn.Close(1000, "x"+long) })
+	c.expect(OpClose, "\x03\xE8x"+strings.Repeat("€", 40))
 	c.send(closeFrame(1000, ""))
-	r.expect(fmt.Sprintf("closed 1000 %q local", long))
+	r.expect(fmt.Sprintf("closed 1000 %q local", "x"+long))
 }
 
 // testPongBehindClose: a pong acknowledges what was sent before the close frame.
@@ -200,7 +201,7 @@ func testCloseUnanswered(e *env) {
 // testCloseUnread: so is a peer that does not even read, whoever closed.
 func testCloseUnread(e *env) {
 	e.shortClose()
-	r, c := e.attach()
+	r, _ := e.attach()
 	e.on(func() {
 		r.Conn.Write(e.fill())
 		r.Conn.Close(1000, "")
@@ -208,7 +209,7 @@ func testCloseUnread(e *env) {
 	r.expect(`closed 1000 "" local`)
 	r.isError(ErrCloseTimeout)
 
-	r, c = e.attach()
+	r, c := e.attach()
 	e.on(func() { r.Conn.Write(e.fill()) })
 	c.send(closeFrame(1001, ""))
 	r.expect(`closed 1001 "" peer`)
@@ -219,6 +220,26 @@ func testCloseAndPeerVanishes(e *env) {
 	e.on(func() { r.Conn.Close(1000, "") })
 	c.expectClose(1000)
 	c.Close()
+	r.expect(`closed 1000 "" local`)
+	r.someError()
+}
+
+// testHalfClosed: a peer that only says that it will send nothing more still gets
+// what was written, and the close frame.
+func testHalfClosed(e *env) {
+	r, c := e.attach()
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	e.on(func() {
+		r.Conn.Write(e.fill())
+		r.Conn.Close(1000, "")
+	})
+	half.CloseWrite()
+	c.frame()
+	c.expectClose(1000)
+	c.expectEOF()
 	r.expect(`closed 1000 "" local`)
 	r.someError()
 }

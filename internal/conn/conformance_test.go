@@ -44,6 +44,7 @@ var conformance = []struct {
 	{"CloseUnanswered", Config{}, testCloseUnanswered},
 	{"CloseUnread", Config{}, testCloseUnread},
 	{"CloseAndPeerVanishes", Config{}, testCloseAndPeerVanishes},
+	{"HalfClosed", Config{}, testHalfClosed},
 	{"BothClose", Config{}, testBothClose},
 	{"Violations", Config{MaxMessage: testMax}, testViolations},
 	{"ViolationWhileClosing", Config{}, testViolationWhileClosing},
@@ -56,6 +57,7 @@ var conformance = []struct {
 	{"AbortWhileClosing", Config{}, testAbortWhileClosing},
 	{"AbortInFlush", Config{}, testAbortInFlush},
 	{"LoopClose", Config{}, testLoopClose},
+	{"AttachWhileClosing", Config{}, testAttachWhileClosing},
 	{"Stress", Config{}, testStress},
 }
 

@@ -105,7 +105,7 @@ func (l *Loop) Post(t Task) bool {
 func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error {
 	// The caller's buffer is not ours to keep, nor to unmask in.
 	early = slices.Clone(early)
-	sock := newStream(l, nc)
+	sock := l.newSocket(nc)
 	l.mu.Lock()
 	refusing := l.mu.refusing
 	l.mu.Unlock()
