@@ -69,7 +69,8 @@ func (s *stream) writeVectors() error {
 }
 
 // writeJoined makes few writes of many frames where a vector is none: over TLS each
-// write is a record and a system call.
+// write is a record and a system call. While the peer does not read, this holds a
+// buffer, as crypto/tls does itself.
 func (s *stream) writeJoined() error {
 	batch := s.send.batch
 	if len(batch) == 1 {

@@ -132,11 +132,12 @@ func (w *wheel) fire() (fired bool) {
 	return fired
 }
 
-// Arm has t's owner told after d, by the loop's clock; an earlier schedule is
-// replaced. On the loop.
+// Arm has t's owner told when d is over, counted from Now; an earlier schedule is
+// replaced. More than three years is three years. On the loop.
 func (l *Loop) Arm(t *Timer, d time.Duration) {
-	ticks := (max(d, 0) + l.now.Sub(l.start) + tick - 1) / tick
-	l.wheel.arm(t, uint32(min(ticks, time.Duration(l.wheel.now)+maxTicks)))
+	d = min(max(d, 0), maxTicks*tick)
+	due := (l.now.Sub(l.start) + d + tick - 1) / tick
+	l.wheel.arm(t, uint32(due))
 }
 
 // Disarm takes t's schedule back, if it has one. On the loop.

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -52,6 +53,8 @@ func TestTimerPunctual(t *testing.T) {
 			25 * time.Second, 51 * time.Second, 51200 * time.Millisecond, 52 * time.Second,
 			3 * time.Minute, time.Hour, 30 * 24 * time.Hour,
 		}
+		never := newAlarm(l)
+		on(func() { l.Arm(&never.Timer, math.MaxInt64) })
 		var alarms []*alarm
 		var armed time.Duration
 		on(func() {
@@ -72,6 +75,10 @@ func TestTimerPunctual(t *testing.T) {
 					t.Errorf("%v: fired %v late", waits[i], late)
 				}
 			}
+			if len(never.fired) > 0 {
+				t.Error("the end of time has come")
+			}
+			l.Disarm(&never.Timer)
 			if l.wheel.armed != 0 || l.wheel.used != [wheelSize / 64]uint64{} {
 				t.Error("the wheel is not empty")
 			}
