@@ -15,6 +15,8 @@ import (
 var (
 	// ErrUnavailable says that the engine cannot take writes now (disk full, a
 	// failed disk, shutting down). Nothing of the call was stored; reads go on.
+	// Only of the very write that failed nobody knows: it may turn up after a
+	// restart, as what was under way in a crash may.
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
@@ -130,7 +132,7 @@ type Result struct {
 	Time      int64 // ms since the epoch
 	ID        string
 	Duplicate bool
-	Err       error // of this entry alone: ErrNotFound of a revocation
+	Err       error // of this entry alone: ErrNotFound of a revocation, or what it needed cannot be read
 }
 
 // Page is what Read found.

@@ -21,6 +21,13 @@ import (
 // makes, instead of a few.
 const RoundsVar = "WIREPOST_MODEL_ROUNDS"
 
+// Reopener is an engine that can be closed and opened again with what it stores.
+// The model test does so now and then.
+type Reopener interface {
+	engine.Engine
+	Reopen() error
+}
+
 // testModel does random things to an engine and to the model, and compares what
 // they answer. A run is told by its number.
 func testModel(t *testing.T, make New) {
@@ -79,7 +86,11 @@ func (s *session) act() {
 		}))
 	case n < 81:
 		s.clock.Advance(7 * time.Hour)
-	case n < 83:
+	case n < 82:
+		if r, ok := s.e.(Reopener); ok {
+			s.equal("reopen", r.Reopen(), nil)
+		}
+	case n < 84:
 		channel := s.channel()
 		through := s.near(s.model.log(channel).head)
 		s.model.trim(channel, through)

@@ -27,11 +27,40 @@ func TestMain(m *testing.M) {
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func(t *testing.T, now func() time.Time) engine.Engine {
-		e, err := pebble.Open("store", pebble.Options{FS: vfs.NewMem(), Now: now, Logger: quiet, MemTableBytes: 1 << 20, SweepEvery: time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	})
+	for name, o := range map[string]pebble.Options{
+		"swept":    {SweepEvery: time.Millisecond},
+		"unswept":  {SweepEvery: time.Hour},
+		"uncached": {SweepEvery: time.Millisecond, Channels: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Logger, o.MemTableBytes = quiet, 256<<10
+			enginetest.Run(t, func(t *testing.T, now func() time.Time) engine.Engine {
+				o := o
+				o.FS, o.Now = vfs.NewMem(), now
+				e, err := pebble.Open("store", o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return &reopened{e, o}
+			})
+		})
+	}
+}
+
+// reopened is an engine that can be opened again.
+type reopened struct {
+	*pebble.Engine
+	options pebble.Options
+}
+
+func (r *reopened) Reopen() error {
+	if err := r.Close(); err != nil {
+		return err
+	}
+	e, err := pebble.Open("store", r.options)
+	if err == nil {
+		r.Engine = e
+	}
+	return err
 }
