@@ -1,10 +1,5 @@
 package conn
 
-import "net"
-
-// newSocket chooses the transport of a connection.
-func (l *Loop) newSocket(nc net.Conn) socket { return newStream(l, nc) }
-
 // attached is an endpoint's place among those of its loop.
 type attached struct {
 	nextOf, prevOf *endpoint

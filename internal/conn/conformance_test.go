@@ -63,12 +63,16 @@ var conformance = []struct {
 
 // runConformance runs the suite over one kind of connection. With fake, time is
 // synctest's, so the pair must live in memory.
-func runConformance(t *testing.T, pair pairFunc, fake bool) {
+func runConformance(t *testing.T, pair pairFunc, fake, portable bool) {
 	for _, c := range conformance {
+		c.cfg.Portable = portable
 		t.Run(c.name, func(t *testing.T) { inEnv(t, pair, fake, c.cfg, c.test) })
 	}
 }
 
-func TestPipe(t *testing.T) { t.Parallel(); runConformance(t, pipePair, true) }
-func TestTCP(t *testing.T)  { t.Parallel(); runConformance(t, tcpPair, false) }
-func TestTLS(t *testing.T)  { t.Parallel(); runConformance(t, tlsPair, false) }
+func TestPipe(t *testing.T) { t.Parallel(); runConformance(t, pipePair, true, false) }
+func TestTCP(t *testing.T)  { t.Parallel(); runConformance(t, tcpPair, false, false) }
+func TestTLS(t *testing.T)  { t.Parallel(); runConformance(t, tlsPair, false, false) }
+
+// TestPortableTCP is what TestTCP is where there are no event-driven sockets.
+func TestPortableTCP(t *testing.T) { t.Parallel(); runConformance(t, tcpPair, false, true) }

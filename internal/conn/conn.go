@@ -14,10 +14,7 @@
 // messages of them; close.go is the closing handshake.
 package conn
 
-import (
-	"net"
-	"time"
-)
+import "time"
 
 // Handler is told what happens on one connection. All calls come from the
 // connection's loop, one at a time and never from inside a method of Conn that
@@ -80,5 +77,4 @@ type Conn interface {
 	// LastRead is when bytes last came from the peer, by the loop's clock; before
 	// that, when the connection was attached.
 	LastRead() time.Time
-	RemoteAddr() net.Addr
 }

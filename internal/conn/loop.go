@@ -13,6 +13,9 @@ type Config struct {
 	// is refused by its header (1009), before memory is taken for it. 0 means
 	// 64 KiB.
 	MaxMessage int
+	// Portable serves plain TCP as any other connection, without the event-driven
+	// sockets of this system.
+	Portable bool
 	// Flush is called at the end of each turn of the loop that did something.
 	Flush func()
 }
@@ -63,7 +66,7 @@ type Loop struct {
 type turnEnder interface{ turnEnds() }
 
 // NewLoop starts a loop. It runs until Close.
-func NewLoop(cfg Config) *Loop { return newLoop(cfg, newSignal()) }
+func NewLoop(cfg Config) *Loop { return newLoop(cfg, newPoller()) }
 
 func newLoop(cfg Config, p poller) *Loop {
 	if cfg.MaxMessage == 0 {
@@ -105,11 +108,18 @@ func (l *Loop) Post(t Task) bool {
 func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error {
 	// The caller's buffer is not ours to keep, nor to unmask in.
 	early = slices.Clone(early)
-	sock := l.newSocket(nc)
 	l.mu.Lock()
 	refusing := l.mu.refusing
 	l.mu.Unlock()
-	if refusing || !l.Post(Func(func() { l.attach(sock, early, h) })) {
+	if refusing {
+		return ErrLoopClosed
+	}
+	sock, err := l.newSocket(nc)
+	if err != nil {
+		return err
+	}
+	if !l.Post(Func(func() { l.attach(sock, early, h) })) {
+		sock.closeSocket(true)
 		return ErrLoopClosed
 	}
 	return nil
@@ -131,6 +141,7 @@ func (l *Loop) Close() {
 }
 
 func (l *Loop) run() {
+	defer l.poller.close()
 	for !l.done {
 		l.turn(l.idle())
 	}
@@ -157,7 +168,8 @@ func (l *Loop) turn(wait time.Duration) {
 		l.done = true
 		l.refusePosts()
 	}
-	did := l.runPosts()
+	did := l.poller.dispatch()
+	did = l.runPosts() || did
 	did = l.wheel.advance(l.ticks()) || did
 	did = l.tellEnded() || did
 	if did {
@@ -210,6 +222,13 @@ func (l *Loop) endTurn() {
 		s.turnEnds()
 	}
 	l.late = l.late[:0]
+}
+
+// pending says whether something was posted.
+func (l *Loop) pending() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.mu.posts) > 0
 }
 
 func (l *Loop) refusePosts() {

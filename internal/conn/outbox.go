@@ -1,5 +1,7 @@
 package conn
 
+import "slices"
+
 // outbox is what a connection has to send, in order: references to frames, never
 // copies. It holds no memory while there is nothing to send.
 type outbox struct {
@@ -39,6 +41,28 @@ func (o *outbox) take() [][]byte {
 	frames := o.frames
 	o.frames, o.pong = nil, 0
 	return frames
+}
+
+// consume takes out what the kernel has taken, frame by frame; of the last one
+// perhaps only a part. A pong of which a part is gone is no longer replaced.
+func (o *outbox) consume(l *Loop, bytes int) {
+	gone := 0
+	for gone < len(o.frames) && bytes >= len(o.frames[gone]) {
+		bytes -= len(o.frames[gone])
+		gone++
+	}
+	if gone == len(o.frames) {
+		l.giveList(o.take())
+		return
+	}
+	if bytes > 0 {
+		o.frames[gone] = o.frames[gone][bytes:]
+		if o.pong == gone+1 {
+			o.pong = 0
+		}
+	}
+	o.frames = slices.Delete(o.frames, 0, gone)
+	o.pong = max(0, o.pong-gone)
 }
 
 // drop forgets what was not sent.

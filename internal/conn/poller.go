@@ -9,6 +9,10 @@ type poller interface {
 	wait(d time.Duration)
 	// wake may be called from any goroutine, and never waits.
 	wake()
+	// dispatch hands what happened on sockets to them, and says whether anything
+	// had.
+	dispatch() bool
+	close()
 }
 
 // signal is the poller of a loop that has no sockets to watch.
@@ -48,3 +52,7 @@ func (s *signal) wake() {
 	default:
 	}
 }
+
+func (s *signal) dispatch() bool { return false }
+
+func (s *signal) close() {}

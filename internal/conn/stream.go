@@ -31,9 +31,6 @@ func (s *stream) spawn(f func()) {
 	go f()
 }
 
-// RemoteAddr implements Conn.
-func (s *stream) RemoteAddr() net.Addr { return s.nc.RemoteAddr() }
-
 func (s *stream) begin(early []byte) {
 	if len(early) > 0 {
 		s.received(early)

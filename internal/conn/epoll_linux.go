@@ -1,0 +1,155 @@
+package conn
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// epoll is where a loop with event-driven sockets waits: for them, for its timers
+// and for what is posted.
+//
+// The epoll descriptor is itself in the Go runtime's poller (nested epolls are
+// fine, see epoll(7)), so a waiting loop is a parked goroutine and holds no
+// thread, and collecting events is a system call that never blocks. Waking the
+// loop is done by the descriptor's read deadline: that readies the goroutine at
+// once, without any system call.
+type epoll struct {
+	// Static.
+	fd   int
+	file *os.File
+	raw  syscall.RawConn
+	// pending says whether something was posted.
+	pending func() bool
+
+	// sleeping is set while nobody has taken over to wake the loop.
+	sleeping atomic.Bool
+
+	// Owned by the loop.
+	sockets  []*eventSocket // by descriptor
+	events   [256]unix.EpollEvent
+	ready    int       // of events
+	deadline time.Time // what the descriptor's was last set to
+	stale    bool      // it has passed
+	collect  func(fd uintptr) bool
+	in       []byte // what sockets read into
+	vector   []unix.Iovec
+}
+
+func newEpoll(pending func() bool) (*epoll, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // so that os takes it as pollable
+		unix.Close(fd)
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	p := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll"), pending: pending, in: make([]byte, 64<<10)}
+	p.collect = func(uintptr) bool { p.poll(); return p.ready != 0 }
+	if p.raw, err = p.file.SyscallConn(); err == nil {
+		err = p.file.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		p.file.Close()
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return p, nil
+}
+
+// wait returns when a socket has an event, after d (never, if it is negative), or
+// when it was woken.
+func (p *epoll) wait(d time.Duration) {
+	p.ready = 0
+	if d != 0 {
+		p.arm(d)
+		p.sleeping.Store(true)
+		if !p.pending() { // asked when a wake-up would already be noticed
+			if p.raw.Read(p.collect) != nil {
+				p.stale = true // the deadline: a timer, or wake
+			}
+			p.sleeping.Store(false)
+			return
+		}
+		p.sleeping.Store(false)
+	}
+	p.poll()
+}
+
+// arm sets the deadline, unless the one that is set comes early enough: to wake
+// up for nothing costs less than to set it each time.
+func (p *epoll) arm(d time.Duration) {
+	var until time.Time
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
+	enough := until.IsZero() || !p.deadline.IsZero() && !until.Before(p.deadline)
+	if p.stale || !enough {
+		p.deadline, p.stale = until, false
+		p.file.SetReadDeadline(until) //nolint:errcheck // it was set before
+	}
+}
+
+// wake may be called from any goroutine. One that comes late, when the loop is
+// awake for another reason, makes it wake once for nothing.
+func (p *epoll) wake() {
+	if p.sleeping.Swap(false) {
+		p.file.SetReadDeadline(past) //nolint:errcheck // it was set before
+	}
+}
+
+var past = time.Unix(1, 0)
+
+// poll collects the events that are there. It never blocks, so the scheduler need
+// not know of the system call.
+func (p *epoll) poll() {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+	if errno != 0 {
+		n = 0 // interrupted: the next call has them
+	}
+	p.ready = int(n)
+}
+
+// dispatch hands the events to their sockets, and says whether there were any. A
+// socket that was closed by an earlier event of the same round is no longer found;
+// its descriptor is not taken by another one before the round is over, because
+// sockets are attached by posted tasks only.
+func (p *epoll) dispatch() bool {
+	for i := range p.events[:p.ready] {
+		ev := &p.events[i]
+		if s := p.sockets[ev.Fd]; s != nil {
+			s.happened(ev.Events)
+		}
+	}
+	return p.ready > 0
+}
+
+func (p *epoll) add(s *eventSocket) error {
+	for len(p.sockets) <= s.fd {
+		p.sockets = append(p.sockets, make([]*eventSocket, s.fd+1-len(p.sockets))...)
+	}
+	p.sockets[s.fd] = s
+	return p.control(unix.EPOLL_CTL_ADD, s.fd, s.interest)
+}
+
+func (p *epoll) control(op, fd int, interest uint32) error {
+	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd)})
+}
+
+// remove forgets a socket and closes its descriptor, which ends the watching too.
+func (p *epoll) remove(s *eventSocket) {
+	if s.fd < len(p.sockets) && p.sockets[s.fd] == s {
+		p.sockets[s.fd] = nil
+	}
+	unix.Close(s.fd) //nolint:errcheck // there is nothing to do about it
+}
+
+func (p *epoll) close() {
+	p.file.Close() //nolint:errcheck // there is nothing to do about it
+}

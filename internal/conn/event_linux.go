@@ -1,0 +1,244 @@
+package conn
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// eventSocket is the event-driven socket: a TCP connection that was taken out of
+// the Go runtime. While idle it has no goroutine and no buffer; the loop's epoll
+// says when there is something to read, or room to write again.
+type eventSocket struct {
+	endpoint
+	poll *epoll
+	fd   int
+	// interest is what epoll watches for; begun says that it does.
+	interest uint32
+	begun    bool
+}
+
+// newSocket takes a connection over, if it is plain TCP; any other one becomes a
+// stream.
+func (l *Loop) newSocket(nc net.Conn) (socket, error) {
+	tcp, plain := nc.(*net.TCPConn)
+	if !plain || l.cfg.Portable {
+		return newStream(l, nc), nil
+	}
+	p, err := l.events()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := detach(tcp)
+	if err != nil {
+		return nil, err
+	}
+	s := &eventSocket{poll: p, fd: fd}
+	s.loop, s.sock = l, s
+	return s, nil
+}
+
+// detach takes the descriptor out of the runtime: a duplicate stays, the
+// connection itself is closed, and with it its place in the runtime's poller.
+func detach(tcp *net.TCPConn) (fd int, err error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var dupErr error
+	err = raw.Control(func(old uintptr) {
+		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return -1, fmt.Errorf("detach a connection: %w", err)
+	}
+	tcp.Close() //nolint:errcheck // the duplicate keeps the connection open
+	return fd, nil
+}
+
+func (s *eventSocket) begin(early []byte) {
+	s.begun, s.interest = true, s.wanted()
+	if err := s.poll.add(s); err != nil {
+		s.readFailed(fmt.Errorf("epoll_ctl: %w", err))
+		return
+	}
+	if len(early) > 0 {
+		s.received(early)
+		s.watch()
+	}
+}
+
+// happened is told by epoll.
+func (s *eventSocket) happened(events uint32) {
+	if events&unix.EPOLLOUT != 0 {
+		s.flush()
+	}
+	switch {
+	case s.closed:
+	case s.wantsBytes():
+		if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			s.readSome()
+		}
+	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:
+		// Both directions are gone; epoll would say so again and again.
+		s.readFailed(s.socketError())
+	}
+	s.watch()
+}
+
+// readSome reads once. What is still there then makes epoll tell again, after the
+// other sockets had their turn.
+func (s *eventSocket) readSome() {
+	buf := s.poll.in
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	switch {
+	case errno == unix.EAGAIN || errno == unix.EINTR:
+	case errno != 0:
+		s.readFailed(fmt.Errorf("read: %w", errno))
+	case n == 0:
+		s.readFailed(io.EOF)
+	default:
+		s.received(buf[:n])
+	}
+}
+
+func (s *eventSocket) socketError() error {
+	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return syscall.Errno(code)
+	}
+	return io.EOF
+}
+
+// readMore says that reading is wanted again.
+func (s *eventSocket) readMore() { s.watch() }
+
+// watch brings epoll's interest in line with what the connection waits for.
+func (s *eventSocket) watch() {
+	interest := s.wanted()
+	if s.closed || !s.begun || interest == s.interest {
+		return
+	}
+	s.interest = interest
+	if err := s.poll.control(unix.EPOLL_CTL_MOD, s.fd, interest); err != nil {
+		s.writeFailed(fmt.Errorf("epoll_ctl: %w", err))
+	}
+}
+
+func (s *eventSocket) wanted() (interest uint32) {
+	if s.wantsBytes() && (s.end == nil || !s.end.eof) {
+		interest |= unix.EPOLLIN
+	}
+	if s.out.frames != nil {
+		interest |= unix.EPOLLOUT
+	}
+	return interest
+}
+
+// kick sends what the outbox has, unless epoll is already asked to tell when there
+// is room.
+func (s *eventSocket) kick() {
+	if s.interest&unix.EPOLLOUT == 0 && s.out.frames != nil {
+		s.flush()
+		s.watch()
+	}
+}
+
+// Write implements Conn. What the kernel takes at once is never queued.
+func (s *eventSocket) Write(frames ...[]byte) bool {
+	if s.end != nil || s.out.frames != nil {
+		return s.endpoint.Write(frames...)
+	}
+	for len(frames) > 0 {
+		n, again := s.writev(frames)
+		frames = skip(frames, &n)
+		if len(frames) > 0 && n > 0 {
+			// A frame that went out in part: its rest is a slice of the same bytes.
+			s.out.add(s.loop, frames[0][n:])
+			frames = frames[1:]
+			again = false
+		}
+		if !again {
+			break
+		}
+	}
+	if s.closed {
+		return true
+	}
+	for _, f := range frames {
+		s.out.add(s.loop, f)
+	}
+	s.blocked = s.out.unsent > 0
+	s.watch()
+	return !s.blocked
+}
+
+// flush sends from the outbox until it is empty or the kernel takes no more.
+func (s *eventSocket) flush() {
+	for sent, more := 0, true; s.out.frames != nil && more && !s.closed; {
+		sent, more = s.writev(s.out.frames)
+		if sent == 0 {
+			break
+		}
+		s.out.consume(s.loop, sent)
+		s.sent(sent)
+	}
+}
+
+// maxIovec is how many frames one call takes: enough that the cost of the call is
+// spread thin.
+const maxIovec = 256
+
+// writev writes frames with one system call, and returns how many bytes were
+// taken. More says that it is worth trying again.
+func (s *eventSocket) writev(frames [][]byte) (sent int, more bool) {
+	v := s.poll.vector[:0]
+	for _, f := range frames[:min(len(frames), maxIovec)] {
+		if len(f) > 0 {
+			v = append(v, unix.Iovec{Base: &f[0]})
+			v[len(v)-1].SetLen(len(f))
+		}
+	}
+	s.poll.vector = v
+	if len(v) == 0 {
+		return 0, false
+	}
+	n, _, errno := syscall.RawSyscall(unix.SYS_WRITEV, uintptr(s.fd), uintptr(unsafe.Pointer(&v[0])), uintptr(len(v)))
+	clear(v)
+	switch {
+	case errno == unix.EINTR:
+		return 0, true
+	case errno == unix.EAGAIN:
+		return 0, false
+	case errno != 0:
+		s.writeFailed(fmt.Errorf("write: %w", errno))
+		return 0, false
+	}
+	return int(n), true
+}
+
+// skip drops the frames that *n bytes cover, and leaves in *n how much of the
+// first remaining one they cover.
+func skip(frames [][]byte, n *int) [][]byte {
+	for len(frames) > 0 && *n >= len(frames[0]) {
+		*n -= len(frames[0])
+		frames = frames[1:]
+	}
+	return frames
+}
+
+func (s *eventSocket) closeWrite() {
+	unix.Shutdown(s.fd, unix.SHUT_WR) //nolint:errcheck // the peer is gone
+}
+
+func (s *eventSocket) closeSocket(bool) { s.poll.remove(s) }

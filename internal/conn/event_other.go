@@ -1,0 +1,10 @@
+//go:build !linux
+
+package conn
+
+import "net"
+
+func newPoller() poller { return newSignal() }
+
+// newSocket makes a socket of a connection. The event-driven kind is for Linux.
+func (l *Loop) newSocket(nc net.Conn) (socket, error) { return newStream(l, nc), nil }

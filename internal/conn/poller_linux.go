@@ -1,0 +1,62 @@
+package conn
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// switching is a loop's poller: a signal until the first event-driven socket
+// comes, an epoll from then on. (A loop that only serves pipes needs no epoll, and
+// runs in fake time.)
+type switching struct {
+	*signal
+	epoll  atomic.Pointer[epoll]
+	mu     sync.Mutex // of making it
+	closed bool       // guarded by mu
+}
+
+func newPoller() poller { return &switching{signal: newSignal()} }
+
+// events returns the loop's epoll, and makes it if it is the first time.
+func (l *Loop) events() (*epoll, error) {
+	sw := l.poller.(*switching)
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	if p := sw.epoll.Load(); p != nil {
+		return p, nil
+	}
+	if sw.closed {
+		return nil, ErrLoopClosed
+	}
+	p, err := newEpoll(l.pending)
+	if err != nil {
+		return nil, err
+	}
+	sw.epoll.Store(p)
+	sw.signal.wake() // the loop may be waiting there
+	return p, nil
+}
+
+// current is where the loop waits. One who wakes the signal when the loop is just
+// changing over is noticed all the same: before it sleeps, an epoll looks whether
+// something was posted.
+func (sw *switching) current() poller {
+	if p := sw.epoll.Load(); p != nil {
+		return p
+	}
+	return sw.signal
+}
+
+func (sw *switching) wait(d time.Duration) { sw.current().wait(d) }
+func (sw *switching) wake()                { sw.current().wake() }
+func (sw *switching) dispatch() bool       { return sw.current().dispatch() }
+
+func (sw *switching) close() {
+	sw.mu.Lock()
+	defer sw.mu.Unlock()
+	sw.closed = true
+	if p := sw.epoll.Load(); p != nil {
+		p.close()
+	}
+}
