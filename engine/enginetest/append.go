@@ -174,7 +174,8 @@ func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 }
 
 func testEpoch(t *testing.T, e engine.Engine, _ *Clock) {
-	if e.Epoch() == "" || e.Epoch() != e.Epoch() {
-		t.Fatalf("epoch %q", e.Epoch())
+	first := e.Epoch()
+	if again := e.Epoch(); first == "" || again != first {
+		t.Fatalf("epoch %q, then %q", first, again)
 	}
 }

@@ -20,19 +20,24 @@ func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
 
 // Unwatch implements engine.Log.
 func (e *Engine) Unwatch(channel string, w engine.Watcher) {
-	e.mu.Lock()
-	l := e.mu.logs[channel]
-	if l != nil {
-		if i := slices.Index(l.watchers, w); i >= 0 {
-			l.watchers = slices.Concat(l.watchers[:i], l.watchers[i+1:])
-		}
-		if l.head == 0 && len(l.watchers) == 0 {
-			delete(e.mu.logs, channel) // never written to
-		}
-	}
-	e.mu.Unlock()
+	e.forgetWatcher(channel, w)
 
 	// An append that took the watchers before may still be telling them.
 	e.order.Lock()
-	e.order.Unlock() //nolint:staticcheck // only waits
+	defer e.order.Unlock()
+}
+
+func (e *Engine) forgetWatcher(channel string, w engine.Watcher) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.mu.logs[channel]
+	if l == nil {
+		return
+	}
+	if i := slices.Index(l.watchers, w); i >= 0 {
+		l.watchers = slices.Concat(l.watchers[:i], l.watchers[i+1:])
+	}
+	if l.head == 0 && len(l.watchers) == 0 {
+		delete(e.mu.logs, channel) // never written to
+	}
 }

@@ -1,9 +1,6 @@
 package pebble
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // The store's keys. Names contain no control characters, so a 0 byte ends one;
 // numbers are big-endian, so that they sort.
@@ -61,11 +58,6 @@ func headKey(b []byte, channel string) []byte {
 
 // pairName is how two names are kept in one string: a key or ID behind its channel.
 func pairName(channel, second string) string { return channel + "\x00" + second }
-
-func channelOf(pair string) string {
-	channel, _, _ := strings.Cut(pair, "\x00")
-	return channel
-}
 
 func keyKey(b []byte, pair string) []byte {
 	b = append(b, keyPrefix)

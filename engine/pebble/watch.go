@@ -29,7 +29,7 @@ func (e *Engine) Unwatch(channel string, w engine.Watcher) {
 	}
 	// A commit that took the watchers before may still be telling them.
 	e.telling.Lock()
-	e.telling.Unlock() //nolint:staticcheck // only waits
+	defer e.telling.Unlock()
 }
 
 func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {

@@ -1,0 +1,73 @@
+package pebble_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/enginetest"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+// A real disk fills up while messages come in, and gets space again.
+func TestSmallDisk(t *testing.T) {
+	t.Parallel()
+	mount := t.TempDir()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a file system needs root")
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", mount).CombinedOutput(); err != nil {
+		t.Skipf("no tmpfs can be mounted here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", mount).Run() })
+	filler := filepath.Join(mount, "filler")
+	if err := os.WriteFile(filler, make([]byte, 16<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	c := enginetest.NewClock()
+	options := pebble.Options{Logger: quiet, Now: c.Now, MemTableBytes: 1 << 20, MinFree: 16 << 20}
+	dir := filepath.Join(mount, "store")
+	e, err := pebble.Open(dir, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := strings.Repeat("0123456789abcdef", 4<<10)
+	full := func() (n int) {
+		t.Helper()
+		for ; err == nil; n++ {
+			err = push(e, "a", data)
+		}
+		if !errors.Is(err, engine.ErrUnavailable) || !strings.Contains(err.Error(), "free on the disk") {
+			t.Fatal(err)
+		}
+		return n - 1
+	}
+	pushed := full()
+	if l := stored(t, e, "a"); pushed == 0 || l.count != pushed {
+		t.Fatalf("%d pushed, %d stored", pushed, l.count)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	c.Advance(time.Second)
+	if err = push(e, "a", data); err != nil {
+		t.Fatalf("with space again: %v", err)
+	}
+	pushed += 1 + full()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = pebble.Open(dir, options); err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if l := stored(t, e, "a"); l.count != pushed {
+		t.Fatalf("%d pushed, %d stored", pushed, l.count)
+	}
+}
