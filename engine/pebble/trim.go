@@ -1,0 +1,55 @@
+package pebble
+
+import "math"
+
+// Trim implements engine.Log.
+func (e *Engine) Trim(channel string, through uint64) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	s, err := e.pinChannel(channel)
+	if err != nil {
+		return err
+	}
+	defer e.unpinChannel(s)
+	err = e.do(true, true, func(c *commit) error { return c.trim(s, through) })
+	for more := true; more && err == nil; {
+		err = e.do(false, true, func(c *commit) (err error) {
+			c.touch(s)
+			more, err = c.purge(s)
+			return err
+		})
+	}
+	return err
+}
+
+func (c *commit) trim(s *slot[channel], through uint64) error {
+	w := c.touch(s)
+	through = min(through, w.head.seq)
+	if through <= w.head.floor {
+		return nil
+	}
+	if _, err := c.sweepEnded(s, math.MaxInt); err != nil {
+		return err
+	}
+	if w.head.dense() {
+		w.head.live -= through - w.head.floor
+		w.head.lost = through
+	} else if err := c.trimSparse(s, through); err != nil {
+		return err
+	}
+	w.head.floor, w.dirty = through, true
+	c.dropFront(s, 0)
+	return nil
+}
+
+func (c *commit) trimSparse(s *slot[channel], through uint64) error {
+	if err := c.spill(); err != nil {
+		return err
+	}
+	return c.e.scan(s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
+		c.pass(s, seq, g, true)
+		return true, nil
+	})
+}
