@@ -39,7 +39,7 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func TestHeadRoundTrip(t *testing.T) {
-	h := head{seq: 9, floor: 5, purged: 4, lost: 5, live: 3, time: 1, ends: 2, latest: 3, cut: 4, mixed: true, keyed: true}
+	h := head{seq: 9, floor: 5, purged: 4, lost: 5, live: 3, time: 1, ends: 2, latest: 3, sweep: 4, mixed: true, keyed: true}
 	if got, err := decodeHead(h.append(nil)); got != h || err != nil {
 		t.Fatalf("%+v, %v", got, err)
 	}

@@ -14,7 +14,7 @@ type head struct {
 	time   int64  // of the last append
 	ends   int64  // no message with an end of its own ends before; 0: there is none
 	latest int64  // the largest deadline by age
-	cut    int64  // the last time given to the sweeper because of age
+	sweep  int64  // when the sweeper comes next; 0: nothing will end
 	mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	keyed  bool   // messages have keys
 }
@@ -40,7 +40,7 @@ func (h *head) append(b []byte) []byte {
 	b = append(b, headVersion, flags)
 	for _, n := range [...]uint64{
 		h.seq, h.floor, h.purged, h.lost, h.live,
-		uint64(h.time), uint64(h.ends), uint64(h.latest), uint64(h.cut),
+		uint64(h.time), uint64(h.ends), uint64(h.latest), uint64(h.sweep),
 	} {
 		b = binary.AppendUvarint(b, n)
 	}
@@ -54,7 +54,7 @@ func decodeHead(value []byte) (head, error) {
 	in := numbers{rest: value[2:]}
 	h := head{
 		seq: in.next(), floor: in.next(), purged: in.next(), lost: in.next(), live: in.next(),
-		time: int64(in.next()), ends: int64(in.next()), latest: int64(in.next()), cut: int64(in.next()),
+		time: int64(in.next()), ends: int64(in.next()), latest: int64(in.next()), sweep: int64(in.next()),
 		mixed: value[1]&flagMixed != 0, keyed: value[1]&flagKeyed != 0,
 	}
 	if in.bad || h.floor > h.seq || h.purged > h.floor || h.live > h.seq-h.floor {

@@ -127,15 +127,21 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 }
 
 // cutAge moves the floor over the records at the start of the log that have ended,
-// at most chunk of them.
-func (c *commit) cutAge(s *slot[channel]) (more bool, err error) {
+// at most chunk of them, and answers when to come back for the first that stays.
+func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
 	if err := c.spill(); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	w, n := s.v.staged, 0
 	err = c.e.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
 		gone, loss := g.ended(c.now)
-		if more = gone && n == chunk; !gone || more {
+		if more = gone && n == chunk; more {
+			return false, nil
+		}
+		if !gone {
+			if g.deadline != 0 {
+				next = roundUp(g.deadline, g.deadline-g.time)
+			}
 			return false, nil
 		}
 		n++
@@ -143,7 +149,7 @@ func (c *commit) cutAge(s *slot[channel]) (more bool, err error) {
 		return true, nil
 	})
 	c.dropFront(s, 0)
-	return more, err
+	return more, next, err
 }
 
 // pass moves the floor over one record.

@@ -74,19 +74,15 @@ const (
 	endsRevocation = 1 << 1
 )
 
-// schedule tells the sweeper when there will be something to remove. Times are
-// rounded up to a part of the lifetime, so that there are few of them.
+// schedule tells the sweeper when there will be something to remove.
 //
 // Ages usually end in the order of the log, and then one floor says what is gone.
 // A record that ends otherwise, because of its time to live or because the
 // maximum age was made shorter, has an entry of its own for its end.
 func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
 	h := &s.v.staged.head
-	if ends.deadline != 0 {
-		if at := roundUp(ends.deadline, ends.deadline-r.Time); at != h.cut {
-			c.set(sweepKey(c.key[:0], at, s.name), nil)
-			h.cut = at
-		}
+	if end, _ := ends.end(); end != 0 {
+		c.sweepAt(s, roundUp(end, end-r.Time))
 	}
 	if h.floor == r.Prev { // it is alone
 		h.latest, h.mixed = 0, false
@@ -113,16 +109,23 @@ func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
 	}
 	c.value = append(c.value, r.Key...)
 	c.set(endKey(c.key[:0], s.name, end, r.Seq), c.value)
-	if ends.expires != 0 {
-		c.set(sweepKey(c.key[:0], roundUp(end, end-r.Time), s.name), nil)
-	}
 	if h.ends == 0 || end < h.ends {
 		h.ends = end
 	}
 }
 
+// sweepAt has the sweeper come to a channel at a time, unless it comes sooner.
+func (c *commit) sweepAt(s *slot[channel], at int64) {
+	w := s.v.staged
+	if w.head.sweep == 0 || at < w.head.sweep {
+		c.set(sweepKey(c.key[:0], at, s.name), nil)
+		w.head.sweep, w.dirty = at, true
+	}
+}
+
 // roundUp is the first time after an end that is a multiple of a 32nd of the
-// lifetime, of at least a second and at most a day.
+// lifetime, of at least a second and at most a day: the sweeper then finds much to
+// do at few times.
 func roundUp(end, lifetime int64) int64 {
 	step := min(max(lifetime/32, 1000), day)
 	return (end/step + 1) * step

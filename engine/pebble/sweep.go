@@ -102,12 +102,32 @@ func (c *commit) sweepChannel(s *slot[channel]) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	aged, err := c.cutAge(s)
+	aged, next, err := c.cutAge(s)
 	if err != nil {
 		return false, err
 	}
 	dead, err := c.purge(s)
-	return ended || aged || dead, err
+	if more = ended || aged || dead; !more {
+		c.sweepAgain(s, next)
+	}
+	return more, err
+}
+
+// sweepAgain has the sweeper come back to a channel when something ends next: the
+// first record by its age, or one with an end of its own.
+func (c *commit) sweepAgain(s *slot[channel], next int64) {
+	h := &s.v.staged.head
+	if h.sweep <= c.now {
+		h.sweep, s.v.staged.dirty = 0, true // this is the time that was given
+	}
+	if next != 0 {
+		c.sweepAt(s, next)
+	}
+	if h.ends != 0 {
+		// Once a minute is enough: there may be many such records, and the limit of
+		// a channel does not count them wrongly meanwhile, see makeRoom.
+		c.sweepAt(s, roundUp(h.ends, 32*time.Minute.Milliseconds()))
+	}
 }
 
 // forgetMemos removes the remembered IDs of days that are over. The sweeper alone
