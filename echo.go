@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -19,21 +20,43 @@ func (s *Server) Echo() http.Handler {
 			refuseUpgrade(w, err)
 			return
 		}
-		// Upgrade answers a failed handshake by itself.
-		_ = s.upgrade(w, r, "plain", s.pickLoop(), func(c conn.Conn) conn.Handler { return &echo{conn: c, limit: s.opts.MaxMessage} })
+		l := s.pickLoop()
+		e := &echo{srv: s, loop: l}
+		s.echoes.add(e)
+		if s.upgrade(w, r, "plain", l, e.attach) != nil { // it has answered by itself
+			s.echoes.remove(e)
+		}
 	})
 }
 
 // echo is one such connection. It reads on only when its answers have left, so
 // what it holds is bounded by what the peer reads.
 type echo struct {
-	conn  conn.Conn
-	limit int
+	srv  *Server
+	loop *loop
+	conn conn.Conn // owned by the loop; nil until attached
+}
+
+func (e *echo) attach(c conn.Conn) conn.Handler {
+	e.conn = c
+	if e.srv.draining.Load() { // Shutdown may have looked before there was a connection
+		c.Close(wire.CloseRestart, "restart")
+	}
+	return e
+}
+
+// retire ends the connection because the server restarts.
+func (e *echo) retire() {
+	e.loop.post(func() {
+		if e.conn != nil {
+			e.conn.Close(wire.CloseRestart, "restart")
+		}
+	})
 }
 
 // Message implements conn.Handler.
 func (e *echo) Message(binary bool, payload []byte) {
-	if len(payload) > e.limit {
+	if len(payload) > e.srv.opts.MaxMessage {
 		e.conn.Close(wire.CloseTooLarge, "message too big")
 		return
 	}
@@ -49,7 +72,7 @@ func (e *echo) Pong([]byte) {}
 func (e *echo) Drained() { e.conn.ResumeRead() }
 
 // Closed implements conn.Handler.
-func (e *echo) Closed(conn.Ending) {}
+func (e *echo) Closed(conn.Ending) { e.srv.echoes.remove(e) }
 
 func (f Frame) encode() []byte {
 	op := conn.OpText
@@ -57,4 +80,39 @@ func (f Frame) encode() []byte {
 		op = conn.OpBinary
 	}
 	return conn.AppendFrame(nil, op, f.Data)
+}
+
+// echoes are the echo connections that are open, so that Shutdown can end them.
+type echoes struct {
+	mu  sync.Mutex
+	all map[*echo]struct{}
+}
+
+func (es *echoes) add(e *echo) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	if es.all == nil {
+		es.all = map[*echo]struct{}{}
+	}
+	es.all[e] = struct{}{}
+}
+
+func (es *echoes) remove(e *echo) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	delete(es.all, e)
+}
+
+func (es *echoes) len() int {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	return len(es.all)
+}
+
+func (es *echoes) retire() {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	for e := range es.all {
+		e.retire()
+	}
 }

@@ -237,7 +237,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l 
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err == nil {
-		err = l.Attach(nc, append([]byte(nil), early...), h)
+		err = l.Attach(nc, early, h)
 	}
 	if err != nil {
 		nc.Close() //nolint:errcheck // it failed already

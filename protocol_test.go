@@ -181,6 +181,11 @@ func TestEcho(t *testing.T) {
 	if code := c.ending(); code != 1009 {
 		t.Fatalf("a message over the limit ended with %d", code)
 	}
+	c = dial()
+	go n.Shutdown(context.Background())
+	if code := c.ending(); code != 1012 {
+		t.Fatalf("a shutdown ended it with %d", code)
+	}
 }
 
 func TestBadFramesOfClients(t *testing.T) {
@@ -375,7 +380,7 @@ func TestTokensExpireAndAreRefreshed(t *testing.T) {
 			return c, c.frame("hello")
 		}
 		c, hello := dial()
-		if left := time.UnixMilli(int64(hello.num("expires"))).Sub(time.Now()); left > time.Minute || left < 59*time.Second {
+		if left := time.Until(time.UnixMilli(int64(hello.num("expires")))); left > time.Minute || left < 59*time.Second {
 			t.Fatalf("expires in %s", left)
 		}
 		begun := time.Now()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -32,7 +33,7 @@ func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]Pushed, error) {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]Outcome, len(pushes))
 	for i := range pushes {
-		if err := s.prepare(&entries[i], &pushes[i]); err != nil {
+		if err := s.prepareOne(entries, pushes, i); err != nil {
 			return nil, err
 		}
 	}
@@ -53,12 +54,25 @@ func (s *Server) PushEach(ctx context.Context, pushes []Push) []Outcome {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]Outcome, len(pushes))
 	for i := range pushes {
-		if err := s.prepare(&entries[i], &pushes[i]); err != nil {
-			out[i].Err = err
-		}
+		out[i].Err = s.prepareOne(entries, pushes, i)
 	}
 	s.store(ctx, entries, out)
 	return out
+}
+
+// prepareOne prepares one push of many. Data that is the previous one's, as when a
+// message goes to many channels, is not checked again.
+func (s *Server) prepareOne(entries []engine.Entry, pushes []Push, i int) error {
+	var known []byte
+	if i > 0 && sameData(&pushes[i], &pushes[i-1]) {
+		known = entries[i-1].Data // nil if that push was refused
+	}
+	return s.prepare(&entries[i], &pushes[i], known)
+}
+
+func sameData(a, b *Push) bool {
+	return len(a.Data) > 0 && len(a.Data) == len(b.Data) && &a.Data[0] == &b.Data[0] &&
+		a.ContentType == b.ContentType && a.Raw == b.Raw
 }
 
 // store appends the entries whose outcome has no error yet, to the log that keeps
@@ -117,8 +131,9 @@ func (s *Server) pushed(channel string, r *engine.Result) Pushed {
 	}
 }
 
-// prepare checks a push and makes the entry of it.
-func (s *Server) prepare(e *engine.Entry, p *Push) error {
+// prepare checks a push and makes the entry of it. Known is the data as it is
+// stored, where that has been settled already.
+func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	if err := CheckChannel(p.To); err != nil {
 		return fieldError("to", "%s", AsError(err).Message)
 	}
@@ -139,9 +154,12 @@ func (s *Server) prepare(e *engine.Entry, p *Push) error {
 	if err := checkText("key", p.Key); err != nil {
 		return err
 	}
-	data, err := prepareData(p)
-	if err != nil {
-		return err
+	data := known
+	if data == nil {
+		var err error
+		if data, err = prepareData(p); err != nil {
+			return err
+		}
 	}
 	*e = engine.Entry{
 		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
@@ -210,8 +228,12 @@ func checkContentType(t string) error {
 	if len(t) > maxContentType {
 		return fieldError("content_type", "%d bytes, more than %d", len(t), maxContentType)
 	}
-	if _, _, err := mime.ParseMediaType(t); err != nil {
+	mediaType, _, err := mime.ParseMediaType(t)
+	if err != nil {
 		return fieldError("content_type", "%q is no media type: %s", t, err)
+	}
+	if !strings.Contains(mediaType, "/") {
+		return fieldError("content_type", "%q is no media type: it has no subtype", t)
 	}
 	return nil
 }
@@ -225,7 +247,7 @@ func (s *Server) publish(ctx context.Context, id *Identity, p Push) (Pushed, err
 		return Pushed{}, err
 	}
 	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
-	if err := s.prepare(&entries[0], &p); err != nil {
+	if err := s.prepare(&entries[0], &p, nil); err != nil {
 		return Pushed{}, err
 	}
 	entries[0].From = id.User

@@ -33,6 +33,7 @@ type Server struct {
 
 	nextLoop    atomic.Uint32
 	connections atomic.Int64 // sessions that count as online
+	echoes      echoes
 	draining    atomic.Bool
 	stopped     chan struct{} // closed when Shutdown is done
 	stopOnce    sync.Once
@@ -97,7 +98,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 				ses.retire(retrySpread())
 			}
 		})
-		err = s.waitForSessions(ctx)
+		s.echoes.retire()
+		err = s.waitForConnections(ctx)
 		for _, l := range s.loops {
 			l.Close()
 		}
@@ -119,10 +121,10 @@ func retrySpread() time.Duration {
 	return time.Second/2 + rand.N(5*time.Second)
 }
 
-func (s *Server) waitForSessions(ctx context.Context) error {
+func (s *Server) waitForConnections(ctx context.Context) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for s.connections.Load() > 0 {
+	for s.connections.Load() > 0 || s.echoes.len() > 0 {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
