@@ -1,6 +1,10 @@
 package wirepost
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/glob"
+)
 
 // patternCovers says whether one of the patterns of an identity allows a channel.
 // A pattern that begins with * does not reach inboxes or All.
@@ -10,7 +14,7 @@ func patternCovers(patterns []string, channel string) bool {
 		if (inbox || channel == All) && strings.HasPrefix(p, "*") {
 			continue
 		}
-		if matchPattern(p, channel) {
+		if glob.Match(p, channel) {
 			return true
 		}
 	}

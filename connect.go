@@ -111,7 +111,7 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 		return err
 	}
 	sub := &subscription{
-		session: s, feed: feed, granted: granted,
+		session: s, feed: feed, granted: granted, wished: !granted,
 		stored: granted && !feed.policy.MemoryOnly,
 	}
 	sub.cursor = feed.head.Load()

@@ -286,6 +286,33 @@ func TestMembershipCollectsWhileAway(t *testing.T) {
 	}
 }
 
+func TestMembershipsAndTheClientsOwnSubscriptions(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	if err := n.Join("42", "room:7"); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := n.dialV1("42")
+	c.send(`{"type":"unsubscribe","ref":1,"channel":"room:7"}`)
+	c.frame("ok")
+	m := n.json("room:7", "1")
+	c.send(`{"type":"subscribe","ref":2,"channel":"room:7"}`) // goes on where the device is
+	c.frame("ok")
+	c.message("1")
+	c.send(`{"type":"ack","channel":"room:7","seq":%d}`, m.Seq)
+	eventually(t, "acknowledged", func() bool { return n.cursor("42", "room:7", "") == m.Seq })
+	if err := n.Leave("42", "room:7"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "left", func() bool {
+		info, err := n.User("42")
+		_, member := info.Channels["room:7"]
+		return err == nil && !member
+	})
+	n.json("room:7", "2") // the client's own subscription goes on
+	c.message("2")
+}
+
 func TestSubscribeBeforeThePushAndAfterASequence(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

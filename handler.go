@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/glob"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -212,7 +213,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		return nil
 	}
 	for _, allowed := range s.opts.AllowOrigins {
-		if matchPattern(strings.ToLower(allowed), strings.ToLower(origin)) {
+		if glob.Match(strings.ToLower(allowed), strings.ToLower(origin)) {
 			return nil
 		}
 	}
@@ -253,6 +254,7 @@ func refuseUpgrade(w http.ResponseWriter, err error) {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
 	case http.StatusUpgradeRequired:
+		w.Header().Set("Connection", "Upgrade") // RFC 9110 §7.8
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	}

@@ -1,10 +1,10 @@
 package wirepost
 
 import (
-	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/glob"
 )
 
 // Access says which clients may do something with a channel. Backends may do
@@ -85,33 +85,9 @@ func (p *Policy) complete() *Error {
 
 func (ps policies) of(channel string) *Policy {
 	for i := range ps {
-		if matchPattern(ps[i].Pattern, channel) {
+		if glob.Match(ps[i].Pattern, channel) {
 			return &ps[i]
 		}
 	}
 	panic("unreachable: the last policy matches every channel")
-}
-
-// matchPattern reports whether name matches a pattern in which * stands for any
-// run of characters.
-func matchPattern(pattern, name string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == name
-	}
-	name, ok := strings.CutPrefix(name, head)
-	if !ok {
-		return false
-	}
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(name, part)
-		}
-		i := strings.Index(name, part)
-		if i < 0 {
-			return false
-		}
-		name, rest = name[i+len(part):], more
-	}
 }

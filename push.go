@@ -109,19 +109,25 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 	begun := time.Now()
 	results, err := log.Append(ctx, batch)
 	s.metrics.appendSeconds.Observe(time.Since(begun).Seconds())
+	stored := 0
 	for i, k := range indexes {
 		switch {
 		case err != nil:
-			out[k].Err = fmt.Errorf("append to %q: %w", entries[k].Channel, err)
+			out[k].Err = appendError(entries[k].Channel, err)
 		case results[i].Err != nil:
-			out[k].Err = fmt.Errorf("append to %q: %w", entries[k].Channel, results[i].Err)
+			out[k].Err = appendError(entries[k].Channel, results[i].Err)
 		default:
 			out[k].Pushed = s.pushed(batch[i].Channel, &results[i])
+			if !results[i].Duplicate {
+				stored++
+			}
 		}
 	}
-	if err == nil {
-		s.metrics.pushes.Add(float64(len(indexes)))
-	}
+	s.metrics.pushes.Add(float64(stored))
+}
+
+func appendError(channel string, err error) error {
+	return AsError(fmt.Errorf("append to %q: %w", channel, err))
 }
 
 func (s *Server) pushed(channel string, r *engine.Result) Pushed {

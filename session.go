@@ -73,6 +73,7 @@ type subscription struct {
 	index    int32 // in follower.subs
 	stored   bool  // acknowledgements are stored
 	granted  bool  // a membership, by the backend or by the token
+	wished   bool  // the client asked for it
 
 	cursor uint64 // the last sequence sent, or passed over
 	news   *news  // nil when there is none

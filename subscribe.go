@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -18,21 +19,36 @@ func (s *session) onSubscribe(c *wire.Command) {
 		return
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
+	member := slices.Contains(s.identity.Channels, channel)
 	s.job(func() {
-		feed, err := s.srv.feeds.subscribe(channel)
+		sub, bounds, err := s.newSubscription(channel, member || s.user.isMember(channel))
 		if err != nil {
 			s.answer(ref, nil, err)
 			return
 		}
-		bounds, err := feed.log().Bounds(channel)
-		if err != nil {
-			s.srv.feeds.release(feed)
-			s.answer(ref, nil, err)
-			return
-		}
-		s.orElse(func() { s.subscribed(ref, feed, after, bounds.Oldest, bounds.Lost) },
-			func() { s.srv.feeds.release(feed) })
+		s.orElse(func() { s.subscribed(ref, sub, after, bounds) },
+			func() { s.srv.feeds.release(sub.feed) })
 	})
+}
+
+// newSubscription makes a subscription: one of a member goes on at the device's
+// cursor, any other begins at the head. It is part of a job.
+func (s *session) newSubscription(channel string, member bool) (*subscription, engine.Bounds, error) {
+	feed, err := s.srv.feeds.subscribe(channel)
+	if err != nil {
+		return nil, engine.Bounds{}, err
+	}
+	sub := &subscription{session: s, feed: feed, cursor: feed.head.Load()}
+	if member {
+		sub.granted, sub.stored = true, !feed.policy.MemoryOnly
+		sub.cursor = s.user.start(s.device, feed)
+		s.srv.saver.later(s.user)
+	}
+	bounds, err := feed.log().Bounds(channel)
+	if err != nil {
+		s.srv.feeds.release(feed)
+	}
+	return sub, bounds, err
 }
 
 // orElse does fn on the loop, or otherwise, off the loop, if the session has ended.
@@ -49,31 +65,31 @@ func (s *session) orElse(fn, otherwise func()) {
 	}
 }
 
-// subscribed makes the subscription that a client asked for, or moves the one
-// that it has. On the loop.
-func (s *session) subscribed(ref json.RawMessage, feed *feed, after *uint64, oldest, lost uint64) {
-	head := feed.head.Load()
-	sub := s.subscription(feed.channel)
+// subscribed takes in the subscription that a client asked for, or goes on with
+// the one that it has. On the loop.
+func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
+	sub, head := s.subscription(fresh.feed.channel), fresh.feed.head.Load()
 	switch {
 	case sub != nil:
-		s.job(func() { s.srv.feeds.release(feed) })
+		s.job(func() { s.srv.feeds.release(fresh.feed) })
 		if after != nil {
 			s.landed(sub, sub.cursor)
-			sub.cursor, sub.news = min(*after, head), nil
+			sub.news = nil
 		}
 	case len(s.subs) >= s.srv.opts.MaxSubscriptions:
-		s.job(func() { s.srv.feeds.release(feed) })
+		s.job(func() { s.srv.feeds.release(fresh.feed) })
 		s.refuse(ref, Errorf(RateLimited, "a session has at most %d subscriptions", s.srv.opts.MaxSubscriptions))
 		return
 	default:
-		sub = &subscription{session: s, feed: feed, cursor: head}
-		if after != nil {
-			sub.cursor = min(*after, head)
-		}
+		sub = fresh
 		s.addSubscription(sub)
 	}
-	resumed := sub.cursor >= lost
-	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &oldest, Resumed: &resumed}))
+	sub.wished = true
+	if after != nil {
+		sub.cursor = min(*after, head)
+	}
+	resumed := sub.cursor >= bounds.Lost
+	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
 	s.markDirty()
 }
 
@@ -111,8 +127,10 @@ func (s *session) drop(sub *subscription) {
 func (s *session) regrant() {
 	for _, sub := range slices.Clone(s.subs) {
 		channel := sub.feed.channel
-		member := channel == All || sub.granted && s.user.isMember(channel)
-		if !member && s.srv.maySubscribe(s.identity, channel) != nil {
+		if channel == All || sub.granted && s.user.isMember(channel) || slices.Contains(s.identity.Channels, channel) {
+			continue
+		}
+		if s.srv.maySubscribe(s.identity, channel) != nil {
 			s.drop(sub)
 			s.tellMembership("unsubscribed", channel)
 		}
@@ -127,41 +145,42 @@ func (s *session) regrant() {
 // grant makes a membership that began while the session was connected a
 // subscription of it. It is a job.
 func (s *session) grant(channel string) {
-	feed, err := s.srv.feeds.subscribe(channel)
+	sub, _, err := s.newSubscription(channel, true)
 	if err != nil {
 		s.srv.logger.Error("subscribing a member", "channel", channel, "error", err)
 		s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		return
 	}
-	start := s.user.start(s.device, feed)
-	s.srv.saver.later(s.user)
-	s.orElse(func() { s.granted(feed, start) }, func() { s.srv.feeds.release(feed) })
+	s.orElse(func() { s.granted(sub) }, func() { s.srv.feeds.release(sub.feed) })
 }
 
-// granted adds the subscription, or makes the one that the client has a stored
+// granted takes in the subscription, or makes the one that the client has a stored
 // one. On the loop.
-func (s *session) granted(feed *feed, start uint64) {
-	sub := s.subscription(feed.channel)
+func (s *session) granted(fresh *subscription) {
+	sub := s.subscription(fresh.feed.channel)
 	if sub != nil {
-		s.job(func() { s.srv.feeds.release(feed) })
+		sub.granted, sub.stored = true, fresh.stored
+		s.job(func() { s.srv.feeds.release(fresh.feed) })
 	} else {
-		sub = &subscription{session: s, feed: feed, cursor: start}
-		s.addSubscription(sub)
-		s.tellMembership("subscribed", feed.channel)
+		s.addSubscription(fresh)
 	}
-	sub.granted, sub.stored = true, !feed.policy.MemoryOnly
+	s.tellMembership("subscribed", fresh.feed.channel)
 	s.markDirty()
 }
 
-// ungrant ends the subscription of a membership that the backend ended, unless
-// the token allows it as well. On the loop.
+// ungrant takes back what a membership gave that the backend ended, unless the
+// token gives it as well. A subscription that the client itself asked for goes on,
+// as one without a stored cursor. On the loop.
 func (s *session) ungrant(channel string) {
 	sub := s.subscription(channel)
 	if sub == nil || !sub.granted || slices.Contains(s.identity.Channels, channel) {
 		return
 	}
-	s.drop(sub)
-	s.tellMembership("unsubscribed", channel)
+	sub.granted, sub.stored = false, false
+	if !sub.wished {
+		s.drop(sub)
+		s.tellMembership("unsubscribed", channel)
+	}
 }
 
 func (s *session) tellMembership(what, channel string) {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package httpapi
 
 import (
@@ -48,6 +50,12 @@ type benchJob struct {
 }
 
 const benchClientEnv = "WIREPOST_BENCH_CLIENT"
+
+func init() {
+	if job := os.Getenv(benchClientEnv); job != "" {
+		os.Exit(benchClient(job)) // a child of a benchmark
+	}
+}
 
 func benchEngines(b *testing.B, name string, job benchJob) {
 	b.Run("memory/"+name, func(b *testing.B) { benchPush(b, memory.New(memory.Options{}), job) })

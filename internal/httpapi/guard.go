@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/glob"
 )
 
 // LocalOnly guards a server that asks for no keys, as in development: it refuses
@@ -48,7 +49,7 @@ func checkLocal(r *http.Request, allowOrigins []string) error {
 		return nil
 	}
 	for _, allowed := range allowOrigins {
-		if matchStar(strings.ToLower(allowed), strings.ToLower(origin)) {
+		if glob.Match(strings.ToLower(allowed), strings.ToLower(origin)) {
 			return nil
 		}
 	}
@@ -102,22 +103,4 @@ func splitHost(hostport string) (host, port string) {
 		return h, p
 	}
 	return strings.Trim(hostport, "[]"), ""
-}
-
-// matchStar reports whether s matches a pattern in which * stands for any run of
-// characters.
-func matchStar(pattern, s string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, head) {
-		return false
-	}
-	for i := len(head); i <= len(s); i++ {
-		if matchStar(rest, s[i:]) {
-			return true
-		}
-	}
-	return false
 }

@@ -140,9 +140,9 @@ func describe(err error) error {
 	case errors.As(err, &syntax):
 		return fmt.Errorf("broken JSON at byte %d: %s", syntax.Offset, syntax.Error())
 	case errors.As(err, &wrong) && wrong.Field == "":
-		return fmt.Errorf("a frame is a JSON object, not a %s", wrong.Value)
+		return fmt.Errorf("a frame is a JSON object, this one is: %s", wrong.Value)
 	case errors.As(err, &wrong):
-		return fmt.Errorf("the field %q cannot be a %s", wrong.Field, wrong.Value)
+		return fmt.Errorf("the field %q cannot be this: %s", wrong.Field, wrong.Value)
 	}
 	return errors.New("broken JSON")
 }

@@ -1,0 +1,30 @@
+// Package glob matches names against patterns in which * stands for any run of
+// characters, also none. Nothing else is special.
+package glob
+
+import "strings"
+
+// Match reports whether name matches the pattern. It takes time in proportion to
+// the length of both.
+func Match(pattern, name string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == name
+	}
+	name, ok := strings.CutPrefix(name, head)
+	if !ok {
+		return false
+	}
+	for {
+		// The leftmost place of each part leaves most room for those behind it.
+		part, more, star := strings.Cut(rest, "*")
+		if !star {
+			return strings.HasSuffix(name, part)
+		}
+		i := strings.Index(name, part)
+		if i < 0 {
+			return false
+		}
+		name, rest = name[i+len(part):], more
+	}
+}

@@ -1,0 +1,49 @@
+package glob
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"room:7", "room:7", true},
+		{"room:7", "room:77", false},
+		{"room:*", "room:", true},
+		{"room:*", "room", false},
+		{"*", "", true},
+		{"a*b*c", "abbc", true},
+		{"a*b*c", "acb", false},
+		{"a*a", "a", false},
+		{"**", "x", true},
+		{"*.example.com", "a.example.com", true},
+		{"*.example.com", "example.com", false},
+	} {
+		if got := Match(c.pattern, c.name); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.name, got)
+		}
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	f.Add("a*b*c", "abbc")
+	f.Add("**a", "aaa")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		parts := strings.Split(pattern, "*")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		re, err := regexp.Compile(`(?s)\A` + strings.Join(parts, ".*") + `\z`)
+		if err != nil {
+			t.Skip("no valid UTF-8")
+		}
+		if got := Match(pattern, name); got != re.MatchString(name) {
+			t.Errorf("%q matches %q: %v", pattern, name, got)
+		}
+	})
+}
