@@ -59,6 +59,10 @@ type Options struct {
 	MaxSubscriptions int           // per session; 0: 100
 	Loops            int           // event loops; 0: one per core
 
+	// Compress lets clients that offer permessage-deflate (RFC 7692) have it. It
+	// trades CPU for bandwidth; a message is compressed once for all of them.
+	Compress bool
+
 	Logger *slog.Logger // nil: slog.Default()
 }
 
