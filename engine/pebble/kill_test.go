@@ -48,7 +48,8 @@ func childMain(dir string) error {
 }
 
 // runChild has a child append in a directory until it has reported so many
-// acknowledgements; then it calls end, and kills the child if that did not.
+// acknowledgements; then it calls end, and kills the child. What was reported from
+// end on is marked as late.
 func runChild(t *testing.T, dir string, first, acknowledged int, end func()) []ack {
 	t.Helper()
 	self, err := os.Executable()
@@ -75,11 +76,16 @@ func runChild(t *testing.T, dir string, first, acknowledged int, end func()) []a
 			t.Fatalf("the child ended early: %v\n%s", err, failure.String())
 		}
 	}
+	early := report.Len()
 	end()
 	_ = child.Process.Kill()
 	_, _ = io.Copy(io.Discard, in) // what it had written before it died
 	_ = child.Wait()
-	return readAcks(&report)
+	acks := readAcks(bytes.NewReader(report.Bytes()))
+	for i := len(readAcks(bytes.NewReader(report.Bytes()[:early]))); i < len(acks); i++ {
+		acks[i].late = true
+	}
+	return acks
 }
 
 // A process is killed in the middle of its appends, and the next one goes on in
@@ -94,6 +100,9 @@ func TestKill(t *testing.T) {
 	var acks []ack
 	for round := range rounds {
 		acks = append(acks, runChild(t, dir, round*childPublishers, 1+rand.IntN(6000), func() {})...)
+		for i := range acks {
+			acks[i].late = false // the disk goes on when a process is killed
+		}
 		verifyDir(t, dir, acks)
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
