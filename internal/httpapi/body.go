@@ -8,9 +8,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
+
+// bodyTimeout is how long a body may take to arrive.
+const bodyTimeout = 30 * time.Second
 
 // readBody reads the body of a request into a buffer, but not more than limit
 // bytes of it.
@@ -21,6 +25,12 @@ func readBody(dst *bytes.Buffer, w http.ResponseWriter, r *request, limit int) e
 	if n := int(r.ContentLength); n > 0 {
 		// ReadFrom wants room behind the end, to see that it is the end.
 		dst.Grow(n + bytes.MinRead)
+	}
+	// A body that trickles in must not hold a goroutine for long. Where deadlines
+	// cannot be set (tests, odd middleware), the server's own hold.
+	control := http.NewResponseController(w)
+	if control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
+		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // it was set before
 	}
 	_, err := dst.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
 	if err == nil {
