@@ -11,6 +11,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,6 +112,39 @@ func fanOut(b *testing.B, sessions, inFlight int) {
 	deliveries := float64(rounds * inFlight * sessions)
 	b.ReportMetric(float64((cpu()-begun).Nanoseconds())/deliveries, "cpu-ns/delivery")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/op")
+}
+
+// BenchmarkIdle connects 15 000 plain users, each with an inbox, and tells what one
+// of them costs when nothing happens: live heap and stacks after a collection, and
+// resident memory.
+func BenchmarkIdle(b *testing.B) {
+	const users = 15_000
+	n := makeNode(b, []func(*wirepost.Options){onDisk(b)})
+	hs := httptest.NewServer(n)
+	b.Cleanup(hs.Close)
+	b.Cleanup(n.stop)
+	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), 100) // what the first ones cost is not theirs
+	liveBefore, rssBefore := footprint()
+	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), users)
+	b.StopTimer()
+	live, rss := footprint()
+	b.ReportMetric(float64(live-liveBefore)/users, "live-B/user")
+	b.ReportMetric(float64(rss-rssBefore)/users, "rss-B/user")
+	b.ReportMetric(users/b.Elapsed().Seconds(), "connects/s")
+}
+
+// footprint is the live heap with the stacks, and what is resident, in bytes.
+func footprint() (live, resident int64) {
+	for range 3 { // finalizers and pools take more than one
+		debug.FreeOSMemory()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	var pages int64
+	if statm, err := os.ReadFile("/proc/self/statm"); err == nil {
+		fmt.Sscan(strings.Fields(string(statm))[1], &pages)
+	}
+	return int64(m.HeapInuse + m.StackInuse), pages * int64(os.Getpagesize())
 }
 
 // crowd is a child process that holds connections and counts what comes.

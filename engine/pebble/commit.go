@@ -32,8 +32,8 @@ type staged struct {
 
 // news is what the watchers of one channel are to be told.
 type news struct {
-	watchers []engine.Watcher
-	records  []*engine.Record
+	watcher engine.Watcher
+	records []*engine.Record
 }
 
 // commits is the committer's goroutine.
@@ -167,8 +167,8 @@ func (c *commit) publish(taken []*request, durable bool) {
 		w := s.v.staged
 		if durable {
 			s.v.head = w.head
-			if watchers := e.mu.watchers[s]; len(watchers) > 0 && len(w.records) > 0 {
-				c.told = append(c.told, news{watchers, w.records})
+			if watcher := e.mu.watchers[s.name]; watcher != nil && len(w.records) > 0 {
+				c.told = append(c.told, news{watcher, w.records})
 				w.records = nil // the watchers may keep them
 			}
 		}
@@ -189,9 +189,7 @@ func (c *commit) publish(taken []*request, durable bool) {
 	c.touched, c.late = c.touched[:0], c.late[:0]
 
 	for _, n := range c.told {
-		for _, w := range n.watchers {
-			w.Appended(n.records)
-		}
+		n.watcher.Appended(n.records)
 	}
 	clear(c.told)
 	c.told = c.told[:0]

@@ -40,7 +40,7 @@ type Engine struct {
 		channels table[channel]
 		keys     table[keyed]
 		memos    table[memo]
-		watchers map[*slot[channel]][]engine.Watcher // the slices are replaced, never changed
+		watchers map[string]engine.Watcher // by channel
 
 		queue    []*request
 		queued   int           // bytes in the queue

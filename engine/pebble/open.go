@@ -111,7 +111,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.mu.channels.init(o.Channels)
 	e.mu.keys.init(0)
 	e.mu.memos.init(0)
-	e.mu.watchers = make(map[*slot[channel]][]engine.Watcher)
+	e.mu.watchers = make(map[string]engine.Watcher)
 	e.work = sync.NewCond(&e.mu)
 	if e.db, err = openStore(dir, e.tune(o)); err != nil {
 		return nil, err

@@ -60,12 +60,19 @@ func (t *table[V]) unpinLocked(s *slot[V]) {
 	s.prev, s.next = t.root.prev, &t.root
 	s.prev.next, s.next.prev = s, s
 	if t.idle++; t.idle > t.keep {
-		old := t.root.next
-		old.prev.next, old.next.prev = old.next, old.prev
-		old.prev, old.next = nil, nil
-		delete(t.slots, old.name)
-		t.idle--
+		t.forgetLocked(t.root.next)
 	}
+}
+
+// forgetLocked lets go of a slot now, if nobody needs it.
+func (t *table[V]) forgetLocked(s *slot[V]) {
+	if s.pins > 0 || s.next == nil {
+		return
+	}
+	s.prev.next, s.next.prev = s.next, s.prev
+	s.prev, s.next = nil, nil
+	delete(t.slots, s.name)
+	t.idle--
 }
 
 // fill loads a pinned slot, or waits for whoever is doing that. mu, which guards

@@ -6,7 +6,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Watch implements engine.Log. A watched channel stays pinned.
+// Watch implements engine.Log. There may be a watcher for every connected user, so
+// it costs an entry of a map and no more: the channel's state does not stay for it.
 func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
 	if err := e.enter(); err != nil {
 		return 0, err
@@ -18,8 +19,13 @@ func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.mu.watchers[s] = append(slices.Clip(e.mu.watchers[s]), w)
-	return s.v.head.seq, nil
+	e.mu.watchers[channel] = together(e.mu.watchers[channel], w)
+	head := s.v.head.seq
+	e.mu.channels.unpinLocked(s)
+	if head == 0 {
+		e.mu.channels.forgetLocked(s) // never written to: nothing worth keeping
+	}
+	return head, nil
 }
 
 // Unwatch implements engine.Log.
@@ -35,18 +41,42 @@ func (e *Engine) Unwatch(channel string, w engine.Watcher) {
 func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.mu.channels.slots[channel]
-	if s == nil {
+	all := e.mu.watchers[channel]
+	if all == w {
+		delete(e.mu.watchers, channel)
+		return true
+	}
+	several, _ := all.(*group)
+	if several == nil || !slices.Contains(several.members, w) {
 		return false
 	}
-	watchers := e.mu.watchers[s]
-	i := slices.Index(watchers, w)
-	if i < 0 {
-		return false
+	rest := slices.DeleteFunc(slices.Clone(several.members), func(m engine.Watcher) bool { return m == w })
+	if len(rest) == 1 {
+		e.mu.watchers[channel] = rest[0]
+	} else {
+		e.mu.watchers[channel] = &group{rest}
 	}
-	if e.mu.watchers[s] = slices.Concat(watchers[:i], watchers[i+1:]); len(watchers) == 1 {
-		delete(e.mu.watchers, s)
-	}
-	e.mu.channels.unpinLocked(s)
 	return true
+}
+
+// group is several watchers of one channel. It is never changed, because a commit
+// may be telling it.
+type group struct{ members []engine.Watcher }
+
+// together is w with those that there were before, if any.
+func together(before, w engine.Watcher) engine.Watcher {
+	switch b := before.(type) {
+	case nil:
+		return w
+	case *group:
+		return &group{append(slices.Clone(b.members), w)}
+	}
+	return &group{[]engine.Watcher{before, w}}
+}
+
+// Appended implements engine.Watcher.
+func (g *group) Appended(records []*engine.Record) {
+	for _, w := range g.members {
+		w.Appended(records)
+	}
 }
