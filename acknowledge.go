@@ -101,8 +101,8 @@ func (s *session) armTimer() {
 	if f := s.flight; f != nil && !f.unpinged.IsZero() {
 		due = earlier(due, f.unpinged.Add(s.srv.opts.AckDelay))
 	}
-	if expires := s.identity.Expires; !expires.IsZero() {
-		due = earlier(due, expires)
+	if s.expires != 0 {
+		due = earlier(due, time.UnixMilli(s.expires))
 	}
 	s.loop.Arm(&s.timer, due.Sub(now))
 }
@@ -120,7 +120,7 @@ func (s *session) Expired() {
 		return
 	}
 	now := s.loop.Now()
-	if expires := s.identity.Expires; !expires.IsZero() && !now.Before(expires) {
+	if s.expires != 0 && !now.Before(time.UnixMilli(s.expires)) {
 		s.end(wire.CloseUnauthorized, "token expired")
 		return
 	}

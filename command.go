@@ -137,13 +137,9 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 		s.end(wire.CloseUnauthorized, "the token is another user's")
 		return
 	}
-	s.identity = id
+	s.assume(id)
 	s.armTimer()
-	ok := wire.OK{Type: "ok", Ref: ref}
-	if !id.Expires.IsZero() {
-		ok.Expires = id.Expires.UnixMilli()
-	}
-	s.send(textFrame(ok))
+	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires}))
 	s.regrant()
 }
 

@@ -33,11 +33,12 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 		return nil, nil, err
 	}
 	ses := &session{
-		srv: s, loop: s.pickLoop(), user: u, device: d, mode: w.mode, identity: w.identity,
+		srv: s, loop: s.pickLoop(), user: u, device: d, mode: w.mode,
 		connection: w.session.Connection, address: w.session.Address,
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
+	ses.assume(w.identity)
 	s.connections.Add(1)
 	u.addSession(ses)
 	hello, err := s.subscribeAll(ses, w, fresh)
@@ -49,6 +50,23 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 		return nil, nil, err
 	}
 	return ses, hello, nil
+}
+
+// assume takes over the rights of an identity. A plain client has no use for its
+// lists, except for the memberships.
+func (s *session) assume(id *Identity) {
+	s.identity, s.expires = id, 0
+	if s.mode == modePlain && len(id.Channels) == 0 {
+		s.identity = nil
+	}
+	if !id.Expires.IsZero() {
+		s.expires = id.Expires.UnixMilli()
+	}
+}
+
+// tokenGrants says whether the identity makes the user a member of a channel.
+func (s *session) tokenGrants(channel string) bool {
+	return s.identity != nil && slices.Contains(s.identity.Channels, channel)
 }
 
 // abandon gives back a session that was never attached.
@@ -129,11 +147,8 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 func (s *Server) hello(ses *session) (*wire.Hello, error) {
 	h := &wire.Hello{
 		Type: "hello", Connection: ses.connection, User: ses.user.name, Device: ses.device.name,
-		Epoch: s.engine.Epoch(), HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
+		Epoch: s.engine.Epoch(), Expires: ses.expires, HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
-	}
-	if expires := ses.identity.Expires; !expires.IsZero() {
-		h.Expires = expires.UnixMilli()
 	}
 	for _, sub := range ses.subs {
 		channel := sub.feed.channel

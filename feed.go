@@ -28,10 +28,9 @@ type feed struct {
 	srv     *Server
 	channel string
 	policy  *Policy
-	watch   sync.Once
-	err     error // of watch
 
-	refs int // guarded by the feeds' shard
+	start atomic.Pointer[feedStart] // nil once it has begun
+	refs  int                       // guarded by the feeds' shard
 
 	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
 

@@ -37,31 +37,49 @@ func (fs *feeds) subscribe(channel string) (*feed, error) {
 	f := sh.feeds[channel]
 	if f == nil {
 		f = &feed{srv: fs.srv, channel: channel, policy: fs.srv.policies.of(channel)}
+		f.start.Store(new(feedStart))
 		sh.feeds[channel] = f
 	}
 	f.refs++
 	sh.Unlock()
 
-	f.watch.Do(f.begin)
 	f.count(1)
-	if f.err != nil {
+	if err := f.begin(); err != nil {
 		fs.release(f)
-		return nil, f.err
+		return nil, err
 	}
 	return f, nil
 }
 
-// begin starts watching. A record that comes before the head is known has settled
-// head and from already: it looked like one behind a hole.
-func (f *feed) begin() {
-	head, err := f.log().Watch(f.channel, f)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.err = err
-	if f.head.Load() == 0 {
-		f.head.Store(head)
-		f.mu.from = head
+// feedStart is the first use of a feed, which everybody else who wants it waits
+// for.
+type feedStart struct {
+	once sync.Once
+	err  error
+}
+
+// begin starts watching, once. A record that comes before the head is known has
+// settled head and from already: it looked like one behind a hole.
+func (f *feed) begin() error {
+	start := f.start.Load()
+	if start == nil {
+		return nil
 	}
+	start.once.Do(func() {
+		head, err := f.log().Watch(f.channel, f)
+		if err != nil {
+			start.err = err
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.head.Load() == 0 {
+			f.head.Store(head)
+			f.mu.from = head
+		}
+		f.start.Store(nil)
+	})
+	return start.err
 }
 
 // release gives back what subscribe returned.
@@ -80,7 +98,7 @@ func (fs *feeds) unref(f *feed) {
 		delete(sh.feeds, f.channel)
 	}
 	sh.Unlock()
-	if last && f.err == nil {
+	if last && f.start.Load() == nil {
 		f.log().Unwatch(f.channel, f)
 	}
 }

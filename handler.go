@@ -58,6 +58,8 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The names may be parts of the request's text, which is not to stay for them.
+	identity.User, identity.Device = strings.Clone(identity.User), strings.Clone(identity.Device)
 	req := &wish{identity: &identity, mode: modePlain, now: time.Now()}
 	if slices.Contains(offeredProtocols(r), wire.ProtocolV1) {
 		req.mode = modeV1
@@ -93,7 +95,7 @@ func (s *Server) readQuery(req *wish, query url.Values) (err error) {
 	if id.Device != "" && device != "" && device != id.Device {
 		return &Error{Code: Forbidden, Field: "device", Message: "the token is for another device"}
 	}
-	req.session.Device = device
+	req.session.Device = strings.Clone(device)
 	if id.Device != "" {
 		req.session.Device = id.Device
 	}

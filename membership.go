@@ -131,7 +131,8 @@ func (u *user) leave(channel string) bool {
 	for _, d := range u.mu.devices {
 		d.cursors = slices.DeleteFunc(d.cursors, func(p place) bool { return p.channel == channel })
 	}
-	u.mu.changes.left = append(u.mu.changes.left, channel)
+	r := u.removedLocked()
+	r.left = append(r.left, channel)
 	return true
 }
 

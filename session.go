@@ -48,7 +48,8 @@ type session struct {
 	closed   bool      // Closed was called
 	pings    uint32    // the number of the last ping
 	conn     conn.Conn // nil until attached
-	identity *Identity
+	expires  int64     // of the identity, in ms since the epoch; 0: never
+	identity *Identity // nil in plain mode, unless its lists may be needed
 	subs     []*subscription
 	flight   *flight // nil when nothing waits for an acknowledgement
 	timer    conn.Timer

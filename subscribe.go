@@ -19,7 +19,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 		return
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
-	member := slices.Contains(s.identity.Channels, channel)
+	member := s.tokenGrants(channel)
 	s.job(func() {
 		sub, bounds, err := s.newSubscription(channel, member || s.user.isMember(channel))
 		if err != nil {
@@ -127,7 +127,7 @@ func (s *session) drop(sub *subscription) {
 func (s *session) regrant() {
 	for _, sub := range slices.Clone(s.subs) {
 		channel := sub.feed.channel
-		if channel == All || sub.granted && s.user.isMember(channel) || slices.Contains(s.identity.Channels, channel) {
+		if channel == All || sub.granted && s.user.isMember(channel) || s.tokenGrants(channel) {
 			continue
 		}
 		if s.srv.maySubscribe(s.identity, channel) != nil {
@@ -173,7 +173,7 @@ func (s *session) granted(fresh *subscription) {
 // as one without a stored cursor. On the loop.
 func (s *session) ungrant(channel string) {
 	sub := s.subscription(channel)
-	if sub == nil || !sub.granted || slices.Contains(s.identity.Channels, channel) {
+	if sub == nil || !sub.granted || s.tokenGrants(channel) {
 		return
 	}
 	sub.granted, sub.stored = false, false

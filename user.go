@@ -14,7 +14,7 @@ import (
 // the next at once; the saver stores it soon after.
 type user struct {
 	name string
-	refs int // guarded by the users' shard
+	refs int32 // guarded by the users' shard
 
 	mu struct {
 		sync.Mutex
@@ -22,7 +22,7 @@ type user struct {
 		sessions []*session
 		marks    []mark
 		devices  []*device
-		changes  changes
+		removed  *removed // nil when there is nothing to remove
 	}
 }
 
@@ -38,7 +38,7 @@ type mark struct {
 type device struct {
 	name     string
 	used     int64 // ms since the epoch
-	sessions int
+	sessions int32
 	dirty    bool // used, or some cursor, is to be saved
 	cursors  []place
 }
@@ -50,10 +50,17 @@ type place struct {
 	dirty   bool
 }
 
-// changes is what waits for the saver, besides the dirty flags.
-type changes struct {
+// removed is what the saver is to remove. What it is to write has dirty flags.
+type removed struct {
 	left      []string // channels whose marks and cursors go
 	forgotten []string // devices
+}
+
+func (u *user) removedLocked() *removed {
+	if u.mu.removed == nil {
+		u.mu.removed = new(removed)
+	}
+	return u.mu.removed
 }
 
 // load fills a user from what is stored.
@@ -118,6 +125,9 @@ func (d *device) advance(channel string, seq uint64) bool {
 	p := d.cursor(channel)
 	switch {
 	case p == nil:
+		if d.cursors == nil {
+			d.cursors = make([]place, 0, 2) // the inbox and All
+		}
 		d.cursors = append(d.cursors, place{channel: channel, seq: seq, dirty: true})
 	case p.seq < seq:
 		p.seq, p.dirty = seq, true
@@ -182,7 +192,8 @@ func (u *user) makeRoomLocked(most int) error {
 		if oldest < 0 {
 			return Errorf(RateLimited, "user %q has %d connected devices, more are not allowed", u.name, most)
 		}
-		u.mu.changes.forgotten = append(u.mu.changes.forgotten, u.mu.devices[oldest].name)
+		r := u.removedLocked()
+		r.forgotten = append(r.forgotten, u.mu.devices[oldest].name)
 		u.mu.devices = slices.Delete(u.mu.devices, oldest, oldest+1)
 	}
 	return nil
@@ -237,9 +248,9 @@ func (u *user) memberships() []string {
 func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if ch := &u.mu.changes; len(ch.left)+len(ch.forgotten) > 0 {
-		updates = append(updates, engine.Update{User: u.name, RemoveMarks: ch.left, RemoveDevices: ch.forgotten})
-		*ch = changes{}
+	if r := u.mu.removed; r != nil {
+		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
+		u.mu.removed = nil
 	}
 	up := engine.Update{User: u.name}
 	for i := range u.mu.marks {
@@ -275,8 +286,11 @@ func (d *device) take() engine.Device {
 func (u *user) putBack(up engine.Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mu.changes.left = append(up.RemoveMarks, u.mu.changes.left...)
-	u.mu.changes.forgotten = append(up.RemoveDevices, u.mu.changes.forgotten...)
+	if len(up.RemoveMarks)+len(up.RemoveDevices) > 0 {
+		r := u.removedLocked()
+		r.left = append(up.RemoveMarks, r.left...)
+		r.forgotten = append(up.RemoveDevices, r.forgotten...)
+	}
 	for _, saved := range up.Marks {
 		if m := u.markLocked(saved.Channel); m != nil {
 			m.dirty = true
