@@ -108,11 +108,7 @@ func (s *session) offer(sub *subscription, it *item) bool {
 
 func (s *session) addMessage(sub *subscription, it *item) {
 	b := &s.loop.batch
-	if s.mode == modeV1 {
-		b.add(it.v1Frame(sub.feed.channel))
-	} else {
-		b.add(it.plainFrame())
-	}
+	b.add(it.frame(s.mode, sub.feed.channel, s.conn.Deflates()))
 	b.messages++
 }
 
@@ -158,10 +154,14 @@ func (s *session) readPage(sub *subscription) {
 	}
 	s.reading = true
 	room := s.roomFor(sub)
-	feed, after := sub.feed, sub.cursor
+	feed, after, deflated := sub.feed, sub.cursor, s.conn.Deflates()
 	s.srv.pages.read(func() {
 		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), batchBytes)
-		s.do(func() { s.pageRead(sub, after, page, err) })
+		items := newItems(page.Records)
+		if deflated {
+			encodeAll(items, s.mode, feed.channel)
+		}
+		s.do(func() { s.pageRead(sub, after, page, items, err) })
 	})
 }
 
@@ -175,7 +175,7 @@ func (s *session) roomFor(sub *subscription) int {
 
 // pageRead sends a page, as far as there is still room for it; the rest is read
 // again. On the loop.
-func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, err error) {
+func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, items []*item, err error) {
 	s.reading = false
 	if err != nil {
 		s.srv.logger.Error("reading a channel", "channel", sub.feed.channel, "error", err)
@@ -189,18 +189,14 @@ func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, er
 	if page.Lost {
 		sub.lose(after)
 	}
-	if s.sendPage(sub, page.Records) {
+	if s.sendPage(sub, items) {
 		sub.cursor = max(sub.cursor, page.Next)
 	}
 }
 
-// sendPage writes records read from the engine, and says whether all of them
+// sendPage writes items of a page, and says whether all of them
 // fitted in the window.
-func (s *session) sendPage(sub *subscription, records []*engine.Record) bool {
-	items := make([]*item, len(records))
-	for i, r := range records {
-		items[i] = &item{rec: r}
-	}
+func (s *session) sendPage(sub *subscription, items []*item) bool {
 	s.loop.nowMS = s.loop.Now().UnixMilli()
 	b := &s.loop.batch
 	all := s.offerAll(sub, items)

@@ -224,7 +224,9 @@ func (s *Server) checkOrigin(r *http.Request) error {
 
 // upgrade answers the handshake and hands the connection to a loop.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l *loop, h func(conn.Conn) conn.Handler) error {
+	answer, deflate := s.negotiateDeflate(r)
 	u := ws.HTTPUpgrader{
+		Header:   answer,
 		Timeout:  handshakeTimeout,
 		Protocol: func(p string) bool { return p == mode || p == wire.ProtocolPlain && mode == "plain" },
 	}
@@ -240,7 +242,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l 
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err == nil {
-		err = l.Attach(nc, early, h)
+		err = l.Attach(nc, conn.Handshake{Early: early, Deflate: deflate}, h)
 	}
 	if err != nil {
 		nc.Close() //nolint:errcheck // it failed already

@@ -10,11 +10,14 @@ import (
 )
 
 // item is a record with the frames made of it. It is shared by all sessions that
-// send it, so each message is encoded at most once per mode.
+// send it, so each message is encoded, and compressed, at most once per mode.
 type item struct {
 	rec   *engine.Record
 	plain onceFrame
 	v1    onceFrame
+	// The same, compressed; used if there are sessions that agreed on it.
+	plainDeflated onceFrame
+	v1Deflated    onceFrame
 	// dead is set when the message was revoked or replaced while it was still in
 	// a tail: who has not sent it yet skips it.
 	dead atomic.Bool

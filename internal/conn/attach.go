@@ -1,5 +1,11 @@
 package conn
 
+// Handshake is what an upgrade leaves to the connection.
+type Handshake struct {
+	Early   []byte // came behind it
+	Deflate bool   // permessage-deflate was agreed on, see NegotiateDeflate
+}
+
 // attached is an endpoint's place among those of its loop.
 type attached struct {
 	nextOf, prevOf *endpoint
@@ -7,8 +13,9 @@ type attached struct {
 
 // attach takes a connection in, on the loop. One that comes too late is ended at
 // once: Attach promised a call of Closed.
-func (l *Loop) attach(sock socket, early []byte, h func(Conn) Handler) {
+func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	c := sock.base()
+	c.deflate = hs.Deflate
 	c.last = l.now.Sub(l.start)
 	if c.nextOf = l.first; c.nextOf != nil {
 		c.nextOf.prevOf = c
@@ -20,7 +27,7 @@ func (l *Loop) attach(sock socket, early []byte, h func(Conn) Handler) {
 		return
 	}
 	if !c.closed {
-		sock.begin(early)
+		sock.begin(hs.Early)
 	}
 }
 

@@ -30,7 +30,7 @@ func benchmarkParse(b *testing.B, size, piece int) {
 			n := min(piece, len(rest))
 			chunk := rest[:n]
 			for {
-				ev, left, err := p.next(chunk, 1<<20)
+				ev, left, err := p.next(chunk, rules{maxMessage: 1 << 20})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -153,7 +153,7 @@ func newFan(b *testing.B, n int, pair pairFunc) *fan {
 		server, client := pair(b)
 		go io.Copy(io.Discard, plain{client})
 		d := &drainCounter{fan: f}
-		f.loop.Attach(server, nil, func(c Conn) Handler { d.c = c; return d })
+		f.loop.Attach(server, Handshake{}, func(c Conn) Handler { d.c = c; return d })
 		f.conns = append(f.conns, d)
 	}
 	b.Cleanup(f.loop.Close)
@@ -187,7 +187,7 @@ func BenchmarkEcho(b *testing.B) {
 			l := NewLoop(Config{})
 			defer l.Close()
 			e := &echo{frame: serverText("hello")}
-			l.Attach(server, nil, func(c Conn) Handler { e.c = c; return e })
+			l.Attach(server, Handshake{}, func(c Conn) Handler { e.c = c; return e })
 			in := textFrame("hello")
 			buf := make([]byte, 100)
 			b.ReportAllocs()
@@ -224,7 +224,7 @@ func BenchmarkIdle(b *testing.B) {
 	defer l.Close()
 	before := memory()
 	for _, s := range servers {
-		l.Attach(s, nil, func(c Conn) Handler { return &echo{c: c} })
+		l.Attach(s, Handshake{}, func(c Conn) Handler { return &echo{c: c} })
 	}
 	for _, c := range clients {
 		c.Write(controlFrame(OpPong, "x"))

@@ -33,7 +33,7 @@ func testAbortEverywhere(e *env) {
 	server, client := e.pair(e)
 	r := newRecorder(e)
 	r.onAttach = abort(r)
-	if err := e.loop.Attach(server, textFrame("early"), r.attach); err != nil {
+	if err := e.loop.Attach(server, Handshake{Early: textFrame("early")}, r.attach); err != nil {
 		e.Fatal(err)
 	}
 	r.expect(`closed 4000 "" local`)
@@ -149,7 +149,7 @@ func testAttachWhileClosing(e *env) {
 	}
 	e.on(func() {
 		e.loop.abortAll()
-		e.loop.attach(sock, textFrame("early"), r.attach)
+		e.loop.attach(sock, Handshake{Early: textFrame("early")}, r.attach)
 	})
 	r.expect(`closed 1001 "" local`)
 }
@@ -168,7 +168,7 @@ func testStress(e *env) {
 			}
 			r.Conn.Write(AppendFrame(nil, OpText, p), serverText("and"))
 		}
-		if err := e.loop.Attach(server, nil, r.attach); err != nil {
+		if err := e.loop.Attach(server, Handshake{}, r.attach); err != nil {
 			e.Fatal(err)
 		}
 		c := newRawClient(e, client)

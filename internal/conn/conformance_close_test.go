@@ -128,7 +128,7 @@ func testWeCloseInAttach(e *env) {
 	server, client := e.pair(e)
 	r := newRecorder(e)
 	r.onAttach = func() { r.Conn.Close(4403, "no") }
-	if err := e.loop.Attach(server, textFrame("early"), r.attach); err != nil {
+	if err := e.loop.Attach(server, Handshake{Early: textFrame("early")}, r.attach); err != nil {
 		e.Fatal(err)
 	}
 	c := newRawClient(e, client)

@@ -48,7 +48,7 @@ func testWriteInAttach(e *env) {
 	server, client := e.pair(e)
 	r := newRecorder(e)
 	r.onAttach = func() { r.Conn.Write(serverText("hello")) }
-	if err := e.loop.Attach(server, textFrame("early"), r.attach); err != nil {
+	if err := e.loop.Attach(server, Handshake{Early: textFrame("early")}, r.attach); err != nil {
 		e.Fatal(err)
 	}
 	c := newRawClient(e, client)

@@ -1,6 +1,6 @@
 // Package conn is one WebSocket after its upgrade: bytes in, whole messages out,
-// shared frames written without waiting. It knows RFC 6455 and nothing of
-// Wirepost's channels.
+// shared frames written without waiting. It knows RFC 6455 and RFC 7692, and
+// nothing of Wirepost's channels.
 //
 // The model is a few loops. A Loop is one goroutine; every Conn belongs to one
 // Loop, and everything that happens to a Conn happens on it: the calls of its
@@ -11,7 +11,8 @@
 //
 // Start with NewLoop and Loop.Attach. The reading path: a socket (stream.go)
 // brings bytes to its endpoint (endpoint.go), whose parser (parse.go) makes
-// messages of them; close.go is the closing handshake.
+// messages of them; close.go is the closing handshake. Compression is in
+// negotiate.go, deflate.go and inflate.go.
 package conn
 
 import "time"
@@ -20,8 +21,8 @@ import "time"
 // connection's loop, one at a time and never from inside a method of Conn that
 // was called on it, and must not block. Slices are valid during the call only.
 type Handler interface {
-	// Message is a whole data message: unmasked, joined from its fragments, a
-	// text message checked to be UTF-8. The handler may change payload.
+	// Message is a whole data message: unmasked, joined from its fragments,
+	// decompressed, a text message checked to be UTF-8. The handler may change payload.
 	Message(binary bool, payload []byte)
 	// Pong is a pong frame, asked for or not. It may still come after Close.
 	Pong(payload []byte)
@@ -74,6 +75,9 @@ type Conn interface {
 	// pause, because the peer's close frame has to be read.
 	PauseRead()
 	ResumeRead()
+	// Deflates says that permessage-deflate was agreed on: frames made by
+	// DeflateFrame may be written.
+	Deflates() bool
 	// LastRead is when bytes last came from the peer, by the loop's clock; before
 	// that, when the connection was attached.
 	LastRead() time.Time

@@ -19,6 +19,7 @@ type endpoint struct {
 	last    time.Duration // when bytes came, since the loop's start
 	blocked bool          // a Write returned false, and Drained was not called yet
 	paused  bool
+	deflate bool // permessage-deflate was agreed on; static
 	closed  bool // the socket is closed; Handler.Closed is called, or is about to be
 }
 
@@ -61,6 +62,9 @@ func (c *endpoint) Write(frames ...[]byte) bool {
 // Unsent implements Conn.
 func (c *endpoint) Unsent() int { return c.out.unsent }
 
+// Deflates implements Conn.
+func (c *endpoint) Deflates() bool { return c.deflate }
+
 // PauseRead implements Conn.
 func (c *endpoint) PauseRead() {
 	if c.end == nil {
@@ -85,8 +89,9 @@ func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
 // received takes bytes that came from the peer, and changes them.
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
+	r := rules{maxMessage: c.loop.cfg.MaxMessage, deflate: c.deflate}
 	for !c.closed && !c.deaf() {
-		ev, rest, err := c.parser.next(b, c.loop.cfg.MaxMessage)
+		ev, rest, err := c.parser.next(b, r)
 		if err != nil {
 			c.violated(err)
 			break

@@ -35,5 +35,6 @@ var (
 	errClosePayload  = violation("close frame of one byte")
 	errCloseCode     = violation("close code is not valid")
 	errUTF8          = &ProtocolError{Code: codeInvalidPayload, Reason: "text is not valid UTF-8"}
+	errDeflate       = &ProtocolError{Code: codeInvalidPayload, Reason: "compressed data is corrupt"}
 	errTooBig        = &ProtocolError{Code: codeTooBig, Reason: "message is too big"}
 )

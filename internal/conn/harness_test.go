@@ -77,7 +77,7 @@ func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 	e.Helper()
 	server, client := e.pair(e)
 	r := newRecorder(e)
-	if err := e.loop.Attach(server, early, r.attach); err != nil {
+	if err := e.loop.Attach(server, Handshake{Early: early}, r.attach); err != nil {
 		e.Fatal(err)
 	}
 	<-r.attached
@@ -93,7 +93,7 @@ func (e *env) gorilla() (*recorder, *websocket.Conn) {
 	go func() {
 		_, err := ws.Upgrade(server)
 		if err == nil {
-			err = e.loop.Attach(server, nil, r.attach)
+			err = e.loop.Attach(server, Handshake{}, r.attach)
 		}
 		upgraded <- err
 	}()

@@ -5,20 +5,27 @@ import "encoding/binary"
 // header is the head of a frame that passed every check that needs no more than
 // the head itself.
 type header struct {
-	op     byte
-	fin    bool
-	length uint64
-	mask   [4]byte
+	op       byte
+	fin      bool
+	deflated bool // RSV1
+	length   uint64
+	mask     [4]byte
 }
 
 // parseHeader reads the head of a client's frame; n is its size, and 0 while b
-// does not hold all of it.
-func parseHeader(b []byte) (h header, n int, err *ProtocolError) {
+// does not hold all of it. Deflate allows the first frame of a message to be marked
+// as compressed.
+func parseHeader(b []byte, deflate bool) (h header, n int, err *ProtocolError) {
 	if len(b) < 2 {
 		return h, 0, nil
 	}
-	h.op, h.fin = b[0]&0x0F, b[0]&finBit != 0
-	if err := checkHead(b[0], b[1]); err != nil {
+	first := b[0]
+	h.op, h.fin = first&0x0F, first&finBit != 0
+	if deflate && (h.op == OpText || h.op == OpBinary) {
+		h.deflated = first&rsv1 != 0
+		first &^= rsv1
+	}
+	if err := checkHead(first, b[1]); err != nil {
 		return h, 0, err
 	}
 	if h.length, n, err = parseLength(b); n == 0 || len(b) < n+4 {

@@ -101,13 +101,12 @@ func (l *Loop) Post(t Task) bool {
 	return true
 }
 
-// Attach serves a connection whose upgrade is done; early are the bytes that came
-// behind the handshake. h runs on the loop before any other call, and makes the
+// Attach serves a connection whose upgrade is done. h runs on the loop before any other call, and makes the
 // handler. With an error the connection stays the caller's; else it is the loop's,
 // and Handler.Closed is called in any case.
-func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error {
+func (l *Loop) Attach(nc net.Conn, hs Handshake, h func(Conn) Handler) error {
 	// The caller's buffer is not ours to keep, nor to unmask in.
-	early = slices.Clone(early)
+	hs.Early = slices.Clone(hs.Early)
 	l.mu.Lock()
 	refusing := l.mu.refusing
 	l.mu.Unlock()
@@ -118,7 +117,7 @@ func (l *Loop) Attach(nc net.Conn, early []byte, h func(Conn) Handler) error {
 	if err != nil {
 		return err
 	}
-	if !l.Post(Func(func() { l.attach(sock, early, h) })) {
+	if !l.Post(Func(func() { l.attach(sock, hs, h) })) {
 		sock.closeSocket(true)
 		return ErrLoopClosed
 	}

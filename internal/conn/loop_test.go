@@ -72,7 +72,7 @@ func TestPostAfterClose(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	if err := l.Attach(a, nil, nil); !errors.Is(err, ErrLoopClosed) {
+	if err := l.Attach(a, Handshake{}, nil); !errors.Is(err, ErrLoopClosed) {
 		t.Errorf("Attach: %v", err)
 	}
 	l.Close()

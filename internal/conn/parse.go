@@ -10,9 +10,24 @@ import (
 
 // event is what the parser found: a whole message or a control frame.
 type event struct {
-	op      byte // opContinuation: nothing whole is there
-	code    int  // of a close frame
-	payload []byte
+	op       byte // opContinuation: nothing whole is there
+	deflated bool // the payload is compressed still
+	code     int  // of a close frame
+	payload  []byte
+}
+
+// rules are what one connection allows its peer.
+type rules struct {
+	maxMessage int
+	deflate    bool // compressed messages
+}
+
+// maxPayload is how many bytes the frames of a message may carry.
+func (r rules) maxPayload(deflated bool) int {
+	if deflated {
+		return maxDeflated(r.maxMessage)
+	}
+	return r.maxMessage
 }
 
 // parser makes events of a client's bytes, however they are cut. It owns no memory
@@ -25,7 +40,15 @@ type parser struct {
 // next takes from b up to the end of the next event. Call it again with the rest
 // until it finds nothing; it then took all of b. The event's payload is valid
 // until then, and b is changed: payloads are unmasked where they lie.
-func (p *parser) next(b []byte, maxMessage int) (ev event, rest []byte, err *ProtocolError) {
+func (p *parser) next(b []byte, r rules) (ev event, rest []byte, err *ProtocolError) {
+	ev, rest, err = p.find(b, r)
+	if err == nil && ev.deflated {
+		ev, err = p.inflate(ev, r.maxMessage)
+	}
+	return ev, rest, err
+}
+
+func (p *parser) find(b []byte, r rules) (ev event, rest []byte, err *ProtocolError) {
 	if p.part != nil && p.part.done {
 		p.release()
 	}
@@ -33,12 +56,27 @@ func (p *parser) next(b []byte, maxMessage int) (ev event, rest []byte, err *Pro
 		if len(b) == 0 {
 			return event{}, nil, nil
 		}
-		if ev, n, err := wholeFrame(b, maxMessage); n > 0 || err != nil {
+		if ev, n, err := wholeFrame(b, r); n > 0 || err != nil {
 			return ev, b[n:], err
 		}
 		p.part = partials.Get().(*partial)
 	}
-	return p.part.next(b, maxMessage)
+	return p.part.next(b, r)
+}
+
+// inflate puts what a compressed message holds into the place of the message. Both
+// are at hand only then: between its frames just the compressed bytes are kept.
+func (p *parser) inflate(ev event, maxMessage int) (event, *ProtocolError) {
+	whole := partials.Get().(*partial)
+	whole.done = true
+	var err *ProtocolError
+	whole.msg, err = inflate(whole.msg, ev.payload, maxMessage)
+	p.release()
+	p.part = whole
+	if err == nil && ev.op == OpText && !utf8.Valid(whole.msg) {
+		err = errUTF8
+	}
+	return event{op: ev.op, payload: whole.msg}, err
 }
 
 // release gives back what the parser holds.
@@ -51,8 +89,8 @@ func (p *parser) release() {
 
 // wholeFrame is the common case: a frame that is an event by itself, with all of
 // its bytes there. n is 0 if it is not that.
-func wholeFrame(b []byte, maxMessage int) (ev event, n int, err *ProtocolError) {
-	h, n, err := parseHeader(b)
+func wholeFrame(b []byte, r rules) (ev event, n int, err *ProtocolError) {
+	h, n, err := parseHeader(b, r.deflate)
 	if n == 0 || !h.fin || h.op == opContinuation || h.length > uint64(len(b)-n) {
 		return event{}, 0, err
 	}
@@ -63,12 +101,12 @@ func wholeFrame(b []byte, maxMessage int) (ev event, n int, err *ProtocolError) 
 	case isControl(h.op):
 		ev, err = controlEvent(h.op, payload)
 		return ev, end, err
-	case len(payload) > maxMessage:
+	case len(payload) > r.maxPayload(h.deflated):
 		return event{}, 0, errTooBig
-	case h.op == OpText && !utf8.Valid(payload):
+	case h.op == OpText && !h.deflated && !utf8.Valid(payload):
 		return event{}, 0, errUTF8
 	}
-	return event{op: h.op, payload: payload}, end, nil
+	return event{op: h.op, deflated: h.deflated, payload: payload}, end, nil
 }
 
 // controlEvent checks what only close frames have to be checked for (RFC 6455
@@ -103,9 +141,10 @@ type partial struct {
 	got     int              // bytes of the frame's payload that came
 	control [maxControl]byte // a control frame's payload; it may come between fragments
 
-	op    byte   // of the message, opContinuation outside of one
-	msg   []byte // what came of it
-	valid int    // bytes of a text that were checked, up to a whole character
+	op       byte   // of the message, opContinuation outside of one
+	deflated bool   // what comes of it is compressed
+	msg      []byte // what came of it
+	valid    int    // bytes of a text that were checked, up to a whole character
 
 	done bool // what was handed out was the last of it
 }
@@ -124,10 +163,10 @@ func (p *partial) recycle() {
 	partials.Put(p)
 }
 
-func (p *partial) next(b []byte, maxMessage int) (event, []byte, *ProtocolError) {
+func (p *partial) next(b []byte, r rules) (event, []byte, *ProtocolError) {
 	for {
 		if !p.inFrame {
-			n, err := p.takeHeader(b, maxMessage)
+			n, err := p.takeHeader(b, r)
 			if b = b[n:]; err != nil || !p.inFrame {
 				return event{}, b, err
 			}
@@ -144,17 +183,17 @@ func (p *partial) next(b []byte, maxMessage int) (event, []byte, *ProtocolError)
 
 // takeHeader takes the head of the next frame from b, or as much of it as is
 // there.
-func (p *partial) takeHeader(b []byte, maxMessage int) (int, *ProtocolError) {
+func (p *partial) takeHeader(b []byte, r rules) (int, *ProtocolError) {
 	before := p.nhead
 	p.nhead += copy(p.head[before:], b)
-	h, n, err := parseHeader(p.head[:p.nhead])
+	h, n, err := parseHeader(p.head[:p.nhead], r.deflate)
 	if err != nil {
 		return len(b), err
 	}
 	if n == 0 {
 		return p.nhead - before, nil
 	}
-	if err := p.beginFrame(h, maxMessage); err != nil {
+	if err := p.beginFrame(h, r); err != nil {
 		return len(b), err
 	}
 	p.nhead = 0
@@ -163,18 +202,19 @@ func (p *partial) takeHeader(b []byte, maxMessage int) (int, *ProtocolError) {
 
 // beginFrame checks a frame against the message it is part of, and its size before
 // any memory is taken for it.
-func (p *partial) beginFrame(h header, maxMessage int) *ProtocolError {
+func (p *partial) beginFrame(h header, r rules) *ProtocolError {
 	if !isControl(h.op) {
 		switch {
 		case h.op == opContinuation && p.op == opContinuation:
 			return errNoMessage
 		case h.op != opContinuation && p.op != opContinuation:
 			return errInMessage
-		case h.length > uint64(maxMessage-len(p.msg)):
-			return errTooBig
 		}
 		if h.op != opContinuation {
-			p.op = h.op
+			p.op, p.deflated = h.op, h.deflated
+		}
+		if h.length > uint64(r.maxPayload(p.deflated)-len(p.msg)) {
+			return errTooBig
 		}
 	}
 	p.inFrame, p.frame, p.got = true, h, 0
@@ -202,7 +242,7 @@ func (p *partial) takePayload(b []byte) (int, *ProtocolError) {
 // cut is left for the next time, unless the message ends with it; one that cannot
 // become valid any more is refused at once.
 func (p *partial) checkText() bool {
-	if p.op != OpText {
+	if p.op != OpText || p.deflated {
 		return true
 	}
 	fresh := p.msg[p.valid:]
@@ -236,7 +276,7 @@ func (p *partial) endFrame() (event, *ProtocolError) {
 		return controlEvent(p.frame.op, p.control[:p.got])
 	case p.frame.fin:
 		p.done = true
-		return event{op: p.op, payload: p.msg}, nil
+		return event{op: p.op, deflated: p.deflated, payload: p.msg}, nil
 	}
 	return event{}, nil
 }

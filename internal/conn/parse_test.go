@@ -13,13 +13,17 @@ import (
 
 // parsed feeds chunks to a parser and returns what came out as lines of text, in
 // the form of reference. The chunks are copied first, since parsing changes them.
-func parsed(maxMessage int, chunks ...[]byte) (lines []string) {
+func parsed(maxMessage int, chunks ...[]byte) []string {
+	return parsedBy(rules{maxMessage: maxMessage}, chunks...)
+}
+
+func parsedBy(r rules, chunks ...[]byte) (lines []string) {
 	var p parser
 	defer p.release()
 	for _, chunk := range chunks {
 		b := slices.Clone(chunk)
 		for {
-			ev, rest, err := p.next(b, maxMessage)
+			ev, rest, err := p.next(b, r)
 			if err != nil {
 				return append(lines, fmt.Sprint(err.Code))
 			}
@@ -152,7 +156,7 @@ func TestParseMemory(t *testing.T) {
 	var p parser
 	defer p.release()
 	head := []byte{finBit | OpBinary, maskBit | 127, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4}
-	if _, _, err := p.next(head, declared); err != nil {
+	if _, _, err := p.next(head, rules{maxMessage: declared}); err != nil {
 		t.Fatal(err)
 	}
 	if got := cap(p.part.msg); got > keepMessage {
@@ -161,7 +165,7 @@ func TestParseMemory(t *testing.T) {
 	came := 0
 	for came < 1<<20 {
 		chunk := make([]byte, 1000)
-		if _, _, err := p.next(chunk, declared); err != nil {
+		if _, _, err := p.next(chunk, rules{maxMessage: declared}); err != nil {
 			t.Fatal(err)
 		}
 		came += len(chunk)
@@ -178,7 +182,7 @@ func TestParseIdle(t *testing.T) {
 	var p parser
 	for _, chunk := range pieces(input, 1) {
 		for {
-			ev, rest, err := p.next(chunk, testMax)
+			ev, rest, err := p.next(chunk, rules{maxMessage: testMax})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +203,7 @@ func TestParseAllocs(t *testing.T) {
 	var p parser
 	if n := testing.AllocsPerRun(100, func() {
 		copy(b, frame)
-		if ev, _, err := p.next(b, testMax); err != nil || ev.op != OpText {
+		if ev, _, err := p.next(b, rules{maxMessage: testMax}); err != nil || ev.op != OpText {
 			t.Fatal(ev, err)
 		}
 	}); n != 0 {

@@ -87,7 +87,6 @@ func (d *readDone) Run() {
 	// Not before now: a handler that resumes reading must not have a reader write
 	// over the bytes that are being parsed.
 	r.busy = false
-	r.busy = false
 	if r.err != nil {
 		s.readFailed(r.err)
 	}
