@@ -80,17 +80,41 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 	if !sub.stored {
 		return
 	}
-	s.user.acknowledge(s.srv, s.device, sub.feed.channel, through)
-	if s.mode == modePlain && sub.feed.channel == InboxOf(s.user.name) {
-		s.read(sub.feed.channel, through)
-	}
+	channel := sub.feed.channel
+	read := s.mode == modePlain && channel == InboxOf(s.user.name)
+	s.withState(func() {
+		moved := s.user.acknowledge(s.device, channel, through)
+		if moved {
+			s.srv.saver.later(s.user)
+		}
+		if read {
+			s.read(channel, through)
+		}
+	})
 }
 
-// read moves the user's read mark and tells the user's sessions, if it moved.
+// withState runs fn with the user's state pinned: at once, or as a job if it has
+// to be loaded. On the loop.
+func (s *session) withState(fn func()) {
+	if s.user.pinWarm() {
+		fn()
+		s.user.unpin()
+		return
+	}
+	s.job(func() {
+		if err := s.srv.users.pinned(s.user, fn); err != nil {
+			s.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
+		}
+	})
+}
+
+// read moves the user's read mark and tells the user's sessions, if it moved. The
+// state is pinned.
 func (s *session) read(channel string, seq uint64) {
 	if s.user.advanceRead(channel, seq) {
 		s.srv.saver.later(s.user)
-		s.job(func() { s.srv.tellState(s.user, channel) })
+		s.srv.tellStateSoon(s.user, channel)
 	}
 }
 

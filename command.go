@@ -76,7 +76,8 @@ func (s *session) onRead(c *wire.Command) {
 		s.refuse(c.Ref, Errorf(NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
 		return
 	}
-	s.read(c.Channel, min(c.Seq, sub.feed.head.Load()))
+	channel, seq := c.Channel, min(c.Seq, sub.feed.head.Load())
+	s.withState(func() { s.read(channel, seq) })
 }
 
 func (s *session) onPublish(c *wire.Command) {
@@ -121,13 +122,17 @@ func (s *session) onAuth(c *wire.Command) {
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.job(func() {
 		id, err := s.srv.opts.VerifyToken(ctx, token)
-		s.do(func() { s.refresh(ref, &id, err) })
+		var memberships []string
+		if err == nil {
+			err = s.srv.users.pinned(s.user, func() { memberships = s.user.memberships() })
+		}
+		s.do(func() { s.refresh(ref, &id, memberships, err) })
 	})
 }
 
 // refresh takes over the rights of a new token. One of another user ends the
 // connection. On the loop.
-func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
+func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []string, err error) {
 	if err != nil {
 		s.refuse(ref, unauthorized(err))
 		return
@@ -140,7 +145,7 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 	s.assume(id)
 	s.armTimer()
 	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires}))
-	s.regrant()
+	s.regrant(memberships)
 }
 
 // plainMessage hands what a plain client sent to the application. On the loop.

@@ -27,13 +27,8 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d, fresh, err := u.connectDevice(w.session.Device, w.now, s.opts.MaxDevices)
-	if err != nil {
-		s.users.release(u)
-		return nil, nil, err
-	}
 	ses := &session{
-		srv: s, loop: s.pickLoop(), user: u, device: d, mode: w.mode,
+		srv: s, loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode,
 		connection: w.session.Connection, address: w.session.Address,
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
@@ -41,14 +36,20 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 	ses.assume(w.identity)
 	s.connections.Add(1)
 	u.addSession(ses)
-	hello, err := s.subscribeAll(ses, w, fresh)
+	fresh, err := u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	var hello *wire.Hello
+	if err == nil {
+		hello, err = s.subscribeAll(ses, w, fresh)
+	}
 	if err == nil {
 		err = s.Ready() // Shutdown may have looked at the user's sessions before this one was there
 	}
 	if err != nil {
 		ses.abandon()
+		u.unpin()
 		return nil, nil, err
 	}
+	u.unpin() // the session has the reference, and no need of the state while it is idle
 	return ses, hello, nil
 }
 
@@ -146,7 +147,7 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 // hello describes where the session stands.
 func (s *Server) hello(ses *session) (*wire.Hello, error) {
 	h := &wire.Hello{
-		Type: "hello", Connection: ses.connection, User: ses.user.name, Device: ses.device.name,
+		Type: "hello", Connection: ses.connection, User: ses.user.name, Device: ses.device,
 		Epoch: s.engine.Epoch(), Expires: ses.expires, HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
 	}

@@ -120,6 +120,42 @@ func TestCursorPingIsLazy(t *testing.T) {
 	})
 }
 
+// TestAnIdleUserGoesColdAndComesBack: after a while the server has forgotten what
+// it stored of a connected user, and loads it for the next acknowledgement.
+func TestAnIdleUserGoesColdAndComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t)
+		plain := n.dial("42&device=plain")
+		v1, _ := n.dialV1("42&device=v1")
+		for i := 1; i <= 3; i++ {
+			time.Sleep(20 * time.Second)
+			n.json("user:42", fmt.Sprint(i))
+			plain.want(fmt.Sprint(i))
+			m := v1.message(fmt.Sprint(i))
+			v1.send(`{"type":"ack","channel":"user:42","seq":%d}`, m.num("seq"))
+			answered := make(chan error, 1)
+			go func() { // the pong is sent while reading
+				plain.SetReadDeadline(time.Now().Add(2 * time.Second))
+				_, _, err := plain.ReadMessage()
+				answered <- err
+			}()
+			// What the plain client acknowledged counts as read, which the other is told.
+			if s := v1.frame("state"); s.num("read") != uint64(i) || s.num("unread") != 0 {
+				t.Fatalf("state: %v", s)
+			}
+			<-answered
+			for _, device := range []string{"plain", "v1"} {
+				if got := n.cursor("42", "user:42", device); got != uint64(i) {
+					t.Fatalf("%s acknowledged %d, want %d", device, got, i)
+				}
+			}
+			plain.Close()
+			time.Sleep(time.Second)
+			plain = n.dial("42&device=plain")
+		}
+	})
+}
+
 func TestWindowHoldsBackWhatIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.Window, o.WindowBytes = 4, 100 })

@@ -3,7 +3,6 @@ package wirepost
 import (
 	"hash/maphash"
 	"sync"
-	"time"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -14,7 +13,7 @@ const shards = 64
 type feeds struct {
 	srv   *Server
 	seed  maphash.Seed
-	warm  warmFeeds
+	warm  *warmSet[*feed]
 	shard [shards]struct {
 		sync.Mutex
 		feeds map[string]*feed
@@ -22,7 +21,7 @@ type feeds struct {
 }
 
 func newFeeds(srv *Server) *feeds {
-	fs := &feeds{srv: srv, seed: maphash.MakeSeed()}
+	fs := &feeds{srv: srv, warm: newWarmSet[*feed](tailAge), seed: maphash.MakeSeed()}
 	for i := range fs.shard {
 		fs.shard[i].feeds = map[string]*feed{}
 	}
@@ -128,55 +127,6 @@ func (fs *feeds) len() (n int) {
 		sh.Unlock()
 	}
 	return n
-}
-
-// warmFeeds are the feeds with a tail. One timer for all of them drops the tails
-// of those that went idle; it runs only while there are any.
-type warmFeeds struct {
-	mu     sync.Mutex
-	feeds  []*feed
-	timer  *time.Timer
-	closed bool
-}
-
-func (w *warmFeeds) add(f *feed) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.feeds = append(w.feeds, f)
-	if len(w.feeds) == 1 && !w.closed {
-		w.timer = time.AfterFunc(tailAge, w.cool)
-	}
-}
-
-func (w *warmFeeds) cool() {
-	w.mu.Lock()
-	feeds := w.feeds
-	w.feeds = nil
-	w.mu.Unlock()
-
-	now := time.Now()
-	var still []*feed
-	for _, f := range feeds {
-		if !f.cool(now) {
-			still = append(still, f)
-		}
-	}
-
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.feeds = append(w.feeds, still...)
-	if len(w.feeds) > 0 && !w.closed {
-		w.timer = time.AfterFunc(tailAge/2, w.cool)
-	}
-}
-
-func (w *warmFeeds) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	if w.timer != nil {
-		w.timer.Stop()
-	}
 }
 
 // logOf is the log that keeps a channel with that policy.

@@ -118,7 +118,19 @@ func (s *Server) unread(u *user, log engine.Log, channel string) (read uint64, u
 	return read, unread, err
 }
 
-// tellState tells a user's sessions where the read mark is.
+// tellStateSoon has a user's sessions told where the read mark is, without waiting
+// for the store. The state is pinned.
+func (s *Server) tellStateSoon(u *user, channel string) {
+	if !anyV1(u.online()) {
+		return
+	}
+	s.users.again(u)
+	s.pages.read(func() {
+		defer s.users.release(u)
+		s.tellState(u, channel)
+	})
+}
+
 func (s *Server) tellState(u *user, channel string) {
 	sessions := u.online()
 	if !anyV1(sessions) {

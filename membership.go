@@ -147,13 +147,17 @@ func (u *user) isMember(channel string) bool {
 // at its cursor or, the first time, at the read mark, which is then stored as its
 // cursor. A mark that does not exist yet begins at the head; that of an inbox at
 // its beginning.
-func (u *user) start(d *device, f *feed) uint64 {
+func (u *user) start(device string, f *feed) uint64 {
 	head := f.head.Load()
 	if f.policy.MemoryOnly {
 		return head
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	d := u.deviceLocked(device)
+	if d == nil {
+		return head // forgotten meanwhile, for want of room
+	}
 	if p := d.cursor(f.channel); p != nil {
 		return min(p.seq, head)
 	}

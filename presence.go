@@ -190,7 +190,7 @@ func (s *Server) sentTo(u *user, channel string, seq uint64) map[string]bool {
 			answer <- ses.sent(channel, seq)
 		})
 		if ok && <-answer {
-			sent[ses.device.name] = true
+			sent[ses.device] = true
 		}
 	}
 	return sent

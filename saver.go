@@ -17,8 +17,8 @@ const (
 )
 
 // saver writes what changed of users to the engine, many at a time. It is the
-// only one who calls Save, so the stored state never goes back. A user holds a
-// reference while it waits here.
+// only one who calls Save, so the stored state never goes back. A user
+// holds a reference and a pin while it waits here.
 type saver struct {
 	users  *users
 	logger *slog.Logger
@@ -42,7 +42,7 @@ func newSaver(us *users, logger *slog.Logger) *saver {
 	return s
 }
 
-// later has a user's changes saved soon.
+// later has the changes of a user saved soon, whose state the caller has pinned.
 func (s *saver) later(u *user) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -106,8 +106,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.cancel()
 		s.work.Wait()
 		s.pages.close()
-		s.feeds.warm.close()
 		s.saver.close()
+		s.feeds.warm.close()
+		s.users.warm.close()
 		s.memory.Close() //nolint:errcheck // it is memory
 		close(s.stopped)
 	})

@@ -33,7 +33,7 @@ type session struct {
 	srv        *Server
 	loop       *loop
 	user       *user
-	device     *device // its fields are guarded by user.mu
+	device     string
 	connection string
 	address    string
 	agent      unique.Handle[string]
@@ -60,7 +60,7 @@ type session struct {
 // info describes the session for the application.
 func (s *session) info() Session {
 	return Session{
-		Connection: s.connection, User: s.user.name, Device: s.device.name, Since: s.since,
+		Connection: s.connection, User: s.user.name, Device: s.device, Since: s.since,
 		Address: s.address, Agent: s.agent.Value(), Mode: s.mode.String(),
 	}
 }
@@ -247,8 +247,13 @@ func (s *session) release(subs []*subscription) {
 		s.srv.feeds.release(sub.feed)
 	}
 	s.user.removeSession(s)
-	s.user.disconnectDevice(s.device)
-	s.srv.saver.later(s.user)
-	s.srv.users.release(s.user)
+	err := s.srv.users.pinned(s.user, func() {
+		s.user.leftDevice(s.device)
+		s.srv.saver.later(s.user)
+	})
+	if err != nil {
+		s.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+	}
+	s.srv.users.unref(s.user)
 	s.srv.connections.Add(-1)
 }

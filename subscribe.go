@@ -19,9 +19,9 @@ func (s *session) onSubscribe(c *wire.Command) {
 		return
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
-	member := s.tokenGrants(channel)
+	byToken := s.tokenGrants(channel)
 	s.job(func() {
-		sub, bounds, err := s.newSubscription(channel, member || s.user.isMember(channel))
+		sub, bounds, err := s.newSubscription(channel, byToken)
 		if err != nil {
 			s.answer(ref, nil, err)
 			return
@@ -31,15 +31,20 @@ func (s *session) onSubscribe(c *wire.Command) {
 	})
 }
 
-// newSubscription makes a subscription: one of a member goes on at the device's
-// cursor, any other begins at the head. It is part of a job.
-func (s *session) newSubscription(channel string, member bool) (*subscription, engine.Bounds, error) {
+// newSubscription makes a subscription: one of a member, by a stored membership or
+// by the token, goes on at the device's cursor; any other begins at the head. It is
+// part of a job.
+func (s *session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
+	if err := s.srv.users.pin(s.user); err != nil {
+		return nil, engine.Bounds{}, err
+	}
+	defer s.user.unpin()
 	feed, err := s.srv.feeds.subscribe(channel)
 	if err != nil {
 		return nil, engine.Bounds{}, err
 	}
 	sub := &subscription{session: s, feed: feed, cursor: feed.head.Load()}
-	if member {
+	if byToken || s.user.isMember(channel) {
 		sub.granted, sub.stored = true, !feed.policy.MemoryOnly
 		sub.cursor = s.user.start(s.device, feed)
 		s.srv.saver.later(s.user)
@@ -124,10 +129,10 @@ func (s *session) drop(sub *subscription) {
 
 // regrant brings the subscriptions in line with a new token: those that it no
 // longer allows end, and its memberships begin. On the loop.
-func (s *session) regrant() {
+func (s *session) regrant(memberships []string) {
 	for _, sub := range slices.Clone(s.subs) {
 		channel := sub.feed.channel
-		if channel == All || sub.granted && s.user.isMember(channel) || s.tokenGrants(channel) {
+		if channel == All || slices.Contains(memberships, channel) || s.tokenGrants(channel) {
 			continue
 		}
 		if s.srv.maySubscribe(s.identity, channel) != nil {

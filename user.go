@@ -8,22 +8,30 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// user is what is known of one user while there is a use for it: somebody is
-// connected, a request is about the user, or something is still to be saved. All
-// connections share it, so an acknowledgement that one of them brought counts for
-// the next at once; the saver stores it soon after.
+// user is one user while there is a use for it: somebody is connected, a request
+// is about the user, or something is still to be saved. All connections share it,
+// so an acknowledgement that one of them brought counts for the next at once; the
+// saver stores it soon after.
 type user struct {
 	name string
 	refs int32 // guarded by the users' shard
 
 	mu struct {
 		sync.Mutex
-		loaded   bool
+		pins     int32 // while there are any, the state stays
 		sessions []*session
-		marks    []mark
-		devices  []*device
-		removed  *removed // nil when there is nothing to remove
+		// userState is nil while the user is cold. Whoever uses it holds a pin.
+		*userState
 	}
+}
+
+// userState is what is stored of a user, with what is still to be saved. Users who
+// are connected but idle have none in memory.
+type userState struct {
+	marks   []mark
+	devices []*device
+	removed *removed // nil when there is nothing to remove
+	touched time.Time
 }
 
 // mark is a user's read mark in a channel.
@@ -36,11 +44,10 @@ type mark struct {
 
 // device is one device of a user. Its fields are guarded by user.mu.
 type device struct {
-	name     string
-	used     int64 // ms since the epoch
-	sessions int32
-	dirty    bool // used, or some cursor, is to be saved
-	cursors  []place
+	name    string
+	used    int64 // ms since the epoch
+	dirty   bool  // used, or some cursor, is to be saved
+	cursors []place
 }
 
 // place is an acknowledged cursor.
@@ -63,19 +70,43 @@ func (u *user) removedLocked() *removed {
 	return u.mu.removed
 }
 
-// load fills a user from what is stored.
-func (u *user) load(stored engine.User) {
+// newState is a user's state as it is stored.
+func newState(stored engine.User) *userState {
+	state := new(userState)
 	for _, m := range stored.Marks {
-		u.mu.marks = append(u.mu.marks, mark{channel: m.Channel, read: m.Read, member: m.Member})
+		state.marks = append(state.marks, mark{channel: m.Channel, read: m.Read, member: m.Member})
 	}
 	for _, d := range stored.Devices {
 		dev := &device{name: d.Name, used: d.Used}
 		for _, c := range d.Cursors {
 			dev.cursors = append(dev.cursors, place{channel: c.Channel, seq: c.Seq})
 		}
-		u.mu.devices = append(u.mu.devices, dev)
+		state.devices = append(state.devices, dev)
 	}
-	u.mu.loaded = true
+	return state
+}
+
+// unpin lets the state go cold, later.
+func (u *user) unpin() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.pins--
+	u.mu.touched = time.Now()
+}
+
+// stateAge is how long an idle user keeps the state in memory.
+const stateAge = 5 * time.Second
+
+// cool drops the state of a user who has been idle for stateAge, and says whether
+// it did.
+func (u *user) cool(now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.mu.pins > 0 || now.Sub(u.mu.touched) < stateAge {
+		return false
+	}
+	u.mu.userState = nil
+	return true
 }
 
 func (u *user) markLocked(channel string) *mark {
@@ -138,14 +169,12 @@ func (d *device) advance(channel string, seq uint64) bool {
 	return true
 }
 
-// acknowledge stores a device's cursor.
-func (u *user) acknowledge(srv *Server, d *device, channel string, seq uint64) {
+// acknowledge moves a device's cursor, and says whether it moved.
+func (u *user) acknowledge(device, channel string, seq uint64) bool {
 	u.mu.Lock()
-	moved := d.advance(channel, seq)
-	u.mu.Unlock()
-	if moved {
-		srv.saver.later(u)
-	}
+	defer u.mu.Unlock()
+	d := u.deviceLocked(device)
+	return d != nil && d.advance(channel, seq)
 }
 
 // advanceRead moves the read mark forward, never back, and says whether it moved.
@@ -163,29 +192,39 @@ func (u *user) advanceRead(channel string, seq uint64) bool {
 	return true
 }
 
-// connectDevice finds or makes the device of a new session and counts it there.
-// A new device is given room by forgetting the one that was unused for longest.
-func (u *user) connectDevice(name string, now time.Time, most int) (d *device, fresh bool, err error) {
+// pinWarm pins the state if it is there, which takes no store.
+func (u *user) pinWarm() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	d = u.deviceLocked(name)
+	if u.mu.userState == nil {
+		return false
+	}
+	u.mu.pins++
+	return true
+}
+
+// connectDevice finds or makes the device of a new session. A new device is given
+// room by forgetting the one that was unused for longest.
+func (u *user) connectDevice(name string, now time.Time, most int) (fresh bool, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.deviceLocked(name)
 	if d == nil {
 		if err := u.makeRoomLocked(most); err != nil {
-			return nil, false, err
+			return false, err
 		}
 		d, fresh = &device{name: name}, true
 		u.mu.devices = append(u.mu.devices, d)
 	}
-	d.sessions++
 	d.used, d.dirty = now.UnixMilli(), true
-	return d, fresh, nil
+	return fresh, nil
 }
 
 func (u *user) makeRoomLocked(most int) error {
 	for len(u.mu.devices) >= most {
 		oldest := -1
 		for i, d := range u.mu.devices {
-			if d.sessions == 0 && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
+			if !u.connectedLocked(d.name) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
 				oldest = i
 			}
 		}
@@ -199,12 +238,18 @@ func (u *user) makeRoomLocked(most int) error {
 	return nil
 }
 
-// disconnectDevice ends what connectDevice began.
-func (u *user) disconnectDevice(d *device) {
+// connectedLocked says whether a session is on the device.
+func (u *user) connectedLocked(device string) bool {
+	return slices.ContainsFunc(u.mu.sessions, func(s *session) bool { return s.device == device })
+}
+
+// leftDevice notes when the device was last used.
+func (u *user) leftDevice(name string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	d.sessions--
-	d.used, d.dirty = time.Now().UnixMilli(), true
+	if d := u.deviceLocked(name); d != nil {
+		d.used, d.dirty = time.Now().UnixMilli(), true
+	}
 }
 
 // addSession makes the session one of the user's, from when on it counts as

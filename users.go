@@ -10,25 +10,27 @@ import (
 // users holds the users there is a use for.
 type users struct {
 	engine engine.Users
+	warm   *warmSet[*user]
 	seed   maphash.Seed
-	shard  [shards]struct {
-		sync.Mutex
-		users map[string]*user
-	}
+	shard  [shards]userShard
+}
+
+type userShard struct {
+	sync.Mutex
+	users map[string]*user
 }
 
 func newUsers(e engine.Users) *users {
-	us := &users{engine: e, seed: maphash.MakeSeed()}
+	us := &users{engine: e, warm: newWarmSet[*user](stateAge), seed: maphash.MakeSeed()}
 	for i := range us.shard {
 		us.shard[i].users = map[string]*user{}
 	}
 	return us
 }
 
-// acquire returns a user with what is stored of it. The caller owes a call of
-// release.
+// acquire returns a user with the state pinned. The caller owes a call of release.
 func (us *users) acquire(name string) (*user, error) {
-	sh := &us.shard[maphash.String(us.seed, name)%shards]
+	sh := us.shardOf(name)
 	sh.Lock()
 	u := sh.users[name]
 	if u == nil {
@@ -37,33 +39,61 @@ func (us *users) acquire(name string) (*user, error) {
 	}
 	u.refs++
 	sh.Unlock()
+	if err := us.pin(u); err != nil {
+		us.unref(u)
+		return nil, err
+	}
+	return u, nil
+}
 
+// release gives back what acquire returned.
+func (us *users) release(u *user) {
+	u.unpin()
+	us.unref(u)
+}
+
+// pin loads the state, if the user is cold, and keeps it until unpin.
+func (us *users) pin(u *user) error {
 	// Loading under the user's lock keeps everybody else who wants this user
 	// waiting, and nobody who wants another.
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.mu.loaded {
-		return u, nil
+	if u.mu.userState == nil {
+		stored, err := us.engine.Load(u.name)
+		if err != nil {
+			return err
+		}
+		u.mu.userState = newState(stored)
+		us.warm.add(u)
 	}
-	stored, err := us.engine.Load(name)
-	if err != nil {
-		us.release(u)
-		return nil, err
-	}
-	u.load(stored)
-	return u, nil
+	u.mu.pins++
+	return nil
 }
 
-// again takes one more reference to a user that the caller has one to.
+// pinned runs fn with the user's state pinned. It may wait for the store.
+func (us *users) pinned(u *user, fn func()) error {
+	if err := us.pin(u); err != nil {
+		return err
+	}
+	defer u.unpin()
+	fn()
+	return nil
+}
+
+// again takes one more reference to a user whose state the caller has pinned, and
+// pins it once more.
 func (us *users) again(u *user) {
-	sh := &us.shard[maphash.String(us.seed, u.name)%shards]
+	u.mu.Lock()
+	u.mu.pins++
+	u.mu.Unlock()
+	sh := us.shardOf(u.name)
 	sh.Lock()
 	defer sh.Unlock()
 	u.refs++
 }
 
-func (us *users) release(u *user) {
-	sh := &us.shard[maphash.String(us.seed, u.name)%shards]
+func (us *users) unref(u *user) {
+	sh := us.shardOf(u.name)
 	sh.Lock()
 	defer sh.Unlock()
 	if u.refs--; u.refs == 0 {
@@ -71,9 +101,13 @@ func (us *users) release(u *user) {
 	}
 }
 
+func (us *users) shardOf(name string) *userShard {
+	return &us.shard[maphash.String(us.seed, name)%shards]
+}
+
 // online returns the sessions of a user.
 func (us *users) online(name string) []*session {
-	sh := &us.shard[maphash.String(us.seed, name)%shards]
+	sh := us.shardOf(name)
 	sh.Lock()
 	u := sh.users[name]
 	sh.Unlock()
