@@ -262,30 +262,35 @@ var unmaskedFrame = []byte{finBit | OpText, 1, 'x'}
 func testViolations(e *env) {
 	e.shortClose()
 	for _, v := range parseCases {
-		n := len(v.want) - 1
-		if n < 0 || !strings.HasPrefix(v.want[n], "100") {
-			continue
-		}
-		r, c := e.attach()
-		c.send(v.input, make([]byte, 100<<10))
-		want := 0
-		fmt.Sscan(v.want[n], &want)
-		for {
-			if op, payload := c.frame(); op == OpClose {
-				if got := int(payload[0])<<8 | int(payload[1]); got != want {
-					e.Errorf("%s: closed with %d, want %d", v.name, got, want)
-				}
-				break
+		e.violate(Handshake{}, v.name, v.input, v.want)
+	}
+}
+
+// violate sends what does not obey, if that is how the parser's lines end.
+func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
+	n := len(lines) - 1
+	if n < 0 || !strings.HasPrefix(lines[n], "100") {
+		return
+	}
+	r, c := e.attachBy(hs)
+	c.send(input, make([]byte, 100<<10))
+	want := 0
+	fmt.Sscan(lines[n], &want)
+	for {
+		if op, payload := c.frame(); op == OpClose {
+			if got := int(payload[0])<<8 | int(payload[1]); got != want {
+				e.Errorf("%s: closed with %d, want %d", name, got, want)
 			}
+			break
 		}
-		c.expectEOF()
-		c.Close()
-		for !strings.HasPrefix(r.next(), "closed") {
-		}
-		var violation *ProtocolError
-		if !errors.As(r.ending.Err, &violation) || !r.ending.Local || r.ending.Code != want {
-			e.Errorf("%s: ended with %+v", v.name, r.ending)
-		}
+	}
+	c.expectEOF()
+	c.Close()
+	for !strings.HasPrefix(r.next(), "closed") {
+	}
+	var violation *ProtocolError
+	if !errors.As(r.ending.Err, &violation) || !r.ending.Local || r.ending.Code != want {
+		e.Errorf("%s: ended with %+v", name, r.ending)
 	}
 }
 

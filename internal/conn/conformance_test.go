@@ -21,6 +21,15 @@ var conformance = []struct {
 	{"PauseAndResume", Config{}, testPauseAndResume},
 	{"LastRead", Config{}, testLastRead},
 
+	{"Deflated", Config{MaxMessage: testMax}, testDeflated},
+	{"DeflatedFragments", Config{}, testDeflatedFragments},
+	{"DeflatedEarly", Config{}, testDeflatedEarly},
+	{"DeflatedViolations", Config{MaxMessage: testMax}, testDeflatedViolations},
+	{"DeflatedUnasked", Config{}, testDeflatedUnasked},
+	{"DeflatedIdle", Config{}, testDeflatedIdle},
+	{"DeflatedGorilla", Config{MaxMessage: 1 << 20}, testDeflatedGorilla},
+	{"DeflatedCoder", Config{MaxMessage: 1 << 20}, testDeflatedCoder},
+
 	{"WriteOrder", Config{}, testWriteOrder},
 	{"WriteNothing", Config{}, testWriteNothing},
 	{"WriteInAttach", Config{}, testWriteInAttach},

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
@@ -75,9 +76,14 @@ func (e *env) settle() {
 // attach serves a connection and returns its recorder and the client's end.
 func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 	e.Helper()
+	return e.attachBy(Handshake{Early: early})
+}
+
+func (e *env) attachBy(hs Handshake) (*recorder, *rawClient) {
+	e.Helper()
 	server, client := e.pair(e)
 	r := newRecorder(e)
-	if err := e.loop.Attach(server, Handshake{Early: early}, r.attach); err != nil {
+	if err := e.loop.Attach(server, hs, r.attach); err != nil {
 		e.Fatal(err)
 	}
 	<-r.attached
@@ -87,27 +93,62 @@ func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 // gorilla serves a connection after a real handshake by an independent client.
 func (e *env) gorilla() (*recorder, *websocket.Conn) {
 	e.Helper()
+	return e.gorillaBy(websocket.Dialer{})
+}
+
+func (e *env) gorillaBy(dialer websocket.Dialer) (r *recorder, c *websocket.Conn) {
+	e.Helper()
+	r = e.handshake(func(client net.Conn) (err error) {
+		dialer.NetDial = func(string, string) (net.Conn, error) { return client, nil }
+		c, _, err = dialer.Dial("ws://test/", nil)
+		return err
+	})
+	e.Cleanup(func() { c.Close() })
+	return r, c
+}
+
+// handshake serves a connection that a client dials, with compression if it offers
+// that.
+func (e *env) handshake(dial func(client net.Conn) error) *recorder {
+	e.Helper()
 	server, client := e.pair(e)
 	r := newRecorder(e)
 	upgraded := make(chan error, 1)
 	go func() {
-		_, err := ws.Upgrade(server)
+		deflate, err := upgrade(server)
 		if err == nil {
-			err = e.loop.Attach(server, Handshake{}, r.attach)
+			err = e.loop.Attach(server, Handshake{Deflate: deflate}, r.attach)
 		}
 		upgraded <- err
 	}()
-	dialer := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return client, nil }}
-	c, _, err := dialer.Dial("ws://test/", nil)
-	if err != nil {
+	if err := dial(client); err != nil {
 		e.Fatal(err)
 	}
 	if err := <-upgraded; err != nil {
 		e.Fatal(err)
 	}
 	<-r.attached
-	e.Cleanup(func() { c.Close() })
-	return r, c
+	return r
+}
+
+// upgrade answers a handshake, and says whether compression was agreed on.
+func upgrade(server net.Conn) (deflate bool, err error) {
+	var offers []string
+	u := ws.Upgrader{
+		ExtensionCustom: func(value []byte, none []httphead.Option) ([]httphead.Option, bool) {
+			offers = append(offers, string(value))
+			return none, true
+		},
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+			var answer string
+			if answer, deflate = NegotiateDeflate(offers); !deflate {
+				return nil, nil
+			}
+			return ws.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {answer}}, nil
+		},
+	}
+	_, err = u.Upgrade(server)
+	return deflate, err
 }
 
 // recorder is a Handler that writes down what it is told.

@@ -13,7 +13,12 @@ import (
 // lines of text, the last one being the close code of a violation, if there is
 // one. It follows the text of RFC 6455 and shares no code with the parser.
 func reference(input []byte, maxMessage int) []string {
-	r := referenceReader{in: bytes.NewReader(input), max: maxMessage}
+	return referenceBy(rules{maxMessage: maxMessage}, input)
+}
+
+// referenceBy takes compressed messages too (RFC 7692), if the rules say so.
+func referenceBy(rules rules, input []byte) []string {
+	r := referenceReader{in: bytes.NewReader(input), max: rules.maxMessage, deflate: rules.deflate}
 	for {
 		line, code := r.frame()
 		if line != "" {
@@ -33,7 +38,9 @@ const inputOver = -1
 type referenceReader struct {
 	in      *bytes.Reader
 	max     int
+	deflate bool
 	kind    ws.OpCode // of the message, 0 outside of one
+	marked  bool      // the message is compressed
 	message []byte
 	lines   []string
 }
@@ -41,15 +48,22 @@ type referenceReader struct {
 // frame returns the line of what the frame made whole, and a close code or
 // inputOver.
 func (r *referenceReader) frame() (line string, code int) {
-	h, code := referenceHeader(r.in)
+	h, code := referenceHeader(r.in, r.deflate)
 	if code != 0 {
 		return "", code
 	}
 	control := h.OpCode.IsControl()
-	switch {
-	case !control && (h.OpCode == ws.OpContinuation) != (r.kind != 0):
+	if !control && (h.OpCode == ws.OpContinuation) != (r.kind != 0) {
 		return "", 1002
-	case !control && h.Length > int64(r.max-len(r.message)):
+	}
+	if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary {
+		r.marked = h.Rsv1()
+	}
+	limit := r.max
+	if r.marked {
+		limit += limit/4 + 64
+	}
+	if !control && h.Length > int64(limit-len(r.message)) {
 		return "", 1009
 	}
 	payload := make([]byte, h.Length)
@@ -73,11 +87,19 @@ func (r *referenceReader) data(h *ws.Header, payload []byte, whole bool) (line s
 	}
 	r.message = append(r.message, payload...)
 	switch {
-	case r.kind == ws.OpText && !referenceUTF8(r.message, whole && h.Fin):
+	case r.kind == ws.OpText && !r.marked && !referenceUTF8(r.message, whole && h.Fin):
 		return "", 1007
 	case !whole:
 		return "", inputOver
-	case h.Fin:
+	case h.Fin && r.marked:
+		if r.message, code = referenceInflate(r.message, r.max); code != 0 {
+			return "", code
+		}
+		if r.kind == ws.OpText && !referenceUTF8(r.message, true) {
+			return "", 1007
+		}
+	}
+	if h.Fin {
 		line = fmt.Sprintf("%d %q", r.kind, r.message)
 		r.message, r.kind = nil, 0
 	}
@@ -86,7 +108,7 @@ func (r *referenceReader) data(h *ws.Header, payload []byte, whole bool) (line s
 
 // referenceHeader returns inputOver when the header is not complete and nothing in
 // it is wrong so far. What is missing is taken to be there in a way that is not wrong.
-func referenceHeader(r *bytes.Reader) (*ws.Header, int) {
+func referenceHeader(r *bytes.Reader, deflate bool) (*ws.Header, int) {
 	left := r.Len()
 	if left < 2 {
 		return nil, inputOver
@@ -103,9 +125,10 @@ func referenceHeader(r *bytes.Reader) (*ws.Header, int) {
 		err = nil
 	}
 	size := len(head) - padded.Len()
+	marked := deflate && h.Rsv1() && !h.Rsv2() && !h.Rsv3() && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
 	known := h.OpCode <= 2 || h.OpCode >= 8 && h.OpCode <= 10
 	switch {
-	case err != nil, h.Rsv != 0, !known, !h.Masked:
+	case err != nil, h.Rsv != 0 && !marked, !known, !h.Masked:
 		return nil, 1002
 	case h.OpCode.IsControl() && (!h.Fin || head[1]&0x7F > 125):
 		return nil, 1002

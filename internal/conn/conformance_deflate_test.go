@@ -1,0 +1,162 @@
+package conn
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	coder "github.com/coder/websocket"
+	"github.com/gorilla/websocket"
+)
+
+// testDeflated goes through what a peer may send once compression was agreed on.
+func testDeflated(e *env) {
+	for _, v := range deflateCases {
+		if strings.HasPrefix(v.want[len(v.want)-1], "100") {
+			continue
+		}
+		r, c := e.attachBy(Handshake{Deflate: true})
+		go c.Conn.Write(frames(v.input, textFrame("end")))
+		for _, line := range v.want {
+			if op, payload, _ := strings.Cut(line, " "); op == "9" {
+				c.expect(OpPong, strings.Trim(payload, `"`))
+			} else {
+				r.expect(strings.NewReplacer("1 ", "text ", "2 ", "binary ").Replace(op+" ") + payload)
+			}
+		}
+		r.expect(`text "end"`)
+		c.Close()
+	}
+}
+
+func testDeflatedFragments(e *env) {
+	r, c := e.attachBy(Handshake{Deflate: true})
+	want := sample(5000)
+	for _, n := range []int{1, 7, 255, 1000} {
+		c.send(squeezedIn(n, OpText, want), textFrame("between"), squeezedIn(n, OpBinary, want))
+		r.expect(fmt.Sprintf("text %q", want), `text "between"`, fmt.Sprintf("binary %q", want))
+	}
+}
+
+// testDeflatedEarly: a compressed message may come behind the handshake, cut
+// anywhere.
+func testDeflatedEarly(e *env) {
+	input := frames(squeezed(OpText, "Hello"), squeezedIn(2, OpText, "world"))
+	for i := range len(input) + 1 {
+		r, c := e.attachBy(Handshake{Early: input[:i], Deflate: true})
+		c.send(input[i:])
+		r.expect(`text "Hello"`, `text "world"`)
+		c.Close()
+	}
+}
+
+func testDeflatedViolations(e *env) {
+	e.shortClose()
+	for _, v := range deflateCases {
+		e.violate(Handshake{Deflate: true}, v.name, v.input, v.want)
+	}
+}
+
+// testDeflatedUnasked: without an agreement it is a violation, and Deflates says so.
+func testDeflatedUnasked(e *env) {
+	e.shortClose()
+	e.violate(Handshake{}, "unasked", squeezed(OpText, "Hello"), []string{"1002"})
+	for _, want := range []bool{false, true} {
+		r, _ := e.attachBy(Handshake{Deflate: want})
+		e.on(func() {
+			if r.Conn.Deflates() != want {
+				e.Errorf("Deflates is %v", !want)
+			}
+		})
+	}
+}
+
+// testDeflatedIdle: a connection that agreed holds nothing between messages.
+func testDeflatedIdle(e *env) {
+	r, c := e.attachBy(Handshake{Deflate: true})
+	c.send(squeezed(OpText, sample(3000)), squeezedIn(100, OpText, sample(3000)))
+	r.expect(fmt.Sprintf("text %q", sample(3000)), fmt.Sprintf("text %q", sample(3000)))
+	e.on(func() {
+		if part := r.Conn.(socket).base().parser.part; part != nil {
+			e.Errorf("it holds %+v", part)
+		}
+	})
+}
+
+// deflatedSizes are around the threshold, the pooled buffers and the window.
+var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, keepMessage, keepMessage + 1, 32768, 65536, 300_000}
+
+// echoDeflated has a recorder's connection answer compressed.
+func (e *env) echoDeflated(r *recorder) {
+	e.on(func() {
+		if !r.Conn.Deflates() {
+			e.Error("nothing was agreed on")
+		}
+		r.onMessage = func(bin bool, p []byte) {
+			op := OpText
+			if bin {
+				op = OpBinary
+			}
+			r.Conn.Write(DeflateFrame(AppendFrame(nil, op, p)))
+		}
+	})
+}
+
+func testDeflatedGorilla(e *env) {
+	r, c := e.gorillaBy(websocket.Dialer{EnableCompression: true})
+	e.echoDeflated(r)
+	for _, n := range deflatedSizes {
+		for _, compress := range []bool{true, false} {
+			for kind, want := range map[int]string{websocket.TextMessage: sample(n), websocket.BinaryMessage: noise(n)} {
+				c.EnableWriteCompression(compress)
+				if err := c.WriteMessage(kind, []byte(want)); err != nil {
+					e.Fatal(err)
+				}
+				gotKind, got, err := c.ReadMessage()
+				if err != nil || gotKind != kind || string(got) != want {
+					e.Fatalf("%d bytes: got %d bytes of kind %d, %v", n, len(got), gotKind, err)
+				}
+			}
+		}
+	}
+}
+
+// testDeflatedCoder: this client offers both ways, and has to obey the answer, which
+// never allows a context.
+func testDeflatedCoder(e *env) {
+	for _, mode := range []coder.CompressionMode{coder.CompressionContextTakeover, coder.CompressionNoContextTakeover} {
+		r, c := e.coder(mode)
+		e.echoDeflated(r)
+		c.SetReadLimit(1 << 20)
+		for _, n := range deflatedSizes {
+			for kind, want := range map[coder.MessageType]string{coder.MessageText: sample(n), coder.MessageBinary: noise(n)} {
+				if err := c.Write(context.Background(), kind, []byte(want)); err != nil {
+					e.Fatal(err)
+				}
+				gotKind, got, err := c.Read(context.Background())
+				if err != nil || gotKind != kind || !bytes.Equal(got, []byte(want)) {
+					e.Fatalf("%d bytes: got %d bytes of kind %d, %v", n, len(got), gotKind, err)
+				}
+			}
+		}
+		c.CloseNow()
+	}
+}
+
+// coder serves a connection to another independent client.
+func (e *env) coder(mode coder.CompressionMode) (r *recorder, c *coder.Conn) {
+	e.Helper()
+	r = e.handshake(func(client net.Conn) (err error) {
+		transport := &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return client, nil },
+		}
+		c, _, err = coder.Dial(context.Background(), "ws://test/", &coder.DialOptions{
+			HTTPClient: &http.Client{Transport: transport}, CompressionMode: mode, CompressionThreshold: 1,
+		})
+		return err
+	})
+	return r, c
+}

@@ -1,0 +1,153 @@
+package conn
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// deflatedText compresses with an implementation other than the one under test, as a
+// client does.
+func deflatedText(s string) string {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	io.WriteString(w, s)
+	w.Flush()
+	return strings.TrimSuffix(b.String(), syncTail)
+}
+
+// finalText is the same as a DEFLATE stream that says that it ends (RFC 7692
+// §7.2.3.4).
+func finalText(s string) string {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestCompression)
+	io.WriteString(w, s)
+	w.Close()
+	return b.String()
+}
+
+// referenceInflate decompresses the slow and obvious way, with another
+// implementation, and returns a close code if there is something wrong.
+func referenceInflate(message []byte, maxMessage int) ([]byte, int) {
+	if len(message) == 0 {
+		return nil, 0
+	}
+	in := bytes.NewReader([]byte(string(message) + "\x00\x00\xff\xff\x01\x00\x00\xff\xff"))
+	var out []byte
+	for in.Len() > 0 {
+		more, err := io.ReadAll(flate.NewReader(in))
+		out = append(out, more...)
+		switch {
+		case len(out) > maxMessage:
+			return nil, 1009
+		case err != nil:
+			return nil, 1007
+		}
+	}
+	return out, 0
+}
+
+// sample is JSON as applications send it, of n bytes.
+func sample(n int) string {
+	rnd := rand.New(rand.NewPCG(1, uint64(n)))
+	states := []string{"paid", "shipped", "new", "cancelled"}
+	var b strings.Builder
+	b.WriteString(`{"type":"message","channel":"user:42","seq":2,"prev":1,"id":"zs4t95casa32yt9h","time":1795176687464,"data":[`)
+	for b.Len() < n {
+		fmt.Fprintf(&b, `{"order":%d,"status":%q,"price":%d.%02d,"customer":"c%x"},`,
+			rnd.IntN(1e6), states[rnd.IntN(4)], rnd.IntN(500), rnd.IntN(100), rnd.Uint64())
+	}
+	return b.String()[:n]
+}
+
+func noise(n int) string {
+	rnd := rand.NewChaCha8([32]byte{byte(n)})
+	b := make([]byte, n)
+	rnd.Read(b)
+	return string(b)
+}
+
+func TestDeflateFrame(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{minDeflate, 300, 1024, 4096, 32767, 32768, 65535, 65536, 70_000, 200_000, 1 << 20} {
+		for _, op := range []byte{OpText, OpBinary} {
+			want := sample(n)
+			frame := AppendFrame(nil, op, []byte(want))
+			small := DeflateFrame(frame)
+			if len(small) >= len(frame)*7/10 || small[0] != finBit|rsv1|op {
+				t.Fatalf("%d bytes: a frame %#x of %d", n, small[0], len(small))
+			}
+			got, code := referenceInflate(small[headerSize(small):], n)
+			if code != 0 || string(got) != want {
+				t.Fatalf("%d bytes: got %d and code %d", n, len(got), code)
+			}
+			if string(frame[headerSize(frame):]) != want {
+				t.Fatal("the plain frame was changed")
+			}
+		}
+	}
+}
+
+// TestDeflateFrameNot: what does not get smaller is sent as it is.
+func TestDeflateFrameNot(t *testing.T) {
+	t.Parallel()
+	for name, frame := range map[string][]byte{
+		"short":   serverText(strings.Repeat("x", minDeflate-1)),
+		"empty":   serverText(""),
+		"ping":    AppendPing(nil, []byte(strings.Repeat("x", maxControl))),
+		"noise":   serverText(noise(1000)),
+		"noisy":   serverText(noise(100_000)),
+		"noisier": serverText(noise(minDeflate)),
+	} {
+		if got := DeflateFrame(frame); &got[0] != &frame[0] {
+			t.Errorf("%s: %d bytes became %d", name, len(frame), len(got))
+		}
+	}
+}
+
+// TestDeflateFrameShared: the result has no part in a pooled buffer.
+func TestDeflateFrameShared(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			want := sample(1000 + i)
+			for range 50 {
+				small := DeflateFrame(serverText(want))
+				DeflateFrame(serverText(sample(2000)))
+				if got, code := referenceInflate(small[headerSize(small):], 5000); code != 0 || string(got) != want {
+					t.Errorf("got %q and %d", got, code)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestDeflateAllocs: a compressed frame is one allocation, and taking one none.
+func TestDeflateAllocs(t *testing.T) {
+	frame := serverText(sample(1024))
+	if n := testing.AllocsPerRun(100, func() { DeflateFrame(frame) }); n > 1.5 {
+		t.Errorf("%v allocations for a frame", n)
+	}
+	in := masked(finBit|rsv1|OpText, deflatedText(sample(1024)))
+	b := make([]byte, len(in))
+	var p parser
+	if n := testing.AllocsPerRun(100, func() {
+		copy(b, in)
+		if ev, _, err := p.next(b, rules{testMax * 2, true}); err != nil || len(ev.payload) != 1024 {
+			t.Fatal(ev, err)
+		}
+		p.release()
+	}); n > 0.5 && !raceEnabled {
+		t.Errorf("%v allocations for a message", n)
+	}
+}
