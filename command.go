@@ -37,7 +37,7 @@ func (s *session) command(frame []byte) {
 func (s *session) refuse(ref json.RawMessage, err error) {
 	e := AsError(err)
 	if e.Code == Internal {
-		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection, "error", err)
+		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
 	}
 	code := e.Code
 	if code == Unauthorized {

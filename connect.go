@@ -15,9 +15,11 @@ type wish struct {
 	identity *Identity
 	session  Session
 	mode     mode
-	channels []string
-	after    map[string]uint64 // by channel
-	now      time.Time
+
+	connection connectionID
+	channels   []string
+	after      map[string]uint64 // by channel
+	now        time.Time
 }
 
 // connect makes a session and registers it: from here on it counts as online. The
@@ -29,7 +31,7 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 	}
 	ses := &session{
 		srv: s, loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode,
-		connection: w.session.Connection, address: w.session.Address,
+		connection: w.connection, address: parseAddress(w.session.Address),
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
@@ -129,7 +131,12 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 	if err != nil {
 		return err
 	}
-	sub := &subscription{
+	sub := new(subscription)
+	if n := len(s.subs); n < len(s.first.subs) {
+		sub = &s.first.subs[n]
+		s.subs = s.first.list[:n]
+	}
+	*sub = subscription{
 		session: s, feed: feed, granted: granted, wished: !granted,
 		stored: granted && !feed.policy.MemoryOnly,
 	}
@@ -147,7 +154,7 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 // hello describes where the session stands.
 func (s *Server) hello(ses *session) (*wire.Hello, error) {
 	h := &wire.Hello{
-		Type: "hello", Connection: ses.connection, User: ses.user.name, Device: ses.device,
+		Type: "hello", Connection: ses.connection.String(), User: ses.user.name, Device: ses.device,
 		Epoch: s.engine.Epoch(), Expires: ses.expires, HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
 	}

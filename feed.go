@@ -40,6 +40,13 @@ type feed struct {
 		from      uint64 // the tail holds every record after it
 		followers []*follower
 		sessions  int // connections that subscribe, also those still in their handshake
+
+		// first is room for the one session that most inboxes have.
+		first struct {
+			follower  follower
+			followers [1]*follower
+			subs      [1]*subscription
+		}
 	}
 }
 
@@ -197,11 +204,22 @@ func (f *feed) follow(sub *subscription) {
 		}
 	}
 	if sub.follower == nil {
-		sub.follower = &follower{feed: f, loop: l}
-		f.mu.followers = append(f.mu.followers, sub.follower)
+		sub.follower = f.newFollowerLocked(l)
 	}
 	sub.index = int32(len(sub.follower.subs))
 	sub.follower.subs = append(sub.follower.subs, sub)
+}
+
+func (f *feed) newFollowerLocked(l *loop) *follower {
+	first := &f.mu.first
+	if len(f.mu.followers) > 0 || first.follower.posted {
+		fo := &follower{feed: f, loop: l}
+		f.mu.followers = append(f.mu.followers, fo)
+		return fo
+	}
+	first.follower = follower{feed: f, loop: l, subs: first.subs[:0]}
+	f.mu.followers = append(first.followers[:0], &first.follower)
+	return &first.follower
 }
 
 // unfollow ends that. Called on the session's loop.

@@ -1,8 +1,6 @@
 package wirepost
 
 import (
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"net/http"
 	"net/url"
@@ -73,7 +71,8 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	}
 	agent := r.UserAgent()
 	req.session.Agent = strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], "")
-	req.session.Connection = newID()
+	req.connection = newConnectionID()
+	req.session.Connection = req.connection.String()
 	req.session.User = identity.User
 	req.session.Since = req.now.UnixMilli()
 	req.session.Address = r.RemoteAddr
@@ -282,12 +281,3 @@ func headerList(h http.Header, name string) (list []string) {
 	}
 	return list
 }
-
-// newID makes a name that nobody can guess, of 80 random bits.
-func newID() string {
-	var b [10]byte
-	rand.Read(b[:]) //nolint:errcheck // it never fails
-	return idEncoding.EncodeToString(b[:])
-}
-
-var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -27,7 +27,7 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	}
 	n := 0
 	for _, ses := range s.users.online(name) {
-		if connection == "" || ses.connection == connection {
+		if connection == "" || ses.connection.String() == connection {
 			ses.do(func() { ses.end(wire.CloseDisconnected, "disconnected by the application") })
 			n++
 		}

@@ -27,7 +27,6 @@ type saver struct {
 	mu struct {
 		sync.Mutex
 		queue   []*user
-		queued  map[*user]bool
 		waiters []chan<- error
 		sync    bool
 		closing bool
@@ -37,7 +36,6 @@ type saver struct {
 
 func newSaver(us *users, logger *slog.Logger) *saver {
 	s := &saver{users: us, logger: logger, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	s.mu.queued = map[*user]bool{}
 	go s.run()
 	return s
 }
@@ -67,8 +65,8 @@ func (s *saver) now(u *user, sync bool) error {
 }
 
 func (s *saver) queueLocked(u *user) {
-	if !s.mu.queued[u] {
-		s.mu.queued[u] = true
+	if !u.queued {
+		u.queued = true
 		s.mu.queue = append(s.mu.queue, u)
 		s.users.again(u)
 	}
@@ -146,7 +144,9 @@ func (s *saver) save() error {
 	s.mu.Lock()
 	queue, waiters, sync := s.mu.queue, s.mu.waiters, s.mu.sync
 	s.mu.queue, s.mu.waiters, s.mu.sync = nil, nil, false
-	clear(s.mu.queued)
+	for _, u := range queue {
+		u.queued = false
+	}
 	closing := s.mu.closing
 	s.mu.Unlock()
 

@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"net/netip"
 	"time"
 	"unique"
 
@@ -34,8 +35,8 @@ type session struct {
 	loop       *loop
 	user       *user
 	device     string
-	connection string
-	address    string
+	connection connectionID
+	address    netip.AddrPort
 	agent      unique.Handle[string]
 	since      int64 // ms since the epoch
 	mode       mode
@@ -55,14 +56,42 @@ type session struct {
 	timer    conn.Timer
 	beat     time.Duration // of the last heartbeat ping, since loop.epoch
 	work     *work         // nil until there is some
+
+	// first is room for the two subscriptions that every session has. Few large
+	// allocations that live as long as the session leave fewer holes in the heap.
+	first struct {
+		subs [2]subscription
+		list [2]*subscription
+	}
 }
 
 // info describes the session for the application.
 func (s *session) info() Session {
 	return Session{
-		Connection: s.connection, User: s.user.name, Device: s.device, Since: s.since,
-		Address: s.address, Agent: s.agent.Value(), Mode: s.mode.String(),
+		Connection: s.connection.String(), User: s.user.name, Device: s.device, Since: s.since,
+		Address: s.shownAddress(), Agent: s.agent.Value(), Mode: s.mode.String(),
 	}
+}
+
+// shownAddress is the peer's address, with the port if it is known.
+func (s *session) shownAddress() string {
+	switch {
+	case !s.address.IsValid():
+		return ""
+	case s.address.Port() == 0:
+		return s.address.Addr().String()
+	}
+	return s.address.String()
+}
+
+// parseAddress reads the address of a request. Middleware may have put one there
+// without a port; what is no address at all is not kept.
+func parseAddress(remote string) netip.AddrPort {
+	if ap, err := netip.ParseAddrPort(remote); err == nil {
+		return ap
+	}
+	addr, _ := netip.ParseAddr(remote)
+	return netip.AddrPortFrom(addr, 0)
 }
 
 // subscription is a session's place in a channel. Owned by the loop once the

@@ -15,11 +15,14 @@ import (
 type user struct {
 	name string
 	refs int32 // guarded by the users' shard
+	// queued is guarded by the saver.
+	queued bool
 
 	mu struct {
 		sync.Mutex
 		pins     int32 // while there are any, the state stays
 		sessions []*session
+		first    [1]*session // room for the one that most users have
 		// userState is nil while the user is cold. Whoever uses it holds a pin.
 		*userState
 	}
@@ -32,6 +35,15 @@ type userState struct {
 	devices []*device
 	removed *removed // nil when there is nothing to remove
 	touched time.Time
+
+	// first is room for what nearly every user has. One allocation, and of a size
+	// that nothing longer-lived has, leaves no holes in the heap when it goes.
+	first struct {
+		marks   [1]mark
+		device  device
+		devices [1]*device
+		cursors [2]place
+	}
 }
 
 // mark is a user's read mark in a channel.
@@ -73,17 +85,29 @@ func (u *user) removedLocked() *removed {
 // newState is a user's state as it is stored.
 func newState(stored engine.User) *userState {
 	state := new(userState)
+	state.marks, state.devices = state.first.marks[:0], state.first.devices[:0]
 	for _, m := range stored.Marks {
 		state.marks = append(state.marks, mark{channel: m.Channel, read: m.Read, member: m.Member})
 	}
 	for _, d := range stored.Devices {
-		dev := &device{name: d.Name, used: d.Used}
+		dev := state.addDevice(d.Name)
+		dev.used = d.Used
 		for _, c := range d.Cursors {
 			dev.cursors = append(dev.cursors, place{channel: c.Channel, seq: c.Seq})
 		}
-		state.devices = append(state.devices, dev)
 	}
 	return state
+}
+
+func (state *userState) addDevice(name string) *device {
+	d := new(device)
+	if state.first.device.cursors == nil {
+		d = &state.first.device
+		d.cursors = state.first.cursors[:0]
+	}
+	d.name = name
+	state.devices = append(state.devices, d)
+	return d
 }
 
 // unpin lets the state go cold, later.
@@ -156,9 +180,6 @@ func (d *device) advance(channel string, seq uint64) bool {
 	p := d.cursor(channel)
 	switch {
 	case p == nil:
-		if d.cursors == nil {
-			d.cursors = make([]place, 0, 2) // the inbox and All
-		}
 		d.cursors = append(d.cursors, place{channel: channel, seq: seq, dirty: true})
 	case p.seq < seq:
 		p.seq, p.dirty = seq, true
@@ -213,8 +234,7 @@ func (u *user) connectDevice(name string, now time.Time, most int) (fresh bool, 
 		if err := u.makeRoomLocked(most); err != nil {
 			return false, err
 		}
-		d, fresh = &device{name: name}, true
-		u.mu.devices = append(u.mu.devices, d)
+		d, fresh = u.mu.addDevice(name), true
 	}
 	d.used, d.dirty = now.UnixMilli(), true
 	return fresh, nil
@@ -257,6 +277,9 @@ func (u *user) leftDevice(name string) {
 func (u *user) addSession(s *session) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if len(u.mu.sessions) == 0 {
+		u.mu.sessions = u.mu.first[:0]
+	}
 	u.mu.sessions = append(u.mu.sessions, s)
 }
 
