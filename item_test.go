@@ -1,0 +1,74 @@
+package wirepost
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+func record(size int) *engine.Record {
+	var b strings.Builder
+	for i := 0; b.Len() < size; i++ {
+		fmt.Fprintf(&b, `{"order":%d,"status":"shipped","price":%d},`, i*7919, i*31%997)
+	}
+	return &engine.Record{Seq: 2, Prev: 1, ID: "zs4t95casa32yt9h", ContentType: "text/plain", Data: []byte(b.String()[:size])}
+}
+
+// TestCompressedOnce: every session gets the same bytes, so they were made once.
+func TestCompressedOnce(t *testing.T) {
+	t.Parallel()
+	for _, m := range []mode{modePlain, modeV1} {
+		it := &item{rec: record(1000)}
+		var all sync.WaitGroup
+		got := make([][2][]byte, 50)
+		for i := range got {
+			all.Go(func() {
+				got[i] = [2][]byte{it.frame(m, "news", true), it.frame(m, "news", false)}
+			})
+		}
+		all.Wait()
+		for _, frames := range got {
+			if &frames[0][0] != &got[0][0][0] || &frames[1][0] != &got[0][1][0] {
+				t.Fatalf("%v: a frame was made twice", m)
+			}
+		}
+		if len(got[0][0]) >= len(got[0][1]) {
+			t.Errorf("%v: %d bytes became %d", m, len(got[0][1]), len(got[0][0]))
+		}
+	}
+}
+
+// TestNotCompressed: what does not get smaller is one frame for all sessions.
+func TestNotCompressed(t *testing.T) {
+	t.Parallel()
+	it := &item{rec: record(100)}
+	if a, b := it.frame(modePlain, "news", true), it.frame(modePlain, "news", false); &a[0] != &b[0] {
+		t.Error("a short message was compressed")
+	}
+}
+
+// BenchmarkItemFrames is what the frames of one message cost when so many sessions
+// send it.
+func BenchmarkItemFrames(b *testing.B) {
+	for _, size := range []int{128, 1 << 10, 16 << 10} {
+		for _, sessions := range []int{1, 1000} {
+			for _, deflated := range []bool{false, true} {
+				b.Run(fmt.Sprintf("size=%d/sessions=%d/deflate=%v", size, sessions, deflated), func(b *testing.B) {
+					rec := record(size)
+					bytes := 0
+					b.ReportAllocs()
+					for b.Loop() {
+						it := &item{rec: rec}
+						for range sessions {
+							bytes = len(it.frame(modeV1, "news", deflated))
+						}
+					}
+					b.ReportMetric(float64(bytes), "frame-B")
+				})
+			}
+		}
+	}
+}
