@@ -74,7 +74,7 @@ func (s *session) Pong(payload []byte) {
 func (s *session) acknowledge(sub *subscription, through uint64) {
 	through = min(through, sub.cursor)
 	if n := s.landed(sub, through); n > 0 {
-		s.srv.metrics.acks.Add(float64(n))
+		s.loop.srv.metrics.acks.Add(float64(n))
 		s.markDirty()
 	}
 	if !sub.stored {
@@ -85,7 +85,7 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 	s.withState(func() {
 		moved := s.user.acknowledge(s.device, channel, through)
 		if moved {
-			s.srv.saver.later(s.user)
+			s.loop.srv.saver.later(s.user)
 		}
 		if read {
 			s.read(channel, through)
@@ -102,8 +102,8 @@ func (s *session) withState(fn func()) {
 		return
 	}
 	s.job(func() {
-		if err := s.srv.users.pinned(s.user, fn); err != nil {
-			s.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+		if err := s.loop.srv.users.pinned(s.user, fn); err != nil {
+			s.loop.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
 			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		}
 	})
@@ -113,8 +113,8 @@ func (s *session) withState(fn func()) {
 // state is pinned.
 func (s *session) read(channel string, seq uint64) {
 	if s.user.advanceRead(channel, seq) {
-		s.srv.saver.later(s.user)
-		s.srv.tellStateSoon(s.user, channel)
+		s.loop.srv.saver.later(s.user)
+		s.loop.srv.tellStateSoon(s.user, channel)
 	}
 }
 
@@ -123,7 +123,7 @@ func (s *session) armTimer() {
 	now := s.loop.Now()
 	due := s.nextBeat()
 	if f := s.flight; f != nil && !f.unpinged.IsZero() {
-		due = earlier(due, f.unpinged.Add(s.srv.opts.AckDelay))
+		due = earlier(due, f.unpinged.Add(s.loop.srv.opts.AckDelay))
 	}
 	if s.expires != 0 {
 		due = earlier(due, time.UnixMilli(s.expires))
@@ -148,7 +148,7 @@ func (s *session) Expired() {
 		s.end(wire.CloseUnauthorized, "token expired")
 		return
 	}
-	if f := s.flight; f != nil && !f.unpinged.IsZero() && now.Sub(f.unpinged) >= s.srv.opts.AckDelay {
+	if f := s.flight; f != nil && !f.unpinged.IsZero() && now.Sub(f.unpinged) >= s.loop.srv.opts.AckDelay {
 		s.sendCursorPing()
 	}
 	if s.heartbeat(now) {

@@ -96,7 +96,7 @@ func fanOut(b *testing.B, sessions, inFlight int) {
 	hs := httptest.NewServer(n)
 	b.Cleanup(hs.Close)
 	b.Cleanup(n.stop)
-	crowd := newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), sessions)
+	crowd := newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), sessions, "channels=news")
 	const size = 128
 	message := []byte(strings.Repeat("x", size))
 	frame := size + 4 // a header of two bytes, and two of length
@@ -123,10 +123,11 @@ func BenchmarkIdle(b *testing.B) {
 	hs := httptest.NewServer(n)
 	b.Cleanup(hs.Close)
 	b.Cleanup(n.stop)
-	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), 100) // what the first ones cost is not theirs
+	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), 100, "") // what the first ones cost is not theirs
 	liveBefore, rssBefore := footprint()
-	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), users)
+	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), users, "")
 	b.StopTimer()
+	time.Sleep(12 * time.Second) // what was loaded to connect them has gone cold
 	live, rss := footprint()
 	b.ReportMetric(float64(live-liveBefore)/users, "live-B/user")
 	b.ReportMetric(float64(rss-rssBefore)/users, "rss-B/user")
@@ -156,9 +157,10 @@ type crowd struct {
 
 const crowdVariable = "WIREPOST_BENCH_CROWD"
 
-func newCrowd(b *testing.B, host string, sessions int) *crowd {
+// The query goes behind the user's name, as in "channels=news".
+func newCrowd(b *testing.B, host string, sessions int, query string) *crowd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", crowdVariable, host, sessions))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", crowdVariable, host, sessions, query))
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
@@ -184,10 +186,10 @@ func (c *crowd) answer() {
 }
 
 // runCrowd is what the child process does.
-func runCrowd(host string, sessions int) {
+func runCrowd(host string, sessions int, query string) {
 	received := make(chan int, 1024)
 	for i := range sessions {
-		c, err := rawDial(host, fmt.Sprintf("u%d", i))
+		c, err := rawDial(host, fmt.Sprintf("u%d", i), query)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -216,13 +218,13 @@ func runCrowd(host string, sessions int) {
 }
 
 // rawDial upgrades a plain TCP connection and leaves the frames to the caller.
-func rawDial(host, user string) (net.Conn, error) {
+func rawDial(host, user, query string) (net.Conn, error) {
 	c, err := net.Dial("tcp", host)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(c, "GET /ws?user=%s&channels=news HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", user, host)
+	fmt.Fprintf(c, "GET /ws?user=%s&%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", user, query, host)
 	r := bufio.NewReader(c)
 	for {
 		line, err := r.ReadString('\n')
@@ -237,10 +239,10 @@ func rawDial(host, user string) (net.Conn, error) {
 
 func init() {
 	if spec := os.Getenv(crowdVariable); spec != "" {
-		var host string
+		var host, query string
 		var sessions int
-		fmt.Sscan(spec, &host, &sessions)
-		runCrowd(host, sessions)
+		fmt.Sscan(spec, &host, &sessions, &query)
+		runCrowd(host, sessions, query)
 		os.Exit(0)
 	}
 }

@@ -37,7 +37,7 @@ func (s *session) command(frame []byte) {
 func (s *session) refuse(ref json.RawMessage, err error) {
 	e := AsError(err)
 	if e.Code == Internal {
-		s.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
+		s.loop.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
 	}
 	code := e.Code
 	if code == Unauthorized {
@@ -89,13 +89,13 @@ func (s *session) onPublish(c *wire.Command) {
 	p := Push{To: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
 	identity, ref := s.identity, c.Ref
 	s.job(func() {
-		pushed, err := s.srv.publish(s.srv.ctx, identity, p)
+		pushed, err := s.loop.srv.publish(s.loop.srv.ctx, identity, p)
 		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
 	})
 }
 
 func (s *session) onCall(c *wire.Command) {
-	if s.srv.opts.OnCall == nil {
+	if s.loop.srv.opts.OnCall == nil {
 		s.refuse(c.Ref, Errorf(NotFound, "no handler for calls"))
 		return
 	}
@@ -103,7 +103,7 @@ func (s *session) onCall(c *wire.Command) {
 	s.job(func() {
 		var result any
 		var err error
-		if p := s.srv.guard("OnCall", func() { result, err = s.srv.opts.OnCall(ctx, s.info(), method, data) }); p != nil {
+		if p := s.loop.srv.guard("OnCall", func() { result, err = s.loop.srv.opts.OnCall(ctx, s.info(), method, data) }); p != nil {
 			err = p
 		}
 		var body []byte
@@ -115,16 +115,16 @@ func (s *session) onCall(c *wire.Command) {
 }
 
 func (s *session) onAuth(c *wire.Command) {
-	if s.srv.opts.VerifyToken == nil {
+	if s.loop.srv.opts.VerifyToken == nil {
 		s.refuse(c.Ref, Errorf(NotFound, "tokens are not refreshed here"))
 		return
 	}
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.job(func() {
-		id, err := s.srv.opts.VerifyToken(ctx, token)
+		id, err := s.loop.srv.opts.VerifyToken(ctx, token)
 		var memberships []string
 		if err == nil {
-			err = s.srv.users.pinned(s.user, func() { memberships = s.user.memberships() })
+			err = s.loop.srv.users.pinned(s.user, func() { memberships = s.user.memberships() })
 		}
 		s.do(func() { s.refresh(ref, &id, memberships, err) })
 	})
@@ -150,11 +150,11 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []strin
 
 // plainMessage hands what a plain client sent to the application. On the loop.
 func (s *session) plainMessage(binary bool, payload []byte) {
-	if len(payload) > s.srv.opts.MaxMessage {
+	if len(payload) > s.loop.srv.opts.MaxMessage {
 		s.end(wire.CloseTooLarge, "message too big")
 		return
 	}
-	if s.srv.opts.OnMessage == nil {
+	if s.loop.srv.opts.OnMessage == nil {
 		return
 	}
 	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
@@ -165,7 +165,7 @@ func (s *session) plainMessage(binary bool, payload []byte) {
 func (s *session) onMessage(ctx context.Context, frame Frame) {
 	var reply Frame
 	var err error
-	if p := s.srv.guard("OnMessage", func() { reply, err = s.srv.opts.OnMessage(ctx, s.info(), frame) }); p != nil {
+	if p := s.loop.srv.guard("OnMessage", func() { reply, err = s.loop.srv.opts.OnMessage(ctx, s.info(), frame) }); p != nil {
 		err = p
 	}
 	s.do(func() {

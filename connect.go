@@ -30,7 +30,7 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 		return nil, nil, err
 	}
 	ses := &session{
-		srv: s, loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode,
+		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode,
 		connection: w.connection, address: parseAddress(w.session.Address),
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
@@ -127,7 +127,7 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 	if s.subscription(channel) != nil {
 		return nil
 	}
-	feed, err := s.srv.feeds.subscribe(channel)
+	feed, err := s.loop.srv.feeds.subscribe(channel)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (s *session) tellGap(sub *subscription, resumedAt uint64) {
 		return
 	}
 	sub.news.lost = false
-	s.srv.metrics.gaps.Inc()
+	s.loop.srv.metrics.gaps.Inc()
 	if s.mode == modeV1 {
 		s.loop.batch.add(textFrame(wire.Gap{
 			Type: "gap", Channel: sub.feed.channel, After: sub.news.lostAt, ResumedAt: resumedAt,
@@ -155,7 +155,7 @@ func (s *session) readPage(sub *subscription) {
 	s.reading = true
 	room := s.roomFor(sub)
 	feed, after, deflated := sub.feed, sub.cursor, s.conn.Deflates()
-	s.srv.pages.read(func() {
+	s.loop.srv.pages.read(func() {
 		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), batchBytes)
 		items := newItems(page.Records)
 		if deflated {
@@ -178,7 +178,7 @@ func (s *session) roomFor(sub *subscription) int {
 func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, items []*item, err error) {
 	s.reading = false
 	if err != nil {
-		s.srv.logger.Error("reading a channel", "channel", sub.feed.channel, "error", err)
+		s.loop.srv.logger.Error("reading a channel", "channel", sub.feed.channel, "error", err)
 		s.end(wire.CloseInternal, "the store cannot be read")
 		return
 	}
@@ -201,7 +201,7 @@ func (s *session) sendPage(sub *subscription, items []*item) bool {
 	b := &s.loop.batch
 	all := s.offerAll(sub, items)
 	if len(b.frames) > 0 {
-		s.srv.metrics.deliveries.Add(float64(b.messages))
+		s.loop.srv.metrics.deliveries.Add(float64(b.messages))
 		if !s.conn.Write(b.frames...) {
 			s.blocked = true
 		}

@@ -14,7 +14,7 @@ const heartbeatsLost = 2.4
 // that were made together do not beat together: the first ping of a silence comes
 // up to a tenth earlier.
 func (s *session) nextBeat() time.Time {
-	last, interval := s.conn.LastRead(), s.srv.opts.Heartbeat
+	last, interval := s.conn.LastRead(), s.loop.srv.opts.Heartbeat
 	beat := s.loop.at(s.beat)
 	if beat.Before(last) {
 		return last.Add(interval - rand.N(interval/10+1))
@@ -29,7 +29,7 @@ func deadAfter(interval time.Duration) time.Duration {
 // heartbeat pings a connection that has been silent for a while. False means that
 // it was silent for too long.
 func (s *session) heartbeat(now time.Time) bool {
-	silent, interval := now.Sub(s.conn.LastRead()), s.srv.opts.Heartbeat
+	silent, interval := now.Sub(s.conn.LastRead()), s.loop.srv.opts.Heartbeat
 	soon := interval - interval/10
 	switch {
 	case silent >= deadAfter(interval):

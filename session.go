@@ -1,7 +1,6 @@
 package wirepost
 
 import (
-	"net/netip"
 	"time"
 	"unique"
 
@@ -31,14 +30,13 @@ func (m mode) String() string {
 // behind a pointer.
 type session struct {
 	// Static.
-	srv        *Server
 	loop       *loop
 	user       *user
 	device     string
-	connection connectionID
-	address    netip.AddrPort
 	agent      unique.Handle[string]
 	since      int64 // ms since the epoch
+	connection connectionID
+	address    address
 	mode       mode
 
 	// Owned by the loop.
@@ -69,29 +67,8 @@ type session struct {
 func (s *session) info() Session {
 	return Session{
 		Connection: s.connection.String(), User: s.user.name, Device: s.device, Since: s.since,
-		Address: s.shownAddress(), Agent: s.agent.Value(), Mode: s.mode.String(),
+		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.String(),
 	}
-}
-
-// shownAddress is the peer's address, with the port if it is known.
-func (s *session) shownAddress() string {
-	switch {
-	case !s.address.IsValid():
-		return ""
-	case s.address.Port() == 0:
-		return s.address.Addr().String()
-	}
-	return s.address.String()
-}
-
-// parseAddress reads the address of a request. Middleware may have put one there
-// without a port; what is no address at all is not kept.
-func parseAddress(remote string) netip.AddrPort {
-	if ap, err := netip.ParseAddrPort(remote); err == nil {
-		return ap
-	}
-	addr, _ := netip.ParseAddr(remote)
-	return netip.AddrPortFrom(addr, 0)
 }
 
 // subscription is a session's place in a channel. Owned by the loop once the
@@ -252,7 +229,7 @@ func (s *session) Closed(e conn.Ending) {
 			sub.feed.unfollow(sub)
 		}
 	}
-	s.srv.metrics.closed(e.Code)
+	s.loop.srv.metrics.closed(e.Code)
 	if s.work != nil {
 		s.work.stop()
 	}
@@ -265,24 +242,24 @@ func (s *session) Closed(e conn.Ending) {
 // runs behind every callback.
 func (s *session) leave(subs []*subscription, e Ending) {
 	s.release(subs)
-	if s.srv.opts.OnDisconnect != nil {
-		s.srv.guard("OnDisconnect", func() { s.srv.opts.OnDisconnect(s.info(), e) })
+	if s.loop.srv.opts.OnDisconnect != nil {
+		s.loop.srv.guard("OnDisconnect", func() { s.loop.srv.opts.OnDisconnect(s.info(), e) })
 	}
 }
 
 // release gives back the references of a session that has ended, or never began.
 func (s *session) release(subs []*subscription) {
 	for _, sub := range subs {
-		s.srv.feeds.release(sub.feed)
+		s.loop.srv.feeds.release(sub.feed)
 	}
 	s.user.removeSession(s)
-	err := s.srv.users.pinned(s.user, func() {
+	err := s.loop.srv.users.pinned(s.user, func() {
 		s.user.leftDevice(s.device)
-		s.srv.saver.later(s.user)
+		s.loop.srv.saver.later(s.user)
 	})
 	if err != nil {
-		s.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+		s.loop.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
 	}
-	s.srv.users.unref(s.user)
-	s.srv.connections.Add(-1)
+	s.loop.srv.users.unref(s.user)
+	s.loop.srv.connections.Add(-1)
 }

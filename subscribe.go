@@ -14,7 +14,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 		s.refuse(c.Ref, err)
 		return
 	}
-	if err := s.srv.maySubscribe(s.identity, c.Channel); err != nil {
+	if err := s.loop.srv.maySubscribe(s.identity, c.Channel); err != nil {
 		s.refuse(c.Ref, err)
 		return
 	}
@@ -27,7 +27,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 			return
 		}
 		s.orElse(func() { s.subscribed(ref, sub, after, bounds) },
-			func() { s.srv.feeds.release(sub.feed) })
+			func() { s.loop.srv.feeds.release(sub.feed) })
 	})
 }
 
@@ -35,11 +35,11 @@ func (s *session) onSubscribe(c *wire.Command) {
 // by the token, goes on at the device's cursor; any other begins at the head. It is
 // part of a job.
 func (s *session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
-	if err := s.srv.users.pin(s.user); err != nil {
+	if err := s.loop.srv.users.pin(s.user); err != nil {
 		return nil, engine.Bounds{}, err
 	}
 	defer s.user.unpin()
-	feed, err := s.srv.feeds.subscribe(channel)
+	feed, err := s.loop.srv.feeds.subscribe(channel)
 	if err != nil {
 		return nil, engine.Bounds{}, err
 	}
@@ -47,11 +47,11 @@ func (s *session) newSubscription(channel string, byToken bool) (*subscription, 
 	if byToken || s.user.isMember(channel) {
 		sub.granted, sub.stored = true, !feed.policy.MemoryOnly
 		sub.cursor = s.user.start(s.device, feed)
-		s.srv.saver.later(s.user)
+		s.loop.srv.saver.later(s.user)
 	}
 	bounds, err := feed.log().Bounds(channel)
 	if err != nil {
-		s.srv.feeds.release(feed)
+		s.loop.srv.feeds.release(feed)
 	}
 	return sub, bounds, err
 }
@@ -76,14 +76,14 @@ func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	sub, head := s.subscription(fresh.feed.channel), fresh.feed.head.Load()
 	switch {
 	case sub != nil:
-		s.job(func() { s.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
 		if after != nil {
 			s.landed(sub, sub.cursor)
 			sub.news = nil
 		}
-	case len(s.subs) >= s.srv.opts.MaxSubscriptions:
-		s.job(func() { s.srv.feeds.release(fresh.feed) })
-		s.refuse(ref, Errorf(RateLimited, "a session has at most %d subscriptions", s.srv.opts.MaxSubscriptions))
+	case len(s.subs) >= s.loop.srv.opts.MaxSubscriptions:
+		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.refuse(ref, Errorf(RateLimited, "a session has at most %d subscriptions", s.loop.srv.opts.MaxSubscriptions))
 		return
 	default:
 		sub = fresh
@@ -123,7 +123,7 @@ func (s *session) drop(sub *subscription) {
 	sub.feed.count(-1)
 	sub.session = nil
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
-	s.job(func() { s.srv.feeds.unref(sub.feed) })
+	s.job(func() { s.loop.srv.feeds.unref(sub.feed) })
 	s.markDirty()
 }
 
@@ -135,7 +135,7 @@ func (s *session) regrant(memberships []string) {
 		if channel == All || slices.Contains(memberships, channel) || s.tokenGrants(channel) {
 			continue
 		}
-		if s.srv.maySubscribe(s.identity, channel) != nil {
+		if s.loop.srv.maySubscribe(s.identity, channel) != nil {
 			s.drop(sub)
 			s.tellMembership("unsubscribed", channel)
 		}
@@ -152,11 +152,11 @@ func (s *session) regrant(memberships []string) {
 func (s *session) grant(channel string) {
 	sub, _, err := s.newSubscription(channel, true)
 	if err != nil {
-		s.srv.logger.Error("subscribing a member", "channel", channel, "error", err)
+		s.loop.srv.logger.Error("subscribing a member", "channel", channel, "error", err)
 		s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		return
 	}
-	s.orElse(func() { s.granted(sub) }, func() { s.srv.feeds.release(sub.feed) })
+	s.orElse(func() { s.granted(sub) }, func() { s.loop.srv.feeds.release(sub.feed) })
 }
 
 // granted takes in the subscription, or makes the one that the client has a stored
@@ -165,7 +165,7 @@ func (s *session) granted(fresh *subscription) {
 	sub := s.subscription(fresh.feed.channel)
 	if sub != nil {
 		sub.granted, sub.stored = true, fresh.stored
-		s.job(func() { s.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
 	} else {
 		s.addSubscription(fresh)
 	}

@@ -30,7 +30,7 @@ type pinged struct {
 // enter counts a message in. False means that it does not fit; one that is larger
 // than the whole window fits when nothing else is in it.
 func (s *session) enter(sub *subscription, seq uint64, size int) bool {
-	f, o := s.flight, &s.srv.opts
+	f, o := s.flight, &s.loop.srv.opts
 	if f == nil {
 		f = new(flight)
 		s.flight = f
@@ -47,7 +47,7 @@ func (s *session) enter(sub *subscription, seq uint64, size int) bool {
 // room is how many messages more the window has room for, as far as can be said
 // before their size is known.
 func (s *session) room() int {
-	f, o := s.flight, &s.srv.opts
+	f, o := s.flight, &s.loop.srv.opts
 	switch {
 	case f == nil:
 		return o.Window
@@ -59,7 +59,7 @@ func (s *session) room() int {
 
 // half says that half of the window is used.
 func (s *session) half() bool {
-	f, o := s.flight, &s.srv.opts
+	f, o := s.flight, &s.loop.srv.opts
 	return 2*len(f.sent) >= o.Window || 2*f.bytes >= o.WindowBytes
 }
 

@@ -39,7 +39,7 @@ func (w *work) add(s *session, fn func()) {
 	defer w.mu.Unlock()
 	w.queue = append(w.queue, fn)
 	if len(w.queue) == 1 {
-		s.srv.work.Add(1)
+		s.loop.srv.work.Add(1)
 		go w.run(s, fn)
 	}
 }
@@ -53,7 +53,7 @@ func (w *work) full() bool {
 }
 
 func (w *work) run(s *session, fn func()) {
-	defer s.srv.work.Done()
+	defer s.loop.srv.work.Done()
 	for fn != nil {
 		fn()
 		fn = w.next(s)
@@ -80,7 +80,7 @@ func (w *work) next(s *session) func() {
 // context is the one for the session's callbacks. On the loop.
 func (w *work) context(s *session) context.Context {
 	if w.ctx == nil {
-		w.ctx, w.cancel = context.WithCancel(s.srv.ctx)
+		w.ctx, w.cancel = context.WithCancel(s.loop.srv.ctx)
 	}
 	return w.ctx
 }
