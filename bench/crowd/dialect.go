@@ -1,0 +1,69 @@
+package crowd
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Dialect is what a server wants to hear before, and besides, its messages. The
+// zero value is a bare WebSocket.
+type Dialect struct {
+	// Bare servers speak no HTTP: a connection is ready when it is connected.
+	Bare bool
+	// Path of the upgrade for client i; nil means /ws?user=u<i>.
+	Path func(i int) string
+	// Hello is sent, as a text frame, behind the upgrade.
+	Hello string
+	// Ready says that a payload is the one after which messages flow; nil means
+	// that the upgrade is enough.
+	Ready func(payload []byte) bool
+	// Answer is the reply to a text frame without a message in it, "" for none.
+	Answer func(payload []byte) string
+}
+
+func (d *Dialect) path(i int) string {
+	if d.Path == nil {
+		return fmt.Sprintf("/ws?user=u%d", i)
+	}
+	return d.Path(i)
+}
+
+// Bare is the floor's dialect.
+func Bare() Dialect { return Dialect{Bare: true} }
+
+// News is Wirepost's: a user who follows the channel news.
+func News() Dialect {
+	return Dialect{Path: func(i int) string { return fmt.Sprintf("/ws?user=u%d&channels=news", i) }}
+}
+
+// Centrifuge is the JSON protocol of Centrifugo and the centrifuge library.
+func Centrifuge() Dialect {
+	return Dialect{
+		Path:  func(i int) string { return fmt.Sprintf("/connection/websocket?user=u%d", i) },
+		Hello: `{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"news"}}`,
+		Ready: func(p []byte) bool {
+			return bytes.Contains(p, []byte(`"id":2`)) && !bytes.Contains(p, []byte(`"error"`))
+		},
+		Answer: func(p []byte) string {
+			if string(p) == "{}" {
+				return "{}" // a ping
+			}
+			return ""
+		},
+	}
+}
+
+// SocketIO is Engine.IO 4 over WebSocket with the Socket.IO 5 protocol on it.
+func SocketIO() Dialect {
+	return Dialect{
+		Path:  func(i int) string { return fmt.Sprintf("/socket.io/?EIO=4&transport=websocket&user=u%d", i) },
+		Hello: "40", // connect to the main namespace
+		Ready: func(p []byte) bool { return bytes.HasPrefix(p, []byte("40")) },
+		Answer: func(p []byte) string {
+			if string(p) == "2" {
+				return "3" // ping, pong
+			}
+			return ""
+		},
+	}
+}

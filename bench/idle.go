@@ -1,0 +1,71 @@
+package main
+
+import "github.com/wirepost/wirepost/bench/crowd"
+
+var idle = scenario{
+	name:     "idle",
+	question: "What memory does a connected user hold who got one message and waits for the next?",
+	columns: []column{
+		{"live bytes/user", 0}, // heap in use and stacks, after a collection
+		{"RSS bytes/user", 0},
+		{"goroutines/user", 2},
+	},
+	defaults: settings{peers: broadcasters, sessions: []int{15_000}, size: 128, rounds: 3},
+	turn:     idleTurn,
+}
+
+// warmUp is how many clients come before the first measurement: what the first
+// ones cost a server is not theirs.
+const warmUp = 100
+
+func idleTurn(s *settings, name string) ([]row, error) {
+	t, err := launch(s, name)
+	if err != nil {
+		return nil, err
+	}
+	defer t.stop()
+	first, err := t.crowd(warmUp, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer first.Close()
+	before, err := afterOneMessage(s, t, first)
+	if err != nil {
+		return nil, err
+	}
+	second, err := t.crowd(s.sessions[0], 0)
+	if err != nil {
+		return nil, err
+	}
+	defer second.Close()
+	after, err := afterOneMessage(s, t, second)
+	if err != nil {
+		return nil, err
+	}
+	r := row{}
+	for i := range before {
+		r.values = append(r.values, float64(after[i]-before[i])/float64(s.sessions[0]))
+	}
+	return []row{r}, nil
+}
+
+// afterOneMessage is what the server holds, as in the columns, when everyone in the
+// crowd has had a message.
+func afterOneMessage(s *settings, t *target, c *crowd.Crowd) (held [3]int64, err error) {
+	total := c.Received() + c.Readers()
+	if err := t.publish(s.size, 1); err != nil {
+		return held, err
+	}
+	if err := c.WaitFor(total, patience); err != nil {
+		return held, err
+	}
+	if err := t.settle(); err != nil {
+		return held, err
+	}
+	f, err := t.footprint()
+	if err != nil {
+		return held, err
+	}
+	m, err := t.Memory()
+	return [3]int64{f.Live(), m.RSS, int64(f.Goroutines)}, err
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// pushNDJSON pushes in one request, a line a message, with up to so many hundreds of
+// lines unanswered: a stream is there to be kept full.
+func pushNDJSON(t *target, s *settings, inFlight int, turn time.Duration) (int, error) {
+	in, out := io.Pipe()
+	r, err := http.NewRequest("POST", "http://"+t.Address.String()+"/v1/push", in)
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	room := make(chan struct{}, inFlight)
+	sent := make(chan int, 1)
+	go func() {
+		n := writeLines(out, room, s, turn)
+		out.Close()
+		sent <- n
+	}()
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		in.CloseWithError(err)
+		return 0, err
+	}
+	defer response.Body.Close()
+	answered := 0
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); answered++ {
+		if !bytes.Contains(lines.Bytes(), []byte(`"seq"`)) {
+			in.CloseWithError(io.ErrClosedPipe)
+			return 0, fmt.Errorf("a line was answered with %s (%s)", lines.Bytes(), response.Status)
+		}
+		<-room
+	}
+	in.CloseWithError(io.ErrClosedPipe)
+	if n := <-sent; n != answered {
+		return 0, fmt.Errorf("%d lines were sent, %d answered", n, answered)
+	}
+	return answered, nil
+}
+
+// writeLines writes lines while there is room for them, and returns how many.
+func writeLines(out io.Writer, room chan struct{}, s *settings, turn time.Duration) (n int) {
+	end := time.Now().Add(turn)
+	buffered := bufio.NewWriterSize(out, 16<<10)
+	for time.Now().Before(end) {
+		select {
+		case room <- struct{}{}:
+		default: // full: what is written has to go out now
+			if buffered.Flush() != nil {
+				return n
+			}
+			room <- struct{}{}
+		}
+		if _, err := buffered.Write(append(pushLine(n%s.sessions[0], s.size), '\n')); err != nil {
+			return n
+		}
+		n++
+	}
+	buffered.Flush() //nolint:errcheck // lines that were not answered are told
+	return n
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// moduleDir is the folder of a module that this one knows, from the go command.
+func moduleDir(path string) (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", path).Output()
+	if err != nil {
+		return "", fmt.Errorf("go list -m %s: %w (the benchmark runs in its own folder)", path, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// socketIO is the command of the Socket.IO server. What it needs is installed the
+// first time.
+func socketIO() (*exec.Cmd, error) {
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return nil, fmt.Errorf("socketio is %w: there is no %s on this machine", errSkip, tool)
+		}
+	}
+	dir, err := moduleDir("github.com/wirepost/wirepost/bench")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "socket.io")); err != nil {
+		install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+		install.Dir = dir
+		if out, err := install.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("socketio is %w: npm ci: %w: %s", errSkip, err, out)
+		}
+	}
+	return exec.Command("node", "--expose-gc", filepath.Join(dir, "socketio.js")), nil
+}
+
+// binary is the wirepost command, built once in a run.
+var binary = sync.OnceValues(func() (string, error) {
+	root, err := moduleDir("github.com/wirepost/wirepost")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "wirepost-bench-bin-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "wirepost")
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/wirepost")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build ./cmd/wirepost: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// warnOfMemoryDisk says when an fsync costs nothing.
+func warnOfMemoryDisk(dir string) {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {
+		fmt.Fprintf(os.Stderr, "%s is in memory: durable pushes look cheaper than they are; give a -dir on a disk\n", dir)
+	}
+}

@@ -1,0 +1,105 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+// pebbleServer is Wirepost with everything it promises: each message is on disk
+// before it is sent, and every client acknowledges it, by the pong of plain mode.
+type pebbleServer struct{ wirepostServer }
+
+// filler is a server that knows channels nobody is connected to.
+type filler interface {
+	// fill pushes a message to each of the channels from..to-1.
+	fill(from, to int) error
+	// scatter makes so many pushes to random ones of the first channels.
+	scatter(channels, pushes int) error
+}
+
+// DataVariable names the environment variable with the directory of the store. It
+// does not begin with WIREPOST_, for the wirepost command refuses such names.
+const DataVariable = "BENCH_DATA"
+
+func newPebble() (Server, error) {
+	dir := os.Getenv(DataVariable)
+	if dir == "" {
+		return nil, fmt.Errorf("%s is not set: no directory for the store", DataVariable)
+	}
+	e, err := pebble.Open(dir, pebble.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer(wirepost.Options{Engine: e})
+	if err != nil {
+		return nil, err
+	}
+	return &pebbleServer{wirepostServer{s, wirepost.All}}, nil
+}
+
+// Publish pushes as the handlers of that many requests would: at the same time,
+// because each has to wait for the disk.
+func (s *pebbleServer) Publish(data []byte, times int) error {
+	return together(times, func() error { return s.wirepostServer.Publish(data, 1) })
+}
+
+func inbox(i int) string { return fmt.Sprintf("user:away-%d", i) }
+
+func (s *pebbleServer) fill(from, to int) error {
+	const batch = 1000
+	data := Message(128)
+	for from < to {
+		n := min(batch, to-from)
+		pushes := make([]wirepost.Push, n)
+		for i := range pushes {
+			pushes[i] = wirepost.Push{To: inbox(from + i), Data: data}
+		}
+		if _, err := s.PushAll(context.Background(), pushes); err != nil {
+			return err
+		}
+		from += n
+	}
+	return nil
+}
+
+// publishers is how many push at the same time and share fsyncs.
+const publishers = 64
+
+func (s *pebbleServer) scatter(channels, pushes int) error {
+	var left atomic.Int64
+	left.Store(int64(pushes))
+	data := Message(128)
+	return together(publishers, func() error {
+		for left.Add(-1) >= 0 {
+			push := wirepost.Push{To: inbox(rand.IntN(channels)), Data: data}
+			if _, err := s.Push(context.Background(), push); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// together does the work so many times at once, and returns an error if there was
+// one.
+func together(times int, work func() error) error {
+	errs := make(chan error, times)
+	var all sync.WaitGroup
+	for range times {
+		all.Go(func() {
+			if err := work(); err != nil {
+				errs <- err
+			}
+		})
+	}
+	all.Wait()
+	close(errs)
+	return <-errs // nil when it is empty
+}

@@ -1,0 +1,83 @@
+// Package peer has the servers that the benchmark compares, each in a file of its
+// own and written as its documentation recommends. Run is one of them as a
+// program.
+package peer
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/wirepost/wirepost/bench/crowd"
+)
+
+// Server is a server under test.
+type Server interface {
+	// Serve accepts clients until the process ends.
+	Serve(net.Listener) error
+	// Publish sends a JSON value to every client, times over.
+	Publish(data []byte, times int) error
+	// Online is how many clients are connected.
+	Online() int
+}
+
+// Kind says how to make a server, and how to speak to it.
+type Kind struct {
+	New     func() (Server, error)
+	Dialect func() crowd.Dialect
+}
+
+func bare() crowd.Dialect { return crowd.Dialect{} }
+
+var kinds = map[string]Kind{
+	"tcp":             {newFloor, crowd.Bare},
+	"wirepost":        {newWirepost, crowd.News},
+	"wirepost-pebble": {newPebble, bare},
+	"gws":             {newGws, bare},
+	"melody":          {newMelody, bare},
+	"tutorial":        {newTutorial, bare},
+	"centrifuge":      {newCentrifuge, crowd.Centrifuge},
+}
+
+// Names are those of the Go peers, in order.
+func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+// DialectOf says how to speak to a server, Go or not.
+func DialectOf(name string) (crowd.Dialect, error) {
+	if name == "socketio" {
+		return crowd.SocketIO(), nil
+	}
+	kind, ok := kinds[name]
+	if !ok {
+		return crowd.Dialect{}, fmt.Errorf("%q is no peer: there are %q and socketio", name, Names())
+	}
+	return kind.Dialect(), nil
+}
+
+// Run is the program of one peer: it tells on standard output where it listens,
+// and ends when it is killed.
+func Run(name string) error {
+	kind, ok := kinds[name]
+	if !ok {
+		return fmt.Errorf("%q is no Go peer: there are %q", name, Names())
+	}
+	server, err := kind.New()
+	if err != nil {
+		return err
+	}
+	clients, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	orders, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	go func() { failed <- http.Serve(orders, control(server)) }()
+	go func() { failed <- server.Serve(clients) }()
+	fmt.Printf("listening %s %s\n", clients.Addr(), orders.Addr())
+	return <-failed
+}

@@ -1,0 +1,150 @@
+package peer
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/websocket"
+)
+
+// tutorial is what the tutorials show, and most programs have: Gin, gorilla's chat
+// example turned into a map from users to clients, a channel and two goroutines for
+// each client, a ping ticker. Who is too slow for the channel is disconnected, as
+// in that example.
+type tutorial struct {
+	engine *gin.Engine
+
+	mu      sync.RWMutex
+	clients map[string]*tutorialClient
+}
+
+type tutorialClient struct {
+	conn *websocket.Conn
+	send chan []byte
+}
+
+const (
+	writeWait  = 10 * time.Second
+	pongWait   = 60 * time.Second
+	pingPeriod = pongWait * 9 / 10
+)
+
+func newTutorial() (Server, error) {
+	gin.SetMode(gin.ReleaseMode)
+	t := &tutorial{engine: gin.New(), clients: map[string]*tutorialClient{}}
+	t.engine.Use(gin.Recovery())
+	t.engine.GET("/ws", t.connect)
+	t.engine.POST("/push/:user", t.push)
+	return t, nil
+}
+
+func (t *tutorial) Serve(l net.Listener) error { return http.Serve(l, t.engine) }
+
+var tutorialUpgrader = websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024}
+
+func (t *tutorial) connect(g *gin.Context) {
+	conn, err := tutorialUpgrader.Upgrade(g.Writer, g.Request, nil)
+	if err != nil {
+		return
+	}
+	c := &tutorialClient{conn: conn, send: make(chan []byte, 256)}
+	user := g.Query("user")
+	t.mu.Lock()
+	t.clients[user] = c
+	t.mu.Unlock()
+	go c.writePump()
+	go t.readPump(user, c)
+}
+
+func (t *tutorial) readPump(user string, c *tutorialClient) {
+	defer func() {
+		t.mu.Lock()
+		t.removeLocked(user, c)
+		t.mu.Unlock()
+		c.conn.Close()
+	}()
+	c.conn.SetReadLimit(512)
+	c.conn.SetReadDeadline(time.Now().Add(pongWait))
+	c.conn.SetPongHandler(func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) })
+	for {
+		if _, _, err := c.conn.ReadMessage(); err != nil {
+			return
+		}
+	}
+}
+
+func (t *tutorial) removeLocked(user string, c *tutorialClient) {
+	if t.clients[user] == c {
+		delete(t.clients, user)
+		close(c.send)
+	}
+}
+
+func (c *tutorialClient) writePump() {
+	ticker := time.NewTicker(pingPeriod)
+	defer ticker.Stop()
+	defer c.conn.Close()
+	for {
+		kind, message := websocket.PingMessage, []byte(nil)
+		select {
+		case m, ok := <-c.send:
+			if !ok {
+				c.conn.SetWriteDeadline(time.Now().Add(writeWait))
+				c.conn.WriteMessage(websocket.CloseMessage, nil) //nolint:errcheck // it is over
+				return
+			}
+			kind, message = websocket.TextMessage, m
+		case <-ticker.C:
+		}
+		c.conn.SetWriteDeadline(time.Now().Add(writeWait))
+		if err := c.conn.WriteMessage(kind, message); err != nil {
+			return
+		}
+	}
+}
+
+func (t *tutorial) push(g *gin.Context) {
+	var body struct {
+		Data json.RawMessage `json:"data" binding:"required"`
+	}
+	if err := g.ShouldBindJSON(&body); err != nil {
+		g.JSON(http.StatusBadRequest, gin.H{"error": err.Error()})
+		return
+	}
+	t.mu.RLock()
+	c, online := t.clients[g.Param("user")]
+	if online {
+		select {
+		case c.send <- body.Data:
+		default:
+			online = false
+		}
+	}
+	t.mu.RUnlock()
+	g.JSON(http.StatusOK, gin.H{"online": online})
+}
+
+func (t *tutorial) Publish(data []byte, times int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range times {
+		for user, c := range t.clients {
+			select {
+			case c.send <- data:
+			default:
+				t.removeLocked(user, c)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tutorial) Online() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.clients)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/bench/crowd"
+)
+
+// The names of push's peers are those of a server and of the way to push to it.
+const (
+	pushTutorial = "tutorial"
+	pushMemory   = "wirepost-serve-memory"
+	pushDurable  = "wirepost-serve"
+	pushLines    = "wirepost-serve-ndjson"
+)
+
+var pushes = scenario{
+	name: "push",
+	question: "What does it cost to push to one connected user over HTTP? The tutorial keeps nothing; " +
+		"wirepost serve has the message on disk before it answers (not wirepost-serve-memory), and its clients acknowledge it.",
+	label:   "in flight",
+	columns: costColumns("push", "pushes"),
+	defaults: settings{
+		peers: []string{pushTutorial, pushMemory, pushDurable, pushLines}, sessions: []int{1000},
+		inFlight: []int{1, 64}, size: 128, rounds: 5, turn: 2 * time.Second,
+	},
+	turn: func(s *settings, name string) ([]row, error) {
+		t, err := launchPush(s, name)
+		if err != nil {
+			return nil, err
+		}
+		defer t.stop()
+		c, err := t.crowd(s.sessions[0], 0)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		var rows []row
+		for _, n := range s.inFlight {
+			cost, err := pushFor(s, t, c, name, n)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, cost.row(fmt.Sprint(n)))
+		}
+		return rows, nil
+	},
+}
+
+func launchPush(s *settings, name string) (*target, error) {
+	if name == pushTutorial {
+		return launch(s, name)
+	}
+	engine := "pebble"
+	if name == pushMemory {
+		engine = "memory"
+	}
+	cmd, err := serveCommand(engine)
+	if err != nil {
+		return nil, err
+	}
+	return start(s, cmd, crowd.Dialect{Path: func(i int) string {
+		return "/ws?token=" + token(fmt.Sprintf("u%d", i))
+	}})
+}
+
+// pushFor pushes for one turn, by so many connections at once, and waits until all
+// has come.
+func pushFor(s *settings, t *target, c *crowd.Crowd, name string, inFlight int) (*cost, error) {
+	round := func(turn time.Duration) (int, error) {
+		begin := c.Received()
+		n, err := pushAway(s, t, name, inFlight, turn)
+		if err != nil {
+			return 0, err
+		}
+		return n, c.WaitFor(begin+n, patience)
+	}
+	if _, err := round(s.turn / 10); err != nil {
+		return nil, err
+	}
+	return meter(t, func() (int, error) { return round(s.turn) })
+}
+
+// pushAway returns how many messages it has pushed.
+func pushAway(s *settings, t *target, name string, inFlight int, turn time.Duration) (int, error) {
+	if name == pushLines {
+		return pushNDJSON(t, s, inFlight, turn)
+	}
+	var done atomic.Int64
+	end := time.Now().Add(turn)
+	err := together(inFlight, func(worker int) error {
+		p, err := dialPoster(t.Address)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		for user := worker; time.Now().Before(end); user += inFlight {
+			path, body := pushRequest(name, user%s.sessions[0], s.size)
+			if err := p.post(path, body); err != nil {
+				return err
+			}
+			done.Add(1)
+		}
+		return nil
+	})
+	return int(done.Load()), err
+}

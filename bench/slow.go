@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wirepost/wirepost/bench/crowd"
+)
+
+var slow = scenario{
+	name:     "slow",
+	question: "What do clients that never read do to the others, and to the server's memory?",
+	label:    "never read",
+	columns: []column{
+		{"p50 ms", 2}, {"p99 ms", 2}, {"max ms", 1},
+		{"RSS grew by MiB", 1},
+		{"non-readers closed", 0},
+	},
+	defaults: settings{
+		peers:    []string{"wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"},
+		sessions: []int{500}, size: 16 << 10, messages: 500, rounds: 3,
+	},
+	turn: func(s *settings, name string) ([]row, error) {
+		var rows []row
+		for _, deaf := range []int{0, max(1, s.sessions[0]/10)} {
+			r, err := slowTurn(s, name, deaf)
+			if err != nil {
+				return nil, err
+			}
+			r.label = fmt.Sprintf("%d of %d", deaf, s.sessions[0])
+			rows = append(rows, r)
+		}
+		return rows, nil
+	},
+}
+
+func slowTurn(s *settings, name string, deaf int) (r row, err error) {
+	t, err := launch(s, name)
+	if err != nil {
+		return r, err
+	}
+	defer t.stop()
+	c, err := t.crowd(s.sessions[0], deaf)
+	if err != nil {
+		return r, err
+	}
+	defer c.Close()
+	before, err := t.Memory()
+	if err != nil {
+		return r, err
+	}
+	if err := oneByOne(s, t, c); err != nil {
+		return r, err
+	}
+	after, err := t.Memory()
+	if err != nil {
+		return r, err
+	}
+	took := c.Latencies()
+	at := func(q float64) float64 {
+		return took[int(q*float64(len(took)-1))].Seconds() * 1e3
+	}
+	return row{values: []float64{
+		at(0.5), at(0.99), at(1), float64(after.RSS-before.RSS) / (1 << 20), float64(c.SlowLost()),
+	}}, nil
+}
+
+// oneByOne sends the messages, the next one when all who read have the last, but at
+// least a moment later: on a machine that is never idle, the order in which the
+// clients are served is all that one would see.
+func oneByOne(s *settings, t *target, c *crowd.Crowd) error {
+	const pause = 2 * time.Millisecond
+	for range s.messages {
+		total := c.Received() + c.Readers()
+		c.Mark()
+		if err := t.publish(s.size, 1); err != nil {
+			return err
+		}
+		if err := c.WaitFor(total, patience); err != nil {
+			return err
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
