@@ -168,3 +168,49 @@ func TestComingAndGoing(t *testing.T) {
 		return s.Connections == 0 && s.Users == 0 && s.Channels == 0
 	})
 }
+
+// TestShutdownInTheMiddle is for the race detector: a server goes down while
+// connections come and go and messages are pushed, at whatever moment that hits.
+func TestShutdownInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for round := range 10 {
+		n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
+		var wg sync.WaitGroup
+		stored := make([]atomic.Int64, 4)
+		for w := range stored {
+			wg.Go(func() {
+				user := fmt.Sprintf("u%d", w)
+				for i := 0; n.Ready() == nil; i++ {
+					mode := [][]string{nil, {"wirepost.v1"}}[i%2]
+					c, _, err := n.tryDial("user="+user+"&channels=room:1", mode...)
+					if err != nil {
+						continue // refused, or cut: it is going down
+					}
+					for range 3 {
+						_, err := n.Push(context.Background(), wirepost.Push{To: wirepost.InboxOf(user), Data: []byte("1")})
+						if err == nil {
+							stored[w].Add(1)
+						}
+					}
+					c.SetReadDeadline(time.Now().Add(patience))
+					c.ReadMessage()
+					c.Close()
+				}
+			})
+		}
+		for n.Stats().Pushes < uint64(round*5) {
+			runtime.Gosched()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		if err := n.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		cancel()
+		wg.Wait()
+		for w := range stored { // what was answered is there
+			if head, err := n.engine.Bounds(fmt.Sprintf("user:u%d", w)); err != nil || head.Head != uint64(stored[w].Load()) {
+				t.Errorf("the head is %d, %v; %d pushes were answered", head.Head, err, stored[w].Load())
+			}
+		}
+	}
+}
