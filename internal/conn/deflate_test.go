@@ -14,25 +14,30 @@ import (
 // deflatedText compresses with an implementation other than the one under test, as a
 // client does.
 func deflatedText(s string) string {
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestCompression)
-	if err != nil {
-		panic(err)
-	}
-	io.WriteString(w, s)
-	w.Flush()
-	return strings.TrimSuffix(b.String(), syncTail)
+	return strings.TrimSuffix(compressed(s, (*flate.Writer).Flush), syncTail)
 }
 
 // finalText is the same as a DEFLATE stream that says that it ends (RFC 7692
 // §7.2.3.4).
-func finalText(s string) string {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestCompression)
+func finalText(s string) string { return compressed(s, (*flate.Writer).Close) }
+
+func compressed(s string, finish func(*flate.Writer) error) string {
+	w := compressors.Get().(*flate.Writer)
+	defer compressors.Put(w)
+	var b strings.Builder
+	w.Reset(&b)
 	io.WriteString(w, s)
-	w.Close()
+	finish(w)
 	return b.String()
 }
+
+var compressors = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	return w
+}}
 
 // referenceInflate decompresses the slow and obvious way, with another
 // implementation, and returns a close code if there is something wrong.
