@@ -41,6 +41,7 @@ func meter(t *target, work func() (operations int, err error)) (*cost, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer t.profiles.cpu(t)()
 	client, begun := proc.SelfCPU(), time.Now()
 	n, err := work()
 	if err != nil {

@@ -62,6 +62,7 @@ func afterOneMessage(s *settings, t *target, c *crowd.Crowd) (held [3]int64, err
 	if err := t.settle(); err != nil {
 		return held, err
 	}
+	t.profiles.heap(t)
 	f, err := t.footprint()
 	if err != nil {
 		return held, err

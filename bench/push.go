@@ -61,7 +61,7 @@ func launchPush(s *settings, name string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(s, cmd, crowd.Dialect{Path: func(i int) string {
+	return start(s, name, cmd, crowd.Dialect{Path: func(i int) string {
 		return "/ws?token=" + token(fmt.Sprintf("u%d", i))
 	}})
 }

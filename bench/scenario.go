@@ -18,6 +18,7 @@ type settings struct {
 	rounds   int
 	turn     time.Duration
 	dir      string // for stores
+	profiles *profiling
 }
 
 // scenario is one question asked of several servers.

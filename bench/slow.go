@@ -18,7 +18,7 @@ var slow = scenario{
 	},
 	defaults: settings{
 		peers:    []string{"wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"},
-		sessions: []int{500}, size: 16 << 10, messages: 500, rounds: 3,
+		sessions: []int{250}, size: 16 << 10, messages: 1000, rounds: 3,
 	},
 	turn: func(s *settings, name string) ([]row, error) {
 		var rows []row

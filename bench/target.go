@@ -17,9 +17,11 @@ import (
 // target is a server that runs for one turn.
 type target struct {
 	*proc.Child
-	dialect crowd.Dialect
-	data    string // its directory, removed at the end
-	clients int    // how many have been connected
+	name     string
+	profiles *profiling
+	dialect  crowd.Dialect
+	data     string // its directory, removed at the end
+	clients  int    // how many have been connected
 }
 
 // patience is how long messages may be on their way.
@@ -35,7 +37,7 @@ func launch(s *settings, name string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(s, cmd, dialect)
+	return start(s, name, cmd, dialect)
 }
 
 func command(name string) (*exec.Cmd, error) {
@@ -49,7 +51,7 @@ func command(name string) (*exec.Cmd, error) {
 	return exec.Command(self, "-serve", name), nil
 }
 
-func start(s *settings, cmd *exec.Cmd, dialect crowd.Dialect) (*target, error) {
+func start(s *settings, name string, cmd *exec.Cmd, dialect crowd.Dialect) (*target, error) {
 	data, err := os.MkdirTemp(s.dir, "wirepost-bench-")
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func start(s *settings, cmd *exec.Cmd, dialect crowd.Dialect) (*target, error) {
 		os.RemoveAll(data)
 		return nil, err
 	}
-	return &target{Child: child, dialect: dialect, data: data}, nil
+	return &target{Child: child, name: name, profiles: s.profiles, dialect: dialect, data: data}, nil
 }
 
 func (t *target) stop() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -29,6 +30,8 @@ func Message(size int) []byte {
 // control is what the benchmark tells a server to do.
 func control(s Server) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.Handle("GET /debug/pprof/heap", pprof.Handler("heap"))
 	mux.HandleFunc("GET /debug/mem", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(footprint()) //nolint:errcheck // the client is gone
 	})
