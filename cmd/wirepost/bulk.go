@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -133,21 +132,21 @@ type progress struct {
 }
 
 func newProgress(t *terminal) *progress {
-	p := &progress{t: t, began: time.Now(), shown: time.Now()}
-	if file, ok := t.Err.(*os.File); ok {
-		info, err := file.Stat()
-		p.live = err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &progress{t: t, began: time.Now(), shown: time.Now(), live: t.live()}
+}
+
+// progressPause is how often progress is told: to people who look at it, and to
+// files.
+func progressPause(live bool) time.Duration {
+	if live {
+		return time.Second / 5
 	}
-	return p
+	return 5 * time.Second
 }
 
 // show prints the numbers, not more often than they can be read.
 func (p *progress) show() {
-	pause := 5 * time.Second
-	if p.live {
-		pause = time.Second / 5
-	}
-	if now := time.Now(); now.Sub(p.shown) >= pause {
+	if now := time.Now(); now.Sub(p.shown) >= progressPause(p.live) {
 		p.shown = now
 		p.print()
 	}

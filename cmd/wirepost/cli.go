@@ -33,6 +33,16 @@ func (t *terminal) warnf(format string, args ...any) {
 	fmt.Fprintf(t.Err, "wirepost: "+format+"\n", args...)
 }
 
+// live reports whether somebody looks at Err as it is written.
+func (t *terminal) live() bool {
+	file, ok := t.Err.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
 // grammar is the command line; kong reads the tags.
 type grammar struct {
 	Dev   devCommand   `cmd:"" help:"Start a server for development: this machine only, no keys, data in ./wirepost-data."`
@@ -42,6 +52,7 @@ type grammar struct {
 	Listen listenCommand `cmd:"" help:"Follow a user's messages in the terminal."`
 	Token  tokenCommand  `cmd:"" help:"Make a token for a client."`
 	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print what comes back."`
+	Bench  benchCommand  `cmd:"" help:"Put load on a server and measure it."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
@@ -121,7 +132,7 @@ func wordParseError(err error) error {
 		return e
 	}
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
-		return fmt.Errorf("%w (see wirepost %s --help)", err, e.Context.Selected().Name)
+		return fmt.Errorf("%w (see %s --help)", err, e.Context.Selected().FullPath())
 	}
 	return fmt.Errorf("%w (see wirepost --help)", err)
 }

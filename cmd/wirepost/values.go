@@ -88,6 +88,30 @@ func (c *count) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// percent is a whole number of percent below 100.
+type percent int
+
+func (p *percent) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n >= 100 {
+		return fmt.Errorf("%q is no percentage: a whole number from 0 to 99 is needed", text)
+	}
+	*p = percent(n)
+	return nil
+}
+
+// rate is how often something happens in a second.
+type rate float64
+
+func (r *rate) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(n >= 0.01 && n <= 1e6) {
+		return fmt.Errorf("%q is no rate: a number from 0.01 to 1000000 is needed", text)
+	}
+	*r = rate(n)
+	return nil
+}
+
 // address is a host and port to listen on.
 type address string
 

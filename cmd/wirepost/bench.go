@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/cmd/wirepost/load"
+	"github.com/wirepost/wirepost/cmd/wirepost/report"
+	"github.com/wirepost/wirepost/internal/auth"
+)
+
+// benchCommand is `wirepost bench`.
+type benchCommand struct {
+	Idle    benchIdle    `cmd:"" help:"What connections cost that do nothing: memory, CPU, handshakes."`
+	Fanout  benchFanout  `cmd:"" help:"Deliveries of one channel to many subscribers."`
+	Push    benchPush    `cmd:"" help:"Durable pushes to users who are away."`
+	Latency benchLatency `cmd:"" help:"Time from push to receipt at a steady rate."`
+}
+
+// benchFlags is what all of them take.
+type benchFlags struct {
+	target
+	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The key, if the server asks for one."`
+	TokenSecret secret   `placeholder:"SECRET" variable:"WIREPOST_TOKEN_SECRET" help:"The server's token secret, to make the users' tokens; none with a server in dev mode."`
+	PID         count    `name:"pid" placeholder:"PID" help:"The server's process, to read CPU and memory where /metrics does not tell (default: found, if it is on this machine)."`
+	JSON        string   `name:"json" placeholder:"FILE" help:"Write everything as JSON."`
+	HTML        string   `name:"html" placeholder:"FILE" help:"Write a page with plots, in one file that needs no network."`
+	Duration    duration `default:"10s" placeholder:"TIME" help:"How long to measure (default ${default})."`
+}
+
+// crowdFlags say who connects.
+type crowdFlags struct {
+	Mode            benchMode `default:"plain" placeholder:"MODE" help:"plain or v1 (default ${default})."`
+	SourceAddresses count     `placeholder:"N" help:"Connect from 127.0.0.1 to 127.0.0.N, to a server on this machine; each has about 28 000 ports (default: by the connections)."`
+}
+
+// benchMode is what the clients speak.
+type benchMode string
+
+const (
+	modePlain benchMode = "plain"
+	modeV1    benchMode = "v1"
+)
+
+func (m *benchMode) UnmarshalText(text []byte) error { return choice(m, text, modePlain, modeV1) }
+
+func (f *crowdFlags) crowd(connections count) load.Crowd {
+	return load.Crowd{Connections: int(connections), V1: f.Mode == modeV1, Sources: int(f.SourceAddresses)}
+}
+
+// tokenLife is longer than any run.
+const tokenLife = 24 * time.Hour
+
+func (f *benchFlags) bench(p *benchProgress) load.Bench {
+	f.APIKey, _, _ = strings.Cut(f.APIKey, ",") // of those that serve accepts, any will do
+	b := load.Bench{
+		Target: load.Target{URL: &f.Server.URL, APIKey: f.APIKey}, PID: int(f.PID), Progress: p.show,
+	}
+	if f.TokenSecret != "" {
+		b.Target.Token = func(user string, channels []string) (string, error) {
+			return auth.Sign(string(f.TokenSecret), wirepost.Identity{
+				User: user, Subscribe: channels, Expires: time.Now().Add(tokenLife),
+			})
+		}
+	}
+	return b
+}
+
+// benchmark is one of package load.
+type benchmark interface {
+	Run(context.Context) (*report.Report, error)
+}
+
+// run runs a benchmark and writes what it found.
+func (f *benchFlags) run(ctx context.Context, t *terminal, k *kong.Context, b benchmark, p *benchProgress) error {
+	r, err := b.Run(ctx)
+	p.end()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted before there was anything to measure")
+		}
+		return fmt.Errorf("bench: %w", err)
+	}
+	r.Wirepost, r.Flags = version(), flagsOf(k)
+	if err := r.Table(t.Out); err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		path  string
+		write func(io.Writer) error
+	}{{f.JSON, r.JSON}, {f.HTML, r.HTML}} {
+		if err := writeFile(file.path, file.write); err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+	}
+	if len(r.Failures) > 0 {
+		return fmt.Errorf("bench: the run failed, its numbers don't count")
+	}
+	return nil
+}
+
+// flagsOf are a command's flags with the values that held, without keys and
+// secrets.
+func flagsOf(k *kong.Context) map[string]any {
+	flags := map[string]any{}
+	for _, flag := range k.Selected().Flags {
+		if !flag.HasDefault && flag.Target.IsZero() {
+			continue // it was not given
+		}
+		switch flag.Name {
+		case "help", "version", "api-key", "token-secret", "json", "html":
+		case "server":
+			u, _ := flag.Target.Interface().(serverURL)
+			flags[flag.Name] = u.Redacted()
+		default:
+			flags[flag.Name] = flagValue(flag.Target.Interface())
+		}
+	}
+	return flags
+}
+
+// flagValue is a flag's value as JSON should have it.
+func flagValue(v any) any {
+	if d, ok := v.(duration); ok {
+		return time.Duration(d).String()
+	}
+	return v
+}
+
+// writeFile writes a file; path "" is none.
+func writeFile(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := write(file); err != nil {
+		file.Close() //nolint:errcheck // the write has told
+		return err
+	}
+	return file.Close()
+}

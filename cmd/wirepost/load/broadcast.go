@@ -1,0 +1,251 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// broadcast is a channel with its crowd of subscribers and one publisher. Its
+// methods are for one goroutine, except progress and delivered.
+type broadcast struct {
+	run     *run
+	channel string
+	own     bool // the channel is the run's, and nobody else's
+	crowd   *crowd
+	stream  *stream
+	readers int
+	body    []byte
+
+	pushed atomic.Uint64 // with the warm-up
+	warm   uint64        // messages that don't count
+	ended  bool
+
+	answers struct {
+		sync.Mutex
+		count   uint64
+		refused uint64
+		first   error // of the refusals
+	}
+}
+
+// openChannel connects the crowd and the publisher. Channel "" makes one.
+func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan crowdPlan) (*broadcast, error) {
+	b := &broadcast{run: r, channel: channel, readers: who.Connections - plan.slow}
+	if channel == "" {
+		b.channel, b.own = r.id, true
+	}
+	if err := checkChannel(b.channel); err != nil {
+		return nil, err
+	}
+	plan.channel = b.channel
+	var err error
+	if b.crowd, err = r.connect(ctx, who, plan); err != nil {
+		return nil, err
+	}
+	if err = b.crowd.await(ctx, r.Progress); err == nil {
+		b.stream, err = openStream(ctx, &r.Target, b.answered)
+	}
+	if err != nil {
+		b.crowd.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// checkChannel refuses names that would have to be quoted in JSON.
+func checkChannel(name string) error {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c == '"' || c == '\\' || c == ',' || c == '<' || c == '>' || c == '&' || c > '~' {
+			return fmt.Errorf("%q: a channel for a benchmark has plain letters, digits and punctuation only", name)
+		}
+	}
+	return nil
+}
+
+func (b *broadcast) answered(r result, err error) {
+	b.answers.Lock()
+	defer b.answers.Unlock()
+	b.answers.count++
+	if err == nil && r.duplicate {
+		err = errors.New("the server took a new message for a repeat")
+	}
+	if err != nil {
+		if b.answers.refused++; b.answers.refused == 1 {
+			b.answers.first = err
+		}
+	}
+}
+
+// push pushes the next message.
+func (b *broadcast) push() error {
+	n := b.pushed.Load() + 1
+	if f := b.crowd.plan.flight; f != nil {
+		f.launch(n)
+	}
+	b.pushed.Store(n)
+	b.body = appendPush(b.body[:0], b.channel, &b.crowd.plan.marks, n, b.run.clock)
+	if err := b.stream.send(b.body); err != nil {
+		return b.stream.broken()
+	}
+	if err := b.stream.flush(); err != nil {
+		return b.stream.broken()
+	}
+	return nil
+}
+
+// delivered is how many messages came where they belong.
+func (b *broadcast) delivered() uint64 { return b.crowd.tallies.counts().delivered }
+
+func (b *broadcast) progress() string {
+	return fmt.Sprintf("%d pushed, %d delivered", b.measured(), b.delivered())
+}
+
+// warmUp shows that everybody is there: one message, which does not count.
+func (b *broadcast) warmUp(ctx context.Context) error {
+	if err := b.push(); err != nil {
+		return err
+	}
+	if err := b.settle(ctx, uint64(b.readers)); err != nil {
+		return err
+	}
+	if f := b.crowd.plan.flight; f != nil {
+		<-f.landed // the last arrival may be a moment behind its count
+		f.reset()
+	}
+	b.warm = b.pushed.Load()
+	b.crowd.tallies.reset()
+	return nil
+}
+
+// measured is how many messages count.
+func (b *broadcast) measured() uint64 { return b.pushed.Load() - b.warm }
+
+// expected is how many deliveries there have to be.
+func (b *broadcast) expected() uint64 { return b.measured() * uint64(b.readers) }
+
+// land waits until everybody has everything; a moment only, if the run was
+// interrupted.
+func (b *broadcast) land(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return b.settle(ctx, b.expected())
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	return b.settle(ctx, b.expected())
+}
+
+// settle waits for so many deliveries.
+func (b *broadcast) settle(ctx context.Context, want uint64) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	before, since := uint64(0), time.Now()
+	for {
+		c := b.crowd.tallies.counts()
+		got := c.delivered + c.spoilt + c.gaps // what was overtaken will not come
+		if got >= want {
+			return nil
+		}
+		if got > before {
+			before, since = got, time.Now()
+		}
+		if time.Since(since) > stall {
+			return b.word(fmt.Errorf("after %s without any, %d of %d deliveries are still missing", stall, want-got, want))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errStopped
+		case <-b.crowd.broken:
+			return b.crowd.failure()
+		}
+	}
+}
+
+// word prefers the server's refusal to what followed from it.
+func (b *broadcast) word(err error) error {
+	b.answers.Lock()
+	defer b.answers.Unlock()
+	if b.answers.refused > 0 {
+		return fmt.Errorf("%d of %d pushes were refused, the first: %w", b.answers.refused, b.answers.count, b.answers.first)
+	}
+	return err
+}
+
+// newRecorder records what is of interest here.
+func (b *broadcast) newRecorder() *recorder {
+	rec := b.run.newRecorder()
+	rec.plotRate("deliveries", "Deliveries", b.delivered)
+	rec.plotTimes("latency", "Push to receipt", b.crowd.tallies.cut)
+	rec.plotUsage()
+	return rec
+}
+
+// tell adds how much there was.
+func (b *broadcast) tell(from, to span) {
+	messages, deliveries, seconds := float64(b.measured()), float64(b.delivered()), from.seconds(to)
+	b.run.add("messages", "messages", messages, "")
+	b.run.add("messages_per_s", "messages", messages/seconds, "1/s")
+	b.run.add("deliveries", "deliveries", deliveries, "")
+	b.run.add("deliveries_per_s", "deliveries", deliveries/seconds, "1/s")
+}
+
+// check ends the publisher and adds what was wrong.
+func (b *broadcast) check() {
+	b.run.failed(b.end())
+	b.run.failed(b.crowd.failure())
+	b.run.addCounts(b.crowd.tallies.counts(), b.expected())
+}
+
+// end closes the publisher's side and says what was wrong with its answers.
+func (b *broadcast) end() error {
+	if b.ended {
+		return nil
+	}
+	b.ended = true
+	if err := b.stream.end(); err != nil {
+		return err
+	}
+	return b.word(nil)
+}
+
+// close ends everything and removes what was stored.
+func (b *broadcast) close(ctx context.Context) {
+	b.end() //nolint:errcheck // it was told, or something worse was
+	b.crowd.close()
+	if b.own {
+		b.run.empty(ctx, []string{b.channel})
+	}
+}
+
+const (
+	cleaners  = 8
+	cleanTime = 15 * time.Second
+)
+
+// empty removes the messages of a run's channels.
+func (r *run) empty(ctx context.Context, channels []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+	defer cancel()
+	var next, left atomic.Int64
+	var all sync.WaitGroup
+	for range min(cleaners, len(channels)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(channels); i = next.Add(1) - 1 {
+				answer, err := r.Target.call(ctx, http.MethodDelete, "/v1/channels/"+url.PathEscape(channels[i]))
+				if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusNoContent {
+					left.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := left.Load(); n > 0 {
+		r.note("the messages of %d channels that begin with %s could not be removed", n, r.id)
+	}
+}

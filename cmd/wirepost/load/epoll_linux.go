@@ -1,0 +1,285 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// poller drives sessions from one goroutine: without a goroutine, a buffer or a
+// wake-up for each of them, so that the load costs the machine as little as it
+// can. It is TCP alone.
+type poller struct {
+	crowd   *crowd
+	fd      int // of epoll
+	sockets []socket
+	next    int // the first that is not begun
+	shaking int // handshakes under way
+	living  int // connections, those included
+	buf     [64 << 10]byte
+	answers []byte // to what is in buf
+
+	acknowledged time.Duration // when all last did
+	deadline     time.Duration // of leaving; 0: not yet
+}
+
+// socket is one connection of a poller.
+type socket struct {
+	*session
+	slot      int // in the poller's sockets
+	fd        int // -1: there is none
+	connected bool
+	unsent    []byte
+}
+
+// tick is how often a poller looks at what is no event of a socket.
+const tick = 20 * time.Millisecond
+
+func newDriver(c *crowd, sessions []*session) (driver, error) {
+	if c.plan.target.secure() {
+		return &portable{crowd: c, sessions: sessions}, nil
+	}
+	return newPoller(c, sessions)
+}
+
+func newPoller(c *crowd, sessions []*session) (*poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	d := &poller{crowd: c, fd: fd, sockets: make([]socket, len(sessions))}
+	for i, s := range sessions {
+		d.sockets[i] = socket{session: s, slot: i, fd: -1}
+	}
+	return d, nil
+}
+
+func (d *poller) run() {
+	defer d.cut()
+	events := make([]unix.EpollEvent, 256)
+	for {
+		d.begin()
+		n, err := unix.EpollWait(d.fd, events, int(tick/time.Millisecond))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			d.crowd.fail(fmt.Errorf("epoll: %w", err))
+			return
+		}
+		for i := range max(n, 0) {
+			s := &d.sockets[events[i].Fd] // it holds the index, see watch
+			if err := d.handle(s, events[i].Events); err != nil {
+				d.crowd.fail(err)
+				d.end(s)
+			}
+		}
+		if d.tick() {
+			return
+		}
+	}
+}
+
+// begin keeps enough handshakes under way.
+func (d *poller) begin() {
+	for d.shaking < shaking && d.next < len(d.sockets) && !d.crowd.stopping.Load() {
+		s := &d.sockets[d.next]
+		d.next++
+		s.began = d.crowd.plan.clock.now()
+		d.shaking++
+		d.living++
+		if err := d.connect(s); err != nil {
+			d.crowd.fail(err)
+			d.end(s)
+			d.next = len(d.sockets) // the others would fail alike
+		}
+	}
+}
+
+// connect begins a connection; EPOLLOUT tells when it is there.
+func (d *poller) connect(s *socket) error {
+	family, to := sockaddr(d.crowd)
+	var err error
+	if s.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+		s.fd = -1
+		return fmt.Errorf("open a socket: %w", err)
+	}
+	if s.slow {
+		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, slowBuffer) //nolint:errcheck // then it is slow a little later
+	}
+	unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) //nolint:errcheck // it works without
+	if from := d.crowd.source(s.index); from.IsValid() {
+		// The port is then chosen for the pair of addresses, not for this one alone.
+		unix.SetsockoptInt(s.fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) //nolint:errcheck // then there are fewer ports
+		if err := unix.Bind(s.fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+			return fmt.Errorf("bind to %s: %w", from, err)
+		}
+	}
+	if err := unix.Connect(s.fd, to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return d.wordDial(err)
+	}
+	return d.watch(s, unix.EPOLL_CTL_ADD, unix.EPOLLOUT)
+}
+
+func sockaddr(c *crowd) (family int, to unix.Sockaddr) {
+	at := c.at
+	if at.Addr().Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+}
+
+func (d *poller) wordDial(err error) error {
+	return fmt.Errorf("cannot connect to %s: %w", d.crowd.at, err)
+}
+
+// watch sets what epoll tells of a socket. The event carries the socket's index.
+func (d *poller) watch(s *socket, how int, events uint32) error {
+	event := unix.EpollEvent{Events: events, Fd: int32(s.slot)}
+	if err := unix.EpollCtl(d.fd, how, s.fd, &event); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	return nil
+}
+
+// handle does what epoll tells of a socket. After an error the socket is of no
+// use.
+func (d *poller) handle(s *socket, events uint32) error {
+	if s.fd < 0 {
+		return nil // it ended by an earlier event
+	}
+	if !s.connected {
+		return d.greet(s)
+	}
+	if events&unix.EPOLLOUT != 0 {
+		if err := d.send(s, nil); err != nil {
+			return err
+		}
+	}
+	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		return d.read(s)
+	}
+	return nil
+}
+
+// greet sends the handshake once the connection is there.
+func (d *poller) greet(s *socket) error {
+	if code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
+		return d.wordDial(unix.Errno(code))
+	}
+	request, err := d.crowd.handshake(s.index)
+	if err != nil {
+		return err
+	}
+	s.connected = true
+	if err := d.watch(s, unix.EPOLL_CTL_MOD, unix.EPOLLIN); err != nil {
+		return err
+	}
+	return d.send(s, request)
+}
+
+var errCut = errors.New("the server cut the connection")
+
+func (d *poller) read(s *socket) error {
+	n, err := unix.Read(s.fd, d.buf[:])
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read: %w", err)
+	case n == 0:
+		return errCut
+	}
+	was := s.open
+	d.answers, err = s.take(d.buf[:n], d.crowd.plan.clock.now(), d.answers[:0])
+	if err != nil {
+		return err
+	}
+	if s.open != was {
+		d.shaking--
+		if s.slow {
+			return unix.EpollCtl(d.fd, unix.EPOLL_CTL_DEL, s.fd, nil)
+		}
+	}
+	return d.send(s, d.answers)
+}
+
+// send writes what waits and what is new. What the socket does not take waits for
+// EPOLLOUT.
+func (d *poller) send(s *socket, p []byte) error {
+	waited := len(s.unsent) > 0
+	if waited {
+		s.unsent = append(s.unsent, p...)
+		p = s.unsent
+	}
+	for len(p) > 0 {
+		n, err := unix.Write(s.fd, p)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EAGAIN) {
+			s.unsent = append([]byte(nil), p...)
+			return d.watch(s, unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLOUT)
+		}
+		if err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		p = p[n:]
+	}
+	s.unsent = nil
+	if waited {
+		return d.watch(s, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+	}
+	return nil
+}
+
+// end closes a socket.
+func (d *poller) end(s *socket) {
+	if s.fd >= 0 {
+		unix.Close(s.fd) //nolint:errcheck // nothing can be done
+		s.fd = -1
+	}
+	if !s.open {
+		d.shaking--
+	}
+	d.living--
+}
+
+// tick acknowledges what is due and sees to the end. True says that it is there.
+func (d *poller) tick() bool {
+	now := d.crowd.plan.clock.now()
+	if d.crowd.plan.v1 && now-d.acknowledged >= ackPause {
+		d.acknowledged = now
+		d.each(func(s *socket) error { return d.send(s, s.acknowledge(nil)) })
+	}
+	if !d.crowd.stopping.Load() {
+		return false
+	}
+	if d.deadline == 0 {
+		d.deadline = now + leaveTime
+		d.each(func(s *socket) error {
+			if !s.open || s.slow {
+				return errStopped
+			}
+			return d.send(s, farewell)
+		})
+	}
+	return d.living == 0 || now > d.deadline
+}
+
+// each does something for all that live.
+func (d *poller) each(do func(*socket) error) {
+	for i := range d.sockets {
+		if s := &d.sockets[i]; s.fd >= 0 {
+			if err := do(s); err != nil {
+				d.crowd.fail(err)
+				d.end(s)
+			}
+		}
+	}
+}
+
+// cut closes what is left.
+func (d *poller) cut() {
+	d.each(func(*socket) error { return errStopped })
+	unix.Close(d.fd) //nolint:errcheck // nothing can be done
+}

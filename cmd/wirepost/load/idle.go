@@ -1,0 +1,112 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/wirepost/wirepost/cmd/wirepost/report"
+)
+
+// Crowd says who connects.
+type Crowd struct {
+	Connections int
+	V1          bool // wirepost.v1 instead of plain mode
+	Sources     int  // loopback addresses to connect from; 0: as many as it takes
+}
+
+// connect checks that there is room and connects everybody. The crowd has to be
+// closed, unless there is none.
+func (r *run) connect(ctx context.Context, who Crowd, plan crowdPlan) (*crowd, error) {
+	if err := r.checkRoom(ctx, who.Connections, who.Sources); err != nil {
+		return nil, err
+	}
+	plan.target, plan.clock, plan.user = &r.Target, r.clock, r.user
+	plan.size, plan.v1, plan.sources = who.Connections, who.V1, who.Sources
+	return connect(ctx, plan)
+}
+
+// Idle measures what connections cost that do nothing.
+type Idle struct {
+	Bench
+	Crowd
+	Settle   time.Duration // between connecting and measuring
+	Duration time.Duration // of measuring the CPU
+}
+
+// Run connects each user, with the own inbox, and waits.
+func (b *Idle) Run(ctx context.Context) (*report.Report, error) {
+	r, err := b.begin(ctx, "idle")
+	if err != nil {
+		return nil, err
+	}
+	before := r.measure(ctx)
+	c, err := r.connect(ctx, b.Crowd, crowdPlan{marks: newMarks(r.id, 0)})
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	rec := r.newRecorder()
+	connected := func() uint64 { return uint64(c.connected.Load()) }
+	rec.plot("connections", "Connections", "", func(span, span) []float64 { return []float64{float64(connected())} }, "open")
+	rec.plotUsage()
+	rec.start(ctx, b.Settle+b.Duration, func() string { return fmt.Sprintf("%d connections", connected()) })
+	err = b.stay(ctx, r, c, before)
+	rec.stop(ctx)
+	if c.connected.Load() == 0 && err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	r.failed(err)
+	r.failed(c.failure())
+	return r.finish(ctx), nil
+}
+
+// stay connects, waits and measures.
+func (b *Idle) stay(ctx context.Context, r *run, c *crowd, before span) error {
+	began := r.clock.now()
+	err := c.await(ctx, func(string, ...any) {}) // the recorder tells
+	took := (r.clock.now() - began).Seconds()
+	n := float64(c.connected.Load())
+	r.add("connections", "connections", n, "")
+	r.add("handshakes_per_s", "handshakes", n/took, "1/s")
+	r.addTimes("handshake", "handshake", c.handshakeTimes())
+	if err == nil {
+		c.idle(ctx, b.Settle)
+	}
+	settled := r.measure(ctx)
+	r.addMemory(before.server, settled.server, n)
+	if err == nil && c.idle(ctx, b.Duration) {
+		r.addCPU(settled, r.measure(ctx), 0, "")
+	}
+	return err
+}
+
+// idle waits; false says that it was cut short.
+func (c *crowd) idle(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+	case <-c.broken:
+	}
+	return false
+}
+
+// addMemory adds what n connections added.
+func (r *run) addMemory(before, after usage, n float64) {
+	for _, m := range []struct {
+		name, label   string
+		before, after float64
+	}{
+		{"rss", "server RSS", before.rss, after.rss},
+		{"heap", "server heap in use", before.heap, after.heap},
+		{"stack", "server stacks in use", before.stack, after.stack},
+	} {
+		if m.before < 0 || m.after < 0 || n == 0 {
+			continue
+		}
+		r.add(m.name+"_before_bytes", m.label+" before", m.before, "bytes")
+		r.add(m.name+"_after_bytes", m.label+" after", m.after, "bytes")
+		r.add(m.name+"_per_connection_bytes", m.label+" per connection", (m.after-m.before)/n, "bytes")
+	}
+}

@@ -1,0 +1,105 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A stream is a bulk push (NDJSON) that stays open. One goroutine sends; another,
+// which belongs to the stream, reads the answers.
+type stream struct {
+	conn net.Conn
+	out  *bufio.Writer
+	line []byte
+	done chan struct{} // closed when there are no more answers
+	err  error         // why; set before done is closed
+}
+
+// openStream begins a stream. Answered gets the answers in the order of the
+// pushes.
+func openStream(ctx context.Context, t *Target, answered func(result, error)) (*stream, error) {
+	conn, err := t.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{conn: conn, out: bufio.NewWriterSize(conn, 64<<10), done: make(chan struct{})}
+	s.out.WriteString(t.request("POST", "/v1/push", nil) + t.authorization() + //nolint:errcheck // Flush tells
+		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+	if err := s.out.Flush(); err != nil {
+		conn.Close() //nolint:errcheck // it is of no use
+		return nil, err
+	}
+	go func() {
+		defer close(s.done)
+		s.err = s.readAnswers(answered)
+	}()
+	return s, nil
+}
+
+// send adds a push; flush sends what was added.
+func (s *stream) send(push []byte) error {
+	s.line = strconv.AppendInt(s.line[:0], int64(len(push)+1), 16)
+	s.line = append(s.line, "\r\n"...)
+	s.line = append(s.line, push...)
+	s.line = append(s.line, "\n\r\n"...)
+	if s.out.Available() < len(s.line) {
+		s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Write tells
+	}
+	_, err := s.out.Write(s.line)
+	return err
+}
+
+func (s *stream) flush() error {
+	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush tells
+	return s.out.Flush()
+}
+
+// end says that nothing more comes, waits for the answers, and closes.
+func (s *stream) end() error {
+	defer s.conn.Close()                           //nolint:errcheck // everything was said
+	s.conn.SetReadDeadline(time.Now().Add(stall))  //nolint:errcheck // reading tells
+	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush tells
+	s.out.WriteString("0\r\n\r\n")                 //nolint:errcheck // Flush tells
+	if err := s.out.Flush(); err != nil {
+		s.conn.Close() //nolint:errcheck // it ends the reader
+	}
+	<-s.done
+	return s.err
+}
+
+func (s *stream) readAnswers(answered func(result, error)) error {
+	in := bufio.NewReaderSize(s.conn, 64<<10)
+	r, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return fmt.Errorf("no answer to the stream: %w", err)
+	}
+	if r.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, maxAnswer))
+		return refusal(r, body)
+	}
+	lines := bufio.NewScanner(r.Body)
+	for lines.Scan() {
+		if line := bytes.TrimSpace(lines.Bytes()); len(line) > 0 {
+			answered(readResult(line))
+		}
+	}
+	return lines.Err()
+}
+
+// broken ends a stream that failed, and words why.
+func (s *stream) broken() error {
+	s.conn.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // the answer may be on its way
+	<-s.done
+	if s.err != nil {
+		return s.err
+	}
+	return errors.New("the server ended the stream")
+}

@@ -1,0 +1,150 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// usage is what the server's process uses. What is not known is below zero.
+type usage struct {
+	cpu         float64 // seconds of processor time since its start
+	rss         float64 // bytes
+	heap, stack float64 // bytes that the Go runtime has in use
+	files       float64 // open, and how many there may be
+	maxFiles    float64
+	goVersion   string
+}
+
+func (u *usage) known() bool { return u.rss >= 0 }
+
+func unknownUsage() usage { return usage{-1, -1, -1, -1, -1, -1, ""} }
+
+// monitor reads the server's usage: from its metrics, which also works from
+// another machine, else from /proc, else not at all.
+type monitor struct {
+	target *Target
+	pid    int    // 0: not on this machine, as far as is known
+	source string // "": the server cannot be watched
+}
+
+// newMonitor finds out how the server can be watched. Pid 0 asks it to look for
+// the process.
+func newMonitor(ctx context.Context, t *Target, pid int) (*monitor, error) {
+	m := &monitor{target: t, pid: pid}
+	if at, err := t.address(ctx); err == nil && pid == 0 && at.Addr().IsLoopback() {
+		m.pid = listenerOf(at.Port())
+	}
+	told, err := m.metrics(ctx)
+	seen := unknownUsage()
+	if m.pid != 0 {
+		var err error
+		if seen, err = glance(m.pid); err != nil {
+			return nil, fmt.Errorf("process %d: %w", m.pid, err)
+		}
+		m.source = "/proc/" + strconv.Itoa(m.pid)
+	}
+	if err == nil {
+		m.source = "metrics"
+		if pid == 0 && !sameProcess(told, seen) {
+			m.pid = 0 // what listens here only passes on
+		}
+	}
+	return m, nil
+}
+
+// sameProcess tells whether both can be of one process, at about the same time.
+func sameProcess(a, b usage) bool {
+	return math.Abs(a.cpu-b.cpu) < 0.5 && math.Abs(a.rss-b.rss) < 0.2*a.rss
+}
+
+// read gives what is known now. A server that does not answer is no failure here:
+// the benchmark itself will tell.
+func (m *monitor) read(ctx context.Context) usage {
+	u, err := unknownUsage(), error(nil)
+	switch {
+	case m.source == "metrics":
+		u, err = m.metrics(ctx)
+	case m.pid != 0:
+		u, err = readProc(m.pid)
+	}
+	if err != nil {
+		return unknownUsage()
+	}
+	return u
+}
+
+// glance is read for the plots. It costs the server nothing, where that can be:
+// metrics cost it a millisecond each time.
+func (m *monitor) glance(ctx context.Context) usage {
+	if m.pid == 0 {
+		return m.read(ctx)
+	}
+	u, err := glance(m.pid)
+	if err != nil {
+		return unknownUsage()
+	}
+	return u
+}
+
+// interval is how often to glance in a run: a hundred times, but not so often that
+// it is a load of its own.
+func (m *monitor) interval(duration time.Duration) time.Duration {
+	least := 20 * time.Millisecond
+	if m.pid == 0 && m.source != "" {
+		least = time.Second
+	}
+	return max(min(duration/100, time.Second), least)
+}
+
+func (m *monitor) metrics(ctx context.Context) (usage, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, err := m.target.call(ctx, http.MethodGet, "/metrics")
+	if err != nil {
+		return usage{}, err
+	}
+	defer r.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20))
+	if err != nil {
+		return usage{}, err
+	}
+	if r.StatusCode != http.StatusOK {
+		return usage{}, refusal(r, body)
+	}
+	u := parseMetrics(body)
+	if !u.known() {
+		return u, fmt.Errorf("the metrics don't tell about the process")
+	}
+	return u, nil
+}
+
+// parseMetrics takes what it knows from Prometheus's text format.
+func parseMetrics(text []byte) usage {
+	u := unknownUsage()
+	fields := map[string]*float64{
+		"process_cpu_seconds_total": &u.cpu, "process_resident_memory_bytes": &u.rss,
+		"go_memstats_heap_inuse_bytes": &u.heap, "go_memstats_stack_inuse_bytes": &u.stack,
+		"process_open_fds": &u.files, "process_max_fds": &u.maxFiles,
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if field := fields[name]; field != nil {
+			if v, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+				*field = v
+			}
+		}
+		if version, ok := strings.CutPrefix(name, `go_info{version="`); ok {
+			u.goVersion, _, _ = strings.Cut(version, `"`)
+		}
+	}
+	return u
+}
