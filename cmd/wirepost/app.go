@@ -105,9 +105,6 @@ func (a *App) warn() {
 	if c.Console && !c.Dev {
 		a.Log.Warn("console has no effect yet: this version has none")
 	}
-	if c.Compress {
-		a.Log.Warn("compress has no effect yet: this version does not offer permessage-deflate")
-	}
 	if !c.Dev && c.TLSCert == "" && !c.Listen.loopback() {
 		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
 	}

@@ -34,7 +34,7 @@ type common struct {
 	Heartbeat   duration   `default:"25s" placeholder:"TIME" help:"Pause between pings on an idle connection (default ${default})."`
 	Window      count      `default:"256" placeholder:"N" help:"Unacknowledged messages per connection (default ${default})."`
 	AckDelay    duration   `default:"1s" placeholder:"TIME" help:"Pause before the ping that makes a plain client acknowledge (default ${default})."`
-	Compress    bool       `help:"Offer permessage-deflate."`
+	Compress    bool       `help:"Offer permessage-deflate: less bandwidth for more CPU."`
 	Drain       duration   `default:"15s" placeholder:"TIME" help:"How long the end may take (default ${default})."`
 	LogFormat   logFormat  `default:"text" placeholder:"FORMAT" help:"text or json (default ${default})."`
 	LogLevel    logLevel   `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
@@ -81,6 +81,7 @@ func (c *Config) options(log *slog.Logger) (wirepost.Options, error) {
 		Heartbeat:    time.Duration(c.Heartbeat),
 		Window:       int(c.Window),
 		AckDelay:     time.Duration(c.AckDelay),
+		Compress:     c.Compress,
 		Logger:       log,
 	}
 	if c.Dev {

@@ -140,7 +140,7 @@ func variableOf(command *kong.Node, flag *kong.Flag) string {
 
 func knownVariables(app *kong.Application) []string {
 	var names []string
-	for _, command := range app.Children {
+	for _, command := range app.Leaves(false) {
 		for _, flag := range command.Flags {
 			if name := variableOf(command, flag); name != "" && flag.Name != "help" {
 				names = append(names, name)
