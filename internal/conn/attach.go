@@ -52,27 +52,3 @@ func (l *Loop) abortAll() {
 		l.first.Abort(codeGoingAway, "")
 	}
 }
-
-// takeList gives an empty list of frames. Lists move from connection to connection,
-// so that one with nothing to send holds none.
-func (l *Loop) takeList() [][]byte {
-	if n := len(l.lists); n > 0 {
-		list := l.lists[n-1]
-		l.lists = l.lists[:n-1]
-		return list
-	}
-	return make([][]byte, 0, 8)
-}
-
-// giveList takes a list back. Frames it still refers to are let go.
-func (l *Loop) giveList(list [][]byte) {
-	if cap(list) <= maxList && len(l.lists) < maxLists {
-		clear(list)
-		l.lists = append(l.lists, list[:0])
-	}
-}
-
-const (
-	maxList  = 64   // frames of a list that is kept
-	maxLists = 1024 // lists a loop keeps
-)

@@ -105,11 +105,11 @@ func testSlowReader(e *env) {
 	}
 	e.on(func() {
 		for _, r := range rs {
-			waiting := r.Conn.(socket).base().out.frames
-			if len(waiting) == 0 {
+			out := &r.Conn.(socket).base().out
+			if out.empty() {
 				e.Error("the socket took all of it: too little for this test")
 			}
-			for _, f := range waiting {
+			for _, f := range out.list.frames {
 				if &f[len(f)-1] != &shared[len(shared)-1] {
 					e.Fatal("a frame was copied")
 				}

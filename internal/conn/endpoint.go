@@ -51,7 +51,7 @@ func (c *endpoint) Write(frames ...[]byte) bool {
 	for _, f := range frames {
 		c.out.add(c.loop, f)
 	}
-	if c.out.frames != nil {
+	if !c.out.empty() {
 		c.sock.kick()
 	}
 	// The kick may have broken the connection; then nothing is left to wait for.

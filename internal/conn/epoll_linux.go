@@ -131,23 +131,28 @@ func (p *epoll) dispatch() bool {
 }
 
 func (p *epoll) add(s *eventSocket) error {
-	for len(p.sockets) <= s.fd {
-		p.sockets = append(p.sockets, make([]*eventSocket, s.fd+1-len(p.sockets))...)
+	if more := int(s.fd) + 1 - len(p.sockets); more > 0 {
+		p.sockets = append(p.sockets, make([]*eventSocket, more)...)
 	}
 	p.sockets[s.fd] = s
 	return p.control(unix.EPOLL_CTL_ADD, s.fd, s.interest)
 }
 
-func (p *epoll) control(op, fd int, interest uint32) error {
-	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd)})
+func (p *epoll) control(op int, fd int32, interest uint32) error {
+	return unix.EpollCtl(p.fd, op, int(fd), &unix.EpollEvent{Events: interest, Fd: fd})
+}
+
+// watches says whether the socket was added, and not removed.
+func (p *epoll) watches(s *eventSocket) bool {
+	return int(s.fd) < len(p.sockets) && p.sockets[s.fd] == s
 }
 
 // remove forgets a socket and closes its descriptor, which ends the watching too.
 func (p *epoll) remove(s *eventSocket) {
-	if s.fd < len(p.sockets) && p.sockets[s.fd] == s {
+	if p.watches(s) {
 		p.sockets[s.fd] = nil
 	}
-	unix.Close(s.fd) //nolint:errcheck // there is nothing to do about it
+	unix.Close(int(s.fd)) //nolint:errcheck // there is nothing to do about it
 }
 
 func (p *epoll) close() {

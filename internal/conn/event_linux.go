@@ -15,11 +15,8 @@ import (
 // says when there is something to read, or room to write again.
 type eventSocket struct {
 	endpoint
-	poll *epoll
-	fd   int
-	// interest is what epoll watches for; begun says that it does.
-	interest uint32
-	begun    bool
+	fd       int32
+	interest uint32 // what epoll watches for
 }
 
 // newSocket takes a connection over, if it is plain TCP; any other one becomes a
@@ -29,15 +26,14 @@ func (l *Loop) newSocket(nc net.Conn) (socket, error) {
 	if !plain || l.cfg.Portable {
 		return newStream(l, nc), nil
 	}
-	p, err := l.events()
-	if err != nil {
+	if err := l.watchSockets(); err != nil {
 		return nil, err
 	}
 	fd, err := detach(tcp)
 	if err != nil {
 		return nil, err
 	}
-	s := &eventSocket{poll: p, fd: fd}
+	s := &eventSocket{fd: int32(fd)}
 	s.loop, s.sock = l, s
 	return s, nil
 }
@@ -63,9 +59,12 @@ func detach(tcp *net.TCPConn) (fd int, err error) {
 	return fd, nil
 }
 
+// poll is the loop's epoll, which is there since the first event-driven socket.
+func (s *eventSocket) poll() *epoll { return s.loop.poller.(*switching).epoll.Load() }
+
 func (s *eventSocket) begin(early []byte) {
-	s.begun, s.interest = true, s.wanted()
-	if err := s.poll.add(s); err != nil {
+	s.interest = s.wanted()
+	if err := s.poll().add(s); err != nil {
 		s.readFailed(fmt.Errorf("epoll_ctl: %w", err))
 		return
 	}
@@ -96,7 +95,7 @@ func (s *eventSocket) happened(events uint32) {
 // readSome reads once. What is still there then makes epoll tell again, after the
 // other sockets had their turn.
 func (s *eventSocket) readSome() {
-	buf := s.poll.in
+	buf := s.poll().in
 	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 	switch {
 	case errno == unix.EAGAIN || errno == unix.EINTR:
@@ -110,7 +109,7 @@ func (s *eventSocket) readSome() {
 }
 
 func (s *eventSocket) socketError() error {
-	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	code, err := unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	switch {
 	case err != nil:
 		return err
@@ -126,11 +125,11 @@ func (s *eventSocket) readMore() { s.watch() }
 // watch brings epoll's interest in line with what the connection waits for.
 func (s *eventSocket) watch() {
 	interest := s.wanted()
-	if s.closed || !s.begun || interest == s.interest {
+	if interest == s.interest || s.closed || !s.poll().watches(s) {
 		return
 	}
 	s.interest = interest
-	if err := s.poll.control(unix.EPOLL_CTL_MOD, s.fd, interest); err != nil {
+	if err := s.poll().control(unix.EPOLL_CTL_MOD, s.fd, interest); err != nil {
 		s.writeFailed(fmt.Errorf("epoll_ctl: %w", err))
 	}
 }
@@ -139,7 +138,7 @@ func (s *eventSocket) wanted() (interest uint32) {
 	if s.wantsBytes() && (s.end == nil || !s.end.eof) {
 		interest |= unix.EPOLLIN
 	}
-	if s.out.frames != nil {
+	if !s.out.empty() {
 		interest |= unix.EPOLLOUT
 	}
 	return interest
@@ -148,7 +147,7 @@ func (s *eventSocket) wanted() (interest uint32) {
 // kick sends what the outbox has, unless epoll is already asked to tell when there
 // is room.
 func (s *eventSocket) kick() {
-	if s.interest&unix.EPOLLOUT == 0 && s.out.frames != nil {
+	if s.interest&unix.EPOLLOUT == 0 && !s.out.empty() {
 		s.flush()
 		s.watch()
 	}
@@ -156,7 +155,7 @@ func (s *eventSocket) kick() {
 
 // Write implements Conn. What the kernel takes at once is never queued.
 func (s *eventSocket) Write(frames ...[]byte) bool {
-	if s.end != nil || s.out.frames != nil {
+	if s.end != nil || !s.out.empty() {
 		return s.endpoint.Write(frames...)
 	}
 	for len(frames) > 0 {
@@ -185,8 +184,8 @@ func (s *eventSocket) Write(frames ...[]byte) bool {
 
 // flush sends from the outbox until it is empty or the kernel takes no more.
 func (s *eventSocket) flush() {
-	for sent, more := 0, true; s.out.frames != nil && more && !s.closed; {
-		sent, more = s.writev(s.out.frames)
+	for sent, more := 0, true; !s.out.empty() && more && !s.closed; {
+		sent, more = s.writev(s.out.list.frames)
 		if sent == 0 {
 			break
 		}
@@ -202,14 +201,15 @@ const maxIovec = 256
 // writev writes frames with one system call, and returns how many bytes were
 // taken. More says that it is worth trying again.
 func (s *eventSocket) writev(frames [][]byte) (sent int, more bool) {
-	v := s.poll.vector[:0]
+	p := s.poll()
+	v := p.vector[:0]
 	for _, f := range frames[:min(len(frames), maxIovec)] {
 		if len(f) > 0 {
 			v = append(v, unix.Iovec{Base: &f[0]})
 			v[len(v)-1].SetLen(len(f))
 		}
 	}
-	s.poll.vector = v
+	p.vector = v
 	if len(v) == 0 {
 		return 0, false
 	}
@@ -238,7 +238,7 @@ func skip(frames [][]byte, n *int) [][]byte {
 }
 
 func (s *eventSocket) closeWrite() {
-	unix.Shutdown(s.fd, unix.SHUT_WR) //nolint:errcheck // the peer is gone
+	unix.Shutdown(int(s.fd), unix.SHUT_WR) //nolint:errcheck // the peer is gone
 }
 
-func (s *eventSocket) closeSocket(bool) { s.poll.remove(s) }
+func (s *eventSocket) closeSocket(bool) { s.poll().remove(s) }

@@ -57,7 +57,7 @@ type Loop struct {
 	ended   []*endpoint
 	late    []turnEnder
 	taken   []Task // scratch of takePosts
-	lists   [][][]byte
+	lists   []*frameList
 	closing bool
 	done    bool
 }

@@ -5,31 +5,39 @@ import "slices"
 // outbox is what a connection has to send, in order: references to frames, never
 // copies. It holds no memory while there is nothing to send.
 type outbox struct {
-	frames [][]byte // not yet taken by the socket
-	unsent int      // bytes of frames, and of those taken whose end was not told
+	list   *frameList // not yet taken by the socket; nil when there are none
+	unsent int        // bytes of frames, and of those taken whose end was not told
+}
+
+// frameList is frames in the order of sending. Lists move from connection to
+// connection.
+type frameList struct {
+	frames [][]byte
 	// pong is one more than the index in frames of a pong. A newer one replaces it
 	// (RFC 6455 §5.5.3), so that a flood of pings holds one pong only.
 	pong int
 }
 
+func (o *outbox) empty() bool { return o.list == nil }
+
 func (o *outbox) add(l *Loop, frame []byte) {
 	if len(frame) == 0 {
 		return
 	}
-	if o.frames == nil {
-		o.frames = l.takeList()
+	if o.list == nil {
+		o.list = l.takeList()
 	}
-	o.frames = append(o.frames, frame)
+	o.list.frames = append(o.list.frames, frame)
 	o.unsent += len(frame)
 }
 
 func (o *outbox) addPong(l *Loop, payload []byte) {
-	if o.pong == 0 {
+	if o.list == nil || o.list.pong == 0 {
 		o.add(l, AppendFrame(nil, OpPong, payload))
-		o.pong = len(o.frames)
+		o.list.pong = len(o.list.frames)
 		return
 	}
-	waiting := &o.frames[o.pong-1]
+	waiting := &o.list.frames[o.list.pong-1]
 	o.unsent -= len(*waiting)
 	*waiting = AppendFrame((*waiting)[:0], OpPong, payload)
 	o.unsent += len(*waiting)
@@ -37,38 +45,62 @@ func (o *outbox) addPong(l *Loop, payload []byte) {
 
 // take hands over the frames; who takes them gives the list back with giveList,
 // and their bytes to endpoint.sent.
-func (o *outbox) take() [][]byte {
-	frames := o.frames
-	o.frames, o.pong = nil, 0
-	return frames
+func (o *outbox) take() *frameList {
+	list := o.list
+	o.list = nil
+	return list
 }
 
 // consume takes out what the kernel has taken, frame by frame; of the last one
 // perhaps only a part. A pong of which a part is gone is no longer replaced.
 func (o *outbox) consume(l *Loop, bytes int) {
-	gone := 0
-	for gone < len(o.frames) && bytes >= len(o.frames[gone]) {
-		bytes -= len(o.frames[gone])
+	list, gone := o.list, 0
+	for gone < len(list.frames) && bytes >= len(list.frames[gone]) {
+		bytes -= len(list.frames[gone])
 		gone++
 	}
-	if gone == len(o.frames) {
+	if gone == len(list.frames) {
 		l.giveList(o.take())
 		return
 	}
 	if bytes > 0 {
-		o.frames[gone] = o.frames[gone][bytes:]
-		if o.pong == gone+1 {
-			o.pong = 0
+		list.frames[gone] = list.frames[gone][bytes:]
+		if list.pong == gone+1 {
+			list.pong = 0
 		}
 	}
-	o.frames = slices.Delete(o.frames, 0, gone)
-	o.pong = max(0, o.pong-gone)
+	list.frames = slices.Delete(list.frames, 0, gone)
+	list.pong = max(0, list.pong-gone)
 }
 
 // drop forgets what was not sent.
 func (o *outbox) drop(l *Loop) {
-	if o.frames != nil {
+	if o.list != nil {
 		l.giveList(o.take())
 	}
 	o.unsent = 0
 }
+
+// takeList gives an empty list of frames.
+func (l *Loop) takeList() *frameList {
+	if n := len(l.lists); n > 0 {
+		list := l.lists[n-1]
+		l.lists = l.lists[:n-1]
+		return list
+	}
+	return &frameList{frames: make([][]byte, 0, 8)}
+}
+
+// giveList takes a list back. Frames it still refers to are let go.
+func (l *Loop) giveList(list *frameList) {
+	if cap(list.frames) <= maxList && len(l.lists) < maxLists {
+		clear(list.frames)
+		list.frames, list.pong = list.frames[:0], 0
+		l.lists = append(l.lists, list)
+	}
+}
+
+const (
+	maxList  = 64   // frames of a list that is kept
+	maxLists = 1024 // lists a loop keeps
+)

@@ -18,24 +18,24 @@ type switching struct {
 
 func newPoller() poller { return &switching{signal: newSignal()} }
 
-// events returns the loop's epoll, and makes it if it is the first time.
-func (l *Loop) events() (*epoll, error) {
+// watchSockets makes the loop's epoll, if it is the first time.
+func (l *Loop) watchSockets() error {
 	sw := l.poller.(*switching)
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
-	if p := sw.epoll.Load(); p != nil {
-		return p, nil
+	if sw.epoll.Load() != nil {
+		return nil
 	}
 	if sw.closed {
-		return nil, ErrLoopClosed
+		return ErrLoopClosed
 	}
 	p, err := newEpoll(l.pending)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sw.epoll.Store(p)
 	sw.signal.wake() // the loop may be waiting there
-	return p, nil
+	return nil
 }
 
 // current is where the loop waits. One who wakes the signal when the loop is just

@@ -24,7 +24,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 			if s.read.big != nil {
 				t.Errorf("a buffer is held %d bytes behind the small one", extra)
 			}
-			if s.parser.part != nil || s.out.frames != nil || s.send.batch != nil || s.end != nil {
+			if s.parser.part != nil || !s.out.empty() || s.send.batch != nil || s.end != nil {
 				t.Errorf("an idle connection holds %+v", s)
 			}
 		}

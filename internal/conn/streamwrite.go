@@ -7,9 +7,9 @@ import "net"
 type sending struct {
 	life  func() // writeBatch
 	busy  bool
-	late  bool     // in loop.late
-	batch [][]byte // what the writer was given
-	bytes int      // of batch
+	late  bool       // in loop.late
+	batch *frameList // what the writer was given
+	bytes int        // of batch
 	bufs  net.Buffers
 	err   error
 }
@@ -30,12 +30,12 @@ func (s *stream) kick() {
 func (s *stream) turnEnds() {
 	w := &s.send
 	w.late = false
-	if s.closed || s.out.frames == nil {
+	if s.closed || s.out.empty() {
 		return
 	}
 	w.batch = s.out.take()
 	w.bytes = 0
-	for _, f := range w.batch {
+	for _, f := range w.batch.frames {
 		w.bytes += len(f)
 	}
 	w.busy = true
@@ -57,7 +57,7 @@ func (s *stream) writeBatch() {
 
 func (s *stream) writeVectors() error {
 	w := &s.send
-	for rest := w.batch; len(rest) > 0; {
+	for rest := w.batch.frames; len(rest) > 0; {
 		n := min(len(rest), maxVector)
 		w.bufs = rest[:n] // WriteTo consumes it
 		if _, err := w.bufs.WriteTo(s.nc); err != nil {
@@ -72,7 +72,7 @@ func (s *stream) writeVectors() error {
 // write is a record and a system call. While the peer does not read, this holds a
 // buffer, as crypto/tls does itself.
 func (s *stream) writeJoined() error {
-	batch := s.send.batch
+	batch := s.send.batch.frames
 	if len(batch) == 1 {
 		_, err := s.nc.Write(batch[0])
 		return err
@@ -115,7 +115,7 @@ func (d *writeDone) Run() {
 		return
 	}
 	s.sent(w.bytes)
-	if s.out.frames != nil {
+	if !s.out.empty() {
 		s.kick()
 	}
 }
