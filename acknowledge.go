@@ -81,7 +81,7 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 		return
 	}
 	channel := sub.feed.channel
-	read := s.mode == modePlain && channel == InboxOf(s.user.name)
+	read := s.mode == modePlain && channel == s.user.inbox
 	s.withState(func() {
 		moved := s.user.acknowledge(s.device, channel, through)
 		if moved {

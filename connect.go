@@ -88,7 +88,7 @@ func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, e
 	if err := s.see(u); err != nil {
 		return nil, err
 	}
-	granted := append([]string{InboxOf(u.name), All}, u.memberships()...)
+	granted := append([]string{u.inbox, All}, u.memberships()...)
 	granted = append(granted, w.identity.Channels...)
 	for _, channel := range granted {
 		if err := ses.begin(channel, true, w.after); err != nil {

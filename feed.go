@@ -30,22 +30,21 @@ type feed struct {
 	policy  *Policy
 
 	start atomic.Pointer[feedStart] // nil once it has begun
-	refs  int                       // guarded by the feeds' shard
+	refs  int32                     // guarded by the feeds' shard
 
 	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
 
 	mu struct {
 		sync.Mutex
-		tail      *tail  // nil while the feed is idle
-		from      uint64 // the tail holds every record after it
-		followers []*follower
-		sessions  int // connections that subscribe, also those still in their handshake
+		tail      *tail     // nil while the feed is idle
+		from      uint64    // the tail holds every record after it
+		followers *follower // one for each loop that follows, linked
+		sessions  int32     // connections that subscribe, also those still in their handshake
 
 		// first is room for the one session that most inboxes have.
 		first struct {
-			follower  follower
-			followers [1]*follower
-			subs      [1]*subscription
+			follower follower
+			subs     [1]*subscription
 		}
 	}
 }
@@ -65,9 +64,12 @@ func (f *feed) log() engine.Log { return f.srv.logOf(f.policy) }
 type follower struct {
 	feed   *feed
 	loop   *loop
+	next   *follower       // guarded by feed.mu
 	posted bool            // guarded by feed.mu
 	subs   []*subscription // owned by the loop
 }
+
+func (f *feed) key() string { return f.channel }
 
 // Appended implements engine.Watcher.
 func (f *feed) Appended(records []*engine.Record) {
@@ -158,7 +160,7 @@ func (t *tail) behind(seq uint64) int {
 }
 
 func (f *feed) wakeLocked() {
-	for _, fo := range f.mu.followers {
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
 		if !fo.posted {
 			fo.posted = true
 			fo.loop.Post(fo)
@@ -197,7 +199,7 @@ func (f *feed) follow(sub *subscription) {
 	l := sub.session.loop
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, fo := range f.mu.followers {
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
 		if fo.loop == l {
 			sub.follower = fo
 			break
@@ -211,15 +213,15 @@ func (f *feed) follow(sub *subscription) {
 }
 
 func (f *feed) newFollowerLocked(l *loop) *follower {
-	first := &f.mu.first
-	if len(f.mu.followers) > 0 || first.follower.posted {
-		fo := &follower{feed: f, loop: l}
-		f.mu.followers = append(f.mu.followers, fo)
-		return fo
+	fo := &f.mu.first.follower
+	if fo.loop == nil {
+		fo.subs = f.mu.first.subs[:0]
+	} else {
+		fo = new(follower) // the first one is in use, or may still be posted
 	}
-	first.follower = follower{feed: f, loop: l, subs: first.subs[:0]}
-	f.mu.followers = append(first.followers[:0], &first.follower)
-	return &first.follower
+	fo.feed, fo.loop, fo.next = f, l, f.mu.followers
+	f.mu.followers = fo
+	return fo
 }
 
 // unfollow ends that. Called on the session's loop.
@@ -236,9 +238,9 @@ func (f *feed) unfollow(sub *subscription) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, other := range f.mu.followers {
-		if other == fo {
-			f.mu.followers = append(f.mu.followers[:i], f.mu.followers[i+1:]...)
+	for link := &f.mu.followers; *link != nil; link = &(*link).next {
+		if *link == fo {
+			*link = fo.next
 			return
 		}
 	}
@@ -248,6 +250,6 @@ func (f *feed) unfollow(sub *subscription) {
 func (f *feed) count(delta int) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.mu.sessions += delta
-	return f.mu.sessions
+	f.mu.sessions += int32(delta)
+	return int(f.mu.sessions)
 }

@@ -16,16 +16,12 @@ type feeds struct {
 	warm  *warmSet[*feed]
 	shard [shards]struct {
 		sync.Mutex
-		feeds map[string]*feed
+		feeds nameTable[*feed]
 	}
 }
 
 func newFeeds(srv *Server) *feeds {
-	fs := &feeds{srv: srv, warm: newWarmSet[*feed](tailAge), seed: maphash.MakeSeed()}
-	for i := range fs.shard {
-		fs.shard[i].feeds = map[string]*feed{}
-	}
-	return fs
+	return &feeds{srv: srv, warm: newWarmSet[*feed](tailAge), seed: maphash.MakeSeed()}
 }
 
 // subscribe returns the feed of a channel, with one more connection counted as
@@ -33,11 +29,11 @@ func newFeeds(srv *Server) *feeds {
 func (fs *feeds) subscribe(channel string) (*feed, error) {
 	sh := &fs.shard[maphash.String(fs.seed, channel)%shards]
 	sh.Lock()
-	f := sh.feeds[channel]
+	f := sh.feeds.get(channel)
 	if f == nil {
 		f = &feed{srv: fs.srv, channel: channel, policy: fs.srv.policies.of(channel)}
 		f.start.Store(new(feedStart))
-		sh.feeds[channel] = f
+		sh.feeds.add(f)
 	}
 	f.refs++
 	sh.Unlock()
@@ -94,7 +90,7 @@ func (fs *feeds) unref(f *feed) {
 	f.refs--
 	last := f.refs == 0
 	if last {
-		delete(sh.feeds, f.channel)
+		sh.feeds.remove(f)
 	}
 	sh.Unlock()
 	if last && f.start.Load() == nil {
@@ -107,7 +103,7 @@ func (fs *feeds) of(channel string) *feed {
 	sh := &fs.shard[maphash.String(fs.seed, channel)%shards]
 	sh.Lock()
 	defer sh.Unlock()
-	return sh.feeds[channel]
+	return sh.feeds.get(channel)
 }
 
 // subscribers counts the connections subscribed to a channel.
@@ -123,7 +119,7 @@ func (fs *feeds) len() (n int) {
 	for i := range fs.shard {
 		sh := &fs.shard[i]
 		sh.Lock()
-		n += len(sh.feeds)
+		n += sh.feeds.count
 		sh.Unlock()
 	}
 	return n

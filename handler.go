@@ -56,8 +56,8 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The names may be parts of the request's text, which is not to stay for them.
-	identity.User, identity.Device = strings.Clone(identity.User), strings.Clone(identity.Device)
+	// The name may be a part of the request's text, which is not to stay for it.
+	identity.Device = strings.Clone(identity.Device)
 	req := &wish{identity: &identity, mode: modePlain, now: time.Now()}
 	if slices.Contains(offeredProtocols(r), wire.ProtocolV1) {
 		req.mode = modeV1

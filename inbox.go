@@ -89,7 +89,7 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 
 func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unread int, err error) {
 	log := s.logOf(s.policies.of(channel))
-	if channel != InboxOf(u.name) && channel != All && !u.isMember(channel) {
+	if channel != u.inbox && channel != All && !u.isMember(channel) {
 		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.name, channel)
 	}
 	if err := s.see(u); err != nil {

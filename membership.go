@@ -164,7 +164,7 @@ func (u *user) start(device string, f *feed) uint64 {
 	m := u.markLocked(f.channel)
 	switch {
 	case m != nil:
-	case f.channel == InboxOf(u.name):
+	case f.channel == u.inbox:
 		m = &mark{}
 	default:
 		m = u.addMarkLocked(f.channel, head)

@@ -209,7 +209,10 @@ func (s *session) sent(channel string, seq uint64) bool {
 // most max of each loop.
 func (f *feed) subscribedUsers(max int) (names []string) {
 	f.mu.Lock()
-	followers := slices.Clone(f.mu.followers)
+	var followers []*follower
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
+		followers = append(followers, fo)
+	}
 	f.mu.Unlock()
 	for _, fo := range followers {
 		answer := make(chan []string, 1)

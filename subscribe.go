@@ -108,7 +108,7 @@ func (s *session) onUnsubscribe(c *wire.Command) {
 	switch {
 	case sub == nil:
 		s.refuse(c.Ref, Errorf(NotFound, "no subscription to %q", c.Channel))
-	case c.Channel == All || c.Channel == InboxOf(s.user.name):
+	case c.Channel == All || c.Channel == s.user.inbox:
 		s.refuse(c.Ref, Errorf(BadRequest, "every session is subscribed to %q", c.Channel))
 	default:
 		s.drop(sub)

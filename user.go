@@ -13,8 +13,9 @@ import (
 // so an acknowledgement that one of them brought counts for the next at once; the
 // saver stores it soon after.
 type user struct {
-	name string
-	refs int32 // guarded by the users' shard
+	name  string // the end of inbox
+	inbox string // the channel
+	refs  int32  // guarded by the users' shard
 	// queued is guarded by the saver.
 	queued bool
 
@@ -27,6 +28,13 @@ type user struct {
 		*userState
 	}
 }
+
+func newUser(name string) *user {
+	inbox := InboxOf(name)
+	return &user{name: inbox[len(inboxPrefix):], inbox: inbox}
+}
+
+func (u *user) key() string { return u.name }
 
 // userState is what is stored of a user, with what is still to be saved. Users who
 // are connected but idle have none in memory.

@@ -17,25 +17,21 @@ type users struct {
 
 type userShard struct {
 	sync.Mutex
-	users map[string]*user
+	users nameTable[*user]
 }
 
 func newUsers(e engine.Users) *users {
-	us := &users{engine: e, warm: newWarmSet[*user](stateAge), seed: maphash.MakeSeed()}
-	for i := range us.shard {
-		us.shard[i].users = map[string]*user{}
-	}
-	return us
+	return &users{engine: e, warm: newWarmSet[*user](stateAge), seed: maphash.MakeSeed()}
 }
 
 // acquire returns a user with the state pinned. The caller owes a call of release.
 func (us *users) acquire(name string) (*user, error) {
 	sh := us.shardOf(name)
 	sh.Lock()
-	u := sh.users[name]
+	u := sh.users.get(name)
 	if u == nil {
-		u = &user{name: name}
-		sh.users[name] = u
+		u = newUser(name)
+		sh.users.add(u)
 	}
 	u.refs++
 	sh.Unlock()
@@ -97,7 +93,7 @@ func (us *users) unref(u *user) {
 	sh.Lock()
 	defer sh.Unlock()
 	if u.refs--; u.refs == 0 {
-		delete(sh.users, u.name)
+		sh.users.remove(u)
 	}
 }
 
@@ -109,7 +105,7 @@ func (us *users) shardOf(name string) *userShard {
 func (us *users) online(name string) []*session {
 	sh := us.shardOf(name)
 	sh.Lock()
-	u := sh.users[name]
+	u := sh.users.get(name)
 	sh.Unlock()
 	if u == nil {
 		return nil
@@ -122,10 +118,8 @@ func (us *users) each(fn func(*user)) {
 	for i := range us.shard {
 		sh := &us.shard[i]
 		sh.Lock()
-		all := make([]*user, 0, len(sh.users))
-		for _, u := range sh.users {
-			all = append(all, u)
-		}
+		all := make([]*user, 0, sh.users.count)
+		sh.users.each(func(u *user) { all = append(all, u) })
 		sh.Unlock()
 		for _, u := range all {
 			fn(u)
