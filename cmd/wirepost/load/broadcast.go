@@ -20,6 +20,7 @@ type broadcast struct {
 	crowd   *crowd
 	stream  *stream
 	readers int
+	refused chan struct{} // closed by the first refusal
 	body    []byte
 
 	pushed atomic.Uint64 // with the warm-up
@@ -36,7 +37,7 @@ type broadcast struct {
 
 // openChannel connects the crowd and the publisher. Channel "" makes one.
 func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan crowdPlan) (*broadcast, error) {
-	b := &broadcast{run: r, channel: channel, readers: who.Connections - plan.slow}
+	b := &broadcast{run: r, channel: channel, readers: who.Connections - plan.slow, refused: make(chan struct{})}
 	if channel == "" {
 		b.channel, b.own = r.id, true
 	}
@@ -78,6 +79,7 @@ func (b *broadcast) answered(r result, err error) {
 	if err != nil {
 		if b.answers.refused++; b.answers.refused == 1 {
 			b.answers.first = err
+			close(b.refused)
 		}
 	}
 }
@@ -161,6 +163,8 @@ func (b *broadcast) settle(ctx context.Context, want uint64) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			return errStopped
+		case <-b.refused:
+			return b.word(nil)
 		case <-b.crowd.broken:
 			return b.crowd.failure()
 		}

@@ -54,6 +54,7 @@ type crowdPlan struct {
 	sources int    // loopback addresses to connect from; 0: as many as it takes
 	marks   marks
 	flight  *flight // nil: none
+	driver  func(*crowd, []*session) (driver, error)
 }
 
 // driver runs a part of a crowd until its sessions have ended.
@@ -98,7 +99,7 @@ func (c *crowd) drivers() ([]driver, error) {
 			sessions = append(sessions, &session{crowd: c, tally: t, index: i, slow: c.isSlow(i), expected: 1})
 		}
 		c.tallies = append(c.tallies, t)
-		d, err := newDriver(c, sessions)
+		d, err := c.plan.driver(c, sessions)
 		if err != nil {
 			return nil, err
 		}

@@ -74,6 +74,8 @@ func (b *Fanout) push(ctx context.Context, w *broadcast) error {
 				return w.crowd.failure()
 			case <-w.stream.done:
 				return w.stream.broken()
+			case <-w.refused:
+				return w.word(nil)
 			case <-stalled.C:
 				return w.word(fmt.Errorf("for %s not everybody got the messages in flight", stall))
 			}

@@ -23,6 +23,7 @@ func (r *run) connect(ctx context.Context, who Crowd, plan crowdPlan) (*crowd, e
 	}
 	plan.target, plan.clock, plan.user = &r.Target, r.clock, r.user
 	plan.size, plan.v1, plan.sources = who.Connections, who.V1, who.Sources
+	plan.driver = newDriver
 	return connect(ctx, plan)
 }
 

@@ -71,6 +71,8 @@ func (b *Latency) push(ctx context.Context, w *broadcast, late *histogram) error
 				return w.crowd.failure()
 			case <-w.stream.done:
 				return w.stream.broken()
+			case <-w.refused:
+				return w.word(nil)
 			}
 		} else if ctx.Err() != nil || time.Since(began) > 2*b.Duration {
 			break // it cannot keep the rate at all

@@ -85,7 +85,7 @@ func (d *portable) follow(ctx context.Context, s *session, shook func()) error {
 	var answers []byte
 	for {
 		n, err := c.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) && s.unacked > 0 && !d.crowd.stopping.Load() {
+		if errors.Is(err, os.ErrDeadlineExceeded) && !d.crowd.stopping.Load() {
 			answers, err = s.acknowledge(answers[:0]), nil
 			c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read tells
 		} else if err == nil {

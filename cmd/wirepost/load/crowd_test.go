@@ -1,0 +1,159 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// testServer is a server in memory whose URL names the user.
+func testServer(t *testing.T) (*wirepost.Server, *Target) {
+	t.Helper()
+	server, err := wirepost.New(wirepost.Options{Authenticate: func(r *http.Request) (wirepost.Identity, error) {
+		user := r.URL.Query().Get("user")
+		if strings.HasSuffix(user, "nobody") {
+			return wirepost.Identity{}, errors.New("nobody is not known")
+		}
+		return wirepost.Identity{User: user, Subscribe: []string{"*"}}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(server)
+	t.Cleanup(func() {
+		server.Shutdown(context.Background()) //nolint:errcheck // it is over either way
+		h.Close()
+	})
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server, &Target{URL: u}
+}
+
+func drivers() map[string]func(*crowd, []*session) (driver, error) {
+	return map[string]func(*crowd, []*session) (driver, error){
+		"default": newDriver,
+		"portable": func(c *crowd, sessions []*session) (driver, error) {
+			return &portable{crowd: c, sessions: sessions}, nil
+		},
+	}
+}
+
+func testPlan(target *Target, size int) crowdPlan {
+	return crowdPlan{
+		target: target, clock: clock{time.Now()}, size: size, channel: "c", marks: newMarks("bench-x", 100),
+		user: func(i int) string { return fmt.Sprint("u", i) }, driver: newDriver,
+	}
+}
+
+// TestCrowd delivers more than a window to all readers, while others don't read.
+func TestCrowd(t *testing.T) {
+	const readers, slow, messages = 18, 2, 600
+	for name, driver := range drivers() {
+		for _, v1 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, v1 %v", name, v1), func(t *testing.T) {
+				t.Parallel()
+				server, target := testServer(t)
+				plan := testPlan(target, readers+slow)
+				plan.v1, plan.slow, plan.driver = v1, slow, driver
+				c, err := connect(t.Context(), plan)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.close()
+				if err := c.await(t.Context(), t.Logf); err != nil {
+					t.Fatal(err)
+				}
+				b := &broadcast{crowd: c, readers: readers}
+				for n := range uint64(messages) {
+					data := plan.marks.appendMessage(nil, n+1, int64(plan.clock.now()))
+					if _, err := server.Push(t.Context(), wirepost.Push{To: "c", Data: data}); err != nil {
+						t.Fatal(err)
+					}
+					b.pushed.Add(1)
+				}
+				if err := b.land(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got, want := c.tallies.counts(), (counts{delivered: readers * messages}); got != want {
+					t.Errorf("got %+v, want %+v", got, want)
+				}
+				if h := c.tallies.each(); h.count != readers*messages || h.max > time.Minute {
+					t.Errorf("%d latencies up to %s", h.count, h.max)
+				}
+				c.close()
+				if err := c.failure(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestCrowdRefused(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			_, target := testServer(t)
+			plan := testPlan(target, 300)
+			plan.driver = driver
+			plan.user = func(i int) string { return map[bool]string{true: "nobody", false: fmt.Sprint("u", i)}[i == 250] }
+			c, err := connect(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			if err := c.await(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "401") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestCrowdCutOff(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			server, target := testServer(t)
+			plan := testPlan(target, 5)
+			plan.driver = driver
+			c, err := connect(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			if err := c.await(t.Context(), t.Logf); err != nil {
+				t.Fatal(err)
+			}
+			server.Shutdown(t.Context()) //nolint:errcheck // what the crowd sees counts
+			<-c.broken
+			if err := c.failure(); err == nil || !strings.Contains(err.Error(), "1012") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	for name, driver := range drivers() {
+		t.Run(name, func(t *testing.T) {
+			plan := testPlan(&Target{URL: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}}, 5)
+			plan.driver = driver
+			c, err := connect(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			if err := c.await(t.Context(), t.Logf); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
