@@ -238,6 +238,7 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"latency", "--rate=0"}, "no rate"},
 		{[]string{"idle", "--mode=v2"}, `"v2" is not plain or v1`},
 		{[]string{"idle", "--connections=1000000000"}, "are too many"},
+		{[]string{"push", "--publishers=1000000000"}, "are too many"},
 		{[]string{"fanout", "--channel=a b"}, "plain letters"},
 		{[]string{"fanout", "--connections=2", "--size=2KiB", "--count=3"}, "more than 1024"},
 		{[]string{"idle", "--pid=2000000000"}, "process 2000000000"},

@@ -87,7 +87,7 @@ func (d *portable) follow(ctx context.Context, s *session, shook func()) error {
 		n, err := c.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) && !d.crowd.stopping.Load() {
 			answers, err = s.acknowledge(answers[:0]), nil
-			c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read tells
+			d.unlimit(c)
 		} else if err == nil {
 			was := s.unacked
 			if answers, err = s.take(buf[:n], clock.now(), answers[:0]); was == 0 && s.unacked > 0 {
@@ -109,6 +109,14 @@ func (d *portable) follow(ctx context.Context, s *session, shook func()) error {
 			<-d.crowd.stopped
 			return nil
 		}
+	}
+}
+
+// unlimit lets a read wait for ever, but not past leave.
+func (d *portable) unlimit(c net.Conn) {
+	c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read tells
+	if d.crowd.stopping.Load() {
+		c.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Read tells
 	}
 }
 

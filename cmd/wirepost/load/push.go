@@ -49,6 +49,9 @@ func (b *Push) Run(ctx context.Context) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkRoom(ctx, b.Publishers, 1); err != nil {
+		return nil, err
+	}
 	p := &pushing{
 		Push: b, run: r, marks: newMarks(r.id, b.Size),
 		latest: make([]atomic.Uint64, b.Channels), over: make(chan struct{}),

@@ -145,6 +145,6 @@ func (r *run) plotCurve(name, title string, h *histogram) {
 	ms, percent := h.curve()
 	r.report.Plots = append(r.report.Plots, report.Plot{
 		Name: name, Title: title, X: "ms", Log: true, Unit: "% no slower", At: ms,
-		Lines: []report.Line{{Name: "deliveries", Values: percent}},
+		Lines: []report.Line{{Name: "share", Values: percent}},
 	})
 }
