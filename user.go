@@ -23,7 +23,7 @@ type user struct {
 		sync.Mutex
 		pins     int32 // while there are any, the state stays
 		sessions []*session
-		first    [1]*session // room for the one that most users have
+		single   [1]*session // room for the one that most users have
 		// userState is nil while the user is cold. Whoever uses it holds a pin.
 		*userState
 	}
@@ -286,7 +286,7 @@ func (u *user) addSession(s *session) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.mu.sessions) == 0 {
-		u.mu.sessions = u.mu.first[:0]
+		u.mu.sessions = u.mu.single[:0]
 	}
 	u.mu.sessions = append(u.mu.sessions, s)
 }
