@@ -69,11 +69,11 @@ func announce(w io.Writer, c *Config, base string) {
 		fmt.Fprintf(w, "  data        %s\n", c.Data)
 	}
 	fmt.Fprintf(w, `
-In a page or a browser's console:
+In the browser's console on that page, or in a page of yours:
 
   const ws = new WebSocket(%q)
   ws.onmessage = (event) => console.log(event.data)
 
-Pages of another origin, such as a bundler's server, need --allow-origin http://localhost:5173.
+A page of another origin, such as a bundler's server, needs --allow-origin http://localhost:5173.
 `, socket+"/ws?user=42")
 }
