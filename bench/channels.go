@@ -47,10 +47,10 @@ func scatter(s *settings, t *target, channels int) (r row, err error) {
 	if err != nil {
 		return r, err
 	}
-	m, err := t.Memory()
+	rss, err := t.RSS()
 	if err != nil {
 		return r, err
 	}
 	all := cost.row("").values
-	return row{strconv.Itoa(channels), []float64{all[0], all[3], float64(m.RSS) / (1 << 20)}}, nil
+	return row{strconv.Itoa(channels), []float64{all[0], all[3], float64(rss) / (1 << 20)}}, nil
 }

@@ -67,6 +67,6 @@ func afterOneMessage(s *settings, t *target, c *crowd.Crowd) (held [3]int64, err
 	if err != nil {
 		return held, err
 	}
-	m, err := t.Memory()
-	return [3]int64{f.Live(), m.RSS, int64(f.Goroutines)}, err
+	rss, err := t.RSS()
+	return [3]int64{f.Live(), rss, int64(f.Goroutines)}, err
 }

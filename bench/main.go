@@ -17,7 +17,9 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	err := run(os.Args[1:], os.Stdout)
+	removeBinary()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -85,7 +87,7 @@ func parseOptions(args []string) (*options, error) {
 	f.DurationVar(&o.turn, "turn", 0, "how long one measurement takes (default: the scenario's)")
 	f.IntVar(&o.size, "size", 0, "bytes of a message (default: the scenario's)")
 	f.IntVar(&o.messages, "messages", 0, "messages in slow, pushes in channels (default: the scenario's)")
-	peers := f.String("peers", "", "comma-separated; -serve is for the benchmark itself (default: the scenario's)")
+	peers := f.String("peers", "", "servers, comma-separated, the floor first (default: the scenario's)")
 	sessions := f.String("sessions", "", "connections; a list for scale (default: the scenario's)")
 	inFlight := f.String("inflight", "", "messages or pushes under way, a list (default: the scenario's)")
 	channels := f.String("channels", "", "known channels, a list (default: the scenario's)")

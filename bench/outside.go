@@ -42,17 +42,25 @@ func socketIO() (*exec.Cmd, error) {
 	return exec.Command("node", "--expose-gc", filepath.Join(dir, "socketio.js")), nil
 }
 
+// binaryDir is what binary has made; removeBinary takes it away.
+var binaryDir string
+
+func removeBinary() {
+	if binaryDir != "" {
+		os.RemoveAll(binaryDir)
+	}
+}
+
 // binary is the wirepost command, built once in a run.
 var binary = sync.OnceValues(func() (string, error) {
 	root, err := moduleDir("github.com/wirepost/wirepost")
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "wirepost-bench-bin-")
-	if err != nil {
+	if binaryDir, err = os.MkdirTemp("", "wirepost-bench-bin-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "wirepost")
+	path := filepath.Join(binaryDir, "wirepost")
 	build := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/wirepost")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -14,7 +14,7 @@ var slow = scenario{
 	columns: []column{
 		{"p50 ms", 2}, {"p99 ms", 2}, {"max ms", 1},
 		{"RSS grew by MiB", 1},
-		{"non-readers closed", 0},
+		{"non-readers dropped", 0},
 	},
 	defaults: settings{
 		peers:    []string{"wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"},
@@ -45,14 +45,18 @@ func slowTurn(s *settings, name string, deaf int) (r row, err error) {
 		return r, err
 	}
 	defer c.Close()
-	before, err := t.Memory()
+	before, err := t.RSS()
 	if err != nil {
 		return r, err
 	}
 	if err := oneByOne(s, t, c); err != nil {
 		return r, err
 	}
-	after, err := t.Memory()
+	after, err := t.RSS()
+	if err != nil {
+		return r, err
+	}
+	online, err := t.online()
 	if err != nil {
 		return r, err
 	}
@@ -61,7 +65,7 @@ func slowTurn(s *settings, name string, deaf int) (r row, err error) {
 		return took[int(q*float64(len(took)-1))].Seconds() * 1e3
 	}
 	return row{values: []float64{
-		at(0.5), at(0.99), at(1), float64(after.RSS-before.RSS) / (1 << 20), float64(c.SlowLost()),
+		at(0.5), at(0.99), at(1), float64(after-before) / (1 << 20), float64(s.sessions[0] - online),
 	}}, nil
 }
 

@@ -22,7 +22,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeBinary()
+	os.Exit(code)
 }
 
 // TestScenarios runs every scenario with 20 clients and every Go peer in it.

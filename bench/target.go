@@ -128,8 +128,8 @@ func (t *target) waitOnline(clients int) error {
 	}
 	deadline := time.Now().Add(patience)
 	for {
-		var online int
-		if err := t.ask("GET", "/debug/online", &online); err != nil || online == clients {
+		online, err := t.online()
+		if err != nil || online == clients {
 			return err
 		}
 		if time.Now().After(deadline) {
@@ -137,6 +137,13 @@ func (t *target) waitOnline(clients int) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// online is how many clients the server counts. Who never reads does not learn that
+// it was dropped, because the end is queued behind what it did not read.
+func (t *target) online() (n int, err error) {
+	err = t.ask("GET", "/debug/online", &n)
+	return n, err
 }
 
 // settle returns when the server does nothing any more, or after some seconds.

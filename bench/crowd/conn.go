@@ -79,7 +79,6 @@ func (c *Crowd) handle(i int, events uint32) int {
 		c.connected(i, k)
 	case deaf:
 		if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-			c.slowLost.Add(1)
 			c.drop(k)
 		}
 	case upgrading, greeting, open:

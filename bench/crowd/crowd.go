@@ -52,7 +52,6 @@ type Crowd struct {
 	received  atomic.Int64
 	reached   chan struct{} // gets one when received comes to expected
 	lost      atomic.Int64  // readers that the server closed
-	slowLost  atomic.Int64  // and of those that never read
 	latencies recorder
 	done      chan struct{}
 }
@@ -129,9 +128,6 @@ func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 
 // Readers is how many of the clients read.
 func (c *Crowd) Readers() int { return c.cfg.Sessions - c.cfg.Slow }
-
-// SlowLost is how many of those that never read the server has closed.
-func (c *Crowd) SlowLost() int { return int(c.slowLost.Load()) }
 
 var errTimeout = errors.New("not everyone was connected in time")
 

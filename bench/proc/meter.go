@@ -41,27 +41,16 @@ func SelfCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Memory is what a process has resident, in bytes.
-type Memory struct {
-	RSS int64
-	PSS int64 // pages that others share count in parts
-}
-
-// Memory reads it.
-func (c *Child) Memory() (m Memory, err error) {
+// RSS is what the process has resident, in bytes.
+func (c *Child) RSS() (int64, error) {
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", c.cmd.Process.Pid))
 	if err != nil {
-		return m, err
+		return 0, err
 	}
-	for line := range strings.Lines(string(rollup)) {
-		for name, to := range map[string]*int64{"Rss:": &m.RSS, "Pss:": &m.PSS} {
-			if rest, ok := strings.CutPrefix(line, name); ok {
-				if _, err := fmt.Sscanf(rest, "%d kB", to); err != nil {
-					return m, fmt.Errorf("smaps_rollup %q: %w", line, err)
-				}
-				*to <<= 10
-			}
-		}
+	_, rest, _ := bytes.Cut(rollup, []byte("\nRss:"))
+	var kib int64
+	if _, err := fmt.Sscan(string(rest), &kib); err != nil {
+		return 0, fmt.Errorf("no Rss in smaps_rollup: %w", err)
 	}
-	return m, nil
+	return kib << 10, nil
 }
