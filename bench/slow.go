@@ -12,7 +12,9 @@ var slow = scenario{
 	question: "What do clients that never read do to the others, and to the server's memory?",
 	label:    "never read",
 	columns: []column{
-		{"p50 ms", 2}, {"p99 ms", 2}, {"max ms", 1},
+		{"p50 ms", 2},
+		{"p99 ms", 2},
+		{"max ms", 1},
 		{"RSS grew by MiB", 1},
 		{"non-readers dropped", 0},
 	},

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/gorilla/websocket"
@@ -21,17 +20,6 @@ type tutorial struct {
 	mu      sync.RWMutex
 	clients map[string]*tutorialClient
 }
-
-type tutorialClient struct {
-	conn *websocket.Conn
-	send chan []byte
-}
-
-const (
-	writeWait  = 10 * time.Second
-	pongWait   = 60 * time.Second
-	pingPeriod = pongWait * 9 / 10
-)
 
 func newTutorial() (Server, error) {
 	gin.SetMode(gin.ReleaseMode)
@@ -60,50 +48,10 @@ func (t *tutorial) connect(g *gin.Context) {
 	go t.readPump(user, c)
 }
 
-func (t *tutorial) readPump(user string, c *tutorialClient) {
-	defer func() {
-		t.mu.Lock()
-		t.removeLocked(user, c)
-		t.mu.Unlock()
-		c.conn.Close()
-	}()
-	c.conn.SetReadLimit(512)
-	c.conn.SetReadDeadline(time.Now().Add(pongWait))
-	c.conn.SetPongHandler(func(string) error { return c.conn.SetReadDeadline(time.Now().Add(pongWait)) })
-	for {
-		if _, _, err := c.conn.ReadMessage(); err != nil {
-			return
-		}
-	}
-}
-
 func (t *tutorial) removeLocked(user string, c *tutorialClient) {
 	if t.clients[user] == c {
 		delete(t.clients, user)
 		close(c.send)
-	}
-}
-
-func (c *tutorialClient) writePump() {
-	ticker := time.NewTicker(pingPeriod)
-	defer ticker.Stop()
-	defer c.conn.Close()
-	for {
-		kind, message := websocket.PingMessage, []byte(nil)
-		select {
-		case m, ok := <-c.send:
-			if !ok {
-				c.conn.SetWriteDeadline(time.Now().Add(writeWait))
-				c.conn.WriteMessage(websocket.CloseMessage, nil) //nolint:errcheck // it is over
-				return
-			}
-			kind, message = websocket.TextMessage, m
-		case <-ticker.C:
-		}
-		c.conn.SetWriteDeadline(time.Now().Add(writeWait))
-		if err := c.conn.WriteMessage(kind, message); err != nil {
-			return
-		}
 	}
 }
 
