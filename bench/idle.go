@@ -1,16 +1,20 @@
 package main
 
-import "github.com/wirepost/wirepost/bench/crowd"
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/bench/crowd"
+)
 
 var idle = scenario{
 	name:     "idle",
-	question: "What memory does a connected user hold who got one message and waits for the next?",
+	question: "What memory does a connected user hold who got one message, and for a while (-turn) nothing more?",
 	columns: []column{
 		{"live bytes/user", 0}, // heap in use and stacks, after a collection
 		{"RSS bytes/user", 0},
 		{"goroutines/user", 2},
 	},
-	defaults: settings{peers: broadcasters, sessions: []int{15_000}, size: 128, rounds: 3},
+	defaults: settings{peers: broadcasters, sessions: []int{15_000}, size: 128, turn: 30 * time.Second, rounds: 3},
 	turn:     idleTurn,
 }
 
@@ -29,7 +33,7 @@ func idleTurn(s *settings, name string) ([]row, error) {
 		return nil, err
 	}
 	defer first.Close()
-	before, err := afterOneMessage(s, t, first)
+	before, err := afterOneMessage(s, t, first, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +42,7 @@ func idleTurn(s *settings, name string) ([]row, error) {
 		return nil, err
 	}
 	defer second.Close()
-	after, err := afterOneMessage(s, t, second)
+	after, err := afterOneMessage(s, t, second, s.turn)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +54,9 @@ func idleTurn(s *settings, name string) ([]row, error) {
 }
 
 // afterOneMessage is what the server holds, as in the columns, when everyone in the
-// crowd has had a message.
-func afterOneMessage(s *settings, t *target, c *crowd.Crowd) (held [3]int64, err error) {
+// crowd has had a message and then rested: a server may give back what only busy
+// users need.
+func afterOneMessage(s *settings, t *target, c *crowd.Crowd, rest time.Duration) (held [3]int64, err error) {
 	total := c.Received() + c.Readers()
 	if err := t.publish(s.size, 1); err != nil {
 		return held, err
@@ -62,6 +67,7 @@ func afterOneMessage(s *settings, t *target, c *crowd.Crowd) (held [3]int64, err
 	if err := t.settle(); err != nil {
 		return held, err
 	}
+	time.Sleep(rest)
 	t.profiles.heap(t)
 	f, err := t.footprint()
 	if err != nil {
