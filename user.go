@@ -47,10 +47,10 @@ type userState struct {
 	// first is room for what nearly every user has. One allocation, and of a size
 	// that nothing longer-lived has, leaves no holes in the heap when it goes.
 	first struct {
-		marks   [1]mark
+		marks   [2]mark // of the inbox and of All
 		device  device
 		devices [1]*device
-		cursors [2]place
+		cursors [2]place // the same
 	}
 }
 
