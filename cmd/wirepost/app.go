@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +38,12 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.open(); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
 	served := a.serve()
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	defer stop()
+	tidying.Go(func() { tidyMemory(ctx) })
 	announce(a.Out, &a.Config, a.URL())
 	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch())
 	select {

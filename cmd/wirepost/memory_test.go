@@ -1,0 +1,37 @@
+package main
+
+import "testing"
+
+func TestTidier(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	var tidy tidier
+	for i, step := range []struct {
+		allocated uint64
+		due       bool
+	}{
+		{2 * mb, false},     // starting
+		{2 * mb, false},     // idle, but there is little to gain
+		{200 * mb, false},   // a burst
+		{300 * mb, false},   // goes on
+		{300*mb + 1, false}, // and is over
+		{300*mb + 2, false},
+		{300*mb + 3, true},
+		{300*mb + 4, false},
+		{304 * mb, false},
+		{304*mb + 5, false},
+		{304*mb + 6, false},
+		{304*mb + 7, false}, // little again
+		{310 * mb, false},
+		{310*mb + 5, false},
+		{310*mb + 6, false},
+		{310*mb + 7, true},
+	} {
+		if got := tidy.due(step.allocated); got != step.due {
+			t.Errorf("step %d: due is %v", i, got)
+		}
+	}
+	if allocated() == 0 {
+		t.Error("nothing was ever allocated")
+	}
+}
