@@ -109,7 +109,7 @@ func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, e
 		}
 	}
 	if fresh || newcomer {
-		if err := s.saver.now(u, false); err != nil {
+		if err := s.saveNow(u, false); err != nil {
 			// It stays queued. Until it is saved a crash makes the device begin anew.
 			s.logger.Warn("a device's start is not stored yet", "user", u.name, "error", err)
 		}

@@ -100,7 +100,7 @@ func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unr
 		return 0, 0, err
 	}
 	if u.advanceRead(channel, min(seq, bounds.Head)) {
-		if err := s.saver.now(u, true); err != nil {
+		if err := s.saveNow(u, true); err != nil {
 			return 0, 0, err
 		}
 		s.tellState(u, channel)

@@ -25,7 +25,7 @@ func (s *Server) join(u *user, channel string) error {
 	if !u.join(channel, bounds.Head) {
 		return nil
 	}
-	if err := s.saver.now(u, true); err != nil {
+	if err := s.saveNow(u, true); err != nil {
 		return err
 	}
 	for _, ses := range u.online() {
@@ -43,7 +43,7 @@ func (s *Server) Leave(name, channel string) error {
 		if !u.leave(channel) {
 			return Errorf(NotFound, "user %q is no member of %q", name, channel)
 		}
-		if err := s.saver.now(u, true); err != nil {
+		if err := s.saveNow(u, true); err != nil {
 			return err
 		}
 		for _, ses := range u.online() {

@@ -16,26 +16,27 @@ const (
 	saveRetry = time.Second
 )
 
-// saver writes what changed of users to the engine, many at a time. It is the
-// only one who calls Save, so the stored state never goes back. A user
-// holds a reference and a pin while it waits here.
+// saver writes the acknowledgements of users to the engine, many at a time. A user
+// holds a reference and a pin while it waits here. What must not wait is saved
+// directly (saveNow).
 type saver struct {
 	users  *users
 	logger *slog.Logger
 	done   chan struct{}
+	ending chan struct{} // closed by close
 
 	mu struct {
 		sync.Mutex
-		queue   []*user
-		waiters []chan<- error
-		sync    bool
-		closing bool
+		queue []*user
 	}
 	wake chan struct{} // cap 1
 }
 
 func newSaver(us *users, logger *slog.Logger) *saver {
-	s := &saver{users: us, logger: logger, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s := &saver{
+		users: us, logger: logger, done: make(chan struct{}), ending: make(chan struct{}),
+		wake: make(chan struct{}, 1),
+	}
 	go s.run()
 	return s
 }
@@ -44,35 +45,12 @@ func newSaver(us *users, logger *slog.Logger) *saver {
 func (s *saver) later(u *user) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queueLocked(u)
-	s.nudge()
-}
-
-// now saves a user's changes and waits for it; with sync until they are durable.
-func (s *saver) now(u *user, sync bool) error {
-	answer := make(chan error, 1)
-	s.mu.Lock()
-	if s.mu.closing {
-		s.mu.Unlock()
-		return errDraining
+	if u.queued {
+		return
 	}
-	s.queueLocked(u)
-	s.mu.waiters = append(s.mu.waiters, answer)
-	s.mu.sync = s.mu.sync || sync
-	s.nudge()
-	s.mu.Unlock()
-	return <-answer
-}
-
-func (s *saver) queueLocked(u *user) {
-	if !u.queued {
-		u.queued = true
-		s.mu.queue = append(s.mu.queue, u)
-		s.users.again(u)
-	}
-}
-
-func (s *saver) nudge() {
+	u.queued = true
+	s.mu.queue = append(s.mu.queue, u)
+	s.users.again(u)
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -81,100 +59,95 @@ func (s *saver) nudge() {
 
 // close saves what is left and ends the saver.
 func (s *saver) close() {
-	s.mu.Lock()
-	s.mu.closing = true
-	s.mu.Unlock()
-	s.nudge()
+	close(s.ending)
 	<-s.done
 }
 
 func (s *saver) run() {
 	defer close(s.done)
-	timer := time.NewTimer(saveDelay)
-	defer timer.Stop()
-	for pause := time.Duration(0); ; {
-		<-s.wake
-		if pause > 0 && !s.urgent() {
-			timer.Reset(pause)
-			s.waitOrUrgent(timer)
-		}
-		err := s.save()
-		switch {
-		case s.closing():
-			return
-		case err != nil:
-			s.logger.Error("saving cursors", "error", err)
-			pause = saveRetry
-			s.nudge()
-		default:
-			pause = saveDelay
-		}
-	}
-}
-
-// waitOrUrgent waits for the timer, or until somebody waits for an answer.
-func (s *saver) waitOrUrgent(timer *time.Timer) {
+	pause := saveDelay
 	for {
 		select {
-		case <-timer.C:
-			return
 		case <-s.wake:
-			if s.urgent() {
-				timer.Stop()
-				return
-			}
+			s.rest(pause)
+		case <-s.ending:
+			s.save() //nolint:errcheck // it was logged, and there is no later
+			return
+		}
+		pause = saveDelay
+		if s.save() != nil {
+			pause = saveRetry
 		}
 	}
 }
 
-func (s *saver) urgent() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.waiters) > 0 || s.mu.closing
+// rest waits for more to be saved together.
+func (s *saver) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ending:
+	}
 }
 
-func (s *saver) closing() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.closing && len(s.mu.queue) == 0
-}
-
-// save saves everything queued. After an error it is all queued again.
+// save saves everything queued. What could not be saved is queued again.
 func (s *saver) save() error {
 	s.mu.Lock()
-	queue, waiters, sync := s.mu.queue, s.mu.waiters, s.mu.sync
-	s.mu.queue, s.mu.waiters, s.mu.sync = nil, nil, false
+	queue := s.mu.queue
+	s.mu.queue = nil
 	for _, u := range queue {
 		u.queued = false
 	}
-	closing := s.mu.closing
 	s.mu.Unlock()
 
+	err := s.users.saveAll(queue, false)
+	if err != nil {
+		s.logger.Error("saving cursors", "error", err)
+	}
+	for _, u := range queue {
+		if err != nil {
+			s.later(u)
+		}
+		s.users.release(u)
+	}
+	return err
+}
+
+// saveNow saves the changes of a user whose state is pinned; with sync they are
+// durable on return. What could not be saved is tried again later.
+func (s *Server) saveNow(u *user, sync bool) error {
+	err := s.users.saveAll([]*user{u}, sync)
+	if err != nil {
+		s.saver.later(u)
+	}
+	return err
+}
+
+// saveAll saves the changes of users whose states are pinned. One who saves a user
+// waits for another who does, so what is stored never goes back.
+func (us *users) saveAll(all []*user, sync bool) error {
 	var updates []engine.Update
-	counts := make([]int, len(queue))
-	for i, u := range queue {
+	counts := make([]int, len(all))
+	for i, u := range all {
+		u.mu.saving.Lock()
+		defer u.mu.saving.Unlock()
 		before := len(updates)
 		updates = u.takeChanges(updates)
 		counts[i] = len(updates) - before
 	}
-	var err error
-	if len(updates) > 0 {
-		err = s.users.engine.Save(updates, sync)
+	if len(updates) == 0 {
+		return nil
 	}
-	for i, u := range queue {
-		if err != nil {
-			for _, up := range updates[:counts[i]] {
-				u.putBack(up)
-			}
-			updates = updates[counts[i]:]
-			if !closing {
-				s.later(u)
-			}
+	err := us.engine.Save(updates, sync)
+	if err == nil {
+		return nil
+	}
+	for i, u := range all {
+		for _, up := range updates[:counts[i]] {
+			u.putBack(up)
 		}
-		s.users.release(u)
-	}
-	for _, w := range waiters {
-		w <- err
+		updates = updates[counts[i]:]
 	}
 	return err
 }

@@ -43,6 +43,7 @@ type userState struct {
 	devices []*device
 	removed *removed // nil when there is nothing to remove
 	touched time.Time
+	saving  sync.Mutex // held from taking the changes until they are stored
 
 	// first is room for what nearly every user has. One allocation, and of a size
 	// that nothing longer-lived has, leaves no holes in the heap when it goes.
