@@ -21,8 +21,8 @@ const TokenCookie = "wirepost_token"
 // maxAgent bounds what is kept of a User-Agent header, in bytes.
 const maxAgent = 200
 
-// ServeHTTP upgrades a request to a client connection (DESIGN of the protocol:
-// docs/protocol.md). Every refusal is a plain HTTP error, before the upgrade.
+// ServeHTTP upgrades a request to a client connection, which then speaks as
+// docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req, err := s.readWish(r)
 	if err != nil {
