@@ -100,10 +100,11 @@ func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unr
 		return 0, 0, err
 	}
 	if u.advanceRead(channel, min(seq, bounds.Head)) {
-		if err := s.saveNow(u, true); err != nil {
-			return 0, 0, err
-		}
 		s.tellState(u, channel)
+	}
+	// Also when it stayed: what moved it may not be durable yet.
+	if err := s.saveNow(u, true); err != nil {
+		return 0, 0, err
 	}
 	return s.unread(u, log, channel)
 }

@@ -22,16 +22,13 @@ func (s *Server) join(u *user, channel string) error {
 	if err != nil {
 		return err
 	}
-	if !u.join(channel, bounds.Head) {
-		return nil
+	if u.join(channel, bounds.Head) {
+		for _, ses := range u.online() {
+			ses.do(func() { ses.job(func() { ses.grant(channel) }) })
+		}
 	}
-	if err := s.saveNow(u, true); err != nil {
-		return err
-	}
-	for _, ses := range u.online() {
-		ses.do(func() { ses.job(func() { ses.grant(channel) }) })
-	}
-	return nil
+	// Also when nothing changed: the earlier call may have failed to save it.
+	return s.saveNow(u, true)
 }
 
 // Leave ends a membership: NotFound when there is none. It is durable on return.
@@ -43,13 +40,10 @@ func (s *Server) Leave(name, channel string) error {
 		if !u.leave(channel) {
 			return Errorf(NotFound, "user %q is no member of %q", name, channel)
 		}
-		if err := s.saveNow(u, true); err != nil {
-			return err
-		}
 		for _, ses := range u.online() {
 			ses.do(func() { ses.ungrant(channel) })
 		}
-		return nil
+		return s.saveNow(u, true)
 	})
 }
 

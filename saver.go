@@ -136,7 +136,7 @@ func (us *users) saveAll(all []*user, sync bool) error {
 		updates = u.takeChanges(updates)
 		counts[i] = len(updates) - before
 	}
-	if len(updates) == 0 {
+	if len(updates) == 0 && !sync { // with sync: another save may have taken them, without
 		return nil
 	}
 	err := us.engine.Save(updates, sync)

@@ -162,7 +162,8 @@ type Users interface {
 	Load(user string) (User, error)
 	// Save applies updates in order. On return they are visible to Load; they
 	// are durable no later than any Append that starts afterwards, and at once
-	// with sync.
+	// with sync: then everything that was saved before is durable, too, also
+	// when there are no updates.
 	Save(updates []Update, sync bool) error
 	// Members lists users with a stored membership in the channel that come
 	// after a name in byte order, in that order, at most max.

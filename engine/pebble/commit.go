@@ -14,6 +14,7 @@ type commit struct {
 	now     int64
 	sync    bool // somebody waits for the disk
 	spilled bool // part of it is in the store already
+	owed    bool // what was stored before without waiting is to be durable too
 	touched []*slot[channel]
 	late    []*slot[keyed] // pinned here, not by a request
 	told    []news
@@ -54,7 +55,7 @@ func (e *Engine) commits() {
 
 // perform makes one commit of requests and answers them.
 func (c *commit) perform(taken []*request) {
-	c.now, c.sync, c.spilled = c.e.nowMilli(), false, false
+	c.now, c.sync, c.spilled, c.owed = c.e.nowMilli(), false, false, false
 	size := 0
 	for _, rq := range taken {
 		size += rq.size()
@@ -117,7 +118,7 @@ func (c *commit) write(sync bool) error {
 			c.set(headKey(c.key[:0], s.name), c.value)
 		}
 	}
-	sync = sync && (c.spilled || !c.batch.Empty())
+	sync = sync && (c.spilled || c.owed || !c.batch.Empty())
 	if c.batch.Empty() && !sync {
 		return c.e.fault.get()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
@@ -63,5 +64,32 @@ func crash(t *testing.T, random *rand.Rand) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A save without waiting may be lost in a crash, until anybody syncs: also by a
+// save that has nothing of its own to store.
+func TestSyncedSaveCoversEarlierOnes(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewCrashableMem()
+	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	mark := engine.Mark{Channel: "room", Read: 7, Member: true}
+	if err := e.Save([]engine.Update{{User: "42", Marks: []engine.Mark{mark}}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Save(nil, true); err != nil {
+		t.Fatal(err)
+	}
+	after, err := pebble.Open("store", pebble.Options{FS: fs.CrashClone(vfs.CrashCloneCfg{}), Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close()
+	if u, err := after.Load("42"); err != nil || len(u.Marks) != 1 || u.Marks[0] != mark {
+		t.Fatalf("after the crash: %+v, %v", u, err)
 	}
 }
