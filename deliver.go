@@ -46,12 +46,20 @@ func (s *session) flush() int {
 		s.offerState(sub)
 		s.pull(sub)
 	}
+	if b.full() {
+		s.markDirty()
+	}
+	return s.sendBatch()
+}
+
+// sendBatch writes the batch, empties it, and returns its number of messages.
+func (s *session) sendBatch() int {
+	b := &s.loop.batch
 	n := b.messages
 	if len(b.frames) > 0 {
-		if b.full() {
-			s.markDirty()
+		if !s.conn.Write(b.frames...) {
+			s.blocked = true
 		}
-		s.blocked = !s.conn.Write(b.frames...)
 		s.acknowledgeLater()
 	}
 	b.reset()
@@ -194,20 +202,12 @@ func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, it
 	}
 }
 
-// sendPage writes items of a page, and says whether all of them
-// fitted in the window.
+// sendPage writes the items of a page, and says whether all of them fitted in the
+// window.
 func (s *session) sendPage(sub *subscription, items []*item) bool {
 	s.loop.nowMS = s.loop.Now().UnixMilli()
-	b := &s.loop.batch
 	all := s.offerAll(sub, items)
-	if len(b.frames) > 0 {
-		s.loop.srv.metrics.deliveries.Add(float64(b.messages))
-		if !s.conn.Write(b.frames...) {
-			s.blocked = true
-		}
-		s.acknowledgeLater()
-	}
-	b.reset()
+	s.loop.srv.metrics.deliveries.Add(float64(s.sendBatch()))
 	return all
 }
 
