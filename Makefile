@@ -1,11 +1,11 @@
-# make test is what CI runs. Go is all that is needed; the tools are pinned in
-# go.mod.
+# make test is what CI runs. Go is needed, and a Chromium, which it installs on
+# Debian and Ubuntu; the tools are pinned in go.mod.
 
 GO       ?= go
 FUZZTIME ?= 30s
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check race fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check chromium race fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -21,7 +21,7 @@ lint:
 vuln:
 	$(GO) tool govulncheck ./...
 
-test: check
+test: check chromium
 	$(GO) test ./...
 	$(MAKE) --no-print-directory -C bench test
 	@$(MAKE) --no-print-directory race
@@ -31,6 +31,18 @@ check:
 	CGO_ENABLED=0 $(GO) build ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+# The browser that the pages are tested in. CHROMIUM may name one that is not in
+# PATH.
+chromium:
+	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome google-chrome-stable; do \
+		if [ -n "$$name" ] && command -v "$$name" >/dev/null; then exit 0; fi; \
+	done; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "chromium: there is none, and no apt-get to install it with: install Chromium or Chrome, or let CHROMIUM name it" >&2; exit 1; \
+	fi; \
+	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	$$root apt-get update && $$root apt-get install -y --no-install-recommends chromium
 
 # The race detector needs a C compiler; where there is none, that is said.
 race:
@@ -60,4 +72,4 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/wirepost ./cmd/wirepost
 
 clean:
-	rm -rf bin bench.txt coverage.out
+	rm -rf bin bench.txt coverage.out screenshots

@@ -1,0 +1,125 @@
+// Package browser runs tests in a real Chromium, by way of chromedp.
+//
+// A test opens a tab, which is a chromedp context, so that chromedp's own actions
+// work on it too:
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }
+//
+//	func TestPage(t *testing.T) {
+//		tab := browser.Open(t)
+//		browser.Visit(t, tab, url)
+//		browser.Click(t, tab, "#open")
+//		browser.Wait(t, tab, `document.querySelector("#state").textContent === "open"`)
+//		browser.Screenshot(t, tab, "open")
+//	}
+//
+// All tests of a binary share one Chromium, which starts with the first tab and
+// ends in TestMain; each Open is a profile of its own, with its own cookies and
+// storage. An exception that nobody caught, an error on the page's console, a
+// request that failed and a violation of the page's content security policy
+// fail the test, unless it said with Expect that it wants one.
+//
+// Where there is no Chromium the tests fail: `make chromium` installs it, and
+// `make test` does so by itself. `go test -short` leaves them out. The variable
+// CHROMIUM names another browser than the first one found in PATH.
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// names are those that distributions give to the browser.
+var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+
+var errNone = errors.New("there is no Chromium in PATH, which these tests run in: " +
+	"`make chromium` installs it (`make test` does too), the variable CHROMIUM names one elsewhere, and `go test -short` leaves them out")
+
+// shared is the browser of this test binary.
+var shared process
+
+// process is a Chromium that starts when it is first needed.
+type process struct {
+	once sync.Once
+	ctx  context.Context // of its first, empty tab; it ends with the process
+	stop func()
+	err  error
+}
+
+// start returns the context that tabs are made from.
+func (p *process) start() (context.Context, error) {
+	p.once.Do(func() {
+		path, err := find()
+		if err != nil {
+			p.err = err
+			return
+		}
+		allocator, release := chromedp.NewExecAllocator(context.Background(), options(path)...)
+		ctx, cancel := chromedp.NewContext(allocator)
+		p.ctx, p.stop = ctx, func() {
+			cancel()
+			release()
+		}
+		// The process lives as long as the context that runs the first action.
+		if err := chromedp.Do(ctx); err != nil {
+			p.err = fmt.Errorf("start %s: %w", path, err)
+		}
+	})
+	return p.ctx, p.err
+}
+
+// With is m, and ends the browser behind it. It is for TestMain.
+func With(m *testing.M) interface{ Run() int } { return suite{m} }
+
+type suite struct{ m *testing.M }
+
+func (s suite) Run() int {
+	code := s.m.Run()
+	if shared.stop != nil {
+		shared.stop()
+	}
+	return code
+}
+
+// find looks for the browser.
+func find() (string, error) {
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		return path, nil
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errNone
+}
+
+// options start a browser that is quiet and small, and talks to nobody but the
+// page's server. Its profile is a temporary directory that chromedp removes.
+func options(path string) []chromedp.ExecAllocatorOption {
+	o := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.WindowSize(1280, 900),
+		chromedp.Flag("force-color-profile", "srgb"),
+		chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider"),
+	}
+	for _, flag := range []string{
+		"no-sandbox", // it needs rights that containers don't give; these tests load their own pages only
+		"disable-gpu", "disable-dev-shm-usage", "disable-quic",
+		"disable-background-networking", "disable-component-update", "disable-sync",
+		"disable-domain-reliability", "disable-default-apps", "disable-extensions", "disable-breakpad",
+		"metrics-recording-only", "no-pings",
+		// A tab that nobody looks at must not be slowed down.
+		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
+	} {
+		o = append(o, chromedp.Flag(flag, true))
+	}
+	return o
+}

@@ -1,0 +1,186 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// patience is how long a test waits for what has to come. A test that waits that
+// long has failed.
+const patience = 20 * time.Second
+
+// Open opens a tab in a profile of its own. It is closed when the test ends.
+func Open(t *testing.T) context.Context {
+	t.Helper()
+	return open(t, chromedp.WithNewBrowserContext())
+}
+
+// OpenBeside opens another tab in the profile of tab.
+func OpenBeside(t *testing.T, tab context.Context) context.Context {
+	t.Helper()
+	return open(t, chromedp.WithExistingBrowserContext(chromedp.FromContext(tab).BrowserContextID))
+}
+
+func open(t *testing.T, o chromedp.ContextOption) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: no browser")
+	}
+	browser, err := shared.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &notes{}
+	ctx, closeTab := chromedp.NewContext(browser, o, chromedp.WithListener(n.hear))
+	ctx = context.WithValue(ctx, notesKey{}, n)
+	// This binds the tab to ctx, so it has no deadline.
+	if err := chromedp.Do(ctx); err != nil {
+		closeTab()
+		t.Fatalf("open a tab: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			Screenshot(t, ctx, "failed")
+		}
+		closeTab()
+		for _, message := range n.unexpected() {
+			t.Errorf("the page: %s", message)
+		}
+	})
+	return ctx
+}
+
+// Run runs actions on a tab. An action that fails, or takes too long, ends the
+// test.
+func Run(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(tab, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Visit loads a page.
+func Visit(t *testing.T, tab context.Context, url string) {
+	t.Helper()
+	Run(t, tab, chromedp.Navigate(url))
+}
+
+// Click waits for an element, named by a CSS selector, to be there and visible,
+// and clicks in its middle as a mouse does.
+func Click(t *testing.T, tab context.Context, selector string) {
+	t.Helper()
+	Run(t, tab, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Fill puts the text in place of a field's, by the keyboard.
+func Fill(t *testing.T, tab context.Context, selector, text string) {
+	t.Helper()
+	Run(
+		t, tab, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible),
+		chromedp.Evaluate[chromedp.Void]("document.activeElement.select()"),
+		chromedp.KeyEvent(kb.Delete), chromedp.KeyEvent(text),
+	)
+}
+
+// Press presses keys in the element that has the focus: text, or keys of
+// chromedp's package kb.
+func Press(t *testing.T, tab context.Context, keys string) {
+	t.Helper()
+	Run(t, tab, chromedp.KeyEvent(keys))
+}
+
+// Expect tells that the page will complain: messages that match the pattern, a
+// regular expression, don't fail the test.
+func Expect(tab context.Context, pattern string) {
+	n := notesOf(tab)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.expected = append(n.mu.expected, regexp.MustCompile(pattern))
+}
+
+// Complaints are the page's errors until now, expected ones too.
+func Complaints(tab context.Context) []string {
+	n := notesOf(tab)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.mu.messages)
+}
+
+// notes are what a tab complained about.
+type notes struct {
+	mu struct {
+		sync.Mutex
+		messages []string
+		expected []*regexp.Regexp
+	}
+}
+
+type notesKey struct{}
+
+func notesOf(tab context.Context) *notes { return tab.Value(notesKey{}).(*notes) }
+
+// hear takes an event of the tab.
+func (n *notes) hear(event any) {
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		n.add("uncaught: " + thrown(e.ExceptionDetails))
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
+			n.add("console." + string(e.Type) + ": " + words(e.Args))
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError {
+			n.add(strings.TrimSpace(fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)))
+		}
+	}
+}
+
+// thrown words an exception: with its stack if it is an Error.
+func thrown(d *runtime.ExceptionDetails) string {
+	if d.Exception != nil {
+		return words([]*runtime.RemoteObject{d.Exception})
+	}
+	return d.Text
+}
+
+func words(args []*runtime.RemoteObject) string {
+	var list []string
+	for _, a := range args {
+		if a.Description != "" {
+			list = append(list, a.Description)
+		} else {
+			list = append(list, strings.Trim(string(a.Value), `"`))
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+func (n *notes) add(message string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.messages = append(n.mu.messages, message)
+}
+
+func (n *notes) unexpected() (list []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, message := range n.mu.messages {
+		if !slices.ContainsFunc(n.mu.expected, func(r *regexp.Regexp) bool { return r.MatchString(message) }) {
+			list = append(list, message)
+		}
+	}
+	return list
+}
