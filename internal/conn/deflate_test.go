@@ -151,7 +151,7 @@ func TestDeflateAllocs(t *testing.T) {
 	var p parser
 	if n := testing.AllocsPerRun(100, func() {
 		copy(b, in)
-		if ev, _, err := p.next(b, rules{testMax * 2, true}); err != nil || len(ev.payload) != 1024 {
+		if ev, _, err := p.next(b, rules{maxMessage: testMax * 2, deflate: true}); err != nil || len(ev.payload) != 1024 {
 			t.Fatal(ev, err)
 		}
 		p.release()

@@ -29,6 +29,7 @@ var (
 	errFragmented    = violation("control frame is fragmented")
 	errControlLength = violation("control frame is too long")
 	errUnmasked      = violation("frame is not masked")
+	errMasked        = violation("frame of a server is masked")
 	errLength        = violation("length is not encoded in the shortest way")
 	errNoMessage     = violation("continuation of no message")
 	errInMessage     = violation("new message inside a message")

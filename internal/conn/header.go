@@ -12,31 +12,37 @@ type header struct {
 	mask     [4]byte
 }
 
-// parseHeader reads the head of a client's frame; n is its size, and 0 while b
-// does not hold all of it. Deflate allows the first frame of a message to be marked
+// parseHeader reads the head of the peer's frame; n is its size, and 0 while b
+// does not hold all of it. With deflate the first frame of a message may be marked
 // as compressed.
-func parseHeader(b []byte, deflate bool) (h header, n int, err *ProtocolError) {
+func parseHeader(b []byte, r rules) (h header, n int, err *ProtocolError) {
 	if len(b) < 2 {
 		return h, 0, nil
 	}
 	first := b[0]
 	h.op, h.fin = first&0x0F, first&finBit != 0
-	if deflate && (h.op == OpText || h.op == OpBinary) {
+	if r.deflate && (h.op == OpText || h.op == OpBinary) {
 		h.deflated = first&rsv1 != 0
 		first &^= rsv1
 	}
-	if err := checkHead(first, b[1]); err != nil {
+	if err := checkHead(first, b[1], r.unmasked); err != nil {
 		return h, 0, err
 	}
-	if h.length, n, err = parseLength(b); n == 0 || len(b) < n+4 {
+	h.length, n, err = parseLength(b)
+	switch {
+	case n == 0:
 		return h, 0, err
+	case r.unmasked:
+		return h, n, nil
+	case len(b) < n+4:
+		return h, 0, nil
 	}
 	h.mask = [4]byte(b[n:])
 	return h, n + 4, nil
 }
 
 // checkHead checks the first two bytes of a frame.
-func checkHead(first, second byte) *ProtocolError {
+func checkHead(first, second byte, unmasked bool) *ProtocolError {
 	op := first & 0x0F
 	switch {
 	case first&rsvBits != 0:
@@ -47,7 +53,9 @@ func checkHead(first, second byte) *ProtocolError {
 		return errFragmented
 	case isControl(op) && second&^maskBit > maxControl:
 		return errControlLength
-	case second&maskBit == 0:
+	case unmasked && second&maskBit != 0:
+		return errMasked
+	case !unmasked && second&maskBit == 0:
 		return errUnmasked
 	}
 	return nil

@@ -20,6 +20,7 @@ type event struct {
 type rules struct {
 	maxMessage int
 	deflate    bool // compressed messages
+	unmasked   bool // the peer is a server: its frames are not masked (RFC 6455 §5.1)
 }
 
 // maxPayload is how many bytes the frames of a message may carry.
@@ -30,7 +31,7 @@ func (r rules) maxPayload(deflated bool) int {
 	return r.maxMessage
 }
 
-// parser makes events of a client's bytes, however they are cut. It owns no memory
+// parser makes events of a peer's bytes, however they are cut. It owns no memory
 // between messages: whole frames are handed out of the slice they came in, and
 // only what is incomplete is copied, as it comes.
 type parser struct {
@@ -90,7 +91,7 @@ func (p *parser) release() {
 // wholeFrame is the common case: a frame that is an event by itself, with all of
 // its bytes there. n is 0 if it is not that.
 func wholeFrame(b []byte, r rules) (ev event, n int, err *ProtocolError) {
-	h, n, err := parseHeader(b, r.deflate)
+	h, n, err := parseHeader(b, r)
 	if n == 0 || !h.fin || h.op == opContinuation || h.length > uint64(len(b)-n) {
 		return event{}, 0, err
 	}
@@ -186,7 +187,7 @@ func (p *partial) next(b []byte, r rules) (event, []byte, *ProtocolError) {
 func (p *partial) takeHeader(b []byte, r rules) (int, *ProtocolError) {
 	before := p.nhead
 	p.nhead += copy(p.head[before:], b)
-	h, n, err := parseHeader(p.head[:p.nhead], r.deflate)
+	h, n, err := parseHeader(p.head[:p.nhead], r)
 	if err != nil {
 		return len(b), err
 	}
