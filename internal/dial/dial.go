@@ -1,0 +1,279 @@
+// Package dial is a WebSocket as a client has it: Dial does the opening handshake
+// (RFC 6455 §4.1), and a Conn carries messages until one side closes it. It knows
+// nothing of Wirepost's messages, and leaves the frames to internal/conn.
+package dial
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+)
+
+// Options are all optional.
+type Options struct {
+	Header       http.Header // sent besides those of the handshake
+	Subprotocols []string    // offered, the best first
+	// Deflate offers permessage-deflate (RFC 7692) for what the server sends.
+	Deflate bool
+	// MaxMessage is the largest message taken, in bytes; 0 means 16 MiB.
+	MaxMessage int
+	TLSConfig  *tls.Config // of wss
+	// DialContext makes the connection below; nil means net.Dialer.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+const (
+	defaultMaxMessage = 16 << 20
+	// maxAnswer bounds what is read before the upgrade, in bytes.
+	maxAnswer = 64 << 10
+	// maxInterim is how many 1xx answers may come before the final one.
+	maxInterim = 5
+)
+
+// Refusal is an answer other than 101: the connection was not upgraded.
+type Refusal struct {
+	Status int
+	Header http.Header
+	Body   []byte // its beginning, at most 64 KiB
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("the server answered %d %s", r.Status, http.StatusText(r.Status))
+}
+
+// HandshakeError is an answer of 101 that RFC 6455 §4.1 tells a client not to
+// accept, or one that is no HTTP.
+type HandshakeError struct{ Reason string }
+
+func (e *HandshakeError) Error() string { return "handshake: " + e.Reason }
+
+// Dial connects to a ws, wss, http or https URL. The context bounds the dialing
+// alone. Errors are a *Refusal, a *HandshakeError, a *url.Error for the URL, or
+// those of the network.
+func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
+	u, err := parseURL(address)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := connect(ctx, u, &o)
+	if err != nil {
+		return nil, err
+	}
+	// A deadline in the past ends whatever the handshake waits for.
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // then it hangs up
+	c, err := handshake(nc, u, &o)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// parseURL gives the URL with an http scheme.
+func parseURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(why string) (*url.URL, error) {
+		return nil, &url.Error{Op: "dial", URL: u.Redacted(), Err: errors.New(why)}
+	}
+	switch u.Scheme {
+	case "ws", "http":
+		u.Scheme = "http"
+	case "wss", "https":
+		u.Scheme = "https"
+	default:
+		return fail("the scheme is not ws, wss, http or https")
+	}
+	switch {
+	case u.Host == "":
+		return fail("there is no host")
+	case u.User != nil:
+		return fail("a user in the URL is not sent: use a token")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+func connect(ctx context.Context, u *url.URL, o *Options) (net.Conn, error) {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	dial := o.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil || u.Scheme == "http" {
+		return nc, err
+	}
+	cfg := o.TLSConfig.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = u.Hostname()
+	}
+	cfg.NextProtos = []string{"http/1.1"} // there is no upgrade in HTTP/2
+	secure := tls.Client(nc, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+func handshake(nc net.Conn, u *url.URL, o *Options) (*Conn, error) {
+	var nonce [16]byte
+	rand.Read(nonce[:]) //nolint:errcheck // it never fails
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	r := request(u, o, key)
+	var head bytes.Buffer
+	if err := r.Write(&head); err != nil {
+		return nil, err
+	}
+	if _, err := nc.Write(head.Bytes()); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReader(io.LimitReader(nc, maxAnswer))
+	answer, err := readAnswer(in, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkUpgrade(answer, key); err != nil {
+		return nil, err
+	}
+	protocol, err := chosenProtocol(answer.Header.Values("Sec-Websocket-Protocol"), o.Subprotocols)
+	if err != nil {
+		return nil, err
+	}
+	deflate, err := chosenExtension(answer.Header.Values("Sec-Websocket-Extensions"), o.Deflate)
+	if err != nil {
+		return nil, err
+	}
+	early, _ := in.Peek(in.Buffered())
+	return newConn(nc, protocol, early, o.MaxMessage, deflate), nil
+}
+
+func request(u *url.URL, o *Options, key string) *http.Request {
+	r := &http.Request{
+		Method: http.MethodGet, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{},
+	}
+	for name, values := range o.Header {
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+		r.Header.Del("Host")
+	}
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Sec-Websocket-Version", "13")
+	r.Header.Set("Sec-Websocket-Key", key)
+	r.Header.Del("Sec-Websocket-Extensions")
+	if o.Deflate {
+		r.Header.Set("Sec-Websocket-Extensions", conn.DeflateOffer)
+	}
+	r.Header.Del("Sec-Websocket-Protocol")
+	if len(o.Subprotocols) > 0 {
+		r.Header.Set("Sec-Websocket-Protocol", strings.Join(o.Subprotocols, ", "))
+	}
+	return r
+}
+
+// readAnswer reads the server's answer; any but 101 is a *Refusal.
+func readAnswer(in *bufio.Reader, r *http.Request) (*http.Response, error) {
+	for range maxInterim {
+		answer, err := http.ReadResponse(in, r)
+		if err != nil {
+			return nil, wordRead(err)
+		}
+		switch {
+		case answer.StatusCode == http.StatusSwitchingProtocols:
+			return answer, nil
+		case answer.StatusCode >= 200:
+			body, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			return nil, &Refusal{Status: answer.StatusCode, Header: answer.Header, Body: body}
+		}
+	}
+	return nil, &HandshakeError{"one interim answer after the other"}
+}
+
+// wordRead tells what is no HTTP from a connection that broke.
+func wordRead(err error) error {
+	var broke net.Error
+	if errors.As(err, &broke) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
+		return fmt.Errorf("handshake: %w", err)
+	}
+	return &HandshakeError{"the answer is no HTTP: " + err.Error()}
+}
+
+// checkUpgrade does what RFC 6455 §4.1 asks of a client in points 2 to 4.
+func checkUpgrade(answer *http.Response, key string) error {
+	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	got := answer.Header.Values("Sec-Websocket-Accept")
+	switch {
+	case !answer.ProtoAtLeast(1, 1):
+		return &HandshakeError{"101 in " + answer.Proto}
+	case len(answer.Header.Values("Upgrade")) != 1 || !strings.EqualFold(answer.Header.Get("Upgrade"), "websocket"):
+		return &HandshakeError{"the answer's Upgrade header is not websocket"}
+	case !hasToken(answer.Header.Values("Connection"), "upgrade"):
+		return &HandshakeError{"the answer's Connection header lacks upgrade"}
+	case len(got) != 1 || strings.TrimSpace(got[0]) != base64.StdEncoding.EncodeToString(accept[:]):
+		return &HandshakeError{"the answer's Sec-WebSocket-Accept is wrong"}
+	}
+	return nil
+}
+
+func hasToken(headers []string, token string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(headers, ","), ","), func(s string) bool {
+		return strings.EqualFold(strings.TrimSpace(s), token)
+	})
+}
+
+// chosenProtocol is point 6: at most one of those that were offered.
+func chosenProtocol(headers, offered []string) (string, error) {
+	switch {
+	case len(headers) == 0:
+		return "", nil
+	case len(headers) > 1 || !slices.Contains(offered, headers[0]):
+		return "", &HandshakeError{"a subprotocol that was not offered"}
+	}
+	return headers[0], nil
+}
+
+// chosenExtension is point 5: none, or the one that was offered.
+func chosenExtension(headers []string, offered bool) (deflate bool, err error) {
+	if !offered {
+		if len(headers) > 0 {
+			return false, &HandshakeError{"an extension that was not offered"}
+		}
+		return false, nil
+	}
+	if deflate, err = conn.AcceptedDeflate(headers); err != nil {
+		return false, &HandshakeError{err.Error()}
+	}
+	return deflate, nil
+}

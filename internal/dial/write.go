@@ -1,0 +1,115 @@
+package dial
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+)
+
+const (
+	// maxQueued is how many bytes may wait for the writer before Write waits.
+	maxQueued = 256 << 10
+	// writeTimeout is how long a peer may leave what it is sent unread.
+	writeTimeout = time.Minute
+	// keepBuffer is the largest buffer that is kept for what comes next.
+	keepBuffer = 64 << 10
+)
+
+// Write queues a message. It waits only while much is queued: then for the
+// context, or the end of the connection, which is net.ErrClosed. That it was
+// queued proves nothing; an answer does.
+func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
+	op := conn.OpText
+	if binary {
+		op = conn.OpBinary
+	}
+	for {
+		full, err := c.queue(op, data, maxQueued)
+		if full == nil {
+			return err
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.over:
+		}
+	}
+}
+
+// TryWrite queues a text message if that needs no waiting.
+func (c *Conn) TryWrite(data []byte) bool {
+	full, err := c.queue(conn.OpText, data, maxQueued)
+	return full == nil && err == nil
+}
+
+// pong answers a ping. A peer that sends pings and reads no pongs loses some.
+func (c *Conn) pong(payload []byte) {
+	c.queue(conn.OpPong, payload, maxQueued) //nolint:errcheck // nobody to tell
+}
+
+// queue appends a frame to what the writer takes next. Full is not nil if there
+// are limit bytes already, and is closed when they were taken.
+func (c *Conn) queue(op byte, payload []byte, limit int) (full <-chan struct{}, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closing != nil {
+		return nil, net.ErrClosed
+	}
+	if len(c.mu.out) >= limit {
+		if c.mu.room == nil {
+			c.mu.room = make(chan struct{})
+		}
+		return c.mu.room, nil
+	}
+	c.mu.out = conn.AppendMasked(c.mu.out, op, payload)
+	notify(c.wake)
+	return nil, nil
+}
+
+// writeAll is the writer: whatever queued while it wrote goes out in one write.
+func (c *Conn) writeAll() {
+	defer close(c.written)
+	var spare []byte
+	for {
+		select {
+		case <-c.wake:
+		case <-c.over:
+			return
+		}
+		c.mu.Lock()
+		frames := c.mu.out
+		c.mu.out = spare[:0]
+		if c.mu.room != nil {
+			close(c.mu.room)
+			c.mu.room = nil
+		}
+		c.mu.Unlock()
+		if err := c.write(frames); err != nil {
+			// The reader is told by its own error.
+			c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // then it is closed
+			c.nc.Close()
+			return
+		}
+		if spare = frames; cap(spare) > keepBuffer {
+			spare = nil
+		}
+	}
+}
+
+func (c *Conn) write(frames []byte) error {
+	if err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := c.nc.Write(frames)
+	return err
+}
+
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it was told already
+	}
+}
