@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -241,13 +242,31 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+func TestTop(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(o *wirepost.Options) { o.Window = 1 })
+	s.dial("42", "wirepost.v1")
+	s.push(`{"to":"user:42","data":1}`).is(201)
+	s.push(`{"to":"user:42","data":2}`).is(201)
+	for end := time.Now().Add(patience); ; {
+		var stats statsAnswer
+		s.do("GET", "/v1/stats?top=1", "").is(200).into(&stats)
+		if top := stats.Top; len(top.Channels) == 1 && top.Channels[0].Channel == "user:42" && len(top.Slow) == 1 && top.SlowCount == 1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", stats.Top)
+		}
+	}
+}
+
 func TestSystem(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.push(`{"to":"user:42","data":1}`).is(202)
-	var stats wirepost.Stats
+	var stats statsAnswer
 	s.do("GET", "/v1/stats", "").is(200).into(&stats)
-	if stats.Pushes != 1 || stats.Epoch == "" {
+	if stats.Pushes != 1 || stats.Epoch == "" || stats.Memory < 1<<20 || stats.Top != nil {
 		t.Errorf("%+v", stats)
 	}
 	metrics := string(s.do("GET", "/metrics", "").is(200).body)

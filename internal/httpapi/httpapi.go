@@ -60,6 +60,7 @@ type backend interface {
 	Message(channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
 
 	Stats() wirepost.Stats
+	Top(n int) wirepost.Top
 	Ready() error
 	MaxMessage() int
 	Collector() prometheus.Collector

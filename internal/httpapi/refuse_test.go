@@ -109,6 +109,9 @@ func TestRefusals(t *testing.T) {
 		{"GET", "/v1/channels/a%20b/messages", "", "", 400, "channel"},
 		{"GET", "/v1/channels/a%20b/messages/1", "", "", 400, "channel"},
 		{"GET", "/v1/stats?pretty=1", "", "", 400, "pretty"},
+		{"GET", "/v1/stats?top=0", "", "", 400, "top"},
+		{"GET", "/v1/stats?top=101", "", "", 400, "top"},
+		{"GET", "/v1/stats?top=all", "", "", 400, "top"},
 	} {
 		var headers []string
 		if tt.header != "" {

@@ -30,11 +30,6 @@ func (a *api) serveMetrics(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// stats is GET /v1/stats.
-func (a *api) stats(w http.ResponseWriter, _ *request) error {
-	return writeJSON(w, http.StatusOK, a.srv.Stats())
-}
-
 // healthz is GET /healthz: the process answers.
 func (a *api) healthz(w http.ResponseWriter, _ *request) error {
 	return writeBody(w, http.StatusOK, []byte(`{"status":"ok"}`))
