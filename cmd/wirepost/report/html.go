@@ -9,17 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-)
 
-// uPlot (https://github.com/leeoniya/uPlot), MIT, see uPlot.LICENSE. Both files
-// are those of uplot 1.6.32 in the npm registry, dist/.
-var (
-	//go:embed uPlot.iife.min.js
-	uPlotScript string
-	//go:embed uPlot.min.css
-	uPlotStyle string
-	//go:embed uPlot.LICENSE
-	uPlotLicence string
+	"github.com/wirepost/wirepost/internal/uplot"
 )
 
 var (
@@ -43,8 +34,8 @@ func (r *Report) HTML(w io.Writer) error {
 	return page.Execute(w, map[string]any{
 		"Report": r, "Rows": r.rows(), "Flags": r.flagList(), "Facts": r.facts(),
 		"Plots": template.JS(plots),
-		"Style": template.CSS(uPlotStyle + style), "Licence": uPlotLicence,
-		"Scripts": []template.JS{template.JS(uPlotScript), template.JS(script)},
+		"Style": template.CSS(uplot.Style + style), "Licence": uplot.Licence,
+		"Scripts": []template.JS{template.JS(uplot.Script), template.JS(script)},
 	})
 }
 
