@@ -150,10 +150,13 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		FormatMajorVersion:          pdb.FormatNewest,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       24,
-		LBaseMaxBytes:               int64(2 * o.MemTableBytes),
-		MaxOpenFiles:                1000,
+		// Appends to many channels overlap everywhere. To let more of them gather
+		// before they are merged costs a reader a few more lookups, and halves the
+		// merging (BenchmarkChannels).
+		L0CompactionThreshold: 12,
+		L0StopWritesThreshold: 40,
+		LBaseMaxBytes:         int64(2 * o.MemTableBytes),
+		MaxOpenFiles:          1000,
 	}
 	for i := range p.Levels {
 		l := &p.Levels[i]
