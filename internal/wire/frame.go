@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Frame is a frame from a server as a client reads it. Which fields count depends
@@ -34,7 +35,7 @@ type Frame struct {
 	Channels    map[string]Place `json:"channels"`
 
 	Read      uint64 `json:"read"`
-	Unread    int    `json:"unread"`
+	Unread    int    `json:"unread"` // as of Seq, in a state that has one
 	Revoked   uint64 `json:"revoked"`
 	After     uint64 `json:"after"`
 	ResumedAt uint64 `json:"resumed_at"`
@@ -123,7 +124,7 @@ type Request struct {
 	After       *uint64         `json:"after,omitempty"`
 	To          string          `json:"to,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
-	DataBase64  []byte          `json:"data_base64,omitempty"` // encoding/json writes it as base64
+	DataBase64  *[]byte         `json:"data_base64,omitempty"` // encoding/json writes it as base64
 	ContentType string          `json:"content_type,omitempty"`
 	ID          string          `json:"id,omitempty"`
 	Key         string          `json:"key,omitempty"`
@@ -133,7 +134,7 @@ type Request struct {
 
 // EncodeData brings data of a content type into the form that both a publish and a
 // push carry: a JSON value (for a text, a string), or bytes that go as base64.
-func EncodeData(data []byte, contentType string) (value json.RawMessage, base64 []byte, err error) {
+func EncodeData(data []byte, contentType string) (value json.RawMessage, base64 *[]byte, err error) {
 	switch KindOf(contentType) {
 	case JSON:
 		if !json.Valid(data) {
@@ -141,7 +142,13 @@ func EncodeData(data []byte, contentType string) (value json.RawMessage, base64 
 		}
 		return data, nil, nil
 	case Text:
+		if !utf8.Valid(data) {
+			return nil, nil, errors.New("the text is not valid UTF-8")
+		}
 		return appendString(make([]byte, 0, len(data)+2), data), nil, nil
 	}
-	return nil, data, nil
+	if data == nil {
+		data = []byte{} // nil would be written as null
+	}
+	return nil, &data, nil
 }

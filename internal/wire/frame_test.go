@@ -42,7 +42,7 @@ func TestAppendAck(t *testing.T) {
 
 // TestRequest: what a client writes is what the server's parser reads.
 func TestRequest(t *testing.T) {
-	for contentType, data := range map[string]string{"": `{"a":1}`, "text/plain": "a\"b", "image/png": "\x00\xff"} {
+	for contentType, data := range map[string]string{"": `{"a":1}`, "text/plain": "a\"b", "image/png": "\x00\xff", "a/empty": ""} {
 		value, raw, err := EncodeData([]byte(data), contentType)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/dial"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+var (
+	// ErrClosed is the end of a client, or of a stream, whose Close was called.
+	ErrClosed = errors.New("closed")
+	// ErrInterrupted is answered by Call when the connection broke before the
+	// answer: whether the call was carried out is not known.
+	ErrInterrupted = errors.New("the connection broke before the answer")
+	// ErrProtocol is in an error of a server that does not keep to wirepost.v1.
+	ErrProtocol = errors.New("the server does not keep to " + wire.ProtocolV1)
+)
+
+// CloseError is the end of a connection by a close code (RFC 6455 §7.4 and the
+// table in docs/protocol.md).
+type CloseError struct {
+	Code   int // 1006 when the connection just broke
+	Reason string
+	Err    error // what broke it, if something did
+}
+
+// Error tells code and reason.
+func (e *CloseError) Error() string {
+	if e.Code == wire.CloseAbnormal && e.Err != nil {
+		return "the connection broke: " + e.Err.Error()
+	}
+	text := fmt.Sprintf("the connection was closed with %d", e.Code)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// Unwrap gives what broke the connection.
+func (e *CloseError) Unwrap() error { return e.Err }
+
+// MayReconnect says whether a client may connect again by itself.
+func (e *CloseError) MayReconnect() bool { return wire.MayReconnect(e.Code) }
+
+// closeError is the end of a connection as the package tells it.
+func closeError(err error) error {
+	end, ok := errors.AsType[*dial.CloseError](err)
+	if !ok {
+		return err
+	}
+	e := &CloseError{Code: end.Code, Reason: end.Reason, Err: end.Err}
+	if errors.Is(err, dial.ErrQuiet) {
+		e.Code, e.Reason = wire.CloseHeartbeat, "heartbeat of the server lost"
+	}
+	return e
+}
+
+// RefusedError is an HTTP answer that is no success, with its problem details (RFC
+// 9457) as far as there were any.
+type RefusedError struct {
+	Status int
+	Code   string // for programs, such as "forbidden"
+	Detail string // for people
+	Field  string // of the request, if one was wrong
+	// RetryAfter is how long to wait before the next try; 0 if nothing was said.
+	RetryAfter time.Duration
+}
+
+// Error tells status and detail.
+func (e *RefusedError) Error() string {
+	text := fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	if e.Detail != "" {
+		text += ": "
+		if e.Field != "" {
+			text += e.Field + ": "
+		}
+		text += e.Detail
+	}
+	return text
+}
+
+// Temporary says whether the same request may be answered otherwise later: 408,
+// 425, 429 and 5xx.
+func (e *RefusedError) Temporary() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return e.Status >= 500
+}
+
+// refused reads problem details.
+func refused(status int, header http.Header, body []byte) *RefusedError {
+	e := &RefusedError{Status: status}
+	var problem struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+		Field  string `json:"field"`
+	}
+	if strings.Contains(header.Get("Content-Type"), "json") && json.Unmarshal(body, &problem) == nil {
+		e.Code, e.Detail, e.Field = problem.Code, problem.Detail, problem.Field
+	}
+	e.RetryAfter = retryAfter(header.Get("Retry-After"))
+	return e
+}
+
+// maxRetryAfter is the longest pause that a server is obeyed with.
+const maxRetryAfter = time.Hour
+
+// retryAfter reads the header (RFC 9110 §10.2.3).
+func retryAfter(value string) time.Duration {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return bounded(min(seconds, math.MaxInt64/1000) * 1000)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, min(time.Until(at), maxRetryAfter))
+	}
+	return 0
+}
+
+// bounded makes a pause of a number of milliseconds that a server named.
+func bounded(ms int64) time.Duration {
+	return time.Duration(max(0, min(ms, maxRetryAfter.Milliseconds()))) * time.Millisecond
+}
+
+// CommandError is the server's answer to a command that it did not carry out.
+type CommandError struct {
+	Code    string // for programs: see "Error codes" in docs/protocol.md
+	Message string // for people
+}
+
+// Error tells code and message.
+func (e *CommandError) Error() string { return e.Code + ": " + e.Message }

@@ -1,0 +1,66 @@
+package client
+
+import "time"
+
+// Event is what Options.OnEvent is told: one of the types below.
+type Event interface{ event() }
+
+// Gap says that retention removed messages before this device had them: those
+// between After and ResumedAt, both exclusive. A program that keeps a copy of the
+// state fetches it anew.
+type Gap struct {
+	Channel          string
+	After, ResumedAt uint64
+}
+
+// Revoked says that the backend took a message back, perhaps one that never came
+// here.
+type Revoked struct {
+	Channel string
+	Seq     uint64 // of the revocation
+	Revoked uint64 // of the message
+	ID      string // of the message
+}
+
+// State says that the user's read mark in a channel has moved, on whatever device.
+type State struct {
+	Channel string
+	Read    uint64
+	Unread  int
+}
+
+// Subscribed says that a membership began, by the backend or by a new token.
+type Subscribed struct{ Channel string }
+
+// Unsubscribed says that a membership or a subscription ended: by the backend or
+// by a new token, or because it was refused (Err) after a reconnect.
+type Unsubscribed struct {
+	Channel string
+	Err     error
+}
+
+// Connected says that there is a connection.
+type Connected struct {
+	User, Device string
+	Connection   string // its name, for Pusher.Disconnect
+	Unread       int    // messages in the inbox and all memberships
+	// NewStore says that the server's store is not the one of the last time: what
+	// was kept of places there is forgotten.
+	NewStore bool
+}
+
+// Disconnected says why a connection ended, or could not be made, and when the
+// next try will be.
+type Disconnected struct {
+	Err   error
+	Retry time.Duration
+}
+
+func (*Message) event()     {}
+func (Gap) event()          {}
+func (Revoked) event()      {}
+func (State) event()        {}
+func (Subscribed) event()   {}
+func (Unsubscribed) event() {}
+func (Connected) event()    {}
+func (Disconnected) event() {}
