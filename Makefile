@@ -5,7 +5,7 @@ GO       ?= go
 FUZZTIME ?= 30s
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check chromium race fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check chromium screenshots race fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -43,6 +43,10 @@ chromium:
 	fi; \
 	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
 	$$root apt-get update && $$root apt-get install -y --no-install-recommends chromium
+
+# What the pages look like, as PNG files in screenshots/.
+screenshots: chromium
+	SCREENSHOTS=$(CURDIR)/screenshots $(GO) test -count 1 ./internal/console
 
 # The race detector needs a C compiler; where there is none, that is said.
 race:

@@ -108,9 +108,6 @@ func (a *App) open() error {
 // warn logs settings that do less than their names say.
 func (a *App) warn() {
 	c := &a.Config
-	if c.Console && !c.Dev {
-		a.Log.Warn("console has no effect yet: this version has none")
-	}
 	if !c.Dev && c.TLSCert == "" && !c.Listen.loopback() {
 		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
 	}

@@ -85,12 +85,3 @@ func TestAppURL(t *testing.T) {
 		l.Close()
 	}
 }
-
-func TestPagePolicy(t *testing.T) {
-	if p := contentPolicy("127.0.0.1:8080"); !strings.Contains(p, "connect-src 'self' ws://127.0.0.1:8080;") {
-		t.Error(p)
-	}
-	if p := contentPolicy("x; script-src *"); strings.Contains(p, "*") {
-		t.Errorf("a host got into the policy: %s", p)
-	}
-}

@@ -11,7 +11,7 @@ import (
 type devCommand struct {
 	common
 	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that answers every message with itself."`
-	Console bool `default:"true" negatable:"" help:"Serve the console."`
+	Console bool `default:"true" negatable:"" help:"Serve the console at /console: a page to look at the server and to try it."`
 }
 
 // Help is the end of the command's help.
@@ -27,7 +27,7 @@ type serveCommand struct {
 	common
 	secrets
 	Echo    bool `help:"Serve /echo, a WebSocket that answers every message with itself, to anyone."`
-	Console bool `help:"Serve the console."`
+	Console bool `help:"Serve the console at /console. It asks its reader for an API key."`
 }
 
 // Help is the end of the command's help.
@@ -57,9 +57,11 @@ func announce(w io.Writer, c *Config, base string) {
 		return
 	}
 	socket := "ws" + strings.TrimPrefix(base, "http")
-	fmt.Fprintf(w, `
-  page        %[1]s/
-  connect     %[2]s/ws?user=42
+	fmt.Fprintln(w)
+	if c.Console {
+		fmt.Fprintf(w, "  console     %s/console\n", base)
+	}
+	fmt.Fprintf(w, `  connect     %[2]s/ws?user=42
   push        curl -d hello %[1]s/v1/push/user:42
 `, base, socket)
 	if c.Echo {
@@ -69,7 +71,7 @@ func announce(w io.Writer, c *Config, base string) {
 		fmt.Fprintf(w, "  data        %s\n", c.Data)
 	}
 	fmt.Fprintf(w, `
-In the browser's console on that page, or in a page of yours:
+In the developer tools of a browser on that console, or in a page of yours:
 
   const ws = new WebSocket(%q)
   ws.onmessage = (event) => console.log(event.data)

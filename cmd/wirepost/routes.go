@@ -1,8 +1,10 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 
+	"github.com/wirepost/wirepost/internal/console"
 	"github.com/wirepost/wirepost/internal/httpapi"
 )
 
@@ -14,8 +16,11 @@ func (a *App) routes() http.Handler {
 	if c.Echo {
 		own["/echo"] = a.server.Echo()
 	}
-	if c.Dev {
-		addPage(own)
+	if c.Console {
+		maps.Copy(own, console.Routes(console.Options{Dev: c.Dev, Echo: c.Echo}))
+	}
+	if c.Dev && c.Console {
+		own["/"] = http.RedirectHandler("/console", http.StatusFound)
 	}
 	api := httpapi.New(a.server, httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),

@@ -1,0 +1,117 @@
+// Package console is the page in which people look at a server and try it: what
+// goes on, one user or channel in detail, and a playground for sockets.
+//
+// The page is files only and holds nothing of anybody. What it shows it asks of
+// /v1 as any other backend does, with the key that its reader gives; without one
+// there is only the form for it.
+package console
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/uplot"
+)
+
+//go:embed static
+var static embed.FS
+
+// Options say what the server offers besides the API.
+type Options struct {
+	Dev  bool `json:"dev"`  // no keys, and ?user= in place of tokens
+	Echo bool `json:"echo"` // there is /echo
+}
+
+// Routes are the console's paths, all GET and HEAD: the page at /console, and
+// what belongs to it below.
+func Routes(o Options) map[string]http.Handler {
+	routes := map[string]http.Handler{
+		"/console/uPlot.js":      newFile("uPlot.js", []byte(uplot.Script)),
+		"/console/uPlot.css":     newFile("uPlot.css", []byte(uplot.Style)),
+		"/console/uPlot.txt":     newFile("uPlot.txt", []byte(uplot.Licence)),
+		"/console/settings.json": newFile("settings.json", settings(o)),
+	}
+	files, err := fs.ReadDir(static, "static")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	for _, f := range files {
+		data, err := static.ReadFile("static/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		routes["/console/"+f.Name()] = newFile(f.Name(), data)
+	}
+	page := routes["/console/index.html"]
+	delete(routes, "/console/index.html")
+	routes["/console"], routes["/console/"] = page, page
+	return routes
+}
+
+func settings(o Options) []byte {
+	data, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // two booleans
+	}
+	return data
+}
+
+// types are those of the files there are: what the system thinks does not count.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".json": "application/json",
+	".txt":  "text/plain; charset=utf-8",
+}
+
+// file is one file, which never changes while the program runs.
+type file struct {
+	data        []byte
+	contentType string
+	tag         string
+}
+
+func newFile(name string, data []byte) *file {
+	sum := sha256.Sum256(data)
+	return &file{data: data, contentType: types[path.Ext(name)], tag: `"` + hex.EncodeToString(sum[:8]) + `"`}
+}
+
+// ServeHTTP implements http.Handler.
+func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "this is a page to read", http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", "no-cache") // always asked for, seldom sent
+	h.Set("ETag", f.tag)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Content-Security-Policy", contentPolicy(r.Host))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
+}
+
+// contentPolicy allows the page its own files, requests and sockets. Text can
+// never become markup: trusted types refuse innerHTML and the like.
+func contentPolicy(host string) string {
+	connect := "'self'"
+	// 'self' covers ws: only in newer browsers, so that is named too.
+	if !strings.ContainsAny(host, " ;,'\"") {
+		connect += " ws://" + host + " wss://" + host
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src " + connect +
+		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+}

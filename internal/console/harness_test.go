@@ -1,0 +1,156 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/browser"
+	"github.com/wirepost/wirepost/internal/httpapi"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }
+
+const patience = 20 * time.Second
+
+// site is a server with the console, as the command puts it together.
+type site struct {
+	*wirepost.Server
+	t       *testing.T
+	options Options
+	keys    []string
+	engine  *memory.Engine
+	hs      *httptest.Server
+	url     string
+}
+
+// newSite starts one in development mode, or one that wants the key.
+func newSite(t *testing.T, key string, change ...func(*wirepost.Options)) *site {
+	t.Helper()
+	s := &site{t: t, options: Options{Dev: key == "", Echo: true}}
+	if key != "" {
+		s.keys = []string{key}
+	}
+	s.engine = memory.New(memory.Options{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.start(l, change...)
+	t.Cleanup(func() {
+		s.stop()
+		s.engine.Close()
+	})
+	return s
+}
+
+func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
+	s.t.Helper()
+	o := wirepost.Options{
+		Engine: s.engine, Logger: slog.New(slog.DiscardHandler), Loops: 1, AckDelay: 50 * time.Millisecond,
+		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
+			user := r.URL.Query().Get("user")
+			if user == "" {
+				return wirepost.Identity{}, errors.New("no user")
+			}
+			return wirepost.Identity{User: user, Subscribe: []string{"*"}, Publish: []string{"*"}}, nil
+		},
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	srv, err := wirepost.New(o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Server = srv
+	routes := Routes(s.options)
+	routes["/ws"], routes["/echo"] = srv, srv.Echo()
+	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger})
+	s.hs = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := routes[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})}}
+	s.hs.Start()
+	s.url = s.hs.URL
+}
+
+func (s *site) stop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Shutdown(ctx) //nolint:errcheck // it is cut short on purpose
+	s.hs.CloseClientConnections()
+	s.hs.Close()
+}
+
+// push pushes text, or JSON if it looks like an object.
+func (s *site) push(channel, data string) uint64 {
+	s.t.Helper()
+	p := wirepost.Push{To: channel, Data: []byte(data)}
+	if !strings.HasPrefix(data, "{") {
+		p.ContentType = "text/plain"
+	}
+	done, err := s.Push(context.Background(), p)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return done.Seq
+}
+
+// client is a connection that reads whatever comes, unless it is stuck.
+func (s *site) client(query string, protocols ...string) *websocket.Conn {
+	s.t.Helper()
+	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols}
+	c, _, err := d.Dial("ws"+strings.TrimPrefix(s.url, "http")+"/ws?user="+query, http.Header{"User-Agent": {"a client of the test"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if _, r, err := c.NextReader(); err != nil {
+				return
+			} else if _, err := io.Copy(io.Discard, r); err != nil {
+				return
+			}
+		}
+	}()
+	s.t.Cleanup(func() {
+		c.Close()
+		<-done
+	})
+	return c
+}
+
+// open shows a place of the console in a tab of its own.
+func (s *site) open(place string) context.Context {
+	s.t.Helper()
+	tab := browser.Open(s.t)
+	browser.Visit(s.t, tab, s.url+"/console"+place)
+	return tab
+}
+
+// says waits until an element's text has all the words.
+func says(t *testing.T, tab context.Context, selector string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		browser.Wait(t, tab, fmt.Sprintf("[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))", selector, w))
+	}
+}

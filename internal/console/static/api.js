@@ -1,0 +1,108 @@
+// Requests to /v1. The key is kept for this tab only, and sent as a header: no
+// other site can make the browser send it.
+
+const keyName = "wirepost-key";
+let key = sessionStorage.getItem(keyName) ?? "";
+
+export const hasKey = () => key !== "";
+
+export function setKey(value) {
+  key = value;
+  if (key) sessionStorage.setItem(keyName, key);
+  else sessionStorage.removeItem(keyName);
+}
+
+// Problem is a refusal by the server: what it said, in words.
+export class Problem extends Error {
+  constructor(status, problem) {
+    const detail = problem.detail || problem.title || `the server answered ${status}`;
+    super(problem.field ? `${problem.field}: ${detail}` : detail);
+    this.status = status;
+    this.code = problem.code ?? "";
+  }
+}
+
+// Unreachable says that no server answered.
+export class Unreachable extends Error {
+  constructor() {
+    super("the server does not answer");
+  }
+}
+
+const limit = 10_000;
+
+// call makes a request and reads its JSON. It throws a Problem, or Unreachable.
+export async function call(method, path, options = {}) {
+  const response = await answer(method, path, options);
+  if (response.status === 204) return null;
+  const body = await response.json().catch(() => null);
+  if (!response.ok) {
+    if (response.status === 401) dispatchEvent(new Event("unauthorized"));
+    throw new Problem(response.status, body ?? {});
+  }
+  if (body === null) throw new Problem(response.status, { detail: "the answer is no JSON: is a proxy in between?" });
+  return body;
+}
+
+async function answer(method, path, { body, headers = {} }) {
+  const request = new Headers(headers);
+  try {
+    if (key) request.set("Authorization", `Bearer ${key}`);
+  } catch {
+    throw new Problem(401, { detail: "a key has letters that can be sent in a header only" });
+  }
+  try {
+    return await fetch(path, {
+      method, body, headers: request, cache: "no-store", credentials: "omit", redirect: "error", signal: AbortSignal.timeout(limit),
+    });
+  } catch {
+    throw new Unreachable();
+  }
+}
+
+// segment is a name in a path.
+function segment(name) {
+  try {
+    return encodeURIComponent(name);
+  } catch {
+    throw new Problem(400, { detail: "the name is no valid text" });
+  }
+}
+
+const json = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
+
+export const stats = (top) => call("GET", top ? `/v1/stats?top=${top}` : "/v1/stats");
+export const user = (name) => call("GET", `/v1/users/${segment(name)}`);
+export const disconnect = (name, connection) =>
+  call("DELETE", `/v1/users/${segment(name)}/sessions${connection ? `?connection=${segment(connection)}` : ""}`);
+export const channel = (name) => call("GET", `/v1/channels/${segment(name)}`);
+export const empty = (name) => call("DELETE", `/v1/channels/${segment(name)}`);
+export const message = (name, seq) => call("GET", `/v1/channels/${segment(name)}/messages/${seq}`);
+export const revoke = (name, seq) => call("DELETE", `/v1/channels/${segment(name)}/messages/${seq}`);
+export const push = (message) => call("POST", "/v1/push", json(message));
+
+const page = (name, after, limit) =>
+  call("GET", `/v1/channels/${segment(name)}/messages?after=${after}&limit=${limit}`);
+
+// newest lists the last live messages of a channel, newest first, at most count.
+// Lists begin at the oldest and sequences have holes, so it goes back in growing
+// steps until there are enough.
+export async function newest(name, head, count) {
+  let found = [];
+  for (let back = count; ; back *= 4) {
+    const after = Math.max(0, head - back);
+    found = await through(name, after, count);
+    if (found.length >= count || after === 0) return found.reverse();
+  }
+}
+
+// through reads on to the end and keeps the last count.
+async function through(name, after, count) {
+  let kept = [];
+  for (;;) {
+    const { messages, next } = await page(name, after, 1000);
+    kept = kept.concat(messages).slice(-count);
+    if (messages.length === 0) return kept;
+    after = next;
+  }
+}

@@ -1,0 +1,87 @@
+// A plot of columns against the time, by uPlot. It styles its elements through
+// the CSSOM, which the content security policy permits.
+import { h } from "./dom.js";
+import { short } from "./format.js";
+
+const height = 190;
+const steps = [1, 2, 5].flatMap((n) => Array.from({ length: 10 }, (_, i) => n * 10 ** i)).sort((a, b) => a - b);
+
+// colour resolves a custom property: a canvas knows no variables.
+function colour(name, at) {
+  const probe = h("span");
+  probe.style.color = `var(--${name})`;
+  at.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+// chart draws lines [{label, colour, fill}] of a unit. update takes the columns,
+// the times first.
+export function chart(title, unit, lines) {
+  const box = h("div", { class: "plot", role: "img", "aria-label": title });
+  let plot = null;
+  let data = [[], ...lines.map(() => [])];
+  let fresh = true;
+
+  const draw = () => {
+    plot?.destroy();
+    plot = null;
+    if (!box.isConnected || box.clientWidth === 0) return;
+    plot = new uPlot(options(box, unit, lines), data, box);
+  };
+  const resize = new ResizeObserver(() => {
+    if (!plot) draw();
+    else plot.setSize({ width: box.clientWidth, height });
+  });
+  resize.observe(box);
+  addEventListener("themechange", draw);
+
+  return {
+    element: box,
+    update(columns) {
+      data = columns;
+      if (plot) plot.setData(data);
+      else if (fresh) draw();
+      fresh = plot === null;
+    },
+    destroy() {
+      resize.disconnect();
+      removeEventListener("themechange", draw);
+      plot?.destroy();
+    },
+  };
+}
+
+function options(box, unit, lines) {
+  const stroke = colour("soft", box);
+  const line = { stroke: colour("line", box), width: 1 };
+  const axis = { stroke, grid: line, ticks: { ...line, size: 4 }, font: "12px system-ui, sans-serif" };
+  const clock = (t) => new Date(t * 1000).toLocaleTimeString("en-GB");
+  return {
+    width: box.clientWidth,
+    height,
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    legend: { live: true },
+    scales: {
+      x: { range: (_, min, max) => [Math.max(min, max - 300), Math.max(max, min + 30)] },
+      y: { range: (_, min, max) => [0, max > 0 ? max * 1.15 : 1] },
+    },
+    axes: [
+      { ...axis, size: 28, space: 80, values: (_, all) => all.map((t) => clock(t).slice(0, t % 60 ? 8 : 5)) },
+      { ...axis, size: 48, incrs: steps, values: (_, all) => all.map(short) },
+    ],
+    series: [
+      { label: "at", value: (_, t) => (t === null ? "–" : clock(t)) },
+      ...lines.map((l) => ({
+        label: l.label,
+        stroke: colour(l.colour, box),
+        width: 2,
+        fill: l.fill ? colour(`${l.colour}-fill`, box) : undefined,
+        points: { show: false },
+        value: (_, v) => (v === null || v === undefined ? "–" : `${short(v)}${unit}`),
+      })),
+    ],
+  };
+}

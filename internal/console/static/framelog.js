@@ -1,0 +1,57 @@
+// The log of the playground: one line a frame.
+import { h, text } from "./dom.js";
+import { bytes, clock, hex, whole } from "./format.js";
+
+const most = 500;
+const previewed = 120;
+const shownInFull = 16 << 10;
+
+const arrows = { in: ["↓", "received"], out: ["↑", "sent"], "·": ["·", "event"], pong: ["⇡", "seen from the server"] };
+
+export function framelog() {
+  const lines = h("ol", { class: "frames", role: "log", "aria-live": "polite", "aria-label": "Frames", tabindex: "0" });
+  const none = h("p", { class: "empty" }, "Open a socket: what goes through it is listed here, newest last.");
+  const count = h("span", { class: "soft" });
+  const clear = h("button", { type: "button", class: "quiet" }, "Clear");
+  let seen = { in: 0, out: 0 };
+
+  const tally = () => text(count, seen.in + seen.out ? `${whole(seen.in)} received, ${whole(seen.out)} sent` : "");
+  clear.addEventListener("click", () => {
+    lines.replaceChildren();
+    seen = { in: 0, out: 0 };
+    none.hidden = false;
+    tally();
+  });
+  return {
+    element: h("div", { class: "log" }, none, lines),
+    tools: [count, clear],
+    add(event) {
+      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+      lines.append(line(event));
+      while (lines.children.length > most) lines.firstElementChild.remove();
+      if (atEnd) lines.scrollTop = lines.scrollHeight;
+      if (event.direction in seen) seen[event.direction]++;
+      none.hidden = true;
+      tally();
+    },
+  };
+}
+
+function line({ direction, kind, data, size, note }) {
+  const [arrow, meaning] = arrows[direction];
+  const head = [
+    h("span", { class: "time" }, clock(new Date())),
+    h("span", { class: "arrow", title: meaning, "aria-label": meaning }, arrow),
+    h("span", { class: "opcode" }, kind),
+    h("span", { class: "size" }, size === undefined ? "" : bytes(size)),
+  ];
+  const props = { "data-direction": direction, "data-kind": kind };
+  if (data === undefined) return h("li", props, h("div", { class: "frame" }, head, h("span", { class: "preview" }, note)));
+  const full = typeof data === "string" ? data : hex(data);
+  const preview = h("span", { class: "preview" }, typeof data === "string" ? data.slice(0, previewed) : brief(data));
+  if (typeof data === "string" && data.length <= previewed && !data.includes("\n")) return h("li", props, h("div", { class: "frame" }, head, preview));
+  return h("li", props, h("details", {}, h("summary", { class: "frame" }, head, preview), h("pre", { tabindex: "0" }, cut(full))));
+}
+
+const brief = (data) => [...data.subarray(0, 16)].map((b) => b.toString(16).padStart(2, "0")).join(" ") + (data.length > 16 ? " …" : "");
+const cut = (s) => (s.length > shownInFull ? `${s.slice(0, shownInFull)}\n… ${bytes(s.length - shownInFull)} more` : s);

@@ -1,0 +1,39 @@
+// The form for the API key.
+import * as api from "./api.js";
+import { field, fill, h, notice } from "./dom.js";
+
+// login shows the form in the place of everything, until a key is accepted.
+export function login(main, message, enter) {
+  const key = h("input", { type: "password", name: "key", autocomplete: "off", required: true, spellcheck: "false" });
+  const button = h("button", { class: "main" }, "Sign in");
+  const said = notice();
+  if (message) said.say(message, "bad");
+
+  const submit = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    api.setKey(key.value.trim());
+    try {
+      await api.stats();
+      enter();
+    } catch (error) {
+      // A refused key brings this form anew, with nothing in it.
+      if (error.status !== 401) said.fail(error);
+      else login(main, "The server does not know this key.", enter);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  fill(
+    main,
+    h(
+      "form", { class: "panel login", onsubmit: submit },
+      h("h1", {}, "Sign in"),
+      h("p", { class: "soft" }, "The console works with an API key of this server, one of those that backends push with."),
+      field("API key", key, "Kept in this tab only, until you close it or sign out."),
+      said.element,
+      button,
+    ),
+  );
+  key.focus();
+}

@@ -1,0 +1,222 @@
+// The playground: open a socket, send, close, and see every frame. It stays as it
+// is while another section is shown.
+import * as acks from "./acks.js";
+import * as sockets from "./socket.js";
+import { field, fill, h, notice, panel, Tools } from "./dom.js";
+import { bytes } from "./format.js";
+import { framelog } from "./framelog.js";
+import { pushForm } from "./push.js";
+
+const largest = 32 << 20; // of a file: more would only fill the memory of the page
+
+let kept = null;
+
+export function show(main, _, settings) {
+  kept ??= build(settings);
+  fill(main, h("h1", {}, "Playground"), kept);
+  return null;
+}
+
+const targets = [
+  ["plain", "/ws, plain"],
+  ["wirepost.v1", "/ws, wirepost.v1"],
+  ["echo", "/echo"],
+];
+
+const hints = {
+  plain: "A message is a frame with exactly what was pushed. What you send goes to the application's handler, of which the wirepost command has none. A page cannot see pings: when the pong of one moves the device's cursor, the log says so.",
+  "wirepost.v1": "JSON frames. Each message is acknowledged by hand or, here, by itself.",
+  echo: "Answers every message with itself, whatever its type.",
+};
+
+function build(settings) {
+  const form = controls(settings);
+  const log = framelog();
+  const sending = sender();
+  const pushing = h("div");
+  const said = notice();
+  let socket = null;
+  let unwatch = null;
+
+  const state = (now) => {
+    form.state(now);
+    sending.enable(now === "open");
+  };
+  const ended = () => {
+    socket = null;
+    unwatch?.();
+    unwatch = null;
+    state("closed");
+  };
+  const tell = (event) => {
+    log.add(event);
+    if (event.direction === "in" && form.acknowledges()) acknowledge(socket, event.data);
+  };
+  const opened = () => {
+    state("open");
+    const { user, device } = form.who();
+    if (form.target() !== "plain" || user === "") return;
+    unwatch = acks.watch(user, device, (channel, seq) => {
+      log.add({ kind: "pong", direction: "pong", note: `acknowledged ${channel} up to ${seq}, as the server tells` });
+    }, (error) => said.fail(error));
+  };
+  form.onopen = () => {
+    if (socket) return;
+    said.clear();
+    try {
+      const { url, protocol } = form.address();
+      socket = sockets.open(url, protocol, { tell, opened, ended });
+      state("opening");
+    } catch (error) {
+      said.fail(error);
+    }
+  };
+  form.onclose = () => socket?.close();
+  form.onchange = () => {
+    const { user } = form.who();
+    const inbox = form.target() !== "echo" && user !== "" ? `user:${user}` : "";
+    if (pushing.dataset.inbox === inbox) return;
+    pushing.dataset.inbox = inbox;
+    fill(pushing, inbox ? panel(`Push to ${inbox}`, pushForm(inbox, () => {})) : null);
+  };
+  sending.onsend = (data) => {
+    if (!socket?.ready()) throw new Error("The socket is not open.");
+    socket.send(data);
+  };
+  form.onchange();
+  state("closed");
+  return h(
+    "div", { class: "playground" },
+    h("div", { class: "side" }, panel("Socket", form.element, said.element), panel("Send", sending.element), pushing),
+    panel("Frames", new Tools(log.tools), log.element),
+  );
+}
+
+// acknowledge answers a message of wirepost.v1 as a client does.
+function acknowledge(socket, data) {
+  if (typeof data !== "string" || !socket?.ready()) return;
+  let frame;
+  try {
+    frame = JSON.parse(data);
+  } catch {
+    return; // it is shown as it is
+  }
+  if (frame?.type === "message") socket.send(JSON.stringify({ type: "ack", channel: frame.channel, seq: frame.seq }));
+}
+
+// controls is the form that opens and closes.
+function controls({ dev, echo }) {
+  const text = (props) => h("input", { autocomplete: "off", autocapitalize: "off", spellcheck: "false", ...props });
+  const target = h("select", {}, targets.filter(([name]) => echo || name !== "echo").map(([value, words]) => h("option", { value }, words)));
+  const user = text({ value: "42", maxlength: "195" });
+  const token = text({ type: "password", placeholder: "made by your backend, or: wirepost token" });
+  const device = text({ maxlength: "200", placeholder: "default device" });
+  const channels = text({ placeholder: "news,room:7" });
+  const ack = h("input", { type: "checkbox", checked: true });
+  const open = h("button", { class: "main" }, "Open");
+  const close = h("button", { type: "button" }, "Close");
+  const state = h("span", { class: "pill", role: "status" });
+  const hint = h("p", { class: "soft" });
+
+  const who = dev ? field("User", user) : field("Token", token);
+  const more = h("div", { class: "row" }, field("Device", device), field("Channels", channels, "besides the inbox and all"));
+  const acking = h("label", { class: "check" }, ack, "Acknowledge messages");
+  const self = {
+    target: () => target.value,
+    acknowledges: () => target.value === "wirepost.v1" && ack.checked,
+    who() {
+      if (dev) return { user: user.value, device: device.value };
+      const claimed = acks.subjectOf(token.value);
+      return { user: claimed.user, device: device.value || claimed.device };
+    },
+    address() {
+      const base = location.origin.replace(/^http/, "ws");
+      if (target.value === "echo") return { url: `${base}/echo`, protocol: "" };
+      const query = new URLSearchParams();
+      if (dev) query.set("user", user.value);
+      if (device.value) query.set("device", device.value);
+      if (channels.value) query.set("channels", channels.value.replaceAll(" ", ""));
+      const protocols = [target.value === "plain" ? "wirepost.plain" : target.value];
+      if (!dev) {
+        if (!/^[\w.-]+$/.test(token.value)) throw new Error("A token is needed: three parts of letters and digits, with dots between.");
+        protocols.push(`bearer.${token.value}`);
+      }
+      // Without a token the socket is as bare as a page's may be.
+      return { url: `${base}/ws?${query}`, protocol: dev && target.value === "plain" ? "" : protocols };
+    },
+    state(now) {
+      state.dataset.state = { open: "live", opening: "wait", closed: "away" }[now];
+      state.textContent = now;
+      open.disabled = now !== "closed";
+      close.disabled = now === "closed";
+      for (const control of [target, user, token, device, channels]) control.disabled = now !== "closed";
+    },
+    onopen() {},
+    onclose() {},
+    onchange() {},
+  };
+  const changed = () => {
+    const isEcho = target.value === "echo";
+    who.hidden = more.hidden = isEcho;
+    acking.hidden = target.value !== "wirepost.v1";
+    hint.textContent = hints[target.value];
+    self.onchange();
+  };
+  for (const control of [target, user, token, device]) control.addEventListener("input", changed);
+  close.addEventListener("click", () => self.onclose());
+  const submit = (event) => {
+    event.preventDefault();
+    self.onopen();
+  };
+  self.element = h(
+    "form", { onsubmit: submit },
+    h("div", { class: "row" }, field("To", target), who), more, acking, hint,
+    h("div", { class: "actions" }, open, close, state),
+  );
+  changed();
+  return self;
+}
+
+// sender is the form that sends text or a file.
+function sender() {
+  const words = h("textarea", { rows: "2", spellcheck: "false", value: "hello" });
+  const file = h("input", { type: "file" });
+  const send = h("button", { class: "main" }, "Send");
+  const sendFile = h("button", { type: "button" }, "Send file");
+  const said = notice();
+  const self = {
+    onsend() {},
+    enable(on) {
+      send.disabled = sendFile.disabled = !on;
+    },
+  };
+  const attempt = async (what) => {
+    said.clear();
+    try {
+      self.onsend(await what());
+    } catch (error) {
+      said.fail(error);
+    }
+  };
+  sendFile.addEventListener("click", () => attempt(async () => {
+    const chosen = file.files[0];
+    if (!chosen) throw new Error("Choose a file first.");
+    if (chosen.size > largest) throw new Error(`The file has ${bytes(chosen.size)}: more than ${bytes(largest)} is not sent from here.`);
+    return chosen.arrayBuffer();
+  }));
+  const form = h(
+    "form", {
+      onsubmit(event) {
+        event.preventDefault();
+        attempt(async () => words.value);
+      },
+    },
+    field("Text", words), h("div", { class: "actions" }, send),
+    field("File", file, "sent as one binary frame"), h("div", { class: "actions" }, sendFile), said.element,
+  );
+  words.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  self.element = form;
+  return self;
+}

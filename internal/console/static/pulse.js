@@ -1,0 +1,75 @@
+// The pulse asks the server once a second how it is. It tells everybody who
+// listens, and whether the server answers at all.
+import * as api from "./api.js";
+
+const every = 1000;
+const topCount = 10;
+const listeners = new Set();
+let last = { state: "wait", stats: null };
+let running = false;
+
+// listen calls fn now, if there is anything to tell, and at every beat. It
+// returns what ends that.
+export function listen(fn) {
+  listeners.add(fn);
+  if (last.stats) fn(last);
+  return () => listeners.delete(fn);
+}
+
+export const state = () => last.state;
+
+export function start() {
+  if (running) return;
+  running = true;
+  beat();
+}
+
+export function stop() {
+  running = false;
+}
+
+async function beat() {
+  if (!running) return;
+  const begun = performance.now();
+  try {
+    const stats = await api.stats(topCount);
+    if (!running) return;
+    tell({ state: "live", stats, at: Date.now() });
+  } catch (error) {
+    if (!running) return;
+    // A server that ends, or a proxy without one, answers with an error.
+    tell({ ...last, state: error instanceof api.Unreachable || error.status >= 500 ? "lost" : "refused", error });
+  }
+  setTimeout(beat, Math.max(every / 4, every - (performance.now() - begun)));
+}
+
+function tell(news) {
+  last = news;
+  for (const fn of listeners) fn(news);
+}
+
+// repeat runs fn now and whenever the server answers, once in ms, until the
+// returned function is called. Errors go to failed.
+export function repeat(ms, fn, failed) {
+  let timer = 0;
+  let over = false;
+  const round = async () => {
+    clearTimeout(timer);
+    try {
+      await fn(() => over);
+    } catch (error) {
+      if (!over && !(error instanceof api.Unreachable)) failed(error);
+    }
+    if (over) return;
+    clearTimeout(timer);
+    timer = setTimeout(round, ms);
+  };
+  round();
+  return {
+    now: round,
+    stop() {
+      over = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,64 @@
+// The form that pushes a message to a channel.
+import * as api from "./api.js";
+import { field, h, notice } from "./dom.js";
+import { plural, whole } from "./format.js";
+
+// pushForm gives the form for one channel; done is called after a push.
+export function pushForm(channel, done) {
+  const kind = h("select", {}, h("option", { value: "text" }, "Text"), h("option", { value: "json" }, "JSON"));
+  const data = h("textarea", { rows: "3", spellcheck: "false", required: true, placeholder: "your order has shipped" });
+  const key = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
+  const id = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
+  const ttl = h("input", { autocomplete: "off", placeholder: "1h", spellcheck: "false" });
+  const button = h("button", { class: "main" }, "Push");
+  const said = notice();
+
+  const submit = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      const message = { to: channel, ...content(kind.value, data.value) };
+      if (key.value) message.key = key.value;
+      if (id.value) message.id = id.value;
+      if (ttl.value) message.ttl = ttl.value;
+      said.say(told((await api.push(message)).messages[0]));
+      done();
+    } catch (error) {
+      said.fail(error);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const form = h(
+    "form", { class: "push", onsubmit: submit },
+    h("div", { class: "row" }, field("Kind", kind)),
+    field("Data", data),
+    h(
+      "details", {}, h("summary", {}, "Key, id, time to live"),
+      h("div", { class: "row" },
+        field("Key", key, "replaces the earlier message with it"),
+        field("Id", id, "a repeat pushes nothing"),
+        field("Time to live", ttl, "90s, 1h30m"),
+      ),
+    ),
+    h("div", { class: "actions" }, button, said.element),
+  );
+  data.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  return form;
+}
+
+function content(kind, text) {
+  if (kind === "text") return { data: text, content_type: "text/plain" };
+  try {
+    return { data: JSON.parse(text) };
+  } catch (error) {
+    throw new Error(`This is no JSON: ${error.message}`);
+  }
+}
+
+function told({ seq, online, duplicate }) {
+  if (duplicate) return `Was there already, as ${whole(seq)}.`;
+  return online ? `Stored as ${whole(seq)}, ${plural(online, "connection")} ${online === 1 ? "follows" : "follow"} the channel.` : `Stored as ${whole(seq)}. Nobody is connected: it waits.`;
+}

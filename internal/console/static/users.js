@@ -1,0 +1,144 @@
+// One user: who is connected, how far each device is, the inbox.
+import * as api from "./api.js";
+import { confirmed } from "./dialog.js";
+import { fill, h, list, notice, panel, text, Tools } from "./dom.js";
+import { deviceName, duration, plural, whole } from "./format.js";
+import { messages } from "./messages.js";
+import { channelLink } from "./overview.js";
+import { repeat } from "./pulse.js";
+import { pushForm } from "./push.js";
+import { search } from "./search.js";
+
+const every = 2000;
+
+export function show(main, name) {
+  const find = search("users", "User", name, "42");
+  if (!name) {
+    fill(main, h("h1", {}, "Users"), find, h("p", { class: "empty" }, "Find a user to see their connections, how far each of their devices is, and what waits for them. A user need not be made: who nobody has heard of has an empty inbox."));
+    return null;
+  }
+  const inbox = `user:${name}`;
+  const state = h("span", { class: "pill" });
+  const unread = h("span", { class: "pill plain" });
+  const shown = h("div", {}, h("p", { class: "empty" }, "Asking the server …"));
+  fill(main, h("h1", {}, "User ", h("bdi", { class: "name" }, name), " ", state, " ", unread), find, shown);
+
+  let refresh = null;
+  const again = () => refresh.now();
+  const sessions = sessionsPanel(name, again);
+  const places = placesPanel();
+  const log = messages(inbox, "Inbox");
+  const failure = notice();
+
+  const build = () => {
+    if (shown.dataset.built) return;
+    shown.dataset.built = "yes";
+    fill(
+      shown, failure.element,
+      h("div", { class: "pair" }, sessions.element, panel("Push to the inbox", pushForm(inbox, again))),
+      places.element, log.element,
+    );
+  };
+  refresh = repeat(every, async (over) => {
+    const info = await api.user(name);
+    if (over()) return;
+    build();
+    failure.clear();
+    const place = info.channels[inbox];
+    state.dataset.state = info.online ? "live" : "away";
+    text(state, info.online ? plural(info.online, "connection") : "offline");
+    text(unread, `${whole(place.unread)} unread`);
+    sessions.update(info.sessions);
+    places.update(info);
+    await log.update({ head: place.head, context: info }, over);
+  }, (error) => {
+    if (shown.dataset.built) failure.fail(error);
+    else fill(shown, h("p", { class: "empty bad" }, error.message));
+  });
+  return refresh.stop;
+}
+
+function sessionsPanel(name, again) {
+  const said = notice();
+  const none = h("p", { class: "empty" }, "Nobody is connected. What is pushed waits in the inbox.");
+  const items = h("ul", { class: "sessions" });
+  const all = h("button", { type: "button", class: "danger" }, "Disconnect all…");
+
+  const end = async (question, connection) => {
+    if (!(await confirmed("Disconnect?", `${question} is closed with 4409, which tells clients not to come back by themselves.`, "Disconnect"))) return;
+    try {
+      const { disconnected } = await api.disconnect(name, connection);
+      said.say(`${plural(disconnected, "connection")} closed.`);
+      again();
+    } catch (error) {
+      said.fail(error);
+    }
+  };
+  all.addEventListener("click", () => end("Every connection of the user", ""));
+
+  const rows = list(items, (s) => {
+    const since = h("span");
+    const one = h("button", { type: "button", class: "danger small", "aria-label": `Disconnect ${s.connection}` }, "Disconnect…");
+    one.addEventListener("click", () => end(`The connection ${s.connection}`, s.connection));
+    return {
+      element: h(
+        "li", { "data-connection": s.connection },
+        h("div", {},
+          h("strong", {}, h("bdi", { class: "name" }, deviceName(s.device))), h("span", { class: "tag" }, s.mode),
+          h("p", { class: "soft" }, since, ` · from ${s.address} · ${s.connection}`),
+          h("p", { class: "soft clip", title: s.agent }, s.agent || "no user agent"),
+        ),
+        one,
+      ),
+      update() {
+        text(since, `for ${duration(Date.now() - s.since)}`);
+      },
+    };
+  });
+  return {
+    element: panel("Connections", new Tools(all), said.element, none, items),
+    update(sessions) {
+      none.hidden = sessions.length > 0;
+      all.disabled = sessions.length === 0;
+      rows(sessions, (s) => s.connection);
+    },
+  };
+}
+
+// placesPanel shows where the user and each device stands in each channel.
+function placesPanel() {
+  const body = h("tbody");
+  const names = [["Channel", ""], ["Head", "number"], ["Read", "number"], ["Unread", "number"], ["Acknowledged, by device", ""]];
+  const rows = list(body, ([channel]) => {
+    const cells = [h("td", { class: "number" }), h("td", { class: "number" }), h("td", { class: "number" })];
+    const devices = h("td", { class: "devices" });
+    return {
+      element: h("tr", { "data-channel": channel }, h("td", {}, channelLink(channel)), cells, devices),
+      update([, place]) {
+        [place.head, place.read, place.unread].forEach((n, i) => text(cells[i], whole(n)));
+        const told = JSON.stringify([place.head, place.devices]);
+        if (devices.dataset.told === told) return;
+        devices.dataset.told = told;
+        fill(devices, chips(place));
+      },
+    };
+  });
+  return {
+    element: panel("Devices and channels", h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, names.map(([n, c]) => h("th", { scope: "col", class: c }, n)))), body))),
+    update({ user, channels }) {
+      const order = (name) => (name === `user:${user}` ? 0 : name === "all" ? 1 : 2);
+      const sorted = Object.entries(channels).sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));
+      rows(sorted, ([channel]) => channel);
+    },
+  };
+}
+
+function chips({ head, devices }) {
+  const names = Object.keys(devices).sort();
+  if (names.length === 0) return h("span", { class: "soft" }, "no device was ever connected");
+  return names.map((device) => {
+    const seq = devices[device];
+    const done = seq >= head;
+    return h("span", { class: `tag ${done ? "good" : "warn"}`, title: done ? "has everything" : "is behind the head" }, h("bdi", {}, deviceName(device)), ` ${whole(seq)}`);
+  });
+}
