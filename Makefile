@@ -1,11 +1,11 @@
-# make test is what CI runs. Go is needed, and a Chromium, which it installs on
-# Debian and Ubuntu; the tools are pinned in go.mod.
+# make test is what CI runs. Go is needed, and Node.js and a Chromium, which it
+# installs on Debian and Ubuntu; the tools are pinned in go.mod.
 
 GO       ?= go
 FUZZTIME ?= 30s
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check chromium screenshots race fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check js node chromium screenshots race fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -21,7 +21,7 @@ lint:
 vuln:
 	$(GO) tool govulncheck ./...
 
-test: check chromium
+test: check js chromium
 	$(GO) test ./...
 	$(MAKE) --no-print-directory -C bench test
 	@$(MAKE) --no-print-directory race
@@ -31,6 +31,19 @@ check:
 	CGO_ENABLED=0 $(GO) build ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+# The browser's client: its types and unit tests.
+js: node
+	cd js && npm ci --no-audit --no-fund && npm test
+
+# What js is checked with; nothing of it is in what is built.
+node:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "js: there is no node and npm, and no apt-get to install them with: install Node.js 20 or newer" >&2; exit 1; \
+	fi; \
+	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	$$root apt-get update && $$root apt-get install -y --no-install-recommends nodejs npm
 
 # The browser that the pages are tested in. CHROMIUM may name one that is not in
 # PATH.

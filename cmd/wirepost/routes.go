@@ -6,13 +6,14 @@ import (
 
 	"github.com/wirepost/wirepost/internal/console"
 	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/js"
 )
 
 // routes puts together what the listener serves. It compares paths as they are:
 // a http.ServeMux would clean those that contain names of channels, and redirect.
 func (a *App) routes() http.Handler {
 	c := &a.Config
-	own := map[string]http.Handler{"/ws": a.server}
+	own := map[string]http.Handler{"/ws": a.server, "/wirepost.js": js.Handler()}
 	if c.Echo {
 		own["/echo"] = a.server.Echo()
 	}

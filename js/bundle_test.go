@@ -1,0 +1,118 @@
+package js_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/js"
+)
+
+// maxBundle is what the bundle may weigh on the wire, in bytes.
+const maxBundle = 10 << 10
+
+func TestBundleIsSmall(t *testing.T) {
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write(read(t, "wirepost.js")) //nolint:errcheck // a buffer
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes gzipped", zipped.Len())
+	if zipped.Len() >= maxBundle {
+		t.Errorf("the bundle has %d bytes gzipped, the limit is %d", zipped.Len(), maxBundle)
+	}
+}
+
+// TestBundleIsFresh makes the bundle as go generate does.
+func TestBundleIsFresh(t *testing.T) {
+	directive := regexp.MustCompile(`(?m)^//go:generate go (tool esbuild .*) --outfile=wirepost\.js$`)
+	command := directive.FindSubmatch(read(t, "embed.go"))
+	if command == nil {
+		t.Fatal("embed.go has no go:generate line")
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh.js")
+	args := append(strings.Fields(string(command[1])), "--outfile="+fresh)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	if !bytes.Equal(read(t, fresh), read(t, "wirepost.js")) {
+		t.Error("wirepost.js is not what src makes: run go generate ./js")
+	}
+}
+
+// TestCloseCodes keeps the client's table equal to the server's.
+func TestCloseCodes(t *testing.T) {
+	row := regexp.MustCompile(`\{ code: (\d+), meaning: "([^"]*)", reconnect: (true|false) \}`)
+	var got []wire.CloseCode
+	for _, m := range row.FindAllStringSubmatch(string(read(t, "src/codes.ts")), -1) {
+		code, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, wire.CloseCode{Code: code, Meaning: m[2], Reconnect: m[3] == "true"})
+	}
+	if diff := cmp.Diff(wire.CloseCodes, got); diff != "" {
+		t.Errorf("src/codes.ts and internal/wire (-wire +js):\n%s", diff)
+	}
+}
+
+func TestHandler(t *testing.T) {
+	serve := func(method, match string) *http.Response {
+		r := httptest.NewRequest(method, "/wirepost.js", nil)
+		if match != "" {
+			r.Header.Set("If-None-Match", match)
+		}
+		w := httptest.NewRecorder()
+		js.Handler().ServeHTTP(w, r)
+		return w.Result()
+	}
+	got := serve(http.MethodGet, "")
+	etag := got.Header.Get("ETag")
+	if got.StatusCode != http.StatusOK || got.ContentLength == 0 || etag == "" {
+		t.Errorf("GET: %s, ETag %s", got.Status, etag)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/javascript; charset=utf-8", "Access-Control-Allow-Origin": "*",
+		"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff",
+	} {
+		if got.Header.Get(name) != want {
+			t.Errorf("%s: %q, want %q", name, got.Header.Get(name), want)
+		}
+	}
+	if got := serve(http.MethodGet, etag); got.StatusCode != http.StatusNotModified {
+		t.Errorf("with its ETag: %s", got.Status)
+	}
+	if got := serve(http.MethodGet, `"other"`); got.StatusCode != http.StatusOK {
+		t.Errorf("with another ETag: %s", got.Status)
+	}
+	if got := serve(http.MethodHead, ""); got.StatusCode != http.StatusOK || got.Header.Get("Content-Length") == "" {
+		t.Errorf("HEAD: %s", got.Status)
+	}
+	if got := serve(http.MethodPost, ""); got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %s", got.Status)
+	}
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

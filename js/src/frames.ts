@@ -1,0 +1,132 @@
+/** A value that JSON can carry. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** Where a channel stands, as `hello` tells it. */
+export interface Place {
+  /** The head of the channel. */
+  readonly seq: number
+  /** The first live message, 0 for none. */
+  readonly oldest: number
+  /** The user's read mark. */
+  readonly read: number
+  readonly unread: number
+  /** Everything after the starting point is still there. */
+  readonly resumed: boolean
+}
+
+/** The first frame of a connection. */
+export interface Hello {
+  readonly type: "hello"
+  readonly connection: string
+  readonly user: string
+  readonly device: string
+  /** Names the store: in another one, remembered sequences mean nothing. */
+  readonly epoch: string
+  readonly heartbeat_ms: number
+  /** When the token ends, in milliseconds since 1970. */
+  readonly expires?: number
+  readonly channels: Readonly<Record<string, Place>>
+}
+
+/** A message. Times are milliseconds since 1970. */
+export interface Message {
+  readonly type: "message"
+  readonly channel: string
+  /** Grows, and may have holes. */
+  readonly seq: number
+  /** The sequence appended before this one. */
+  readonly prev: number
+  readonly id: string
+  readonly time: number
+  /** The end of its time to live. */
+  readonly expires?: number
+  /** The collapse key. */
+  readonly key?: string
+  /** The user who published it; absent when a backend pushed. */
+  readonly from?: string
+  /** Absent for JSON. */
+  readonly content_type?: string
+  /** The JSON value, or the text of a `text/…` message. */
+  readonly data?: Json
+  /** The bytes of any other message. */
+  readonly data_base64?: string
+}
+
+/** Messages are missing between `after` and `resumed_at`, both exclusive: retention removed them. */
+export interface Gap {
+  readonly type: "gap"
+  readonly channel: string
+  readonly after: number
+  readonly resumed_at: number
+}
+
+/** The backend took the message `revoked` back. */
+export interface Revoke {
+  readonly type: "revoke"
+  readonly channel: string
+  readonly seq: number
+  readonly revoked: number
+  readonly id: string
+}
+
+/** Where the user's read mark is, on all devices. */
+export interface State {
+  readonly type: "state"
+  readonly channel: string
+  readonly read: number
+  readonly unread: number
+}
+
+/** A membership began or ended. */
+export interface Membership {
+  readonly type: "subscribed" | "unsubscribed"
+  readonly channel: string
+}
+
+/** Announces the server's close frame. */
+export interface Bye {
+  readonly type: "bye"
+  readonly code: number
+  readonly reason: string
+  readonly retry_after_ms?: number
+}
+
+/** An answer to the command with the same `ref`. */
+export type Answer =
+  | { readonly type: "ok"; readonly ref?: Ref; readonly id?: string; readonly seq?: number; readonly duplicate?: boolean; readonly expires?: number }
+  | { readonly type: "reply"; readonly ref?: Ref; readonly data: Json }
+  | { readonly type: "error"; readonly ref?: Ref; readonly code: string; readonly message: string }
+
+export type Ref = string | number
+
+/** What a channel's log is made of, in its order. */
+export type Entry = Message | Gap | Revoke
+
+/** What the server sends. */
+export type Frame = Hello | Entry | State | Membership | Bye | Answer
+
+/** What the client sends. */
+export type Command =
+  | { readonly type: "ack"; readonly channel: string; readonly seq: number }
+  | ({ readonly ref?: Ref } & Request)
+
+/** A command that is answered. */
+export type Request =
+  | { readonly type: "read"; readonly channel: string; readonly seq: number }
+  | { readonly type: "subscribe"; readonly channel: string; readonly after?: number }
+  | { readonly type: "unsubscribe"; readonly channel: string }
+  | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string; readonly key?: string }
+  | { readonly type: "call"; readonly method: string; readonly data: Json }
+  | { readonly type: "auth"; readonly token: string }
+
+/** Reads a frame; undefined for what is none. */
+export function parse(text: unknown): Frame | undefined {
+  try {
+    const value: unknown = JSON.parse(String(text))
+    return isObject(value) && typeof value["type"] === "string" ? (value as unknown as Frame) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null

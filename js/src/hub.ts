@@ -1,0 +1,215 @@
+import type { WirepostError } from "./errors.js"
+import type { Command, Frame, Hello, Ref } from "./frames.js"
+import type { Line, LineEvents } from "./line.js"
+import type { Wishes } from "./link.js"
+import type { MakeLink, Notice, Snapshot } from "./shared.js"
+import type { TransportName } from "./transport.js"
+
+/** What a tab tells the hub. */
+export type Note = { readonly from: string } & (
+  | { readonly kind: "join" | "leave" }
+  | { readonly kind: "command"; readonly connection: string; readonly command: Command }
+)
+
+interface Port {
+  /** Channels besides the memberships. */
+  readonly wants: Set<string>
+  /** What the tab is done with, in channels of which it got something. */
+  readonly done: Map<string, number>
+}
+
+/**
+ * Puts the tabs of a browser on one connection. Messages go to every tab that the
+ * channel concerns; a message is acknowledged when all of them are done with it,
+ * or gone. Answers go to the tab that asked.
+ */
+export class Hub {
+  readonly #name: string
+  readonly #ports = new Map<string, Port>()
+  readonly #snapshot: Snapshot
+  readonly #spread: (notice: Notice) => void
+  readonly #link: Line
+  readonly #leave = new AbortController()
+
+  #hello: Hello | undefined // while the link is up
+  #transport: TransportName = "websocket"
+  #store = ""
+  #ref = 0
+  readonly #refs = new Map<Ref, { to: string; ref: Ref | undefined }>()
+  readonly #members = new Set<string>()
+  readonly #subscribed = new Set<string>() // of the connection, besides the memberships
+  readonly #positions = new Map<string, number>() // the last sequence that was passed on
+  readonly #acknowledged = new Map<string, number>()
+
+  /** Tabs that are there already are known from the start: they have a say in what is acknowledged. */
+  constructor(name: string, tabs: readonly string[], makeLink: MakeLink, snapshot: Snapshot, spread: (notice: Notice) => void) {
+    this.#name = name
+    this.#snapshot = snapshot
+    this.#spread = spread
+    for (const id of tabs) this.#port(id)
+    const wishes: Wishes = {
+      channels: () => [...new Set([...this.#ports.values()].flatMap((port) => [...port.wants]))],
+      position: (channel) => this.#positions.get(channel),
+    }
+    this.#link = makeLink(this.#linkEvents(), wishes)
+  }
+
+  close(): void {
+    this.#leave.abort()
+    this.#link.close()
+  }
+
+  /** Takes what a tab tells. */
+  take(note: Note): void {
+    if (note.kind === "leave") return this.#gone(note.from)
+    const port = this.#port(note.from)
+    if (note.kind === "command") {
+      if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command)
+    } else if (this.#hello) {
+      const hello = { ...this.#hello, channels: this.#snapshot() }
+      this.#spread({ kind: "up", to: [note.from], hello, transport: this.#transport })
+    }
+  }
+
+  #linkEvents(): LineEvents {
+    const tell = (kind: "failed" | "ended") => ({ code, message }: WirepostError) => this.#spread({ kind, code, message })
+    return {
+      up: (hello, transport) => this.#up(hello, transport),
+      frame: (frame) => this.#frame(frame),
+      down: (reason) => {
+        this.#hello = undefined
+        this.#spread({ kind: "down", reason })
+      },
+      failed: tell("failed"),
+      ended: tell("ended"),
+    }
+  }
+
+  #up(hello: Hello, transport: TransportName): void {
+    const store = `${hello.epoch} ${hello.user}`
+    if (store !== this.#store) this.#positions.clear()
+    this.#store = store
+    // A link that makes its connection anew by itself does not say that it was down.
+    if (this.#hello) this.#spread({ kind: "down", reason: { code: 1000, reason: "connecting anew", retryIn: 0 } })
+    this.#hello = hello
+    this.#transport = transport
+    this.#refs.clear()
+    this.#members.clear()
+    this.#subscribed.clear()
+    this.#acknowledged.clear()
+    for (const { done } of this.#ports.values()) done.clear()
+    const wanted = new Set([...this.#ports.values()].flatMap((port) => [...port.wants]))
+    for (const channel of Object.keys(hello.channels)) {
+      const set = transport !== "websocket" && wanted.has(channel) ? this.#subscribed : this.#members
+      set.add(channel)
+    }
+    this.#spread({ kind: "up", hello, transport })
+  }
+
+  #frame(frame: Frame): void {
+    switch (frame.type) {
+      case "message":
+      case "revoke":
+        return this.#pass(frame)
+      case "gap":
+        return this.#spread({ kind: "frame", frame, to: this.#concerned(frame.channel) })
+      case "subscribed":
+        this.#members.add(frame.channel)
+        break
+      case "unsubscribed":
+        this.#members.delete(frame.channel)
+        this.#subscribed.delete(frame.channel)
+        break
+      case "ok":
+      case "reply":
+      case "error": {
+        const asked = frame.ref === undefined ? undefined : this.#refs.get(frame.ref)
+        if (!asked || frame.ref === undefined) return
+        this.#refs.delete(frame.ref)
+        return this.#spread({ kind: "frame", frame: { ...frame, ...(asked.ref !== undefined && { ref: asked.ref }) }, to: [asked.to] })
+      }
+    }
+    this.#spread({ kind: "frame", frame })
+  }
+
+  /** Passes an entry on. From now on those who got it have a say in what is acknowledged. */
+  #pass(frame: Extract<Frame, { type: "message" | "revoke" }>): void {
+    const { channel, seq } = frame
+    const to = this.#concerned(channel)
+    for (const id of to) {
+      const port = this.#port(id)
+      if (!port.done.has(channel)) port.done.set(channel, seq - 1)
+    }
+    this.#positions.set(channel, Math.max(seq, this.#positions.get(channel) ?? 0))
+    this.#spread({ kind: "frame", frame, to })
+  }
+
+  #concerned(channel: string): string[] {
+    return [...this.#ports].filter(([, port]) => this.#members.has(channel) || port.wants.has(channel)).map(([id]) => id)
+  }
+
+  #command(from: string, port: Port, command: Command): void {
+    switch (command.type) {
+      case "ack":
+        port.done.set(command.channel, command.seq)
+        return this.#acknowledge(command.channel)
+      case "unsubscribe": {
+        port.wants.delete(command.channel)
+        port.done.delete(command.channel)
+        this.#acknowledge(command.channel)
+        if ([...this.#ports.values()].some(({ wants }) => wants.has(command.channel))) return
+        this.#subscribed.delete(command.channel)
+        this.#positions.delete(command.channel)
+        break
+      }
+      case "subscribe":
+        return this.#subscribe(from, port, command)
+    }
+    this.#forward(from, command)
+  }
+
+  /** Has a tab's channel begin where the tab is, unless the connection is not that far yet. */
+  #subscribe(from: string, port: Port, { after, ...command }: Extract<Command, { type: "subscribe" }>): void {
+    const { channel } = command
+    const position = this.#positions.get(channel)
+    const there = this.#members.has(channel) || this.#subscribed.has(channel)
+    const back = after !== undefined && (!there || after < (position ?? 0))
+    if (back) this.#positions.set(channel, Math.min(after, position ?? after))
+    port.wants.add(channel)
+    this.#subscribed.add(channel)
+    if (there && this.#transport !== "websocket" && !back) return
+    this.#forward(from, back ? { ...command, after } : command)
+  }
+
+  #forward(to: string, command: Exclude<Command, { type: "ack" }>): void {
+    this.#refs.set(++this.#ref, { to, ref: command.ref })
+    this.#link.send({ ...command, ref: this.#ref })
+  }
+
+  /** Acknowledges what all tabs are done with that got something of a channel. */
+  #acknowledge(channel: string): void {
+    const done = [...this.#ports.values()].flatMap((port) => port.done.get(channel) ?? [])
+    const seq = Math.min(...done)
+    if (!done.length || seq <= (this.#acknowledged.get(channel) ?? 0)) return
+    this.#acknowledged.set(channel, seq)
+    this.#link.send({ type: "ack", channel, seq })
+  }
+
+  /** The port of a tab. Its lock is free when the tab is gone, however it went. */
+  #port(id: string): Port {
+    let port = this.#ports.get(id)
+    if (!port) {
+      this.#ports.set(id, (port = { wants: new Set(), done: new Map() }))
+      navigator.locks.request(`${this.#name} ${id}`, { signal: this.#leave.signal }, () => this.#gone(id)).catch(() => {}) // closed
+    }
+    return port
+  }
+
+  #gone(id: string): void {
+    const port = this.#ports.get(id)
+    if (!port) return
+    for (const channel of port.wants) this.#command(id, port, { type: "unsubscribe", channel })
+    this.#ports.delete(id)
+    for (const channel of port.done.keys()) this.#acknowledge(channel)
+  }
+}

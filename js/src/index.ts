@@ -1,0 +1,16 @@
+/**
+ * The browser's side of Wirepost. `connect` makes a client that gets every message
+ * at least once and in order; `ReliableWebSocket` is a `WebSocket` that comes back.
+ */
+export { Client, connect } from "./client.js"
+export type { Events, Options, Published, Subscription } from "./client.js"
+export type { Handler } from "./channel.js"
+export { closeCodes, mayReconnect } from "./codes.js"
+export type { CloseCode } from "./codes.js"
+export { WirepostError } from "./errors.js"
+export type { ErrorCode } from "./errors.js"
+export type { Gap, Hello, Json, Membership, Message, Place, Revoke } from "./frames.js"
+export type { Down } from "./line.js"
+export type { Token } from "./link.js"
+export { ReliableWebSocket } from "./reliable.js"
+export type { TransportName } from "./transport.js"

@@ -1,0 +1,216 @@
+import { Backoff } from "./backoff.js"
+import { mayReconnect, unauthorized } from "./codes.js"
+import type { Token } from "./link.js"
+import { onWake } from "./wake.js"
+
+type Handler<E extends Event> = ((this: ReliableWebSocket, event: E) => unknown) | null
+
+interface EventMap {
+  open: Event
+  message: MessageEvent
+  error: Event
+  close: CloseEvent
+  reconnecting: Event
+}
+
+/**
+ * The browser's `WebSocket`, except that it connects again when the connection
+ * breaks, as the table of close codes allows. Everything else is the platform's:
+ * arguments, exceptions, events and their order.
+ *
+ * While it connects again `readyState` is CONNECTING; `reconnecting` tells that, and
+ * `open` comes each time. `close` comes once, at the end. What was sent to a
+ * connection that broke may be lost; use `connect` where that matters.
+ */
+export class ReliableWebSocket extends EventTarget {
+  static readonly CONNECTING = 0
+  static readonly OPEN = 1
+  static readonly CLOSING = 2
+  static readonly CLOSED = 3
+  readonly CONNECTING = 0
+  readonly OPEN = 1
+  readonly CLOSING = 2
+  readonly CLOSED = 3
+
+  declare onopen: Handler<Event>
+  declare onmessage: Handler<MessageEvent>
+  declare onerror: Handler<Event>
+  declare onclose: Handler<CloseEvent>
+
+  readonly #url: string
+  readonly #protocols: readonly string[]
+  readonly #token: Token | undefined
+  readonly #backoff = new Backoff()
+  readonly #handlers = new Map<string, (event: Event) => unknown>()
+  readonly #unwake = onWake(() => this.#retry && void this.#connect())
+
+  #socket: WebSocket | undefined
+  #state: 0 | 2 | 3 | undefined // while there is no socket to ask
+  #closing = false
+  #binaryType: BinaryType = "blob"
+  #since = 0
+  #retry: ReturnType<typeof setTimeout> | undefined
+
+  /**
+   * Takes what `WebSocket` takes, and throws what it throws. A token, or a function
+   * that gets one, travels as a subprotocol beside `wirepost.plain`.
+   */
+  constructor(url: string | URL, protocols: string | readonly string[] = [], options: { readonly token?: Token } = {}) {
+    super()
+    this.#protocols = typeof protocols === "string" ? [protocols] : [...protocols]
+    this.#token = options.token
+    if (typeof this.#token === "function") {
+      this.#url = checkURL(url)
+      void this.#connect()
+    } else {
+      this.#url = String(url)
+      this.#url = this.#open(this.#token).url // which stays when the page's base changes
+    }
+  }
+
+  get url(): string {
+    return this.#socket?.url ?? this.#url
+  }
+
+  get readyState(): number {
+    return this.#state ?? this.#socket?.readyState ?? 0
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket?.bufferedAmount ?? 0
+  }
+
+  get extensions(): string {
+    return this.#socket?.extensions ?? ""
+  }
+
+  get protocol(): string {
+    return this.#socket?.protocol ?? ""
+  }
+
+  get binaryType(): BinaryType {
+    return this.#binaryType
+  }
+
+  set binaryType(type: BinaryType) {
+    if (type !== "blob" && type !== "arraybuffer") return // as the platform ignores it
+    this.#binaryType = type
+    if (this.#socket) this.#socket.binaryType = type
+  }
+
+  send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBuffer>): void {
+    if (this.readyState === 0) throw new DOMException("Still in CONNECTING state", "InvalidStateError")
+    this.#socket?.send(data) // which discards it when it is closed, and counts it as buffered
+  }
+
+  close(code?: number, reason?: string): void {
+    if (this.#state === undefined && this.#socket) this.#socket.close(code, reason)
+    else checkClose(code, reason)
+    this.#closing = true
+    this.#unwake()
+    if (this.#state !== 0) return
+    // There is no connection that could end, so it is one that failed.
+    clearTimeout(this.#retry)
+    this.#state = 2
+    setTimeout(() => this.#end(true, { code: 1006, reason: "", wasClean: false }))
+  }
+
+  async #connect(): Promise<void> {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    this.#state = 0
+    try {
+      const token = typeof this.#token === "function" ? await this.#token() : this.#token
+      if (!this.#closing) this.#open(token)
+    } catch (thrown) {
+      console.error("wirepost: no token", thrown)
+      if (!this.#closing) this.#again()
+    }
+  }
+
+  #open(token: string | undefined): WebSocket {
+    const protocols = token ? [...this.#protocols, "wirepost.plain", `bearer.${token}`] : [...this.#protocols]
+    const socket = new WebSocket(this.#url, protocols)
+    let failed = false
+    socket.binaryType = this.#binaryType
+    socket.onopen = () => {
+      this.#since = Date.now()
+      this.dispatchEvent(new Event("open"))
+    }
+    socket.onmessage = ({ data, origin }) => this.dispatchEvent(new MessageEvent("message", { data, origin }))
+    socket.onerror = () => (failed = true)
+    socket.onclose = (event) => {
+      const refresh = event.code === unauthorized && typeof this.#token === "function"
+      if (this.#closing || !(refresh || mayReconnect(event.code))) this.#end(failed, event)
+      else this.#again()
+    }
+    this.#socket = socket
+    this.#state = undefined
+    return socket
+  }
+
+  #again(): void {
+    if (this.#since && Date.now() - this.#since > 5000) this.#backoff.reset()
+    this.#since = 0
+    this.#state = 0
+    this.#retry = setTimeout(() => void this.#connect(), this.#backoff.next())
+    this.dispatchEvent(new Event("reconnecting"))
+  }
+
+  #end(failed: boolean, { code, reason, wasClean }: Required<Pick<CloseEventInit, "code" | "reason" | "wasClean">>): void {
+    this.#unwake()
+    this.#state = 3
+    if (failed) this.dispatchEvent(new Event("error"))
+    this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }))
+  }
+
+  static {
+    // The attributes onopen and so on: listeners that keep their turn when they are replaced.
+    for (const type of ["open", "message", "error", "close"]) {
+      const listeners = new WeakMap<ReliableWebSocket, (event: Event) => unknown>()
+      Object.defineProperty(this.prototype, `on${type}`, {
+        configurable: true,
+        enumerable: true,
+        get(this: ReliableWebSocket) {
+          return this.#handlers.get(type) ?? null
+        },
+        set(this: ReliableWebSocket, handler: unknown) {
+          const listener = listeners.get(this) ?? ((event) => this.#handlers.get(type)?.call(this, event))
+          listeners.set(this, listener)
+          if (typeof handler === "function") {
+            this.#handlers.set(type, handler as (event: Event) => unknown)
+            this.addEventListener(type, listener)
+          } else {
+            this.#handlers.delete(type)
+            this.removeEventListener(type, listener)
+          }
+        },
+      })
+    }
+  }
+}
+
+/** The events with their types. */
+export interface ReliableWebSocket {
+  addEventListener<K extends keyof EventMap>(type: K, listener: (this: ReliableWebSocket, event: EventMap[K]) => unknown, options?: boolean | AddEventListenerOptions): void
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
+  removeEventListener<K extends keyof EventMap>(type: K, listener: (this: ReliableWebSocket, event: EventMap[K]) => unknown, options?: boolean | EventListenerOptions): void
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void
+}
+
+/** Refuses the URLs that `WebSocket` refuses. */
+function checkURL(url: string | URL): string {
+  if (!URL.canParse(url, globalThis.location?.href)) throw new DOMException(`The URL '${url}' is invalid.`, "SyntaxError")
+  const at = new URL(url, globalThis.location?.href)
+  at.protocol = at.protocol.replace("http", "ws")
+  if (!/^wss?:$/.test(at.protocol) || at.hash) throw new DOMException(`The URL '${url}' is not one of a WebSocket.`, "SyntaxError")
+  return at.href
+}
+
+/** Refuses what `WebSocket.close` refuses. */
+function checkClose(code: number | undefined, reason = ""): void {
+  if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
+    throw new DOMException(`The close code must be 1000, or between 3000 and 4999. ${code} is neither.`, "InvalidAccessError")
+  }
+  if (new TextEncoder().encode(reason).length > 123) throw new DOMException("The close reason must not be longer than 123 bytes.", "SyntaxError")
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { connect, WirepostError } from "../src/index.js"
+import { World } from "./world.js"
+
+const url = "wss://push.example.com/live/ws?tenant=7"
+
+test("where no WebSocket comes through, SSE does", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const client = connect(url, { token: "t1", device: "d1", channels: ["news"] })
+  const seen: unknown[] = []
+  const ways: string[] = []
+  client.on("message", (m) => seen.push(m.data))
+  client.on("transport", (name) => ways.push(name))
+  await world.pass(10)
+  const [request] = world.server.requests
+  assert.equal(request?.url.href, "https://push.example.com/live/sse?tenant=7&device=d1&channels=news")
+  assert.equal(request?.authorization, "Bearer t1", "never in the URL")
+  world.server.push("user:42", 1)
+  world.server.push("news", 2)
+  await world.pass(100)
+  assert.deepEqual(seen, [1, 2])
+  assert.deepEqual([client.transport, ...ways], ["sse", "sse"])
+  client.close()
+})
+
+test("a stream acknowledges by its cursor what is done, when it connects again", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const client = connect(url, { transports: ["sse"] })
+  const seen: unknown[] = []
+  let finish = () => {}
+  client.on("message", async (m) => {
+    seen.push(m.data)
+    if (m.data === 2) await new Promise<void>((done) => (finish = done))
+  })
+  await world.pass(10)
+  for (const data of [1, 2, 3]) world.server.push("user:42", data)
+  await world.pass(100)
+  world.server.last.end(1006)
+  await world.pass(1000)
+  assert.match(world.server.requests[1]?.url.searchParams.get("last_event_id") ?? "", /"user:42",1\]/)
+  finish()
+  await world.pass(100)
+  assert.deepEqual(seen, [1, 2, 3], "what comes again is dropped")
+  client.close()
+})
+
+test("where nothing streams, polling does", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  world.server.sse = 502
+  const client = connect(url, { token: "t1" })
+  const seen: unknown[] = []
+  let finish = () => {}
+  client.on("message", async (m) => {
+    seen.push(m.data)
+    await new Promise<void>((done) => (finish = done))
+  })
+  await world.pass(100)
+  assert.equal(client.transport, "poll")
+  const polls = () => world.server.requests.filter((r) => r.url.pathname === "/live/poll")
+  assert.deepEqual(polls().map((r) => r.url.searchParams.get("wait")), ["0s", "25s"])
+  assert.equal(polls()[0]?.authorization, "Bearer t1")
+  world.server.push("user:42", 1)
+  await world.pass(500)
+  assert.deepEqual(seen, [1])
+  assert.equal(polls().length, 2, "the next poll would acknowledge it")
+  finish()
+  await world.pass(200)
+  assert.equal(polls().length, 3)
+  world.server.push("user:42", 2)
+  await world.pass(200)
+  assert.deepEqual(seen, [1, 2])
+  client.close()
+})
+
+test("a stream that brings nothing is given up for polling", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const real = globalThis.fetch
+  globalThis.fetch = (input, init) =>
+    String(input).includes("/sse") ? new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(new Error("aborted")))) : real(input, init)
+  const client = connect(url)
+  await world.pass(11_000)
+  assert.equal(client.transport, "poll")
+  client.close()
+})
+
+test("nothing is sent over a fallback, and that is said", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const client = connect(url)
+  const early = assert.rejects(client.publish("room:7", 1), { code: "unavailable", message: /sse/ })
+  await world.pass(10)
+  await early
+  await assert.rejects(client.publish("room:7", 1), { code: "unavailable" })
+  await assert.rejects(client.call("echo"), { code: "unavailable" })
+  await assert.rejects(client.read({ channel: "user:42", seq: 1 }), { code: "unavailable" })
+  client.close()
+})
+
+test("over a fallback a subscription is made by connecting anew", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  world.server.forbidden = ["room:8"]
+  const client = connect(url)
+  const seen: unknown[] = []
+  client.on("message", () => {})
+  client.on("error", () => {})
+  await world.pass(10)
+  world.server.push("user:42", 1)
+  await world.pass(100)
+  const joined = client.subscribe("room:7", (m) => seen.push(m.data))
+  await world.pass(100)
+  const subscription = await joined
+  assert.equal(world.server.open.length, 1)
+  assert.equal(world.server.last.url.searchParams.get("channels"), "room:7")
+  world.server.push("room:7", "a")
+  await world.pass(100)
+  assert.deepEqual(seen, ["a"])
+  const refused = assert.rejects(client.subscribe("room:8", () => {}), { code: "forbidden", message: "not room:8" })
+  await world.pass(40_000)
+  await refused
+  assert.equal(client.state, "open")
+  assert.equal(world.server.last.url.searchParams.get("channels"), "room:7")
+  subscription.unsubscribe()
+  await world.pass(100)
+  assert.equal(world.server.last.url.searchParams.get("channels"), null)
+  client.close()
+})
+
+test("it changes over to a WebSocket as soon as one comes through, without loss", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const client = connect(url)
+  const seen: unknown[] = []
+  const ways: string[] = []
+  client.on("message", (m) => seen.push(m.data))
+  client.on("transport", (name) => ways.push(name))
+  await world.pass(1500)
+  world.server.push("user:42", 1)
+  await world.pass(10)
+  world.server.socket = "accept"
+  await world.pass(5000)
+  world.server.push("user:42", 2)
+  await world.pass(200)
+  assert.deepEqual(ways, ["sse", "websocket"])
+  assert.deepEqual(seen, [1, 2])
+  assert.equal(world.server.open.length, 1)
+  assert.equal(world.server.cursors.get(`${client.device} user:42`), 2)
+  client.close()
+})
+
+test("a fallback shows why the server refuses", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  for (const [status, code] of [[401, "unauthorized"], [403, "forbidden"], [400, "bad_request"]] as const) {
+    world.server.sse = status
+    const client = connect(url, { token: "old" })
+    const ends: unknown[] = []
+    client.on("close", (error) => ends.push(error))
+    await world.pass(10)
+    assert.ok(ends[0] instanceof WirepostError)
+    assert.deepEqual([ends[0].code, ends[0].message], [code, `status ${status}`])
+  }
+})

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict"
+import { test, type TestContext } from "node:test"
+import { ReliableWebSocket } from "../src/index.js"
+import { World } from "./world.js"
+
+const url = "wss://push.example.com/echo"
+
+class CloseEvent extends Event {
+  readonly code: number
+  readonly reason: string
+  readonly wasClean: boolean
+  constructor(type: string, init: { code: number; reason: string; wasClean: boolean }) {
+    super(type)
+    ;({ code: this.code, reason: this.reason, wasClean: this.wasClean } = init)
+  }
+}
+
+function watch(socket: ReliableWebSocket): string[] {
+  const events: string[] = []
+  for (const type of ["open", "message", "error", "close", "reconnecting"]) {
+    socket.addEventListener(type, (event) => {
+      const more = event instanceof CloseEvent ? ` ${event.code} ${event.reason} ${event.wasClean}` : event instanceof MessageEvent ? ` ${event.data}` : ""
+      events.push(`${type}${more} @${socket.readyState}`)
+    })
+  }
+  return events
+}
+
+function world(t: TestContext): World {
+  Object.assign(globalThis, { CloseEvent })
+  return new World(t)
+}
+
+test("it comes back until it is closed, and close comes once", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url)
+  const events = watch(socket)
+  assert.equal(socket.readyState, socket.CONNECTING)
+  assert.throws(() => socket.send("x"), { name: "InvalidStateError" })
+  await w.pass()
+  w.server.last.send({ type: "one" })
+  await w.pass()
+  w.server.stop(1012)
+  await w.pass()
+  assert.equal(socket.readyState, ReliableWebSocket.CONNECTING)
+  assert.throws(() => socket.send("x"), { name: "InvalidStateError" })
+  await w.pass(10_000)
+  w.server.start()
+  await w.pass(30_000)
+  assert.equal(socket.readyState, socket.OPEN)
+  socket.close(3001, "bye")
+  assert.equal(socket.readyState, socket.CLOSING)
+  await w.pass(100)
+  socket.send("into nothing")
+  socket.close()
+  w.online()
+  await w.pass(100_000)
+  assert.deepEqual(events, ["open @1", 'message {"type":"one"} @1', "reconnecting @0", ...Array(4).fill("reconnecting @0"), "open @1", "close 3001 bye true @3"])
+  assert.deepEqual(w.server.open, [])
+})
+
+test("it takes what the platform takes, and throws what it throws", (t) => {
+  world(t)
+  assert.throws(() => new ReliableWebSocket("ftp://x"), { name: "SyntaxError" })
+  assert.throws(() => new ReliableWebSocket(url, "a b"), { name: "SyntaxError" })
+  for (const bad of ["ftp://x", "http://", "wss://x/#a"]) {
+    assert.throws(() => new ReliableWebSocket(bad, [], { token: () => "t" }), { name: "SyntaxError" }, bad)
+  }
+  for (const socket of [new ReliableWebSocket(url), new ReliableWebSocket(url, [], { token: () => "t" })]) {
+    assert.equal(socket.url, url)
+    assert.throws(() => socket.close(1001), { name: "InvalidAccessError" })
+    assert.equal(socket.readyState, 0, "and goes on")
+    socket.binaryType = "arraybuffer"
+    socket.binaryType = "nonsense" as BinaryType
+    assert.equal(socket.binaryType, "arraybuffer")
+    assert.equal(socket.bufferedAmount, 0)
+    assert.equal(socket.protocol + socket.extensions, "")
+    socket.close()
+  }
+  const waiting = new ReliableWebSocket(url, [], { token: () => "t" })
+  assert.throws(() => waiting.close(1000, "x".repeat(124)), { name: "SyntaxError" })
+  waiting.close()
+})
+
+test("closing while it waits ends as a failed connection does", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url)
+  await w.pass()
+  const events = watch(socket)
+  w.server.stop()
+  await w.pass()
+  socket.close(1000)
+  assert.equal(socket.readyState, 2)
+  await w.pass(10_000)
+  assert.deepEqual(events, ["reconnecting @0", "error @3", "close 1006  false @3"])
+})
+
+test("a final code is the end", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url)
+  const events = watch(socket)
+  await w.pass()
+  w.server.last.end(4409, "disconnected")
+  await w.pass(60_000)
+  assert.deepEqual(events, ["open @1", "close 4409 disconnected true @3"])
+})
+
+test("a token is fetched each time, also after 4401", async (t) => {
+  const w = world(t)
+  let n = 0
+  const socket = new ReliableWebSocket(url, "chat", { token: () => (n++ === 1 ? Promise.reject(new Error("later")) : `t${n}`) })
+  await w.pass()
+  w.server.last.end(4401)
+  await w.pass(10_000)
+  assert.deepEqual(w.server.sessions.map((s) => s.protocols), [["chat", "wirepost.plain", "bearer.t1"], ["chat", "wirepost.plain", "bearer.t3"]])
+  assert.equal(socket.protocol, "wirepost.plain")
+  socket.close()
+})
+
+test("handlers by attribute keep their turn, and can be taken away", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url)
+  const calls: string[] = []
+  assert.equal(socket.onopen, null)
+  socket.onopen = () => calls.push("first")
+  socket.addEventListener("open", () => calls.push("second"))
+  const replaced = function (this: ReliableWebSocket) {
+    calls.push(this === socket ? "replaced" : "not bound")
+  }
+  socket.onopen = replaced
+  assert.equal(socket.onopen, replaced)
+  socket.onclose = () => calls.push("close")
+  socket.onclose = null
+  socket.onmessage = "nonsense" as never
+  assert.equal(socket.onmessage, null)
+  await w.pass()
+  socket.close()
+  await w.pass()
+  assert.deepEqual(calls, ["replaced", "second"])
+})

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { connect, type Client } from "../src/index.js"
+import { World } from "./world.js"
+
+const url = "wss://push.example.com/ws"
+
+/** Opens tabs, and collects what each of them sees. */
+async function tabs(world: World, count: number, options = {}): Promise<{ clients: Client[]; seen: unknown[][] }> {
+  const clients: Client[] = []
+  const seen: unknown[][] = []
+  for (let i = 0; i < count; i++) {
+    const client = connect(url, { shared: true, ...options })
+    const mine: unknown[] = []
+    client.on("message", (m) => mine.push(m.data))
+    clients.push(client)
+    seen.push(mine)
+    await world.pass()
+  }
+  return { clients, seen }
+}
+
+test("all tabs are on one connection, and each has its own subscriptions", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 3)
+  const [a, b, c] = clients as [Client, Client, Client]
+  assert.equal(world.server.sessions.length, 1)
+  assert.deepEqual(clients.map((client) => [client.state, client.transport, client.user]), Array(3).fill(["open", "websocket", "42"]))
+  const joined = Promise.all([b.subscribe("room:7", () => {}), c.subscribe("room:7", () => {}), c.subscribe("room:8", () => {})])
+  await world.pass()
+  const [, , eight] = await joined
+  world.server.push("user:42", "all three")
+  world.server.push("room:7", "b and c")
+  world.server.push("room:8", "c only")
+  await world.pass(100)
+  assert.deepEqual(seen, [["all three"], ["all three", "b and c"], ["all three", "b and c", "c only"]])
+  eight.unsubscribe()
+  b.close()
+  await world.pass()
+  assert.deepEqual(world.server.last.all("unsubscribe").map((f) => f["channel"]), ["room:8"])
+  c.close()
+  await world.pass()
+  assert.deepEqual(world.server.last.all("unsubscribe").map((f) => f["channel"]), ["room:8", "room:7"])
+  a.close()
+  await world.pass()
+  assert.deepEqual(world.server.open, [])
+  assert.deepEqual(world.locks.names, [])
+})
+
+test("what tabs send goes through the leader, and answers come back to the right one", async (t) => {
+  const world = new World(t)
+  world.server.forbidden = ["room:9"]
+  const { clients } = await tabs(world, 3)
+  const refused = assert.rejects(clients[1]!.publish("room:9", 1), { code: "forbidden" })
+  const answers = Promise.all(clients.map((client, i) => client.call("echo", { tab: i })))
+  const published = clients[2]!.publish("room:7", "x")
+  await world.pass()
+  assert.deepEqual(await answers, [{ tab: 0 }, { tab: 1 }, { tab: 2 }])
+  assert.equal((await published).seq, 1)
+  await refused
+  world.server.push("user:42", 1)
+  await world.pass()
+  assert.deepEqual(clients.map((c) => c.unread()), [1, 1, 1])
+  const read = clients[1]!.read({ channel: "user:42", seq: 1 })
+  await world.pass()
+  await read
+  assert.deepEqual(clients.map((c) => c.unread()), [0, 0, 0])
+  for (const client of clients) client.close()
+})
+
+test("a message is acknowledged when every tab is done with it", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 2)
+  let finish = () => {}
+  clients[1]!.on("message", () => new Promise<void>((done) => (finish = done)))
+  world.server.push("user:42", 1)
+  await world.pass(500)
+  assert.deepEqual(world.server.last.all("ack"), [])
+  finish()
+  await world.pass(500)
+  assert.deepEqual(world.server.last.all("ack"), [{ type: "ack", channel: "user:42", seq: 1 }])
+  // A tab that is gone holds up nothing, however it went.
+  world.server.push("user:42", 2)
+  await world.pass(500)
+  assert.equal(world.server.last.all("ack").length, 1)
+  world.locks.kill(...world.locks.names.filter((name) => !name.endsWith("leader")).slice(1))
+  await world.pass(500)
+  assert.equal(world.server.last.all("ack").length, 2)
+  for (const client of clients) client.close()
+})
+
+test("when the leader's tab is closed, another goes on, and nothing is lost", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 3)
+  const [a, b, c] = clients as [Client, Client, Client]
+  const room: unknown[] = []
+  const joined = c.subscribe("room:7", (m) => room.push(m.data))
+  await world.pass()
+  await joined
+  for (let i = 0; i < 5; i++) {
+    world.server.push("user:42", i)
+    world.server.push("room:7", `r${i}`)
+  }
+  await world.pass() // nothing acknowledged yet
+  const sent = b.publish("room:7", "sent")
+  a.close()
+  world.server.push("user:42", 5)
+  world.server.push("room:7", "r5")
+  await world.pass(2000)
+  await sent
+  for (let i = 6; i < 9; i++) world.server.push("user:42", i)
+  await world.pass(500)
+  assert.equal(world.server.open.length, 1)
+  assert.deepEqual(seen[1], [0, 1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(seen[2]?.filter((x) => typeof x === "number"), [0, 1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(room.filter((x) => x !== "sent"), ["r0", "r1", "r2", "r3", "r4", "r5"])
+  assert.equal(room.filter((x) => x === "sent").length, 1)
+  assert.equal(world.server.cursors.get(`${b.device} user:42`), 9)
+  b.close()
+  await world.pass(2000)
+  world.server.push("user:42", 9)
+  await world.pass(500)
+  assert.equal(seen[2]?.at(-1), 9)
+  c.close()
+})
+
+test("what only the closed leader had in hand, another tab gets", async (t) => {
+  const world = new World(t)
+  const a = connect(url, { shared: true })
+  a.on("message", () => new Promise(() => {})) // never done
+  await world.pass()
+  world.server.push("user:42", "unfinished")
+  await world.pass(500)
+  const { clients, seen } = await tabs(world, 1)
+  await world.pass(500)
+  assert.deepEqual(seen, [[]], "a tab that comes later begins with what comes then")
+  a.close()
+  await world.pass(500)
+  assert.deepEqual(seen, [["unfinished"]])
+  clients[0]!.close()
+})
+
+test("a broken connection is one for all tabs", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 2)
+  const downs: number[] = []
+  for (const client of clients) client.on("disconnect", (d) => downs.push(d.code))
+  const joined = clients[1]!.subscribe("room:7", () => {})
+  await world.pass()
+  await joined
+  world.server.push("room:7", 1)
+  await world.pass(200)
+  world.server.stop(1012)
+  const waiting = clients[1]!.publish("room:7", 2)
+  world.server.push("user:42", 3)
+  await world.pass(200)
+  world.server.start()
+  await world.pass(5000)
+  await waiting
+  assert.deepEqual(downs, [1012, 1012])
+  assert.deepEqual(seen, [[3], [1, 3, 2]])
+  assert.equal(world.server.open.length, 1)
+  for (const client of clients) client.close()
+})
+
+test("a tab that comes later is told where things stand", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 1)
+  for (let i = 0; i < 3; i++) world.server.push("user:42", i)
+  await world.pass(200)
+  const later = await tabs(world, 1)
+  assert.equal(later.clients[0]!.unread(), 3)
+  world.server.push("user:42", 3)
+  await world.pass(200)
+  assert.equal(later.clients[0]!.unread(), 4)
+  assert.deepEqual(later.seen, [[3]])
+  for (const client of [...clients, ...later.clients]) client.close()
+})
+
+test("over a fallback the connection carries what all tabs want", async (t) => {
+  const world = new World(t)
+  world.server.socket = "refuse"
+  const { clients, seen } = await tabs(world, 2)
+  await world.pass(100)
+  const joined = Promise.all([clients[0]!.subscribe("room:7", () => {}), clients[1]!.subscribe("room:8", () => {})])
+  await world.pass(200)
+  await joined
+  assert.equal(world.server.open.length, 1)
+  world.server.push("room:7", "a")
+  world.server.push("room:8", "b")
+  world.server.push("user:42", "c")
+  await world.pass(200)
+  assert.deepEqual(seen, [["a", "c"], ["b", "c"]])
+  assert.deepEqual(clients.map((c) => c.transport), ["sse", "sse"])
+  clients[0]!.close()
+  await world.pass(2000)
+  world.server.push("room:8", "d")
+  await world.pass(200)
+  assert.deepEqual(seen[1], ["b", "c", "d"])
+  clients[1]!.close()
+})
+
+test("the end of the connection is the end of all tabs", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 2)
+  const ends: unknown[] = []
+  for (const client of clients) client.on("close", (error) => ends.push(error?.code))
+  world.server.last.end(4409)
+  await world.pass(100)
+  assert.deepEqual(ends, ["disconnected", "disconnected"])
+  assert.deepEqual(world.locks.names, [])
+})
+
+test("where there are no locks, every tab has its own connection", async (t) => {
+  const world = new World(t)
+  Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true })
+  const { clients } = await tabs(world, 2)
+  assert.equal(world.server.open.length, 2)
+  for (const client of clients) client.close()
+})

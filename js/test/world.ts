@@ -1,0 +1,162 @@
+import { mock, type TestContext } from "node:test"
+import { FakeServer } from "./server.js"
+
+/** What a test sees of the world: a server, a clock, and tabs of one browser. */
+export class World {
+  readonly server = new FakeServer()
+  readonly window = new EventTarget()
+  readonly locks = new Locks()
+  readonly logged: unknown[][] = []
+  random = 0.5
+
+  constructor(t: TestContext, options: { storage?: boolean } = {}) {
+    mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 })
+    mock.method(Math, "random", () => this.random)
+    mock.method(console, "error", (...args: unknown[]) => void this.logged.push(args))
+    const { window, server } = this
+    const document = Object.assign(new EventTarget(), { visibilityState: "visible" })
+    define("WebSocket", server.WebSocket)
+    define("fetch", server.fetch)
+    define("navigator", { locks: this.locks })
+    define("BroadcastChannel", Bus)
+    define("location", { href: "https://app.example.com/page/" })
+    define("document", document)
+    define("addEventListener", window.addEventListener.bind(window))
+    define("removeEventListener", window.removeEventListener.bind(window))
+    const storage = options.storage === false ? undefined : new Storage()
+    define("localStorage", storage)
+    define("sessionStorage", options.storage === false ? undefined : new Storage())
+    t.after(() => {
+      mock.timers.reset()
+      mock.restoreAll()
+    })
+  }
+
+  /** Lets everything happen that is due within so many milliseconds. */
+  async pass(ms = 0): Promise<void> {
+    await calm()
+    const end = Date.now() + ms
+    for (let step = Math.max(1, Math.min(50, ms)); Date.now() < end; step = Math.min(step, end - Date.now())) {
+      mock.timers.tick(step)
+      await calm()
+    }
+  }
+
+  /** The user comes back to the page. */
+  look(): void {
+    document.dispatchEvent(new Event("visibilitychange"))
+  }
+
+  /** The network comes back. */
+  online(): void {
+    this.window.dispatchEvent(new Event("online"))
+  }
+
+  /** Another page: what was in memory is gone. */
+  newTab(): void {
+    define("sessionStorage", new Storage())
+  }
+}
+
+/** Waits until nothing happens any more without time going on. */
+export async function calm(): Promise<void> {
+  for (let i = 0; i < 25; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+function define(name: string, value: unknown): void {
+  Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
+}
+
+class Storage {
+  readonly #items = new Map<string, string>()
+  getItem(name: string): string | null {
+    return this.#items.get(name) ?? null
+  }
+  setItem(name: string, value: string): void {
+    this.#items.set(name, value)
+  }
+}
+
+/** A BroadcastChannel: others get copies, later, in order. */
+class Bus {
+  static readonly all = new Set<Bus>()
+  onmessage: ((event: { data: unknown }) => void) | null = null
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+    Bus.all.add(this)
+  }
+  postMessage(data: unknown): void {
+    if (!Bus.all.has(this)) throw new DOMException("closed", "InvalidStateError")
+    for (const other of Bus.all) {
+      if (other === this || other.name !== this.name) continue
+      const copy = structuredClone(data)
+      setImmediate(() => Bus.all.has(other) && other.onmessage?.({ data: copy }))
+    }
+  }
+  close(): void {
+    Bus.all.delete(this)
+  }
+}
+
+interface Wait {
+  name: string
+  run: () => void
+}
+
+/** Web Locks, with a way to see a tab die. */
+class Locks {
+  readonly #held = new Map<string, () => void>()
+  #waiting: Wait[] = []
+
+  request(name: string, ...rest: [LockGrantedCallback<unknown>] | [{ signal?: AbortSignal }, LockGrantedCallback<unknown>]): Promise<unknown> {
+    const [options, callback] = rest.length === 1 ? [{}, rest[0]] : rest
+    return new Promise((resolve, reject) => {
+      const wait: Wait = {
+        name,
+        run: () => {
+          const end = () => {
+            this.#held.delete(name)
+            this.#next()
+          }
+          this.#held.set(name, end)
+          Promise.resolve(callback({ name, mode: "exclusive" })).then(resolve, reject).finally(end)
+        },
+      }
+      options.signal?.addEventListener("abort", () => {
+        if (!this.#waiting.includes(wait)) return
+        this.#waiting = this.#waiting.filter((w) => w !== wait)
+        reject(new DOMException("aborted", "AbortError"))
+      })
+      this.#waiting.push(wait)
+      setImmediate(() => this.#next())
+    })
+  }
+
+  query(): Promise<{ held: { name: string }[] }> {
+    return Promise.resolve({ held: [...this.#held.keys()].map((name) => ({ name })) })
+  }
+
+  get names(): string[] {
+    return [...this.#held.keys()]
+  }
+
+  /** Takes the locks with such names from whoever has them, as when a tab is killed. */
+  kill(...names: string[]): void {
+    for (const name of names) this.#held.get(name)?.()
+  }
+
+  #next(): void {
+    for (const wait of this.#waiting) {
+      if (this.#held.has(wait.name)) continue
+      this.#waiting = this.#waiting.filter((w) => w !== wait)
+      wait.run()
+    }
+  }
+}
+
+/** Kills the newest tab that joined: its bus hears nothing and its locks are free. */
+export function killBus(bus: number): void {
+  const victim = [...Bus.all][bus]
+  if (victim) Bus.all.delete(victim)
+}
