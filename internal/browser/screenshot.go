@@ -18,6 +18,11 @@ func Screenshot(t *testing.T, tab context.Context, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, patience/2)
 	defer cancel()
+	// What sticks to the top belongs to the top of the picture.
+	if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`scrollTo({ top: 0, behavior: "instant" })`)); err != nil {
+		t.Logf("no screenshot %q: %v", name, err)
+		return
+	}
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Logf("no screenshot %q: %v", name, err)
@@ -45,9 +50,14 @@ func place(t *testing.T, name string) (string, error) {
 	return filepath.Join(dir, unfit.ReplaceAllString(t.Name()+"-"+name, "-")+".png"), os.MkdirAll(dir, 0o755)
 }
 
-// Device makes the tab as large as a device's screen.
+// Device makes the tab as large as a device's screen, and a phone's if it is
+// narrow: scroll bars then take no room.
 func Device(t *testing.T, tab context.Context, width, height int64) {
 	t.Helper()
-	Run(t, tab, chromedp.EmulateViewport(width, height))
+	var options []chromedp.EmulateViewportOption
+	if width < 600 {
+		options = append(options, chromedp.EmulateMobile)
+	}
+	Run(t, tab, chromedp.EmulateViewport(width, height, options...))
 	Wait(t, tab, "new Promise((done) => requestAnimationFrame(() => done(true)))")
 }

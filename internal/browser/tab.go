@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -45,7 +47,7 @@ func open(t *testing.T, o chromedp.ContextOption) context.Context {
 	ctx, closeTab := chromedp.NewContext(browser, o, chromedp.WithListener(n.hear))
 	ctx = context.WithValue(ctx, notesKey{}, n)
 	// This binds the tab to ctx, so it has no deadline.
-	if err := chromedp.Do(ctx); err != nil {
+	if err := chromedp.Do(ctx, focused); err != nil {
 		closeTab()
 		t.Fatalf("open a tab: %v", err)
 	}
@@ -59,6 +61,12 @@ func open(t *testing.T, o chromedp.ContextOption) context.Context {
 		}
 	})
 	return ctx
+}
+
+// focused makes a tab behave as the one in front, though others are open too.
+func focused(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+	_, err := cdp.Call(ctx, tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	return chromedp.Void{}, err
 }
 
 // Run runs actions on a tab. An action that fails, or takes too long, ends the

@@ -49,7 +49,7 @@ async function answer(method, path, { body, headers = {} }) {
   try {
     if (key) request.set("Authorization", `Bearer ${key}`);
   } catch {
-    throw new Problem(401, { detail: "a key has letters that can be sent in a header only" });
+    throw new Problem(400, { detail: "this is no API key: it has letters that cannot be sent" });
   }
   try {
     return await fetch(path, {

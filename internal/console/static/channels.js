@@ -34,7 +34,7 @@ export function show(main, name) {
       said.fail(error);
     }
   });
-  fill(main, h("h1", {}, "Channel ", h("bdi", { class: "name" }, name)), find, shown);
+  fill(main, h("div", { class: "title" }, h("h1", {}, "Channel ", h("bdi", { class: "name" }, name)), find), shown);
 
   const build = () => {
     if (shown.dataset.built) return;

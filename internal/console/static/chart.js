@@ -16,7 +16,7 @@ function colour(name, at) {
   return value;
 }
 
-// chart draws lines [{label, colour, fill}] of a unit. update takes the columns,
+// chart draws lines [{label, colour, fill, dash}] of a unit, the last one on top. update takes the columns,
 // the times first.
 export function chart(title, unit, lines) {
   const box = h("div", { class: "plot", role: "img", "aria-label": title });
@@ -29,6 +29,11 @@ export function chart(title, unit, lines) {
     plot = null;
     if (!box.isConnected || box.clientWidth === 0) return;
     plot = new uPlot(options(box, unit, lines), data, box);
+    newest();
+  };
+  // The legend tells the newest values while nobody points at others.
+  const newest = () => {
+    if (plot && plot.cursor.left < 0) plot.setLegend({ idx: data[0].length - 1 });
   };
   const resize = new ResizeObserver(() => {
     if (!plot) draw();
@@ -44,6 +49,7 @@ export function chart(title, unit, lines) {
       if (plot) plot.setData(data);
       else if (fresh) draw();
       fresh = plot === null;
+      newest();
     },
     destroy() {
       resize.disconnect();
@@ -61,11 +67,11 @@ function options(box, unit, lines) {
   return {
     width: box.clientWidth,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0], // room for half of the last time
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    legend: { live: true },
     scales: {
-      x: { range: (_, min, max) => [Math.max(min, max - 300), Math.max(max, min + 30)] },
+      // The newest is at the right edge, whatever there is before it.
+      x: { range: (_, min, max) => [max - Math.min(300, Math.max(60, max - min)), max] },
       y: { range: (_, min, max) => [0, max > 0 ? max * 1.15 : 1] },
     },
     axes: [
@@ -73,12 +79,13 @@ function options(box, unit, lines) {
       { ...axis, size: 48, incrs: steps, values: (_, all) => all.map(short) },
     ],
     series: [
-      { label: "at", value: (_, t) => (t === null ? "–" : clock(t)) },
+      {},
       ...lines.map((l) => ({
         label: l.label,
         stroke: colour(l.colour, box),
         width: 2,
         fill: l.fill ? colour(`${l.colour}-fill`, box) : undefined,
+        dash: l.dash,
         points: { show: false },
         value: (_, v) => (v === null || v === undefined ? "–" : `${short(v)}${unit}`),
       })),

@@ -17,6 +17,7 @@ export function login(main, message, enter) {
       await api.stats();
       enter();
     } catch (error) {
+      api.setKey("");
       // A refused key brings this form anew, with nothing in it.
       if (error.status !== 401) said.fail(error);
       else login(main, "The server does not know this key.", enter);

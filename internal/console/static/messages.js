@@ -5,7 +5,8 @@ import { h, list, notice, panel, text } from "./dom.js";
 import { bytes, when, whole } from "./format.js";
 import { explain } from "./receipts.js";
 
-const shownAtOnce = 50;
+const shownAtOnce = 25;
+const most = 800;
 
 // messages gives the panel of a channel. update asks for what is new when the
 // channel has moved; context says who is connected, for the words of receipts.
@@ -13,24 +14,32 @@ export function messages(channel, title = "Messages") {
   const said = notice();
   const none = h("p", { class: "empty" }, "Asking the server …");
   const items = h("ol", { class: "messages" });
-  const rest = h("p", { class: "soft", hidden: true }, `The newest ${shownAtOnce} are shown.`);
+  const more = h("button", { type: "button", hidden: true }, "Show older ones");
+  let shown = shownAtOnce;
   let loaded = "";
+  let found = [];
   const open = new Set(); // those whose receipts are looked at
 
-  const rows = list(items, (m) => row(channel, m, open, said, () => (loaded = "")));
+  const rows = list(items, ({ message }) => row(channel, message, open, said, () => (loaded = "")));
+  more.addEventListener("click", () => {
+    shown *= 2;
+    more.disabled = true;
+  });
   return {
-    element: panel(title, said.element, none, items, rest),
+    element: panel(title, said.element, none, items, h("div", { class: "actions" }, more)),
     async update({ head, state = "", context = null }, over = () => false) {
-      const now = `${head} ${state}`;
+      const now = `${head} ${state} ${shown}`;
       if (now !== loaded) {
-        const found = await api.newest(channel, head, shownAtOnce);
+        const newest = await api.newest(channel, head, shown);
         if (over()) return;
-        loaded = now;
+        [found, loaded] = [newest, now];
         text(none, "There are no messages.");
         none.hidden = found.length > 0;
-        rest.hidden = found.length < shownAtOnce;
-        rows(found, (m) => m.seq);
+        more.hidden = found.length < shown || shown >= most;
+        more.disabled = false;
       }
+      const place = context?.channels[channel];
+      rows(found.map((message) => ({ message, place })), ({ message }) => message.seq);
       for (const one of open) {
         if (one.element.isConnected) await one.refresh(context);
         else open.delete(one);
@@ -52,6 +61,7 @@ export function content(m) {
 function row(channel, m, open, said, changed) {
   const { words, full, kind } = content(m);
   const state = h("div", { class: "receipts" });
+  const come = h("span", { class: "come" });
   const revoke = h("button", { type: "button", class: "danger small" }, "Revoke…");
   const details = h(
     "details", { "data-seq": m.seq },
@@ -59,6 +69,7 @@ function row(channel, m, open, said, changed) {
       "summary", {},
       h("span", { class: "seq" }, whole(m.seq)),
       h("span", { class: "preview" }, words.slice(0, 200) || "(empty)"),
+      come,
       h("span", { class: "time" }, when(m.time)),
     ),
     h(
@@ -71,10 +82,17 @@ function row(channel, m, open, said, changed) {
   );
   const self = {
     element: details,
+    update(place) {
+      const [name, told] = place ? howFar(m.seq, place) : ["", ""];
+      come.className = `come state ${name}`;
+      text(come, told);
+    },
     async refresh(context) {
       try {
         const { receipts } = await api.message(channel, m.seq);
-        explain(state, receipts, context ?? (await contextOf(channel)), m);
+        const user = context ?? (await contextOf(channel));
+        explain(state, receipts, user);
+        self.update(user?.channels[channel]);
       } catch (error) {
         if (!(error instanceof api.Unreachable)) text(state, error.message);
       }
@@ -97,7 +115,16 @@ function row(channel, m, open, said, changed) {
       said.fail(error);
     }
   });
-  return { element: h("li", {}, details), update() {} };
+  return { element: h("li", {}, details), update: ({ place }) => self.update(place) };
+}
+
+// howFar is a message of an inbox in one word or two; the receipts tell more.
+function howFar(seq, { read, devices }) {
+  if (read >= seq) return ["read", "read"];
+  const cursors = Object.values(devices);
+  const have = cursors.filter((c) => c >= seq).length;
+  if (have === 0) return ["stored", "waits"];
+  return have === cursors.length ? ["acknowledged", "delivered"] : ["sent", `${have} of ${cursors.length}`];
 }
 
 // contextOf is who is connected, for an inbox.

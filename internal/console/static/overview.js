@@ -12,7 +12,7 @@ const patience = 2000;
 export function show(main, _, settings) {
   const tiles = {
     connections: tile("Connections"),
-    users: tile("Users connected"),
+    users: tile("Users"),
     in: tile("Messages in", "/s"),
     out: tile("Messages out", "/s"),
     memory: tile("Memory"),
@@ -20,8 +20,8 @@ export function show(main, _, settings) {
   };
   const charts = [
     { plot: chart("Messages in and out per second", "/s", [
-      { label: "in", colour: "a" }, { label: "out", colour: "b", fill: true },
-    ]), of: ["at", "in", "out"], title: "Messages per second" },
+      { label: "out", colour: "b", fill: true }, { label: "in", colour: "a", dash: [5, 4] },
+    ]), of: ["at", "out", "in"], title: "Messages per second" },
     { plot: chart("Connections", "", [{ label: "connections", colour: "c", fill: true }]), of: ["at", "connections"], title: "Connections" },
     { plot: chart("Memory in MiB", " MiB", [{ label: "memory", colour: "d", fill: true }]), of: ["at", "memory"], title: "Memory, MiB" },
   ];
@@ -35,26 +35,29 @@ export function show(main, _, settings) {
     h("div", { class: "tiles" }, Object.values(tiles).map((t) => t.element)),
     h("div", { class: "charts" }, charts.map((c) => panel(c.title, c.plot.element))),
     h("div", { class: "pair" }, channels.element, slow.element),
-    settings.dev ? start(settings) : null,
     totals,
   );
+  let steps = settings.dev ? start() : null;
 
   const end = listen(({ state, stats }) => {
     for (const c of charts) c.plot.update(c.of.map((name) => history.columns[name]));
     const live = state === "live";
     main.classList.toggle("stale", !live);
     if (!live) return;
-    tiles.connections.set(whole(stats.connections), `${plural(stats.channels, "channel")} followed`);
-    tiles.users.set(whole(stats.users), stats.gaps ? plural(stats.gaps, "gap") + " told" : "no gaps");
+    if (steps && (stats.pushes || stats.connections)) totals.before(steps);
+    else if (steps) main.querySelector(".tiles").before(steps);
+    steps = null;
+    tiles.connections.set(whole(stats.connections), plural(stats.channels, "channel"));
+    tiles.users.set(whole(stats.users), "connected");
     for (const name of ["in", "out"]) {
       const now = history.latest(name);
       tiles[name].set(now === null ? "–" : rate(now), `${whole(name === "in" ? stats.pushes : stats.deliveries)} in all`);
     }
-    tiles.memory.set(bytes(stats.memory_bytes), stats.connections >= 100 ? `${bytes(Math.round(stats.memory_bytes / stats.connections))} a connection` : "held by the process");
+    tiles.memory.set(bytes(stats.memory_bytes), stats.connections >= 100 ? `${bytes(Math.round(stats.memory_bytes / stats.connections))} a connection` : "of the process");
     const stuck = slow.update(stats.top);
-    tiles.slow.set(whole(stuck), stuck ? "messages wait for them" : "nobody is behind", stuck > 0);
+    tiles.slow.set(whole(stuck), stuck ? "behind" : "nobody is behind", stuck > 0);
     channels.update(stats.top.channels);
-    text(totals, `Up ${duration(stats.uptime_ms)} · ${whole(stats.acks)} acknowledged · store ${stats.epoch}`);
+    text(totals, `Up ${duration(stats.uptime_ms)} · ${whole(stats.acks)} acknowledged · ${plural(stats.gaps, "gap")} · store ${stats.epoch}`);
   });
   return () => {
     end();

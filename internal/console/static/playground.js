@@ -24,16 +24,16 @@ const targets = [
 ];
 
 const hints = {
-  plain: "A message is a frame with exactly what was pushed. What you send goes to the application's handler, of which the wirepost command has none. A page cannot see pings: when the pong of one moves the device's cursor, the log says so.",
-  "wirepost.v1": "JSON frames. Each message is acknowledged by hand or, here, by itself.",
-  echo: "Answers every message with itself, whatever its type.",
+  plain: "A frame holds exactly what was pushed. A page cannot see pings; when a pong has moved the device's cursor, the log says so. What you send goes to the application's handler: the wirepost command has none.",
+  "wirepost.v1": "Frames of JSON, such as {\"type\":\"subscribe\",\"channel\":\"news\"}.",
+  echo: "Every message comes back as it is, text or binary.",
 };
 
 function build(settings) {
   const form = controls(settings);
   const log = framelog();
   const sending = sender();
-  const pushing = h("div");
+  const pushing = h("div", { class: "pushing" });
   const said = notice();
   let socket = null;
   let unwatch = null;
@@ -88,7 +88,7 @@ function build(settings) {
   return h(
     "div", { class: "playground" },
     h("div", { class: "side" }, panel("Socket", form.element, said.element), panel("Send", sending.element), pushing),
-    panel("Frames", new Tools(log.tools), log.element),
+    panel("Frames", new Tools(h("div", { class: "actions" }, log.tools)), log.element),
   );
 }
 
@@ -119,7 +119,7 @@ function controls({ dev, echo }) {
   const hint = h("p", { class: "soft" });
 
   const who = dev ? field("User", user) : field("Token", token);
-  const more = h("div", { class: "row" }, field("Device", device), field("Channels", channels, "besides the inbox and all"));
+  const more = h("div", { class: "row" }, field("Device", device), field("Channels", channels));
   const acking = h("label", { class: "check" }, ack, "Acknowledge messages");
   const self = {
     target: () => target.value,
@@ -211,8 +211,8 @@ function sender() {
         attempt(async () => words.value);
       },
     },
-    field("Text", words), h("div", { class: "actions" }, send),
-    field("File", file, "sent as one binary frame"), h("div", { class: "actions" }, sendFile), said.element,
+    field("Text", words), h("div", { class: "actions" }, send, said.element),
+    field("File", file, "Goes as one binary frame."), h("div", { class: "actions" }, sendFile),
   );
   words.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

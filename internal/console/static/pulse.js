@@ -6,7 +6,7 @@ const every = 1000;
 const topCount = 10;
 const listeners = new Set();
 let last = { state: "wait", stats: null };
-let running = false;
+let running = 0; // the number of the round of beats; 0: none
 
 // listen calls fn now, if there is anything to tell, and at every beat. It
 // returns what ends that.
@@ -18,29 +18,31 @@ export function listen(fn) {
 
 export const state = () => last.state;
 
+let rounds = 0;
+
 export function start() {
   if (running) return;
-  running = true;
-  beat();
+  running = ++rounds;
+  beat(running);
 }
 
 export function stop() {
-  running = false;
+  running = 0;
 }
 
-async function beat() {
-  if (!running) return;
+async function beat(round) {
+  if (running !== round) return;
   const begun = performance.now();
   try {
     const stats = await api.stats(topCount);
-    if (!running) return;
+    if (running !== round) return;
     tell({ state: "live", stats, at: Date.now() });
   } catch (error) {
-    if (!running) return;
+    if (running !== round) return;
     // A server that ends, or a proxy without one, answers with an error.
     tell({ ...last, state: error instanceof api.Unreachable || error.status >= 500 ? "lost" : "refused", error });
   }
-  setTimeout(beat, Math.max(every / 4, every - (performance.now() - begun)));
+  setTimeout(beat, Math.max(every / 4, every - (performance.now() - begun)), round);
 }
 
 function tell(news) {

@@ -5,7 +5,7 @@ import { plural, whole } from "./format.js";
 
 // pushForm gives the form for one channel; done is called after a push.
 export function pushForm(channel, done) {
-  const kind = h("select", {}, h("option", { value: "text" }, "Text"), h("option", { value: "json" }, "JSON"));
+  const kind = h("select", { "aria-label": "Kind of data" }, h("option", { value: "text" }, "Text"), h("option", { value: "json" }, "JSON"));
   const data = h("textarea", { rows: "3", spellcheck: "false", required: true, placeholder: "your order has shipped" });
   const key = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
   const id = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
@@ -31,8 +31,7 @@ export function pushForm(channel, done) {
   };
   const form = h(
     "form", { class: "push", onsubmit: submit },
-    h("div", { class: "row" }, field("Kind", kind)),
-    field("Data", data),
+    h("div", { class: "kind" }, field("Data", data), kind),
     h(
       "details", {}, h("summary", {}, "Key, id, time to live"),
       h("div", { class: "row" },

@@ -10,7 +10,7 @@ export function search(section, label, name, hint) {
     location.hash = wanted === "" ? `#/${section}` : `#/${section}/${encode(wanted)}`;
   };
   if (!name) queueMicrotask(() => input.focus());
-  return h("form", { class: "search", role: "search", onsubmit: submit }, field(label, input), h("button", { class: "main" }, "Find"));
+  return h("form", { class: name ? "search beside" : "search", role: "search", onsubmit: submit }, field(label, input), h("button", { class: name ? "" : "main" }, "Find"));
 }
 
 function encode(name) {

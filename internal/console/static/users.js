@@ -21,7 +21,7 @@ export function show(main, name) {
   const state = h("span", { class: "pill" });
   const unread = h("span", { class: "pill plain" });
   const shown = h("div", {}, h("p", { class: "empty" }, "Asking the server …"));
-  fill(main, h("h1", {}, "User ", h("bdi", { class: "name" }, name), " ", state, " ", unread), find, shown);
+  fill(main, h("div", { class: "title" }, h("h1", {}, "User ", h("bdi", { class: "name" }, name), " ", state, " ", unread), find), shown);
 
   let refresh = null;
   const again = () => refresh.now();
@@ -110,10 +110,10 @@ function placesPanel() {
   const body = h("tbody");
   const names = [["Channel", ""], ["Head", "number"], ["Read", "number"], ["Unread", "number"], ["Acknowledged, by device", ""]];
   const rows = list(body, ([channel]) => {
-    const cells = [h("td", { class: "number" }), h("td", { class: "number" }), h("td", { class: "number" })];
-    const devices = h("td", { class: "devices" });
+    const cells = ["head", "read", "unread"].map((label) => h("td", { class: "number", "data-label": label }));
+    const devices = h("div", { class: "devices" });
     return {
-      element: h("tr", { "data-channel": channel }, h("td", {}, channelLink(channel)), cells, devices),
+      element: h("tr", { "data-channel": channel }, h("td", {}, channelLink(channel)), cells, h("td", {}, devices)),
       update([, place]) {
         [place.head, place.read, place.unread].forEach((n, i) => text(cells[i], whole(n)));
         const told = JSON.stringify([place.head, place.devices]);
@@ -124,7 +124,7 @@ function placesPanel() {
     };
   });
   return {
-    element: panel("Devices and channels", h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, names.map(([n, c]) => h("th", { scope: "col", class: c }, n)))), body))),
+    element: panel("Devices and channels", h("div", { class: "scroll" }, h("table", { class: "places" }, h("thead", {}, h("tr", {}, names.map(([n, c]) => h("th", { scope: "col", class: c }, n)))), body))),
     update({ user, channels }) {
       const order = (name) => (name === `user:${user}` ? 0 : name === "all" ? 1 : 2);
       const sorted = Object.entries(channels).sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));

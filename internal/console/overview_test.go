@@ -1,0 +1,59 @@
+package console
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/browser"
+)
+
+func TestOverviewMoves(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "", func(o *wirepost.Options) { o.Window = 1 })
+	tab := s.open("")
+	says(t, tab, "#link", "live")
+	says(t, tab, "h2", "Start here")
+	says(t, tab, ".panel", "Nobody is connected", "Every client takes what it is sent")
+	browser.Screenshot(t, tab, "idle")
+
+	s.client("bob")
+	s.client("stuck&device=tv", "wirepost.v1") // it never acknowledges
+	says(t, tab, "[data-tile=connections] .value", "2")
+	says(t, tab, "[data-tile=users] .value", "2")
+	says(t, tab, `[data-channel="user:stuck"]`, "user:stuck")
+	for i := range 20 {
+		s.push("user:bob", fmt.Sprint(i))
+		s.push("user:stuck", fmt.Sprint(i))
+	}
+	says(t, tab, "[data-tile='messages in'] small", "40 in all")
+	says(t, tab, "[data-tile='messages out'] small", "21 in all")
+	says(t, tab, `[data-channel="user:bob"] .number`, "20")
+	browser.Wait(t, tab, `[...document.querySelectorAll(".u-legend .u-value")].some((e) => /^[1-9]/.test(e.textContent))`)
+
+	// Who stays behind is told.
+	says(t, tab, "[data-tile='slow sessions'] .value", "1")
+	says(t, tab, ".panel td", "does not acknowledge", "1 message")
+	browser.Wait(t, tab, `document.querySelectorAll(".plot canvas").length === 3`)
+	browser.Screenshot(t, tab, "busy")
+	browser.Click(t, tab, ".panel td a[href='#/users/stuck']")
+	says(t, tab, "h1", "User stuck")
+}
+
+func TestOverviewSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.open("")
+	browser.Expect(tab, "ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET")
+	says(t, tab, "#link", "live")
+	address := s.hs.Listener.Addr().String()
+	s.stop()
+	says(t, tab, ".banner", "Connection lost, retrying")
+	browser.Screenshot(t, tab, "lost")
+
+	s.start(listenAgain(t, address))
+	browser.Wait(t, tab, `document.querySelector(".banner").hidden`)
+	says(t, tab, "#link", "live")
+	s.client("bob")
+	says(t, tab, "[data-tile=connections] .value", "1")
+}

@@ -1,0 +1,96 @@
+package console
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/wirepost/wirepost/internal/browser"
+)
+
+func TestPlaygroundEcho(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.open("#/playground")
+	choose(t, tab, "form select", "echo")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, ".frames li[data-kind=open]", "no subprotocol")
+	browser.Fill(t, tab, ".playground textarea", "hello, 世界")
+	browser.Run(t, tab, clickButton("Send"))
+	says(t, tab, `[data-direction=out][data-kind=text]`, "hello, 世界", "13 B")
+	says(t, tab, `[data-direction=in][data-kind=text]`, "hello, 世界")
+
+	file := filepath.Join(t.TempDir(), "some.bin")
+	data := make([]byte, 5000)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	browser.Run(t, tab, clickButton("Send file"))
+	says(t, tab, ".notice", "Choose a file first")
+	browser.Run(t, tab, chromedp.SetUploadFiles(chromedp.CSS("input[type=file]"), []string{file}), clickButton("Send file"))
+	says(t, tab, `[data-direction=out][data-kind=binary]`, "4.9 KiB", "00 01 02 03")
+	says(t, tab, `[data-direction=in][data-kind=binary]`, "4.9 KiB")
+	browser.Click(t, tab, `[data-direction=in][data-kind=binary] summary`)
+	says(t, tab, "pre", "0010  10 11 12 13", "3,976 more bytes")
+	browser.Screenshot(t, tab, "echo")
+
+	// It stays as it is while another section is shown.
+	browser.Click(t, tab, "nav a[data-section=users]")
+	says(t, tab, "h1", "Users")
+	browser.Click(t, tab, "nav a[data-section=playground]")
+	says(t, tab, ".tools, .head", "2 received, 2 sent")
+	browser.Run(t, tab, clickButton("Close"))
+	says(t, tab, `.frames [data-kind=close]`, "1000 normal")
+	says(t, tab, "form .pill", "closed")
+}
+
+func TestPlaygroundPlain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.push("user:42", "while away")
+	tab := s.open("#/playground")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, `[data-direction=in]`, "while away")
+	browser.Fill(t, tab, ".pushing textarea", "while here")
+	browser.Click(t, tab, ".pushing .main")
+	says(t, tab, `[data-direction=in]`, "while here")
+	// The page saw no pong, but the server did.
+	says(t, tab, `[data-direction=pong]`, "acknowledged user:42 up to 2")
+	browser.Screenshot(t, tab, "plain")
+	if _, err := s.Disconnect("42", ""); err != nil {
+		t.Fatal(err)
+	}
+	says(t, tab, `[data-kind=close]`, "4409 disconnected by the application")
+}
+
+func TestPlaygroundV1(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.open("#/playground")
+	choose(t, tab, "form select", "wirepost.v1")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, `[data-kind=open]`, "subprotocol wirepost.v1")
+	says(t, tab, `[data-direction=in]`, `"type":"hello"`)
+	s.push("user:42", `{"order":7}`)
+	says(t, tab, `[data-direction=in]`, `"data":{"order":7}`)
+	says(t, tab, `[data-direction=out]`, `{"type":"ack","channel":"user:42","seq":1}`)
+	browser.Fill(t, tab, ".playground textarea", "no JSON")
+	browser.Run(t, tab, clickButton("Send"))
+	says(t, tab, `[data-direction=in]`, "bad_request")
+}
+
+func TestPlaygroundRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.open("#/playground")
+	browser.Expect(tab, "WebSocket connection to .* failed")
+	browser.Fill(t, tab, "form input[placeholder='news,room:7']", "user:43")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, `[data-kind=close]`, "1006 no close frame")
+	says(t, tab, "form .pill", "closed")
+}
