@@ -95,6 +95,7 @@ func (s *Stream) nextChunk(chunk []byte) (_ []byte, over bool) {
 func (s *Stream) answers(body io.Reader) (answered bool, err error) {
 	in := bufio.NewScanner(body)
 	in.Buffer(make([]byte, 0, 16<<10), maxAnswerLine)
+	in.Split(wholeLines)
 	var later error // why some have to be sent again
 	for in.Scan() {
 		line := bytes.TrimSpace(in.Bytes())
@@ -127,4 +128,15 @@ func (s *Stream) complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.sent) == 0
+}
+
+// wholeLines splits like bufio.ScanLines, but leaves out a line that was cut.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
 }

@@ -1,3 +1,0 @@
-package client_test
-
-func childMain() bool { return false }

@@ -1,0 +1,31 @@
+package client_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestImports: a program that only receives or pushes links neither the server nor
+// anything that a server needs.
+func TestImports(t *testing.T) {
+	const module = "github.com/wirepost/wirepost"
+	out, err := exec.Command("go", "list", "-deps", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	allowed := map[string]bool{
+		module + "/client": true, module + "/internal/dial": true,
+		module + "/internal/conn": true, module + "/internal/wire": true,
+	}
+	for dep := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(dep, module) && !allowed[dep] {
+			t.Errorf("the client imports %s", dep)
+		}
+		for _, heavy := range []string{"cockroachdb/pebble", "prometheus", "nats-io", "gin-gonic", "golang-jwt"} {
+			if strings.Contains(dep, heavy) {
+				t.Errorf("the client links %s", dep)
+			}
+		}
+	}
+}

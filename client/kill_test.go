@@ -1,0 +1,219 @@
+package client_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost/client"
+)
+
+// process is the real program, killed and started again over one directory. Each
+// time it has another port; the dialer knows the latest.
+type process struct {
+	t       *testing.T
+	binary  string
+	dir     string
+	cmd     *exec.Cmd
+	address atomic.Value // string
+}
+
+func newProcess(t *testing.T) *process {
+	p := &process{t: t, binary: filepath.Join(t.TempDir(), "wirepost"), dir: t.TempDir()}
+	if runtime.GOOS == "windows" {
+		p.binary += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", p.binary, "../cmd/wirepost").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	p.address.Store("")
+	p.start()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.binary, "dev", "--listen", "127.0.0.1:0", "--data", p.dir)
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "listening http://"); ok {
+			p.address.Store(url)
+			go io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
+			return
+		}
+	}
+	p.t.Fatal("the server did not start")
+}
+
+// kill is SIGKILL.
+func (p *process) kill() {
+	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	p.cmd.Wait()         //nolint:errcheck // it was killed
+}
+
+func (p *process) dialer(ctx context.Context, network, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, p.address.Load().(string))
+}
+
+const (
+	quick  = 2 * time.Millisecond // pauses, so that the rounds are short
+	slower = 50 * time.Millisecond
+)
+
+// receiver is a program that handles messages, again and again with one file.
+type receiver struct {
+	t       *testing.T
+	p       *process
+	path    string
+	handled atomic.Int64 // the last number; none was missed before it
+	more    chan struct{}
+}
+
+// follow handles messages until the context ends, and closes the client.
+func (r *receiver) follow(ctx context.Context) {
+	store, err := client.OpenFile(r.path)
+	if err != nil {
+		r.t.Error(err)
+		return
+	}
+	c, err := client.Dial(ctx, "ws://127.0.0.1:1/ws?user=42", client.Options{
+		Store: store, DialContext: r.p.dialer, MinWait: quick, MaxWait: slower,
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			r.t.Error(err)
+		}
+		return
+	}
+	defer c.Close()
+	for msg, err := range c.Messages(ctx) {
+		if err != nil {
+			if ctx.Err() == nil {
+				r.t.Error(err)
+			}
+			return
+		}
+		want := fmt.Sprint(r.handled.Load() + 1)
+		if string(msg.Data) != want {
+			r.t.Errorf("got %s (%d), want %s", msg.Data, msg.Seq, want)
+			return
+		}
+		r.handled.Add(1)
+		select {
+		case r.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait waits until so many more were handled.
+func (r *receiver) wait(upTo int64) {
+	timeout := time.After(20 * time.Second)
+	for r.handled.Load() < upTo && !r.t.Failed() {
+		select {
+		case <-r.more:
+		case <-timeout:
+			r.t.Fatalf("only %d of %d came", r.handled.Load(), upTo)
+		}
+	}
+}
+
+// TestKill: the server is killed in the middle of a stream of pushes, and the
+// receiving program ends and begins again in between. What was pushed comes to the
+// handler once, in order.
+func TestKill(t *testing.T) {
+	rounds := 50
+	if testing.Short() {
+		rounds = 5
+	}
+	p := newProcess(t)
+	transport := &http.Transport{DialContext: p.dialer}
+	defer transport.CloseIdleConnections()
+	pusher, err := client.NewPusher("http://127.0.0.1:1", client.PusherOptions{
+		HTTP: &http.Client{Transport: transport}, MinWait: quick, MaxWait: slower,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushing, stopPushing := context.WithCancel(t.Context())
+	defer stopPushing()
+	stream := pusher.Stream(t.Context())
+	pushed := make(chan int)
+	go func() { pushed <- pushAll(pushing, stream) }()
+
+	r := &receiver{t: t, p: p, path: filepath.Join(t.TempDir(), "bookmark"), more: make(chan struct{}, 1)}
+	var stop context.CancelFunc
+	var gone chan struct{}
+	begin := func() {
+		var ctx context.Context
+		ctx, stop = context.WithCancel(t.Context())
+		gone = make(chan struct{})
+		go func(gone chan struct{}) { defer close(gone); r.follow(ctx) }(gone)
+	}
+	begin()
+	for round := range rounds {
+		r.wait(r.handled.Load() + 1 + rand.Int64N(1000))
+		p.kill()
+		if round%4 == 3 { // before the last acknowledgements were sent
+			stop()
+			<-gone
+			begin()
+		}
+		p.start()
+	}
+	stopPushing()
+	n := <-pushed
+	if err := stream.Close(); err != nil {
+		t.Error(err)
+	}
+	r.wait(int64(n))
+	stop()
+	<-gone
+	t.Logf("%d messages in %d lives of the server", n, rounds+1)
+	if got := r.handled.Load(); got != int64(n) {
+		t.Errorf("%d were pushed, %d came", n, got)
+	}
+}
+
+// pushAll pushes numbers until the context ends, and tells how many.
+func pushAll(ctx context.Context, stream *client.Stream) (n int) {
+	for {
+		_, err := stream.Push(ctx, client.Push{To: "user:42", Data: fmt.Append(nil, n+1)})
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				return -1
+			}
+			return n
+		}
+		if n++; n%100 == 0 {
+			sleepFor(ctx, time.Millisecond)
+		}
+	}
+}
+
+// sleepFor keeps the pushers from being far ahead of the receiver.
+func sleepFor(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}
