@@ -58,7 +58,7 @@ export class Link implements Line {
   #heartbeat = 25_000
   #heard = 0
   #alive = true // until it is asked for a sign of life
-  #since = 0
+  #since = 0 // the attempt began, or the connection was there
   #notBefore = 0 // the server's wish
   #token: string | undefined
   #trial: Transport | undefined // a WebSocket, while a fallback is used
@@ -97,6 +97,7 @@ export class Link implements Line {
   async #connect(): Promise<void> {
     const round = ++this.#round
     this.#drop()
+    this.#since = Date.now()
     try {
       const { token } = this.#options
       this.#token = await (typeof token === "function" ? Promise.resolve().then(token) : token)
@@ -224,8 +225,10 @@ export class Link implements Line {
 
   /** The network may be back, or the computer awake. */
   #wake(): void {
+    const now = Date.now()
     if (this.#up) this.#probe()
-    else if (this.#retry && Date.now() >= this.#notBefore) void this.#connect()
+    // An attempt under way may have begun while nothing could come of it.
+    else if (now >= this.#notBefore && (this.#retry || now - this.#since > 1000)) void this.#connect()
   }
 
   /**

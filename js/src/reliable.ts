@@ -98,9 +98,9 @@ export class ReliableWebSocket extends EventTarget {
     if (this.#socket) this.#socket.binaryType = type
   }
 
-  send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBuffer>): void {
+  send(...data: Parameters<WebSocket["send"]>): void {
     if (this.readyState === 0) throw new DOMException("Still in CONNECTING state", "InvalidStateError")
-    this.#socket?.send(data) // which discards it when it is closed, and counts it as buffered
+    this.#socket?.send(...data) // which discards it when it is closed, and counts it as buffered
   }
 
   close(code?: number, reason?: string): void {

@@ -119,6 +119,18 @@ test("a connection that is never greeted is given up", async (t) => {
   client.close()
 })
 
+test("an attempt that began without a network is given up when that is back", async (t) => {
+  const world = new World(t)
+  world.server.socket = "silent"
+  const client = connect(url)
+  await world.pass(2000)
+  world.server.socket = "accept"
+  world.online()
+  await world.pass()
+  assert.equal(client.state, "open")
+  client.close()
+})
+
 test("final codes end the client", async (t) => {
   const world = new World(t)
   for (const [code, word] of [[4409, "disconnected"], [4401, "unauthorized"], [1009, "too_large"], [4999, "disconnected"]] as const) {

@@ -1,0 +1,445 @@
+package js_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/internal/browser"
+)
+
+// lost is what the browser itself logs about connections that break or fail, and
+// about HTTP requests while there is no server.
+const lost = `WebSocket connection to|Failed to load resource|net::ERR_`
+
+// TestPlainPage has examples/plain.html, which uses nothing but WebSocket, live
+// through a kill -9 of the server: it gets everything that a push was answered for.
+func TestPlainPage(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	examples := httptest.NewServer(http.FileServer(http.Dir("../examples")))
+	t.Cleanup(examples.Close)
+	s := serve(t, "dev", "--allow-origin", examples.URL)
+	browser.Visit(t, tab, examples.URL+"/plain.html?server="+s.gate.address())
+	browser.Wait(t, tab, `state.textContent === "connected"`)
+
+	var mu sync.Mutex
+	var answered []string
+	half := make(chan struct{})
+	var pushing sync.WaitGroup
+	pushing.Go(func() {
+		for i := range 400 {
+			text := strconv.Itoa(i)
+			if i == 200 {
+				close(half)
+			}
+			if s.push("user:42", text) {
+				mu.Lock()
+				answered = append(answered, text)
+				mu.Unlock()
+			}
+		}
+	})
+	<-half
+	s.kill()
+	pushing.Wait()
+	s.start()
+	s.mustPush("user:42", "400", "401")
+	answered = append(answered, "400", "401")
+	browser.Wait(t, tab, `messages.lastChild?.textContent === "401"`)
+	got := browser.Value[[]string](t, tab, `[...messages.children].map((li) => li.textContent)`)
+	for _, text := range answered {
+		if !slices.Contains(got, text) {
+			t.Errorf("%s was answered with success, and did not come", text)
+		}
+	}
+	t.Logf("%d pushes answered, %d messages on the page", len(answered), len(got))
+}
+
+// start has the page of a tab connect, and collect messages and events.
+func start(t *testing.T, tab context.Context, s *server, arguments string) {
+	t.Helper()
+	browser.Expect(tab, lost)
+	browser.Visit(t, tab, s.url("/healthz")) // a page of that origin with nothing in it
+	run(t, tab, `
+		const wirepost = await import("/wirepost.js")
+		const client = wirepost.connect(`+arguments+`)
+		Object.assign(window, { wirepost, client, seen: [], events: [] })
+		client.on("message", (m) => seen.push(m.data))
+		for (const name of ["open", "disconnect", "transport", "error", "close"]) client.on(name, (e) => events.push(name))
+	`)
+}
+
+// run runs statements in the page, which may await.
+func run(t *testing.T, tab context.Context, statements string) {
+	t.Helper()
+	browser.Value[bool](t, tab, "(async () => {"+statements+"; return true })()")
+}
+
+// saw waits until the page has seen exactly these messages.
+func saw(t *testing.T, tab context.Context, texts ...string) {
+	t.Helper()
+	browser.Wait(t, tab, fmt.Sprintf("seen.length >= %d", len(texts)))
+	if diff := cmp.Diff(texts, browser.Value[[]string](t, tab, "seen")); diff != "" {
+		t.Errorf("seen (-want +got):\n%s", diff)
+	}
+}
+
+// acknowledged waits until the server has it that some device got everything.
+func acknowledged(t *testing.T, tab context.Context, seq int) {
+	t.Helper()
+	browser.Wait(t, tab, fmt.Sprintf(`fetch("/v1/users/42").then((r) => r.json()).then((u) => Object.values(u.channels["user:42"].devices).includes(%d))`, seq))
+}
+
+func TestRestart(t *testing.T) {
+	tab := browser.Open(t)
+	s := serve(t, "dev")
+	start(t, tab, s, `"/ws?user=42"`)
+	browser.Wait(t, tab, `client.state === "open"`)
+	run(t, tab, `await client.subscribe("room:7", (m) => seen.push("room " + m.data))`)
+	s.mustPush("user:42", "1", "2")
+	s.mustPush("room:7", "3")
+	saw(t, tab, "1", "2", "room 3", "3")
+	s.stop()
+	browser.Wait(t, tab, `client.state === "connecting"`)
+	run(t, tab, `window.sent = client.publish("room:7", "sent while away")`)
+	s.start()
+	s.mustPush("user:42", "4")
+	browser.Wait(t, tab, `sent.then((p) => p.seq === 2 && !p.duplicate)`)
+	browser.Wait(t, tab, `seen.includes("4") && seen.includes("room sent while away")`)
+	if got := browser.Value[[]string](t, tab, "seen"); len(got) != 7 {
+		t.Errorf("seen: %q", got)
+	}
+}
+
+func TestReload(t *testing.T) {
+	tab := browser.Open(t)
+	s := serve(t, "dev")
+	start(t, tab, s, `"/ws?user=42"`)
+	run(t, tab, `client.subscribe("room:7", (m) => seen.push("room " + m.data))`)
+	browser.Wait(t, tab, `client.state === "open"`)
+	device := browser.Value[string](t, tab, "client.device")
+	s.mustPush("user:42", "1", "2")
+	s.mustPush("room:7", "3")
+	saw(t, tab, "1", "2", "room 3", "3")
+	acknowledged(t, tab, 2)
+	browser.Visit(t, tab, s.url("/readyz")) // elsewhere
+	s.mustPush("user:42", "4")
+	s.mustPush("room:7", "5")
+	start(t, tab, s, `"/ws?user=42"`)
+	run(t, tab, `client.subscribe("room:7", (m) => seen.push("room " + m.data))`)
+	browser.Wait(t, tab, `seen.length >= 3`)
+	got := browser.Value[[]string](t, tab, "seen")
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"4", "5", "room 5"}, got); diff != "" {
+		t.Errorf("seen (-want +got):\n%s", diff)
+	}
+	if again := browser.Value[string](t, tab, "client.device"); again != device {
+		t.Errorf("device %q, before the reload %q", again, device)
+	}
+}
+
+// TestOffline cuts the network under a connection: it stays open, and dead.
+func TestOffline(t *testing.T) {
+	tab := browser.Open(t)
+	s := serve(t, "dev", "--heartbeat", "1s")
+	start(t, tab, s, `"/ws?user=42"`)
+	s.mustPush("user:42", "1")
+	saw(t, tab, "1")
+	offline(t, tab, true)
+	s.gate.freeze()
+	s.mustPush("user:42", "2")
+	browser.Wait(t, tab, `client.state === "connecting"`)
+	s.mustPush("user:42", "3")
+	offline(t, tab, false)
+	s.mustPush("user:42", "4")
+	saw(t, tab, "1", "2", "3", "4")
+	if name := browser.Value[string](t, tab, "client.transport"); name != "websocket" {
+		t.Errorf("it is on %s", name)
+	}
+}
+
+func offline(t *testing.T, tab context.Context, off bool) {
+	t.Helper()
+	browser.Run(t, tab, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+		conditions := &network.Conditions{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}
+		if _, err = cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{conditions},
+		}); err != nil {
+			return none, err
+		}
+		_, err = cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: off, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return none, err
+	})
+}
+
+// TestToken lets tokens end: a source that works has them refreshed in time, on
+// the same connection; one that does not costs the connection, and no message.
+func TestToken(t *testing.T) {
+	const secret = "the secret of the tests, long enough for HS256"
+	var given atomic.Int32
+	var closed atomic.Bool
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		token, err := auth.Sign(secret, wirepost.Identity{User: "42", Expires: time.Now().Add(3 * time.Second)})
+		if err != nil || closed.Load() {
+			http.Error(w, "no token", http.StatusServiceUnavailable)
+			return
+		}
+		given.Add(1)
+		fmt.Fprint(w, token)
+	}))
+	t.Cleanup(source.Close)
+	tab := browser.Open(t)
+	browser.Expect(tab, `no token`)
+	s := serve(t, "serve", "--api-key", apiKey, "--token-secret", secret)
+	start(t, tab, s, fmt.Sprintf(`"/ws", { token: async () => {
+		const response = await fetch(%q)
+		if (!response.ok) throw new Error("no token")
+		return response.text()
+	} }`, source.URL))
+	browser.Wait(t, tab, `client.state === "open"`)
+	for given.Load() < 3 {
+		browser.Wait(t, tab, `new Promise((done) => setTimeout(done, 100, true))`)
+	}
+	if events := browser.Value[[]string](t, tab, "events"); slices.Contains(events, "disconnect") {
+		t.Errorf("a refresh cost the connection: %q", events)
+	}
+	closed.Store(true)
+	browser.Wait(t, tab, `events.includes("disconnect")`)
+	s.mustPush("user:42", "1")
+	closed.Store(false)
+	saw(t, tab, "1")
+}
+
+// TestReliableIsNative has the same script meet the browser's WebSocket and ours.
+func TestReliableIsNative(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, `WebSocket`)
+	s := serve(t, "dev")
+	start(t, tab, s, `"/ws?user=42"`)
+	run(t, tab, `window.story = async (Socket) => {
+		const log = []
+		const attempt = (what, fn) => {
+			try { log.push(what + " " + fn()) } catch (e) { log.push(what + " throws " + e.name + " " + (e instanceof DOMException)) }
+		}
+		const echo = location.origin.replace("http", "ws") + "/echo"
+		for (const url of ["ftp://x/", "ws://", "::", "ws://x/#a"]) attempt("new " + url, () => new Socket(url).close())
+		attempt("bad protocol", () => new Socket(echo, "a b"))
+		attempt("protocol twice", () => new Socket(echo, ["a", "a"]))
+		attempt("relative", () => { const s = new Socket("/echo"); s.close(); return s.url === echo })
+		attempt("http", () => { const s = new Socket(echo.replace("ws", "http")); s.close(); return s.url === echo })
+		log.push(["CONNECTING", "OPEN", "CLOSING", "CLOSED"].map((n) => Socket[n]).join())
+		// One that is closed before it is open.
+		const follow = (s, name) => {
+			for (const type of ["open", "message", "error", "close"]) {
+				s.addEventListener(type, (e) => log.push([name, "heard", type, s.readyState, e.code, e.reason, e.wasClean, e.target === s, e.bubbles, e.cancelable].join(" ")))
+				s["on" + type] = (e) => log.push([name, "on" + type, e.constructor.name].join(" "))
+			}
+			return new Promise((done) => s.addEventListener("close", done))
+		}
+		const early = new Socket(echo)
+		const earlyEnd = follow(early, "early")
+		attempt("close reason", () => early.close(1000, "x".repeat(124)))
+		attempt("close code", () => early.close(1001))
+		attempt("close code", () => early.close(2999))
+		attempt("close", () => early.close())
+		log.push("state " + early.readyState)
+		await earlyEnd
+		// One that talks.
+		const s = new Socket(echo)
+		const end = follow(s, "s")
+		log.push([s.url === echo, s.readyState, s.bufferedAmount, s.extensions, s.protocol, s.binaryType, s.CONNECTING, s.OPEN, s.CLOSING, s.CLOSED].join(" "))
+		attempt("send early", () => s.send("x"))
+		attempt("binaryType", () => { s.binaryType = "nonsense"; return s.binaryType })
+		await new Promise((done) => s.addEventListener("open", done))
+		const next = () => new Promise((done) => s.addEventListener("message", (e) => done(e), { once: true }))
+		for (const data of ["text", "", "ü", new Uint8Array([1, 2]), new Uint8Array([3]).buffer, new Blob(["blob"])]) {
+			s.binaryType = typeof data === "string" || data instanceof Blob ? "blob" : "arraybuffer"
+			const answer = next()
+			attempt("send", () => s.send(data))
+			const { data: got, origin } = await answer
+			log.push([got.constructor.name, got instanceof Blob ? await got.text() : got instanceof ArrayBuffer ? new Uint8Array(got).join() : got, origin].join(" "))
+		}
+		attempt("no argument", () => s.send())
+		attempt("bad code", () => s.close(4))
+		attempt("close", () => s.close(3456, "enough"))
+		log.push("state " + s.readyState)
+		attempt("send late", () => s.send("late"))
+		await end
+		attempt("send later", () => s.send("later"))
+		attempt("close again", () => s.close())
+		log.push([s.readyState, s.bufferedAmount].join(" "))
+		s.onopen = null
+		log.push(s.onopen === null)
+		return log.map(String)
+	}`)
+	native := browser.Value[[]string](t, tab, `story(WebSocket)`)
+	ours := browser.Value[[]string](t, tab, `story(wirepost.ReliableWebSocket)`)
+	if diff := cmp.Diff(native, ours); diff != "" {
+		t.Errorf("native and ours (-native +ours):\n%s", diff)
+	}
+	if len(native) < 40 {
+		t.Errorf("the story has only %d lines", len(native))
+	}
+}
+
+// TestReliable has a ReliableWebSocket live through a kill -9.
+func TestReliable(t *testing.T) {
+	tab := browser.Open(t)
+	s := serve(t, "dev")
+	start(t, tab, s, `"/ws?user=1"`)
+	run(t, tab, `
+		window.log = []
+		window.socket = new wirepost.ReliableWebSocket("/ws?user=42")
+		for (const type of ["open", "message", "error", "close"]) socket.addEventListener(type, (e) => log.push(e.data ?? type))
+	`)
+	s.mustPush("user:42", "1")
+	browser.Wait(t, tab, `log.includes("1")`)
+	s.kill()
+	browser.Wait(t, tab, `socket.readyState === 0`)
+	s.start()
+	s.mustPush("user:42", "2")
+	browser.Wait(t, tab, `log.includes("2")`)
+	run(t, tab, `socket.close()`)
+	browser.Wait(t, tab, `socket.readyState === 3`)
+	got := strings.Join(browser.Value[[]string](t, tab, "log"), " ")
+	// The first message comes again if its ping had not come.
+	if got != "open 1 open 2 close" && got != "open 1 open 1 2 close" {
+		t.Errorf("events: %s", got)
+	}
+}
+
+// TestTabs closes the tab that leads.
+func TestTabs(t *testing.T) {
+	s := serve(t, "dev")
+	first := browser.Open(t)
+	tabs := []context.Context{first, browser.OpenBeside(t, first), browser.OpenBeside(t, first)}
+	for _, tab := range tabs {
+		start(t, tab, s, `"/ws?user=42", { shared: true }`)
+		browser.Wait(t, tab, `client.state === "open"`)
+	}
+	connections := `fetch("/v1/users/42").then((r) => r.json()).then((u) => u.online === 1)`
+	browser.Wait(t, first, connections)
+	run(t, tabs[2], `await client.subscribe("room:7", (m) => seen.push("room " + m.data))`)
+	s.mustPush("user:42", "1")
+	s.mustPush("room:7", "2")
+	saw(t, tabs[0], "1")
+	saw(t, tabs[1], "1")
+	saw(t, tabs[2], "1", "room 2", "2")
+	acknowledged(t, tabs[1], 1)
+
+	var want []string
+	var pushing sync.WaitGroup
+	half := make(chan struct{})
+	pushing.Go(func() {
+		for i := range 200 {
+			if i == 100 {
+				close(half)
+			}
+			if !s.push("user:42", "n"+strconv.Itoa(i)) {
+				t.Errorf("push %d failed", i)
+			}
+		}
+	})
+	<-half
+	closeTab(t, tabs[0])
+	pushing.Wait()
+	s.mustPush("room:7", "3")
+	for i := range 200 {
+		want = append(want, "n"+strconv.Itoa(i))
+	}
+	for _, tab := range tabs[1:] {
+		browser.Wait(t, tab, `seen.includes("n199")`)
+		got := browser.Value[[]string](t, tab, `seen.filter((text) => text.startsWith("n"))`)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("seen (-want +got):\n%s", diff)
+		}
+	}
+	browser.Wait(t, tabs[2], `seen.includes("room 3")`)
+	browser.Wait(t, tabs[1], connections)
+	acknowledged(t, tabs[1], 201)
+	published := browser.Value[int](t, tabs[2], `client.publish("room:7", "4").then((p) => p.seq)`)
+	if published != 3 {
+		t.Errorf("published as %d", published)
+	}
+}
+
+func closeTab(t *testing.T, tab context.Context) {
+	t.Helper()
+	browser.Run(t, tab, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, target, page.Close, cdp.Empty{})
+		return none, err
+	})
+}
+
+// TestFallback puts a proxy in between that knows no WebSockets, and then one that
+// does not stream either.
+func TestFallback(t *testing.T) {
+	s := serve(t, "dev")
+	if r, err := http.Get(s.url("/sse?user=1&probe")); err != nil || r.StatusCode == http.StatusNotFound {
+		t.Skip("this server has no /sse yet")
+	} else {
+		r.Body.Close()
+	}
+	for _, name := range []string{"sse", "poll"} {
+		t.Run(name, func(t *testing.T) {
+			tab := browser.Open(t)
+			var open atomic.Bool
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !open.Load() && (r.Header.Get("Upgrade") != "" || name == "poll" && strings.HasPrefix(r.URL.Path, "/sse")) {
+					http.Error(w, "not through here", http.StatusBadGateway)
+					return
+				}
+				back := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) {
+					p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
+					p.Out.Host = p.In.Host
+				}}
+				back.ServeHTTP(w, r)
+			}))
+			t.Cleanup(proxy.Close)
+			t.Cleanup(proxy.CloseClientConnections)
+			user := "user:" + name
+			s.mustPush(user, "1")
+			through := *s
+			through.gate = &gate{listener: proxy.Listener}
+			start(t, tab, &through, fmt.Sprintf(`"/ws?user=%s", { channels: ["news"] }`, name))
+			browser.Wait(t, tab, fmt.Sprintf(`client.transport === %q`, name))
+			s.mustPush(user, "2")
+			browser.Wait(t, tab, `seen.includes("2")`)
+			s.mustPush("news", "3")
+			saw(t, tab, "1", "2", "3")
+			if code := browser.Value[string](t, tab, `client.publish("news", 1).catch((e) => e.code)`); code != "unavailable" {
+				t.Errorf("publish: %s", code)
+			}
+			s.stop()
+			s.start()
+			s.mustPush(user, "4")
+			saw(t, tab, "1", "2", "3", "4")
+			open.Store(true)
+			browser.Wait(t, tab, `client.transport === "websocket"`)
+			s.mustPush(user, "5")
+			saw(t, tab, "1", "2", "3", "4", "5")
+		})
+	}
+}
