@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,26 +109,28 @@ func TestClosings(t *testing.T) {
 func TestCloseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, there := pair(t)
-		go func() {
+		var all sync.WaitGroup
+		all.Go(func() {
 			for {
 				if _, err := there.Write(conn.AppendPing(nil, nil)); err != nil {
 					return
 				}
 				time.Sleep(time.Second)
 			}
-		}()
-		go func() {
+		})
+		all.Go(func() {
 			for {
 				if _, err := ws.ReadFrame(there); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		began := time.Now()
-		go c.Read() //nolint:errcheck // Close tells
+		all.Go(func() { c.Read() }) //nolint:errcheck // Close tells
 		if err := c.Close(1000, ""); err == nil || time.Since(began) != CloseTimeout {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
+		all.Wait()
 	})
 }
 
