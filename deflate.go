@@ -1,25 +1,9 @@
 package wirepost
 
 import (
-	"net/http"
-
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/conn"
 )
-
-// negotiateDeflate answers a client's offers of permessage-deflate: with a header
-// for the 101, or without any.
-func (s *Server) negotiateDeflate(r *http.Request) (answer http.Header, ok bool) {
-	if !s.opts.Compress {
-		return nil, false
-	}
-	const extensions = "Sec-Websocket-Extensions" // as net/http spells it
-	value, ok := conn.NegotiateDeflate(r.Header[extensions])
-	if !ok {
-		return nil, false
-	}
-	return http.Header{extensions: {value}}, true
-}
 
 // frame is the item as a session in that mode sends it; deflated is for those that
 // agreed on compression.

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/glob"
@@ -52,19 +49,19 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	if err := s.checkUpgrade(r); err != nil {
 		return nil, err
 	}
-	identity, err := s.authenticate(r)
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fieldError("query", "the query does not parse")
+	}
+	identity, err := s.authenticate(r, query)
 	if err != nil {
 		return nil, err
 	}
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
 	req := &wish{identity: &identity, mode: modePlain, now: time.Now()}
-	if slices.Contains(offeredProtocols(r), wire.ProtocolV1) {
+	if offers(r, wire.ProtocolV1) {
 		req.mode = modeV1
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, fieldError("query", "the query does not parse")
 	}
 	if err := s.readQuery(req, query); err != nil {
 		return nil, err
@@ -122,11 +119,11 @@ func (s *Server) askApplication(r *http.Request, info Session) (err error) {
 }
 
 // authenticate says who sends the request.
-func (s *Server) authenticate(r *http.Request) (id Identity, err error) {
+func (s *Server) authenticate(r *http.Request, query url.Values) (id Identity, err error) {
 	if s.opts.Authenticate != nil {
 		id, err = s.opts.Authenticate(r)
 	} else {
-		token := requestToken(r)
+		token := requestToken(r, query)
 		if token == "" {
 			return id, Errorf(Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
@@ -167,40 +164,22 @@ func unauthorized(err error) error {
 	return &Error{Code: Unauthorized, Message: message, Err: err}
 }
 
-func requestToken(r *http.Request) string {
+func requestToken(r *http.Request, query url.Values) string {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token)
 	}
-	if token := r.URL.Query().Get("token"); token != "" {
+	if token := query.Get("token"); token != "" {
 		return token
 	}
 	if c, err := r.Cookie(TokenCookie); err == nil && c.Value != "" {
 		return c.Value
 	}
-	for _, p := range offeredProtocols(r) {
+	for p := range offeredProtocols(r) {
 		if token, ok := strings.CutPrefix(p, wire.BearerPrefix); ok {
 			return token
 		}
 	}
 	return ""
-}
-
-// checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
-// §4.2.1) from an origin that may connect.
-func (s *Server) checkUpgrade(r *http.Request) error {
-	switch {
-	case r.Method != http.MethodGet:
-		return &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
-	case r.ProtoMajor != 1:
-		return &Error{Code: BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
-	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
-		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
-	case r.Header.Get("Sec-WebSocket-Version") != "13":
-		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
-	case len(r.Header.Get("Sec-WebSocket-Key")) != 24:
-		return fieldError("Sec-WebSocket-Key", "the key is missing or malformed")
-	}
-	return s.checkOrigin(r)
 }
 
 // checkOrigin refuses pages of other sites: a browser would send them with the
@@ -219,65 +198,4 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		}
 	}
 	return &Error{Code: Forbidden, Field: "Origin", Message: "pages from this origin may not connect here"}
-}
-
-// upgrade answers the handshake and hands the connection to a loop.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l *loop, h func(conn.Conn) conn.Handler) error {
-	answer, deflate := s.negotiateDeflate(r)
-	u := ws.HTTPUpgrader{
-		Header:   answer,
-		Timeout:  handshakeTimeout,
-		Protocol: func(p string) bool { return p == mode || p == wire.ProtocolPlain && mode == "plain" },
-	}
-	nc, rw, _, err := u.Upgrade(r, w)
-	if err != nil {
-		if nc != nil {
-			nc.Close() //nolint:errcheck // the handshake failed already
-		}
-		return err
-	}
-	early, err := rw.Reader.Peek(rw.Reader.Buffered())
-	if err == nil {
-		err = nc.SetDeadline(time.Time{})
-	}
-	if err == nil {
-		err = l.Attach(nc, conn.Handshake{Early: early, Deflate: deflate}, h)
-	}
-	if err != nil {
-		nc.Close() //nolint:errcheck // it failed already
-	}
-	return err
-}
-
-// handshakeTimeout bounds the writing of the 101.
-const handshakeTimeout = 10 * time.Second
-
-func refuseUpgrade(w http.ResponseWriter, err error) {
-	switch AsError(err).Status {
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", http.MethodGet)
-	case http.StatusUpgradeRequired:
-		w.Header().Set("Connection", "Upgrade") // RFC 9110 §7.8
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Sec-WebSocket-Version", "13")
-	}
-	WriteError(w, err)
-}
-
-// headerHas says whether a comma-separated header holds a token.
-func headerHas(h http.Header, name, token string) bool {
-	return slices.ContainsFunc(headerList(h, name), func(v string) bool { return strings.EqualFold(v, token) })
-}
-
-func offeredProtocols(r *http.Request) []string {
-	return headerList(r.Header, "Sec-WebSocket-Protocol")
-}
-
-func headerList(h http.Header, name string) (list []string) {
-	for _, line := range h.Values(name) {
-		for _, v := range strings.Split(line, ",") {
-			list = append(list, strings.TrimSpace(v))
-		}
-	}
-	return list
 }

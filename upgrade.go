@@ -1,0 +1,141 @@
+package wirepost
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
+// §4.2.1) from an origin that may connect.
+func (s *Server) checkUpgrade(r *http.Request) error {
+	switch {
+	case r.Method != http.MethodGet:
+		return &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
+	case r.ProtoMajor != 1:
+		return &Error{Code: BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
+	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
+		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
+	case !validKey(r.Header.Get("Sec-WebSocket-Key")):
+		return fieldError("Sec-WebSocket-Key", "the key is missing, or not 16 bytes in base64")
+	}
+	return s.checkOrigin(r)
+}
+
+// validKey says whether a key is what RFC 6455 §4.1 has clients send.
+func validKey(key string) bool {
+	var b [18]byte
+	n, err := base64.StdEncoding.Decode(b[:], []byte(key))
+	return len(key) == 24 && err == nil && n == 16
+}
+
+// upgrade takes the connection out of net/http and hands it to a loop, which sends
+// the 101 before anything else. A connection that fails on the way is closed.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l *loop, h func(conn.Conn) conn.Handler) error {
+	answer, deflate := s.acceptUpgrade(r, mode)
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		err = &Error{Code: Internal, Message: "this connection cannot be upgraded", Err: err}
+		WriteError(w, err)
+		return err
+	}
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err == nil {
+		err = nc.SetDeadline(time.Time{})
+	}
+	if err == nil {
+		err = l.Attach(nc, conn.Handshake{Early: early, Deflate: deflate}, func(c conn.Conn) conn.Handler {
+			c.Write(answer)
+			return h(c)
+		})
+	}
+	if err != nil {
+		nc.Close() //nolint:errcheck // it failed already
+	}
+	return err
+}
+
+// acceptUpgrade makes the 101 (RFC 6455 §4.2.2).
+func (s *Server) acceptUpgrade(r *http.Request, mode string) (answer []byte, deflate bool) {
+	answer = make([]byte, 0, 256)
+	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	answer = append(answer, "Sec-WebSocket-Accept: "...)
+	answer = appendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
+	for p := range offeredProtocols(r) {
+		if p == mode || p == wire.ProtocolPlain && mode == "plain" {
+			answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), p...)
+			break
+		}
+	}
+	if s.opts.Compress {
+		var extension string
+		if extension, deflate = conn.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); deflate {
+			answer = append(append(answer, "\r\nSec-WebSocket-Extensions: "...), extension...)
+		}
+	}
+	return append(answer, "\r\n\r\n"...), deflate
+}
+
+// appendAccept appends the proof that the server understood the handshake of the
+// client with that key (RFC 6455 §4.2.2, item 5.4).
+func appendAccept(b []byte, key string) []byte {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.AppendEncode(b, sum[:])
+}
+
+func refuseUpgrade(w http.ResponseWriter, err error) {
+	switch AsError(err).Status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodGet)
+	case http.StatusUpgradeRequired:
+		w.Header().Set("Connection", "Upgrade") // RFC 9110 §7.8
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+	}
+	WriteError(w, err)
+}
+
+// headerHas says whether a comma-separated header holds a token.
+func headerHas(h http.Header, name, token string) bool {
+	for v := range headerList(h, name) {
+		if strings.EqualFold(v, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// offers says whether the client offered a subprotocol, by its exact name.
+func offers(r *http.Request, protocol string) bool {
+	for p := range offeredProtocols(r) {
+		if p == protocol {
+			return true
+		}
+	}
+	return false
+}
+
+func offeredProtocols(r *http.Request) iter.Seq[string] {
+	return headerList(r.Header, "Sec-WebSocket-Protocol")
+}
+
+// headerList is what a comma-separated header lists.
+func headerList(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h.Values(name) {
+			for v := range strings.SplitSeq(line, ",") {
+				if !yield(strings.TrimSpace(v)) {
+					return
+				}
+			}
+		}
+	}
+}
