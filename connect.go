@@ -18,13 +18,15 @@ type wish struct {
 
 	connection connectionID
 	channels   []string
-	after      map[string]uint64 // by channel
+	after      map[string]uint64 // by channel: where to begin
+	position   map[string]uint64 // the same, and it acknowledges
+	hello      bool
 	now        time.Time
 }
 
 // connect makes a session and registers it: from here on it counts as online. The
 // caller attaches it or gives it back by abandon.
-func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
+func (s *Server) connect(w *wish) (*session, []byte, error) {
 	u, err := s.users.acquire(w.identity.User)
 	if err != nil {
 		return nil, nil, err
@@ -39,7 +41,7 @@ func (s *Server) connect(w *wish) (*session, *wire.Hello, error) {
 	s.connections.Add(1)
 	u.addSession(ses)
 	fresh, err := u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
-	var hello *wire.Hello
+	var hello []byte
 	if err == nil {
 		hello, err = s.subscribeAll(ses, w, fresh)
 	}
@@ -82,7 +84,7 @@ func (s *session) abandon() {
 // subscribeAll makes the subscriptions that a session starts with: the inbox, All,
 // the memberships and what the client asks for. A device's first starting points
 // are stored before it gets anything.
-func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, error) {
+func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (hello []byte, err error) {
 	u := ses.user
 	newcomer := !u.seen()
 	if err := s.see(u); err != nil {
@@ -91,7 +93,7 @@ func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, e
 	granted := append([]string{u.inbox, All}, u.memberships()...)
 	granted = append(granted, w.identity.Channels...)
 	for _, channel := range granted {
-		if err := ses.begin(channel, true, w.after); err != nil {
+		if err := ses.begin(channel, true, w); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +101,7 @@ func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, e
 		if len(ses.subs) >= s.opts.MaxSubscriptions && ses.subscription(channel) == nil {
 			return nil, Errorf(RateLimited, "a session has at most %d subscriptions", s.opts.MaxSubscriptions)
 		}
-		if err := ses.begin(channel, false, w.after); err != nil {
+		if err := ses.begin(channel, false, w); err != nil {
 			return nil, err
 		}
 	}
@@ -116,14 +118,14 @@ func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (*wire.Hello, e
 	} else {
 		s.saver.later(u)
 	}
-	if ses.mode != modeV1 {
+	if !w.hello {
 		return nil, nil
 	}
 	return s.hello(ses)
 }
 
 // begin makes one of the subscriptions that a session starts with.
-func (s *session) begin(channel string, granted bool, after map[string]uint64) error {
+func (s *session) begin(channel string, granted bool, w *wish) error {
 	if s.subscription(channel) != nil {
 		return nil
 	}
@@ -144,15 +146,21 @@ func (s *session) begin(channel string, granted bool, after map[string]uint64) e
 	if granted {
 		sub.cursor = s.user.start(s.device, feed)
 	}
-	if seq, ok := after[channel]; ok {
+	if seq, ok := w.after[channel]; ok {
 		sub.cursor = min(seq, feed.head.Load())
+	}
+	if seq, ok := w.position[channel]; ok {
+		sub.cursor = min(seq, feed.head.Load())
+		if sub.stored {
+			s.user.acknowledge(s.device, channel, sub.cursor) // saved with the rest
+		}
 	}
 	s.subs = append(s.subs, sub)
 	return nil
 }
 
 // hello describes where the session stands.
-func (s *Server) hello(ses *session) (*wire.Hello, error) {
+func (s *Server) hello(ses *session) ([]byte, error) {
 	h := &wire.Hello{
 		Type: "hello", Connection: ses.connection.String(), User: ses.user.name, Device: ses.device,
 		Epoch: s.engine.Epoch(), Expires: ses.expires, HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
@@ -172,7 +180,7 @@ func (s *Server) hello(ses *session) (*wire.Hello, error) {
 		}
 		h.Channels[channel] = p
 	}
-	return h, nil
+	return wire.Encode(h), nil
 }
 
 // parseChannels reads ?channels=, a comma-separated list.

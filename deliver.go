@@ -49,7 +49,11 @@ func (s *session) flush() int {
 	if b.full() {
 		s.markDirty()
 	}
-	return s.sendBatch()
+	n := s.sendBatch()
+	if c, ok := s.conn.(*response); ok && !s.reading {
+		c.caughtUp()
+	}
+	return n
 }
 
 // sendBatch writes the batch, empties it, and returns its number of messages.
@@ -100,29 +104,43 @@ func (s *session) offer(sub *subscription, it *item) bool {
 	r := it.rec
 	switch {
 	case r.Revokes != 0:
-		if s.mode == modeV1 {
-			s.loop.batch.add(it.v1Frame(sub.feed.channel))
+		if s.mode.objects() {
+			s.addItem(sub, it)
 		}
 	case !it.gone(s.loop.nowMS):
 		if s.counts(sub) && !s.enter(sub, r.Seq, len(r.Data)) {
 			return false
 		}
 		s.tellGap(sub, r.Seq)
-		s.addMessage(sub, it)
+		s.addItem(sub, it)
+		s.loop.batch.messages++
 	}
 	sub.cursor = r.Seq
 	return true
 }
 
-func (s *session) addMessage(sub *subscription, it *item) {
-	b := &s.loop.batch
-	b.add(it.frame(s.mode, sub.feed.channel, s.conn.Deflates()))
-	b.messages++
+// addItem takes an item into the batch, framed as the client wants it.
+func (s *session) addItem(sub *subscription, it *item) {
+	b, channel := &s.loop.batch, sub.feed.channel
+	switch s.mode {
+	case modeSSE:
+		sub.cursor = it.rec.Seq // which the ID is to tell
+		b.add(s.eventHead())
+		b.add(it.object(channel))
+		b.add(eventEnd)
+	case modePoll:
+		b.add(it.object(channel))
+	default:
+		b.add(it.frame(s.mode, channel, s.conn.Deflates()))
+	}
 }
 
 // counts says whether a subscription's messages count in the window. In plain mode
-// only what has a stored cursor is ever acknowledged, so only that counts.
-func (s *session) counts(sub *subscription) bool { return s.mode == modeV1 || sub.stored }
+// only what has a stored cursor is ever acknowledged, so only that counts; and
+// nothing does where no acknowledgement can come.
+func (s *session) counts(sub *subscription) bool {
+	return s.mode == modeV1 || s.mode == modePlain && sub.stored
+}
 
 // lose remembers that messages behind a cursor are missing.
 func (sub *subscription) lose(after uint64) {
@@ -139,17 +157,17 @@ func (s *session) tellGap(sub *subscription, resumedAt uint64) {
 	}
 	sub.news.lost = false
 	s.loop.srv.metrics.gaps.Inc()
-	if s.mode == modeV1 {
-		s.loop.batch.add(textFrame(wire.Gap{
+	if s.mode.objects() {
+		s.loop.batch.add(s.mode.frame(wire.Encode(wire.Gap{
 			Type: "gap", Channel: sub.feed.channel, After: sub.news.lostAt, ResumedAt: resumedAt,
-		}))
+		})))
 	}
 }
 
 // offerState tells the newest read mark, if the client has not been told.
 func (s *session) offerState(sub *subscription) {
 	if sub.news != nil && sub.news.state != nil {
-		s.loop.batch.add(textFrame(sub.news.state))
+		s.loop.batch.add(s.mode.frame(wire.Encode(sub.news.state)))
 		sub.news.state = nil
 	}
 }

@@ -21,17 +21,21 @@ const maxAgent = 200
 // ServeHTTP upgrades a request to a client connection, which then speaks as
 // docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req, err := s.readWish(r)
+	mode := modePlain
+	if offers(r, wire.ProtocolV1) {
+		mode = modeV1
+	}
+	var ses *session
+	var hello []byte
+	err := s.checkUpgrade(r)
+	if err == nil {
+		ses, hello, err = s.admit(r, mode)
+	}
 	if err != nil {
 		refuseUpgrade(w, err)
 		return
 	}
-	ses, hello, err := s.connect(req)
-	if err != nil {
-		refuseUpgrade(w, err)
-		return
-	}
-	err = s.upgrade(w, r, req.mode.String(), ses.loop, func(c conn.Conn) conn.Handler {
+	err = s.upgrade(w, r, mode.String(), ses.loop, func(c conn.Conn) conn.Handler {
 		ses.attach(c, hello)
 		return ses
 	})
@@ -40,13 +44,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// admit makes the session that a request asks for, or says why not.
+func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
+	req, err := s.readWish(r, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.connect(req)
+}
+
 // readWish checks everything about a request that can be checked without the
 // store.
-func (s *Server) readWish(r *http.Request) (*wish, error) {
+func (s *Server) readWish(r *http.Request, m mode) (*wish, error) {
 	if err := s.Ready(); err != nil {
-		return nil, err
-	}
-	if err := s.checkUpgrade(r); err != nil {
 		return nil, err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -59,11 +69,11 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	}
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
-	req := &wish{identity: &identity, mode: modePlain, now: time.Now()}
-	if offers(r, wire.ProtocolV1) {
-		req.mode = modeV1
-	}
+	req := &wish{identity: &identity, mode: m, now: time.Now()}
 	if err := s.readQuery(req, query); err != nil {
+		return nil, err
+	}
+	if err := s.readPosition(req, r, query); err != nil {
 		return nil, err
 	}
 	agent := r.UserAgent()
@@ -73,7 +83,7 @@ func (s *Server) readWish(r *http.Request) (*wish, error) {
 	req.session.User = identity.User
 	req.session.Since = req.now.UnixMilli()
 	req.session.Address = r.RemoteAddr
-	req.session.Mode = req.mode.String()
+	req.session.Mode = m.String()
 	if s.opts.OnConnect != nil {
 		if err := s.askApplication(r, req.session); err != nil {
 			return nil, err
@@ -103,7 +113,25 @@ func (s *Server) readQuery(req *wish, query url.Values) (err error) {
 			return err
 		}
 	}
-	req.after, err = parseAfter(query.Get("after"), InboxOf(id.User))
+	req.hello = req.mode == modeV1 || req.mode.objects() && query.Get("hello") == "1"
+	return nil
+}
+
+// readPosition reads where the session is to begin, if the client says it.
+func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err error) {
+	after := query.Get("after")
+	if req.mode == modePoll {
+		req.position, err = s.parsePosition("after", after)
+		return err
+	}
+	if req.after, err = parseAfter(after, InboxOf(req.identity.User)); err != nil || req.mode != modeSSE {
+		return err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		req.position, err = s.parsePosition("Last-Event-ID", id)
+		return err
+	}
+	req.position, err = s.parsePosition("last_event_id", query.Get("last_event_id"))
 	return err
 }
 

@@ -31,6 +31,7 @@ type node struct {
 	t        testing.TB
 	engine   engine.Engine
 	dialer   *websocket.Dialer
+	http     *http.Client
 	host     string
 	patience time.Duration
 }
@@ -50,10 +51,10 @@ func byQuery(r *http.Request) (wirepost.Identity, error) {
 func newNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 	t.Helper()
 	n := makeNode(t, change)
-	hs := httptest.NewServer(n)
+	hs := httptest.NewServer(n.routes())
 	t.Cleanup(hs.Close)
 	n.host = strings.TrimPrefix(hs.URL, "http://")
-	n.dialer = &websocket.Dialer{HandshakeTimeout: patience}
+	n.dialer, n.http = &websocket.Dialer{HandshakeTimeout: patience}, hs.Client()
 	t.Cleanup(n.stop)
 	return n
 }
@@ -64,7 +65,7 @@ func newPipeNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 	t.Helper()
 	n := makeNode(t, change)
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	hs := &http.Server{Handler: n, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	hs := &http.Server{Handler: n.routes(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -77,6 +78,8 @@ func newPipeNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 	})
 	n.host, n.patience = "wirepost.test", 24*time.Hour // the bubble's time passes at once
 	n.dialer = &websocket.Dialer{NetDialContext: l.dial}
+	n.http = &http.Client{Transport: &http.Transport{DialContext: l.dial}}
+	t.Cleanup(n.http.CloseIdleConnections)
 	return n
 }
 
@@ -94,6 +97,15 @@ func makeNode(t testing.TB, change []func(*wirepost.Options)) *node {
 		t.Fatal(err)
 	}
 	return &node{Server: srv, t: t, engine: o.Engine, patience: patience}
+}
+
+// routes serves all ways in: a WebSocket wherever there is no other.
+func (n *node) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", n)
+	mux.Handle("/sse", n.Events())
+	mux.Handle("/poll", n.Poll())
+	return mux
 }
 
 func (n *node) stop() {

@@ -37,9 +37,17 @@ func (s *session) heartbeat(now time.Time) bool {
 		return false
 	case silent >= soon && now.Sub(s.loop.at(s.beat)) >= soon:
 		s.beat = now.Sub(s.loop.epoch)
-		s.send(s.pingFrame(heartbeatPing))
+		s.send(s.beatFrame())
 	}
 	return true
+}
+
+// beatFrame is the heartbeat itself.
+func (s *session) beatFrame() []byte {
+	if s.mode == modeSSE {
+		return heartbeatComment
+	}
+	return s.pingFrame(heartbeatPing)
 }
 
 // at is a time that was kept as the time since the loop's start.

@@ -122,7 +122,7 @@ func (s *Server) unread(u *user, log engine.Log, channel string) (read uint64, u
 // tellStateSoon has a user's sessions told where the read mark is, without waiting
 // for the store. The state is pinned.
 func (s *Server) tellStateSoon(u *user, channel string) {
-	if !anyV1(u.online()) {
+	if !anyWithState(u.online()) {
 		return
 	}
 	s.users.again(u)
@@ -134,7 +134,7 @@ func (s *Server) tellStateSoon(u *user, channel string) {
 
 func (s *Server) tellState(u *user, channel string) {
 	sessions := u.online()
-	if !anyV1(sessions) {
+	if !anyWithState(sessions) {
 		return
 	}
 	read, unread, err := s.unread(u, s.logOf(s.policies.of(channel)), channel)
@@ -143,15 +143,15 @@ func (s *Server) tellState(u *user, channel string) {
 		return
 	}
 	for _, ses := range sessions {
-		if ses.mode == modeV1 {
+		if ses.mode.objects() {
 			ses.do(func() { ses.setState(channel, read, unread) })
 		}
 	}
 }
 
-func anyV1(sessions []*session) bool {
+func anyWithState(sessions []*session) bool {
 	for _, ses := range sessions {
-		if ses.mode == modeV1 {
+		if ses.mode.objects() {
 			return true
 		}
 	}

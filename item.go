@@ -56,6 +56,9 @@ func (it *item) v1Frame(channel string) []byte {
 	return it.v1.frame
 }
 
+// object is the JSON in v1Frame.
+func (it *item) object(channel string) []byte { return conn.FramePayload(it.v1Frame(channel)) }
+
 var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 func appendV1(dst []byte, channel string, r *engine.Record) []byte {

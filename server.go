@@ -34,13 +34,14 @@ type Server struct {
 	nextLoop    atomic.Uint32
 	connections atomic.Int64 // sessions that count as online
 	echoes      echoes
+	responses   atomic.Int64 // requests that are answered by a session
 	draining    atomic.Bool
 	stopped     chan struct{} // closed when Shutdown is done
 	stopOnce    sync.Once
 
 	// work counts the callbacks and commands of sessions that are under way.
 	work sync.WaitGroup
-	// ctx ends when Shutdown is done; callbacks get it.
+	// ctx ends when Shutdown is nearly done; callbacks get it.
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -99,11 +100,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			}
 		})
 		s.echoes.retire()
-		err = s.waitForConnections(ctx)
+		err = wait(ctx, func() bool { return s.connections.Load() == 0 && s.echoes.len() == 0 })
+		s.cancel()
+		s.cutResponses()
 		for _, l := range s.loops {
 			l.Close()
 		}
-		s.cancel()
 		s.work.Wait()
 		s.pages.close()
 		s.saver.close()
@@ -122,10 +124,19 @@ func retrySpread() time.Duration {
 	return time.Second/2 + rand.N(5*time.Second)
 }
 
-func (s *Server) waitForConnections(ctx context.Context) error {
+// cutResponses waits until the responses have noticed that the server's context
+// ended.
+func (s *Server) cutResponses() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	wait(ctx, func() bool { return s.responses.Load() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
+}
+
+// wait returns when something is done, or with ctx's error.
+func wait(ctx context.Context, done func() bool) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for s.connections.Load() > 0 || s.echoes.len() > 0 {
+	for !done() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

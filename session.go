@@ -14,13 +14,24 @@ type mode uint8
 const (
 	modePlain mode = iota
 	modeV1
+	modeSSE
+	modePoll
 )
 
-func (m mode) String() string {
-	if m == modeV1 {
-		return wire.ProtocolV1
+func (m mode) String() string { return [...]string{"plain", wire.ProtocolV1, "sse", "poll"}[m] }
+
+// objects says that the client is sent objects of wirepost.v1, not bare data.
+func (m mode) objects() bool { return m != modePlain }
+
+// frame makes what a client in that mode is sent for an object.
+func (m mode) frame(object []byte) []byte {
+	switch m {
+	case modeSSE:
+		return event(object)
+	case modePoll:
+		return object
 	}
-	return "plain"
+	return conn.AppendFrame(nil, conn.OpText, object)
 }
 
 // session is one client connection of a user. It belongs to one loop, which alone
@@ -132,11 +143,11 @@ func (s *session) do(fn func()) {
 	})
 }
 
-// attach begins the session on its loop, when the 101 has been sent.
-func (s *session) attach(c conn.Conn, hello *wire.Hello) {
+// attach begins the session on its loop, with its hello if there is to be one.
+func (s *session) attach(c conn.Conn, hello []byte) {
 	s.conn = c
-	if s.mode == modeV1 {
-		s.send(textFrame(hello))
+	if hello != nil {
+		s.send(s.mode.frame(hello))
 	}
 	for _, sub := range s.subs {
 		sub.feed.follow(sub)
@@ -199,17 +210,17 @@ func (s *session) throttle() {
 	}
 }
 
-// end closes the connection; in wirepost.v1 a bye goes before the close frame.
+// end closes the connection; except in plain mode a bye goes before the close.
 func (s *session) end(code int, reason string) { s.bye(code, reason, 0) }
 
 func (s *session) bye(code int, reason string, retryAfter time.Duration) {
 	if s.ending {
 		return
 	}
-	if s.mode == modeV1 {
-		s.conn.Write(textFrame(wire.Bye{
+	if s.mode.objects() {
+		s.conn.Write(s.mode.frame(wire.Encode(wire.Bye{
 			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
-		}))
+		})))
 	}
 	s.ending = true
 	s.conn.Close(code, reason)

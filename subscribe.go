@@ -189,7 +189,7 @@ func (s *session) ungrant(channel string) {
 }
 
 func (s *session) tellMembership(what, channel string) {
-	if s.mode == modeV1 {
-		s.send(textFrame(wire.Membership{Type: what, Channel: channel}))
+	if s.mode.objects() {
+		s.send(s.mode.frame(wire.Encode(wire.Membership{Type: what, Channel: channel})))
 	}
 }

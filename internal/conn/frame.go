@@ -47,6 +47,17 @@ func AppendFrame(dst []byte, op byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
+// FramePayload is the payload in a frame that AppendFrame made.
+func FramePayload(frame []byte) []byte {
+	switch frame[1] {
+	case 126:
+		return frame[4:]
+	case 127:
+		return frame[10:]
+	}
+	return frame[2:]
+}
+
 // AppendPing appends a ping frame. The peer's pong brings the payload back, which
 // is at most 125 bytes.
 func AppendPing(dst, payload []byte) []byte { return AppendFrame(dst, OpPing, payload) }

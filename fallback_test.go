@@ -1,0 +1,446 @@
+package wirepost_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// events is a client of /sse, which reads the stream by the standard's rules.
+type events struct {
+	t    testing.TB
+	body io.ReadCloser
+	in   *bufio.Scanner
+	id   string // of the last event
+}
+
+func (n *node) get(path, query string, header ...string) *http.Response {
+	n.t.Helper()
+	r, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, "http://"+n.host+path+"?"+query, nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := n.http.Do(r)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func (n *node) events(query string, header ...string) *events {
+	n.t.Helper()
+	resp := n.get("/sse", "user="+query, header...)
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		body, _ := io.ReadAll(resp.Body)
+		n.t.Fatalf("sse %s: %s %s", query, resp.Status, body)
+	}
+	return &events{t: n.t, body: resp.Body, in: bufio.NewScanner(resp.Body)}
+}
+
+// next is the data of the next event; false at the end of the stream.
+func (e *events) next() (data string, ok bool) {
+	e.t.Helper()
+	var lines []string
+	for e.in.Scan() {
+		line := e.in.Text()
+		switch {
+		case line == "" && lines != nil:
+			return strings.Join(lines, "\n"), true
+		case line == "" || strings.HasPrefix(line, ":"):
+		case strings.HasPrefix(line, "data: "):
+			lines = append(lines, line[len("data: "):])
+		case strings.HasPrefix(line, "id: "):
+			e.id = line[len("id: "):]
+		default:
+			e.t.Fatalf("the stream has the line %q", line)
+		}
+	}
+	return "", false
+}
+
+func (e *events) frame(kind string) frame {
+	e.t.Helper()
+	data, ok := e.next()
+	if !ok {
+		e.t.Fatalf("the stream ended, want a %s", kind)
+	}
+	return parseObject(e.t, []byte(data), kind)
+}
+
+func (e *events) message(data string) frame {
+	e.t.Helper()
+	f := e.frame("message")
+	if got, _ := json.Marshal(f["data"]); string(got) != data {
+		e.t.Fatalf("got the data %s, want %s", got, data)
+	}
+	return f
+}
+
+func parseObject(t testing.TB, object []byte, kind string) frame {
+	t.Helper()
+	var f frame
+	if err := json.Unmarshal(object, &f); err != nil || f["type"] != kind {
+		t.Fatalf("got %s (%v), want an object of type %s", object, err, kind)
+	}
+	return f
+}
+
+// polled is an answer of /poll.
+type polled struct {
+	Cursor   string
+	Messages []json.RawMessage
+	Hello    frame
+}
+
+func (n *node) poll(query string) polled {
+	n.t.Helper()
+	resp := n.get("/poll", "user="+query)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" {
+		n.t.Fatalf("poll %s: %s %s %v", query, resp.Status, body, err)
+	}
+	var p polled
+	if err := json.Unmarshal(body, &p); err != nil || p.Messages == nil {
+		n.t.Fatalf("poll %s: %s %v", query, body, err)
+	}
+	return p
+}
+
+func (p polled) data(t testing.TB) (all []string) {
+	t.Helper()
+	for _, m := range p.Messages {
+		d, _ := json.Marshal(parseObject(t, m, "message")["data"])
+		all = append(all, string(d))
+	}
+	return all
+}
+
+func TestEventsDeliverTheInboxAndResume(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("user:42", `"while away"`)
+	e := n.events("42&channels=news")
+	e.message(`"while away"`)
+	first := e.id
+	n.json("news", `{"a":1}`)
+	e.message(`{"a":1}`)
+	n.json("user:42", `"two"`)
+	e.message(`"two"`)
+	second := e.id
+	if n.Online("42") != 1 || n.Sessions("42")[0].Mode != "sse" {
+		t.Errorf("sessions: %+v", n.Sessions("42"))
+	}
+	if got := n.cursor("42", "user:42", ""); got != 0 {
+		t.Errorf("a stream acknowledged %d by itself", got)
+	}
+	e.body.Close()
+	n.gone("42")
+	n.json("user:42", `"three"`)
+	n.json("news", `{"a":2}`)
+
+	// From the first event on: what came after it comes again, in every channel.
+	again := n.events("42&channels=news", "Last-Event-ID", first)
+	got := map[string]bool{}
+	for range 4 {
+		f := again.frame("message")
+		d, _ := json.Marshal(f["data"])
+		got[string(d)] = true
+	}
+	if !got[`"two"`] || !got[`"three"`] || !got[`{"a":1}`] || !got[`{"a":2}`] {
+		t.Errorf("resumed with %v", got)
+	}
+	again.body.Close()
+	n.gone("42")
+
+	// By the query, from the last one; it acknowledges.
+	third := n.events("42&last_event_id=" + second)
+	third.message(`"three"`)
+	if got, want := n.cursor("42", "user:42", ""), uint64(2); got != want {
+		t.Errorf("acknowledged %d, want %d", got, want)
+	}
+	third.body.Close()
+	n.gone("42")
+	n.events("42").message(`"three"`) // which nobody acknowledged
+}
+
+func TestEventsTellGapRevokeStateAndBye(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("user:42", `1`)
+	e := n.events("42&hello=1")
+	if h := e.frame("hello").channel("user:42"); h.num("unread") != 1 {
+		t.Errorf("hello says %v", h)
+	}
+	e.message(`1`)
+	p := n.json("user:42", `2`)
+	e.message(`2`)
+	if _, err := n.Revoke(t.Context(), "user:42", p.Seq); err != nil {
+		t.Fatal(err)
+	}
+	if r := e.frame("revoke"); r.num("revoked") != p.Seq {
+		t.Errorf("revoke: %v", r)
+	}
+	if _, _, err := n.MarkRead("42", "user:42", 1); err != nil {
+		t.Fatal(err)
+	}
+	if s := e.frame("state"); s.num("read") != 1 || s.num("unread") != 0 {
+		t.Errorf("state: %v", s)
+	}
+	if _, err := n.Disconnect("42", ""); err != nil {
+		t.Fatal(err)
+	}
+	if b := e.frame("bye"); b.num("code") != 4409 {
+		t.Errorf("bye: %v", b)
+	}
+	if data, more := e.next(); more {
+		t.Errorf("after bye came %s", data)
+	}
+	n.gone("42")
+	n.json("user:42", `3`)
+	if err := n.Empty("user:42"); err != nil {
+		t.Fatal(err)
+	}
+	n.json("user:42", `4`)
+	late := n.events("42")
+	late.frame("gap")
+	late.message(`4`)
+}
+
+func TestAStreamIsLongerThanAWindow(t *testing.T) {
+	t.Parallel()
+	const count = 2000
+	n := newNode(t, func(o *wirepost.Options) { o.Window = 4 })
+	for i := range count / 2 {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	e := n.events("42")
+	go func() {
+		for i := count / 2; i < count; i++ {
+			n.json("user:42", fmt.Sprint(i))
+		}
+	}()
+	for i := range count {
+		e.message(fmt.Sprint(i))
+	}
+}
+
+func TestAnEventsReaderThatIsStuckHoldsLittle(t *testing.T) {
+	t.Parallel()
+	const size, count = 50 << 10, 400
+	n := newNode(t)
+	stuck := n.events("42")
+	stuck.in.Buffer(nil, 1<<20)
+	data := strings.Repeat("x", size)
+	for range count {
+		n.text("user:42", data)
+	}
+	for range count {
+		if got := stuck.frame("message"); len(got.str("data")) != size {
+			t.Fatalf("a message of %d bytes", len(got.str("data")))
+		}
+	}
+}
+
+func TestEventsAndPollsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	e := n.events("42")
+	answer := make(chan polled, 1)
+	go func() { answer <- n.poll("43&wait=60s") }()
+	eventually(t, "the poll waits", func() bool { return n.Online("43") == 1 })
+	if err := n.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b := e.frame("bye"); b.num("code") != 1012 || b.num("retry_after_ms") == 0 {
+		t.Errorf("bye: %v", b)
+	}
+	if p := <-answer; len(p.Messages) != 1 {
+		t.Errorf("the poll brought %s", p.Messages)
+	} else {
+		parseObject(t, p.Messages[0], "bye")
+	}
+	if resp := n.get("/sse", "user=42"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("after the end: %s", resp.Status)
+	}
+}
+
+func TestHeartbeatOfAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) { o.Heartbeat = 10 * time.Second })
+		e := n.events("42")
+		begun := time.Now()
+		for e.in.Scan() && !strings.HasPrefix(e.in.Text(), ":") {
+		}
+		if waited := time.Since(begun); waited < 8*time.Second || waited > 11*time.Second {
+			t.Errorf("the first heartbeat came after %v", waited)
+		}
+		time.Sleep(5 * time.Minute)
+		// The client did not read for minutes: a pipe takes nothing then.
+		synctest.Wait()
+		if n.Online("42") != 0 {
+			t.Error("a client that takes nothing is still online")
+		}
+	})
+}
+
+func TestTokenEndsAStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) {
+			o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+				id, err := byQuery(r)
+				id.Expires = time.Now().Add(time.Hour)
+				return id, err
+			}
+			o.Heartbeat = 24 * time.Hour
+		})
+		e, begun := n.events("42"), time.Now()
+		if b := e.frame("bye"); b.num("code") != 4401 {
+			t.Errorf("bye: %v", b)
+		}
+		if time.Since(begun).Round(time.Minute) != time.Hour {
+			t.Errorf("the token lasted %v", time.Since(begun))
+		}
+	})
+}
+
+func TestPollDeliversAndAcknowledges(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("user:42", `1`)
+	n.json("user:42", `2`)
+	p := n.poll("42&hello=1&channels=news")
+	if got := strings.Join(p.data(t), " "); got != "1 2" || p.Hello.channel("user:42").num("unread") != 2 {
+		t.Fatalf("the first poll brought %s, hello %v", got, p.Hello)
+	}
+	if again := n.poll("42"); len(again.Messages) != 2 {
+		t.Errorf("without a cursor the second poll brought %s", again.Messages)
+	}
+	n.json("news", `3`)
+	next := n.poll("42&channels=news&after=" + p.Cursor)
+	if got := strings.Join(next.data(t), " "); got != "3" {
+		t.Errorf("with the cursor came %s", got)
+	}
+	if got := n.cursor("42", "user:42", ""); got != 2 {
+		t.Errorf("acknowledged %d, want 2", got)
+	}
+	if empty := n.poll("42&wait=0&after=" + next.Cursor); len(empty.Messages) != 0 || empty.Cursor == "" {
+		t.Errorf("nothing was there, and %s came", empty.Messages)
+	}
+	eventually(t, "no session stays", func() bool { return n.Online("42") == 0 && n.Stats().Connections == 0 })
+}
+
+func TestPollWithoutWaitStillReadsTheBacklog(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for i := range 1000 { // more than a tail holds
+		n.json("user:42", fmt.Sprint(i))
+	}
+	var got []string
+	cursor := ""
+	for {
+		p := n.poll("42&wait=0&after=" + cursor)
+		if len(p.Messages) == 0 {
+			break
+		}
+		got, cursor = append(got, p.data(t)...), p.Cursor
+	}
+	for i, d := range got {
+		if d != fmt.Sprint(i) {
+			t.Fatalf("message %d is %s", i, d)
+		}
+	}
+	if len(got) != 1000 {
+		t.Errorf("%d messages came", len(got))
+	}
+}
+
+func TestPollWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t)
+		for _, test := range []struct {
+			wait string
+			want time.Duration
+		}{{"", 25 * time.Second}, {"3s", 3 * time.Second}, {"7", 7 * time.Second}, {"2h", time.Minute}} {
+			begun := time.Now()
+			if p := n.poll("42&wait=" + test.wait); len(p.Messages) != 0 || time.Since(begun) != test.want {
+				t.Errorf("wait=%s: %d messages after %v", test.wait, len(p.Messages), time.Since(begun))
+			}
+		}
+		begun := time.Now()
+		time.AfterFunc(4*time.Second, func() { n.json("user:42", `1`) })
+		if p := n.poll("42"); len(p.Messages) != 1 || time.Since(begun) != 4*time.Second {
+			t.Errorf("%d messages after %v", len(p.Messages), time.Since(begun))
+		}
+	})
+}
+
+// A cursor of another store says nothing about this one's sequences.
+func TestACursorOfAnotherStoreCountsAsNone(t *testing.T) {
+	t.Parallel()
+	old, fresh := newNode(t), newNode(t)
+	for range 5 {
+		old.json("user:42", `"old"`)
+	}
+	p := old.poll("42")
+	fresh.json("user:42", `"new"`)
+	if got := fresh.poll("42&after=" + p.Cursor).data(t); len(got) != 1 || got[0] != `"new"` {
+		t.Errorf("brought %v", got)
+	}
+}
+
+func TestFallbackRefusals(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.AllowOrigins = []string{"https://*.example.com"} })
+	for _, test := range []struct {
+		path, query string
+		header      []string
+		status      int
+		says        string
+	}{
+		{"/sse", "", nil, 401, "no user"},
+		{"/poll", "", nil, 401, "no user"},
+		{"/sse", "user=42&channels=user:43", nil, 403, "inbox"},
+		{"/sse", "user=42", []string{"Last-Event-ID", "!"}, 400, "Last-Event-ID"},
+		{"/sse", "user=42&last_event_id=!", nil, 400, "last_event_id"},
+		{"/sse", "user=42&after=x", nil, 400, "after"},
+		{"/poll", "user=42&after=12", nil, 400, "after"},
+		{"/poll", "user=42&wait=soon", nil, 400, "wait"},
+		{"/poll", "user=42&wait=-1s", nil, 400, "wait"},
+		{"/poll", "user=42", []string{"Origin", "https://evil.test"}, 403, "Origin"},
+		{"/sse", "user=42", []string{"Origin", "https://evil.test"}, 403, "Origin"},
+	} {
+		resp := n.get(test.path, test.query, test.header...)
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != test.status || !strings.Contains(string(body), test.says) {
+			t.Errorf("%s?%s %v: %s %s", test.path, test.query, test.header, resp.Status, body)
+		}
+	}
+	resp := n.get("/poll", "user=42&wait=0", "Origin", "https://a.example.com")
+	if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "https://a.example.com" || resp.Header.Get("Vary") != "Origin" {
+		t.Errorf("CORS: %v", resp.Header)
+	}
+	for method, status := range map[string]int{"OPTIONS": 204, "POST": 405} {
+		r, _ := http.NewRequest(method, "http://"+n.host+"/sse?"+url.Values{"user": {"42"}}.Encode(), nil)
+		resp, err := n.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != status || resp.Header.Get("Allow") != "GET, OPTIONS" {
+			t.Errorf("%s: %s %v", method, resp.Status, resp.Header)
+		}
+	}
+}

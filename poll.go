@@ -1,0 +1,117 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// How long a poll may wait, and waits when it does not say.
+const (
+	defaultPollWait = 25 * time.Second
+	maxPollWait     = time.Minute
+)
+
+// Poll is the way in for clients that can have nothing but plain requests. A GET
+// with ?after=CURSOR&wait=25s answers, at once when there is something, and
+// otherwise after the wait with an empty list, {"cursor":"…","messages":[…]}; the
+// messages are objects of wirepost.v1. To come back with the cursor acknowledges
+// them. Each poll is a session of its own; tokens, limits and the rest of the query
+// are those of ServeHTTP.
+func (s *Server) Poll() http.Handler { return http.HandlerFunc(s.servePoll) }
+
+// polled is the answer to a poll.
+type polled struct {
+	Cursor   string            `json:"cursor"`
+	Messages []json.RawMessage `json:"messages"`
+	Hello    json.RawMessage   `json:"hello,omitempty"`
+}
+
+func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
+	ctx, done := s.whileServing(w, r)
+	defer done()
+	wait, err := parseWait(r.URL.Query().Get("wait"))
+	if err != nil {
+		WriteError(w, err)
+		return
+	}
+	ses, hello := s.open(w, r, modePoll)
+	if ses == nil {
+		return
+	}
+	c := s.respond(ses, nil)
+	c.waitFor(ctx, wait)
+	answer, ok := c.finish()
+	if !ok {
+		WriteError(w, errDraining)
+		return
+	}
+	answer.Hello = hello
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	body := append(wire.Encode(answer), '\n')
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	send(w, maxPollWait, body) //nolint:errcheck // then the client asks again with its old cursor
+}
+
+// waitFor returns when the session has written something, or when it is late and
+// there was nothing to write.
+func (c *response) waitFor(ctx context.Context, patience time.Duration) {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-c.told:
+		return
+	case <-ctx.Done():
+		return
+	case <-late.C:
+	}
+	select {
+	case <-c.told:
+	case <-c.settled: // what a session begins with may take longer to read than no time at all
+	case <-ctx.Done():
+	}
+}
+
+// finish ends the session of a poll and returns what it brought. False means that
+// the server has ended.
+func (c *response) finish() (polled, bool) {
+	answer := make(chan polled, 1)
+	ok := c.loop.post(func() {
+		p := polled{Cursor: c.session.position(), Messages: []json.RawMessage{}}
+		frames, ending := c.take()
+		for _, f := range frames {
+			p.Messages = append(p.Messages, f)
+		}
+		if ending == nil {
+			ending = &conn.Ending{Code: wire.CloseNormal}
+		}
+		c.session.Closed(*ending)
+		answer <- p
+	})
+	if !ok {
+		return polled{}, false
+	}
+	return <-answer, true
+}
+
+// parseWait reads a duration, or a number of seconds.
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return defaultPollWait, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if seconds, errSeconds := strconv.ParseUint(text, 10, 31); errSeconds == nil {
+		wait, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || wait < 0 {
+		return 0, fieldError("wait", "%q is neither a duration such as 25s nor a number of seconds", text)
+	}
+	return min(wait, maxPollWait), nil
+}

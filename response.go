@@ -1,0 +1,210 @@
+package wirepost
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+)
+
+// response is the answer to an HTTP request as the connection of a session: what
+// the session writes on its loop, the request's goroutine sends. The session then
+// waits for Drained, so no more than one batch is held for a client that does not
+// read.
+type response struct {
+	// Static.
+	loop    *loop
+	session *session
+
+	// told has an entry when there is something new below.
+	told chan struct{}
+	// settled is closed when the session has sent all there is.
+	settled     chan struct{}
+	settledOnce sync.Once
+	progress    atomic.Int64 // when bytes were last taken, in ns since loop.epoch
+
+	mu     sync.Mutex
+	frames [][]byte
+	unsent int          // bytes, also those being sent
+	ending *conn.Ending // nil until it is closed
+}
+
+var _ conn.Conn = (*response)(nil)
+
+// respond attaches a session to a response.
+func (s *Server) respond(ses *session, hello []byte) *response {
+	c := &response{loop: ses.loop, session: ses, told: make(chan struct{}, 1), settled: make(chan struct{})}
+	c.took(nil)
+	ses.loop.post(func() { ses.attach(c, hello) })
+	return c
+}
+
+// Write implements conn.Conn.
+func (c *response) Write(frames ...[]byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending == nil {
+		c.frames = append(c.frames, frames...)
+		for _, f := range frames {
+			c.unsent += len(f)
+		}
+		c.tell()
+	}
+	return false
+}
+
+func (c *response) tell() {
+	select {
+	case c.told <- struct{}{}:
+	default:
+	}
+}
+
+// Close implements conn.Conn.
+func (c *response) Close(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending == nil {
+		c.ending = &conn.Ending{Code: code, Reason: reason, Local: true}
+		c.tell()
+	}
+}
+
+// Abort implements conn.Conn. What is being written has a deadline anyway.
+func (c *response) Abort(code int, reason string) { c.Close(code, reason) }
+
+// Unsent implements conn.Conn.
+func (c *response) Unsent() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsent
+}
+
+// PauseRead implements conn.Conn: there is nothing to read.
+func (c *response) PauseRead() {}
+
+// ResumeRead implements conn.Conn.
+func (c *response) ResumeRead() {}
+
+// Deflates implements conn.Conn.
+func (c *response) Deflates() bool { return false }
+
+// LastRead implements conn.Conn. The client says nothing; that the kernel takes
+// bytes for it is the sign of life there is. A poll is too short to need any.
+func (c *response) LastRead() time.Time {
+	if c.session.mode == modePoll {
+		return c.loop.Now()
+	}
+	return c.loop.at(time.Duration(c.progress.Load()))
+}
+
+// caughtUp is told by the session when it has sent all there is.
+func (c *response) caughtUp() { c.settledOnce.Do(func() { close(c.settled) }) }
+
+// take gives what is to be sent, and how the response ends if it does.
+func (c *response) take() (frames [][]byte, ending *conn.Ending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	frames, c.frames = c.frames, nil
+	return frames, c.ending
+}
+
+// took counts frames as sent.
+func (c *response) took(frames [][]byte) {
+	c.progress.Store(int64(time.Since(c.loop.epoch)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range frames {
+		c.unsent -= len(f)
+	}
+}
+
+// closed tells the session, as its last call, how the connection ended.
+func (c *response) closed(e conn.Ending) {
+	c.mu.Lock()
+	if c.ending == nil {
+		c.ending = &e
+	}
+	e = *c.ending
+	c.mu.Unlock()
+	c.loop.post(func() { c.session.Closed(e) })
+}
+
+// open makes the session of a request that is no WebSocket, or answers it.
+func (s *Server) open(w http.ResponseWriter, r *http.Request, m mode) (ses *session, hello []byte) {
+	if !s.crossOrigin(w, r) {
+		return nil, nil
+	}
+	ses, hello, err := s.admit(r, m)
+	if err != nil {
+		WriteError(w, err)
+		return nil, nil
+	}
+	return ses, hello
+}
+
+// crossOrigin refuses pages of other sites, tells browsers which may read the
+// answer, and answers their preflights (the Fetch standard's CORS protocol). False
+// means that the request is done with.
+func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	if err := s.checkOrigin(r); err != nil {
+		WriteError(w, err)
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true") // the cookie may carry the token
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return true
+	case http.MethodOptions:
+		h.Set("Allow", "GET, OPTIONS")
+		h.Set("Access-Control-Allow-Methods", "GET")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Last-Event-ID, Cache-Control")
+		h.Set("Access-Control-Max-Age", "600")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		h.Set("Allow", "GET, OPTIONS")
+		WriteError(w, &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
+	}
+	return false
+}
+
+// whileServing is the context of a request that a session answers: it ends with
+// the server too, and then what is being written is cut. The caller calls done at
+// the end.
+func (s *Server) whileServing(w http.ResponseWriter, r *http.Request) (ctx context.Context, done func()) {
+	s.responses.Add(1)
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(s.ctx, func() {
+		cancel()
+		http.NewResponseController(w).SetWriteDeadline(time.Now()) //nolint:errcheck // not every ResponseWriter can
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+		s.responses.Add(-1)
+	}
+}
+
+// send sends frames to a client, which has so long to take them.
+func send(w http.ResponseWriter, patience time.Duration, frames ...[]byte) error {
+	rc := http.NewResponseController(w)
+	rc.SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not every ResponseWriter can
+	for _, f := range frames {
+		if _, err := w.Write(f); err != nil {
+			return err
+		}
+	}
+	if err := rc.Flush(); err != nil {
+		return err
+	}
+	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // the connection may be used again
+	return nil
+}

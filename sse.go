@@ -1,0 +1,74 @@
+package wirepost
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Events is the way in for clients that a proxy keeps from WebSockets: an endless
+// stream of Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// The data of each is an object of wirepost.v1; its ID is a cursor over all
+// channels, and to come back with it as Last-Event-ID acknowledges and resumes.
+// Tokens, limits and the query are those of ServeHTTP.
+func (s *Server) Events() http.Handler { return http.HandlerFunc(s.serveEvents) }
+
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	ctx, done := s.whileServing(w, r)
+	defer done()
+	ses, hello := s.open(w, r, modeSSE)
+	if ses == nil {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to be there at once
+	w.WriteHeader(http.StatusOK)
+	c := s.respond(ses, hello)
+	c.closed(c.stream(ctx, w))
+}
+
+// stream sends what the session writes until it ends, the client leaves or takes
+// nothing any more, or the server ends.
+func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Ending {
+	patience := deadAfter(c.loop.srv.opts.Heartbeat)
+	err := send(w, patience) // the header
+	for err == nil {
+		frames, ending := c.take()
+		if len(frames) > 0 {
+			if err = send(w, patience, frames...); err != nil {
+				break
+			}
+			c.took(frames)
+			c.loop.post(c.session.Drained)
+		}
+		if ending != nil {
+			return *ending
+		}
+		select {
+		case <-c.told:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	return conn.Ending{Code: wire.CloseAbnormal, Err: err}
+}
+
+// event is an object as an event without an ID.
+func event(object []byte) []byte {
+	b := make([]byte, 0, len(object)+8)
+	b = append(append(b, "data: "...), object...)
+	return append(b, "\n\n"...)
+}
+
+// eventHead comes before the object of an item: the position behind it.
+func (s *session) eventHead() []byte { return []byte("id: " + s.position() + "\ndata: ") }
+
+var (
+	eventEnd = []byte("\n\n")
+	// heartbeatComment is nothing to a client, and keeps proxies from closing.
+	heartbeatComment = []byte(": heartbeat\n\n")
+)
