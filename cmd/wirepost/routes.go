@@ -13,7 +13,9 @@ import (
 // a http.ServeMux would clean those that contain names of channels, and redirect.
 func (a *App) routes() http.Handler {
 	c := &a.Config
-	own := map[string]http.Handler{"/ws": a.server, "/wirepost.js": js.Handler()}
+	own := map[string]http.Handler{
+		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(), "/wirepost.js": js.Handler(),
+	}
 	if c.Echo {
 		own["/echo"] = a.server.Echo()
 	}
