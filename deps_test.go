@@ -25,6 +25,7 @@ func TestImports(t *testing.T) {
 		{"/internal/wire", nil, "a leaf"},
 		{"/internal/glob", nil, "a leaf"},
 		{"/internal/conn", nil, "a leaf: it knows bytes, no messages"},
+		{"/internal/console", []string{"/internal/uplot"}, "the console is files: what it shows it asks of the API"},
 	} {
 		allowed := map[string]bool{module + rule.pkg: true}
 		for _, p := range rule.allowed {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wirepost/wirepost/internal/browser"
 )
 
 // patience bounds every wait of a script. Nothing waits that long unless it is
@@ -21,7 +23,7 @@ import (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"wirepost": main})
+	testscript.Main(browser.With(m), map[string]func(){"wirepost": main})
 }
 
 // TestScripts runs the stories in testdata/script with the real main. Besides

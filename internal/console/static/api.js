@@ -91,18 +91,19 @@ export async function newest(name, head, count) {
   let found = [];
   for (let back = count; ; back *= 4) {
     const after = Math.max(0, head - back);
-    found = await through(name, after, count);
+    found = await between(name, after, head, count);
     if (found.length >= count || after === 0) return found.reverse();
   }
 }
 
-// through reads on to the end and keeps the last count.
-async function through(name, after, count) {
+// between reads on to the head, as it was, and keeps the last count.
+async function between(name, after, head, count) {
   let kept = [];
-  for (;;) {
+  while (after < head) {
     const { messages, next } = await page(name, after, 1000);
+    if (messages.length === 0) break;
     kept = kept.concat(messages).slice(-count);
-    if (messages.length === 0) return kept;
     after = next;
   }
+  return kept;
 }

@@ -32,12 +32,13 @@ export function chart(title, unit, lines) {
     newest();
   };
   // The legend tells the newest values while nobody points at others.
-  const newest = () => {
+  const newest = () => queueMicrotask(() => {
     if (plot && plot.cursor.left < 0) plot.setLegend({ idx: data[0].length - 1 });
-  };
+  });
   const resize = new ResizeObserver(() => {
     if (!plot) draw();
     else plot.setSize({ width: box.clientWidth, height });
+    newest();
   });
   resize.observe(box);
   addEventListener("themechange", draw);
@@ -71,7 +72,7 @@ function options(box, unit, lines) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       // The newest is at the right edge, whatever there is before it.
-      x: { range: (_, min, max) => [max - Math.min(300, Math.max(60, max - min)), max] },
+      x: { range: (_, min, max) => (max === null ? [0, 60] : [max - Math.min(300, Math.max(60, max - min)), max]) },
       y: { range: (_, min, max) => [0, max > 0 ? max * 1.15 : 1] },
     },
     axes: [

@@ -43,7 +43,7 @@ export function show(main, _, settings) {
     for (const c of charts) c.plot.update(c.of.map((name) => history.columns[name]));
     const live = state === "live";
     main.classList.toggle("stale", !live);
-    if (!live) return;
+    if (!live || !stats.top) return;
     if (steps && (stats.pushes || stats.connections)) totals.before(steps);
     else if (steps) main.querySelector(".tiles").before(steps);
     steps = null;
@@ -58,7 +58,7 @@ export function show(main, _, settings) {
     tiles.slow.set(whole(stuck), stuck ? "behind" : "nobody is behind", stuck > 0);
     channels.update(stats.top.channels);
     text(totals, `Up ${duration(stats.uptime_ms)} · ${whole(stats.acks)} acknowledged · ${plural(stats.gaps, "gap")} · store ${stats.epoch}`);
-  });
+  }, true);
   return () => {
     end();
     main.classList.remove("stale");

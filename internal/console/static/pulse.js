@@ -4,19 +4,18 @@ import * as api from "./api.js";
 
 const every = 1000;
 const topCount = 10;
-const listeners = new Set();
+const listeners = new Map(); // to whether they want the top
 let last = { state: "wait", stats: null };
 let running = 0; // the number of the round of beats; 0: none
 
 // listen calls fn now, if there is anything to tell, and at every beat. It
-// returns what ends that.
-export function listen(fn) {
-  listeners.add(fn);
-  if (last.stats) fn(last);
+// returns what ends that. The largest channels and slow sessions, which the server
+// has to look for, are asked for while somebody wants them.
+export function listen(fn, wantsTop = false) {
+  listeners.set(fn, wantsTop);
+  if (last.stats && (last.stats.top || !wantsTop)) fn(last);
   return () => listeners.delete(fn);
 }
-
-export const state = () => last.state;
 
 let rounds = 0;
 
@@ -34,7 +33,7 @@ async function beat(round) {
   if (running !== round) return;
   const begun = performance.now();
   try {
-    const stats = await api.stats(topCount);
+    const stats = await api.stats([...listeners.values()].includes(true) ? topCount : 0);
     if (running !== round) return;
     tell({ state: "live", stats, at: Date.now() });
   } catch (error) {
@@ -47,7 +46,7 @@ async function beat(round) {
 
 function tell(news) {
   last = news;
-  for (const fn of listeners) fn(news);
+  for (const fn of listeners.keys()) fn(news);
 }
 
 // repeat runs fn now and whenever the server answers, once in ms, until the
