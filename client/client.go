@@ -73,16 +73,38 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	var run context.Context
 	run, c.leave = context.WithCancel(context.WithoutCancel(ctx))
 	go c.run(run)
-	select {
-	case <-c.first:
-		return c, nil
-	case <-c.done:
-		err = c.ended()
-	case <-ctx.Done():
-		err = c.gaveUp(ctx.Err())
+	if err := c.await(ctx); err != nil {
+		c.Close() //nolint:errcheck // there was no connection
+		return nil, err
 	}
-	c.Close() //nolint:errcheck // there was no connection
-	return nil, err
+	return c, nil
+}
+
+// await waits for the first hello. Nobody ranges over Messages yet, so it tells by
+// itself of attempts that failed.
+func (c *Client) await(ctx context.Context) error {
+	var last error
+	for {
+		select {
+		case <-c.first:
+			notify(c.queue.more)
+			return nil
+		case <-c.done:
+			select {
+			case <-c.first:
+				return nil // Messages has what came before the end
+			default:
+				return c.ended()
+			}
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), last)
+		case <-c.queue.more:
+		}
+		for e := c.queue.failed(); e != nil; e = c.queue.failed() {
+			last = e.Err
+			c.opts.OnEvent(*e)
+		}
+	}
 }
 
 // load takes over what the store keeps.
@@ -151,18 +173,6 @@ func (c *Client) ended() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.mu.end
-}
-
-// gaveUp tells why Dial had to wait, besides that it did not wait longer.
-func (c *Client) gaveUp(err error) error {
-	c.queue.mu.Lock()
-	defer c.queue.mu.Unlock()
-	for i := len(c.queue.mu.items) - 1; i >= 0; i-- {
-		if d, ok := c.queue.mu.items[i].(Disconnected); ok {
-			return errors.Join(err, d.Err)
-		}
-	}
-	return err
 }
 
 // User is who the server takes this client for.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ type site struct {
 	change func(*wirepost.Options)
 
 	*wirepost.Server
-	pipes *pipes
+	pipes atomic.Pointer[pipes] // clients dial while it is exchanged
 	http  *http.Server
 	done  chan struct{}
 }
@@ -69,12 +70,14 @@ func (s *site) start() {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", srv)
 	mux.Handle("/v1/", httpapi.New(srv, httpapi.Options{Keys: []string{apiKey}, Logger: o.Logger}))
-	s.Server, s.pipes, s.done = srv, newPipes(), make(chan struct{})
+	l := newPipes()
+	s.pipes.Store(l)
+	s.Server, s.done = srv, make(chan struct{})
 	s.http = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	go func(done chan struct{}) {
+	go func(hs *http.Server, done chan struct{}) {
 		defer close(done)
-		s.http.Serve(s.pipes) //nolint:errcheck // it ends with Close
-	}(s.done)
+		hs.Serve(l) //nolint:errcheck // it ends with Close
+	}(s.http, s.done)
 }
 
 const apiKey = "0123456789abcdef0123456789abcdef"
@@ -89,7 +92,7 @@ func (s *site) stop() {
 }
 
 func (s *site) dialer(ctx context.Context, network, address string) (net.Conn, error) {
-	return s.pipes.dial(ctx, network, address)
+	return s.pipes.Load().dial(ctx, network, address)
 }
 
 // dial connects a client; query begins with the user: "42&device=d1".

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,7 +98,7 @@ func TestManyChannels(t *testing.T) {
 // TestFlood: a server that ignores the window is not read from without end.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int32
 		data := `"` + strings.Repeat("x", 100<<10) + `"`
 		f := newFake(t, func(_ *testing.T, p *peer) {
 			p.send(hello)
@@ -108,7 +109,7 @@ func TestFlood(t *testing.T) {
 				if err != nil {
 					return
 				}
-				sent++
+				sent.Add(1)
 			}
 		})
 		c, err := f.dial(t)
@@ -116,8 +117,8 @@ func TestFlood(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)
-		if sent < 100 || sent > 200 {
-			t.Errorf("%d messages of 100 KiB were taken, want about 16 MiB", sent)
+		if n := sent.Load(); n < 100 || n > 200 {
+			t.Errorf("%d messages of 100 KiB were taken, want about 16 MiB", n)
 		}
 		c.Close()
 	})

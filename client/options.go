@@ -36,7 +36,8 @@ type Options struct {
 	// ManualAck leaves acknowledging to Message.Ack.
 	ManualAck bool
 	// OnEvent is told of what is no message, in its place among the messages and by
-	// the goroutine that ranges over Messages.
+	// the goroutine that ranges over Messages; before that by Dial, of attempts that
+	// failed.
 	OnEvent func(Event)
 
 	Header    http.Header // sent with each handshake

@@ -41,8 +41,8 @@ type Pushed struct {
 	To        string `json:"to"`
 	ID        string `json:"id"`
 	Seq       uint64 `json:"seq"`
-	Online    int    `json:"online"`    // connections that were subscribed
-	Duplicate bool   `json:"duplicate"` // it was there already
+	Online    int    `json:"online"`              // connections that were subscribed
+	Duplicate bool   `json:"duplicate,omitempty"` // it was there already
 }
 
 // PusherOptions are all optional.
@@ -56,6 +56,9 @@ type PusherOptions struct {
 	// limit that doubles from the one to the other; the server's Retry-After counts
 	// more. 0 means 100 ms and 10 s.
 	MinWait, MaxWait time.Duration
+	// Attempts is how often a request is tried at most: of a stream, one after the
+	// other without an answer. 0 means until the context ends.
+	Attempts int
 }
 
 // Pusher is a backend's client. It is safe for concurrent use and needs no end.
@@ -159,9 +162,9 @@ func encodePush(push *Push, channels []string) ([]byte, error) {
 // again does a request that may be repeated until it is answered for good.
 func (p *Pusher) again(ctx context.Context, method, path string, body []byte, answer any) error {
 	wait := backoff{first: p.opts.MinWait, limit: p.opts.MaxWait}
-	for {
+	for attempt := 1; ; attempt++ {
 		err := p.do(ctx, method, path, body, answer)
-		if err == nil || !mayRepeat(err) || ctx.Err() != nil {
+		if err == nil || !mayRepeat(err) || ctx.Err() != nil || attempt == p.opts.Attempts {
 			return err
 		}
 		if !sleep(ctx, pause(err, &wait)) {

@@ -115,12 +115,31 @@ func (q *queue) peekLocked() (Event, error) {
 func (q *queue) drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.dropLocked()
+}
+
+func (q *queue) dropLocked() {
 	q.mu.bytes -= sizeOf(q.mu.items[0])
 	q.mu.items[0] = nil
 	if q.mu.items = q.mu.items[1:]; len(q.mu.items) == 0 && cap(q.mu.items) < 64 {
 		q.mu.items = nil
 	}
 	notify(q.room)
+}
+
+// failed takes the first item if it is an attempt to connect that failed.
+func (q *queue) failed() *Disconnected {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.mu.items) == 0 {
+		return nil
+	}
+	e, ok := q.mu.items[0].(Disconnected)
+	if !ok {
+		return nil
+	}
+	q.dropLocked()
+	return &e
 }
 
 func notify(c chan<- struct{}) {

@@ -138,18 +138,20 @@ func (s *Stream) Close() error {
 func (s *Stream) run(ctx context.Context) {
 	defer close(s.done)
 	wait := backoff{first: s.pusher.opts.MinWait, limit: s.pusher.opts.MaxWait}
-	for s.hasWork(ctx) {
+	for attempts := 1; s.hasWork(ctx); attempts++ {
 		answered, err := s.request(ctx)
 		s.requeue()
+		if answered {
+			attempts = 0
+			wait.reset()
+		}
 		switch {
 		case ctx.Err() != nil:
 			s.finish(ctx.Err())
 			return
-		case err != nil && !mayRepeat(err):
+		case err != nil && (!mayRepeat(err) || attempts > 0 && attempts == s.pusher.opts.Attempts):
 			s.finish(err)
 			return
-		case answered:
-			wait.reset()
 		}
 		if err != nil && !sleep(ctx, pause(err, &wait)) {
 			s.finish(ctx.Err())

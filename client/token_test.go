@@ -18,12 +18,14 @@ import (
 type tokens struct {
 	life  time.Duration
 	count atomic.Int32
-	err   error
+	dry   atomic.Bool
 }
 
 func (s *tokens) next(context.Context) (string, error) {
-	s.count.Add(1)
-	return time.Now().Add(s.life).Format(time.RFC3339Nano), s.err
+	if s.count.Add(1); s.dry.Load() {
+		return "", errors.New("no tokens today")
+	}
+	return time.Now().Add(s.life).Format(time.RFC3339Nano), nil
 }
 
 func verify(_ context.Context, token string) (wirepost.Identity, error) {
@@ -66,9 +68,9 @@ func TestExpiry(t *testing.T) {
 		source := &tokens{life: time.Minute}
 		var told events
 		c := s.dial("", told.option, func(o *client.Options) { o.Token = source.next })
-		source.err = errors.New("no tokens today")
+		source.dry.Store(true)
 		time.Sleep(2 * time.Minute)
-		source.err = nil
+		source.dry.Store(false)
 		s.push("user:42", "1")
 		if got := take(t, c, 1); got != "1" {
 			t.Errorf("got %s", got)
