@@ -3,6 +3,7 @@ package js_test
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,7 +21,7 @@ import (
 )
 
 // maxBundle is what the bundle may weigh on the wire, in bytes.
-const maxBundle = 10 << 10
+const maxBundle = 10_000
 
 func TestBundleIsSmall(t *testing.T) {
 	var zipped bytes.Buffer
@@ -57,14 +58,14 @@ func TestBundleIsFresh(t *testing.T) {
 
 // TestCloseCodes keeps the client's table equal to the server's.
 func TestCloseCodes(t *testing.T) {
-	row := regexp.MustCompile(`\{ code: (\d+), meaning: "([^"]*)", reconnect: (true|false) \}`)
+	row := regexp.MustCompile(`\[(\d+), (true|false)\], // (.*)`)
 	var got []wire.CloseCode
 	for _, m := range row.FindAllStringSubmatch(string(read(t, "src/codes.ts")), -1) {
 		code, err := strconv.Atoi(m[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, wire.CloseCode{Code: code, Meaning: m[2], Reconnect: m[3] == "true"})
+		got = append(got, wire.CloseCode{Code: code, Meaning: m[3], Reconnect: m[2] == "true"})
 	}
 	if diff := cmp.Diff(wire.CloseCodes, got); diff != "" {
 		t.Errorf("src/codes.ts and internal/wire (-wire +js):\n%s", diff)
@@ -105,6 +106,27 @@ func TestHandler(t *testing.T) {
 	}
 	if got := serve(http.MethodPost, ""); got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %s", got.Status)
+	}
+}
+
+// TestServed asks the real program: without a key, in both modes.
+func TestServed(t *testing.T) {
+	for _, args := range [][]string{
+		{"dev"},
+		{"serve", "--api-key", apiKey, "--token-secret", "a secret of the tests, long enough"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			s := serve(t, args...)
+			response, err := http.Get(s.url("/wirepost.js"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != http.StatusOK || !bytes.Equal(body, read(t, "wirepost.js")) {
+				t.Errorf("%s, %d bytes, %v", response.Status, len(body), err)
+			}
+		})
 	}
 }
 

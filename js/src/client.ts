@@ -16,12 +16,19 @@ import type { TransportName } from "./transport.js"
 export interface Options {
   /** A token, or a function that fetches one. Without: the cookie `wirepost_token`, or `?user=` in development. */
   token?: Token
-  /** The name of this device; default: a random one, kept in localStorage. */
+  /**
+   * The name of this device; default: a random one, kept in localStorage. Where
+   * tokens are bound to a device it is that one's; "" leaves it to the token.
+   */
   device?: string
   /** Channels to subscribe to from the beginning, for `on("message")`. */
   channels?: readonly string[]
-  /** One connection for all tabs that connect like this. */
-  shared?: boolean
+  /**
+   * One connection for all tabs that connect like this, with the same text if it is
+   * one. Give the user's id where a browser may change users: the connection is of
+   * the user whose token made it.
+   */
+  shared?: boolean | string
   /** What to try, in this order; default: all three. */
   transports?: readonly TransportName[]
 }
@@ -96,7 +103,7 @@ export class Client implements AsyncIterable<Message> {
   #unacknowledged = 0
   #places: Record<string, number> = {} // of channels, kept across reloads of the page
   #remembered = ""
-  readonly #store: string
+  #store = ""
   readonly #emitter = new Emitter<Events>()
   readonly #channels = new Map<string, Channel>()
   readonly #requests = new Requests()
@@ -106,8 +113,7 @@ export class Client implements AsyncIterable<Message> {
   constructor(url: string | URL, options: Options) {
     const at = endpoint(url)
     this.device = options.device ?? ownDevice()
-    checkName("device", this.device)
-    this.#store = `wirepost:${at}`
+    if (this.device) checkName("device", this.device)
     for (const name of options.channels ?? []) this.#want(name).listed = true
     const transports = options.transports?.length ? options.transports : (["websocket", "sse", "poll"] as const)
     const link = { url: at, device: this.device, token: options.token, transports }
@@ -117,7 +123,7 @@ export class Client implements AsyncIterable<Message> {
     }
     const events = this.#lineEvents()
     const line = (e: LineEvents, w: Wishes) => new Link(link, w, e)
-    this.#line = (options.shared && share(`${at} ${this.device}`, line, () => this.#snapshot(), events)) || line(events, wishes)
+    this.#line = (options.shared && share(`${at} ${this.device} ${options.shared}`, line, () => this.#snapshot(), events)) || line(events, wishes)
     globalThis.addEventListener?.("pagehide", this.#flush)
   }
 
@@ -261,7 +267,7 @@ export class Client implements AsyncIterable<Message> {
     this.#transport = transport
     this.#state = "open"
     if (other) for (const c of this.#channels.values()) c.forget()
-    if (!before) this.#restore()
+    if (!before || other) this.#restore(hello)
     for (const c of this.#channels.values()) c.disconnected()
     for (const [name, place] of Object.entries(hello.channels)) this.#begin(name, place, placed)
     for (const c of this.#channels.values()) if (c.wanted && !c.agreed) this.#ask(c)
@@ -468,16 +474,16 @@ export class Client implements AsyncIterable<Message> {
     for (const c of this.#channels.values()) {
       if (c.wanted && !c.member && c.settled) this.#places[c.name] = c.settled
     }
-    const text = JSON.stringify([this.#hello?.epoch, this.#hello?.user, this.#places])
+    const text = JSON.stringify(this.#places)
     if (text !== this.#remembered) keep("sessionStorage", this.#store, (this.#remembered = text))
   }
 
-  #restore(): void {
+  #restore({ epoch, user }: Hello): void {
+    this.#store = `wirepost:${epoch} ${user}`
     try {
-      const [epoch, user, places] = JSON.parse(recall("sessionStorage", this.#store) ?? "[]") as [string?, string?, Record<string, number>?]
-      if (places && epoch === this.#hello?.epoch && user === this.#hello?.user) this.#places = places
+      this.#places = JSON.parse((this.#remembered = recall("sessionStorage", this.#store) ?? "{}")) as Record<string, number>
     } catch {
-      // Somebody else has written there.
+      this.#places = {} // somebody else has written there
     }
   }
 

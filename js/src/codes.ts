@@ -1,35 +1,29 @@
-/** One row of the table of close codes. */
-export interface CloseCode {
-  readonly code: number
-  readonly meaning: string
-  /** May a client connect again by itself? */
-  readonly reconnect: boolean
-}
-
 /**
- * How a connection may end, as in the server's `internal/wire/codes.go`; a test
- * keeps the two equal. 4401 asks for another token: a client that has a source of
- * tokens gets one and connects again.
+ * How a connection may end, and whether a client may then connect again by itself:
+ * the table of the server's `internal/wire/codes.go`. A test keeps the two equal.
+ *
+ * 4401 asks for another token: a client that has a source of tokens gets one and
+ * connects again.
  */
-export const closeCodes: readonly CloseCode[] = [
-  { code: 1000, meaning: "closed on purpose", reconnect: false },
-  { code: 1001, meaning: "going away", reconnect: true },
-  { code: 1002, meaning: "protocol error", reconnect: false },
-  { code: 1003, meaning: "unsupported data", reconnect: false },
-  { code: 1005, meaning: "closed without a code", reconnect: true },
-  { code: 1006, meaning: "connection broke", reconnect: true },
-  { code: 1007, meaning: "invalid payload", reconnect: false },
-  { code: 1008, meaning: "policy violation", reconnect: false },
-  { code: 1009, meaning: "message too big", reconnect: false },
-  { code: 1011, meaning: "internal error", reconnect: true },
-  { code: 1012, meaning: "server restarts", reconnect: true },
-  { code: 1013, meaning: "try again later", reconnect: true },
-  { code: 4401, meaning: "token missing or expired", reconnect: false },
-  { code: 4403, meaning: "forbidden", reconnect: false },
-  { code: 4408, meaning: "heartbeat lost", reconnect: true },
-  { code: 4409, meaning: "disconnected by the application", reconnect: false },
-  { code: 4429, meaning: "too much", reconnect: true },
-]
+export const closeCodes: ReadonlyMap<number, boolean> = new Map([
+  [1000, false], // closed on purpose
+  [1001, true], // going away
+  [1002, false], // protocol error
+  [1003, false], // unsupported data
+  [1005, true], // closed without a code
+  [1006, true], // connection broke
+  [1007, false], // invalid payload
+  [1008, false], // policy violation
+  [1009, false], // message too big
+  [1011, true], // internal error
+  [1012, true], // server restarts
+  [1013, true], // try again later
+  [4401, false], // token missing or expired
+  [4403, false], // forbidden
+  [4408, true], // heartbeat lost
+  [4409, false], // disconnected by the application
+  [4429, true], // too much
+])
 
 /** The code that a new token may help against. */
 export const unauthorized = 4401
@@ -37,10 +31,5 @@ export const unauthorized = 4401
 /** The code of a connection that ended without a close frame. */
 export const broken = 1006
 
-const row = (code: number) => closeCodes.find((c) => c.code === code)
-
 /** Says whether a client may connect again after a close code. */
-export const mayReconnect = (code: number): boolean => row(code)?.reconnect ?? code < 4000
-
-/** Says in words what a close code means. */
-export const meaning = (code: number): string => row(code)?.meaning ?? `code ${code}`
+export const mayReconnect = (code: number): boolean => closeCodes.get(code) ?? code < 4000

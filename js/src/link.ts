@@ -1,5 +1,5 @@
 import { Backoff } from "./backoff.js"
-import { broken, mayReconnect, meaning, unauthorized } from "./codes.js"
+import { broken, mayReconnect, unauthorized } from "./codes.js"
 import { Cursor } from "./cursor.js"
 import { asError, WirepostError } from "./errors.js"
 import type { Command, Frame, Hello } from "./frames.js"
@@ -142,7 +142,7 @@ export class Link implements Line {
   /** The URL, and which channels begin at a position in it. */
   #address(name: TransportName): [URL, string[]] {
     const url = new URL(this.#options.url)
-    url.searchParams.set("device", this.#options.device)
+    if (this.#options.device) url.searchParams.set("device", this.#options.device)
     const channels = name === "websocket" ? [] : this.#wishes.channels()
     if (channels.length) url.searchParams.set("channels", channels.join())
     const [, inbox = ""] = this.#store.split(" ")
@@ -192,7 +192,7 @@ export class Link implements Line {
     if (code === 4403 && this.#wishes.channels().length) this.#events.failed(error ?? new WirepostError("forbidden", ending.reason))
     else if (!mayReconnect(code) && !(code === unauthorized && typeof this.#options.token === "function")) {
       this.close()
-      return this.#events.ended(error ?? new WirepostError(errorCode(code), `${meaning(code)}: ${ending.reason || code}`))
+      return this.#events.ended(error ?? new WirepostError(errorCode(code), `closed with ${code} ${ending.reason}`))
     }
     if (this.#up && Date.now() - this.#since > stable) this.#backoff.reset()
     // Another transport may come through where this one does not; at once, but

@@ -104,8 +104,7 @@ export class ReliableWebSocket extends EventTarget {
   }
 
   close(code?: number, reason?: string): void {
-    if (this.#state === undefined && this.#socket) this.#socket.close(code, reason)
-    else checkClose(code, reason)
+    this.#socket?.close(code, reason) // which also refuses bad arguments
     this.#closing = true
     this.#unwake()
     if (this.#state !== 0) return
@@ -200,17 +199,8 @@ export interface ReliableWebSocket {
 
 /** Refuses the URLs that `WebSocket` refuses. */
 function checkURL(url: string | URL): string {
-  if (!URL.canParse(url, globalThis.location?.href)) throw new DOMException(`The URL '${url}' is invalid.`, "SyntaxError")
-  const at = new URL(url, globalThis.location?.href)
-  at.protocol = at.protocol.replace("http", "ws")
-  if (!/^wss?:$/.test(at.protocol) || at.hash) throw new DOMException(`The URL '${url}' is not one of a WebSocket.`, "SyntaxError")
-  return at.href
-}
-
-/** Refuses what `WebSocket.close` refuses. */
-function checkClose(code: number | undefined, reason = ""): void {
-  if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-    throw new DOMException(`The close code must be 1000, or between 3000 and 4999. ${code} is neither.`, "InvalidAccessError")
-  }
-  if (new TextEncoder().encode(reason).length > 123) throw new DOMException("The close reason must not be longer than 123 bytes.", "SyntaxError")
+  const base = globalThis.location?.href
+  const at = URL.canParse(url, base) ? new URL(url, base).href.replace(/^http/, "ws") : ""
+  if (!/^wss?:[^#]*$/.test(at)) throw new DOMException(`The URL '${url}' is invalid.`, "SyntaxError")
+  return at
 }

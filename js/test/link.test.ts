@@ -14,6 +14,10 @@ test("the address and the token", async (t) => {
   assert.equal(client.transport, "websocket")
   assert.equal(client.user, "42")
   client.close()
+  const other = connect("wss://x/ws", { device: "" })
+  await world.pass()
+  assert.equal(world.server.last.url.href, "wss://x/ws", "the token says which device")
+  other.close()
 })
 
 test("the waits between attempts double, at random", async (t) => {

@@ -211,6 +211,14 @@ test("the end of the connection is the end of all tabs", async (t) => {
   assert.deepEqual(world.locks.names, [])
 })
 
+test("tabs of different users share nothing", async (t) => {
+  const world = new World(t)
+  const ann = await tabs(world, 2, { shared: "ann" })
+  const bob = await tabs(world, 1, { shared: "bob" })
+  assert.equal(world.server.open.length, 2)
+  for (const client of [...ann.clients, ...bob.clients]) client.close()
+})
+
 test("where there are no locks, every tab has its own connection", async (t) => {
   const world = new World(t)
   Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true })
