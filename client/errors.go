@@ -29,6 +29,7 @@ var (
 type CloseError struct {
 	Code   int // 1006 when the connection just broke
 	Reason string
+	Local  bool  // this side closed it
 	Err    error // what broke it, if something did
 }
 
@@ -37,7 +38,10 @@ func (e *CloseError) Error() string {
 	if e.Code == wire.CloseAbnormal && e.Err != nil {
 		return "the connection broke: " + e.Err.Error()
 	}
-	text := fmt.Sprintf("the connection was closed with %d", e.Code)
+	text := fmt.Sprintf("the server closed the connection with %d", e.Code)
+	if e.Local {
+		text = fmt.Sprintf("the connection was closed with %d", e.Code)
+	}
 	if e.Reason != "" {
 		text += ": " + e.Reason
 	}
@@ -56,9 +60,9 @@ func closeError(err error) error {
 	if !ok {
 		return err
 	}
-	e := &CloseError{Code: end.Code, Reason: end.Reason, Err: end.Err}
+	e := &CloseError{Code: end.Code, Reason: end.Reason, Local: end.Local, Err: end.Err}
 	if errors.Is(err, dial.ErrQuiet) {
-		e.Code, e.Reason = wire.CloseHeartbeat, "heartbeat of the server lost"
+		e.Code, e.Reason, e.Local = wire.CloseHeartbeat, "heartbeat of the server lost", true
 	}
 	return e
 }
