@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/wirepost/wirepost/internal/dial"
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // echoCommand is `wirepost echo`: a client that ticks.
@@ -18,11 +21,11 @@ type echoCommand struct {
 // Run sends until it is interrupted or the count is reached, and closes the
 // connection as RFC 6455 asks: close frame, and the answer to it.
 func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
-	conn, err := dial(ctx, c.socketAt("/echo", nil), nil)
+	conn, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.CloseNow() //nolint:errcheck // closed already, unless something failed
+	defer conn.CloseNow() // closed already, unless something failed
 
 	answers := make(chan string)
 	broken := make(chan error, 1)
@@ -30,7 +33,7 @@ func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 	defer close(done)
 	go func() {
 		for {
-			_, data, err := conn.Read(context.Background())
+			data, _, err := conn.Read()
 			if err != nil {
 				broken <- err
 				return
@@ -45,7 +48,18 @@ func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 	return c.tick(ctx, t, conn, answers, broken)
 }
 
-func (c *echoCommand) tick(ctx context.Context, t *terminal, conn *websocket.Conn, answers <-chan string, broken <-chan error) error {
+// connect dials, and gives up after a while.
+func (c *echoCommand) connect(ctx context.Context) (*dial.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	conn, err := dial.Dial(ctx, c.at("/echo", nil), dial.Options{})
+	if no, ok := errors.AsType[*dial.Refusal](err); ok {
+		return nil, readRefusal(&http.Response{StatusCode: no.Status}, no.Body)
+	}
+	return conn, wordDialError(err)
+}
+
+func (c *echoCommand) tick(ctx context.Context, t *terminal, conn *dial.Conn, answers <-chan string, broken <-chan error) error {
 	ticker := time.NewTicker(time.Duration(c.Every))
 	defer ticker.Stop()
 	sent, received := 0, 0
@@ -76,15 +90,16 @@ func (c *echoCommand) tick(ctx context.Context, t *terminal, conn *websocket.Con
 	}
 }
 
-func send(conn *websocket.Conn, text string) error {
+// send gives up a server that reads nothing.
+func send(conn *dial.Conn, text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return conn.Write(ctx, websocket.MessageText, []byte(text))
+	return conn.Write(ctx, false, []byte(text))
 }
 
 // closeCleanly sends the close frame and waits for the peer's.
-func closeCleanly(conn *websocket.Conn) error {
-	if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+func closeCleanly(conn *dial.Conn) error {
+	if err := conn.Close(wire.CloseNormal, ""); err != nil {
 		return fmt.Errorf("the server did not answer the close: %w", err)
 	}
 	return nil
@@ -92,12 +107,12 @@ func closeCleanly(conn *websocket.Conn) error {
 
 // wordEnding words the end of a connection that this side did not want.
 func wordEnding(err error) error {
-	code, reason := closeCode(err)
-	if code == 1006 {
+	end, ok := errors.AsType[*dial.CloseError](err)
+	switch {
+	case !ok || end.Code == wire.CloseAbnormal:
 		return fmt.Errorf("the connection broke: %w", innermost(err))
+	case end.Reason == "":
+		return fmt.Errorf("the server closed the connection with %d", end.Code)
 	}
-	if reason == "" {
-		return fmt.Errorf("the server closed the connection with %d", code)
-	}
-	return fmt.Errorf("the server closed the connection with %d: %s", code, printable(reason))
+	return fmt.Errorf("the server closed the connection with %d: %s", end.Code, printable(end.Reason))
 }

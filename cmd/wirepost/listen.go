@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -30,101 +32,137 @@ func (c *listenCommand) Run(ctx context.Context, t *terminal) error {
 	if c.User == "" && c.Token == "" {
 		return usagef("listen needs --user NAME with a server in dev mode, else --token (wirepost token makes one)")
 	}
-	f := &follower{
-		listenCommand: c, terminal: t,
-		place: place{channels: c.Channel, after: c.After},
-	}
-	return f.follow(ctx)
-}
-
-// address is where to connect, from a place on.
-func (c *listenCommand) address(after string) string {
-	query := url.Values{}
-	for name, value := range map[string]string{
-		"user": c.User, "device": c.Device, "channels": strings.Join(c.Channel, ","), "after": after,
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
-	return c.socketAt("/ws", query)
-}
-
-func (c *listenCommand) header() http.Header {
-	h := http.Header{}
-	if c.Token != "" {
-		h.Set("Authorization", "Bearer "+c.Token)
-	}
-	return h
-}
-
-// event is a frame that is shown: a message, a revocation or a gap.
-type event struct {
-	Type        string          `json:"type"`
-	Channel     string          `json:"channel"`
-	Seq         uint64          `json:"seq"`
-	ContentType string          `json:"content_type"`
-	Data        json.RawMessage `json:"data"`
-	DataBase64  string          `json:"data_base64"`
-	From        string          `json:"from"`
-	After       uint64          `json:"after"`      // of a gap
-	ResumedAt   uint64          `json:"resumed_at"` // of a gap
-	Revoked     uint64          `json:"revoked"`    // of a revocation
-}
-
-// show prints a frame: messages to the output, the rest beside it, and with
-// --json everything to the output as it came.
-func (c *listenCommand) show(t *terminal, e *event, frame []byte) error {
-	if c.JSON {
-		_, err := fmt.Fprintf(t.Out, "%s\n", frame)
+	o, err := c.options(t)
+	if err != nil {
 		return err
 	}
-	switch e.Type {
-	case "gap":
+	return c.follow(ctx, t, o)
+}
+
+func (c *listenCommand) options(t *terminal) (client.Options, error) {
+	after, err := parseAfter(c.After)
+	o := client.Options{
+		Device: c.Device, Channels: c.Channel, After: after,
+		OnEvent: func(e client.Event) { c.tell(t, e) },
+	}
+	if c.Token != "" {
+		o.Token = client.StaticToken(c.Token)
+	}
+	return o, err
+}
+
+// parseAfter reads a sequence of the inbox, or channel=seq,…; a channel's name may
+// contain a =.
+func parseAfter(text string) (map[string]uint64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	after := map[string]uint64{}
+	for entry := range strings.SplitSeq(text, ",") {
+		at := strings.LastIndexByte(entry, '=')
+		seq, err := strconv.ParseUint(entry[at+1:], 10, 64)
+		if err != nil || at < 0 && entry != text {
+			return nil, usagef("--after %s: a sequence of the inbox, or CHANNEL=SEQ,…", text)
+		}
+		after[entry[:max(at, 0)]] = seq
+	}
+	return after, nil
+}
+
+// follow shows messages; each is acknowledged once it is shown.
+func (c *listenCommand) follow(ctx context.Context, t *terminal, o client.Options) error {
+	query := url.Values{}
+	if c.User != "" {
+		query.Set("user", c.User)
+	}
+	conn, err := client.Dial(ctx, c.at("/ws", query), o)
+	if err != nil {
+		return c.wordEnd(ctx, err)
+	}
+	defer conn.Close() //nolint:errcheck // it keeps nothing
+	for msg, err := range conn.Messages(ctx) {
+		if err == nil {
+			err = c.show(t, msg)
+		}
+		if err != nil {
+			return c.wordEnd(ctx, err)
+		}
+	}
+	return nil
+}
+
+// wordEnd says why it is over; to be interrupted is no error.
+func (c *listenCommand) wordEnd(ctx context.Context, err error) error {
+	refused, ok := errors.AsType[*client.RefusedError](err)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case ok && refused.Status == http.StatusUnauthorized && c.Token == "":
+		return fmt.Errorf("%w (--user is for servers in dev mode; others need --token)", err)
+	}
+	return printableError(err)
+}
+
+// printableError words an error that may hold what a server wrote.
+func printableError(err error) error {
+	return errors.New(printable(wordDialError(err).Error()))
+}
+
+// tell shows what is no message: beside the output, and with --json what is part
+// of a log in it.
+func (c *listenCommand) tell(t *terminal, e client.Event) {
+	switch e := e.(type) {
+	case client.Connected:
+		if e.NewStore {
+			t.warnf("the server's data are new: beginning anew")
+		}
+		t.warnf("connected as %s, %d unread", printable(e.User), e.Unread)
+	case client.Disconnected:
+		t.warnf("%v; connecting again in %s", printableError(e.Err), e.Retry.Round(time.Millisecond))
+	case client.Unsubscribed:
+		if e.Err != nil {
+			t.warnf("no longer subscribed to %s: %v", printable(e.Channel), printableError(e.Err))
+		}
+	case client.Gap:
+		if c.JSON {
+			c.printJSON(t, wire.Gap{Type: "gap", Channel: e.Channel, After: e.After, ResumedAt: e.ResumedAt})
+			return
+		}
 		t.warnf("gap in %s: what came after %d is gone, it goes on at %d", printable(e.Channel), e.After, e.ResumedAt)
-		return nil
-	case "revoke":
+	case client.Revoked:
+		if c.JSON {
+			c.printJSON(t, wire.Revoke{Type: "revoke", Channel: e.Channel, Seq: e.Seq, Revoked: e.Revoked, ID: e.ID})
+			return
+		}
 		t.warnf("%s %d was revoked", printable(e.Channel), e.Revoked)
-		return nil
 	}
-	from := ""
-	if e.From != "" {
-		from = " from " + printable(e.From)
+}
+
+func (c *listenCommand) printJSON(t *terminal, object any) error {
+	text, err := json.Marshal(object)
+	if err == nil {
+		_, err = fmt.Fprintf(t.Out, "%s\n", text)
 	}
-	_, err := fmt.Fprintf(t.Out, "[%s %d%s] %s\n", printable(e.Channel), e.Seq, from, e.text())
 	return err
 }
 
-// text shows the data in one line.
-func (e *event) text() string {
-	switch wire.KindOf(e.ContentType) {
-	case wire.JSON:
-		return printable(string(e.Data))
-	case wire.Text:
-		var s string
-		if json.Unmarshal(e.Data, &s) == nil {
-			return printable(s)
-		}
+// show prints a message to the output.
+func (c *listenCommand) show(t *terminal, m *client.Message) error {
+	if c.JSON {
+		return c.printJSON(t, m)
 	}
-	data, err := base64.StdEncoding.DecodeString(e.DataBase64)
-	if err != nil || !utf8.Valid(data) {
-		return fmt.Sprintf("<%d bytes of %s>", len(data), printable(e.ContentType))
+	from := ""
+	if m.From != "" {
+		from = " from " + printable(m.From)
 	}
-	return printable(string(data))
+	_, err := fmt.Fprintf(t.Out, "[%s %d%s] %s\n", printable(m.Channel), m.Seq, from, dataOf(m))
+	return err
 }
 
-// backoff is how long to wait before connecting again: random from the whole
-// range, so that clients that were cut off together do not come together.
-type backoff struct{ attempt int }
-
-const (
-	firstWait = time.Second
-	maxWait   = 30 * time.Second
-)
-
-// next gives the wait; random has the range [0,1).
-func (b *backoff) next(random float64) time.Duration {
-	limit := min(firstWait<<min(b.attempt, 10), maxWait)
-	b.attempt++
-	return time.Duration(random * float64(limit))
+// dataOf shows the data in one line.
+func dataOf(m *client.Message) string {
+	if wire.KindOf(m.ContentType) == wire.Binary && !utf8.Valid(m.Data) {
+		return fmt.Sprintf("<%d bytes of %s>", len(m.Data), printable(m.ContentType))
+	}
+	return printable(string(m.Data))
 }

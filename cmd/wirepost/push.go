@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -29,15 +28,6 @@ type pushCommand struct {
 	TTL         duration `name:"ttl" placeholder:"TIME" help:"How long the message is worth delivering."`
 	JSON        bool     `name:"json" help:"Print the server's answer as JSON."`
 	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object a line as in POST /v1/push; CHANNEL is for lines without \"to\"."`
-}
-
-// pushed is the server's answer for one target.
-type pushed struct {
-	To        string `json:"to"`
-	ID        string `json:"id"`
-	Seq       uint64 `json:"seq"`
-	Online    int    `json:"online"`
-	Duplicate bool   `json:"duplicate"`
 }
 
 // Run pushes.
@@ -57,50 +47,38 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 			return fmt.Errorf("read standard input: %w", err)
 		}
 	}
-	body, err := c.encode(data)
+	push, err := c.push(data)
+	if err != nil {
+		return err
+	}
+	pusher, err := client.NewPusher(c.Server.String(), client.PusherOptions{Key: c.APIKey, Attempts: 1})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := c.post(ctx, body)
+	pushed, err := pusher.Push(ctx, push)
 	if err != nil {
-		return fmt.Errorf("push to %s: %w", c.Channel, err)
+		return fmt.Errorf("push to %s: %w", c.Channel, wordDialError(err))
 	}
-	return c.print(t, answer)
+	return c.print(t, pushed)
 }
 
-// encode writes the push as POST /v1/push takes it.
-func (c *pushCommand) encode(data []byte) ([]byte, error) {
-	p := map[string]any{"to": c.Channel}
-	contentType := c.ContentType
-	if contentType == "" {
-		contentType = guessType(data)
+// push checks what the server would refuse.
+func (c *pushCommand) push(data []byte) (client.Push, error) {
+	p := client.Push{
+		To: c.Channel, Data: data, ContentType: c.ContentType, ID: c.ID, Key: c.Key, TTL: time.Duration(c.TTL),
 	}
-	p["content_type"] = contentType
-	switch kind := wire.KindOf(contentType); {
-	case kind == wire.JSON:
-		if !json.Valid(data) {
-			return nil, usagef("the data is no JSON, which %s asks for", contentType)
-		}
-		p["data"] = json.RawMessage(data)
-	case kind == wire.Text:
-		if !utf8.Valid(data) {
-			return nil, usagef("the data is not valid UTF-8, which %s asks for", contentType)
-		}
-		p["data"] = string(data)
-	default:
-		p["data_base64"] = base64.StdEncoding.EncodeToString(data)
+	if p.ContentType == "" {
+		p.ContentType = guessType(data)
 	}
-	for name, value := range map[string]string{"id": c.ID, "key": c.Key} {
-		if value != "" {
-			p[name] = value
-		}
+	switch kind := wire.KindOf(p.ContentType); {
+	case kind == wire.JSON && !json.Valid(data):
+		return p, usagef("the data is no JSON, which %s asks for", p.ContentType)
+	case kind == wire.Text && !utf8.Valid(data):
+		return p, usagef("the data is not valid UTF-8, which %s asks for", p.ContentType)
 	}
-	if c.TTL > 0 {
-		p["ttl"] = time.Duration(c.TTL).String()
-	}
-	return json.Marshal(p)
+	return p, nil
 }
 
 // guessType says what data is when nobody said it.
@@ -116,7 +94,7 @@ func guessType(data []byte) string {
 }
 
 func (c *pushCommand) request(ctx context.Context, body io.Reader, contentType string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.at("/v1/push"), body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.at("/v1/push", nil), body)
 	if err != nil {
 		return nil, err
 	}
@@ -127,55 +105,20 @@ func (c *pushCommand) request(ctx context.Context, body io.Reader, contentType s
 	return r, nil
 }
 
-// post sends one push and gives the body of a successful answer.
-func (c *pushCommand) post(ctx context.Context, body []byte) ([]byte, error) {
-	r, err := c.request(ctx, bytes.NewReader(body), "application/json")
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, wordDialError(err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusAccepted {
-		return nil, readRefusal(response, answer)
-	}
-	return answer, nil
-}
-
-func (c *pushCommand) print(t *terminal, answer []byte) error {
-	if c.JSON {
-		var line bytes.Buffer
-		if err := json.Compact(&line, answer); err != nil {
-			return fmt.Errorf("the server's answer is no JSON: %w", err)
-		}
-		_, err := fmt.Fprintln(t.Out, line.String())
+func (c *pushCommand) print(t *terminal, p client.Pushed) error {
+	if !c.JSON {
+		_, err := fmt.Fprintln(t.Out, wordPushed(p))
 		return err
 	}
-	var result struct {
-		Messages []pushed `json:"messages"`
+	text, err := json.Marshal(map[string]any{"messages": []client.Pushed{p}})
+	if err == nil {
+		_, err = fmt.Fprintf(t.Out, "%s\n", text)
 	}
-	if err := json.Unmarshal(answer, &result); err != nil {
-		return fmt.Errorf("the server's answer is not understood: %w", err)
-	}
-	if len(result.Messages) == 0 {
-		return errors.New("the server's answer is empty")
-	}
-	for _, p := range result.Messages {
-		if _, err := fmt.Fprintln(t.Out, p.String()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
-// String tells what became of a push.
-func (p pushed) String() string {
+// wordPushed tells what became of a push.
+func wordPushed(p client.Pushed) string {
 	s := fmt.Sprintf("%s seq %d id %s: ", printable(p.To), p.Seq, printable(p.ID))
 	switch p.Online {
 	case 0:

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/internal/auth"
+)
+
+// interrupter is an output that interrupts at the last thing a test waits for.
+type interrupter struct {
+	mu        sync.Mutex
+	text      bytes.Buffer
+	last      string
+	interrupt func()
+}
+
+func (w *interrupter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(p)
+	if w.last != "" && strings.Contains(w.text.String(), w.last) {
+		w.interrupt()
+	}
+	return len(p), nil
+}
+
+// listen runs the command against a server with some messages for user 42, until
+// it has printed last.
+func listen(t *testing.T, c *listenCommand, last string) (stdout, stderr string, err error) {
+	t.Helper()
+	srv, err := wirepost.New(wirepost.Options{Authenticate: auth.Dev(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+	defer srv.Shutdown(context.Background()) //nolint:errcheck // clients have gone
+	for _, p := range []wirepost.Push{
+		{Data: []byte(`{"a": 1}`)},
+		{Data: []byte("a\n\x1b[2J"), ContentType: "text/plain"},
+		{Data: []byte{0xFF, 0}, ContentType: "image/png"},
+		{Data: []byte("<a/>"), ContentType: "application/xml"},
+	} {
+		p.To = "user:42"
+		if _, err := srv.Push(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := srv.Revoke(t.Context(), "user:42", 1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	if err := c.Server.UnmarshalText([]byte(hs.URL)); err != nil {
+		t.Fatal(err)
+	}
+	out := &interrupter{last: last, interrupt: interrupt}
+	errs := &interrupter{last: last, interrupt: interrupt}
+	err = c.Run(ctx, &terminal{Out: out, Err: errs})
+	return out.text.String(), errs.text.String(), err
+}
+
+func TestListen(t *testing.T) {
+	stdout, stderr, err := listen(t, &listenCommand{User: "42"}, "user:42 1 was revoked")
+	if err != nil {
+		t.Error(err)
+	}
+	want := "[user:42 2] a\\n\\x1b[2J\n[user:42 3] <2 bytes of image/png>\n[user:42 4] <a/>\n"
+	if diff := cmp.Diff(want, stdout); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(stderr, "wirepost: connected as 42, 3 unread\n") {
+		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+func TestListenJSON(t *testing.T) {
+	c := &listenCommand{User: "42", JSON: true, Channel: []string{"news"}, After: "user:42=3,news=0"}
+	stdout, _, err := listen(t, c, `"type":"revoke"`)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{
+		`{"type":"message","channel":"user:42","seq":4,"prev":3,"id":"`,
+		`{"type":"revoke","channel":"user:42","seq":5,"revoked":1,"id":"`,
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %s in\n%s", want, stdout)
+		}
+	}
+	if strings.Contains(stdout, `"seq":3,`) {
+		t.Errorf("--after was passed over:\n%s", stdout)
+	}
+}
+
+func TestListenRefused(t *testing.T) {
+	for want, c := range map[string]*listenCommand{
+		"another user's inbox":     {User: "42", Channel: []string{"user:43"}},
+		"others need --token":      {User: " "},
+		"--token":                  {},
+		"a sequence of the inbox,": {User: "42", After: "a,b"},
+	} {
+		if _, _, err := listen(t, c, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want …%s…", err, want)
+		}
+	}
+}
+
+// TestListenWarns: news do not go to the output, and nothing that a server writes
+// reaches the terminal as it is.
+func TestListenWarns(t *testing.T) {
+	var errs bytes.Buffer
+	c, term := &listenCommand{}, &terminal{Out: io.Discard, Err: &errs}
+	c.tell(term, client.Gap{Channel: "news", After: 8, ResumedAt: 12})
+	c.tell(term, client.Disconnected{Err: &client.CloseError{Code: 1012, Reason: "re\x1bstart"}, Retry: 3_700_000_000})
+	c.tell(term, client.Unsubscribed{Channel: "a", Err: &client.CommandError{Code: "forbidden", Message: "no"}})
+	c.tell(term, client.State{})
+	want := "wirepost: gap in news: what came after 8 is gone, it goes on at 12\n" +
+		"wirepost: the server closed the connection with 1012: re\\x1bstart; connecting again in 3.7s\n" +
+		"wirepost: no longer subscribed to a: forbidden: no\n"
+	if diff := cmp.Diff(want, errs.String()); diff != "" {
+		t.Errorf("stderr (-want +got):\n%s", diff)
+	}
+}
