@@ -1,0 +1,46 @@
+package client_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestReadme keeps the READMEs' Go code equal to the examples.
+func TestReadme(t *testing.T) {
+	for _, readme := range []string{"../README.md", "../README.zh-CN.md"} {
+		text, err := os.ReadFile(readme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, end := range map[string]string{
+			"ExampleClient_Messages": "\n\t// Output:", "ExamplePusher_Stream": "\n\tlist, _, err :=",
+		} {
+			if want := "```go\n" + exampleBody(t, name, end) + "```\n"; !strings.Contains(string(text), want) {
+				t.Errorf("%s lacks the body of %s, which is:\n%s", readme, name, want)
+			}
+		}
+	}
+}
+
+// exampleBody is an example's code as a README shows it: up to where its output
+// begins, and without the lines that only serve the test.
+func exampleBody(t *testing.T, name, end string) string {
+	t.Helper()
+	text, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, found := strings.Cut(string(text), "\nfunc "+name+"() {\n")
+	body, _, ends := strings.Cut(body, end)
+	if !found || !ends {
+		t.Fatalf("there is no func %s", name)
+	}
+	var lines []string
+	for line := range strings.Lines(body) {
+		if !strings.HasSuffix(line, "// not in the README\n") {
+			lines = append(lines, strings.TrimPrefix(line, "\t"))
+		}
+	}
+	return strings.TrimSpace(strings.Join(lines, "")) + "\n"
+}
