@@ -290,7 +290,8 @@ export class Client implements AsyncIterable<Message> {
     }
     this.#joining.get(c)?.done()
     // The device's place may be ahead of this page's: other tabs move it too.
-    if (c.received !== undefined && c.received < place.seq && !placed.includes(name)) this.#ask(c)
+    const behind = c.received !== undefined && c.received < place.seq
+    if (behind && !placed.includes(name) && this.#transport === "websocket") this.#ask(c)
   }
 
   #down(reason: Down): void {

@@ -146,7 +146,9 @@ export class Link implements Line {
     const channels = name === "websocket" ? [] : this.#wishes.channels()
     if (channels.length) url.searchParams.set("channels", channels.join())
     const [, inbox = ""] = this.#store.split(" ")
-    const placed = inbox && !(name !== "websocket" && this.#cursor.value) ? [inbox, "all", ...channels] : []
+    // With a cursor there are no positions; a poll takes nothing else.
+    const free = name === "websocket" || (name === "sse" && !this.#cursor.value)
+    const placed = inbox && free ? [inbox, "all", ...channels] : []
     const after = placed.flatMap((channel) => {
       const seq = this.#wishes.position(channel)
       // The inbox goes without its name: it may be another user's by now.

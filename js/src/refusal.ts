@@ -10,15 +10,15 @@ export function request(name: string, address: Address, query: Record<string, st
     if (value) url.searchParams.set(key, value)
   }
   const headers: Record<string, string> = address.token ? { Authorization: `Bearer ${address.token}` } : {}
-  return fetch(url, { headers, signal, cache: "no-store" })
+  return fetch(url, { headers, signal, cache: "no-store", credentials: "include" }) // with cookies, as WebSockets are
 }
 
 /** What a refused request means for the connection. */
 export async function refusal(response: Response): Promise<Ending> {
   const problem: unknown = await response.json().catch(() => undefined)
   const detail = isObject(problem) ? String(problem["detail"]) : `the server answered ${response.status}`
-  const wait = Number(response.headers.get("Retry-After"))
-  const retryAfter = wait > 0 ? wait * 1000 : undefined
+  const wait = isObject(problem) && Number(problem["retry_after"])
+  const retryAfter = wait ? wait * 1000 : undefined
   const ending = (code: number, error?: ErrorCode): Ending =>
     ({ code, reason: detail, retryAfter, ...(error && { error: new WirepostError(error, detail) }) })
   switch (response.status) {

@@ -13,7 +13,7 @@ export function openStream(address: Address, sink: Sink): Transport {
   cursor.drop()
 
   async function run(): Promise<void> {
-    const response = await request("sse", address, { last_event_id: cursor.value }, abort.signal)
+    const response = await request("sse", address, { hello: "1", last_event_id: cursor.value }, abort.signal)
     if (!response.ok || !response.body) return sink.ended(await refusal(response))
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     let rest = ""

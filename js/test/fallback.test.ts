@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { test } from "node:test"
+import { mock, test } from "node:test"
 import { connect, WirepostError } from "../src/index.js"
 import { World } from "./world.js"
 
@@ -15,7 +15,7 @@ test("where no WebSocket comes through, SSE does", async (t) => {
   client.on("transport", (name) => ways.push(name))
   await world.pass(10)
   const [request] = world.server.requests
-  assert.equal(request?.url.href, "https://push.example.com/live/sse?tenant=7&device=d1&channels=news")
+  assert.equal(request?.url.href, "https://push.example.com/live/sse?tenant=7&device=d1&channels=news&hello=1")
   assert.equal(request?.authorization, "Bearer t1", "never in the URL")
   world.server.push("user:42", 1)
   world.server.push("news", 2)
@@ -58,10 +58,10 @@ test("where nothing streams, polling does", async (t) => {
     seen.push(m.data)
     await new Promise<void>((done) => (finish = done))
   })
-  await world.pass(100)
+  await world.pass(200)
   assert.equal(client.transport, "poll")
   const polls = () => world.server.requests.filter((r) => r.url.pathname === "/live/poll")
-  assert.deepEqual(polls().map((r) => r.url.searchParams.get("wait")), ["0s", "25s"])
+  assert.deepEqual(polls().map((r) => r.url.searchParams.get("wait")), ["0", "25s"])
   assert.equal(polls()[0]?.authorization, "Bearer t1")
   world.server.push("user:42", 1)
   await world.pass(500)
@@ -74,6 +74,38 @@ test("where nothing streams, polling does", async (t) => {
   await world.pass(200)
   assert.deepEqual(seen, [1, 2])
   client.close()
+})
+
+test("from a WebSocket to a fallback without loss or repeats", async (t) => {
+  for (const way of ["sse", "poll"] as const) {
+    const world = new World(t)
+    const client = connect(url, { transports: ["websocket", way] })
+    const seen: unknown[] = []
+    client.on("message", (m) => seen.push(m.data))
+    void client.subscribe("room:7", () => {})
+    await world.pass(10)
+    world.server.push("user:42", 1)
+    await world.pass(200)
+    world.server.stop()
+    world.server.start()
+    world.server.socket = "refuse"
+    world.server.push("user:42", 2)
+    world.server.members.push("team:7")
+    world.server.push("team:7", 3)
+    await world.pass(1500)
+    const sessions = world.server.sessions.length
+    world.server.push("user:42", 4)
+    await world.pass(500)
+    assert.deepEqual(seen, [1, 2, 3, 4])
+    assert.equal(client.transport, way)
+    if (way === "sse") assert.equal(world.server.sessions.length, sessions, "one stream, not one after the other")
+    world.server.last.end(1006)
+    world.server.push("user:42", 5)
+    await world.pass(2000)
+    assert.deepEqual(seen, [1, 2, 3, 4, 5])
+    client.close()
+    mock.timers.reset()
+  }
 })
 
 test("a stream that brings nothing is given up for polling", async (t) => {

@@ -105,7 +105,8 @@ export class Session {
   /** Begins as the URL says. */
   greet(): void {
     const { server } = this
-    const after = new Map((this.url.searchParams.get("after") ?? "").split(",").filter(Boolean).map((entry) => {
+    const cursor = this.url.pathname.endsWith("/poll") // its after is one
+    const after = new Map((cursor ? "" : (this.url.searchParams.get("after") ?? "")).split(",").filter(Boolean).map((entry) => {
       const [channel, seq] = entry.includes("=") ? entry.split("=") : [`user:${server.user}`, entry]
       return [channel ?? "", Number(seq)] as const
     }))
@@ -284,9 +285,8 @@ function streamed(server: FakeServer, url: URL, signal: AbortSignal | null | und
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const session: Session = new Session(server, url, [], (frame) => {
-        const places = new Map(session.places)
-        if (frame.type === "hello") frame = { ...frame }
-        controller.enqueue(encoder.encode(`id: ${JSON.stringify([...places])}\ndata: ${JSON.stringify(frame)}\n\n`))
+        const id = frame.type === "hello" ? "" : `id: ${JSON.stringify([...session.places])}\n`
+        if (id || url.searchParams.get("hello") === "1") controller.enqueue(encoder.encode(`: comment\n\n${id}data: ${JSON.stringify(frame)}\n\n`))
       }, () => {
         session.open = false
         controller.close()
@@ -317,17 +317,17 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
     const answer = () => {
       if (!session.open) return
       session.open = false
-      resolve(Response.json({ cursor: JSON.stringify([...session.places]), messages }))
+      resolve(Response.json({ cursor: JSON.stringify([...session.places]), messages, ...(hello && { hello }) }))
     }
     signal?.addEventListener("abort", () => {
       session.open = false
       reject(new DOMException("aborted", "AbortError"))
     })
-    url.searchParams.get("after")?.startsWith("[") ? url.searchParams.delete("nothing") : undefined
     const cursor = url.searchParams.get("after")
-    url.searchParams.delete("after")
+    if (cursor && !cursor.startsWith("[")) return resolve(Response.json({ detail: "no cursor" }, { status: 400 }))
     begin(session, cursor)
-    if (cursor) messages.shift() // the greeting is only for those who come new
+    const greeting = messages.shift()
+    const hello = url.searchParams.get("hello") === "1" ? greeting : undefined
     if (messages.length) return answer()
     const wait = parseInt(url.searchParams.get("wait") ?? "0") * 1000
     const pull = session.pull.bind(session)
