@@ -24,6 +24,7 @@ vuln:
 test: check js chromium
 	$(GO) test ./...
 	$(MAKE) --no-print-directory -C bench test
+	$(MAKE) --no-print-directory -C examples test
 	@$(MAKE) --no-print-directory race
 
 # Everything builds without C, and for the systems that the tests do not run on.

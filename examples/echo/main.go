@@ -1,0 +1,55 @@
+// Echo answers every message with itself, and logs it.
+//
+//	go run ./echo             # the server, with a page at http://127.0.0.1:8080
+//	go run ./echo -client     # in another terminal: a client that says the time every second
+//
+// The page has buttons to open a connection, send and close. Text and binary
+// messages come back as what they were. To connect, a client needs to be somebody:
+// here everyone is the same guest.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/wirepost/wirepost"
+)
+
+//go:embed page.html
+var page []byte
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "where the server listens")
+	client := flag.Bool("client", false, "be a client of that server")
+	flag.Parse()
+	if *client {
+		log.Fatal(tick("ws://" + *listen + "/echo"))
+	}
+
+	post, err := wirepost.New(wirepost.Options{
+		Authenticate: func(*http.Request) (wirepost.Identity, error) {
+			return wirepost.Identity{User: "guest"}, nil
+		},
+		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			log.Printf("%s sent %.100q", s.Address, f.Data)
+			return f, nil // the answer
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/echo", post)
+	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
+
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("open http://%s\n", listener.Addr())
+	log.Fatal(http.Serve(listener, nil))
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirepost/wirepost/examples/internal/trial"
+)
+
+func TestMain(m *testing.M) { trial.Main(m, main) }
+
+func TestEcho(t *testing.T) {
+	p := trial.Start(t)
+	page := p.Dial("/echo")
+	for _, text := range []string{"hello", strings.Repeat("long ", 10_000), "ещё раз"} {
+		page.Send(text)
+		page.Expect(text)
+	}
+	bits := []byte{0, 255, 1}
+	if err := page.Write(context.Background(), websocket.MessageBinary, bits); err != nil {
+		t.Fatal(err)
+	}
+	kind, got, err := page.Read(context.Background())
+	if kind != websocket.MessageBinary || !bytes.Equal(got, bits) || err != nil {
+		t.Errorf("got %v %v %v", kind, got, err)
+	}
+}
+
+func TestPage(t *testing.T) {
+	status, body := trial.Start(t).Request("GET", "/", "")
+	if status != 200 || !strings.Contains(body, `new WebSocket("/echo")`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestClient(t *testing.T) {
+	p := trial.Start(t)
+	client := exec.Command(os.Args[0], "-client", "-listen", strings.TrimPrefix(p.URL, "http://"))
+	client.Env = append(os.Environ(), "EXAMPLE=1")
+	said, err := client.StderrPipe()
+	if err == nil {
+		err = client.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Wait()
+	defer client.Process.Kill()
+	lines := bufio.NewScanner(said)
+	for range 2 {
+		if !lines.Scan() || !regexp.MustCompile(`received \d{4}-\d\d-\d\dT`).MatchString(lines.Text()) {
+			t.Fatalf("it said %q", lines.Text())
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirepost/wirepost/examples/internal/trial"
+)
+
+func TestMain(m *testing.M) { trial.Main(m, main) }
+
+func TestReply(t *testing.T) {
+	page := trial.Start(t).Dial("/ws")
+	page.Send("hello")
+	page.Send("")
+	page.Expect("received: hello", "received: ")
+	if err := page.Write(context.Background(), websocket.MessageBinary, []byte{0xff}); err != nil {
+		t.Fatal(err)
+	}
+	kind, got, err := page.Read(context.Background())
+	if kind != websocket.MessageBinary || string(got) != "received: \xff" || err != nil {
+		t.Errorf("got %v %q %v", kind, got, err)
+	}
+}
