@@ -28,6 +28,8 @@ func (s *session) command(frame []byte) {
 		s.onPublish(&c)
 	case "call":
 		s.onCall(&c)
+	case "message":
+		s.onData(&c)
 	case "auth":
 		s.onAuth(&c)
 	}
@@ -148,6 +150,33 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []strin
 	s.regrant(memberships)
 }
 
+// onData hands what a wirepost.v1 client sent to the application.
+func (s *session) onData(c *wire.Command) {
+	if s.loop.srv.opts.OnMessage == nil {
+		s.refuse(c.Ref, Errorf(NotFound, "no handler for messages"))
+		return
+	}
+	data, contentType, err := c.Payload()
+	switch {
+	case err != nil:
+		s.refuse(c.Ref, Errorf(BadRequest, "%s", err))
+		return
+	case len(data) > s.loop.srv.opts.MaxMessage:
+		s.refuse(c.Ref, Errorf(TooLarge, "the data has more than %d bytes", s.loop.srv.opts.MaxMessage))
+		return
+	}
+	frame := Frame{Binary: wire.KindOf(contentType) == wire.Binary, Data: data}
+	ctx, ref := s.theWork().context(s), c.Ref
+	s.job(func() {
+		reply, err := s.onMessage(ctx, frame)
+		if err == nil && reply.Data == nil {
+			s.answer(ref, wire.OK{Type: "ok", Ref: ref}, nil)
+			return
+		}
+		s.answer(ref, wire.NewReply(ref, reply.Binary, reply.Data), err)
+	})
+}
+
 // plainMessage hands what a plain client sent to the application. On the loop.
 func (s *session) plainMessage(binary bool, payload []byte) {
 	if len(payload) > s.loop.srv.opts.MaxMessage {
@@ -158,23 +187,25 @@ func (s *session) plainMessage(binary bool, payload []byte) {
 		return
 	}
 	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
-	s.job(func() { s.onMessage(ctx, frame) })
+	s.job(func() {
+		reply, err := s.onMessage(ctx, frame)
+		s.do(func() {
+			switch {
+			case err != nil:
+				e := AsError(err)
+				s.end(e.Code.closeCode(), e.Message)
+			case reply.Data != nil:
+				s.send(reply.encode())
+			}
+		})
+	})
 }
 
-// onMessage is a job.
-func (s *session) onMessage(ctx context.Context, frame Frame) {
-	var reply Frame
-	var err error
-	if p := s.loop.srv.guard("OnMessage", func() { reply, err = s.loop.srv.opts.OnMessage(ctx, s.info(), frame) }); p != nil {
-		err = p
+// onMessage is part of a job.
+func (s *session) onMessage(ctx context.Context, frame Frame) (reply Frame, err error) {
+	p := s.loop.srv.guard("OnMessage", func() { reply, err = s.loop.srv.opts.OnMessage(ctx, s.info(), frame) })
+	if p != nil {
+		return Frame{}, p
 	}
-	s.do(func() {
-		switch {
-		case err != nil:
-			e := AsError(err)
-			s.end(e.Code.closeCode(), e.Message)
-		case reply.Data != nil:
-			s.send(reply.encode())
-		}
-	})
+	return reply, err
 }

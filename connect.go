@@ -15,6 +15,7 @@ type wish struct {
 	identity *Identity
 	session  Session
 	mode     mode
+	protocol uint8 // as in session
 
 	connection connectionID
 	channels   []string
@@ -32,7 +33,7 @@ func (s *Server) connect(w *wish) (*session, []byte, error) {
 		return nil, nil, err
 	}
 	ses := &session{
-		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode,
+		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode, protocol: w.protocol,
 		connection: w.connection, address: parseAddress(w.session.Address),
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}

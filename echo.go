@@ -23,10 +23,18 @@ func (s *Server) Echo() http.Handler {
 		l := s.pickLoop()
 		e := &echo{srv: s, loop: l}
 		s.echoes.add(e)
-		if s.upgrade(w, r, "plain", l, e.attach) != nil { // it has answered by itself
+		if s.upgrade(w, r, s.echoProtocol(r), l, e.attach) != nil { // it has answered by itself
 			s.echoes.remove(e)
 		}
 	})
+}
+
+// echoProtocol is the subprotocol that an echo agrees on.
+func (s *Server) echoProtocol(r *http.Request) string {
+	if n := s.chooseSubprotocol(r); n != 0 {
+		return s.subprotocol(n)
+	}
+	return plainProtocol(r)
 }
 
 // echo is one such connection. It reads on only when its answers have left, so

@@ -31,15 +31,18 @@ type feed struct {
 
 	start atomic.Pointer[feedStart] // nil once it has begun
 	refs  int32                     // guarded by the feeds' shard
+	// sessions counts the connections that subscribe, also those still in their
+	// handshake.
+	sessions atomic.Int32
 
 	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
 
 	mu struct {
 		sync.Mutex
-		tail      *tail     // nil while the feed is idle
-		from      uint64    // the tail holds every record after it
-		followers *follower // one for each loop that follows, linked
-		sessions  int32     // connections that subscribe, also those still in their handshake
+		tail      *tail                      // nil while the feed is idle
+		from      uint64                     // the tail holds every record after it
+		followers *follower                  // one for each loop that follows, linked
+		listeners map[chan struct{}]struct{} // of subscribers inside the program
 
 		// first is room for the one session that most inboxes have.
 		first struct {
@@ -166,6 +169,12 @@ func (f *feed) wakeLocked() {
 			fo.loop.Post(fo)
 		}
 	}
+	for advanced := range f.mu.listeners {
+		select {
+		case advanced <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
 }
 
 // Run marks every session that follows as having something to send.
@@ -247,9 +256,4 @@ func (f *feed) unfollow(sub *subscription) {
 }
 
 // count adds to the number of subscribed connections and returns it.
-func (f *feed) count(delta int) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.mu.sessions += int32(delta)
-	return int(f.mu.sessions)
-}
+func (f *feed) count(delta int) int { return int(f.sessions.Add(int32(delta))) }

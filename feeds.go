@@ -26,7 +26,10 @@ func newFeeds(srv *Server) *feeds {
 
 // subscribe returns the feed of a channel, with one more connection counted as
 // subscribed. The caller owes a call of release.
-func (fs *feeds) subscribe(channel string) (*feed, error) {
+func (fs *feeds) subscribe(channel string) (*feed, error) { return fs.acquire(channel, 1) }
+
+// acquire returns the feed of a channel, with so many more connections counted.
+func (fs *feeds) acquire(channel string, connections int) (*feed, error) {
 	sh := &fs.shard[maphash.String(fs.seed, channel)%shards]
 	sh.Lock()
 	f := sh.feeds.get(channel)
@@ -38,9 +41,10 @@ func (fs *feeds) subscribe(channel string) (*feed, error) {
 	f.refs++
 	sh.Unlock()
 
-	f.count(1)
+	f.count(connections)
 	if err := f.begin(); err != nil {
-		fs.release(f)
+		f.count(-connections)
+		fs.unref(f)
 		return nil, err
 	}
 	return f, nil
@@ -83,7 +87,7 @@ func (fs *feeds) release(f *feed) {
 	fs.unref(f)
 }
 
-// unref is the part of release that may wait: the last one stops watching.
+// unref gives back the feed alone, and may wait: the last one stops watching.
 func (fs *feeds) unref(f *feed) {
 	sh := &fs.shard[maphash.String(fs.seed, f.channel)%shards]
 	sh.Lock()

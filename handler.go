@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseUpgrade(w, err)
 		return
 	}
-	err = s.upgrade(w, r, mode.String(), ses.loop, func(c conn.Conn) conn.Handler {
+	err = s.upgrade(w, r, ses.protocolName(r), ses.loop, func(c conn.Conn) conn.Handler {
 		ses.attach(c, hello)
 		return ses
 	})
@@ -84,6 +84,10 @@ func (s *Server) readWish(r *http.Request, m mode) (*wish, error) {
 	req.session.Since = req.now.UnixMilli()
 	req.session.Address = r.RemoteAddr
 	req.session.Mode = m.String()
+	if m == modePlain {
+		req.protocol = s.chooseSubprotocol(r)
+		req.session.Protocol = s.subprotocol(req.protocol)
+	}
 	if s.opts.OnConnect != nil {
 		if err := s.askApplication(r, req.session); err != nil {
 			return nil, err

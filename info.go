@@ -9,6 +9,8 @@ type Session struct {
 	Address    string `json:"address"`
 	Agent      string `json:"agent"`
 	Mode       string `json:"mode"` // plain, wirepost.v1, sse or poll
+	// Protocol is the one of Options.Subprotocols that was agreed on, if any.
+	Protocol string `json:"protocol,omitempty"`
 }
 
 // UserInfo is what is known of one user.

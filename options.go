@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Options configures a Server. Only one of Authenticate and VerifyToken has to be
@@ -41,14 +42,20 @@ type Options struct {
 	OnConnect func(*http.Request, Session) error
 	// OnDisconnect is called when a session has ended, after every other callback
 	// for it has returned.
-	OnDisconnect func(Session, Ending)
-	// OnMessage gets what a plain-mode client sends, one message at a time for
-	// each session. A reply with Data is sent to that connection alone, past all
-	// logs.
+	OnDisconnect func(context.Context, Session, Ending)
+	// OnMessage gets what a plain-mode client sends, and the message frames of
+	// wirepost.v1, one message at a time for each session. A reply with Data is
+	// sent to that connection alone, past all logs. An error ends a plain
+	// connection; in wirepost.v1 it is the answer.
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
 	// OnCall answers the call frames of wirepost.v1. What it returns is sent as
 	// JSON; an *Error is sent with its code, any other error as internal.
 	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
+
+	// Subprotocols are the application's own (Sec-WebSocket-Protocol), for plain
+	// mode: the first one that a client offers and that is listed is agreed on. At
+	// most 255.
+	Subprotocols []string
 
 	MaxMessage       int           // bytes of data in a push, and of a client's message; 0: 64 KiB
 	Heartbeat        time.Duration // 0: 25 s
@@ -132,6 +139,9 @@ func (o *Options) complete() error {
 			*d.value = d.zero
 		}
 	}
+	if err := checkSubprotocols(o.Subprotocols); err != nil {
+		return err
+	}
 	for i, origin := range o.AllowOrigins {
 		if origin != "*" && !strings.Contains(origin, "://") {
 			return fieldError("AllowOrigins", "entry %d, %q, is no origin such as https://example.com", i, origin)
@@ -144,4 +154,30 @@ func (o *Options) complete() error {
 		o.Logger = slog.Default()
 	}
 	return nil
+}
+
+// checkSubprotocols holds them to what the header can carry (RFC 6455 §4.1, and
+// the tokens of RFC 9110 §5.6.2).
+func checkSubprotocols(names []string) error {
+	if len(names) > 255 {
+		return fieldError("Subprotocols", "%d are too many", len(names))
+	}
+	for _, p := range names {
+		switch {
+		case !isToken(p):
+			return fieldError("Subprotocols", "%q is no name for a subprotocol", p)
+		case p == wire.ProtocolV1, p == wire.ProtocolPlain, strings.HasPrefix(p, wire.BearerPrefix):
+			return fieldError("Subprotocols", "%q means something else here", p)
+		}
+	}
+	return nil
+}
+
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
 }

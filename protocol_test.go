@@ -279,7 +279,7 @@ func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 		o.OnMessage = func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 			return wirepost.Frame{Binary: f.Binary, Data: append([]byte("received: "), f.Data...)}, nil
 		}
-		o.OnDisconnect = func(_ wirepost.Session, e wirepost.Ending) { ended <- e }
+		o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) { ended <- e }
 	})
 	c, _ := n.dialV1("42")
 	c.send(`{"type":"call","ref":1,"method":"who","data":[1]}`)
@@ -294,6 +294,22 @@ func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 	if f := c.frame("error"); f.str("code") != "internal" || strings.Contains(f.str("message"), "purpose") {
 		t.Fatal(f)
 	}
+	for sent, want := range map[string]string{
+		`{"type":"message","ref":4,"data":{"a":1}}`:                               `{"content_type":"text/plain","data":"received: {\"a\":1}","ref":4,"type":"reply"}`,
+		`{"type":"message","ref":4,"data":"hi","content_type":"text/plain"}`:      `{"content_type":"text/plain","data":"received: hi","ref":4,"type":"reply"}`,
+		`{"type":"message","data_base64":"AQI="}`:                                 `{"content_type":"application/octet-stream","data_base64":"cmVjZWl2ZWQ6IAEC","type":"reply"}`,
+		`{"type":"message","ref":4}`:                                              `{"code":"bad_request","message":"the field \"data\" is missing","ref":4,"type":"error"}`,
+		`{"type":"message","ref":4,"data":"` + strings.Repeat("x", 65<<10) + `"}`: `{"code":"too_large","message":"the data has more than 65536 bytes","ref":4,"type":"error"}`,
+	} {
+		c.send("%s", sent)
+		var f frame
+		if err := json.Unmarshal([]byte(c.next()), &f); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := json.Marshal(f); string(got) != want {
+			t.Errorf("%.60s is answered %s, want %s", sent, got, want)
+		}
+	}
 	c.leave()
 	if e := <-ended; e.Code != 1000 {
 		t.Fatalf("ending: %+v", e)
@@ -301,6 +317,47 @@ func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 	plain := n.dial("43")
 	plain.send("hi")
 	plain.want("received: hi")
+}
+
+func TestMessagesWithoutAHandlerAreRefused(t *testing.T) {
+	t.Parallel()
+	c, _ := newNode(t).dialV1("42")
+	c.send(`{"type":"message","ref":1,"data":1}`)
+	if f := c.frame("error"); f.str("code") != "not_found" {
+		t.Fatal(f)
+	}
+}
+
+func TestSubprotocolsOfTheApplication(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.Subprotocols = []string{"superchat", "chat"} })
+	for _, test := range []struct {
+		offered    []string
+		chosen     string
+		mode, told string
+	}{
+		{[]string{"chat", "superchat"}, "chat", "plain", "chat"},
+		{[]string{"other", "superchat"}, "superchat", "plain", "superchat"},
+		{[]string{"wirepost.plain", "chat"}, "chat", "plain", "chat"},
+		{[]string{"wirepost.plain", "other"}, "wirepost.plain", "plain", ""},
+		{[]string{"chat", "wirepost.v1"}, "wirepost.v1", "wirepost.v1", ""},
+		{[]string{"other"}, "", "plain", ""},
+		{[]string{"Chat"}, "", "plain", ""},
+	} {
+		c := n.dial("42", test.offered...)
+		s := n.Sessions("42")[0]
+		if c.Subprotocol() != test.chosen || s.Mode != test.mode || s.Protocol != test.told {
+			t.Errorf("offered %q: got %q, session %+v", test.offered, c.Subprotocol(), s)
+		}
+		c.leave()
+		n.gone("42")
+	}
+	for _, bad := range []string{"", "two words", "wirepost.v1", "wirepost.plain", "bearer.x", "a,b", "ü"} {
+		_, err := wirepost.New(wirepost.Options{Authenticate: byQuery, Subprotocols: []string{bad}})
+		if e := wirepost.AsError(err); err == nil || e.Field != "Subprotocols" {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
 }
 
 func TestOnConnectMayRefuse(t *testing.T) {

@@ -49,6 +49,7 @@ type session struct {
 	connection connectionID
 	address    address
 	mode       mode
+	protocol   uint8 // 1 more than its index in Options.Subprotocols; 0 for none
 
 	// Owned by the loop.
 	dirty    bool      // in loop.dirty
@@ -79,6 +80,7 @@ func (s *session) info() Session {
 	return Session{
 		Connection: s.connection.String(), User: s.user.name, Device: s.device, Since: s.since,
 		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.String(),
+		Protocol: s.loop.srv.subprotocol(s.protocol),
 	}
 }
 
@@ -254,7 +256,7 @@ func (s *session) Closed(e conn.Ending) {
 func (s *session) leave(subs []*subscription, e Ending) {
 	s.release(subs)
 	if s.loop.srv.opts.OnDisconnect != nil {
-		s.loop.srv.guard("OnDisconnect", func() { s.loop.srv.opts.OnDisconnect(s.info(), e) })
+		s.loop.srv.guard("OnDisconnect", func() { s.loop.srv.opts.OnDisconnect(s.loop.srv.ctx, s.info(), e) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,9 @@ func validKey(key string) bool {
 }
 
 // upgrade takes the connection out of net/http and hands it to a loop, which sends
-// the 101 before anything else. A connection that fails on the way is closed.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l *loop, h func(conn.Conn) conn.Handler) error {
-	answer, deflate := s.acceptUpgrade(r, mode)
+// the 101, with the agreed subprotocol if there is one, before anything else. A connection that fails on the way is closed.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string, l *loop, h func(conn.Conn) conn.Handler) error {
+	answer, deflate := s.acceptUpgrade(r, protocol)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		err = &Error{Code: Internal, Message: "this connection cannot be upgraded", Err: err}
@@ -64,16 +65,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, mode string, l 
 }
 
 // acceptUpgrade makes the 101 (RFC 6455 §4.2.2).
-func (s *Server) acceptUpgrade(r *http.Request, mode string) (answer []byte, deflate bool) {
+func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte, deflate bool) {
 	answer = make([]byte, 0, 256)
 	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	answer = append(answer, "Sec-WebSocket-Accept: "...)
 	answer = appendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
-	for p := range offeredProtocols(r) {
-		if p == mode || p == wire.ProtocolPlain && mode == "plain" {
-			answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), p...)
-			break
-		}
+	if protocol != "" {
+		answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), protocol...)
 	}
 	if s.opts.Compress {
 		var extension string
@@ -111,6 +109,43 @@ func headerHas(h http.Header, name, token string) bool {
 		}
 	}
 	return false
+}
+
+// protocolName is the subprotocol that is agreed on with the client, if one is.
+func (s *session) protocolName(r *http.Request) string {
+	switch {
+	case s.mode == modeV1:
+		return wire.ProtocolV1
+	case s.protocol != 0:
+		return s.loop.srv.subprotocol(s.protocol)
+	}
+	return plainProtocol(r)
+}
+
+// plainProtocol is the name for plain mode, if the client offers it.
+func plainProtocol(r *http.Request) string {
+	if offers(r, wire.ProtocolPlain) {
+		return wire.ProtocolPlain
+	}
+	return ""
+}
+
+// chooseSubprotocol is the first of the application's subprotocols that the client
+// offers, as in session.protocol.
+func (s *Server) chooseSubprotocol(r *http.Request) uint8 {
+	for p := range offeredProtocols(r) {
+		if i := slices.Index(s.opts.Subprotocols, p); i >= 0 {
+			return uint8(i + 1)
+		}
+	}
+	return 0
+}
+
+func (s *Server) subprotocol(n uint8) string {
+	if n == 0 {
+		return ""
+	}
+	return s.opts.Subprotocols[n-1]
 }
 
 // offers says whether the client offered a subprotocol, by its exact name.

@@ -7,7 +7,7 @@
 //	S→C message, message, …     what you have not acknowledged, oldest first, then live ones, inside the window
 //	C→S ack                     cumulative, per channel and device; pulls the rest
 //	C→S read                    moves the user's read mark;            S→C state to every session of the user
-//	C→S subscribe, unsubscribe, publish, call, auth (with a ref)       S→C ok | reply | error with that ref
+//	C→S subscribe, unsubscribe, publish, call, message, auth (with a ref)   S→C ok | reply | error with that ref
 //	S→C revoke, gap             in their place among the messages
 //	S→C subscribed, unsubscribed                                       the backend changed a membership
 //	S→C bye                     then the close frame
@@ -17,7 +17,10 @@
 // pushed, and pongs acknowledge.
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
 
 // The names a client may offer in Sec-WebSocket-Protocol.
 const (
@@ -99,11 +102,28 @@ type OK struct {
 	Expires   int64           `json:"expires,omitempty"`
 }
 
-// Reply answers a call.
+// Reply answers a call, or a message to the application.
 type Reply struct {
-	Type string          `json:"type"`
-	Ref  json.RawMessage `json:"ref,omitempty"`
-	Data json.RawMessage `json:"data"`
+	Type        string          `json:"type"`
+	Ref         json.RawMessage `json:"ref,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`
+	DataBase64  *[]byte         `json:"data_base64,omitempty"`
+	ContentType string          `json:"content_type,omitempty"`
+}
+
+// NewReply answers with text, as the JSON value that it is or else as a string, or
+// with bytes.
+func NewReply(ref json.RawMessage, binary bool, data []byte) Reply {
+	r := Reply{Type: "reply", Ref: ref}
+	switch {
+	case !binary && json.Valid(data):
+		r.Data = data
+	case !binary && utf8.Valid(data):
+		r.Data, r.ContentType = appendString(make([]byte, 0, len(data)+2), data), "text/plain"
+	default:
+		r.DataBase64, r.ContentType = &data, "application/octet-stream"
+	}
+	return r
 }
 
 // Error answers a command that failed, or a frame that made no sense.

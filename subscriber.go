@@ -1,0 +1,133 @@
+package wirepost
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// GapError says that messages of a channel are missing: retention removed them, or
+// somebody emptied the channel, before they were read.
+type GapError struct {
+	Channel   string
+	After     uint64 // the last sequence before the gap
+	ResumedAt uint64 // the first one behind it
+}
+
+func (e *GapError) Error() string {
+	return fmt.Sprintf("channel %q: messages after %d are gone, it goes on at %d", e.Channel, e.After, e.ResumedAt)
+}
+
+// Subscribe gives the messages of a channel after a sequence, stored ones first
+// and then what comes, for as long as they are asked for: a subscriber inside the
+// program. It keeps its own cursor, and nothing is stored for it. What was revoked
+// is passed over.
+//
+// A gap is an error of type *GapError, behind which the messages go on. Any other
+// error is the last: ctx's, when it has ended, or the store's.
+func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if err := CheckChannel(channel); err != nil {
+			yield(Message{}, err)
+			return
+		}
+		if err := s.Ready(); err != nil {
+			yield(Message{}, err)
+			return
+		}
+		feed, err := s.feeds.acquire(channel, 0) // it is no connection
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		defer s.feeds.unref(feed)
+		r := &reader{feed: feed, cursor: after, advanced: make(chan struct{}, 1)}
+		feed.listen(r.advanced)
+		defer feed.unlisten(r.advanced)
+		for {
+			if err := r.page(yield); err != nil {
+				if err != errEnough {
+					yield(Message{}, err)
+				}
+				return
+			}
+			select {
+			case <-r.advanced:
+			case <-ctx.Done():
+				yield(Message{}, ctx.Err())
+				return
+			case <-s.ctx.Done():
+				yield(Message{}, errDraining)
+				return
+			}
+		}
+	}
+}
+
+// reader is a subscriber inside the program.
+type reader struct {
+	feed     *feed
+	cursor   uint64
+	lost     bool          // a gap is to be told, before the next message
+	lostAt   uint64        // the cursor behind which messages are missing
+	advanced chan struct{} // has an entry when the feed may have more
+}
+
+// errEnough ends a subscriber who broke off.
+var errEnough = fmt.Errorf("wirepost: the reader has enough")
+
+// page reads up to the head.
+func (r *reader) page(yield func(Message, error) bool) error {
+	for r.cursor < r.feed.head.Load() {
+		page, err := r.feed.log().Read(r.feed.channel, r.cursor, batchFrames, batchBytes)
+		if err != nil {
+			return err
+		}
+		if !r.hand(page, yield) {
+			return errEnough
+		}
+		r.cursor = max(r.cursor, page.Next)
+	}
+	return nil
+}
+
+// hand gives the messages of a page. False means that the subscriber broke off.
+func (r *reader) hand(page engine.Page, yield func(Message, error) bool) bool {
+	if page.Lost && !r.lost {
+		r.lost, r.lostAt = true, r.cursor
+	}
+	for _, rec := range page.Records {
+		if rec.Revokes != 0 {
+			continue
+		}
+		if r.lost {
+			r.lost = false
+			if !yield(Message{}, &GapError{Channel: r.feed.channel, After: r.lostAt, ResumedAt: rec.Seq}) {
+				return false
+			}
+		}
+		r.cursor = rec.Seq
+		if !yield(newMessage(r.feed.channel, rec), nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// listen has the channel told whenever the feed advances.
+func (f *feed) listen(advanced chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.listeners == nil {
+		f.mu.listeners = map[chan struct{}]struct{}{}
+	}
+	f.mu.listeners[advanced] = struct{}{}
+}
+
+func (f *feed) unlisten(advanced chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.mu.listeners, advanced)
+}
