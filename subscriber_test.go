@@ -74,6 +74,7 @@ func TestSubscribeEnds(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	n.json("news", `1`)
 	var last error
 	for _, err := range n.Subscribe(ctx, "news", 0) {
