@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -93,18 +94,32 @@ func Click(t *testing.T, tab context.Context, selector string) {
 	Run(t, tab, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// Fill puts the text in place of a field's, by the keyboard.
+// Fill puts the text in place of a field's, as one that types or pastes does.
 func Fill(t *testing.T, tab context.Context, selector, text string) {
 	t.Helper()
-	Run(
-		t, tab, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible),
-		chromedp.Evaluate[chromedp.Void]("document.activeElement.select()"),
-		chromedp.KeyEvent(kb.Delete), chromedp.KeyEvent(text),
-	)
+	for range 5 {
+		Run(
+			t, tab, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible),
+			chromedp.Evaluate[chromedp.Void]("document.activeElement.select()"), chromedp.KeyEvent(kb.Delete), insert(text),
+		)
+		// Keys get lost when another tab takes the focus meanwhile.
+		if Value[string](t, tab, "document.activeElement.value ?? null") == text {
+			return
+		}
+	}
+	t.Fatalf("%s does not take %q", selector, text)
+}
+
+func insert(text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, input.InsertText, input.InsertTextParams{Text: text})
+		return err
+	})
 }
 
 // Press presses keys in the element that has the focus: text, or keys of
-// chromedp's package kb.
+// chromedp's package kb. A key gets lost now and then when another tab of the
+// browser takes the focus, so a test that presses keys is better not parallel.
 func Press(t *testing.T, tab context.Context, keys string) {
 	t.Helper()
 	Run(t, tab, chromedp.KeyEvent(keys))

@@ -16,7 +16,7 @@ func TestFindUser(t *testing.T) {
 	tab := s.open("#/users")
 	says(t, tab, ".empty", "Find a user")
 	browser.Fill(t, tab, "input[type=search]", "bob")
-	browser.Press(t, tab, "\r")
+	browser.Click(t, tab, ".search button")
 	says(t, tab, "h1", "User bob", "1 connection", "1 unread")
 	says(t, tab, ".sessions li", "laptop", "wirepost.v1", "127.0.0.1", "a client of the test")
 	says(t, tab, `[data-channel="user:bob"] .devices`, "laptop 0")
@@ -94,7 +94,7 @@ func TestRevoke(t *testing.T) {
 	browser.Click(t, tab, `[data-seq="1"] .danger`)
 	says(t, tab, "dialog", "Revoke message 1?")
 	browser.Screenshot(t, tab, "asked")
-	browser.Press(t, tab, "\x1b")
+	browser.Click(t, tab, "dialog button[value=no]")
 	browser.Wait(t, tab, `document.querySelector("dialog") === null`)
 	browser.Click(t, tab, `[data-seq="1"] .danger`)
 	browser.Click(t, tab, "dialog .danger")
@@ -169,6 +169,6 @@ func TestBadNames(t *testing.T) {
 		says(t, tab, "#link", "live")
 	}
 	browser.Fill(t, tab, "input[type=search]", "news")
-	browser.Press(t, tab, "\r")
+	browser.Click(t, tab, ".search button")
 	says(t, tab, ".facts", "none, it is empty")
 }

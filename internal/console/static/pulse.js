@@ -4,6 +4,7 @@ import * as api from "./api.js";
 
 const every = 1000;
 const topCount = 10;
+const topEvery = 3; // beats: the server looks at every connection for it
 const listeners = new Map(); // to whether they want the top
 let last = { state: "wait", stats: null };
 let running = 0; // the number of the round of beats; 0: none
@@ -33,8 +34,9 @@ async function beat(round) {
   if (running !== round) return;
   const begun = performance.now();
   try {
-    const stats = await api.stats([...listeners.values()].includes(true) ? topCount : 0);
+    const stats = await api.stats(topIsDue() ? topCount : 0);
     if (running !== round) return;
+    stats.top ??= last.stats?.top;
     tell({ state: "live", stats, at: Date.now() });
   } catch (error) {
     if (running !== round) return;
@@ -42,6 +44,12 @@ async function beat(round) {
     tell({ ...last, state: error instanceof api.Unreachable || error.status >= 500 ? "lost" : "refused", error });
   }
   setTimeout(beat, Math.max(every / 4, every - (performance.now() - begun)), round);
+}
+
+let beats = 0;
+
+function topIsDue() {
+  return [...listeners.values()].includes(true) && (beats++ % topEvery === 0 || !last.stats?.top);
 }
 
 function tell(news) {

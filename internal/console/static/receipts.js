@@ -47,12 +47,34 @@ function reason(r, sessions, user) {
     case "read":
       return "covered by the user's read mark, which holds for all devices.";
     case "acknowledged":
-      return "acknowledged. In plain mode: the browser received it. In wirepost.v1: the client's code said so.";
+      return `acknowledged. ${said("has", sessions)}`;
     case "sent":
-      return `sent, and not acknowledged yet. ${sessions.some((s) => s.mode === "plain") ? "The pong that would prove it has not come." : "The client has not sent its ack."}`;
+      return `sent, and not acknowledged yet. ${said("not", sessions)}`;
     default:
       return waits(sessions, user);
   }
+}
+
+// How a device acknowledges depends on how it is spoken to.
+const words = {
+  has: {
+    plain: "The browser received it.",
+    "wirepost.v1": "The client's code said so.",
+    other: "Its client came back for what follows.",
+    unknown: "Its client received it.",
+  },
+  not: {
+    plain: "The pong that would prove it has not come.",
+    "wirepost.v1": "The client has not sent its ack.",
+    other: "The client has not come back for what follows.",
+    unknown: "Its client has not said that it has it.",
+  },
+};
+
+function said(which, sessions) {
+  const told = words[which];
+  if (sessions.length === 0) return told.unknown;
+  return told[sessions.at(-1).mode] ?? told.other; // the newest
 }
 
 function waits(sessions, user) {
