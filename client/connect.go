@@ -112,6 +112,9 @@ func (c *Client) connect(ctx context.Context, l *link) error {
 		return err
 	}
 	defer l.conn.CloseNow() // closed already, unless something failed
+	// A server may send pings for ever and never say hello.
+	l.helloBy = time.AfterFunc(handshakeTimeout, l.conn.CloseNow)
+	defer l.helloBy.Stop()
 	err := c.serve(ctx, l)
 	c.unlink(l)
 	l.wg.Wait()

@@ -63,6 +63,8 @@ func newFake(t *testing.T, scripts ...script) *fake {
 	f.server = &http.Server{
 		ErrorLog: log.New(io.Discard, "", 0),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			f.serving.Add(1) // the server does not wait for what took its connection over
+			defer f.serving.Done()
 			n := min(int(f.count.Add(1)), len(scripts))
 			conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"wirepost.v1"}})
 			if err != nil {

@@ -47,9 +47,10 @@ type fileStore struct {
 	path string
 
 	mu   sync.Mutex // held during work of the disk: nothing else waits for it
-	file *os.File   // nil until something is kept
+	file *os.File   // nil until something is kept, and when closed
 	kept Bookmark
 	tail int // bytes appended
+	over bool
 }
 
 // OpenFile keeps a client's bookmark in a file, which need not be there yet. The
@@ -152,7 +153,10 @@ func (s *fileStore) Advance(epoch, channel string, seq uint64) error {
 		return nil
 	}
 	s.kept.Cursors[channel] = seq
-	if s.file == nil || s.tail >= maxTail {
+	switch {
+	case s.over:
+		return s.appendLocked(channel, seq)
+	case s.file == nil || s.tail >= maxTail:
 		return s.rewriteLocked()
 	}
 	n, err := s.file.Write(appendCursor(nil, channel, seq))
@@ -161,6 +165,16 @@ func (s *fileStore) Advance(epoch, channel string, seq uint64) error {
 		return s.rewriteLocked() // nothing goes behind half a line
 	}
 	return nil
+}
+
+// appendLocked keeps what was still being handled when the client was closed.
+func (s *fileStore) appendLocked(channel string, seq uint64) error {
+	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(appendCursor(nil, channel, seq))
+	return errors.Join(err, f.Close())
 }
 
 // rewriteLocked writes the file anew, beside the old one, and puts it in its place.
@@ -217,6 +231,7 @@ func syncDir(dir string) {
 func (s *fileStore) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.over = true
 	if s.file == nil {
 		return nil
 	}

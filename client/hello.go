@@ -101,6 +101,7 @@ func (c *Client) greet(ctx context.Context, l *link, f *wire.Frame) {
 	if heartbeat <= 0 {
 		heartbeat = 25 * time.Second
 	}
+	l.helloBy.Stop()
 	l.conn.SetQuiet(heartbeat * 12 / 5) // as the server waits for the client
 	unread := 0
 	for _, at := range f.Channels {

@@ -75,6 +75,29 @@ func TestTolerance(t *testing.T) {
 	})
 }
 
+// TestNoHello: a server that only pings is given up, and tried again.
+func TestNoHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t,
+			func(t *testing.T, p *peer) {
+				go p.next() // takes the pongs
+				for p.Ping(t.Context()) == nil {
+					time.Sleep(time.Second)
+				}
+			},
+			func(_ *testing.T, p *peer) {
+				p.send(hello)
+				p.next()
+			})
+		began := time.Now()
+		c, err := f.dial(t)
+		if err != nil || time.Since(began) < 30*time.Second || time.Since(began) > 32*time.Second {
+			t.Fatalf("%v after %s", err, time.Since(began))
+		}
+		c.Close()
+	})
+}
+
 // TestManyChannels: a server cannot fill the memory with names.
 func TestManyChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

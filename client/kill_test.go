@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,14 +31,26 @@ type process struct {
 	address atomic.Value // string
 }
 
-func newProcess(t *testing.T) *process {
-	p := &process{t: t, binary: filepath.Join(t.TempDir(), "wirepost"), dir: t.TempDir()}
+// buildServer builds the program, once for all tests.
+var buildServer = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(buildDir, "wirepost")
 	if runtime.GOOS == "windows" {
-		p.binary += ".exe"
+		binary += ".exe"
 	}
-	if out, err := exec.Command("go", "build", "-o", p.binary, "../cmd/wirepost").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	out, err := exec.Command("go", "build", "-o", binary, "../cmd/wirepost").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, out)
 	}
+	return binary, err
+})
+
+func newProcess(t *testing.T) *process {
+	t.Helper()
+	binary, err := buildServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, binary: binary, dir: t.TempDir()}
 	p.address.Store("")
 	p.start()
 	t.Cleanup(p.kill)

@@ -19,8 +19,9 @@ type link struct {
 	began      time.Time
 	named      map[string]uint64 // where it began, in the channels whose place we named
 	retryAfter time.Duration     // as its bye or refusal said
-	fresh      bool              // the server's store is not that of the last time
-	wg         sync.WaitGroup    // of what it started
+	helloBy    *time.Timer
+	fresh      bool           // the server's store is not that of the last time
+	wg         sync.WaitGroup // of what it started
 
 	broken chan struct{} // closed when the connection has ended
 
