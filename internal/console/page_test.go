@@ -141,6 +141,10 @@ func TestKeyboard(t *testing.T) {
 	browser.Press(t, tab, "\r")
 	says(t, tab, "h1", "User bob")
 
+	browser.Run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".skip").click()`))
+	browser.Wait(t, tab, `document.activeElement.id === "main"`)
+	says(t, tab, "h1", "User bob")
+
 	// Every control has a name, in every section.
 	for _, place := range []string{"#/", "#/users/bob", "#/channels/news", "#/playground"} {
 		browser.Visit(t, tab, s.url+"/console"+place)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -82,6 +83,26 @@ func TestPlaygroundV1(t *testing.T) {
 	browser.Fill(t, tab, ".playground textarea", "no JSON")
 	browser.Run(t, tab, clickButton("Send"))
 	says(t, tab, `[data-direction=in]`, "bad_request")
+}
+
+// TestPlaygroundFlood has more frames than anybody can look at.
+func TestPlaygroundFlood(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.open("#/playground")
+	choose(t, tab, "form select", "wirepost.v1")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, `[data-direction=in]`, "hello")
+	for i := range 3000 {
+		s.push("user:42", fmt.Sprint(i))
+	}
+	says(t, tab, ".head .soft", "3,001 received, 3,000 sent")
+	says(t, tab, "[data-direction=out]", `"seq":3000`)
+	if n := browser.Value[int](t, tab, `document.querySelectorAll(".frames li").length`); n != 500 {
+		t.Errorf("%d lines, want 500", n)
+	}
+	browser.Run(t, tab, clickButton("Clear"))
+	browser.Wait(t, tab, `document.querySelectorAll(".frames li").length === 0`)
 }
 
 func TestPlaygroundRefused(t *testing.T) {

@@ -14,33 +14,41 @@ export function framelog() {
   const count = h("span", { class: "soft" });
   const clear = h("button", { type: "button", class: "quiet" }, "Clear");
   let seen = { in: 0, out: 0 };
+  let waiting = []; // for the next picture: a flood must not stop the page
 
   const tally = () => text(count, seen.in + seen.out ? `${whole(seen.in)} received, ${whole(seen.out)} sent` : "");
   clear.addEventListener("click", () => {
     lines.replaceChildren();
     seen = { in: 0, out: 0 };
+    waiting = [];
     none.hidden = false;
     tally();
   });
+  const flush = () => {
+    const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+    lines.append(...waiting.map(line));
+    waiting = [];
+    while (lines.children.length > most) lines.firstElementChild.remove();
+    if (atEnd) lines.scrollTop = lines.scrollHeight;
+    tally();
+  };
   return {
     element: h("div", { class: "log" }, none, lines),
     tools: [count, clear],
     add(event) {
-      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-      lines.append(line(event));
-      while (lines.children.length > most) lines.firstElementChild.remove();
-      if (atEnd) lines.scrollTop = lines.scrollHeight;
       if (event.direction in seen) seen[event.direction]++;
       none.hidden = true;
-      tally();
+      if (waiting.length === 0) requestAnimationFrame(flush);
+      waiting.push({ ...event, at: new Date() });
+      if (waiting.length > most) waiting.shift();
     },
   };
 }
 
-function line({ direction, kind, data, size, note }) {
+function line({ direction, kind, data, size, note, at }) {
   const [arrow, meaning] = arrows[direction];
   const head = [
-    h("span", { class: "time" }, clock(new Date())),
+    h("span", { class: "time" }, clock(at)),
     h("span", { class: "arrow", title: meaning, "aria-label": meaning }, arrow),
     h("span", { class: "opcode" }, kind),
     h("span", { class: "size" }, size === undefined ? "" : bytes(size)),

@@ -95,6 +95,10 @@ addEventListener("hashchange", () => {
   if (!document.body.classList.contains("locked")) show({ focus: true });
 });
 
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the part behind # names sections
+  main.focus();
+});
 document.getElementById("theme").addEventListener("click", () => wirepostTheme.toggle());
 document.getElementById("help").addEventListener("click", () => showShortcuts());
 leave.addEventListener("click", async () => {

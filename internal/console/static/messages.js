@@ -7,6 +7,7 @@ import { explain } from "./receipts.js";
 
 const shownAtOnce = 25;
 const most = 800;
+const stale = 15_000; // what has expired leaves no other trace
 
 // messages gives the panel of a channel. update asks for what is new when the
 // channel has moved; context says who is connected, for the words of receipts.
@@ -28,7 +29,7 @@ export function messages(channel, title = "Messages") {
   return {
     element: panel(title, said.element, none, items, h("div", { class: "actions" }, more)),
     async update({ head, state = "", context = null }, over = () => false) {
-      const now = `${head} ${state} ${shown}`;
+      const now = `${head} ${state} ${shown} ${Math.floor(Date.now() / stale)}`;
       if (now !== loaded) {
         const newest = await api.newest(channel, head, shown);
         if (over()) return;
