@@ -85,6 +85,28 @@ func TestPlaygroundV1(t *testing.T) {
 	says(t, tab, `[data-direction=in]`, "bad_request")
 }
 
+func TestPlaygroundStream(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.push("user:42", "before")
+	tab := s.open("#/playground")
+	choose(t, tab, "form select", "sse")
+	browser.Click(t, tab, "form .main")
+	says(t, tab, `[data-kind=open]`, "text/event-stream")
+	says(t, tab, `[data-kind=event]`, `"data":"before"`)
+	s.push("user:42", "while here")
+	says(t, tab, `[data-kind=event]`, `"data":"while here"`)
+	if !browser.Value[bool](t, tab, `[...document.querySelectorAll("main button")].find((e) => e.textContent === "Send").disabled`) {
+		t.Error("it offers to send")
+	}
+	browser.Screenshot(t, tab, "stream")
+	if _, err := s.Disconnect("42", ""); err != nil {
+		t.Fatal(err)
+	}
+	says(t, tab, `[data-kind=close]`, "bye")
+	says(t, tab, "form .pill", "closed")
+}
+
 // TestPlaygroundFlood has more frames than anybody can look at.
 func TestPlaygroundFlood(t *testing.T) {
 	t.Parallel()

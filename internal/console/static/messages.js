@@ -124,7 +124,7 @@ function howFar(seq, { read, devices }) {
   if (read >= seq) return ["read", "read"];
   const cursors = Object.values(devices);
   const have = cursors.filter((c) => c >= seq).length;
-  if (have === 0) return ["stored", "waits"];
+  if (have === 0) return ["stored", "not yet"];
   return have === cursors.length ? ["acknowledged", "delivered"] : ["sent", `${have} of ${cursors.length}`];
 }
 

@@ -2,6 +2,7 @@
 // is while another section is shown.
 import * as acks from "./acks.js";
 import * as sockets from "./socket.js";
+import * as streams from "./stream.js";
 import { field, fill, h, notice, panel, Tools } from "./dom.js";
 import { bytes } from "./format.js";
 import { framelog } from "./framelog.js";
@@ -20,12 +21,14 @@ export function show(main, _, settings) {
 const targets = [
   ["plain", "/ws, plain"],
   ["wirepost.v1", "/ws, wirepost.v1"],
+  ["sse", "/sse"],
   ["echo", "/echo"],
 ];
 
 const hints = {
   plain: "A frame holds exactly what was pushed. A page cannot see pings; when a pong has moved the device's cursor, the log says so. What you send goes to the application's handler: the wirepost command has none.",
   "wirepost.v1": "Frames of JSON, such as {\"type\":\"subscribe\",\"channel\":\"news\"}.",
+  sse: "Server-Sent Events, for where there are no WebSockets: the objects of wirepost.v1. A stream cannot send; to come back acknowledges what came before.",
   echo: "Every message comes back as it is, text or binary.",
 };
 
@@ -40,7 +43,7 @@ function build(settings) {
 
   const state = (now) => {
     form.state(now);
-    sending.enable(now === "open");
+    sending.enable(now === "open" && form.target() !== "sse");
   };
   const ended = () => {
     socket = null;
@@ -65,7 +68,8 @@ function build(settings) {
     said.clear();
     try {
       const { url, protocol } = form.address();
-      socket = sockets.open(url, protocol, { tell, opened, ended });
+      const hear = { tell, opened, ended };
+      socket = form.target() === "sse" ? streams.open(url, hear) : sockets.open(url, protocol, hear);
       state("opening");
     } catch (error) {
       said.fail(error);
@@ -136,11 +140,13 @@ function controls({ dev, echo }) {
       if (dev) query.set("user", user.value);
       if (device.value) query.set("device", device.value);
       if (channels.value) query.set("channels", channels.value.replaceAll(" ", ""));
-      const protocols = [target.value === "plain" ? "wirepost.plain" : target.value];
-      if (!dev) {
-        if (!/^[\w.-]+$/.test(token.value)) throw new Error("A token is needed: three parts of letters and digits, with dots between.");
-        protocols.push(`bearer.${token.value}`);
+      if (!dev && !/^[\w.-]+$/.test(token.value)) throw new Error("A token is needed: three parts of letters and digits, with dots between.");
+      if (target.value === "sse") {
+        if (!dev) query.set("token", token.value); // an EventSource has no other way
+        return { url: `${location.origin}/sse?${query}` };
       }
+      const protocols = [target.value === "plain" ? "wirepost.plain" : target.value];
+      if (!dev) protocols.push(`bearer.${token.value}`);
       // Without a token the socket is as bare as a page's may be.
       return { url: `${base}/ws?${query}`, protocol: dev && target.value === "plain" ? "" : protocols };
     },
