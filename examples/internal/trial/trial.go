@@ -128,6 +128,8 @@ func (p *Program) Dial(path string, subprotocols ...string) *Conn {
 // don't go well.
 type Conn struct {
 	*websocket.Conn
+	Pings <-chan struct{} // one for each ping; it is answered by the Read that got it
+
 	t testing.TB
 }
 
@@ -136,13 +138,20 @@ func Dial(t testing.TB, url string, subprotocols ...string) *Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: subprotocols})
+	pings := make(chan struct{}, 100)
+	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		Subprotocols: subprotocols,
+		OnPingReceived: func(context.Context, []byte) bool {
+			pings <- struct{}{}
+			return true
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.SetReadLimit(1 << 20)
 	t.Cleanup(func() { c.CloseNow() })
-	return &Conn{c, t}
+	return &Conn{c, pings, t}
 }
 
 // Send sends a text message.
@@ -191,5 +200,15 @@ func (c *Conn) ExpectClose(code int) {
 			c.t.Fatalf("the connection ended with %v, want %d", err, code)
 		}
 		return
+	}
+}
+
+// Until waits until something holds.
+func Until(t testing.TB, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); <-time.After(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
 	}
 }

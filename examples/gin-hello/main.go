@@ -1,0 +1,75 @@
+// Gin-hello pushes "hello, WebSocket" every two seconds to whoever is connected.
+//
+//	go run ./gin-hello
+//
+// Then, in the developer tools of any page of http://127.0.0.1:8080:
+//
+//	ws = new WebSocket("/hello")
+//	ws.onmessage = (event) => console.log(event.data)
+//
+// There is one ticker for all clients. A client has no goroutine, so none can be
+// left behind when it leaves; the test counts them.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/wirepost/wirepost"
+)
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
+	every := flag.Duration("every", 2*time.Second, "pause between two messages")
+	flag.Parse()
+
+	post, err := newPost()
+	if err != nil {
+		log.Fatal(err)
+	}
+	go greet(context.Background(), post, *every)
+
+	router := gin.Default()
+	router.GET("/hello", gin.WrapH(post))
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("listening http://%s\n", listener.Addr())
+	log.Fatal(http.Serve(listener, router))
+}
+
+// newPost makes a server whose clients all get the channel "hello". What is pushed
+// there is for those who are connected, and kept for nobody.
+func newPost() (*wirepost.Server, error) {
+	return wirepost.New(wirepost.Options{
+		Authenticate: func(*http.Request) (wirepost.Identity, error) {
+			return wirepost.Identity{User: "guest", Channels: []string{"hello"}}, nil
+		},
+		Channels: []wirepost.Policy{{Pattern: "hello", MemoryOnly: true, MaxMessages: 1}},
+	})
+}
+
+// greet pushes until ctx ends.
+func greet(ctx context.Context, post *wirepost.Server, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		hello := wirepost.Push{To: "hello", ContentType: "text/plain", Data: []byte("hello, WebSocket")}
+		if _, err := post.Push(ctx, hello); err != nil {
+			log.Print(err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

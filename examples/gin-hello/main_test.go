@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gin-gonic/gin"
+
+	"github.com/wirepost/wirepost/examples/internal/trial"
+)
+
+func TestMain(m *testing.M) { trial.Main(m, main) }
+
+func TestHello(t *testing.T) {
+	page := trial.Start(t, "-every", "10ms").Dial("/hello")
+	page.Expect("hello, WebSocket", "hello, WebSocket", "hello, WebSocket")
+}
+
+// TestNothingStays has many clients come and leave, and looks for what they left.
+func TestNothingStays(t *testing.T) {
+	post, err := newPost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		greet(ctx, post, 10*time.Millisecond)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		post.Shutdown(context.Background())
+	})
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	router.GET("/hello", gin.WrapH(post))
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+
+	before := runtime.NumGoroutine()
+	for range 50 {
+		page := trial.Dial(t, server.URL+"/hello")
+		page.Expect("hello, WebSocket")
+		page.Close(websocket.StatusNormalClosure, "")
+	}
+	trial.Until(t, func() bool { return post.Online("guest") == 0 && runtime.NumGoroutine() <= before })
+}
