@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -12,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// claims is what a client token says: RFC 7519's, of which sub, exp and nbf
-// count, and ours.
+// claims is what a client token says: RFC 7519's, of which sub, exp, nbf, iat
+// and, where they are asked for, aud and iss count, and ours.
 type claims struct {
 	jwt.RegisteredClaims
 	Device    string   `json:"device,omitempty"`
@@ -36,6 +37,10 @@ func (c *claims) identity() (wirepost.Identity, error) {
 	}
 	if c.ExpiresAt != nil {
 		id.Expires = c.ExpiresAt.Time
+		// What is taken although its end has passed must not end at once.
+		if !id.Expires.After(time.Now()) {
+			id.Expires = id.Expires.Add(Leeway)
+		}
 	}
 	return id, nil
 }
@@ -53,6 +58,11 @@ func (c *claims) checkNames() error {
 		}
 	}
 	return nil
+}
+
+// hasAudience says whether aud names anything.
+func (c *claims) hasAudience() bool {
+	return slices.ContainsFunc(c.Audience, func(name string) bool { return name != "" })
 }
 
 // malformed says which part of a token could not be read.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -181,6 +182,46 @@ func TestKeySetRefresh(t *testing.T) {
 		check("the issuer is back", verify("newer"), "", 4)
 		check("a removed key", verify("old"), wirepost.Unauthorized, 4)
 	})
+}
+
+// TestUnknownKeyFlood sends tokens with made-up keys for an hour: the issuer is
+// asked at the pace that the server has set, whether it answers or not, and no
+// token with a known key is held up.
+func TestUnknownKeyFlood(t *testing.T) {
+	keys := newTestKeys(t)
+	for _, tc := range []struct {
+		name string
+		down bool
+		most int
+	}{
+		{"the issuer answers", false, 1 + int(time.Hour/minRefresh)},
+		{"the issuer is down", true, 1 + 6 + int(time.Hour/maxRefresh)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				source := &issuer{status: 200, body: keys.set(t, "rsa")}
+				v := newVerifier(t, Options{JWKS: "https://id.example/keys", Client: &http.Client{Transport: source}})
+				good := makeToken(t, jwt.SigningMethodRS256, keys.rsa, kid("rsa"), map[string]any{"sub": "42", "exp": in(2 * time.Hour)})
+				parts := strings.SplitN(good, ".", 2)
+				if tc.down {
+					source.answer(503, nil)
+				}
+				for i := range 3600 {
+					header := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"RS256","kid":"made-up-%d"}`, i))
+					if _, err := v.Verify(t.Context(), header+"."+parts[1]); err == nil {
+						t.Fatal("a token with a made-up key was accepted")
+					}
+					if _, err := v.Verify(t.Context(), good); err != nil {
+						t.Fatalf("after %d s a good token was refused: %v", i, err)
+					}
+					time.Sleep(time.Second)
+				}
+				if got := source.count(); got > tc.most {
+					t.Errorf("the issuer was asked %d times in an hour, more than %d", got, tc.most)
+				}
+			})
+		})
+	}
 }
 
 func TestKeySetOverHTTP(t *testing.T) {

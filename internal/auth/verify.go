@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -23,11 +24,23 @@ import (
 // the hash can be guessed from one token (RFC 7518 §3.2).
 const MinSecret = 32
 
+// Leeway is by how much the clocks of who makes tokens and who checks them may
+// differ: exp, nbf and iat are taken with it.
+const Leeway = 30 * time.Second
+
+// maxToken bounds a token in bytes. Looking at one costs at most what this much
+// JSON does.
+const maxToken = 16 << 10
+
 // Options says which tokens are trusted. At least one of Secrets and JWKS is
 // needed.
 type Options struct {
 	Secrets []string // HS256; a token that fits any of them is good
 	JWKS    string   // http(s) URL or file of a key set (RFC 7517): RS256, ES256, EdDSA
+	// Audiences and Issuer, if they are set, are what a token has to name: any of
+	// the audiences in aud, and the issuer in iss.
+	Audiences []string
+	Issuer    string
 	// NoExpiry lets tokens live for ever that have no exp claim.
 	NoExpiry bool
 	Client   *http.Client // fetches the key set; nil: one with a timeout
@@ -39,12 +52,17 @@ type Verifier struct {
 	keys    *keySet // nil without JWKS
 	methods []string
 	parser  *jwt.Parser
+
+	// What is asked of the claims, for the messages; parser checks it.
+	audiences []string
+	issuer    string
+	noExpiry  bool
 }
 
 // New makes a Verifier. It loads the key set, so that a wrong address is known
 // before the first client comes.
 func New(o Options) (*Verifier, error) {
-	v := &Verifier{}
+	v := &Verifier{audiences: o.Audiences, issuer: o.Issuer, noExpiry: o.NoExpiry}
 	for _, secret := range o.Secrets {
 		if len(secret) < MinSecret {
 			return nil, shortSecret(secret)
@@ -65,12 +83,23 @@ func New(o Options) (*Verifier, error) {
 	if len(v.methods) == 0 {
 		return nil, errors.New("a token secret or a key set is needed")
 	}
-	var parsing []jwt.ParserOption
-	if !o.NoExpiry {
-		parsing = append(parsing, jwt.WithExpirationRequired())
-	}
-	v.parser = jwt.NewParser(parsing...)
+	v.parser = jwt.NewParser(o.rules()...)
 	return v, nil
+}
+
+// rules are what the claims are checked for.
+func (o *Options) rules() []jwt.ParserOption {
+	rules := []jwt.ParserOption{jwt.WithLeeway(Leeway), jwt.WithIssuedAt()}
+	if !o.NoExpiry {
+		rules = append(rules, jwt.WithExpirationRequired())
+	}
+	if len(o.Audiences) > 0 {
+		rules = append(rules, jwt.WithAudience(o.Audiences...))
+	}
+	if o.Issuer != "" {
+		rules = append(rules, jwt.WithIssuer(o.Issuer))
+	}
+	return rules
 }
 
 // Verify says whose token it is. Its errors are Unauthorized and tell what was
@@ -78,6 +107,9 @@ func New(o Options) (*Verifier, error) {
 func (v *Verifier) Verify(ctx context.Context, token string) (wirepost.Identity, error) {
 	if token == "" {
 		return wirepost.Identity{}, refuse("a token is needed")
+	}
+	if len(token) > maxToken {
+		return wirepost.Identity{}, refuse("the token has %d bytes, more than %d", len(token), maxToken)
 	}
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
@@ -125,8 +157,14 @@ func (v *Verifier) explain(err error, c *claims) error {
 		message = "the token expired at " + stamp(c.ExpiresAt)
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
 		message = "the token is not valid before " + stamp(c.NotBefore)
-	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		message = "the token is from the future: it was issued at " + stamp(c.IssuedAt)
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && c.ExpiresAt == nil && !v.noExpiry:
 		message = "the token has no exp claim, which says when it ends"
+	case errors.Is(err, jwt.ErrTokenInvalidAudience), errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && !c.hasAudience() && len(v.audiences) > 0:
+		message = "the token is not for this audience: aud has to name " + strings.Join(v.audiences, " or ")
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer), errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		message = "the token is not of this issuer: iss has to be " + v.issuer
 	default:
 		message = "the token is not valid"
 	}

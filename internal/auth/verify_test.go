@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto"
 	"encoding/base64"
+	"maps"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -113,7 +116,12 @@ func TestVerifyRefuses(t *testing.T) {
 		{"wrong key", both, makeToken(t, jwt.SigningMethodRS256, keys.otherRSA, kid("rsa"), good()), "signature is wrong"},
 		{"crit", both, makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), map[string]any{"crit": []string{"b64"}}, good()), "crit"},
 		{"expired", both, signed(with("exp", in(-time.Hour))), "expired at 20"},
+		{"expired before the leeway", both, signed(with("exp", in(-Leeway-2*time.Second))), "expired at 20"},
 		{"not yet valid", both, signed(with("nbf", in(time.Hour))), "not valid before 20"},
+		{"not yet valid within the leeway", both, signed(with("nbf", in(Leeway+3*time.Second))), "not valid before 20"},
+		{"from the future", both, signed(with("iat", in(time.Hour))), "issued at 20"},
+		{"iat as text", both, signed(with("iat", "now")), "malformed"},
+		{"too long", both, signed(with("x", strings.Repeat("x", maxToken))), "more than 16384"},
 		{"no exp", both, signed(without("exp")), "no exp"},
 		{"exp as text", both, signed(with("exp", "tomorrow")), "malformed"},
 		{"no sub", both, signed(without("sub")), "no sub"},
@@ -137,6 +145,100 @@ func TestVerifyRefuses(t *testing.T) {
 				t.Errorf("an identity came with the error: %+v", id)
 			}
 		})
+	}
+}
+
+// TestVerifyLeeway takes tokens of clocks that are a little off, and gives those
+// whose end has passed an end that is still to come: the server refuses others.
+func TestVerifyLeeway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVerifier(t, Options{Secrets: []string{testSecret}})
+		verify := func(exp, nbf, iat time.Duration) (wirepost.Identity, error) {
+			return v.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil,
+				map[string]any{"sub": "42", "exp": in(exp), "nbf": in(nbf), "iat": in(iat)}))
+		}
+		id, err := verify(time.Second, Leeway, Leeway)
+		if err != nil || !id.Expires.Equal(time.Now().Add(time.Second)) {
+			t.Errorf("a clock that is ahead: %v, %v", id.Expires, err)
+		}
+		id, err = verify(time.Second-Leeway, 0, 0)
+		if err != nil || !id.Expires.Equal(time.Now().Add(time.Second)) {
+			t.Errorf("a clock that is behind: %v, %v", id.Expires, err)
+		}
+		if id, err := verify(-Leeway, 0, 0); err == nil {
+			t.Errorf("an old token is accepted as %+v", id)
+		}
+	})
+}
+
+// TestVerifyAudienceAndIssuer asks for claims that say whom a token is for and
+// from: a secret or an identity provider may serve several services.
+func TestVerifyAudienceAndIssuer(t *testing.T) {
+	v := newVerifier(t, Options{Secrets: []string{testSecret}, Audiences: []string{"push", "https://push.example"}, Issuer: "https://id.example"})
+	const iss = "https://id.example"
+	for _, tc := range []struct {
+		name     string
+		aud, iss any
+		want     string // part of the refusal; "" for none
+	}{
+		{"right", "push", iss, ""},
+		{"the other", "https://push.example", iss, ""},
+		{"among others", []string{"mail", "push"}, iss, ""},
+		{"no audience", nil, iss, "aud has to name push or https://push.example"},
+		{"empty audience", "", iss, "aud has to name"},
+		{"empty list", []string{}, iss, "aud has to name"},
+		{"wrong audience", "mail", iss, "aud has to name"},
+		{"a part of it", "pus", iss, "aud has to name"},
+		{"audience is a number", 7, iss, "malformed"},
+		{"no issuer", "push", nil, "iss has to be https://id.example"},
+		{"wrong issuer", "push", "https://id.example.evil", "iss has to be"},
+		{"issuer is a list", "push", []string{iss}, "iss must be a string"},
+		{"neither", nil, nil, "aud has to name"},
+	} {
+		c := map[string]any{"sub": "42", "exp": in(time.Hour), "aud": tc.aud, "iss": tc.iss}
+		maps.DeleteFunc(c, func(_ string, value any) bool { return value == nil })
+		id, err := v.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil, c))
+		switch {
+		case tc.want == "" && (err != nil || id.User != "42"):
+			t.Errorf("%s: %+v, %v", tc.name, id, err)
+		case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%s: got %v, want …%s…", tc.name, err, tc.want)
+		}
+	}
+	forever := newVerifier(t, Options{Secrets: []string{testSecret}, Issuer: iss, NoExpiry: true})
+	_, err := forever.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil, map[string]any{"sub": "42"}))
+	if err == nil || !strings.Contains(err.Error(), "iss has to be") {
+		t.Errorf("without an end and an issuer: %v", err)
+	}
+}
+
+// TestVerifyRotation takes a secret through its change: for a while both are
+// good, then the new one alone.
+func TestVerifyRotation(t *testing.T) {
+	const second = "fedcba9876543210fedcba9876543210"
+	sign := func(secret string) string {
+		token, err := Sign(secret, wirepost.Identity{User: "42", Expires: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	tokens := map[string]string{"first": sign(testSecret), "second": sign(second)}
+	for _, step := range []struct {
+		secrets []string
+		good    []string
+	}{
+		{[]string{testSecret}, []string{"first"}},
+		{[]string{testSecret, second}, []string{"first", "second"}},
+		{[]string{second, testSecret}, []string{"first", "second"}},
+		{[]string{second}, []string{"second"}},
+	} {
+		v := newVerifier(t, Options{Secrets: step.secrets})
+		for name, token := range tokens {
+			if _, err := v.Verify(t.Context(), token); (err == nil) != slices.Contains(step.good, name) {
+				t.Errorf("with %d secrets, %v good: the %s token: %v", len(step.secrets), step.good, name, err)
+			}
+		}
 	}
 }
 
@@ -239,6 +341,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(token)
 	f.Add("e30.e30.")
 	f.Add("..")
+	f.Add("eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiIsImV4cCI6OTk5OTk5OTk5OX0.")
+	f.Add("eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiYjY0Il19.eyJzdWIiOiI0MiJ9.AAAA")
+	f.Add("eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjFlMzAwfQ.AAAA")
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := v.Verify(context.Background(), s)
 		if err == nil && id.User != "42" {
