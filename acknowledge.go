@@ -17,8 +17,10 @@ const (
 
 // pingFrame makes the next ping.
 func (s *session) pingFrame(kind byte) []byte {
-	s.pings++
-	return conn.AppendFrame(nil, conn.OpPing, binary.BigEndian.AppendUint32([]byte{kind}, s.pings))
+	if s.pings++; s.pings == 0 {
+		s.pings = 1
+	}
+	return conn.AppendFrame(nil, conn.OpPing, binary.BigEndian.AppendUint32([]byte{kind}, uint32(s.pings)))
 }
 
 // acknowledgeLater has a cursor ping follow what was just sent in plain mode:
@@ -47,7 +49,7 @@ func (s *session) sendCursorPing() {
 		}
 	}
 	frame := s.pingFrame(cursorPing)
-	f.ping = s.pings
+	f.ping = uint32(s.pings)
 	s.send(frame)
 }
 

@@ -124,12 +124,26 @@ func (s *session) onAuth(c *wire.Command) {
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.job(func() {
 		id, err := s.loop.srv.opts.VerifyToken(ctx, token)
+		id.assumeIssued()
 		var memberships []string
 		if err == nil {
-			err = s.loop.srv.users.pinned(s.user, func() { memberships = s.user.memberships() })
+			memberships, err = s.standing(&id)
 		}
 		s.do(func() { s.refresh(ref, &id, memberships, err) })
 	})
+}
+
+// standing is what a new token's user is a member of, unless the token was
+// revoked.
+func (s *session) standing(id *Identity) (memberships []string, err error) {
+	if err := s.loop.srv.users.pin(s.user); err != nil {
+		return nil, err
+	}
+	defer s.user.unpin()
+	if id.User != s.user.name {
+		return nil, nil // which refresh refuses
+	}
+	return s.user.memberships(), s.user.checkRevoked(id)
 }
 
 // refresh takes over the rights of a new token. One of another user ends the
@@ -145,6 +159,7 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []strin
 		return
 	}
 	s.assume(id)
+	s.issued = issuedAt(id)
 	s.armTimer()
 	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires}))
 	s.regrant(memberships)

@@ -38,10 +38,14 @@ func (s *Server) connect(w *wish) (*session, []byte, error) {
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
+	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
 	s.connections.Add(1)
 	u.addSession(ses)
-	fresh, err := u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	fresh := false
+	if err = u.checkRevoked(w.identity); err == nil {
+		fresh, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	}
 	var hello []byte
 	if err == nil {
 		hello, err = s.subscribeAll(ses, w, fresh)

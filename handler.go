@@ -161,6 +161,7 @@ func (s *Server) authenticate(r *http.Request, query url.Values) (id Identity, e
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
 		}
 		id, err = s.opts.VerifyToken(r.Context(), token)
+		id.assumeIssued()
 	}
 	if err != nil {
 		return id, unauthorized(err)
@@ -180,6 +181,13 @@ func (s *Server) authenticate(r *http.Request, query url.Values) (id Identity, e
 		return id, Errorf(Unauthorized, "the token has expired")
 	}
 	return id, nil
+}
+
+// assumeIssued dates a token that says nothing of it.
+func (id *Identity) assumeIssued() {
+	if id.Issued.IsZero() {
+		id.Issued = time.Unix(1, 0)
+	}
 }
 
 // unauthorized makes an error of an authentication one that says 401, unless it

@@ -85,6 +85,10 @@ type Identity struct {
 	Subscribe []string
 	Publish   []string
 	Expires   time.Time // when the connection must be refreshed or end; zero: never
+	// Issued is when the token was made, which RevokeTokens goes by. Zero, from
+	// VerifyToken, counts as long ago; from Authenticate it means that there is no
+	// token.
+	Issued time.Time
 }
 
 // Frame is a message without a log: what a plain client sent, or a reply to it.

@@ -48,6 +48,7 @@ type session struct {
 	since      int64 // ms since the epoch
 	connection connectionID
 	address    address
+	issued     issued // owned by the loop
 	mode       mode
 	protocol   uint8 // 1 more than its index in Options.Subprotocols; 0 for none
 
@@ -57,7 +58,7 @@ type session struct {
 	reading  bool      // a page is being read from an engine
 	ending   bool      // Close was called: nothing more is sent
 	closed   bool      // Closed was called
-	pings    uint32    // the number of the last ping
+	pings    uint8     // the number of the last ping, never 0
 	conn     conn.Conn // nil until attached
 	expires  int64     // of the identity, in ms since the epoch; 0: never
 	identity *Identity // nil in plain mode, unless its lists may be needed

@@ -1,0 +1,72 @@
+package wirepost
+
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// tokenMark is the channel of the mark that revokes tokens: a read mark like any
+// other, stored with the user, that only moves forward. What it has read are the
+// milliseconds since 1970 before which no token counts. No channel has that name.
+const tokenMark = ""
+
+// RevokeTokens has the tokens of a user refused that were issued before a time, and
+// closes the connections that were made with them (4401); it returns how many these
+// were. It is durable on return. A token tells the second of its issue (RFC 7519
+// §4.1.6), so one that was issued in the second of the revocation counts as
+// issued before.
+func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, err error) {
+	if err := CheckUser(name); err != nil {
+		return 0, err
+	}
+	mark := uint64(max(0, before.UnixMilli()))
+	err = s.withUser(name, func(u *user) error {
+		u.advanceRead(tokenMark, mark)
+		return s.saveNow(u, true)
+	})
+	if err != nil {
+		return 0, err
+	}
+	// Who is not registered yet sees the mark.
+	for _, ses := range s.users.online(name) {
+		if ses.revoke(mark) {
+			disconnected++
+		}
+	}
+	return disconnected, nil
+}
+
+// revoke ends a session that was made with an older token, and says whether it was.
+func (s *session) revoke(mark uint64) bool {
+	old := make(chan bool, 1)
+	posted := s.loop.post(func() { old <- s.issued.before(mark) })
+	if !posted || !<-old {
+		return false
+	}
+	s.do(func() { s.end(wire.CloseUnauthorized, "token revoked") })
+	return true
+}
+
+// issued is when a session's token was issued, in seconds since 1970; 0 when there
+// is none.
+type issued uint32
+
+func issuedAt(id *Identity) issued {
+	if id.Issued.IsZero() {
+		return 0
+	}
+	return issued(max(1, id.Issued.Unix()))
+}
+
+func (at issued) before(milli uint64) bool { return at != 0 && uint64(at)*1000 < milli }
+
+// checkRevoked refuses an identity whose token was revoked. The state is pinned.
+func (u *user) checkRevoked(id *Identity) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if issuedAt(id).before(u.readLocked(tokenMark)) {
+		return Errorf(Unauthorized, "this token was revoked")
+	}
+	return nil
+}
