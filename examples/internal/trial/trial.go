@@ -29,7 +29,7 @@ import (
 const patience = 30 * time.Second
 
 // Main runs the tests; in a process that Start has started it runs the program.
-func Main(m *testing.M, program func()) {
+func Main(m interface{ Run() int }, program func()) {
 	if os.Getenv("EXAMPLE") != "" {
 		program()
 		os.Exit(0)

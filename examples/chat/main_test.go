@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/examples/internal/trial"
+	"github.com/wirepost/wirepost/internal/browser"
+)
+
+func TestMain(m *testing.M) { trial.Main(browser.With(m), main) }
+
+// guest is a client in Go.
+func guest(t *testing.T, p *trial.Program, user string) *client.Client {
+	t.Helper()
+	c, err := client.Dial(t.Context(), p.URL+"/ws?user="+user, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func join(t *testing.T, c *client.Client, room string) string {
+	t.Helper()
+	reply, err := c.Call(t.Context(), "join", room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(reply)
+}
+
+// next is the next message of a subscription.
+func next(t *testing.T, c *client.Client) *client.Message {
+	t.Helper()
+	for m, err := range c.Messages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Ack()
+		return m
+	}
+	return nil
+}
+
+func TestPresence(t *testing.T) {
+	p := trial.Start(t)
+	ann, bob := guest(t, p, "ann"), guest(t, p, "bob")
+	if _, err := ann.Subscribe(t.Context(), "presence:go"); err != nil {
+		t.Fatal(err)
+	}
+	if got := join(t, ann, "go"); got != `{"messages":null,"users":["ann"]}` {
+		t.Error(got)
+	}
+	join(t, bob, "go")
+	bob.Close()
+	for _, want := range []string{`["ann"]`, `["ann","bob"]`, `["ann"]`} {
+		if got := string(next(t, ann).Data); got != want {
+			t.Errorf("there are %s, want %s", got, want)
+		}
+	}
+}
+
+func TestRights(t *testing.T) {
+	p := trial.Start(t)
+	ann := guest(t, p, "ann")
+	for channel, allowed := range map[string]bool{
+		"room:go": true, "typing:go": true, "presence:go": false, "user:bob": false, "all": false,
+	} {
+		_, err := ann.Publish(t.Context(), client.Publication{To: channel, Data: json.RawMessage(`"hi"`)})
+		if (err == nil) != allowed {
+			t.Errorf("publish to %s: %v", channel, err)
+		}
+	}
+	for _, room := range []string{"", "a b"} {
+		if _, err := ann.Call(t.Context(), "join", room); err == nil {
+			t.Errorf("there is a room %q", room)
+		}
+	}
+}
+
+func TestPage(t *testing.T) {
+	p := trial.Start(t)
+	ann, bob := browser.Open(t), browser.Open(t)
+	browser.Visit(t, ann, p.URL)
+	browser.Fill(t, ann, `[name="user"]`, "Ann")
+	browser.Click(t, ann, "#login button")
+	browser.Wait(t, ann, `users.textContent === "Ann"`)
+	browser.Fill(t, ann, "#text", "Anybody here?")
+	browser.Click(t, ann, "#say button")
+	browser.Wait(t, ann, `messages.children.length === 1`)
+
+	browser.Visit(t, bob, p.URL+"/?user=Bob&room=lobby")
+	browser.Wait(t, bob, `messages.children.length === 1 && users.textContent === "Ann, Bob"`)
+	browser.Wait(t, ann, `users.textContent === "Ann, Bob"`)
+	browser.Fill(t, bob, "#text", "Yes")
+	browser.Wait(t, ann, `typing.textContent === "Bob typing…"`)
+	browser.Screenshot(t, ann, "typing")
+	browser.Click(t, bob, "#say button")
+	browser.Wait(t, ann, `messages.lastChild.textContent.endsWith("Yes") && typing.textContent === ""`)
+	browser.Device(t, bob, 360, 640)
+	browser.Screenshot(t, bob, "phone")
+	browser.Visit(t, bob, p.URL) // away from the room
+	browser.Wait(t, ann, `users.textContent === "Ann"`)
+}

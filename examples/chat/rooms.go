@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/wirepost/wirepost"
+)
+
+const history = 100 // messages that a room keeps
+
+// rooms knows who is where.
+type rooms struct {
+	post *wirepost.Server
+
+	mu   sync.Mutex
+	here map[string]map[string]string // by room, then by connection: the user
+}
+
+// call answers what a page calls.
+func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, data json.RawMessage) (any, error) {
+	var room string
+	if method != "join" || json.Unmarshal(data, &room) != nil || room == "" || wirepost.CheckChannel("room:"+room) != nil {
+		return nil, wirepost.Errorf(wirepost.BadRequest, "call join with the name of a room")
+	}
+	users, err := rs.enter(ctx, room, s)
+	if err != nil {
+		return nil, err
+	}
+	messages, _, err := rs.post.Messages("room:"+room, 0, history)
+	return map[string]any{"users": users, "messages": messages}, err
+}
+
+func (rs *rooms) enter(ctx context.Context, room string, s wirepost.Session) ([]string, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.here == nil {
+		rs.here = map[string]map[string]string{}
+	}
+	if rs.here[room] == nil {
+		rs.here[room] = map[string]string{}
+	}
+	rs.here[room][s.Connection] = s.User
+	return rs.tellLocked(ctx, room)
+}
+
+// leave is called when a connection has ended, however it did.
+func (rs *rooms) leave(ctx context.Context, s wirepost.Session, _ wirepost.Ending) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for room, users := range rs.here {
+		if _, was := users[s.Connection]; !was {
+			continue
+		}
+		delete(users, s.Connection)
+		if len(users) == 0 {
+			delete(rs.here, room)
+		}
+		rs.tellLocked(ctx, room)
+	}
+}
+
+// tellLocked tells a room who is there, under the lock so that the last list is the
+// one that holds.
+func (rs *rooms) tellLocked(ctx context.Context, room string) ([]string, error) {
+	users := slices.Compact(slices.Sorted(maps.Values(rs.here[room]))) // two tabs are one user
+	list, err := json.Marshal(users)
+	if err != nil {
+		return nil, err
+	}
+	_, err = rs.post.Push(ctx, wirepost.Push{To: "presence:" + room, Data: list})
+	return users, err
+}
