@@ -163,6 +163,26 @@ test("a broken connection is one for all tabs", async (t) => {
   for (const client of clients) client.close()
 })
 
+test("in another store the shared connection forgets its places too", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 2)
+  for (let i = 0; i < 3; i++) world.server.push("user:42", i)
+  await world.pass(200)
+  world.server.stop()
+  world.server.logs.clear()
+  world.server.cursors.clear()
+  world.server.epoch = "e2"
+  world.server.push("user:42", "new")
+  world.server.start()
+  await world.pass(2000)
+  world.server.stop()
+  world.server.push("user:42", "newer")
+  world.server.start()
+  await world.pass(5000)
+  assert.deepEqual(seen, Array(2).fill([0, 1, 2, "new", "newer"]))
+  for (const client of clients) client.close()
+})
+
 test("a tab that comes later is told where things stand", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
