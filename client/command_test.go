@@ -256,3 +256,30 @@ func TestGap(t *testing.T) {
 		}
 	})
 }
+
+// TestMemoryOnly: the log of a channel in memory begins anew with its server, and a
+// client that was further takes what comes all the same.
+func TestMemoryOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, func(o *wirepost.Options) {
+			o.Channels = []wirepost.Policy{{Pattern: "live*", MemoryOnly: true}}
+		})
+		c := s.dial("42", func(o *client.Options) { o.Channels = []string{"live1"} })
+		if _, err := c.Subscribe(t.Context(), "live2"); err != nil {
+			t.Fatal(err)
+		}
+		s.pushNumbers("live1", 1, 5)
+		s.pushNumbers("live2", 6, 9)
+		take(t, c, 9)
+		s.stop()
+		s.start()
+		s.pushNumbers("live1", 10, 11) // before the client is back
+		if got := take(t, c, 2); got != "10 11" {
+			t.Errorf("got %s", got)
+		}
+		s.push("live2", "12")
+		if got := take(t, c, 1); got != "12" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

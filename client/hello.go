@@ -127,11 +127,7 @@ func (c *Client) greet(ctx context.Context, l *link, f *wire.Frame) {
 // resumeLocked asks again for what only this client remembers.
 func (c *Client) resumeLocked(l *link, f *wire.Frame) {
 	for channel := range c.mu.wanted {
-		r := wire.Request{Type: "subscribe", Channel: channel}
-		if seq, known := c.placeLocked(channel).from(); known {
-			r.After = &seq
-		}
-		l.conn.TryWrite(c.refLocked(l, &r, func(f *wire.Frame) { c.resubscribed(&r, f) }))
+		c.resubscribeLocked(l, channel)
 	}
 	for channel, p := range c.mu.places {
 		if p.wantRead > f.Channels[channel].Read && f.Channels[channel].Seq > f.Channels[channel].Read {
@@ -140,17 +136,41 @@ func (c *Client) resumeLocked(l *link, f *wire.Frame) {
 	}
 }
 
+func (c *Client) resubscribeLocked(l *link, channel string) {
+	r := wire.Request{Type: "subscribe", Channel: channel}
+	if seq, known := c.placeLocked(channel).from(); known {
+		r.After = &seq
+	}
+	l.conn.TryWrite(c.refLocked(l, &r, func(f *wire.Frame) { c.resubscribed(l, &r, f) }))
+}
+
 // resubscribed takes the answer to a subscription that there was before.
-func (c *Client) resubscribed(r *wire.Request, f *wire.Frame) {
+func (c *Client) resubscribed(l *link, r *wire.Request, f *wire.Frame) {
 	switch {
 	case f == nil, f.Type == "error" && f.ErrorCode() == wire.Unavailable:
-		return // it is asked for again at the next connection
-	case f.Type == "ok":
+		// It is asked for again at the next connection.
+	case f.Type != "ok":
+		c.mu.Lock()
+		delete(c.mu.wanted, r.Channel)
+		c.mu.Unlock()
+		c.queue.news(Unsubscribed{Channel: r.Channel, Err: commandError(f)})
+	case c.beganAnew(l, r.Channel, f.Seq):
+	default:
 		c.subscribed(r, f)
-		return
 	}
+}
+
+// beganAnew subscribes to all of a log that is not the one of before, see
+// settleLocked.
+func (c *Client) beganAnew(l *link, channel string, head uint64) bool {
 	c.mu.Lock()
-	delete(c.mu.wanted, r.Channel)
-	c.mu.Unlock()
-	c.queue.news(Unsubscribed{Channel: r.Channel, Err: commandError(f)})
+	defer c.mu.Unlock()
+	p := c.placeLocked(channel)
+	if head >= p.received {
+		return false
+	}
+	p.forget()
+	p.begun = true
+	c.resubscribeLocked(l, channel)
+	return true
 }

@@ -312,3 +312,30 @@ func TestStreamWaitsForRoom(t *testing.T) {
 		st.Close() //nolint:errcheck // it was cancelled
 	})
 }
+
+// TestStreamOfNothing: a server that ends each stream at once is asked again at the
+// pace of errors.
+func TestStreamOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tries atomic.Int32
+		empty := roundTripper(func(r *http.Request) (*http.Response, error) {
+			tries.Add(1)
+			return answerWith(200, "A", "b"), nil
+		})
+		p, err := client.NewPusher("http://wirepost.test", client.PusherOptions{HTTP: &http.Client{Transport: empty}, Attempts: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := p.Stream(t.Context())
+		pd, err := st.Push(t.Context(), client.Push{To: "a", Data: []byte("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pd.Wait(t.Context()); err == nil || tries.Load() != 5 {
+			t.Errorf("%v after %d requests", err, tries.Load())
+		}
+		if err := st.Close(); err == nil {
+			t.Error("Close does not tell why")
+		}
+	})
+}

@@ -117,8 +117,8 @@ func (s *Stream) answers(body io.Reader) (answered bool, err error) {
 		return answered, later
 	case err != nil:
 		return answered, err
-	case s.complete():
-		return answered, nil
+	case answered && s.complete():
+		return true, nil
 	}
 	return answered, errStreamEnded
 }

@@ -1,0 +1,25 @@
+package client
+
+import (
+	"testing"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// BenchmarkMessage is what a message costs between the socket and the loop.
+func BenchmarkMessage(b *testing.B) {
+	text := wire.AppendMessage(nil, &wire.Message{
+		Channel: "user:42", Seq: 1042, Prev: 1041, ID: "annx9se1hdctj24m", Time: 1795176687454,
+		Data: []byte(`{"order":7,"state":"shipped","items":[1,2,3]}`),
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := wire.ParseFrame(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := newMessage(f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
