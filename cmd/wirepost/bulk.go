@@ -28,6 +28,9 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
+	// A server that refuses would otherwise want all of the body first, and standard
+	// input may have no end (RFC 9110 §10.1.1).
+	r.Header.Set("Expect", "100-continue")
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return fmt.Errorf("push: %w", wordDialError(err))
