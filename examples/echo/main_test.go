@@ -13,9 +13,10 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/wirepost/wirepost/examples/internal/trial"
+	"github.com/wirepost/wirepost/internal/browser"
 )
 
-func TestMain(m *testing.M) { trial.Main(m, main) }
+func TestMain(m *testing.M) { trial.Main(browser.With(m), main) }
 
 func TestEcho(t *testing.T) {
 	p := trial.Start(t)
@@ -35,10 +36,15 @@ func TestEcho(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	status, body := trial.Start(t).Request("GET", "/", "")
-	if status != 200 || !strings.Contains(body, `new WebSocket("/echo")`) {
-		t.Errorf("%d %s", status, body)
-	}
+	p := trial.Start(t)
+	tab := browser.Open(t)
+	browser.Visit(t, tab, p.URL)
+	browser.Click(t, tab, "#open")
+	browser.Click(t, tab, "#send:enabled")
+	browser.Wait(t, tab, `log.textContent === "open\n→ Hello, WebSocket!\n← Hello, WebSocket!\n"`)
+	browser.Screenshot(t, tab, "page")
+	browser.Click(t, tab, "#close")
+	browser.Wait(t, tab, `log.textContent.includes("closed with 1000") && !document.querySelector("#open").disabled`)
 }
 
 func TestClient(t *testing.T) {

@@ -1,0 +1,57 @@
+// Subprotocol serves a protocol of its own, "chat", to clients that offer it.
+//
+//	go run ./subprotocol
+//
+// In the developer tools of any page of http://127.0.0.1:8080:
+//
+//	ws = new WebSocket("/ws", ["chat", "superchat"])
+//	ws.onmessage = (event) => console.log(ws.protocol, event.data)
+//	ws.send("hello")
+//
+// The first of the client's that the server knows is chosen. A browser that offers
+// some, and is told of none, closes the connection; one that offers none is
+// refused here.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/wirepost/wirepost"
+)
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
+	flag.Parse()
+
+	post, err := wirepost.New(wirepost.Options{
+		Subprotocols: []string{"chat"},
+		Authenticate: func(*http.Request) (wirepost.Identity, error) {
+			return wirepost.Identity{User: "guest"}, nil
+		},
+		OnConnect: func(_ *http.Request, s wirepost.Session) error {
+			if s.Protocol != "chat" {
+				return wirepost.Errorf(wirepost.BadRequest, "this server speaks chat")
+			}
+			return nil
+		},
+		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			return wirepost.Frame{Data: fmt.Appendf(nil, "you said %q in %s", f.Data, s.Protocol)}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/ws", post)
+
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("listening http://%s\n", listener.Addr())
+	log.Fatal(http.Serve(listener, nil))
+}
