@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/httpapi"
 )
 
 // App is a server as a command runs it. It is used once.
@@ -112,8 +113,8 @@ func (a *App) warn() {
 		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
 	}
 	for _, key := range c.APIKey {
-		if len(key) < 16 {
-			a.Log.Warn("an API key is short enough to be guessed: make one with `openssl rand -hex 32`", "bytes", len(key))
+		if k, _ := httpapi.ParseKey(string(key)); len(k.Secret) < 16 {
+			a.Log.Warn("an API key is short enough to be guessed: make one with `openssl rand -hex 32`", "bytes", len(k.Secret))
 		}
 	}
 }

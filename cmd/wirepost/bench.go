@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -14,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/load"
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/internal/httpapi"
 )
 
 // benchCommand is `wirepost bench`.
@@ -59,7 +59,7 @@ func (f *crowdFlags) crowd(connections count) load.Crowd {
 const tokenLife = 24 * time.Hour
 
 func (f *benchFlags) bench(p *benchProgress) load.Bench {
-	f.APIKey, _, _ = strings.Cut(f.APIKey, ",") // of those that serve accepts, any will do
+	f.APIKey = keyFor(f.APIKey, httpapi.Push|httpapi.Read)
 	b := load.Bench{
 		Target: load.Target{URL: &f.Server.URL, APIKey: f.APIKey}, PID: int(f.PID), Progress: p.show,
 	}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/internal/httpapi"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -32,8 +32,7 @@ type pushCommand struct {
 
 // Run pushes.
 func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
-	// One variable holds the keys that serve accepts; any of them will do.
-	c.APIKey, _, _ = strings.Cut(c.APIKey, ",")
+	c.APIKey = keyFor(c.APIKey, httpapi.Push)
 	if c.NDJSON {
 		return c.runBulk(ctx, t)
 	}

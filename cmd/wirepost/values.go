@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/internal/httpapi"
 )
 
 // The types here are the values of flags, variables and the file. Each one says
@@ -157,20 +158,28 @@ func (s *secret) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// apiKey is what backends authenticate with. It is not repeated in messages.
+// apiKey is what backends authenticate with, behind the scopes that it has. It is
+// not repeated in messages.
 type apiKey string
 
 func (k *apiKey) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return errors.New("the key is empty")
-	}
-	for _, b := range text {
-		if b <= ' ' || b > '~' {
-			return errors.New("the key has characters that a header cannot carry: make one with `openssl rand -hex 32`")
-		}
+	if _, err := httpapi.ParseKey(string(text)); err != nil {
+		return err
 	}
 	*k = apiKey(text)
 	return nil
+}
+
+// keyFor picks a key for a client command: the variable may hold all keys that a
+// server accepts, with their scopes.
+func keyFor(keys string, need httpapi.Scope) string {
+	for text := range strings.SplitSeq(keys, ",") {
+		if k, err := httpapi.ParseKey(text); err == nil && k.Scope.Has(need) {
+			return k.Secret
+		}
+	}
+	first, _, _ := strings.Cut(keys, ",")
+	return first
 }
 
 // choice makes UnmarshalText for a type that is one of a few words.

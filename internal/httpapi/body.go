@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -13,8 +14,77 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// bodyTimeout is how long a body may take to arrive.
-const bodyTimeout = 30 * time.Second
+// A body that trickles in must not hold a goroutine and a buffer for long: from
+// its beginning it has bodyTimeout, and a second more for every bodyRate bytes that
+// have come. What is left of a body that nobody wants has restTimeout.
+const (
+	bodyTimeout = 30 * time.Second
+	bodyRate    = 16 << 10
+	restTimeout = 5 * time.Second
+)
+
+// bodyDeadline is until when the next bytes of a body have to come.
+func bodyDeadline(start time.Time, bytes int64) time.Time {
+	return start.Add(bodyTimeout + time.Duration(bytes)*time.Second/bodyRate)
+}
+
+// SlowBodies puts a deadline on the body of every request, also where a handler
+// does not read it: net/http reads what is left before it answers. A handler that
+// reads a body sets its own.
+func SlowBodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			// Where deadlines cannot be set (tests, odd middleware), the server's own
+			// hold.
+			http.NewResponseController(w).SetReadDeadline(bodyDeadline(time.Now(), 0)) //nolint:errcheck // see above
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hurryBody is for a request that is refused: what is left of its body is read for
+// a moment, so that the connection can be used again, and no longer.
+func hurryBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) //nolint:errcheck // then the server's own holds
+	}
+}
+
+// pacedBody renews the deadline of a body as it comes in.
+type pacedBody struct {
+	body    io.Reader
+	control *http.ResponseController
+	start   time.Time
+	due     time.Time // what is set
+	bytes   int64
+}
+
+func newPacedBody(w http.ResponseWriter, body io.Reader) *pacedBody {
+	p := &pacedBody{body: body, control: http.NewResponseController(w), start: time.Now()}
+	p.renew()
+	return p
+}
+
+func (p *pacedBody) renew() {
+	p.due = bodyDeadline(p.start, p.bytes)
+	p.control.SetReadDeadline(p.due) //nolint:errcheck // then the server's own holds
+}
+
+// Read implements io.Reader.
+func (p *pacedBody) Read(b []byte) (int, error) {
+	n, err := p.body.Read(b)
+	p.bytes += int64(n)
+	// A deadline is set for every second that was gained, not for every read.
+	if err == nil && bodyDeadline(p.start, p.bytes).Sub(p.due) >= time.Second {
+		p.renew()
+	}
+	return n, err
+}
+
+// end lifts the deadline: the body is there.
+func (p *pacedBody) end() {
+	p.control.SetReadDeadline(time.Time{}) //nolint:errcheck // it was set before, or never
+}
 
 // readBody reads the body of a request into a buffer, but not more than limit
 // bytes of it.
@@ -26,14 +96,10 @@ func readBody(dst *bytes.Buffer, w http.ResponseWriter, r *request, limit int) e
 		// ReadFrom wants room behind the end, to see that it is the end.
 		dst.Grow(n + bytes.MinRead)
 	}
-	// A body that trickles in must not hold a goroutine for long. Where deadlines
-	// cannot be set (tests, odd middleware), the server's own hold.
-	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-		defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // it was set before
-	}
-	_, err := dst.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+	body := newPacedBody(w, http.MaxBytesReader(w, r.Body, int64(limit)))
+	_, err := dst.ReadFrom(body)
 	if err == nil {
+		body.end()
 		return nil
 	}
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {

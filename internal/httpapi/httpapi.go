@@ -5,8 +5,8 @@
 // openapi.json describes it for others (a test keeps the two equal). LocalOnly is
 // the guard of development mode, to be put around every handler of a listener.
 //
-// A push takes this way: routes.go finds its handler, auth.go asks for a key,
-// push.go or ndjson.go reads it with the help of scan.go, which knows the usual
+// A push takes this way: routes.go finds its handler, keys.go asks for a key,
+// limits.go for room, push.go or ndjson.go reads it with the help of scan.go, which knows the usual
 // form of a push and leaves everything else to strict.go. Names of channels and
 // users are checked here, data by the server.
 package httpapi
@@ -15,6 +15,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,9 +24,16 @@ import (
 
 // Options configures the handler.
 type Options struct {
-	// Keys are the API keys. Without any, and outside of Dev, every request that
-	// needs one is refused.
+	// Keys are the API keys, as ParseKey reads them. Without any, and outside of
+	// Dev, every request that needs one is refused.
 	Keys []string
+	// PushRate is how many messages a second each key may push, with a second's
+	// worth at once; 0: any number. Streams are slowed down to it, other pushes
+	// refused.
+	PushRate int
+	// PushMemory bounds what the pushes under way may take, in bytes; 0: 256 MiB.
+	// What would exceed it is refused before its body is read.
+	PushMemory int64
 	// Dev asks for no key, and refuses every request with a foreign Origin or
 	// Host as LocalOnly does.
 	Dev bool
@@ -50,6 +58,7 @@ type backend interface {
 
 	User(user string) (wirepost.UserInfo, error)
 	Disconnect(user, connection string) (int, error)
+	RevokeTokens(user string, before time.Time) (int, error)
 	MarkRead(user, channel string, seq uint64) (read uint64, unread int, err error)
 	Join(user, channel string) error
 	Leave(user, channel string) error
@@ -66,15 +75,19 @@ type backend interface {
 	Collector() prometheus.Collector
 }
 
-// api answers the requests. It is immutable.
+// defaultPushMemory is Options.PushMemory unless it is set.
+const defaultPushMemory = 256 << 20
+
+// api answers the requests.
 type api struct {
 	srv      backend
 	keys     keyring
-	open     bool // no key is needed
+	anyone   *knownKey // for requests without a key; nil: one is needed
 	ready    func() error
 	draining <-chan struct{}
 	logger   *slog.Logger
 	metrics  http.Handler
+	memory   *budget
 
 	maxData int // bytes of data in a message
 	maxJSON int // bytes of a push in JSON
@@ -86,8 +99,14 @@ func New(srv *wirepost.Server, o Options) http.Handler { return newHandler(srv, 
 
 func newHandler(srv backend, o Options) http.Handler {
 	a := &api{
-		srv: srv, keys: newKeyring(o.Keys), open: o.Dev, ready: o.Ready, draining: o.Draining,
-		logger: o.Logger, maxData: srv.MaxMessage(),
+		srv: srv, keys: newKeyring(o.Keys, o.PushRate), ready: o.Ready, draining: o.Draining,
+		logger: o.Logger, maxData: srv.MaxMessage(), memory: &budget{limit: o.PushMemory},
+	}
+	if o.PushMemory <= 0 {
+		a.memory.limit = defaultPushMemory
+	}
+	if o.Dev {
+		a.anyone = &knownKey{scope: Admin, pace: newPace(o.PushRate)}
 	}
 	a.maxJSON = maxJSON(a.maxData)
 	if a.logger == nil {

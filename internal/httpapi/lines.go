@@ -9,13 +9,14 @@ import (
 // lineReader cuts a body into lines.
 type lineReader struct {
 	r    io.Reader
-	max  int    // bytes of a line
-	wait func() // called before every read
+	max  int               // bytes of a line
+	wait func(pending int) // called before every read, with the bytes of a line that has begun
 
 	buf        []byte
 	start, end int  // what was read and not returned yet
 	searched   int  // bytes behind start that hold no newline
 	skipping   bool // up to the next newline: the line was too long
+	skipped    int  // bytes of it
 	err        error
 }
 
@@ -25,7 +26,7 @@ const lineBuffer = 64 << 10
 // can be read.
 var errLongLine = errors.New("line too long")
 
-func newLineReader(r io.Reader, limit int, wait func()) *lineReader {
+func newLineReader(r io.Reader, limit int, wait func(pending int)) *lineReader {
 	return &lineReader{r: r, max: limit, wait: wait, buf: make([]byte, lineBuffer)}
 }
 
@@ -65,7 +66,7 @@ func (l *lineReader) cut() ([]byte, bool) {
 		if !l.skipping {
 			return text, true
 		}
-		l.skipping = false
+		l.skipping, l.skipped = false, 0
 	}
 }
 
@@ -82,6 +83,7 @@ func (l *lineReader) last() ([]byte, error) {
 // read reads more behind what is there, and makes room for it first.
 func (l *lineReader) read() {
 	if l.skipping {
+		l.skipped += l.end - l.start
 		l.start, l.end, l.searched = 0, 0, 0
 	}
 	switch size := l.end - l.start; {
@@ -93,7 +95,7 @@ func (l *lineReader) read() {
 	case l.start > 0:
 		l.start, l.end = 0, copy(l.buf, l.buf[l.start:l.end])
 	}
-	l.wait()
+	l.wait(l.skipped + l.end - l.start)
 	n, err := l.r.Read(l.buf[l.end:])
 	l.end += n
 	l.err = err

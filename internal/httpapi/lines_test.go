@@ -33,7 +33,7 @@ func TestLineReader(t *testing.T) {
 				continue
 			}
 			waits := 0
-			l := newLineReader(&pieces{text: tt.text, size: piece}, tt.max, func() { waits++ })
+			l := newLineReader(&pieces{text: tt.text, size: piece}, tt.max, func(int) { waits++ })
 			if diff := cmp.Diff(tt.want, allLines(l)); diff != "" {
 				t.Errorf("%.20q in pieces of %d: -want +got\n%.300s", tt.text, piece, diff)
 			}
@@ -106,7 +106,7 @@ func FuzzLines(f *testing.F) {
 		}
 		w := &duplex{header: http.Header{}}
 		r, _ := http.NewRequest("POST", "/v1/push", &pieces{text: string(body), size: int(size) + 1})
-		if err := a.pushLines(w, &request{Request: r}); err != nil {
+		if err := a.pushLines(w, &request{Request: r, key: &knownKey{}}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

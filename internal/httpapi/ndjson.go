@@ -34,6 +34,10 @@ const (
 	wakeLines = 128
 )
 
+// idleStream is how long a client may leave a stream open without a line. The
+// stream then ends as if it were complete.
+const idleStream = 5 * time.Minute
+
 // stallTime is how long a client may leave its results untaken before it counts
 // as gone.
 const stallTime = time.Minute
@@ -43,6 +47,11 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if err := a.srv.Ready(); err != nil {
 		return err
 	}
+	free, err := a.begin(a.weighStream())
+	if err != nil {
+		return err
+	}
+	defer free()
 	rc := http.NewResponseController(w)
 	if r.ProtoMajor == 1 {
 		if err := rc.EnableFullDuplex(); err != nil {
@@ -50,8 +59,8 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 		}
 	}
 	expectContinue(w, r)
-	// A stream may take longer than any timeout of the server.
-	rc.SetReadDeadline(time.Time{})                //nolint:errcheck // then there was none
+	// A stream may take longer than any timeout of the server; readDeadline has its
+	// own.
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
 	setType(w, ndjsonType)
 	w.WriteHeader(http.StatusOK)
@@ -60,7 +69,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	}
 	b := &bulk{
 		// What was read whole is pushed, also when the client went away.
-		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc,
+		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
 		filling: new(batch),
 	}
@@ -93,6 +102,7 @@ type bulk struct {
 	api  *api
 	ctx  context.Context
 	rc   *http.ResponseController
+	pace *pace         // of the key
 	wake chan struct{} // of answer: there are lines, or it is the end
 	room chan struct{} // of read: the batch was taken
 	done chan struct{} // closed when answer returned
@@ -105,6 +115,9 @@ type bulk struct {
 	mu      sync.Mutex
 	filling *batch // guarded by mu
 	ended   bool   // guarded by mu: nothing more is added
+	stopped bool   // guarded by mu: nothing more is read
+
+	lineStart time.Time // owned by read: of a line that has begun; zero: none has
 }
 
 // batch is lines one after the other.
@@ -133,9 +146,10 @@ func (b *batch) reset() {
 // read reads lines to the end of the body, or until nobody answers them.
 func (b *bulk) read(body io.Reader) {
 	var f fields
-	lines := newLineReader(body, b.api.maxJSON, b.flush)
+	lines := newLineReader(body, b.api.maxJSON, b.await)
 	for {
 		text, err := lines.next()
+		b.lineStart = time.Time{}
 		switch {
 		case errors.Is(err, errLongLine):
 			err = tooLarge("", "the line has more than %d bytes", b.api.maxJSON)
@@ -158,10 +172,49 @@ func (b *bulk) addLine(f *fields, text []byte) bool {
 	case err != nil:
 		return b.add(line{err: err}, nil, p)
 	case len(f.to) == 1:
-		return b.add(line{}, f.to, p)
+		return b.slowDown(1) && b.add(line{}, f.to, p)
 	}
 	t := newTargets(f.to)
-	return b.add(line{targets: &t}, t.names, p)
+	return b.slowDown(len(t.names)) && b.add(line{targets: &t}, t.names, p)
+}
+
+// slowDown waits until the key may push n messages more. False says that nobody
+// answers any more.
+func (b *bulk) slowDown(n int) bool {
+	delay := b.pace.owe(n)
+	if delay <= 0 {
+		return true
+	}
+	b.flush()
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.api.draining: // what was read is pushed still
+	case <-b.done:
+		return false
+	}
+	return true
+}
+
+// await is called before read has to wait for more of the body.
+func (b *bulk) await(pending int) {
+	b.flush()
+	now := time.Now()
+	deadline := now.Add(idleStream)
+	switch {
+	case pending == 0:
+	case b.lineStart.IsZero():
+		b.lineStart = now
+		fallthrough
+	default:
+		deadline = bodyDeadline(b.lineStart, int64(pending))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.stopped {
+		b.rc.SetReadDeadline(deadline) //nolint:errcheck // then it may take for ever
+	}
 }
 
 // add puts a line into the batch, once there is room. False says that nobody
@@ -191,7 +244,7 @@ func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
 }
 
 // flush wakes answer if there is something to do. It is called before read has
-// to wait for more.
+// to wait.
 func (b *bulk) flush() {
 	b.mu.Lock()
 	waiting := len(b.filling.lines) > 0
@@ -246,6 +299,9 @@ func (b *bulk) answer() {
 
 // stopReading wakes read from its wait for more, as if this were the end.
 func (b *bulk) stopReading() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
 	b.rc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it ends with the connection, then
 }
 

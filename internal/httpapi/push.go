@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// maxTargets bounds the list of one push.
-const maxTargets = 10_000
+// maxTargets bounds the list of one push. Who has more to send streams lines.
+const maxTargets = 1000
 
 // The types of bodies that the API reads.
 const (
@@ -41,6 +41,11 @@ func (a *api) push(w http.ResponseWriter, r *request) error {
 }
 
 func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
+	done, err := a.beginOne(r, a.maxJSON)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body := getBuffer()
 	defer putBuffer(body)
 	if err := readBody(body, w, r, a.maxJSON); err != nil {
@@ -60,6 +65,7 @@ func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
 		return writePushed(w, []wirepost.Pushed{pushed})
 	}
 	t := newTargets(f.to)
+	r.key.pace.owe(len(t.names) - 1)
 	pushes := make([]wirepost.Push, 0, len(t.names))
 	for _, to := range t.names {
 		p.To = to
@@ -217,6 +223,11 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 		}
 		p.TTL = ttl
 	}
+	done, err := a.beginOne(r, a.maxData)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body := getBuffer()
 	defer putBuffer(body)
 	if err := readBody(body, w, r, a.maxData); err != nil {

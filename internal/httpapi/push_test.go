@@ -58,7 +58,7 @@ func TestPushAllOrNothing(t *testing.T) {
 		names[i] = fmt.Sprintf("user:%d", i)
 	}
 	list, _ := json.Marshal(names)
-	if got := s.push(`{"to":` + string(list) + `,"data":1}`).is(202).pushed(); len(got) != maxTargets || got[9999].To != "user:9999" {
+	if got := s.push(`{"to":` + string(list) + `,"data":1}`).is(202).pushed(); len(got) != maxTargets || got[999].To != "user:999" {
 		t.Errorf("%d results", len(got))
 	}
 }

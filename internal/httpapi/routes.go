@@ -15,6 +15,7 @@ import (
 // request is a request that was matched to a route, with the names in its path.
 type request struct {
 	*http.Request
+	key                *knownKey
 	user, channel, seq string
 	query              url.Values
 }
@@ -31,6 +32,7 @@ type route struct {
 	path    string
 	methods []method
 	public  bool // needs no key
+	push    bool // its POST needs a key for pushing, not for everything
 }
 
 type method struct {
@@ -41,10 +43,10 @@ type method struct {
 
 // routes is the API. Every path is here once; the order says nothing.
 var routes = []route{
-	{path: "/v1/push", methods: []method{{"POST", nil, (*api).push}}},
-	{path: "/v1/push/{channel...}", methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
+	{path: "/v1/push", push: true, methods: []method{{"POST", nil, (*api).push}}},
+	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
 	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
-	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection"}, (*api).disconnect}}},
+	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection", "revoke_before"}, (*api).disconnect}}},
 	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "limit"}, (*api).inbox}}},
 	{path: "/v1/users/{user}/read", methods: []method{{"POST", nil, (*api).markRead}}},
 	{path: "/v1/users/{user}/channels/{channel...}", methods: []method{
@@ -81,8 +83,10 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if rt == nil {
 		return notFound(r.URL)
 	}
-	if !rt.public && !a.open && !a.keys.allow(r.Header) {
-		return refusedKey(r.Header)
+	if req.key = a.anyone; req.key == nil && !rt.public {
+		if req.key = a.keys.find(r.Header); req.key == nil {
+			return refusedKey(r.Header)
+		}
 	}
 	m := rt.method(r.Method)
 	if m == nil {
@@ -91,6 +95,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 			Code: wirepost.BadRequest, Status: http.StatusMethodNotAllowed,
 			Message: fmt.Sprintf("%s is not possible here, only %s", r.Method, rt.allow()),
 		}
+	}
+	if need := rt.scope(m); !rt.public && !req.key.scope.Has(need) {
+		return refusedScope(req.key.scope, need)
 	}
 	if err := req.parseQuery(m.params); err != nil {
 		return err
@@ -104,6 +111,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e := wirepost.AsError(err); e.Code == wirepost.Internal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
+	hurryBody(w, r)
 	wirepost.WriteError(w, err)
 }
 
@@ -190,6 +198,17 @@ func (rt *route) method(name string) *method {
 		}
 	}
 	return nil
+}
+
+// scope is what a key needs for a method.
+func (rt *route) scope(m *method) Scope {
+	switch {
+	case m.name == http.MethodGet:
+		return Read
+	case rt.push:
+		return Push
+	}
+	return Admin
 }
 
 func (rt *route) allow() string {

@@ -108,7 +108,7 @@ var wrong = []struct{ body, field, says string }{
 	{`{"to":"a,b","data":1}`, "to", "contains"},
 	{`{"to":"` + strings.Repeat("x", 201) + `","data":1}`, "to", "201 bytes"},
 	{`{"to":"\ud800","data":1}`, "to", "surrogate"},
-	{`{"to":["` + strings.Repeat(`a","`, maxTargets) + `a"],"data":1}`, "to", "more than 10000"},
+	{`{"to":["` + strings.Repeat(`a","`, maxTargets) + `a"],"data":1}`, "to", "more than 1000"},
 	{`{"to":"a"}`, "data", "needs data"},
 	{`{"to":"a","data":1,"data_base64":"AA=="}`, "data_base64", "either"},
 	{`{"to":"a","data_base64":"A"}`, "data_base64", "base64"},

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -46,11 +48,54 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	if connection == "" && r.query.Has("connection") {
 		return badRequest("connection", "the parameter names no connection; without it, all are disconnected")
 	}
-	n, err := a.srv.Disconnect(r.user, connection)
+	var n int
+	var err error
+	if r.query.Has("revoke_before") {
+		n, err = a.revokeTokens(r, time.Now())
+	} else {
+		n, err = a.srv.Disconnect(r.user, connection)
+	}
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, disconnected{n})
+}
+
+// revokeTokens disconnects who came with a token of before a time, and has such
+// tokens refused.
+func (a *api) revokeTokens(r *request, now time.Time) (int, error) {
+	if r.query.Has("connection") {
+		return 0, badRequest("connection", "tokens are revoked for all connections of the user, not for one")
+	}
+	before, err := parseMoment("revoke_before", r.query.Get("revoke_before"), now)
+	if err != nil {
+		return 0, err
+	}
+	return a.srv.RevokeTokens(r.user, before)
+}
+
+// clockSkew is by how much the clock of a backend may be ahead.
+const clockSkew = time.Minute
+
+// parseMoment reads a time that has come: "now", milliseconds since 1970, or
+// RFC 3339. One to come would shut a user out, and nothing could undo it.
+func parseMoment(field, s string, now time.Time) (time.Time, error) {
+	if s == "now" {
+		return now, nil
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if ms, notNumber := strconv.ParseInt(s, 10, 64); notNumber == nil {
+		at, err = time.UnixMilli(ms), nil
+	}
+	switch {
+	case err != nil:
+		return at, badRequest(field, "%q is no time: now, milliseconds since 1970, or RFC 3339 such as 2026-11-21T09:30:00Z", shorten(s))
+	case at.Year() < 1980: // and a number of seconds
+		return at, badRequest(field, "%s is long ago: a number has to be milliseconds since 1970", at.UTC().Format(time.RFC3339))
+	case at.After(now.Add(clockSkew)):
+		return at, badRequest(field, "%s has not come yet", at.UTC().Format(time.RFC3339))
+	}
+	return at, nil
 }
 
 type disconnected struct {
