@@ -19,14 +19,16 @@ func (s *Server) checkUpgrade(r *http.Request) error {
 	switch {
 	case r.Method != http.MethodGet:
 		return &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
-	case r.ProtoMajor != 1:
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1: // RFC 9110 §7.8: HTTP/1.0 has no upgrade
 		return &Error{Code: BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
 	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
 		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
-	case r.Header.Get("Sec-WebSocket-Version") != "13":
+	case r.ContentLength != 0: // its bytes would be taken for frames
+		return fieldError("Content-Length", "a WebSocket handshake has no body")
+	case !headerIs(r.Header, "Sec-Websocket-Version", "13"):
 		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
-	case !validKey(r.Header.Get("Sec-WebSocket-Key")):
-		return fieldError("Sec-WebSocket-Key", "the key is missing, or not 16 bytes in base64")
+	case len(r.Header["Sec-Websocket-Key"]) != 1 || !validKey(r.Header.Get("Sec-WebSocket-Key")):
+		return fieldError("Sec-WebSocket-Key", "there is not one key of 16 bytes in base64")
 	}
 	return s.checkOrigin(r)
 }
@@ -99,6 +101,12 @@ func refuseUpgrade(w http.ResponseWriter, err error) {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	}
 	WriteError(w, err)
+}
+
+// headerIs says whether there is one line of a header, with that value (RFC 6455
+// §11.3). The name is in its canonical form.
+func headerIs(h http.Header, name, value string) bool {
+	return len(h[name]) == 1 && h[name][0] == value
 }
 
 // headerHas says whether a comma-separated header holds a token.
