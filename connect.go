@@ -26,10 +26,12 @@ type wish struct {
 }
 
 // connect makes a session and registers it: from here on it counts as online. The
-// caller attaches it or gives it back by abandon.
+// caller attaches it or gives it back by abandon, and with it its place in the
+// limits.
 func (s *Server) connect(w *wish) (*session, []byte, error) {
 	u, err := s.users.acquire(w.identity.User)
 	if err != nil {
+		s.limits.leave(parseAddress(w.session.Address))
 		return nil, nil, err
 	}
 	ses := &session{
@@ -41,9 +43,11 @@ func (s *Server) connect(w *wish) (*session, []byte, error) {
 	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
 	s.connections.Add(1)
-	u.addSession(ses)
 	fresh := false
-	if err = u.checkRevoked(w.identity); err == nil {
+	if err = u.addSession(ses, s.opts.MaxUserConnections); err == nil {
+		err = u.checkRevoked(w.identity)
+	}
+	if err == nil {
 		fresh, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
 	}
 	var hello []byte

@@ -16,12 +16,15 @@ func (s *Server) Echo() http.Handler {
 		if err == nil {
 			err = s.checkUpgrade(r)
 		}
+		if err == nil {
+			err = s.limits.enter(r.RemoteAddr)
+		}
 		if err != nil {
-			refuseUpgrade(w, err)
+			s.refuseUpgrade(w, err)
 			return
 		}
 		l := s.pickLoop()
-		e := &echo{srv: s, loop: l}
+		e := &echo{srv: s, loop: l, address: parseAddress(r.RemoteAddr)}
 		s.echoes.add(e)
 		if s.upgrade(w, r, s.echoProtocol(r), l, e.attach) != nil { // it has answered by itself
 			s.echoes.remove(e)
@@ -40,9 +43,11 @@ func (s *Server) echoProtocol(r *http.Request) string {
 // echo is one such connection. It reads on only when its answers have left, so
 // what it holds is bounded by what the peer reads.
 type echo struct {
-	srv  *Server
-	loop *loop
-	conn conn.Conn // owned by the loop; nil until attached
+	srv     *Server
+	loop    *loop
+	address address
+	conn    conn.Conn // owned by the loop; nil until attached
+	meter   *meter    // owned by the loop
 }
 
 func (e *echo) attach(c conn.Conn) conn.Handler {
@@ -64,6 +69,9 @@ func (e *echo) retire() {
 
 // Message implements conn.Handler.
 func (e *echo) Message(binary bool, payload []byte) {
+	if !e.mayAlso(len(payload)) {
+		return
+	}
 	if len(payload) > e.srv.opts.MaxMessage {
 		e.conn.Close(wire.CloseTooLarge, "message too big")
 		return
@@ -109,6 +117,7 @@ func (es *echoes) remove(e *echo) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
 	delete(es.all, e)
+	e.srv.limits.leave(e.address)
 }
 
 func (es *echoes) len() int {

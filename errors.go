@@ -77,6 +77,8 @@ type Error struct {
 	// Status overrides the HTTP status of Code, if it is not 0.
 	Status int
 	Err    error // what caused it; never shown to a client
+
+	reason string // what a refusal is counted as, if not as Code
 }
 
 // Error tells the whole story, for logs.

@@ -85,7 +85,7 @@ func (f *feed) Appended(records []*engine.Record) {
 	if records[0].Prev != f.head.Load() {
 		// A remote engine may have missed some. The tail begins again behind the
 		// hole; sessions before it read the engine.
-		f.mu.tail.items, f.mu.tail.bytes = nil, 0
+		f.cutTailLocked(len(f.mu.tail.items))
 		f.mu.from = records[0].Prev
 	}
 	for _, r := range records {
@@ -107,7 +107,12 @@ func (f *feed) addLocked(r *engine.Record) {
 	}
 	t.items = append(t.items, &item{rec: r})
 	t.bytes += len(r.Data)
+	f.srv.feeds.tails.Add(itemCost(r))
 }
+
+// itemCost is about what an item takes: its data, once more in a frame, and what
+// surrounds them.
+func itemCost(r *engine.Record) int64 { return 2*int64(len(r.Data)) + 400 }
 
 // trimTailLocked holds the tail to its limits.
 func (f *feed) trimTailLocked() {
@@ -116,6 +121,9 @@ func (f *feed) trimTailLocked() {
 	for len(t.items)-drop > tailItems || bytes > tailBytes && drop < len(t.items)-1 {
 		bytes -= len(t.items[drop].rec.Data)
 		drop++
+	}
+	if f.srv.feeds.tails.Load() > int64(f.srv.opts.TailMemory) {
+		drop = len(t.items) - 1 // who is not quick reads the store
 	}
 	f.cutTailLocked(drop)
 	t.touched = time.Now()
@@ -127,9 +135,12 @@ func (f *feed) cutTailLocked(n int) {
 		return
 	}
 	t := f.mu.tail
+	cost := int64(0)
 	for _, it := range t.items[:n] {
 		t.bytes -= len(it.rec.Data)
+		cost += itemCost(it.rec)
 	}
+	f.srv.feeds.tails.Add(-cost)
 	f.mu.from = t.items[n-1].rec.Seq
 	clear(t.items[:n])
 	t.items = t.items[n:]
@@ -143,6 +154,7 @@ func (f *feed) cool(now time.Time) bool {
 	if now.Sub(f.mu.tail.touched) < tailAge {
 		return false
 	}
+	f.cutTailLocked(len(f.mu.tail.items))
 	f.mu.tail, f.mu.from = nil, f.head.Load()
 	return true
 }

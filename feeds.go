@@ -3,6 +3,7 @@ package wirepost
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -14,6 +15,7 @@ type feeds struct {
 	srv   *Server
 	seed  maphash.Seed
 	warm  *warmSet[*feed]
+	tails atomic.Int64 // bytes in all tails, about
 	shard [shards]struct {
 		sync.Mutex
 		feeds nameTable[*feed]

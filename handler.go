@@ -32,7 +32,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ses, hello, err = s.admit(r, mode)
 	}
 	if err != nil {
-		refuseUpgrade(w, err)
+		s.refuseUpgrade(w, err)
 		return
 	}
 	err = s.upgrade(w, r, ses.protocolName(r), ses.loop, func(c conn.Conn) conn.Handler {
@@ -46,8 +46,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit makes the session that a request asks for, or says why not.
 func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
+	if err := s.limits.enter(r.RemoteAddr); err != nil {
+		return nil, nil, err // before a token is verified, or anything read
+	}
 	req, err := s.readWish(r, m)
 	if err != nil {
+		s.limits.leave(parseAddress(r.RemoteAddr))
 		return nil, nil, err
 	}
 	return s.connect(req)

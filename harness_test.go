@@ -103,6 +103,7 @@ func makeNode(t testing.TB, change []func(*wirepost.Options)) *node {
 func (n *node) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", n)
+	mux.Handle("/echo", n.Echo())
 	mux.Handle("/sse", n.Events())
 	mux.Handle("/poll", n.Poll())
 	return mux

@@ -16,6 +16,7 @@ type metrics struct {
 	acks          prometheus.Counter
 	gaps          prometheus.Counter
 	closes        *prometheus.CounterVec
+	refused       *prometheus.CounterVec
 	appendSeconds prometheus.Histogram
 	all           []prometheus.Collector
 }
@@ -36,6 +37,9 @@ func newMetrics(s *Server) *metrics {
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wirepost_closes_total", Help: "Connections ended, by close code.",
 		}, []string{"code"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "wirepost_refused_total", Help: "Connections and messages refused, and sessions closed for sending too much, by reason.",
+		}, []string{"reason"}),
 		appendSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "wirepost_append_seconds",
 			Help:    "Time until a batch of messages was stored, in seconds.",
@@ -43,7 +47,7 @@ func newMetrics(s *Server) *metrics {
 		}),
 	}
 	m.all = []prometheus.Collector{
-		m.pushes, m.deliveries, m.acks, m.gaps, m.closes, m.appendSeconds,
+		m.pushes, m.deliveries, m.acks, m.gaps, m.closes, m.refused, m.appendSeconds,
 		gauge("wirepost_connections", "Open client connections.", func() int { return int(s.connections.Load()) }),
 		gauge("wirepost_users", "Users with an open connection.", s.usersOnline),
 		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.len),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -64,7 +65,24 @@ type Options struct {
 	AckDelay         time.Duration // of the cursor ping in plain mode; 0: 1 s
 	MaxDevices       int           // per user; 0: 32
 	MaxSubscriptions int           // per session; 0: 100
-	Loops            int           // event loops; 0: one per core
+	TailMemory       int           // bytes of recent messages kept at hand for sessions that are nearly caught up; 0: 256 MiB
+
+	// Limits against clients that take too much. 0 is no limit. Connections over
+	// one are refused with 503 (MaxConnections) or 429, sessions over a rate are
+	// closed with 4429; wirepost_refused_total counts both. An address is an IPv4
+	// address or an IPv6 /64.
+	MaxConnections        int
+	MaxUserConnections    int     // per user
+	MaxAddressConnections int     // per address
+	HandshakeRate         float64 // new connections a second, per address
+	MessageRate           float64 // messages and commands a second, per session
+	ByteRate              int     // bytes of those a second, per session
+
+	// ReconnectRate is how many sessions a second Shutdown sends away, and asks to
+	// come back: what the nodes that take them over can bear. 0: all at once, to
+	// come back within some seconds.
+	ReconnectRate float64
+	Loops         int // event loops; 0: one per core
 
 	// Compress lets clients that offer permessage-deflate (RFC 7692) have it. It
 	// trades CPU for bandwidth; a message is compressed once for all of them.
@@ -119,6 +137,11 @@ func (o *Options) complete() error {
 		{"WindowBytes", &o.WindowBytes, 1 << 20},
 		{"MaxDevices", &o.MaxDevices, 32},
 		{"MaxSubscriptions", &o.MaxSubscriptions, 100},
+		{"TailMemory", &o.TailMemory, 256 << 20},
+		{"MaxConnections", &o.MaxConnections, 0},
+		{"MaxUserConnections", &o.MaxUserConnections, 0},
+		{"MaxAddressConnections", &o.MaxAddressConnections, 0},
+		{"ByteRate", &o.ByteRate, 0},
 		{"Loops", &o.Loops, runtime.GOMAXPROCS(0)},
 	} {
 		if *n.value < 0 {
@@ -126,6 +149,18 @@ func (o *Options) complete() error {
 		}
 		if *n.value == 0 {
 			*n.value = n.zero
+		}
+	}
+	for _, r := range []struct {
+		field string
+		value float64
+	}{
+		{"HandshakeRate", o.HandshakeRate},
+		{"MessageRate", o.MessageRate},
+		{"ReconnectRate", o.ReconnectRate},
+	} {
+		if r.value < 0 || math.IsNaN(r.value) || math.IsInf(r.value, 0) {
+			return fieldError(r.field, "%v is no rate", r.value)
 		}
 	}
 	for _, d := range []struct {

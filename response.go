@@ -140,7 +140,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, m mode) (ses *sess
 	}
 	ses, hello, err := s.admit(r, m)
 	if err != nil {
-		WriteError(w, err)
+		s.refuse(w, err)
 		return nil, nil
 	}
 	return ses, hello
@@ -153,7 +153,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")
 	if err := s.checkOrigin(r); err != nil {
-		WriteError(w, err)
+		s.refuse(w, err)
 		return false
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {

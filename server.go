@@ -28,6 +28,7 @@ type Server struct {
 	users    *users
 	saver    *saver
 	pages    *pageReaders
+	limits   *limits
 	metrics  *metrics
 	started  time.Time
 
@@ -63,6 +64,7 @@ func New(o Options) (*Server, error) {
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.limits = newLimits(&s.opts)
 	s.feeds = newFeeds(s)
 	s.users = newUsers(s.engine)
 	s.saver = newSaver(s.users, s.logger)

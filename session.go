@@ -193,7 +193,7 @@ func (s *session) Drained() {
 // Message implements conn.Handler.
 func (s *session) Message(binary bool, payload []byte) {
 	switch {
-	case s.ending:
+	case s.ending || !s.mayAlso(len(payload)):
 	case s.mode == modeV1 && binary:
 		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
 	case s.mode == modeV1:
@@ -276,4 +276,5 @@ func (s *session) release(subs []*subscription) {
 	}
 	s.loop.srv.users.unref(s.user)
 	s.loop.srv.connections.Add(-1)
+	s.loop.srv.limits.leave(s.address)
 }

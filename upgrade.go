@@ -91,7 +91,7 @@ func appendAccept(b []byte, key string) []byte {
 	return base64.StdEncoding.AppendEncode(b, sum[:])
 }
 
-func refuseUpgrade(w http.ResponseWriter, err error) {
+func (s *Server) refuseUpgrade(w http.ResponseWriter, err error) {
 	switch AsError(err).Status {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
@@ -100,7 +100,7 @@ func refuseUpgrade(w http.ResponseWriter, err error) {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	}
-	WriteError(w, err)
+	s.refuse(w, err)
 }
 
 // headerIs says whether there is one line of a header, with that value (RFC 6455

@@ -282,14 +282,18 @@ func (u *user) leftDevice(name string) {
 }
 
 // addSession makes the session one of the user's, from when on it counts as
-// online.
-func (u *user) addSession(s *session) {
+// online. There may be that many; 0 is no limit.
+func (u *user) addSession(s *session, most int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if most > 0 && len(u.mu.sessions) >= most {
+		return limitError(RateLimited, refusedUserConnections, "this user has as many connections as one may have", 5*time.Second)
+	}
 	if len(u.mu.sessions) == 0 {
 		u.mu.sessions = u.mu.single[:0]
 	}
 	u.mu.sessions = append(u.mu.sessions, s)
+	return nil
 }
 
 func (u *user) removeSession(s *session) {

@@ -22,6 +22,7 @@ type work struct {
 	ctx    context.Context // of the callbacks; ends with the session
 	cancel context.CancelFunc
 	early  []func() // posted before the connection was attached
+	meter  *meter   // nil until something came that is metered
 }
 
 func (s *session) theWork() *work {

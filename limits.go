@@ -1,0 +1,223 @@
+package wirepost
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// limits hold what connections may cost to what Options say. One that is 0 does
+// not hold, and takes no memory.
+type limits struct {
+	opts *Options
+
+	mu        sync.Mutex
+	all       int                            // connections, echoes included
+	addresses map[netip.Prefix]*addressUsage // those that have a connection, or came lately
+	swept     time.Time
+}
+
+// addressUsage is what one address has and does.
+type addressUsage struct {
+	connections int
+	handshakes  *rate.Limiter // nil without a limit
+	seen        time.Time
+}
+
+func newLimits(o *Options) *limits {
+	return &limits{opts: o, addresses: map[netip.Prefix]*addressUsage{}, swept: time.Now()}
+}
+
+// Refusals by limits, and the reasons that wirepost_refused_total counts them
+// under.
+const (
+	refusedConnections        = "connections"
+	refusedUserConnections    = "user_connections"
+	refusedAddressConnections = "address_connections"
+	refusedHandshakeRate      = "handshake_rate"
+	refusedMessageRate        = "message_rate"
+	refusedByteRate           = "byte_rate"
+)
+
+func limitError(code Code, reason, message string, retryAfter time.Duration) *Error {
+	return &Error{Code: code, Message: message, RetryAfter: retryAfter, reason: reason}
+}
+
+// enter counts a new connection from an address, or refuses it. The caller calls
+// leave at its end.
+func (l *limits) enter(remote string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if most := l.opts.MaxConnections; most > 0 && l.all >= most {
+		return limitError(Unavailable, refusedConnections, "this server has as many connections as it may have", 5*time.Second)
+	}
+	if l.perAddress() {
+		if err := l.enterAddressLocked(addressPrefix(parseAddress(remote)), time.Now()); err != nil {
+			return err
+		}
+	}
+	l.all++
+	return nil
+}
+
+func (l *limits) enterAddressLocked(from netip.Prefix, now time.Time) error {
+	l.sweepLocked(now)
+	a := l.addresses[from]
+	if a == nil {
+		a = &addressUsage{}
+		if r := l.opts.HandshakeRate; r > 0 {
+			a.handshakes = rate.NewLimiter(rate.Limit(r), max(1, 2*int(r)))
+		}
+		l.addresses[from] = a
+	}
+	a.seen = now
+	if a.handshakes != nil && !a.handshakes.AllowN(now, 1) {
+		return limitError(RateLimited, refusedHandshakeRate, "too many connections a second from this address", time.Second)
+	}
+	if most := l.opts.MaxAddressConnections; most > 0 && a.connections >= most {
+		return limitError(RateLimited, refusedAddressConnections, "too many connections from this address", 5*time.Second)
+	}
+	a.connections++
+	return nil
+}
+
+func (l *limits) perAddress() bool {
+	return l.opts.MaxAddressConnections > 0 || l.opts.HandshakeRate > 0
+}
+
+// leave gives back what enter counted.
+func (l *limits) leave(from address) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if !l.perAddress() {
+		return
+	}
+	if a := l.addresses[addressPrefix(from)]; a != nil {
+		a.connections--
+		a.seen = time.Now()
+	}
+}
+
+// addressMemory is how long an address without connections is remembered: long
+// enough that its handshakes of the last second count.
+const addressMemory = 10 * time.Second
+
+// sweepLocked forgets addresses that are gone.
+func (l *limits) sweepLocked(now time.Time) {
+	if now.Sub(l.swept) < addressMemory {
+		return
+	}
+	l.swept = now
+	for from, a := range l.addresses {
+		if a.connections == 0 && now.Sub(a.seen) >= addressMemory {
+			delete(l.addresses, from)
+		}
+	}
+}
+
+// addressPrefix is what counts as one address: with IPv6 that is a /64, which is
+// the least that a customer is given (RFC 6177).
+func addressPrefix(a address) netip.Prefix {
+	addr := netip.AddrFrom16(a.ip).Unmap()
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	p, _ := addr.Prefix(bits) //nolint:errcheck // there is no such error
+	return p
+}
+
+// meter bounds what one client sends. Owned by the loop.
+type meter struct {
+	messages *rate.Limiter // nil without a limit
+	bytes    *rate.Limiter // nil without a limit
+}
+
+// newMeter lets a client send for two seconds what it may send in one: clients
+// that reconnect have something to catch up with.
+func newMeter(o *Options) *meter {
+	m := &meter{}
+	if o.MessageRate > 0 {
+		m.messages = rate.NewLimiter(rate.Limit(o.MessageRate), max(1, int(2*o.MessageRate)))
+	}
+	if o.ByteRate > 0 {
+		m.bytes = rate.NewLimiter(rate.Limit(o.ByteRate), max(2*o.ByteRate, maxFrame(o.MaxMessage)))
+	}
+	return m
+}
+
+// take counts a message in, or says which limit it breaks.
+func (m *meter) take(now time.Time, size int) error {
+	if m.messages != nil && !m.messages.AllowN(now, 1) {
+		return limitError(RateLimited, refusedMessageRate, "too many messages a second", 0)
+	}
+	if m.bytes != nil && !m.bytes.AllowN(now, size) {
+		return limitError(RateLimited, refusedByteRate, "too many bytes a second", 0)
+	}
+	return nil
+}
+
+// metered says that what clients send is limited.
+func (o *Options) metered() bool { return o.MessageRate > 0 || o.ByteRate > 0 }
+
+// mayAlso says whether the client may send this message too; one that sends too
+// much is closed (4429). On the loop.
+func (s *session) mayAlso(size int) bool {
+	srv := s.loop.srv
+	if !srv.opts.metered() {
+		return true
+	}
+	w := s.theWork()
+	if w.meter == nil {
+		w.meter = newMeter(&srv.opts)
+	}
+	if err := w.meter.take(s.loop.Now(), size); err != nil {
+		srv.refused(err)
+		s.end(wire.CloseTooMuch, AsError(err).Message)
+		return false
+	}
+	return true
+}
+
+// mayAlso is the same for an echo. On the loop.
+func (e *echo) mayAlso(size int) bool {
+	if !e.srv.opts.metered() {
+		return true
+	}
+	if e.meter == nil {
+		e.meter = newMeter(&e.srv.opts)
+	}
+	if err := e.meter.take(e.loop.Now(), size); err != nil {
+		e.srv.refused(err)
+		e.conn.Close(wire.CloseTooMuch, AsError(err).Message)
+		return false
+	}
+	return true
+}
+
+// refuse answers a request for a connection with an error, and counts it.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	s.refused(err)
+	WriteError(w, err)
+}
+
+// refused counts a refusal under its reason: the limit that was broken, or the
+// code of the error.
+func (s *Server) refused(err error) {
+	e := AsError(err)
+	reason := e.reason
+	if reason == "" {
+		reason = string(e.Code)
+	}
+	s.CountRefusal(reason)
+}
+
+// CountRefusal counts something that was refused, for whoever guards the server
+// from outside of this package. Reasons are few and fixed: each is a time series.
+func (s *Server) CountRefusal(reason string) { s.metrics.refused.WithLabelValues(reason).Inc() }
