@@ -3,7 +3,6 @@ package wirepost
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,66 +86,6 @@ func (s *Server) Ready() error {
 
 // MaxMessage is the limit for a message's data, in bytes.
 func (s *Server) MaxMessage() int { return s.opts.MaxMessage }
-
-// Shutdown drains the server: pushes and new connections are refused from now on,
-// every session is told bye and closed with 1012, and what they acknowledged is
-// saved. It returns when all that is done, or as soon as possible after ctx has
-// ended, with its error; connections that were still open then are cut.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.draining.Store(true)
-	var err error
-	s.stopOnce.Do(func() {
-		s.users.each(func(u *user) {
-			for _, ses := range u.online() {
-				ses.retire(retrySpread())
-			}
-		})
-		s.echoes.retire()
-		err = wait(ctx, func() bool { return s.connections.Load() == 0 && s.echoes.len() == 0 })
-		s.cancel()
-		s.cutResponses()
-		for _, l := range s.loops {
-			l.Close()
-		}
-		s.work.Wait()
-		s.pages.close()
-		s.saver.close()
-		s.feeds.warm.close()
-		s.users.warm.close()
-		s.memory.Close() //nolint:errcheck // it is memory
-		close(s.stopped)
-	})
-	<-s.stopped
-	return err
-}
-
-// retrySpread is when a client that was told bye may come back, so that not all
-// of them come at once.
-func retrySpread() time.Duration {
-	return time.Second/2 + rand.N(5*time.Second)
-}
-
-// cutResponses waits until the responses have noticed that the server's context
-// ended.
-func (s *Server) cutResponses() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	wait(ctx, func() bool { return s.responses.Load() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
-}
-
-// wait returns when something is done, or with ctx's error.
-func wait(ctx context.Context, done func() bool) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !done() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
-	return nil
-}
 
 // pickLoop spreads sessions over the loops.
 func (s *Server) pickLoop() *loop {

@@ -1,0 +1,114 @@
+package wirepost
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Shutdown drains the server: pushes and new connections are refused from now on,
+// every session is told bye and closed with 1012, by Options.ReconnectRate one
+// after the other, and what they acknowledged is saved. It returns when all that is done, or as soon as possible after ctx has
+// ended, with its error; connections that were still open then are cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	var err error
+	s.stopOnce.Do(func() {
+		s.echoes.retire()
+		s.sendAway(ctx)
+		err = wait(ctx, func() bool { return s.connections.Load() == 0 && s.echoes.len() == 0 })
+		s.cancel()
+		s.cutResponses()
+		for _, l := range s.loops {
+			l.Close()
+		}
+		s.work.Wait()
+		s.pages.close()
+		s.saver.close()
+		s.feeds.warm.close()
+		s.users.warm.close()
+		s.memory.Close() //nolint:errcheck // it is memory
+		close(s.stopped)
+	})
+	<-s.stopped
+	return err
+}
+
+const (
+	// soonest is when a client that was told bye may come back at the earliest: the
+	// server that it comes back to may still be starting.
+	soonest = time.Second / 2
+	// retrySpread is the time over which clients come back without a rate.
+	retrySpread = 5 * time.Second
+)
+
+// sendAway tells every session bye. With a rate each has its own moment to come
+// back, and they are closed over time as well, for those that come back at once:
+// plain clients, who cannot be told a moment.
+func (s *Server) sendAway(ctx context.Context) {
+	all := s.sessions()
+	if s.opts.ReconnectRate == 0 {
+		for _, ses := range all {
+			ses.retire(soonest + rand.N(retrySpread))
+		}
+		return
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	pace := time.Duration(float64(time.Second) / s.opts.ReconnectRate)
+	begun, window := time.Now(), closingTime(ctx, pace*time.Duration(len(all)))
+	for i, ses := range all {
+		closeAt := window * time.Duration(i) / time.Duration(len(all))
+		rest(ctx, closeAt-time.Since(begun))
+		ses.retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
+	}
+}
+
+// closingTime is how long closing may take of the time that Shutdown has: what is
+// left is for the last ones to answer.
+func closingTime(ctx context.Context, wanted time.Duration) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return max(0, min(wanted, time.Until(deadline)*3/4))
+	}
+	return wanted
+}
+
+// rest waits, unless ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// sessions lists all that are registered.
+func (s *Server) sessions() (all []*session) {
+	s.users.each(func(u *user) { all = append(all, u.online()...) })
+	return all
+}
+
+// cutResponses waits until the responses have noticed that the server's context
+// ended.
+func (s *Server) cutResponses() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	wait(ctx, func() bool { return s.responses.Load() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
+}
+
+// wait returns when something is done, or with ctx's error.
+func wait(ctx context.Context, done func() bool) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
