@@ -44,10 +44,18 @@ func SlowBodies(next http.Handler) http.Handler {
 
 // hurryBody is for a request that is refused: what is left of its body is read for
 // a moment, so that the connection can be used again, and no longer.
-func hurryBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
+func hurryBody(w http.ResponseWriter, r *http.Request, err error) {
+	if r.ContentLength != 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) //nolint:errcheck // then the server's own holds
 	}
+}
+
+// closeAfter has the connection closed when the answer has been written. It is for
+// bodies that were not read to their end by a handler that writes meanwhile, after
+// which net/http would take the rest of the body for the next request.
+func closeAfter(w http.ResponseWriter) {
+	// A body over its limit does that, also when the head has been sent.
+	http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1)) //nolint:errcheck // it fails by design
 }
 
 // pacedBody renews the deadline of a body as it comes in.

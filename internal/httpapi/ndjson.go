@@ -74,9 +74,12 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 		filling: new(batch),
 	}
 	go b.answer()
-	b.read(r.Body)
+	whole := b.read(r.Body)
 	b.end()
 	<-b.done
+	if !whole {
+		closeAfter(w)
+	}
 	if b.panicked != nil {
 		panic(b.panicked) // in the handler's goroutine it ends one request only
 	}
@@ -143,8 +146,9 @@ func (b *batch) reset() {
 	*b = batch{lines: b.lines[:0], pushes: b.pushes[:0]}
 }
 
-// read reads lines to the end of the body, or until nobody answers them.
-func (b *bulk) read(body io.Reader) {
+// read reads lines to the end of the body, or until nobody answers them. It says
+// whether that was the body's end.
+func (b *bulk) read(body io.Reader) (whole bool) {
 	var f fields
 	lines := newLineReader(body, b.api.maxJSON, b.await)
 	for {
@@ -154,13 +158,13 @@ func (b *bulk) read(body io.Reader) {
 		case errors.Is(err, errLongLine):
 			err = tooLarge("", "the line has more than %d bytes", b.api.maxJSON)
 			if !b.add(line{err: err}, nil, wirepost.Push{}) {
-				return
+				return false
 			}
 		case err != nil:
-			return
+			return errors.Is(err, io.EOF)
 		case len(bytes.TrimSpace(text)) == 0:
 		case !b.addLine(&f, text):
-			return
+			return false
 		}
 	}
 }

@@ -111,7 +111,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e := wirepost.AsError(err); e.Code == wirepost.Internal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
-	hurryBody(w, r)
+	hurryBody(w, r, err)
 	wirepost.WriteError(w, err)
 }
 

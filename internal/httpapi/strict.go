@@ -184,15 +184,16 @@ func targets(value json.RawMessage) (to []string, many bool, err error) {
 }
 
 func targetList(value json.RawMessage) ([]string, error) {
+	// No name has a comma: a list with that many is too long without being read.
+	if n := bytes.Count(value, []byte(",")); n >= maxTargets {
+		return nil, badRequest("to", "the list has %d names, more than %d", n+1, maxTargets)
+	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(value, &list); err != nil {
 		return nil, badRequest("to", "it is no valid list")
 	}
-	switch {
-	case len(list) == 0:
+	if len(list) == 0 {
 		return nil, badRequest("to", "the list is empty")
-	case len(list) > maxTargets:
-		return nil, badRequest("to", "the list has %d names, more than %d", len(list), maxTargets)
 	}
 	to := make([]string, len(list))
 	for i, v := range list {

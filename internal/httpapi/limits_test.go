@@ -1,0 +1,384 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// counting is a backend whose pushes succeed, and that counts refusals.
+type counting struct {
+	*fake
+	mu       sync.Mutex
+	pushed   int
+	refusals map[string]int
+}
+
+func newCounting() *counting {
+	c := &counting{fake: &fake{}, refusals: map[string]int{}}
+	c.push = func(ps []wirepost.Push) []wirepost.Outcome {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.pushed += len(ps)
+		return make([]wirepost.Outcome, len(ps))
+	}
+	return c
+}
+
+func (c *counting) PushAll(_ context.Context, ps []wirepost.Push) ([]wirepost.Pushed, error) {
+	c.push(ps)
+	return make([]wirepost.Pushed, len(ps)), nil
+}
+
+func (c *counting) CountRefusal(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusals[reason]++
+}
+
+func (c *counting) check(t *testing.T, when string, pushed, rate, overload int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pushed != pushed || c.refusals[refusedRate] != rate || c.refusals[refusedOverload] != overload {
+		t.Errorf("%s: %d pushed, refused %v; want %d, %d for the rate, %d for overload", when, c.pushed, c.refusals, pushed, rate, overload)
+	}
+}
+
+func quiet(o Options) Options {
+	o.Logger = slog.New(slog.DiscardHandler)
+	if o.Keys == nil && !o.Dev {
+		o.Keys = []string{testKey}
+	}
+	return o
+}
+
+// serveOne calls a handler with a push, without a network.
+func serveOne(h http.Handler, key, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", "http://localhost/v1/push", strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+key)
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestPushRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting()
+		h := newHandler(c, quiet(Options{Keys: []string{"push:one", "two"}, PushRate: 10}))
+		one, list := `{"to":"a","data":1}`, `{"to":["a1","a2","a3","a4","a5","a6","a7","a8","a9","b1","b2","b3","b4","b5","b6","b7","b8","b9","c1","c2"],"data":1}`
+		send := func(key, body string, want int, retry string) {
+			t.Helper()
+			if w := serveOne(h, key, body); w.Code != want || w.Header().Get("Retry-After") != retry {
+				t.Errorf("%d with Retry-After %q, want %d and %q: %s", w.Code, w.Header().Get("Retry-After"), want, retry, w.Body)
+			}
+		}
+		for range 10 {
+			send("one", one, 202, "")
+		}
+		send("one", one, 429, "1")
+		c.check(t, "a second's worth", 10, 1, 0)
+		send("two", one, 202, "") // another key has its own
+		time.Sleep(100 * time.Millisecond)
+		send("one", one, 202, "")
+		send("one", one, 429, "1")
+
+		time.Sleep(time.Minute) // no more than a second's worth is saved
+		send("one", list, 202, "")
+		send("one", one, 429, "2") // it owes 10, and needs one
+		time.Sleep(time.Second)
+		send("one", one, 429, "1")
+		time.Sleep(time.Second)
+		send("one", one, 202, "")
+		c.check(t, "in the end", 10+1+1+20+1, 4, 0)
+	})
+}
+
+// TestPushRateOfStreams slows streams down in place of refusing their lines.
+func TestPushRateOfStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounting()
+		a := newHandler(c, quiet(Options{Dev: true, PushRate: 10})).(http.Handler)
+		line := `{"to":["a","b"],"data":1}` + "\n"
+		start := time.Now()
+		r := httptest.NewRequest("POST", "http://localhost/v1/push", strings.NewReader(strings.Repeat(line, 25)))
+		r.Header.Set("Content-Type", ndjsonType)
+		w := &duplex{header: http.Header{}}
+		a.ServeHTTP(w, r)
+		if took := time.Since(start); took != 4*time.Second {
+			t.Errorf("50 messages at 10 a second, 10 of them at once: %s", took)
+		}
+		c.check(t, "the stream", 50, 0, 0)
+		if n := strings.Count(w.String(), `"messages"`); n != 25 {
+			t.Errorf("%d results: %s", n, w.String())
+		}
+	})
+}
+
+// TestOverload fills the memory for pushes with some that the store does not
+// answer. Others are refused before their bodies are read; those under way end well.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	c := newCounting()
+	begun, proceed := make(chan bool), make(chan bool)
+	push := c.push
+	c.push = func(ps []wirepost.Push) []wirepost.Outcome {
+		begun <- true
+		<-proceed
+		return push(ps)
+	}
+	const one = `{"to":"a","data":1}`
+	h := newHandler(c, quiet(Options{PushMemory: 3 * weigh(int64(len(one)), 1<<20)}))
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if w := serveOne(h, testKey, one); w.Code != 202 {
+				t.Errorf("a push that was accepted: %d %s", w.Code, w.Body)
+			}
+		})
+		<-begun
+	}
+	unread := httptest.NewRequest("POST", "/v1/push/a", failingReader{t})
+	unread.Header.Set("Authorization", "Bearer "+testKey)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, unread)
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("one too many: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	stream := httptest.NewRequest("POST", "/v1/push", failingReader{t})
+	stream.Header.Set("Authorization", "Bearer "+testKey)
+	stream.Header.Set("Content-Type", ndjsonType)
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, stream)
+	if w.Code != 503 {
+		t.Errorf("a stream too many: %d %s", w.Code, w.Body)
+	}
+	w = httptest.NewRecorder()
+	look := httptest.NewRequest("GET", "/v1/openapi.json", nil)
+	look.Header.Set("Authorization", "Bearer "+testKey)
+	if h.ServeHTTP(w, look); w.Code != 200 {
+		t.Errorf("what is no push: %d", w.Code)
+	}
+	close(proceed)
+	all.Wait()
+	c.check(t, "then", 3, 0, 2)
+	go func() { <-begun }()
+	if w := serveOne(h, testKey, one); w.Code != 202 {
+		t.Errorf("when it is over: %d %s", w.Code, w.Body)
+	}
+	if used := h.(*api).memory.used.Load(); used != 0 {
+		t.Errorf("%d bytes are still taken", used)
+	}
+	// One is always allowed, or nothing would ever be.
+	go func() { <-begun }()
+	if w := serveOne(newHandler(c, quiet(Options{PushMemory: 1})), testKey, one); w.Code != 202 {
+		t.Errorf("with no memory at all: %d %s", w.Code, w.Body)
+	}
+}
+
+type failingReader struct{ t *testing.T }
+
+func (f failingReader) Read([]byte) (int, error) {
+	f.t.Error("the body of a push that was refused was read")
+	return 0, io.EOF
+}
+
+// pipes is a listener of connections in memory, with the time of the test.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	end   chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.end:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.end) })
+	return nil
+}
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// trickle opens a connection to a handler, sends a head and then what send writes,
+// and returns the statuses of the answers with the time until the server closed the
+// connection.
+func trickle(t *testing.T, h http.Handler, head string, send func(net.Conn)) (answer string, took time.Duration) {
+	t.Helper()
+	l := &pipes{conns: make(chan net.Conn), end: make(chan struct{})}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	var all sync.WaitGroup
+	all.Go(func() { server.Serve(l) }) //nolint:errcheck // it ends with its listener
+	near, far := net.Pipe()
+	l.conns <- far
+	start := time.Now()
+	all.Go(func() {
+		method, fields, _ := strings.Cut(head, "\r\n")
+		fmt.Fprintf(near, "%s\r\nHost: localhost\r\n%s", method, fields)
+		if !strings.HasSuffix(head, ":") {
+			io.WriteString(near, "\r\n\r\n")
+		}
+		send(near)
+	})
+	text, _ := io.ReadAll(near)
+	took = time.Since(start)
+	near.Close()
+	server.Close()
+	all.Wait()
+	return string(text), took
+}
+
+// byteEvery sends n bytes, one at a time.
+func byteEvery(pause time.Duration, n int) func(net.Conn) {
+	return func(c net.Conn) {
+		for range n {
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(pause)
+		}
+	}
+}
+
+// TestSlowBodies sends bodies that trickle in, with and without a key: none of them
+// holds a connection for long, and a slow one that makes headway comes through.
+func TestSlowBodies(t *testing.T) {
+	const post = "POST /v1/push/a HTTP/1.1\r\nContent-Length: 10000"
+	keyed := "\r\nAuthorization: Bearer " + testKey
+	for _, tt := range []struct {
+		name, head string
+		send       func(net.Conn)
+		want       string // in the answer
+		most       time.Duration
+	}{
+		{"with a key", post + keyed, byteEvery(time.Second, 10000), "408 Request Timeout", 32 * time.Second},
+		{"with a key, nothing at all", post + keyed, byteEvery(0, 0), "408 Request Timeout", 31 * time.Second},
+		{"without a key", post, byteEvery(time.Second, 10000), "401 Unauthorized", 7 * time.Second},
+		{"without a key, in chunks", "POST /v1/push/a HTTP/1.1\r\nTransfer-Encoding: chunked", byteEvery(time.Second, 10000), "4", 7 * time.Second},
+		{"no such route", "POST /x HTTP/1.1\r\nContent-Length: 10000", byteEvery(time.Second, 10000), "404 Not Found", 7 * time.Second},
+		{"where no body belongs", "GET /healthz HTTP/1.1\r\nContent-Length: 10000", byteEvery(time.Second, 10000), "200 OK", 32 * time.Second},
+		{"a head that trickles", "POST /v1/push/a HTTP/1.1\r\nX:", byteEvery(time.Second, 10000), "", 12 * time.Second},
+		{"too long by half", "POST /v1/push/a HTTP/1.1\r\nContent-Length: 70000" + keyed, byteEvery(time.Second, 10000), "413 Request Entity Too Large", 8 * time.Second},
+		{"slow but steady", "POST /v1/push HTTP/1.1\r\nConnection: close\r\nContent-Length: 700000" + keyed, func(c net.Conn) {
+			for range 70 {
+				c.Write([]byte(strings.Repeat(" ", 10_000))) //nolint:errcheck // the test would see it
+				time.Sleep(600 * time.Millisecond)
+			}
+		}, "400 Bad Request", 43 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := SlowBodies(newHandler(newCounting(), quiet(Options{})))
+				answer, took := trickle(t, h, tt.head, tt.send)
+				// What is left of a body must never be taken for a request.
+				if !strings.Contains(answer, tt.want) || took > tt.most || strings.Count(answer, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q; want %s in %s", took, answer, tt.want, tt.most)
+				}
+			})
+		})
+	}
+}
+
+// TestStreamDeadlines keeps a stream open for as long as lines come, however
+// seldom, and ends those of which nothing comes, or only parts.
+func TestStreamDeadlines(t *testing.T) {
+	const head = "POST /v1/push HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer " + testKey
+	chunk := func(c net.Conn, text string) bool {
+		_, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(text), text)
+		return err == nil
+	}
+	const line = `{"to":"a","data":1}` + "\n"
+	for _, tt := range []struct {
+		name        string
+		send        func(net.Conn)
+		pushed      int
+		least, most time.Duration
+	}{
+		{"a line every four minutes", func(c net.Conn) {
+			for range 20 {
+				chunk(c, line)
+				time.Sleep(4 * time.Minute)
+			}
+			io.WriteString(c, "0\r\n\r\n")
+		}, 20, 80 * time.Minute, 83 * time.Minute},
+		{"lines cut in the middle, all the time", func(c net.Conn) {
+			rest := ""
+			for range 600 {
+				chunk(c, rest+line+line[:10])
+				rest = line[10:]
+				time.Sleep(time.Second)
+			}
+			chunk(c, rest)
+			io.WriteString(c, "0\r\n\r\n")
+		}, 1200, 10 * time.Minute, 13 * time.Minute},
+		{"no line", func(net.Conn) {}, 0, idleStream, idleStream + 5*time.Second},
+		{"one line, then none", func(c net.Conn) { chunk(c, line) }, 1, idleStream, idleStream + 5*time.Second},
+		{"a line that trickles", func(c net.Conn) {
+			for chunk(c, "x") {
+				time.Sleep(time.Second)
+			}
+		}, 0, 30 * time.Second, 35 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCounting()
+				answer, took := trickle(t, newHandler(c, quiet(Options{})), head, tt.send)
+				c.check(t, "the stream", tt.pushed, 0, 0)
+				if took < tt.least || took > tt.most || !strings.HasSuffix(answer, "\r\n0\r\n\r\n") || strings.Count(answer, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q…", took, answer[max(0, len(answer)-100):])
+				}
+			})
+		})
+	}
+}
+
+// TestHostileJSON sends what is small to send and might be large to read: each has
+// to be refused for about what its length costs.
+func TestHostileJSON(t *testing.T) {
+	h := newHandler(newCounting(), quiet(Options{}))
+	size := maxJSON(1<<16) - 64
+	for name, body := range map[string]string{
+		"nested lists":      `{"to":"a","data":` + strings.Repeat("[", size),
+		"nested objects":    `{"to":"a","data":` + strings.Repeat(`{"":`, size/4),
+		"nested targets":    `{"to":` + strings.Repeat("[", size),
+		"many targets":      `{"to":[` + strings.Repeat(`"",`, size/3) + `""]}`,
+		"many small fields": `{` + strings.Repeat(`"a":0,`, size/6) + `"b":0}`,
+		"one field again":   `{` + strings.Repeat(`"to":0,`, size/7) + `"to":0}`,
+		"a long number":     `{"to":"a","ttl":` + strings.Repeat("9", size) + `}`,
+		"a long exponent":   `{"to":"a","ttl":1e` + strings.Repeat("9", size) + `}`,
+		"escapes":           `{"to":"` + strings.Repeat(`\u0041`, size/6) + `"}`,
+		"white space":       strings.Repeat(" ", size),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		answer := serveOne(h, testKey, body)
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		if answer.Code != 400 {
+			t.Errorf("%s: %d %.200s", name, answer.Code, answer.Body)
+		}
+		each := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(body))
+		t.Logf("%s: %d bytes, %s, %.1f bytes allocated for each", name, len(body), took, each)
+		if each > 16 {
+			t.Errorf("%s: %.0f bytes are allocated for each byte of it", name, each)
+		}
+	}
+}
