@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/engine"
 )
 
 // FuzzQuery reads the parts of a client's URL that name places. Whatever is taken
 // says the same when it is written again.
 func FuzzQuery(f *testing.F) {
-	s := &Server{engine: memory.New(memory.Options{})}
-	f.Cleanup(func() { s.engine.Close() })
+	s := &Server{engine: epochOnly{}}
 	position := base64.RawURLEncoding.EncodeToString([]byte(s.engine.Epoch() + ",user:42=17,all=3"))
 	f.Add("news,room:7", "17", position, "25s")
 	f.Add("", "user:42=17,news=3", "", "")
@@ -52,6 +51,11 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// epochOnly is as much of an engine as reading a position takes.
+type epochOnly struct{ engine.Engine }
+
+func (epochOnly) Epoch() string { return "EPOCH" }
 
 func listPlaces(places map[string]uint64) string {
 	var list []string
