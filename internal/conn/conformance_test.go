@@ -60,6 +60,8 @@ var conformance = []struct {
 	{"GorillaCloses", Config{}, testGorillaCloses},
 	{"GorillaIsClosed", Config{}, testGorillaIsClosed},
 
+	{"RFC6455", Config{MaxMessage: testMax}, testRFC},
+
 	{"Abort", Config{}, testAbort},
 	{"AbortEverywhere", Config{}, testAbortEverywhere},
 	{"AbortWhileStuck", Config{}, testAbortWhileStuck},
