@@ -172,7 +172,7 @@ func TestKill(t *testing.T) {
 	defer stopPushing()
 	stream := pusher.Stream(t.Context())
 	pushed := make(chan int)
-	go func() { pushed <- pushAll(pushing, stream) }()
+	go func() { pushed <- pushAll(pushing, t, stream) }()
 
 	r := &receiver{t: t, p: p, path: filepath.Join(t.TempDir(), "bookmark"), more: make(chan struct{}, 1)}
 	var stop context.CancelFunc
@@ -209,12 +209,12 @@ func TestKill(t *testing.T) {
 }
 
 // pushAll pushes numbers until the context ends, and tells how many.
-func pushAll(ctx context.Context, stream *client.Stream) (n int) {
+func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
 	for {
 		_, err := stream.Push(ctx, client.Push{To: "user:42", Data: fmt.Append(nil, n+1)})
 		if err != nil {
 			if !errors.Is(err, context.Canceled) {
-				return -1
+				t.Errorf("the stream ended after %d pushes: %v", n, err)
 			}
 			return n
 		}

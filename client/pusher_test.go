@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -336,6 +337,39 @@ func TestStreamOfNothing(t *testing.T) {
 		}
 		if err := st.Close(); err == nil {
 			t.Error("Close does not tell why")
+		}
+	})
+}
+
+// TestStreamBreaksEarly: net/http reads a body to its end before it tells that the
+// connection broke, if no answer had begun.
+func TestStreamBreaksEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		transport := &http.Transport{DialContext: s.dialer}
+		defer transport.CloseIdleConnections()
+		var tries atomic.Int32
+		breaks := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if tries.Add(1) == 1 {
+				io.Copy(io.Discard, r.Body) //nolint:errcheck // it ends
+				return nil, net.ErrClosed
+			}
+			return transport.RoundTrip(r)
+		})
+		p, err := client.NewPusher("http://wirepost.test", client.PusherOptions{Key: apiKey, HTTP: &http.Client{Transport: breaks}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := p.Stream(t.Context())
+		pd, err := st.Push(t.Context(), client.Push{To: "a", Data: []byte("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pd.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

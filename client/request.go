@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 const (
@@ -14,6 +15,10 @@ const (
 	sendChunk = 32 << 10
 	// maxAnswerLine is the longest line of answer, in bytes.
 	maxAnswerLine = 1 << 20
+	// maxSilence is how long a request waits for more pushes before its answer has
+	// begun; then it ends with those it has. When a connection breaks in that time,
+	// net/http does not tell before it has read the body up to its end.
+	maxSilence = time.Second
 )
 
 // request is one request of a stream: it sends what is queued, as lines, and takes
@@ -34,8 +39,10 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 	defer writer.Wait()
 	defer cancel()
 	defer body.Close()
-	writer.Go(func() { s.send(ctx, lines) })
+	begun := make(chan struct{}) // the answer has
+	writer.Go(func() { s.send(ctx, lines, begun) })
 	response, err := s.pusher.opts.HTTP.Do(r)
+	close(begun)
 	if err != nil {
 		return false, err
 	}
@@ -48,8 +55,10 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 }
 
 // send writes lines until the stream ends, the request does, or it is halted.
-func (s *Stream) send(ctx context.Context, lines *io.PipeWriter) {
+func (s *Stream) send(ctx context.Context, lines *io.PipeWriter, begun <-chan struct{}) {
 	defer lines.Close() //nolint:errcheck // it cannot fail
+	patience := time.NewTimer(maxSilence)
+	defer patience.Stop()
 	var chunk []byte
 	for {
 		var over bool
@@ -65,6 +74,11 @@ func (s *Stream) send(ctx context.Context, lines *io.PipeWriter) {
 		select {
 		case <-s.more:
 		case <-ctx.Done():
+			return
+		case <-begun:
+			begun = nil
+			patience.Stop()
+		case <-patience.C:
 			return
 		}
 	}
