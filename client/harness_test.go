@@ -51,6 +51,7 @@ func newSite(t testing.TB, change func(*wirepost.Options)) *site {
 	t.Cleanup(func() {
 		s.stop()
 		s.engine.Close()
+		time.Sleep(time.Second) // of the bubble: net/http closes some connections slowly
 	})
 	return s
 }
