@@ -240,7 +240,15 @@ func TestJSONInDocs(t *testing.T) {
 func TestLinksInDocs(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]+)?\)`)
-	for _, name := range []string{"README.md", "README.zh-CN.md", "docs/protocol.md", "docs/http-api.md", "docs/configuration.md"} {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "js/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	for _, name := range pages {
 		for _, m := range link.FindAllStringSubmatch(readDoc(t, name), -1) {
 			file, anchor := name, strings.TrimPrefix(m[2], "#")
 			if m[1] != "" {

@@ -1,0 +1,265 @@
+package wirepost_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The pages in docs that are about a task show Go that compiles and commands that
+// answer what the page says.
+
+// taskPages are those pages; the value says which server their commands talk to.
+var taskPages = map[string]string{
+	"push-from-your-backend": "dev",
+	"embed-in-gin":           "",
+	"log-users-in":           "serve",
+	"offline-and-unread":     "dev",
+	"groups":                 "dev",
+	"from-gorilla-websocket": "",
+	"from-centrifugo":        "dev",
+	"behind-a-proxy":         "",
+}
+
+// taskPagesInChinese have the same code as their English ones.
+var taskPagesInChinese = []string{}
+
+// TestGoInDocs compiles every Go block: those with Gin in the module of the
+// examples, the others in this one. A block that is no program is one with what
+// surrounds it left out.
+func TestGoInDocs(t *testing.T) {
+	t.Parallel()
+	for _, module := range []string{".", "examples"} {
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			dir, overlay := t.TempDir(), map[string]string{}
+			for page := range taskPages {
+				for i, block := range fenced(t, "docs/"+page+".md", "go") {
+					if usesGin.MatchString(block) != (module == "examples") {
+						continue
+					}
+					name := fmt.Sprintf("%s-%d", page, i+1)
+					place, err := filepath.Abs(filepath.Join(module, "docs", name, "main.go"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					overlay[place] = write(t, dir, name+".go", []byte(program(block)))
+				}
+			}
+			text, err := json.Marshal(map[string]any{"Replace": overlay})
+			if err != nil {
+				t.Fatal(err)
+			}
+			build := exec.Command("go", "build", "-overlay", write(t, dir, "overlay.json", text), "./docs/...")
+			build.Dir = module
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+var usesGin = regexp.MustCompile(`\bgin\.|\brouter\b`)
+
+func write(t *testing.T, dir, name string, text []byte) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// packages that blocks may use without importing them.
+var packages = map[string]string{
+	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "io": "io",
+	"json": "encoding/json", "log": "log", "os": "os", "strings": "strings", "time": "time",
+	"client": "github.com/wirepost/wirepost/client", "gin": "github.com/gin-gonic/gin",
+	"js": "github.com/wirepost/wirepost/js", "jwt": "github.com/golang-jwt/jwt/v5",
+	"pebble":   "github.com/wirepost/wirepost/engine/pebble",
+	"promhttp": "github.com/prometheus/client_golang/prometheus/promhttp", "prometheus": "github.com/prometheus/client_golang/prometheus",
+	"wirepost": "github.com/wirepost/wirepost",
+}
+
+// surroundings are what the pages speak of and don't show.
+var surroundings = []string{
+	"func userOfSession(*http.Request) (string, error) { return \"\", nil }",
+	"func authenticate(*http.Request) (wirepost.Identity, error) { return wirepost.Identity{}, nil }",
+	"func tokenFor(user string, secret []byte) (string, error) { return \"\", nil }",
+	"var key, secret string",
+}
+
+// program makes a package of a block: declarations get imports, statements a
+// function around them. None is called main, so that nothing is linked.
+func program(block string) string {
+	if strings.HasPrefix(block, "package main\n") {
+		return strings.Replace(block, "main", "program", 1)
+	}
+	body := block
+	if !regexp.MustCompile(`(?m)^(func|type|var) `).MatchString(block) {
+		router := ""
+		if usesGin.MatchString(block) {
+			router = "router *gin.Engine, "
+		}
+		body = "func block(ctx context.Context, " + router + "mux *http.ServeMux, post *wirepost.Server, user string) (err error) {\n" +
+			block + "\nreturn nil\n}\n"
+	}
+	for _, text := range surroundings {
+		if name := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" (,", r) })[1]; !strings.Contains(block, "func "+name) {
+			body += text + "\n"
+		}
+	}
+	var imports []string
+	for name, path := range packages {
+		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(body) {
+			imports = append(imports, fmt.Sprintf("import %s %q\n", name, path))
+		}
+	}
+	slices.Sort(imports)
+	return "package block\n" + strings.Join(imports, "") + body
+}
+
+// TestCommandsInDocs runs the commands of each page, in their order, against a
+// server of its own, and compares what they answer.
+func TestCommandsInDocs(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl")
+	}
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "wirepost"), "./cmd/wirepost").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for page, mode := range taskPages {
+		if mode != "" {
+			t.Run(page, func(t *testing.T) {
+				t.Parallel()
+				s := startShell(t, bin, mode)
+				for _, block := range fenced(t, "docs/"+page+".md", "console") {
+					s.follow(block)
+				}
+				s.interpret("python", fenced(t, "docs/"+page+".md", "python"), "python3", "-")
+				s.interpret("js", fenced(t, "docs/"+page+".md", "js"), "node", "--input-type=module", "-")
+			})
+		}
+	}
+}
+
+// shell is a POSIX shell that lives as long as the page, beside a server.
+type shell struct {
+	t   *testing.T
+	env []string
+	url string
+}
+
+func startShell(t *testing.T, bin, mode string) *shell {
+	t.Helper()
+	s := &shell{t: t}
+	s.env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "WIREPOST_") })
+	s.env = append(s.env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "WIREPOST_LOG_LEVEL=error")
+	if mode == "serve" {
+		s.env = append(s.env, "WIREPOST_API_KEY=the-key-of-the-pages-and-their-test",
+			"WIREPOST_TOKEN_SECRET=the secret of the pages and of their test")
+	}
+	server := exec.Command(filepath.Join(bin, "wirepost"), mode, "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	server.Env, server.Stderr = s.env, t.Output()
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Process.Kill() //nolint:errcheck // it is gone then, too
+		server.Wait()         //nolint:errcheck // it was killed
+	})
+	first, err := bufio.NewReader(out).ReadString('\n')
+	if s.url = strings.TrimSpace(strings.TrimPrefix(first, "listening ")); err != nil || s.url == "" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	return s
+}
+
+// goesOn says that a command goes on in the next line.
+var goesOn = regexp.MustCompile(`[\\|]\s*$`)
+
+// follow runs the commands of a block in one shell.
+func (s *shell) follow(block string) {
+	s.t.Helper()
+	var script, want strings.Builder
+	for line := range strings.Lines(block) {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			script.WriteString("\n" + command)
+		} else if goesOn.MatchString(script.String()) {
+			script.WriteString(line)
+		} else {
+			want.WriteString(line)
+		}
+	}
+	cmd := exec.Command("sh", "-c", s.local(script.String()))
+	cmd.Env = s.env
+	out, err := cmd.CombinedOutput()
+	got := strings.ReplaceAll(string(out), s.url, "http://127.0.0.1:8080")
+	if err != nil || normal(got) != normal(want.String()) {
+		s.t.Errorf("%s\nerror: %v\nanswers:\n%s\nThe page says:\n%s", script.String(), err, normal(got), normal(want.String()))
+	}
+}
+
+func (s *shell) local(text string) string {
+	text = strings.ReplaceAll(text, "curl ", "curl -s ")
+	return strings.ReplaceAll(text, "http://127.0.0.1:8080", s.url)
+}
+
+// interpret runs blocks of another language that begin with a marked line.
+func (s *shell) interpret(language string, blocks []string, name string, args ...string) {
+	s.t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		return
+	}
+	for _, block := range blocks {
+		if !strings.Contains(block, "http://127.0.0.1:8080") || strings.Contains(block, "WebSocket") {
+			continue // for a browser
+		}
+		cmd := exec.Command(name, args...)
+		cmd.Env, cmd.Stdin = s.env, strings.NewReader(strings.ReplaceAll(block, "http://127.0.0.1:8080", s.url))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Errorf("%s: %v\n%s%s", language, err, block, out)
+		}
+	}
+}
+
+// normal hides what differs from one time to another.
+func normal(text string) string {
+	for pattern, to := range map[string]string{
+		`"(id|connection)":"[a-z0-9]{16}"`:                  `"$1":"…"`,
+		`"(time|since|expires|uptime_ms|memory_bytes)":\d+`: `"$1":0`,
+		`"cursor":"[^"]*"`:                                  `"cursor":"…"`,
+		`(?m)^Date: .*\r?\n`:                                "",
+		`\}\s+`:                                             "}", // curl ends no line
+		`\r\n`:                                              "\n",
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)
+	}
+	return strings.TrimSpace(text)
+}
+
+// TestChinesePages compares the code of the pages that exist in Chinese too.
+func TestChinesePages(t *testing.T) {
+	t.Parallel()
+	for _, page := range taskPagesInChinese {
+		for _, language := range []string{"go", "console", "sh", "js", "html", "python", "json"} {
+			english, chinese := fenced(t, "docs/"+page+".md", language), fenced(t, "docs/zh-CN/"+page+".md", language)
+			if !slices.Equal(english, chinese) {
+				t.Errorf("docs/zh-CN/%s.md: its %s blocks are not those of the English page", page, language)
+			}
+		}
+	}
+}
