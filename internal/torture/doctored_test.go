@@ -1,0 +1,154 @@
+package torture
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// sound is a history without a fault: two devices, a channel, three messages, a
+// session that ends before its last acknowledgement, and a crash.
+func sound() []event {
+	return []event{
+		0:  {kind: began, device: "a", session: 1},
+		1:  {kind: began, device: "p", session: 2},
+		2:  {kind: pushing, channel: "c", id: "m1"},
+		3:  {kind: pushing, channel: "c", id: "m2"},
+		4:  {kind: pushed, channel: "c", id: "m1", seq: 1},
+		5:  {kind: received, device: "a", session: 1, channel: "c", id: "m1", seq: 1},
+		6:  {kind: received, device: "p", session: 2, id: "m1"},
+		7:  {kind: acking, device: "a", session: 1, at: 6},
+		8:  {kind: acked, device: "a", session: 1, at: 6},
+		9:  {kind: received, device: "a", session: 1, channel: "c", id: "m2", seq: 2, prev: 1},
+		10: {kind: received, device: "p", session: 2, id: "m2"},
+		11: {kind: acking, device: "p", session: 2, at: 11},
+		12: {kind: acked, device: "p", session: 2, at: 11},
+		13: {kind: began, device: "a", session: 3},
+		14: {kind: received, device: "a", session: 3, channel: "c", id: "m2", seq: 2, prev: 1},
+		15: {kind: pushing, channel: "c", id: "m3"},
+		16: {kind: pushed, channel: "c", id: "m3", seq: 3},
+		17: {kind: began, device: "p", session: 4},
+		18: {kind: received, device: "p", session: 4, id: "m3"},
+		19: {kind: crash},
+		20: {kind: began, device: "a", session: 5},
+		21: {kind: received, device: "a", session: 5, channel: "c", id: "m1", seq: 1},
+		22: {kind: received, device: "a", session: 5, channel: "c", id: "m2", seq: 2, prev: 1},
+		23: {kind: received, device: "a", session: 5, channel: "c", id: "m3", seq: 3, prev: 2},
+	}
+}
+
+var doctoredDevices = []device{{name: "a", channels: []string{"c"}}, {name: "p", channels: []string{"c"}, plain: true}}
+
+func TestCheckerAcceptsSound(t *testing.T) {
+	r := check(doctoredDevices, sound(), true)
+	for _, v := range r.violations {
+		t.Error(v)
+	}
+	if r.pushes != 3 || r.answered != 2 || r.deliveries != 9 || r.sessions != 5 || r.crashes != 1 {
+		t.Errorf("counted %v", r)
+	}
+}
+
+// TestCheckerRejects: each of these histories has one fault, and the checker finds
+// it.
+func TestCheckerRejects(t *testing.T) {
+	drop := func(at ...int) func([]event) []event {
+		return func(events []event) []event {
+			for _, i := range slices.Backward(at) {
+				// Events name others by their place, so nothing moves.
+				events[i] = event{kind: gap + 10}
+			}
+			return events
+		}
+	}
+	set := func(at int, change func(*event)) func([]event) []event {
+		return func(events []event) []event { change(&events[at]); return events }
+	}
+	more := func(e ...event) func([]event) []event {
+		return func(events []event) []event { return append(events, e...) }
+	}
+	for _, tc := range []struct {
+		name, rule string
+		doctor     func([]event) []event
+	}{
+		{"a message that one device never gets", ruleLost, drop(23)},
+		{"one that a bare device never gets", ruleLost, drop(18)},
+		{"a session that never comes back", ruleLost, drop(20, 21, 22, 23)},
+		{"a message that nobody pushed", ruleInvented, set(9, func(e *event) { e.id = "m9" })},
+		{"one of another channel", ruleInvented, more(
+			event{kind: pushing, channel: "other", id: "m4"}, event{kind: received, device: "a", session: 5, channel: "c", id: "m4", seq: 4, prev: 3})},
+		{"a bare one of another channel", ruleInvented, more(
+			event{kind: pushing, channel: "other", id: "m4"}, event{kind: received, device: "p", session: 4, id: "m4"})},
+		{"two messages in the wrong order", ruleReordered, func(events []event) []event {
+			events[21], events[22] = events[22], events[21]
+			return events
+		}},
+		{"two bare messages in the wrong order", ruleReordered, func(events []event) []event {
+			events[6], events[10] = events[10], events[6]
+			return events
+		}},
+		{"one message twice in a session", ruleReordered, more(
+			event{kind: received, device: "a", session: 5, channel: "c", id: "m3", seq: 3, prev: 2})},
+		{"a push that overtakes an earlier one", ruleReordered, more(
+			event{kind: pushing, channel: "c", id: "m4"}, event{kind: pushed, channel: "c", id: "m4", seq: 2})},
+		{"a repeat without a crash", ruleRepeated, drop(19)},
+		{"a crash that was before the acknowledgement", ruleRepeated, func(events []event) []event {
+			events[19], events[7] = events[7], events[19]
+			return events
+		}},
+		{"a bare repeat", ruleRepeated, func(events []event) []event {
+			events[17], events[18] = event{kind: began, device: "p", session: 4}, event{kind: received, device: "p", session: 4, id: "m2"}
+			return append(events, event{kind: received, device: "p", session: 4, id: "m3"})
+		}},
+		{"a message passed over", ruleHole, drop(22)},
+		{"one that only the chain tells of", ruleHole, set(23, func(e *event) { e.seq, e.prev = 5, 4 })},
+		{"a session that begins behind what was acknowledged", ruleHole, drop(7, 8, 21)},
+		{"a bare session that does", ruleHole, drop(11, 12)},
+		{"a message passed over by a bare device", ruleHole, more(
+			event{kind: pushing, channel: "c", id: "m4"}, event{kind: pushing, channel: "c", id: "m5"},
+			event{kind: pushed, channel: "c", id: "m4", seq: 4}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
+			event{kind: received, device: "p", session: 4, id: "m5"}, event{kind: received, device: "p", session: 4, id: "m4"})},
+		{"a gap that is none", ruleInvented, more(event{kind: gap, device: "a", session: 5, channel: "c", seq: 3, prev: 3})},
+		{"two sequences for one message", ruleDouble, set(23, func(e *event) { e.seq = 4 })},
+		{"two messages with one sequence", ruleDouble, set(16, func(e *event) { e.seq = 2 })},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := check(doctoredDevices, tc.doctor(sound()), true)
+			if !slices.ContainsFunc(r.violations, func(v violation) bool { return v.rule == tc.rule }) {
+				t.Errorf("found %v, want %s", r.violations, tc.rule)
+			}
+		})
+	}
+}
+
+// TestCheckerTakesGaps: what a gap tells of is neither lost nor a hole.
+func TestCheckerTakesGaps(t *testing.T) {
+	events := sound()
+	events[21] = event{kind: gap, device: "a", session: 5, channel: "c", seq: 0, prev: 3}
+	events[22] = event{kind: gap + 10}
+	if r := check(doctoredDevices, events, true); len(r.violations) != 0 || r.gaps != 1 {
+		t.Errorf("%d gaps, %v", r.gaps, r.violations)
+	}
+	// A gap that ends before the hole does not cover it.
+	events[21].prev = 2
+	if r := check(doctoredDevices, events, true); len(r.violations) == 0 {
+		t.Error("a hole behind the gap went unnoticed")
+	}
+}
+
+// TestCheckerIsQuick: the end of a run looks again and again.
+func BenchmarkCheck(b *testing.B) {
+	events := []event{{kind: began, device: "a", session: 1}}
+	for i := range uint64(50_000) {
+		id := fmt.Sprint("m", i)
+		events = append(events, event{kind: pushing, channel: "c", id: id}, event{kind: pushed, channel: "c", id: id, seq: i + 1},
+			event{kind: received, device: "a", session: 1, channel: "c", id: id, seq: i + 1, prev: i})
+		if i%100 == 0 {
+			at := len(events)
+			events = append(events, event{kind: acking, device: "a", session: 1, at: at}, event{kind: acked, device: "a", session: 1, at: at})
+		}
+	}
+	for b.Loop() {
+		check(doctoredDevices, events, false)
+	}
+}

@@ -1,0 +1,113 @@
+package torture
+
+import (
+	"fmt"
+	"sync"
+)
+
+// kind is what an event says.
+type kind uint8
+
+const (
+	pushing  kind = iota // a message is about to be pushed for the first time: id, channel
+	pushed               // the push was answered with success: id, channel, seq
+	began                // a session is about to connect: device, session
+	received             // a message came: device, session, channel, seq and prev or 0, id
+	acking               // what the session received before the event at may be acknowledged from now on
+	acked                // and now the server is known to have the acknowledgement
+	gap                  // a gap was told: session, channel, seq (after) and prev (resumed at)
+	crash                // the server is about to be killed, or was
+)
+
+// event is one entry of a history. Which fields count depends on the kind.
+type event struct {
+	kind    kind
+	device  string
+	session int
+	channel string
+	id      string
+	seq     uint64
+	prev    uint64
+	at      int
+}
+
+func (e event) String() string {
+	name := [...]string{"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash"}[e.kind]
+	return fmt.Sprintf("%s %s/%d %s %q seq %d prev %d at %d", name, e.device, e.session, e.channel, e.id, e.seq, e.prev, e.at)
+}
+
+// device is a reader of channels.
+type device struct {
+	name     string
+	channels []string
+	// plain says that what comes is bare: neither channel nor sequence nor gaps are
+	// told.
+	plain bool
+}
+
+// history is the append-only record of a run. It is safe for concurrent use; the
+// order of its events is one in which they happened.
+type history struct {
+	devices []device
+
+	mu       sync.Mutex
+	events   []event
+	sessions int
+}
+
+// add appends an event and gives its place.
+func (h *history) add(e event) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
+	return len(h.events) - 1
+}
+
+// begin is a new session of a device.
+func (h *history) begin(device string) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions++
+	h.events = append(h.events, event{kind: began, device: device, session: h.sessions})
+	return &session{h: h, device: device, n: h.sessions}
+}
+
+// now is a point in the history: what is behind it has not happened yet.
+func (h *history) now() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.events)
+}
+
+func (h *history) snapshot() []event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.events[:len(h.events):len(h.events)]
+}
+
+// session writes down what happens to one connection of a device.
+type session struct {
+	h      *history
+	device string
+	n      int
+}
+
+func (s *session) received(channel, id string, seq, prev uint64) {
+	s.h.add(event{kind: received, device: s.device, session: s.n, channel: channel, id: id, seq: seq, prev: prev})
+}
+
+// acking says that all that came until now is about to be acknowledged, and acked,
+// with what it returned, that the server has it.
+func (s *session) acking() (at int) {
+	at = s.h.now()
+	s.h.add(event{kind: acking, device: s.device, session: s.n, at: at})
+	return at
+}
+
+func (s *session) acked(at int) {
+	s.h.add(event{kind: acked, device: s.device, session: s.n, at: at})
+}
+
+func (s *session) gap(channel string, after, resumedAt uint64) {
+	s.h.add(event{kind: gap, device: s.device, session: s.n, channel: channel, seq: after, prev: resumedAt})
+}
