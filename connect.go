@@ -44,7 +44,7 @@ func (s *Server) connect(w *wish) (*session, []byte, error) {
 	ses.assume(w.identity)
 	s.connections.Add(1)
 	fresh := false
-	if err = u.addSession(ses, s.opts.MaxUserConnections); err == nil {
+	if err = s.users.join(ses, s.opts.MaxUserConnections); err == nil {
 		err = u.checkRevoked(w.identity)
 	}
 	if err == nil {

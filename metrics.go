@@ -49,7 +49,7 @@ func newMetrics(s *Server) *metrics {
 	m.all = []prometheus.Collector{
 		m.pushes, m.deliveries, m.acks, m.gaps, m.closes, m.refused, m.appendSeconds,
 		gauge("wirepost_connections", "Open client connections.", func() int { return int(s.connections.Load()) }),
-		gauge("wirepost_users", "Users with an open connection.", s.usersOnline),
+		gauge("wirepost_users", "Users with an open connection.", func() int { return int(s.users.online.Load()) }),
 		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.len),
 	}
 	return m
@@ -84,21 +84,10 @@ func (cs collectors) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (s *Server) usersOnline() (n int) {
-	s.users.each(func(u *user) {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if len(u.mu.sessions) > 0 {
-			n++
-		}
-	})
-	return n
-}
-
 // Stats tells what the server counted.
 func (s *Server) Stats() Stats {
 	return Stats{
-		Connections: int(s.connections.Load()), Users: s.usersOnline(), Channels: s.feeds.len(),
+		Connections: int(s.connections.Load()), Users: int(s.users.online.Load()), Channels: s.feeds.len(),
 		Pushes: value(s.metrics.pushes), Deliveries: value(s.metrics.deliveries),
 		Acks: value(s.metrics.acks), Gaps: value(s.metrics.gaps),
 		Epoch: s.engine.Epoch(), Uptime: time.Since(s.started).Milliseconds(),

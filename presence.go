@@ -8,12 +8,12 @@ import (
 )
 
 // Online is how many connections a user has.
-func (s *Server) Online(name string) int { return len(s.users.online(name)) }
+func (s *Server) Online(name string) int { return len(s.users.sessionsOf(name)) }
 
 // Sessions lists a user's connections, oldest first.
 func (s *Server) Sessions(name string) []Session {
 	list := []Session{}
-	for _, ses := range s.users.online(name) {
+	for _, ses := range s.users.sessionsOf(name) {
 		list = append(list, ses.info())
 	}
 	return list
@@ -26,7 +26,7 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for _, ses := range s.users.online(name) {
+	for _, ses := range s.users.sessionsOf(name) {
 		if connection == "" || ses.connection.String() == connection {
 			ses.do(func() { ses.end(wire.CloseDisconnected, "disconnected by the application") })
 			n++

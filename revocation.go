@@ -29,7 +29,7 @@ func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, 
 		return 0, err
 	}
 	// Who is not registered yet sees the mark.
-	for _, ses := range s.users.online(name) {
+	for _, ses := range s.users.sessionsOf(name) {
 		if ses.revoke(mark) {
 			disconnected++
 		}

@@ -266,7 +266,7 @@ func (s *session) release(subs []*subscription) {
 	for _, sub := range subs {
 		s.loop.srv.feeds.release(sub.feed)
 	}
-	s.user.removeSession(s)
+	s.loop.srv.users.leave(s)
 	err := s.loop.srv.users.pinned(s.user, func() {
 		s.user.leftDevice(s.device)
 		s.loop.srv.saver.later(s.user)

@@ -79,13 +79,9 @@ const askedAtOnce = 1000
 // slowSessions asks the loops about all their sessions.
 func (s *Server) slowSessions(n int) ([]SlowSession, int) {
 	ofLoop := map[*loop][]*session{}
-	s.users.each(func(u *user) {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		for _, ses := range u.mu.sessions {
-			ofLoop[ses.loop] = append(ofLoop[ses.loop], ses)
-		}
-	})
+	for _, ses := range s.sessions() {
+		ofLoop[ses.loop] = append(ofLoop[ses.loop], ses)
+	}
 	top := newRanking(n, func(a, b SlowSession) int {
 		return cmp.Or(cmp.Compare(b.Unsent+b.Bytes, a.Unsent+a.Bytes), strings.Compare(a.Session.Connection, b.Session.Connection))
 	})

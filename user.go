@@ -282,26 +282,30 @@ func (u *user) leftDevice(name string) {
 }
 
 // addSession makes the session one of the user's, from when on it counts as
-// online. There may be that many; 0 is no limit.
-func (u *user) addSession(s *session, most int) error {
+// online, and returns how many there are. There may be that many; 0 is no limit.
+func (u *user) addSession(s *session, most int) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if most > 0 && len(u.mu.sessions) >= most {
-		return limitError(RateLimited, refusedUserConnections, "this user has as many connections as one may have", 5*time.Second)
+		return 0, limitError(RateLimited, refusedUserConnections, "this user has as many connections as one may have", 5*time.Second)
 	}
 	if len(u.mu.sessions) == 0 {
 		u.mu.sessions = u.mu.single[:0]
 	}
 	u.mu.sessions = append(u.mu.sessions, s)
-	return nil
+	return len(u.mu.sessions), nil
 }
 
-func (u *user) removeSession(s *session) {
+// removeSession ends that, and says whether it was the last one.
+func (u *user) removeSession(s *session) (last bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if i := slices.Index(u.mu.sessions, s); i >= 0 {
-		u.mu.sessions = slices.Delete(u.mu.sessions, i, i+1)
+	i := slices.Index(u.mu.sessions, s)
+	if i < 0 {
+		return false
 	}
+	u.mu.sessions = slices.Delete(u.mu.sessions, i, i+1)
+	return len(u.mu.sessions) == 0
 }
 
 // online returns the user's sessions.

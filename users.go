@@ -3,6 +3,7 @@ package wirepost
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -12,6 +13,7 @@ type users struct {
 	engine engine.Users
 	warm   *warmSet[*user]
 	seed   maphash.Seed
+	online atomic.Int64 // users with a session
 	shard  [shards]userShard
 }
 
@@ -101,8 +103,8 @@ func (us *users) shardOf(name string) *userShard {
 	return &us.shard[maphash.String(us.seed, name)%shards]
 }
 
-// online returns the sessions of a user.
-func (us *users) online(name string) []*session {
+// sessionsOf returns the sessions of a user.
+func (us *users) sessionsOf(name string) []*session {
 	sh := us.shardOf(name)
 	sh.Lock()
 	u := sh.users.get(name)
@@ -111,6 +113,21 @@ func (us *users) online(name string) []*session {
 		return nil
 	}
 	return u.online()
+}
+
+// join makes a session one of its user's, and leave ends that.
+func (us *users) join(s *session, most int) error {
+	n, err := s.user.addSession(s, most)
+	if n == 1 {
+		us.online.Add(1)
+	}
+	return err
+}
+
+func (us *users) leave(s *session) {
+	if s.user.removeSession(s) {
+		us.online.Add(-1)
+	}
 }
 
 // each calls fn for every user in memory, without any lock held.

@@ -195,9 +195,19 @@ func TestBenchFlagsDocumented(t *testing.T) {
 
 // TestBenchInterrupted ends a long run early: what there was is reported.
 func TestBenchInterrupted(t *testing.T) {
-	_, address, _ := testApp(t, t.Context(), func(*Config) {})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	app, address, _ := testApp(t, t.Context(), func(*Config) {})
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() {
+		look := time.NewTicker(10 * time.Millisecond)
+		defer look.Stop()
+		for range look.C {
+			if app.server.Stats().Deliveries > 100 {
+				cancel() // there is something to tell
+				return
+			}
+		}
+	}()
 	r, _, err := bench(t, ctx, address, "fanout", "--connections=5", "--duration=1h")
 	if err != nil || !r.Interrupted || len(r.Failures) > 0 || r.Results["messages"] == 0 || r.Results["missing"] != 0 {
 		t.Errorf("%v, %+v", err, r)
