@@ -160,13 +160,13 @@ func (s *session) Expired() {
 
 // setState has the client told where the user's read mark is. Only the newest
 // counts, however long the client takes to read. On the loop.
-func (s *session) setState(channel string, read uint64, unread int) {
+func (s *session) setState(channel string, head, read uint64, unread int) {
 	sub := s.subscription(channel)
 	if sub == nil || sub.news != nil && read < sub.news.told {
 		return
 	}
 	n := sub.theNews()
 	n.told = read
-	n.state = &wire.State{Type: "state", Channel: channel, Read: read, Unread: unread}
+	n.state = &wire.State{Type: "state", Channel: channel, Seq: head, Read: read, Unread: unread}
 	s.markDirty()
 }

@@ -505,3 +505,24 @@ func TestMemoryOnlyChannels(t *testing.T) {
 		t.Fatalf("a memory-only channel reached the engine: %+v, %v", b, err)
 	}
 }
+
+// TestAMemoryOnlyChannelAfterARestart has a client come back with its place in a
+// channel that began anew meanwhile.
+func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
+	t.Parallel()
+	typing := func(o *wirepost.Options) {
+		o.Channels = []wirepost.Policy{{Pattern: "typing:*", MemoryOnly: true}}
+	}
+	before := newNode(t, typing)
+	var last wirepost.Pushed
+	for range 10 {
+		last = before.json("typing:7", `"old"`)
+	}
+	after := newNode(t, typing)
+	first := after.json("typing:7", `"new"`)
+	if first.Seq <= last.Seq {
+		t.Errorf("after the restart comes %d, before it came %d", first.Seq, last.Seq)
+	}
+	c, _ := after.dialV1(fmt.Sprintf("42&channels=typing:7&after=typing:7=%d", last.Seq))
+	c.message(`"new"`)
+}

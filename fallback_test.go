@@ -196,7 +196,7 @@ func TestEventsTellGapRevokeStateAndBye(t *testing.T) {
 	if _, _, err := n.MarkRead("42", "user:42", 1); err != nil {
 		t.Fatal(err)
 	}
-	if s := e.frame("state"); s.num("read") != 1 || s.num("unread") != 0 {
+	if s := e.frame("state"); s.num("read") != 1 || s.num("unread") != 0 || s.num("seq") == 0 {
 		t.Errorf("state: %v", s)
 	}
 	if _, err := n.Disconnect("42", ""); err != nil {

@@ -137,16 +137,36 @@ func (s *Server) tellState(u *user, channel string) {
 	if !anyWithState(sessions) {
 		return
 	}
-	read, unread, err := s.unread(u, s.logOf(s.policies.of(channel)), channel)
+	head, read, unread, err := s.unreadAt(u, channel)
 	if err != nil {
 		s.logger.Error("counting unread messages", "channel", channel, "error", err)
 		return
 	}
 	for _, ses := range sessions {
 		if ses.mode.objects() {
-			ses.do(func() { ses.setState(channel, read, unread) })
+			ses.do(func() { ses.setState(channel, head, read, unread) })
 		}
 	}
+}
+
+// unreadAt is unread with the head that it counts up to: a push that comes while it
+// counts makes it count again, a few times.
+func (s *Server) unreadAt(u *user, channel string) (head, read uint64, unread int, err error) {
+	log := s.logOf(s.policies.of(channel))
+	for range 3 {
+		var before, after engine.Bounds
+		if before, err = log.Bounds(channel); err == nil {
+			read, unread, err = s.unread(u, log, channel)
+		}
+		if err == nil {
+			after, err = log.Bounds(channel)
+		}
+		if err != nil || before.Head == after.Head {
+			return after.Head, read, unread, err
+		}
+		head = before.Head
+	}
+	return head, read, unread, nil
 }
 
 func anyWithState(sessions []*session) bool {

@@ -59,7 +59,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{}),
+		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{Base: memoryBase(time.Now())}),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -74,6 +74,11 @@ func New(o Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// memoryBase is what the sequences of memory-only channels come after: the time of
+// the start in µs, so that those of the next run come after these (and a number
+// that JavaScript can hold).
+func memoryBase(start time.Time) uint64 { return uint64(max(0, start.UnixMicro())) }
 
 // Ready says whether the server takes work: an *Error with Unavailable once
 // Shutdown began.

@@ -64,7 +64,7 @@ func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (
 		return nil, nil
 	}
 	l := e.logLocked(in.Channel)
-	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: max(now, l.time)}
+	r := &engine.Record{Seq: max(l.head, e.base) + 1, Prev: l.head, Time: max(now, l.time)}
 	if in.Revokes != 0 {
 		target := l.message(in.Revokes)
 		if target == nil {

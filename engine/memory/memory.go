@@ -24,6 +24,10 @@ type Options struct {
 	// MaxBytes is the budget for records and remembered IDs over all channels,
 	// bookkeeping included; 0 means DefaultMaxBytes.
 	MaxBytes int64
+	// Base is what the sequences of every channel come after. With one that grows
+	// from run to run they never come again, so that what a client remembers of an
+	// earlier run does not hide anything.
+	Base uint64
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -33,6 +37,7 @@ type Options struct {
 type Engine struct {
 	// static after construction
 	maxBytes int64
+	base     uint64
 	now      func() time.Time
 	epoch    string
 
@@ -57,7 +62,7 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns an empty engine.
 func New(o Options) *Engine {
-	e := &Engine{maxBytes: o.MaxBytes, now: o.Now, epoch: rand.Text()}
+	e := &Engine{maxBytes: o.MaxBytes, base: o.Base, now: o.Now, epoch: rand.Text()}
 	if e.maxBytes <= 0 {
 		e.maxBytes = DefaultMaxBytes
 	}

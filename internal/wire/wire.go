@@ -55,6 +55,7 @@ type Place struct {
 type State struct {
 	Type    string `json:"type"`
 	Channel string `json:"channel"`
+	Seq     uint64 `json:"seq"` // the head that unread counts up to
 	Read    uint64 `json:"read"`
 	Unread  int    `json:"unread"`
 }
