@@ -1,0 +1,168 @@
+package torture
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what has to come. It is no measure of
+// speed: a test that waits that long has failed.
+const patience = 30 * time.Second
+
+const (
+	apiKey      = "torture-api-key-0123456789abcdef"
+	tokenSecret = "torture-token-secret-0123456789abcdef"
+)
+
+// settings is the file of the servers under test: channels that lose messages by
+// retention, so that gaps are told.
+const settings = `channels:
+  - pattern: "short:*"
+    max_messages: 40
+`
+
+// process is the real program, killed and started again over one directory.
+type process struct {
+	t       testing.TB
+	binary  string
+	dir     string
+	more    []string // flags
+	cmd     *exec.Cmd
+	address string
+	errors  lockedBuffer
+	exited  chan error
+}
+
+// buildDir is where the program is built, once for all tests.
+var buildDir string
+
+var build = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(buildDir, "wirepost")
+	out, err := exec.Command("go", "build", "-o", binary, "../../cmd/wirepost").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, err
+})
+
+func newProcess(t testing.TB) *process {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, binary: binary, dir: t.TempDir()}
+	if err := os.WriteFile(p.config(), []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if p.cmd != nil {
+			p.kill()
+		}
+		p.checkLog()
+	})
+	return p
+}
+
+func (p *process) config() string { return filepath.Join(p.dir, "settings.yaml") }
+
+// start starts the program and gives its address.
+func (p *process) start() string {
+	p.t.Helper()
+	p.cmd = exec.Command(p.binary, append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(p.dir, "data"),
+		"--config", p.config(), "--api-key", apiKey, "--token-secret", tokenSecret,
+		"--heartbeat", "1s", "--ack-delay", "20ms", "--window", "32", "--drain", "3s",
+	}, p.more...)...)
+	p.cmd.Stderr = &p.errors
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	stuck := time.AfterFunc(patience, func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	defer stuck.Stop()
+	p.exited = make(chan error, 1)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), "listening http://"); ok {
+			p.address = url
+			go func() {
+				io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
+				p.exited <- p.cmd.Wait()
+			}()
+			return p.address
+		}
+	}
+	p.t.Fatalf("the server did not start: %v\n%s", p.cmd.Wait(), p.errors.String())
+	return ""
+}
+
+// kill is SIGKILL.
+func (p *process) kill() {
+	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-p.exited
+	p.cmd = nil
+}
+
+// drain is SIGTERM: the program ends by itself, in time, and with status 0.
+func (p *process) drain() {
+	p.t.Helper()
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Error(err)
+	}
+	select {
+	case err := <-p.exited:
+		if took := time.Since(began); err != nil || took > 10*time.Second {
+			p.t.Errorf("the drain ended with %v after %s\n%s", err, took, p.errors.String())
+		}
+	case <-time.After(patience):
+		p.t.Error("the drain does not end")
+		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-p.exited
+	}
+	p.cmd = nil
+}
+
+var faults = regexp.MustCompile(`panic|fatal error|DATA RACE|level=ERROR`)
+
+// checkLog fails when the program said that something broke in it.
+func (p *process) checkLog() {
+	for line := range strings.Lines(p.errors.String()) {
+		if faults.MatchString(line) {
+			p.t.Errorf("the server's log: %s", line)
+		}
+	}
+}
+
+// lockedBuffer is what a program writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

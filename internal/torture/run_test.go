@@ -1,0 +1,354 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/internal/auth"
+)
+
+// target is a server that is made to fail. Its methods are called one at a time.
+type target interface {
+	// start starts it, again after its end, and gives its address.
+	start() string
+	// kill ends it without leave, drain as an operator does.
+	kill()
+	drain()
+}
+
+// run is one run against a target.
+type run struct {
+	t      *testing.T
+	h      *history
+	proxy  *proxy
+	target target
+	random *rand.Rand // of who drives the run
+
+	mu     sync.Mutex
+	tokens map[string]string
+	failed []string
+}
+
+// fail notes what is wrong apart from the history.
+func (r *run) fail(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, fmt.Sprintf(format, args...))
+}
+
+// token is a user's.
+func (r *run) token(user string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tokens[user] == "" {
+		token, err := auth.Sign(tokenSecret, wirepost.Identity{User: user, Expires: time.Now().Add(24 * time.Hour)})
+		if err != nil {
+			panic(err)
+		}
+		r.tokens[user] = token
+	}
+	return r.tokens[user]
+}
+
+func (r *run) transport() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 8} }
+
+func (r *run) newPusher() *client.Pusher {
+	p, err := client.NewPusher("http://"+r.proxy.address(), client.PusherOptions{
+		Key: apiKey, HTTP: &http.Client{Transport: r.transport()},
+		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// memberships of the users; everybody has an inbox and all besides. Gaps are not
+// told to bare devices, so the user with the channel that has gaps has none.
+var memberships = map[string][]string{"a": {"room:1"}, "b": {"room:1"}, "g": {"room:1", "short:1"}}
+
+// kinds are the ways to read, by user.
+var kinds = map[string]map[string]func(*reader, context.Context){
+	"a": {
+		"library": (*reader).library, "v1": (*reader).v1, "stalling": (*reader).stalling, "events": (*reader).events,
+		"poll": (*reader).poll, "bare": (*reader).bare, "gobwas": (*reader).bareGobwas,
+	},
+	"b": {"library": (*reader).library, "bare": (*reader).bare, "gobwas": (*reader).bareGobwas, "poll": (*reader).poll},
+	"g": {"library": (*reader).library, "v1": (*reader).v1, "stalling": (*reader).stalling, "events": (*reader).events, "poll": (*reader).poll},
+}
+
+var allChannels = []string{"user:a", "user:b", "user:g", "all", "room:1", "short:1"}
+
+func (r *run) anyChannel(random *rand.Rand) string { return allChannels[random.IntN(len(allChannels))] }
+
+// plan is what happens to a target between its starts.
+type plan struct {
+	length time.Duration
+	// fault is what happens next.
+	fault func(r *run)
+	calm  func(r *run) // ends the faults, at the end of the run
+}
+
+// newRun makes a run whose chance comes from a seed, which SEED may give.
+func newRun(t *testing.T) *run {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("SEED: %v", err)
+		}
+	}
+	t.Logf("SEED=%d", seed)
+	return &run{t: t, h: new(history), proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
+}
+
+// length is how long a run lasts: short, or as TORTURE says.
+func length(t *testing.T, short time.Duration) time.Duration {
+	text := os.Getenv("TORTURE")
+	if text == "" {
+		return short
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("TORTURE: %v", err)
+	}
+	return d
+}
+
+// readers makes the devices.
+func (r *run) readers() (all []*reader) {
+	for _, user := range []string{"a", "b", "g"} {
+		for way, once := range kinds[user] {
+			d := device{
+				name: user + "-" + way, plain: way == "bare" || way == "gobwas",
+				channels: append([]string{"user:" + user, "all"}, memberships[user]...),
+			}
+			r.h.devices = append(r.h.devices, d)
+			all = append(all, &reader{run: r, device: d, user: user, once: once})
+		}
+	}
+	return all
+}
+
+// do runs a plan: everybody connects, then publishers push and faults happen, and in
+// the end, when all is calm, everything has to be there.
+func (r *run) do(p plan) *report {
+	r.t.Helper()
+	r.proxy.turn(r.target.start())
+	pusher := r.newPusher()
+	for user, channels := range memberships {
+		for _, channel := range channels {
+			if err := pusher.Join(r.t.Context(), user, channel); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	reading, leave := context.WithCancel(r.t.Context())
+	var readers sync.WaitGroup
+	defer func() { leave(); readers.Wait() }()
+	r.connectAll(reading, &readers)
+	r.pushEverywhere(pusher, "first")
+	r.settle("the first messages")
+
+	publishing, stop := context.WithCancel(r.t.Context())
+	var publishers sync.WaitGroup
+	defer func() { stop(); publishers.Wait() }()
+	r.publish(publishing, &publishers)
+	r.proxy.wild(true)
+	rounds := 0
+	for deadline := time.Now().Add(p.length); time.Now().Before(deadline) && !r.broken(); rounds++ {
+		r.progress()
+		p.fault(r)
+	}
+	r.proxy.wild(false)
+	if p.calm != nil {
+		p.calm(r)
+	}
+	stop()
+	publishers.Wait()
+	r.pushEverywhere(pusher, "last")
+	report := r.settle("the last messages")
+	leave()
+	readers.Wait()
+	r.nobodyLeft(pusher)
+	r.tell(report, rounds)
+	return report
+}
+
+// connectAll starts the readers, and waits until each has been connected once: from
+// then on the server knows their devices.
+func (r *run) connectAll(ctx context.Context, wg *sync.WaitGroup) {
+	r.t.Helper()
+	var connecting sync.WaitGroup
+	for i, one := range r.readers() {
+		one.random = rand.New(rand.NewPCG(r.random.Uint64(), uint64(i)))
+		connecting.Add(1)
+		one.connected = sync.OnceFunc(connecting.Done)
+		wg.Go(func() {
+			one.loop(ctx)
+			if one.polls != nil {
+				one.polls.CloseIdleConnections()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { connecting.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		r.t.Fatalf("not everybody could connect: %v", r.failed)
+	}
+}
+
+func (r *run) publish(ctx context.Context, wg *sync.WaitGroup) {
+	for name, push := range map[string]func(*publisher, context.Context){
+		"single": (*publisher).singles, "single2": (*publisher).singles, "several": (*publisher).several,
+		"raw": (*publisher).raw, "stream": (*publisher).stream,
+	} {
+		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), pusher: r.newPusher()}
+		wg.Go(func() { push(p, ctx) })
+	}
+}
+
+// pushEverywhere pushes one message to each channel.
+func (r *run) pushEverywhere(pusher *client.Pusher, id string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	for _, channel := range allChannels {
+		p := &publisher{run: r, name: id + "-" + channel}
+		id := p.next(channel)
+		got, err := pusher.Push(ctx, client.Push{To: channel, ID: id, Data: []byte(payload(id))})
+		if err != nil {
+			r.t.Fatalf("push to %s: %v", channel, err)
+		}
+		p.answered(id, channel, got.Seq)
+	}
+}
+
+// progress waits until more was received, or no more comes for a moment.
+func (r *run) progress() {
+	goal := r.h.now() + 200 + r.random.IntN(4000)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for give := time.Now().Add(time.Second); r.h.now() < goal && time.Now().Before(give); {
+		<-look.C
+	}
+}
+
+// settle waits until all that was answered has come to everybody.
+func (r *run) settle(what string) *report {
+	r.t.Helper()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for give := time.Now().Add(patience); ; <-look.C {
+		events := r.h.snapshot()
+		found := check(r.h.devices, events, true)
+		if len(found.violations) == 0 {
+			return found
+		}
+		late := time.Now().After(give)
+		for _, v := range found.violations {
+			late = late || v.rule != ruleLost
+		}
+		if late {
+			r.t.Errorf("%s: %s", what, found)
+			r.explain(events, found)
+			return found
+		}
+	}
+}
+
+// explain prints the first violations, and what happened around the first one.
+func (r *run) explain(events []event, found *report) {
+	for i, v := range found.violations {
+		if i == 10 {
+			r.t.Errorf("and %d more", len(found.violations)-i)
+			break
+		}
+		r.t.Error(v)
+	}
+	r.t.Log("the history ends with")
+	for i := max(0, len(events)-10); i < len(events); i++ {
+		r.t.Log(i, events[i])
+	}
+}
+
+func (r *run) broken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.failed) > 0
+}
+
+// nobodyLeft: what the readers held is given back.
+func (r *run) nobodyLeft(pusher *client.Pusher) {
+	r.t.Helper()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for give := time.Now().Add(patience); ; <-look.C {
+		online := 0
+		for user := range memberships {
+			info, err := pusher.User(r.t.Context(), user)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			online += info.Online
+		}
+		if online == 0 {
+			return
+		}
+		if time.Now().After(give) {
+			r.t.Errorf("%d sessions are left", online)
+			return
+		}
+	}
+}
+
+func (r *run) tell(found *report, rounds int) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.failed) > 0 {
+		r.t.Error(strings.Join(r.failed[:min(len(r.failed), 10)], "\n"))
+	}
+	r.t.Logf("%d rounds, %d kills, %d connections cut, %v", rounds, found.crashes/2, r.proxy.cuts(), found)
+}
+
+// restart ends the server, and starts it again.
+func (r *run) restart(kill bool) {
+	if kill {
+		r.h.add(event{kind: crash})
+		r.target.kill()
+		r.h.add(event{kind: crash})
+	} else {
+		r.target.drain()
+	}
+	r.proxy.turn(r.target.start())
+}
+
+// TestProgram is the run against the real program.
+func TestProgram(t *testing.T) {
+	r := newRun(t)
+	r.target = newProcess(t)
+	r.do(plan{length: length(t, 6*time.Second), fault: func(r *run) {
+		switch n := r.random.IntN(8); {
+		case n < 5:
+			r.restart(true)
+		case n < 7:
+			r.restart(false)
+		default:
+			r.proxy.cutAll()
+		}
+	}})
+}
