@@ -81,7 +81,7 @@ func mountGin(post http.Handler) http.Handler {
 
 func mountEcho(post http.Handler) http.Handler {
 	router := echo.New()
-	router.Use(echomiddleware.Logger(), echomiddleware.Recover(), echo.WrapMiddleware(signedIn))
+	router.Use(echomiddleware.RequestLogger(), echomiddleware.Recover(), echo.WrapMiddleware(signedIn))
 	router.GET("/ws", echo.WrapHandler(post))
 	return router
 }
