@@ -3,9 +3,10 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+TORTURE  ?= 10m
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium screenshots race fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check js node chromium screenshots race torture fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -74,6 +75,11 @@ race:
 	else \
 		echo "race: skipped, there is no C compiler"; \
 	fi
+
+# Faults for so long: the program is killed, drained and cut under load, and a server
+# whose disk and clock fail besides. SEED=n repeats the chance of a run.
+torture:
+	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestDisk|Hostile' ./internal/torture
 
 # Each fuzz target for FUZZTIME.
 fuzz:
