@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ type App struct {
 	Config Config
 	Out    io.Writer // gets the line with the address
 	Log    *slog.Logger
+	ACME   *http.Client // asks for certificates; nil: http.DefaultClient
 
 	engine   engine.Engine
 	server   *wirepost.Server
@@ -79,7 +79,7 @@ func (a *App) open() error {
 	if err != nil {
 		return err
 	}
-	certificates, err := a.certificates()
+	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (a *App) open() error {
 	a.draining = make(chan struct{})
 	a.http = &http.Server{
 		Handler:           a.routes(),
-		TLSConfig:         certificates,
+		TLSConfig:         encryption,
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    32 << 10, // room for tokens, not for floods
 		IdleTimeout:       2 * time.Minute,
@@ -109,7 +109,7 @@ func (a *App) open() error {
 // warn logs settings that do less than their names say.
 func (a *App) warn() {
 	c := &a.Config
-	if !c.Dev && c.TLSCert == "" && !c.Listen.loopback() {
+	if !c.Dev && !c.encrypted() && !c.Listen.loopback() {
 		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
 	}
 	for _, key := range c.APIKey {
@@ -172,7 +172,7 @@ func (a *App) Close() error {
 // URL is where the server listens, with the port it really has.
 func (a *App) URL() string {
 	scheme := "http"
-	if a.Config.TLSCert != "" {
+	if a.Config.encrypted() {
 		scheme = "https"
 	}
 	host, _, _ := net.SplitHostPort(string(a.Config.Listen))
@@ -184,17 +184,6 @@ func (a *App) URL() string {
 		return fmt.Sprintf("%s://0.0.0.0:%d", scheme, at.Port)
 	}
 	return scheme + "://" + at.String()
-}
-
-func (a *App) certificates() (*tls.Config, error) {
-	if a.Config.TLSCert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(a.Config.TLSCert, a.Config.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("tls-cert and tls-key: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
 func wordListenError(at address, err error) error {

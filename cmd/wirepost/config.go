@@ -15,7 +15,9 @@ import (
 // flags, of the WIREPOST_ variables and of the file.
 type Config struct {
 	common
+	limits
 	secrets
+	front
 
 	Dev      bool // no keys: the URL names the user
 	Echo     bool
@@ -42,11 +44,11 @@ type common struct {
 
 // secrets is what only serve takes.
 type secrets struct {
-	APIKey      []apiKey `name:"api-key" placeholder:"KEY" help:"Key that backends send; repeatable."`
-	TokenSecret []secret `sep:"none" placeholder:"SECRET" help:"Secret of the clients' tokens (HS256), at least 32 bytes."`
-	TokenJWKS   string   `name:"token-jwks" placeholder:"URL" help:"Key set of the clients' tokens (RS256, ES256, EdDSA), as URL or file."`
-	TLSCert     string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM), for https and wss."`
-	TLSKey      string   `name:"tls-key" placeholder:"FILE" help:"Its private key (PEM)."`
+	APIKey        []apiKey `name:"api-key" placeholder:"KEY" help:"Key that backends send; repeatable. push:KEY, read:KEY and push+read:KEY open less than everything."`
+	TokenSecret   []secret `sep:"none" placeholder:"SECRET" help:"Secret of the clients' tokens (HS256), at least 32 bytes; repeatable."`
+	TokenJWKS     string   `name:"token-jwks" placeholder:"URL" help:"Key set of the clients' tokens (RS256, ES256, EdDSA), as URL or file."`
+	TokenAudience []string `placeholder:"NAME" help:"What a token's aud has to name; of several, any."`
+	TokenIssuer   string   `placeholder:"NAME" help:"What a token's iss has to be."`
 }
 
 // check looks for what single values cannot show.
@@ -54,10 +56,11 @@ func (c *Config) check() error {
 	switch {
 	case c.Dev && !c.Listen.loopback():
 		return usagef("--listen %s can be reached from other machines, and dev asks nobody for a key: use a loopback address such as 127.0.0.1:8080, or `wirepost serve`", c.Listen)
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return usagef("--tls-cert and --tls-key are needed both, or neither")
 	case c.Dev:
 		return nil
+	}
+	if err := c.front.check(); err != nil {
+		return err
 	}
 	var missing []error
 	if len(c.APIKey) == 0 {
@@ -84,11 +87,14 @@ func (c *Config) options(log *slog.Logger) (wirepost.Options, error) {
 		Compress:     c.Compress,
 		Logger:       log,
 	}
+	c.limits.apply(&o)
 	if c.Dev {
 		o.Authenticate = auth.Dev()
 		return o, nil
 	}
-	verifier, err := auth.New(auth.Options{Secrets: texts(c.TokenSecret), JWKS: c.TokenJWKS})
+	verifier, err := auth.New(auth.Options{
+		Secrets: texts(c.TokenSecret), JWKS: c.TokenJWKS, Audiences: c.TokenAudience, Issuer: c.TokenIssuer,
+	})
 	if err != nil {
 		return o, err
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,43 @@ import (
 )
 
 const testSecret = "0123456789abcdef0123456789abcdef"
+
+// FuzzConfigFile reads any text as a configuration file: it is a file of settings
+// that all have values, or a mistake with its place, and never a panic.
+func FuzzConfigFile(f *testing.F) {
+	f.Add(everySetting)
+	for _, seed := range []string{
+		"", "# nothing\n", "listen: :80\n", "window:\n", "window: [1\n", "a: &x 1\nb: *x\n", "window: !!binary x\n", "? x\n: y\n",
+		"channels:\n  - pattern: room:*\n    max_age: 7d\n", "channels: [{pattern: a}, {pattern: b, durable: no}]\n",
+		"window: 1\n---\nwindow: 2\n", "<<: {window: 1}\n", "api-key: |\n  a\n  b\n", "- 1\n", "\"\\u0000\": 1\n", "\t: x", "x: \xff",
+	} {
+		f.Add(seed)
+	}
+	parser, err := newParser(&grammar{}, newSettings(nil), &terminal{Out: io.Discard, Err: io.Discard})
+	if err != nil {
+		f.Fatal(err)
+	}
+	names := serverNames(parser.Model)
+	f.Fuzz(func(t *testing.T, text string) {
+		file, err := parseConfigFile("wirepost.yml", []byte(text), names)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "wirepost.yml:") {
+				t.Errorf("%q: the error names no place: %v", text, err)
+			}
+			return
+		}
+		for name, value := range file.values {
+			if !slices.Contains(names, name) || value.line < 1 {
+				t.Errorf("%q: %s in line %d", text, name, value.line)
+			}
+		}
+		for _, policy := range file.channels {
+			if policy.Pattern == "" {
+				t.Errorf("%q: a policy without a pattern", text)
+			}
+		}
+	})
+}
 
 // parse reads a command line with an environment, and a file under the name that
 // WIREPOST_CONFIG or --config has to mention as FILE.
@@ -77,9 +117,11 @@ const everySetting = `
 listen: 127.0.0.1:9000
 data: /srv/wirepost
 engine: memory
-api-key: [one, "two"]
+api-key: [one, "push+read:two"]
 token_secret: ` + testSecret + `
 token-jwks: https://id.example/keys
+token-audience: [push, https://push.example]
+token-issuer: https://id.example
 allow-origin:
   - https://example.com
   - https://*.example.com
@@ -87,6 +129,19 @@ echo: true
 console: true
 tls-cert: cert.pem
 tls-key: key.pem
+acme-domain: [push.example.com, "Other.example.com"]
+acme-directory: https://ca.example/directory
+trusted-proxy: [10.0.0.0/8, "fd00::1"]
+max-connections: 1
+max-user-connections: 2
+max-address-connections: 3
+handshake-rate: 0.5
+message-rate: 5
+byte-rate: 6KiB
+push-rate: 7
+push-memory: 8MiB
+tail-memory: 9MiB
+reconnect-rate: 10
 max-message: 1MiB
 heartbeat: 5s
 window: 10
@@ -119,11 +174,26 @@ func TestEverySetting(t *testing.T) {
 		t.Errorf("common (-want +got):\n%s", diff)
 	}
 	wantSecrets := secrets{
-		APIKey: []apiKey{"one", "two"}, TokenSecret: []secret{testSecret}, TokenJWKS: "https://id.example/keys",
-		TLSCert: "cert.pem", TLSKey: "key.pem",
+		APIKey: []apiKey{"one", "push+read:two"}, TokenSecret: []secret{testSecret}, TokenJWKS: "https://id.example/keys",
+		TokenAudience: []string{"push", "https://push.example"}, TokenIssuer: "https://id.example",
 	}
 	if diff := cmp.Diff(wantSecrets, g.Serve.secrets); diff != "" {
 		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+	wantFront := front{
+		TLSCert: "cert.pem", TLSKey: "key.pem",
+		ACMEDomain: []domain{"push.example.com", "other.example.com"}, ACMEDirectory: "https://ca.example/directory",
+		TrustedProxy: []network{network(netip.MustParsePrefix("10.0.0.0/8")), network(netip.MustParsePrefix("fd00::1/128"))},
+	}
+	if !reflect.DeepEqual(wantFront, g.Serve.front) {
+		t.Errorf("front: got %+v, want %+v", g.Serve.front, wantFront)
+	}
+	wantLimits := limits{
+		MaxConnections: 1, MaxUserConnections: 2, MaxAddressConnections: 3, HandshakeRate: 0.5, MessageRate: 5,
+		ByteRate: 6 << 10, PushRate: 7, PushMemory: 8 << 20, TailMemory: 9 << 20, ReconnectRate: 10,
+	}
+	if diff := cmp.Diff(wantLimits, g.Serve.limits); diff != "" {
+		t.Errorf("limits (-want +got):\n%s", diff)
 	}
 	if !g.Serve.Echo || !g.Serve.Console {
 		t.Error("echo and console are off")
@@ -168,12 +238,12 @@ func TestEveryVariable(t *testing.T) {
 	}
 	wantSecrets := secrets{
 		APIKey: []apiKey{"one", "two"}, TokenSecret: []secret{testSecret + ",with,commas"},
-		TokenJWKS: "keys.json", TLSCert: "c", TLSKey: "k",
+		TokenJWKS: "keys.json",
 	}
 	if diff := cmp.Diff(wantSecrets, g.Serve.secrets); diff != "" {
 		t.Errorf("secrets (-want +got):\n%s", diff)
 	}
-	if c := g.Serve; c.MaxMessage != 100_000 || !c.Echo || !c.Console || c.Compress || len(c.AllowOrigin) != 2 {
+	if c := g.Serve; c.TLSCert != "c" || c.TLSKey != "k" || c.MaxMessage != 100_000 || !c.Echo || !c.Console || c.Compress || len(c.AllowOrigin) != 2 {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -195,6 +265,12 @@ func TestBadSettings(t *testing.T) {
 		{"bad level", []string{"--log-level=loud"}, nil, "", `"loud" is not debug, info, warn or error`},
 		{"short secret", []string{"--token-secret=hunter2"}, nil, "", "--token-secret: the secret has 7 bytes"},
 		{"bad key", []string{"--api-key=a b"}, nil, "", "--api-key: the key has characters"},
+		{"bad scope", []string{"--api-key=psuh:hunter2"}, nil, "", "--api-key: before the colon of a key stand its scopes"},
+		{"bad proxy", []string{"--trusted-proxy=10.0.0.0/33"}, nil, "", `--trusted-proxy: "10.0.0.0/33" is no network`},
+		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is no name of a server`},
+		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is no limit`},
+		{"bad rate", []string{"--handshake-rate=fast"}, nil, "", `--handshake-rate: "fast" is no rate`},
+		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is no size`},
 
 		{"unknown variable", nil, []string{"WIREPOST_WIDNOW=1"}, "", "WIREPOST_WIDNOW: is no variable of wirepost (did you mean WIREPOST_WINDOW?)"},
 		{"far variable", nil, []string{"WIREPOST_ZZZZZZZZ=1"}, "", "WIREPOST_ZZZZZZZZ: is no variable of wirepost"},
@@ -282,6 +358,7 @@ func TestCheck(t *testing.T) {
 		{"no key", with(func(c *Config) { c.APIKey = nil }), "openssl rand -hex 32"},
 		{"no secret", with(func(c *Config) { c.TokenSecret = nil }), "wirepost token"},
 		{"certificate without key", with(func(c *Config) { c.TLSCert = "c" }), "--tls-key"},
+		{"two certificates", with(func(c *Config) { c.TLSCert, c.TLSKey, c.ACMEDomain = "c", "k", []domain{"a.example"} }), "exclude"},
 		{"dev on loopback", Config{Dev: true, common: common{Listen: "127.0.0.1:0"}}, ""},
 		{"dev on IPv6 loopback", Config{Dev: true, common: common{Listen: "[::1]:0"}}, ""},
 		{"dev on localhost", Config{Dev: true, common: common{Listen: "localhost:0"}}, ""},

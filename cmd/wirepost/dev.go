@@ -10,6 +10,7 @@ import (
 // devCommand is `wirepost dev`.
 type devCommand struct {
 	common
+	limits
 	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that answers every message with itself."`
 	Console bool `default:"true" negatable:"" help:"Serve the console at /console: a page to look at the server and to try it."`
 }
@@ -19,13 +20,15 @@ func (c *devCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return serve(ctx, t, Config{common: c.common, Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
+	return serve(ctx, t, Config{common: c.common, limits: c.limits, Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
 }
 
 // serveCommand is `wirepost serve`.
 type serveCommand struct {
 	common
+	limits
 	secrets
+	front
 	Echo    bool `help:"Serve /echo, a WebSocket that answers every message with itself, to anyone."`
 	Console bool `help:"Serve the console at /console. It asks its reader for an API key."`
 }
@@ -35,7 +38,10 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return serve(ctx, t, Config{common: c.common, secrets: c.secrets, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
+	return serve(ctx, t, Config{
+		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front,
+		Echo: c.Echo, Console: c.Console, Channels: s.policies(),
+	})
 }
 
 const helpOnSettings = "Every flag is also a variable, --max-message WIREPOST_MAX_MESSAGE, and a name in the file, max-message. " +

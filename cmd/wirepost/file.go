@@ -44,6 +44,10 @@ func readConfigFile(path string, names []string) (*configFile, error) {
 	if err != nil {
 		return nil, &settingError{"config", err}
 	}
+	return parseConfigFile(path, data, names)
+}
+
+func parseConfigFile(path string, data []byte, names []string) (*configFile, error) {
 	f := &configFile{path: path, values: map[string]fileValue{}}
 	document, err := parser.ParseBytes(data, 0)
 	if err != nil {

@@ -27,9 +27,10 @@ func (a *App) routes() http.Handler {
 	}
 	api := httpapi.New(a.server, httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
+		PushRate: int(c.PushRate), PushMemory: int64(c.PushMemory),
 		Draining: a.draining, Logger: a.Log,
 	})
-	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)
 			return
@@ -37,7 +38,7 @@ func (a *App) routes() http.Handler {
 		api.ServeHTTP(w, r)
 	})
 	if c.Dev {
-		return httpapi.LocalOnly(all, texts(c.AllowOrigin)...)
+		all = httpapi.LocalOnly(all, texts(c.AllowOrigin)...)
 	}
-	return all
+	return proxies(c.TrustedProxy).believe(httpapi.SlowBodies(all))
 }

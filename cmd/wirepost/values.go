@@ -113,6 +113,43 @@ func (r *rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// limit is a whole number; 0 means that there is no limit.
+type limit int
+
+func (l *limit) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n > math.MaxInt32 {
+		return fmt.Errorf("%q is no limit: a whole number is needed, or 0 for no limit", text)
+	}
+	*l = limit(n)
+	return nil
+}
+
+// rateLimit is a number for each second; 0 means that there is no limit.
+type rateLimit float64
+
+func (r *rateLimit) UnmarshalText(text []byte) error {
+	if string(text) == "0" {
+		*r = 0
+		return nil
+	}
+	if (*rate)(r).UnmarshalText(text) != nil {
+		return fmt.Errorf("%q is no rate: a number from 0.01 to 1000000 is needed, or 0 for no limit", text)
+	}
+	return nil
+}
+
+// byteLimit is a size; 0 means that there is no limit.
+type byteLimit int
+
+func (b *byteLimit) UnmarshalText(text []byte) error {
+	if string(text) == "0" {
+		*b = 0
+		return nil
+	}
+	return (*size)(b).UnmarshalText(text)
+}
+
 // address is a host and port to listen on.
 type address string
 

@@ -35,6 +35,9 @@ func (c *claims) identity() (wirepost.Identity, error) {
 		User: c.Subject, Device: c.Device,
 		Channels: c.Channels, Subscribe: c.Subscribe, Publish: c.Publish,
 	}
+	if c.IssuedAt != nil {
+		id.Issued = c.IssuedAt.Time
+	}
 	if c.ExpiresAt != nil {
 		id.Expires = c.ExpiresAt.Time
 		// What is taken although its end has passed must not end at once.

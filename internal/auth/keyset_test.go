@@ -216,6 +216,7 @@ func TestUnknownKeyFlood(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
+				t.Logf("the issuer was asked %d times", source.count())
 				if got := source.count(); got > tc.most {
 					t.Errorf("the issuer was asked %d times in an hour, more than %d", got, tc.most)
 				}

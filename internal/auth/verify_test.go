@@ -53,6 +53,7 @@ func TestVerifyIdentity(t *testing.T) {
 		Subscribe: []string{"news", "room:*"}, Publish: []string{"*"},
 		Expires: time.Now().Add(time.Hour).Truncate(time.Second),
 	}
+	before := time.Now().Truncate(time.Second)
 	token, err := Sign(testSecret, want)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +62,10 @@ func TestVerifyIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.Issued.Before(before) || got.Issued.After(time.Now()) {
+		t.Errorf("issued %s, just now", got.Issued)
+	}
+	want.Issued = got.Issued
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("identity (-want +got):\n%s", diff)
 	}
@@ -158,6 +163,9 @@ func TestVerifyLeeway(t *testing.T) {
 				map[string]any{"sub": "42", "exp": in(exp), "nbf": in(nbf), "iat": in(iat)}))
 		}
 		id, err := verify(time.Second, Leeway, Leeway)
+		if !id.Issued.Equal(time.Now().Add(Leeway)) {
+			t.Errorf("issued %s", id.Issued)
+		}
 		if err != nil || !id.Expires.Equal(time.Now().Add(time.Second)) {
 			t.Errorf("a clock that is ahead: %v, %v", id.Expires, err)
 		}

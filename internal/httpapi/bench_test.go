@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -215,4 +216,15 @@ func pushInLines(c net.Conn, conn, n int) error {
 		}
 	}
 	return <-sent
+}
+
+// BenchmarkWrongKey is a request with a guessed key, as far as the handler sees it.
+func BenchmarkWrongKey(b *testing.B) {
+	h := newHandler(newCounting(), quiet(Options{Keys: []string{"one-key-of-several", "another-key-of-several", testKey}}))
+	r := httptest.NewRequest("GET", "http://localhost/v1/stats", nil)
+	r.Header.Set("Authorization", "Bearer a-guess")
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
 }

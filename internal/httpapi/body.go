@@ -44,8 +44,8 @@ func SlowBodies(next http.Handler) http.Handler {
 
 // hurryBody is for a request that is refused: what is left of its body is read for
 // a moment, so that the connection can be used again, and no longer.
-func hurryBody(w http.ResponseWriter, r *http.Request, err error) {
-	if r.ContentLength != 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
+func hurryBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) //nolint:errcheck // then the server's own holds
 	}
 }

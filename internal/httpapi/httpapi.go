@@ -73,6 +73,7 @@ type backend interface {
 	Ready() error
 	MaxMessage() int
 	Collector() prometheus.Collector
+	CountRefusal(reason string)
 }
 
 // defaultPushMemory is Options.PushMemory unless it is set.

@@ -11,8 +11,11 @@ import (
 
 // Why requests are refused, as wirepost_refused_total counts them.
 const (
-	refusedRate     = "push_rate"
-	refusedOverload = "push_overload"
+	refusedPace   = "push_rate"
+	refusedMemory = "push_memory"
+	refusedNoKey  = "api_key"
+	refusedScopes = "api_scope"
+	refusedSlow   = "slow_body"
 )
 
 // pace is how many messages a second a key may push. A push of many messages may
@@ -94,7 +97,7 @@ func (a *api) weighStream() int64 { return 2*batchBytes + weigh(-1, a.maxJSON) }
 // calls done.
 func (a *api) begin(weight int64) (done func(), err error) {
 	if !a.memory.take(weight) {
-		a.count(refusedOverload)
+		a.srv.CountRefusal(refusedMemory)
 		return nil, &wirepost.Error{
 			Code: wirepost.Unavailable, Message: "too many pushes are under way: come again in a moment", RetryAfter: time.Second,
 		}
@@ -106,15 +109,8 @@ func (a *api) begin(weight int64) (done func(), err error) {
 // allow as well.
 func (a *api) beginOne(r *request, limit int) (done func(), err error) {
 	if err := r.key.pace.admit(); err != nil {
-		a.count(refusedRate)
+		a.srv.CountRefusal(refusedPace)
 		return nil, err
 	}
 	return a.begin(weigh(r.ContentLength, limit))
-}
-
-// count counts a refusal in the server's metrics.
-func (a *api) count(reason string) {
-	if c, ok := a.srv.(interface{ CountRefusal(reason string) }); ok {
-		c.CountRefusal(reason)
-	}
 }

@@ -52,7 +52,7 @@ func (c *counting) check(t *testing.T, when string, pushed, rate, overload int) 
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pushed != pushed || c.refusals[refusedRate] != rate || c.refusals[refusedOverload] != overload {
+	if c.pushed != pushed || c.refusals[refusedPace] != rate || c.refusals[refusedMemory] != overload {
 		t.Errorf("%s: %d pushed, refused %v; want %d, %d for the rate, %d for overload", when, c.pushed, c.refusals, pushed, rate, overload)
 	}
 }
@@ -110,7 +110,7 @@ func TestPushRate(t *testing.T) {
 func TestPushRateOfStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounting()
-		a := newHandler(c, quiet(Options{Dev: true, PushRate: 10})).(http.Handler)
+		a := newHandler(c, quiet(Options{Dev: true, PushRate: 10}))
 		line := `{"to":["a","b"],"data":1}` + "\n"
 		start := time.Now()
 		r := httptest.NewRequest("POST", "http://localhost/v1/push", strings.NewReader(strings.Repeat(line, 25)))

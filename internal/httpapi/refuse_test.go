@@ -241,8 +241,9 @@ type fake struct {
 	push func([]wirepost.Push) []wirepost.Outcome
 }
 
-func (f *fake) MaxMessage() int { return 1 << 16 }
-func (f *fake) Ready() error    { return nil }
+func (f *fake) MaxMessage() int     { return 1 << 16 }
+func (f *fake) Ready() error        { return nil }
+func (f *fake) CountRefusal(string) {}
 func (f *fake) Collector() prometheus.Collector {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -85,6 +86,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if req.key = a.anyone; req.key == nil && !rt.public {
 		if req.key = a.keys.find(r.Header); req.key == nil {
+			a.srv.CountRefusal(refusedNoKey)
 			return refusedKey(r.Header)
 		}
 	}
@@ -97,6 +99,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if need := rt.scope(m); !rt.public && !req.key.scope.Has(need) {
+		a.srv.CountRefusal(refusedScopes)
 		return refusedScope(req.key.scope, need)
 	}
 	if err := req.parseQuery(m.params); err != nil {
@@ -111,7 +114,11 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e := wirepost.AsError(err); e.Code == wirepost.Internal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
-	hurryBody(w, r, err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a.srv.CountRefusal(refusedSlow)
+	} else {
+		hurryBody(w, r)
+	}
 	wirepost.WriteError(w, err)
 }
 

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// network is a range of addresses, or one.
+type network netip.Prefix
+
+func (n *network) UnmarshalText(text []byte) error {
+	prefix, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		address, err := netip.ParseAddr(string(text))
+		if err != nil || address.Zone() != "" {
+			return fmt.Errorf("%q is no network: 10.0.0.0/8, fd00::/8 or one address is needed", text)
+		}
+		prefix = netip.PrefixFrom(address, address.BitLen())
+	}
+	if prefix.Addr().Is4In6() {
+		return fmt.Errorf("%q is an IPv4 network in the spelling of IPv6: leave ::ffff: away", text)
+	}
+	*n = network(prefix)
+	return nil
+}
+
+// proxies are the networks whose word is taken for who a request comes from.
+type proxies []network
+
+func (p proxies) trust(a netip.Addr) bool {
+	for _, n := range p {
+		if netip.Prefix(n).Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// believe gives requests that come from a trusted proxy the address that it says
+// they came from, before any handler sees them. From anybody else, and in other
+// headers, nothing is believed.
+func (p proxies) believe(next http.Handler) http.Handler {
+	if len(p) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if client, ok := p.client(r); ok {
+			r.RemoteAddr = client.String()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// client is the rightmost hop of X-Forwarded-For that is no trusted proxy: what is
+// to the left of it, that client may have made up. If all are proxies it is the
+// leftmost; what is no address ends the list.
+func (p proxies) client(r *http.Request) (client netip.AddrPort, ok bool) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !p.trust(peer.Addr().Unmap()) {
+		return client, false
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, valid := parseHop(strings.TrimSpace(hops[i]))
+		if !valid {
+			break
+		}
+		client, ok = hop, true
+		if !p.trust(hop.Addr()) {
+			break
+		}
+	}
+	return client, ok
+}
+
+// parseHop reads an address with or without a port, which then is 0.
+func parseHop(s string) (netip.AddrPort, bool) {
+	hop, err := netip.ParseAddrPort(s)
+	if err != nil {
+		if host, ok := strings.CutPrefix(s, "["); ok {
+			s = strings.TrimSuffix(host, "]")
+		}
+		address, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.AddrPort{}, false
+		}
+		hop = netip.AddrPortFrom(address, 0)
+	}
+	return netip.AddrPortFrom(hop.Addr().Unmap().WithZone(""), hop.Port()), true
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// front is how serve meets the network. Dev has none of it: it is on loopback.
+type front struct {
+	TLSCert       string    `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM), for https and wss; read again when it changes."`
+	TLSKey        string    `name:"tls-key" placeholder:"FILE" help:"Its private key (PEM)."`
+	ACMEDomain    []domain  `name:"acme-domain" placeholder:"NAME" help:"Get a certificate for this name by ACME, at port 443; repeatable."`
+	ACMEDirectory string    `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Whom to get it from (default ${default})."`
+	TrustedProxy  []network `placeholder:"CIDR" help:"Network of proxies whose X-Forwarded-For is believed; repeatable."`
+}
+
+func (f *front) check() error {
+	switch {
+	case (f.TLSCert == "") != (f.TLSKey == ""):
+		return usagef("--tls-cert and --tls-key are needed both, or neither")
+	case f.TLSCert != "" && len(f.ACMEDomain) > 0:
+		return usagef("--tls-cert and --acme-domain exclude each other")
+	}
+	return nil
+}
+
+// encrypted says whether the listener speaks TLS.
+func (f *front) encrypted() bool { return f.TLSCert != "" || len(f.ACMEDomain) > 0 }
+
+// domain is a name that a certificate is for.
+type domain string
+
+func (d *domain) UnmarshalText(text []byte) error {
+	name := strings.ToLower(string(text))
+	if name == "" || strings.ContainsAny(name, "*/: \t") || !strings.Contains(name, ".") || net.ParseIP(name) != nil {
+		return fmt.Errorf("%q is no name of a server such as push.example.com", text)
+	}
+	*d = domain(name)
+	return nil
+}
+
+// tlsConfig is what the listener needs for TLS, or nil.
+func (f *front) tlsConfig(data string, client *http.Client, log *slog.Logger) (*tls.Config, error) {
+	switch {
+	case f.TLSCert != "":
+		files, err := newKeyPair(f.TLSCert, f.TLSKey, log)
+		if err != nil {
+			return nil, err
+		}
+		return &tls.Config{GetCertificate: files.get, MinVersion: tls.VersionTLS12}, nil
+	case len(f.ACMEDomain) > 0:
+		manager := &autocert.Manager{
+			Prompt:     autocert.AcceptTOS,
+			HostPolicy: autocert.HostWhitelist(texts(f.ACMEDomain)...),
+			Cache:      autocert.DirCache(filepath.Join(data, "acme")),
+			Client:     &acme.Client{DirectoryURL: f.ACMEDirectory, HTTPClient: client},
+		}
+		config := manager.TLSConfig()
+		config.MinVersion = tls.VersionTLS12
+		return config, nil
+	}
+	return nil, nil
+}
+
+// lookAgain is how often the files of a certificate are looked at, at most: once in
+// this time some handshake does it.
+const lookAgain = time.Second
+
+// keyPair is a certificate in two files, which are read again when they change.
+type keyPair struct {
+	certFile, keyFile string
+	log               *slog.Logger
+	current           atomic.Pointer[tls.Certificate]
+
+	looking sync.Mutex // held by who looks; the others take what is there
+	looked  time.Time
+	seen    [2]os.FileInfo // what was read last, also in vain
+}
+
+func newKeyPair(certFile, keyFile string, log *slog.Logger) (*keyPair, error) {
+	k := &keyPair{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
+	k.seen = k.stat() // first: what changes from now on is read again
+	if err := k.load(); err != nil {
+		return nil, fmt.Errorf("tls-cert and tls-key: %w", err)
+	}
+	return k, nil
+}
+
+// get is tls.Config.GetCertificate.
+func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.look(time.Now())
+	return k.current.Load(), nil
+}
+
+// look reads the files again if they have changed. When they are no pair, as
+// between the two writes of a renewal, the old pair stays until they change again.
+func (k *keyPair) look(now time.Time) {
+	if !k.looking.TryLock() {
+		return
+	}
+	defer k.looking.Unlock()
+	if now.Sub(k.looked) < lookAgain {
+		return
+	}
+	k.looked = now
+	seen := k.stat()
+	if same(seen[0], k.seen[0]) && same(seen[1], k.seen[1]) {
+		return
+	}
+	k.seen = seen
+	if err := k.load(); err != nil {
+		k.log.Error("the new certificate cannot be used, the one from before stays", "error", err)
+		return
+	}
+	k.log.Info("the certificate was read again", "expires", k.current.Load().Leaf.NotAfter)
+}
+
+// stat says what the files are like; nil stands for one that is not there.
+func (k *keyPair) stat() (seen [2]os.FileInfo) {
+	for i, name := range []string{k.certFile, k.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			seen[i] = info
+		}
+	}
+	return seen
+}
+
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+func (k *keyPair) load() error {
+	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
+	if err == nil {
+		k.current.Store(&pair)
+	}
+	return err
+}
