@@ -155,10 +155,11 @@ func handshake(nc net.Conn, u *url.URL, o *Options) (*Conn, error) {
 	if _, err := nc.Write(head.Bytes()); err != nil {
 		return nil, err
 	}
-	in := bufio.NewReader(io.LimitReader(nc, maxAnswer))
+	src := &ending{src: nc}
+	in := bufio.NewReader(io.LimitReader(src, maxAnswer))
 	answer, err := readAnswer(in, r)
 	if err != nil {
-		return nil, err
+		return nil, wordRead(err, src.err)
 	}
 	if err := checkUpgrade(answer, key); err != nil {
 		return nil, err
@@ -207,7 +208,7 @@ func readAnswer(in *bufio.Reader, r *http.Request) (*http.Response, error) {
 	for range maxInterim {
 		answer, err := http.ReadResponse(in, r)
 		if err != nil {
-			return nil, wordRead(err)
+			return nil, err
 		}
 		switch {
 		case answer.StatusCode == http.StatusSwitchingProtocols:
@@ -221,11 +222,32 @@ func readAnswer(in *bufio.Reader, r *http.Request) (*http.Response, error) {
 	return nil, &HandshakeError{"one interim answer after the other"}
 }
 
-// wordRead tells what is no HTTP from a connection that broke.
-func wordRead(err error) error {
-	var broke net.Error
-	if errors.As(err, &broke) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("handshake: %w", err)
+// ending is a source that remembers how it ended.
+type ending struct {
+	src io.Reader
+	err error
+}
+
+func (e *ending) Read(b []byte) (n int, err error) {
+	n, err = e.src.Read(b)
+	if err != nil {
+		e.err = err
+	}
+	return n, err
+}
+
+// wordRead tells what is no HTTP from a connection that broke, with broke. A line
+// that was cut looks like one that is malformed.
+func wordRead(err, broke error) error {
+	_, refused := errors.AsType[*Refusal](err)
+	_, bad := errors.AsType[*HandshakeError](err)
+	switch {
+	case refused || bad:
+		return err
+	case broke == io.EOF:
+		return fmt.Errorf("handshake: %w", io.ErrUnexpectedEOF)
+	case broke != nil:
+		return fmt.Errorf("handshake: %w", broke)
 	}
 	return &HandshakeError{"the answer is no HTTP: " + err.Error()}
 }

@@ -303,3 +303,16 @@ func TestMasks(t *testing.T) {
 		c.CloseNow()
 	})
 }
+
+// TestHandshakeCut: an answer that is cut, at whatever byte, is a connection that
+// broke, and no server that cannot speak.
+func TestHandshakeCut(t *testing.T) {
+	whole := "HTTP/1.1 103 Early Hints\nLink: x\n\n" + good
+	for n := range len(whole) + 1 {
+		// ACCEPT is longer than its name, so it is cut with its line only.
+		_, err := Dial(t.Context(), "ws://wirepost.test/", Options{DialContext: serve(whole[:n], nil)})
+		if bad, ok := errors.AsType[*HandshakeError](err); err == nil || ok {
+			t.Errorf("cut at %d, behind %.20q: %v", n, whole[max(0, n-20):n], bad)
+		}
+	}
+}
