@@ -132,7 +132,10 @@ func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err
 		req.position, err = s.parsePosition("after", after)
 		return err
 	}
-	if req.after, err = parseAfter(after, InboxOf(req.identity.User)); err != nil || req.mode != modeSSE {
+	if after != "" {
+		req.after, err = parseAfter(after, InboxOf(req.identity.User))
+	}
+	if err != nil || req.mode != modeSSE {
 		return err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
