@@ -24,3 +24,11 @@ func TestReply(t *testing.T) {
 		t.Errorf("got %v %q %v", kind, got, err)
 	}
 }
+
+// TestV1 sends the same from a client that speaks wirepost.v1.
+func TestV1(t *testing.T) {
+	page := trial.Start(t).Dial("/ws", "wirepost.v1")
+	page.Next() // hello
+	page.Send(`{"type":"message","ref":1,"content_type":"text/plain","data":"hello"}`)
+	page.Expect(`{"type":"reply","ref":1,"data":"received: hello","content_type":"text/plain"}`)
+}
