@@ -78,6 +78,10 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
+var errOverload = &wirepost.Error{
+	Code: wirepost.Unavailable, Message: "too many pushes are under way: come again in a moment", RetryAfter: time.Second,
+}
+
 // pushOverhead is what a push takes besides its body, in bytes, roughly.
 const pushOverhead = 4 << 10
 
@@ -90,17 +94,71 @@ func weigh(length int64, limit int) int64 {
 	return 2*length + pushOverhead
 }
 
-// weighStream says what a stream of pushes may take: two batches, and a line.
-func (a *api) weighStream() int64 { return 2*batchBytes + weigh(-1, a.maxJSON) }
+// What a stream of pushes takes, in bytes: at first, for every push besides its
+// data, and as much at once, so that not every line asks.
+const (
+	streamWeight = lineBuffer + 2*listChunk + pushOverhead
+	pushWeight   = 256
+	holdWeight   = 64 << 10
+)
+
+// hold takes more memory for a stream, which pushLines gives back with the rest in
+// the end.
+func (b *bulk) hold(n int64) bool {
+	if !b.api.memory.take(n) {
+		return false
+	}
+	b.held.Add(n)
+	return true
+}
+
+func (b *bulk) release(n int64) {
+	b.held.Add(-n)
+	b.api.memory.give(n)
+}
+
+// grow is for the buffer of a stream's lines.
+func (b *bulk) grow(by int) bool {
+	if by < 0 {
+		b.release(int64(-by))
+		return true
+	}
+	if b.hold(int64(by)) {
+		return true
+	}
+	b.api.srv.CountRefusal(refusedMemory)
+	return false
+}
+
+// fitsLocked takes the memory for a line of a batch. When there is none, a batch
+// that has lines is to be pushed first; one line is always allowed, or streams
+// would wait for each other.
+func (b *bulk) fitsLocked(weight int64) bool {
+	t := b.filling
+	if t.held-t.weight >= weight {
+		t.weight += weight
+		return true
+	}
+	n := max(weight, holdWeight)
+	if !b.hold(n) {
+		if len(t.lines) > 0 {
+			return false
+		}
+		n = weight
+		b.api.memory.used.Add(n)
+		b.held.Add(n)
+	}
+	t.held += n
+	t.weight += weight
+	return true
+}
 
 // begin admits a push before its body is read, or refuses it. Who was admitted
 // calls done.
 func (a *api) begin(weight int64) (done func(), err error) {
 	if !a.memory.take(weight) {
 		a.srv.CountRefusal(refusedMemory)
-		return nil, &wirepost.Error{
-			Code: wirepost.Unavailable, Message: "too many pushes are under way: come again in a moment", RetryAfter: time.Second,
-		}
+		return nil, errOverload
 	}
 	return func() { a.memory.give(weight) }, nil
 }

@@ -188,6 +188,43 @@ func TestOverload(t *testing.T) {
 	}
 }
 
+// TestStreamMemory has a stream whose lines do not fit: they come through all the
+// same, one by one, and a line that would need a larger buffer is refused alone. In
+// the end nothing is held.
+func TestStreamMemory(t *testing.T) {
+	t.Parallel()
+	const small = `{"to":"a","data":1}` + "\n"
+	long := `{"to":"b","data":"` + strings.Repeat("x", lineBuffer-100) + `"}` + "\n"
+	for _, tt := range []struct {
+		name   string
+		memory int64
+		least  int // that are refused
+		most   int // a long line may fit by chance
+	}{
+		{"enough", 64 << 20, 0, 0},
+		{"too little", streamWeight + 1, 15, 20},
+	} {
+		c := newCounting()
+		h := newHandler(c, quiet(Options{PushMemory: tt.memory}))
+		r := httptest.NewRequest("POST", "/v1/push", strings.NewReader(strings.Repeat(strings.Repeat(small, 100)+long, 20)))
+		r.Header.Set("Content-Type", ndjsonType)
+		r.Header.Set("Authorization", "Bearer "+testKey)
+		w := &duplex{header: http.Header{}}
+		h.ServeHTTP(w, r)
+		refused := strings.Count(w.String(), `"status":503`)
+		c.check(t, tt.name, 2020-refused, 0, refused)
+		if refused < tt.least || refused > tt.most {
+			t.Errorf("%s: %d lines refused, want %d to %d", tt.name, refused, tt.least, tt.most)
+		}
+		if n := strings.Count(w.String(), "\n"); n != 2020 {
+			t.Errorf("%s: %d results", tt.name, n)
+		}
+		if used := h.(*api).memory.used.Load(); used != 0 {
+			t.Errorf("%s: %d bytes are still held", tt.name, used)
+		}
+	}
+}
+
 type failingReader struct{ t *testing.T }
 
 func (f failingReader) Read([]byte) (int, error) {

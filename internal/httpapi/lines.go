@@ -11,6 +11,7 @@ type lineReader struct {
 	r    io.Reader
 	max  int               // bytes of a line
 	wait func(pending int) // called before every read, with the bytes of a line that has begun
+	grow func(by int) bool // called when the buffer changes its size; false refuses
 
 	buf        []byte
 	start, end int  // what was read and not returned yet
@@ -26,8 +27,12 @@ const lineBuffer = 64 << 10
 // can be read.
 var errLongLine = errors.New("line too long")
 
-func newLineReader(r io.Reader, limit int, wait func(pending int)) *lineReader {
-	return &lineReader{r: r, max: limit, wait: wait, buf: make([]byte, lineBuffer)}
+// errNoRoom stands for a line that is longer than lineBuffer at a time when grow
+// allows no more.
+var errNoRoom = errors.New("no room for a line")
+
+func newLineReader(r io.Reader, limit int, wait func(pending int), grow func(by int) bool) *lineReader {
+	return &lineReader{r: r, max: limit, wait: wait, grow: grow, buf: make([]byte, lineBuffer)}
 }
 
 // next returns the next line without its newline; it is good until the next call.
@@ -46,6 +51,10 @@ func (l *lineReader) next() ([]byte, error) {
 		}
 		if l.err != nil {
 			return l.last()
+		}
+		if !l.makeRoom() {
+			l.skipping = true
+			return nil, errNoRoom
 		}
 		l.read()
 	}
@@ -80,21 +89,30 @@ func (l *lineReader) last() ([]byte, error) {
 	return text, nil
 }
 
-// read reads more behind what is there, and makes room for it first.
-func (l *lineReader) read() {
+// makeRoom makes room behind what is there.
+func (l *lineReader) makeRoom() bool {
 	if l.skipping {
 		l.skipped += l.end - l.start
 		l.start, l.end, l.searched = 0, 0, 0
 	}
 	switch size := l.end - l.start; {
 	case size == 0 && len(l.buf) > lineBuffer:
+		l.grow(lineBuffer - len(l.buf))
 		l.buf, l.start, l.end = make([]byte, lineBuffer), 0, 0
 	case size > len(l.buf)/2:
+		if !l.grow(len(l.buf)) {
+			return false
+		}
 		bigger := make([]byte, 2*len(l.buf))
 		l.start, l.end, l.buf = 0, copy(bigger, l.buf[l.start:l.end]), bigger
 	case l.start > 0:
 		l.start, l.end = 0, copy(l.buf, l.buf[l.start:l.end])
 	}
+	return true
+}
+
+// read reads more behind what is there.
+func (l *lineReader) read() {
 	l.wait(l.skipped + l.end - l.start)
 	n, err := l.r.Read(l.buf[l.end:])
 	l.end += n

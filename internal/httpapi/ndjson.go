@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -47,7 +48,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if err := a.srv.Ready(); err != nil {
 		return err
 	}
-	free, err := a.begin(a.weighStream())
+	free, err := a.begin(streamWeight)
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	whole := b.read(r.Body)
 	b.end()
 	<-b.done
+	a.memory.give(b.held.Load())
 	if !whole {
 		closeAfter(w)
 	}
@@ -112,6 +114,8 @@ type bulk struct {
 
 	panicked any // set by answer; to be read when done is closed
 
+	held atomic.Int64 // memory, beyond streamWeight
+
 	w   http.ResponseWriter // owned by answer
 	out []byte              // owned by answer
 
@@ -128,6 +132,8 @@ type batch struct {
 	lines  []line
 	pushes []wirepost.Push // of all lines that are good
 	bytes  int             // of their data
+
+	weight, held int64 // what it takes, and what was reserved for it
 }
 
 // line is what answer has to know of a line.
@@ -150,7 +156,7 @@ func (b *batch) reset() {
 // whether that was the body's end.
 func (b *bulk) read(body io.Reader) (whole bool) {
 	var f fields
-	lines := newLineReader(body, b.api.maxJSON, b.await)
+	lines := newLineReader(body, b.api.maxJSON, b.await, b.grow)
 	for {
 		text, err := lines.next()
 		b.lineStart = time.Time{}
@@ -158,6 +164,10 @@ func (b *bulk) read(body io.Reader) (whole bool) {
 		case errors.Is(err, errLongLine):
 			err = tooLarge("", "the line has more than %d bytes", b.api.maxJSON)
 			if !b.add(line{err: err}, nil, wirepost.Push{}) {
+				return false
+			}
+		case errors.Is(err, errNoRoom):
+			if !b.add(line{err: errOverload}, nil, wirepost.Push{}) {
 				return false
 			}
 		case err != nil:
@@ -224,8 +234,9 @@ func (b *bulk) await(pending int) {
 // add puts a line into the batch, once there is room. False says that nobody
 // answers any more.
 func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
+	weight := int64(len(p.Data) + pushWeight*(1+len(to)))
 	b.mu.Lock()
-	for b.filling.full() {
+	for b.filling.full() || !b.fitsLocked(weight) {
 		b.mu.Unlock()
 		notify(b.wake)
 		select {
@@ -295,6 +306,8 @@ func (b *bulk) answer() {
 			b.stopReading()
 			return
 		}
+		b.release(taken.held)
+		taken.held = 0
 		if ended {
 			return
 		}

@@ -97,10 +97,16 @@ null
 {"to":"a6","data":1}
 {"to":"live:6","data":2}
 {"to":"a6","data":2}
-`, []string{"live:6#1", "a6#1", "live:6#2", "a6#2"}},
+`, []string{"live:6", "a6#1", "live:6", "a6#2"}},
 	} {
 		a := s.do("POST", "/v1/push", tt.body, asLines).is(200)
-		if diff := cmp.Diff(tt.want, readResults(t, a.body)); diff != "" {
+		got := readResults(t, a.body)
+		for i, result := range got {
+			if strings.HasPrefix(result, "live:") { // their sequences do not begin at 1
+				got[i], _, _ = strings.Cut(result, "#")
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s\n%s", tt.name, diff, a.body)
 		}
 	}
@@ -325,6 +331,7 @@ func TestLinesWithoutReader(t *testing.T) {
 		client.Close()
 		hs.Close()
 		<-served
+		time.Sleep(time.Second) // net/http lingers before it lets go
 	})
 }
 
