@@ -104,7 +104,7 @@ func (p *Pusher) Push(ctx context.Context, push Push) (Pushed, error) {
 	return list[0], nil
 }
 
-// PushTo pushes one message to several channels, at most 10 000; push.To does not
+// PushTo pushes one message to several channels, at most 1000; push.To does not
 // count. All names are checked first, and one bad name refuses the whole push. The
 // results are in the order of the channels.
 func (p *Pusher) PushTo(ctx context.Context, push Push, channels ...string) ([]Pushed, error) {

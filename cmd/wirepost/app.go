@@ -112,6 +112,9 @@ func (a *App) warn() {
 	if !c.Dev && !c.encrypted() && !c.Listen.loopback() {
 		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
 	}
+	if _, port, _ := net.SplitHostPort(a.listener.Addr().String()); len(c.ACMEDomain) > 0 && port != "443" {
+		a.Log.Warn("certificates by ACME are proven at port 443: have it forwarded to this one", "port", port)
+	}
 	for _, key := range c.APIKey {
 		if k, _ := httpapi.ParseKey(string(key)); len(k.Secret) < 16 {
 			a.Log.Warn("an API key is short enough to be guessed: make one with `openssl rand -hex 32`", "bytes", len(k.Secret))
