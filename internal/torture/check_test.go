@@ -33,6 +33,17 @@ func (r *report) String() string {
 		r.pushes, r.answered, r.deliveries, r.sessions, r.gaps, len(r.violations))
 }
 
+// add sums the counts up.
+func (r *report) add(more *report) {
+	r.pushes += more.pushes
+	r.answered += more.answered
+	r.deliveries += more.deliveries
+	r.sessions += more.sessions
+	r.gaps += more.gaps
+	r.crashes += more.crashes
+	r.violations = append(r.violations, more.violations...)
+}
+
 // push is what is known of a message.
 type push struct {
 	channels map[string]bool
@@ -55,10 +66,14 @@ type place struct {
 // mark is what a device has acknowledged in a channel.
 type mark struct {
 	may uint64 // the highest sequence that it may have acknowledged
-	// sure has the acknowledgements that the server is known to have: for each
-	// sequence, when that was known.
-	sure map[uint64]int
+	// sure has the acknowledgements that the server is known to have, by sequence.
+	sure map[uint64]known
 }
+
+// known is an acknowledgement that the server has got: some time after one event and
+// before another one. What a reader has from a server that was killed meanwhile it
+// may read much later.
+type known struct{ after, before int }
 
 type sessionState struct {
 	device *device
@@ -103,7 +118,7 @@ func check(devices []device, events []event, complete bool) *report {
 		c.devices[d.name] = d
 		c.marks[d.name], c.got[d.name], c.told[d.name] = make(map[string]*mark), make(map[string]bool), make(map[string][][2]uint64)
 		for _, channel := range d.channels {
-			c.marks[d.name][channel] = &mark{sure: make(map[uint64]int)}
+			c.marks[d.name][channel] = &mark{sure: make(map[uint64]known)}
 		}
 	}
 	c.learn(events)
@@ -246,9 +261,9 @@ func (c *checker) seqOf(channel, id string, p *push) uint64 {
 // checkRepeat: the first message of a session lies behind what the device had
 // acknowledged before the session began.
 func (c *checker) checkRepeat(i int, e event, s *sessionState) {
-	for seq, known := range c.marks[e.device][e.channel].sure {
-		if seq >= e.seq && known < s.began && !c.crashed(known, i) {
-			c.violate(ruleRepeated, "%v: %d was acknowledged in event %d, the session began in %d", e, seq, known, s.began)
+	for seq, k := range c.marks[e.device][e.channel].sure {
+		if seq >= e.seq && k.before < s.began && !c.crashed(k.after, i) {
+			c.violate(ruleRepeated, "%v: %d was acknowledged before event %d, the session began in %d", e, seq, k.before, s.began)
 			return
 		}
 	}
@@ -292,7 +307,7 @@ func (c *checker) acknowledged(i int, e event) {
 		if e.kind == acking {
 			m.may = max(m.may, came.seq)
 		} else if _, there := m.sure[came.seq]; !there {
-			m.sure[came.seq] = i
+			m.sure[came.seq] = known{after: e.at, before: i}
 		}
 	}
 }

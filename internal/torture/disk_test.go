@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -141,10 +140,13 @@ func (p *inProcess) end(limit time.Duration) {
 
 // TestDisk is the run against a server whose disk and clock fail.
 func TestDisk(t *testing.T) {
-	r := newRun(t)
-	p := &inProcess{t: t, random: rand.New(rand.NewPCG(r.random.Uint64(), 0)), proxy: r.proxy}
+	torture(t, 4*time.Second, tortureDisk)
+}
+
+func tortureDisk(r *run, length time.Duration) *report {
+	p := &inProcess{t: r.t, random: rand.New(rand.NewPCG(r.random.Uint64(), 0)), proxy: r.proxy}
 	r.target = p
-	t.Cleanup(sync.OnceFunc(func() { p.end(0) }))
+	r.t.Cleanup(func() { p.end(0) })
 	counts := make(map[string]int)
 	faults := []struct {
 		name string
@@ -178,13 +180,14 @@ func TestDisk(t *testing.T) {
 		{"clock forward", func() { p.clock.jump(time.Duration(r.random.Int64N(int64(3 * time.Hour)))) }},
 		{"clock back", func() { p.clock.jump(-time.Duration(r.random.Int64N(int64(3 * time.Hour)))) }},
 	}
-	r.do(plan{
-		length: length(t, 5*time.Second),
+	found := r.do(plan{
+		length: length,
 		fault: func(r *run) {
 			f := faults[r.random.IntN(len(faults))]
 			counts[f.name]++
 			f.do()
 		},
 	})
-	t.Log(counts)
+	r.t.Log(counts)
+	return found
 }

@@ -99,31 +99,40 @@ type plan struct {
 	calm  func(r *run) // ends the faults, at the end of the run
 }
 
-// newRun makes a run whose chance comes from a seed, which SEED may give.
-func newRun(t *testing.T) *run {
+// newRun makes a run whose chance comes from a seed.
+func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("SEED: %v", err)
-		}
-	}
 	t.Logf("SEED=%d", seed)
 	return &run{t: t, h: new(history), proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
 }
 
-// length is how long a run lasts: short, or as TORTURE says.
-func length(t *testing.T, short time.Duration) time.Duration {
-	text := os.Getenv("TORTURE")
-	if text == "" {
-		return short
+// longest is how long the faults of one run last at most: what has piled up has to
+// come in the end, and each seed should be quick to try again.
+const longest = 15 * time.Second
+
+// torture makes one run that is short, or as many as fit into what TORTURE says. Each
+// has another seed; the first one's may be given as SEED.
+func torture(t *testing.T, short time.Duration, one func(r *run, length time.Duration) *report) {
+	seed, total := uint64(time.Now().UnixNano()), short
+	var err error
+	if text := os.Getenv("SEED"); text != "" {
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("SEED: %v", err)
+		}
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatalf("TORTURE: %v", err)
+	if text := os.Getenv("TORTURE"); text != "" {
+		if total, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("TORTURE: %v", err)
+		}
 	}
-	return d
+	var sum report
+	runs := 0
+	for deadline := time.Now().Add(total); time.Now().Before(deadline) && !t.Failed(); runs++ {
+		t.Run(fmt.Sprint(runs), func(t *testing.T) {
+			sum.add(one(newRun(t, seed+uint64(runs)), min(longest, total)))
+		})
+	}
+	t.Logf("%d runs, %d kills, %v", runs, sum.crashes/2, &sum)
 }
 
 // readers makes the devices.
@@ -252,13 +261,17 @@ func (r *run) settle(what string) *report {
 	r.t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
-	for give := time.Now().Add(patience); ; <-look.C {
+	end := time.Now().Add(4 * patience)
+	for give, came := time.Now().Add(patience), 0; ; <-look.C {
 		events := r.h.snapshot()
 		found := check(r.h.devices, events, true)
+		if found.deliveries > came { // as long as something comes, the rest may
+			give, came = time.Now().Add(patience), found.deliveries
+		}
 		if len(found.violations) == 0 {
 			return found
 		}
-		late := time.Now().After(give)
+		late := time.Now().After(give) || time.Now().After(end)
 		for _, v := range found.violations {
 			late = late || v.rule != ruleLost
 		}
@@ -339,16 +352,17 @@ func (r *run) restart(kill bool) {
 
 // TestProgram is the run against the real program.
 func TestProgram(t *testing.T) {
-	r := newRun(t)
-	r.target = newProcess(t)
-	r.do(plan{length: length(t, 6*time.Second), fault: func(r *run) {
-		switch n := r.random.IntN(8); {
-		case n < 5:
-			r.restart(true)
-		case n < 7:
-			r.restart(false)
-		default:
-			r.proxy.cutAll()
-		}
-	}})
+	torture(t, 5*time.Second, func(r *run, length time.Duration) *report {
+		r.target = newProcess(r.t)
+		return r.do(plan{length: length, fault: func(r *run) {
+			switch n := r.random.IntN(8); {
+			case n < 5:
+				r.restart(true)
+			case n < 7:
+				r.restart(false)
+			default:
+				r.proxy.cutAll()
+			}
+		}})
+	})
 }

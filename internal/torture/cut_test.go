@@ -1,0 +1,207 @@
+package torture
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/wirepost/wirepost"
+)
+
+// newServer is a library's server on loopback TCP, where ?user= says who one is.
+func newServer(t testing.TB, change func(*wirepost.Options)) (*wirepost.Server, string) {
+	t.Helper()
+	o := wirepost.Options{
+		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
+			return wirepost.Identity{User: r.URL.Query().Get("user"), Subscribe: []string{"*"}}, nil
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := wirepost.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ws", s)
+	mux.Handle("/sse", s.Events())
+	mux.Handle("/poll", s.Poll())
+	hs := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Shutdown(ctx) //nolint:errcheck // it is cut short on purpose
+		hs.Close()
+	})
+	return s, strings.TrimPrefix(hs.URL, "http://")
+}
+
+// upgradeRequest is a handshake as bytes.
+func upgradeRequest(host, query, more string) string {
+	return "GET /ws?" + query + " HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" + more + "\r\n"
+}
+
+// hangUp ends a connection with a reset, or in order.
+func hangUp(c *raw, reset bool) {
+	if reset {
+		c.Conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // it is closed anyway
+	}
+	c.Close()
+}
+
+// raw is a client that speaks bytes.
+type raw struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// dialRaw sends the beginning of a request; with an answer wanted it reads that.
+func dialRaw(t testing.TB, host, request string, answered bool) *raw {
+	t.Helper()
+	nc, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &raw{nc, bufio.NewReader(nc)}
+	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+	if _, err := io.WriteString(nc, request); err != nil {
+		t.Fatal(err)
+	}
+	if !answered {
+		return c
+	}
+	answer, err := http.ReadResponse(c.in, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", answer, err)
+	}
+	return c
+}
+
+// allGone waits until the server has forgotten all connections, and has no more
+// goroutines than before.
+func allGone(t testing.TB, s *wirepost.Server, goroutines int) {
+	t.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for give := time.Now().Add(patience); ; <-look.C {
+		st, n := s.Stats(), runtime.NumGoroutine()
+		if st.Connections == 0 && st.Users == 0 && st.Channels == 0 && n <= goroutines {
+			return
+		}
+		if time.Now().After(give) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("left: %+v, %d goroutines, before %d\n%s", st, n, goroutines, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}
+
+func masked(op ws.OpCode, fin bool, payload string) []byte {
+	return ws.MustCompileFrame(ws.MaskFrameInPlace(ws.NewFrame(op, fin, []byte(payload))))
+}
+
+// TestCutHandshake cuts a handshake at every byte: what was begun is given back.
+func TestCutHandshake(t *testing.T) {
+	for _, mode := range []string{"", "Sec-WebSocket-Protocol: wirepost.v1\r\n"} {
+		for _, reset := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%.30q reset %v", mode, reset), func(t *testing.T) {
+				s, host := newServer(t, nil)
+				before := runtime.NumGoroutine()
+				request := upgradeRequest(host, "user=42&channels=news,room:1&device=d", mode)
+				for n := range len(request) + 1 {
+					hangUp(dialRaw(t, host, request[:n], false), reset)
+				}
+				allGone(t, s, before)
+			})
+		}
+	}
+}
+
+// TestCutFrames cuts a conversation at every byte of what the client sends, among
+// them fragments, compressed messages and a close frame, while messages come.
+func TestCutFrames(t *testing.T) {
+	var conversation []byte
+	for _, f := range [][]byte{
+		masked(ws.OpText, true, `{"type":"ack","channel":"user:42","seq":1}`),
+		masked(ws.OpText, false, `{"type":"subscribe",`),
+		masked(ws.OpPing, true, "p"),
+		masked(ws.OpContinuation, true, `"ref":1,"channel":"room:2"}`),
+		masked(ws.OpText, true, `{"type":"publish","ref":2,"to":"room:2","data":`+strings.Repeat(" ", 130)+`1}`),
+		masked(ws.OpClose, true, "\x03\xe8bye"),
+	} {
+		conversation = append(conversation, f...)
+	}
+	for _, mode := range []string{"", "Sec-WebSocket-Protocol: wirepost.v1\r\n"} {
+		for _, reset := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%.30q reset %v", mode, reset), func(t *testing.T) {
+				s, host := newServer(t, func(o *wirepost.Options) { o.Compress = true })
+				before := runtime.NumGoroutine()
+				request := upgradeRequest(host, "user=42&channels=news", mode+"Sec-WebSocket-Extensions: permessage-deflate\r\n")
+				for n := range len(conversation) + 1 {
+					c := dialRaw(t, host, request, true)
+					if n%7 == 0 {
+						if _, err := s.Push(t.Context(), wirepost.Push{To: "news", Data: []byte("1")}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if _, err := c.Write(conversation[:n]); err != nil {
+						t.Fatal(err)
+					}
+					hangUp(c, reset)
+				}
+				allGone(t, s, before)
+			})
+		}
+	}
+}
+
+// TestCutAnswers cuts clients that were in the middle of reading: of a large
+// message, a stream of events or a poll.
+func TestCutAnswers(t *testing.T) {
+	s, host := newServer(t, func(o *wirepost.Options) { o.MaxMessage = 1 << 20 })
+	before := runtime.NumGoroutine()
+	for range 8 {
+		data := []byte(`"` + strings.Repeat("x", 1<<19) + `"`)
+		if _, err := s.Push(t.Context(), wirepost.Push{To: "user:42", Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(path string) string { return "GET " + path + "?user=42 HTTP/1.1\r\nHost: " + host + "\r\n\r\n" }
+	for n := range 40 {
+		for _, request := range []string{upgradeRequest(host, "user=42", ""), get("/sse"), get("/poll")} {
+			c := dialRaw(t, host, request, false)
+			if _, err := io.CopyN(io.Discard, c, int64(n*n*n)); err != nil {
+				t.Fatal(err)
+			}
+			hangUp(c, n%2 == 0)
+		}
+	}
+	allGone(t, s, before)
+}
+
+// TestHalfOpen: clients that have gone without a word are noticed by their silence.
+func TestHalfOpen(t *testing.T) {
+	s, host := newServer(t, func(o *wirepost.Options) { o.Heartbeat = 100 * time.Millisecond })
+	before := runtime.NumGoroutine()
+	var silent []*raw
+	for range 200 {
+		silent = append(silent, dialRaw(t, host, upgradeRequest(host, "user=42", ""), true))
+	}
+	allGone(t, s, before)
+	for _, c := range silent {
+		c.Close()
+	}
+}
