@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -114,6 +115,9 @@ func (a *App) warn() {
 	}
 	if _, port, _ := net.SplitHostPort(a.listener.Addr().String()); len(c.ACMEDomain) > 0 && port != "443" {
 		a.Log.Warn("certificates by ACME are proven at port 443: have it forwarded to this one", "port", port)
+	}
+	if strings.HasPrefix(c.TokenJWKS, "http://") {
+		a.Log.Warn("the key set is fetched unencrypted: whoever can change it on its way can sign tokens", "token-jwks", c.TokenJWKS)
 	}
 	for _, key := range c.APIKey {
 		if k, _ := httpapi.ParseKey(string(key)); len(k.Secret) < 16 {

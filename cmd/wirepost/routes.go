@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/wirepost/wirepost/internal/console"
 	"github.com/wirepost/wirepost/internal/httpapi"
@@ -30,6 +31,12 @@ func (a *App) routes() http.Handler {
 		PushRate: int(c.PushRate), PushMemory: int64(c.PushMemory),
 		Draining: a.draining, Logger: a.Log,
 	})
+	// What clients connect to has deadlines of its own, and the API.
+	for path, h := range own {
+		if !slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
+			own[path] = httpapi.SlowReaders(h)
+		}
+	}
 	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)

@@ -22,10 +22,13 @@ const (
 	// fetched again sooner than this, and less often while that fails.
 	minRefresh = 10 * time.Second
 	maxRefresh = 5 * time.Minute
+	// maxAge is when a key set is fetched again although all its keys are known: one
+	// that was taken out of it is not to be good for ever.
+	maxAge = time.Hour
 )
 
-// keySet is the public keys at one address. It is fetched once at the start and
-// again when a token names a key that is not there.
+// keySet is the public keys at one address. It is fetched once at the start, again
+// when a token names a key that is not there, and again when it is old.
 type keySet struct {
 	source string
 	client *http.Client
@@ -33,6 +36,7 @@ type keySet struct {
 	mu struct {
 		sync.Mutex
 		keys    []publicKey
+		fetched time.Time     // those
 		failed  error         // of the last fetch; the keys before it stay good
 		wait    time.Duration // between two fetches
 		next    time.Time     // no fetch before
@@ -52,7 +56,7 @@ func newKeySet(source string, client *http.Client) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.keys, s.mu.next = keys, time.Now().Add(minRefresh)
+	s.mu.keys, s.mu.fetched, s.mu.next = keys, time.Now(), time.Now().Add(minRefresh)
 	return s, nil
 }
 
@@ -63,7 +67,9 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 		s.mu.Lock()
 		found, known := match(s.mu.keys, id, alg)
 		failed, running := s.mu.failed, s.mu.running
-		mayFetch := !known && running == nil && !time.Now().Before(s.mu.next)
+		now := time.Now()
+		wanted := !known || now.Sub(s.mu.fetched) >= maxAge
+		mayFetch := wanted && running == nil && !now.Before(s.mu.next)
 		if mayFetch {
 			running = make(chan struct{})
 			s.mu.running = running
@@ -72,13 +78,16 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 
 		switch {
 		case len(found.Keys) > 0:
+			if mayFetch {
+				go s.refresh(ctx, running) // nobody waits; it ends within fetchTimeout
+			}
 			return found, nil
+		case mayFetch:
+			s.refresh(ctx, running)
 		case known && id != "":
 			return found, refuse("the token's key %q is not for %s", id, alg)
 		case known:
 			return found, refuse("the token names no key (kid), and there is none for %s", alg)
-		case mayFetch:
-			s.refresh(ctx, running)
 		case running != nil:
 			select {
 			case <-running:
@@ -125,7 +134,7 @@ func (s *keySet) refresh(ctx context.Context, running chan struct{}) {
 	if err != nil {
 		s.mu.wait = min(2*s.mu.wait, maxRefresh)
 	} else {
-		s.mu.keys, s.mu.wait = keys, minRefresh
+		s.mu.keys, s.mu.fetched, s.mu.wait = keys, time.Now(), minRefresh
 	}
 	s.mu.next = time.Now().Add(s.mu.wait)
 	s.mu.running = nil

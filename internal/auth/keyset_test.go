@@ -184,6 +184,41 @@ func TestKeySetRefresh(t *testing.T) {
 	})
 }
 
+// TestOldKeySet notices within an hour that a key was taken out of the set, and
+// keeps the keys that it has while the issuer is down.
+func TestOldKeySet(t *testing.T) {
+	keys := newTestKeys(t)
+	synctest.Test(t, func(t *testing.T) {
+		source := &issuer{status: 200, body: keys.set(t, "rsa", "ec"), delay: time.Second}
+		v := newVerifier(t, Options{JWKS: "https://id.example/keys", Client: &http.Client{Transport: source}})
+		verify := func() error {
+			_, err := v.Verify(t.Context(), makeToken(t, jwt.SigningMethodRS256, keys.rsa, kid("rsa"), map[string]any{"sub": "42", "exp": in(time.Hour)}))
+			synctest.Wait()
+			return err
+		}
+		time.Sleep(maxAge)
+		source.answer(500, nil)
+		for range 6 {
+			if err := verify(); err != nil {
+				t.Errorf("while the issuer is down: %v", err)
+			}
+			time.Sleep(2 * time.Second) // the fetch takes one
+		}
+		if got := source.count(); got != 2 {
+			t.Errorf("%d fetches while it was down, want one and the first", got)
+		}
+		source.answer(200, keys.set(t, "ec"))
+		time.Sleep(maxRefresh)
+		if err := verify(); err != nil {
+			t.Errorf("a handshake waits for nothing: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if err := verify(); err == nil {
+			t.Error("a key that was taken out is good still")
+		}
+	})
+}
+
 // TestUnknownKeyFlood sends tokens with made-up keys for an hour: the issuer is
 // asked at the pace that the server has set, whether it answers or not, and no
 // token with a known key is held up.

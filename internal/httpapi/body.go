@@ -28,6 +28,21 @@ func bodyDeadline(start time.Time, bytes int64) time.Time {
 	return start.Add(bodyTimeout + time.Duration(bytes)*time.Second/bodyRate)
 }
 
+// SlowReaders puts a deadline on the answer to every request, for handlers that have
+// none of their own: who takes nothing of it must not hold it for ever.
+func SlowReaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limitAnswer(w)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitAnswer sets a deadline that stays for what net/http has still to write when
+// the handler is done. The next request on the connection sets another.
+func limitAnswer(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then the server's own holds
+}
+
 // SlowBodies puts a deadline on the body of every request, also where a handler
 // does not read it: net/http reads what is left before it answers. A handler that
 // reads a body sets its own.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -72,6 +73,7 @@ func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
 // to be in memory twice.
 func writeList(w http.ResponseWriter, messages []wirepost.Message, next uint64) error {
 	setType(w, jsonType)
+	control := http.NewResponseController(w)
 	out := getBuffer()
 	defer putBuffer(out)
 	out.WriteString(`{"messages":[`)
@@ -87,6 +89,7 @@ func writeList(w http.ResponseWriter, messages []wirepost.Message, next uint64) 
 		if out.Len() < listChunk {
 			continue
 		}
+		control.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then the server's own holds
 		if _, err := w.Write(out.Bytes()); err != nil {
 			return nil // the peer is gone
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -384,6 +385,84 @@ func TestStreamDeadlines(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSlowReaders takes nothing of a long answer, or little by little: the server
+// lets go of who has stopped, and only of that.
+func TestSlowReaders(t *testing.T) {
+	page := make([]wirepost.Message, 100)
+	for i := range page {
+		page[i] = wirepost.Message{Channel: "a", Seq: uint64(i + 1), ContentType: "text/plain", Data: bytes.Repeat([]byte("x"), 10_000)}
+	}
+	for _, tt := range []struct {
+		name        string
+		pause       time.Duration // between two reads of 10 kB
+		least, most time.Duration
+		whole       bool
+	}{
+		{"nothing", time.Hour, stallTime, stallTime + time.Second, false},
+		{"slowly", 10 * time.Second, 900 * time.Second, 1100 * time.Second, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				c := &noticing{Conn: far, closed: make(chan struct{})}
+				server := &http.Server{Handler: newHandler(&lister{newCounting(), page}, quiet(Options{}))}
+				l := &pipes{conns: make(chan net.Conn), end: make(chan struct{})}
+				var all sync.WaitGroup
+				all.Go(func() { server.Serve(l) }) //nolint:errcheck // it ends with its listener
+				l.conns <- c
+				start := time.Now()
+				fmt.Fprintf(near, "GET /v1/channels/a/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", testKey)
+				read, done := 0, make(chan struct{})
+				go func() {
+					defer close(done)
+					for buf := make([]byte, 10_000); ; {
+						n, err := io.ReadFull(near, buf)
+						if read += n; err != nil {
+							return
+						}
+						select {
+						case <-time.After(tt.pause):
+						case <-c.closed:
+						}
+					}
+				}()
+				<-c.closed
+				took := time.Since(start)
+				<-done
+				if took < tt.least || took > tt.most || tt.whole != (read > 1_000_000) {
+					t.Errorf("it let go after %s and %d bytes", took, read)
+				}
+				near.Close()
+				server.Close()
+				all.Wait()
+				time.Sleep(time.Second) // net/http lingers
+			})
+		})
+	}
+}
+
+// lister is a backend with a page of messages.
+type lister struct {
+	*counting
+	page []wirepost.Message
+}
+
+func (l *lister) Messages(string, uint64, int) ([]wirepost.Message, uint64, error) {
+	return l.page, uint64(len(l.page)), nil
+}
+
+// noticing is a connection that says when the server closes it.
+type noticing struct {
+	net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *noticing) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // TestHostileJSON sends what is small to send and might be large to read: each has

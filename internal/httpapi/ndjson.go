@@ -39,8 +39,8 @@ const (
 // stream then ends as if it were complete.
 const idleStream = 5 * time.Minute
 
-// stallTime is how long a client may leave its results untaken before it counts
-// as gone.
+// stallTime is how long a client may leave an answer, or a part of it, untaken
+// before it counts as gone.
 const stallTime = time.Minute
 
 // pushLines is POST /v1/push with NDJSON.
@@ -85,7 +85,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if b.panicked != nil {
 		panic(b.panicked) // in the handler's goroutine it ends one request only
 	}
-	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // then there was none
+	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // for the end
 	return nil
 }
 

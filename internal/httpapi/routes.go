@@ -73,6 +73,7 @@ var routes = []route{
 // ServeHTTP implements http.Handler.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recover(w, r)
+	limitAnswer(w)
 	if err := a.serve(w, r); err != nil {
 		a.fail(w, r, err)
 	}
