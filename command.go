@@ -201,7 +201,7 @@ func (s *session) plainMessage(binary bool, payload []byte) {
 	if s.loop.srv.opts.OnMessage == nil {
 		return
 	}
-	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte(nil), payload...)}
+	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte{}, payload...)} // never nil, so that it can be a reply
 	s.job(func() {
 		reply, err := s.onMessage(ctx, frame)
 		s.do(func() {

@@ -64,6 +64,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	// own.
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
 	setType(w, ndjsonType)
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back the answers that the sender waits for
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
 		return nil // the peer is gone
