@@ -86,6 +86,34 @@ func testDeflatedIdle(e *env) {
 	})
 }
 
+// testDeflatedTurns: messages that inflate to much are taken a few in a turn, so that
+// other connections get theirs.
+func testDeflatedTurns(e *env) {
+	const messages = 300
+	taken, most := 0, 0
+	loop := NewLoop(Config{Flush: func() { taken = 0 }})
+	defer loop.Close()
+	r, c := (&env{TB: e.TB, loop: loop, pair: e.pair, fake: e.fake}).attachBy(Handshake{Deflate: true})
+	done := make(chan struct{})
+	loop.Post(Func(func() {
+		r.onMessage = func(_ bool, p []byte) {
+			taken += len(p)
+			most = max(most, taken)
+		}
+		close(done)
+	}))
+	<-done
+	bomb := squeezed(OpBinary, strings.Repeat("0", defaultMaxMessage))
+	go c.Conn.Write(bytes.Repeat(bomb, messages)) //nolint:errcheck // the handler tells
+	for range messages {
+		r.next()
+	}
+	loop.Close()
+	if limit := (maxSqueezed/len(bomb) + 2) * defaultMaxMessage; most > limit {
+		e.Errorf("%d bytes in one turn, of %d at most", most, limit)
+	}
+}
+
 // deflatedSizes are around the threshold, the pooled buffers and the window.
 var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, keepMessage, keepMessage + 1, 32768, 65536, 300_000}
 

@@ -86,6 +86,19 @@ func (c *endpoint) LastRead() time.Time { return c.loop.start.Add(c.last) }
 // wantsBytes says whether the socket should go on reading.
 func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
 
+// maxSqueezed is how much is read at once from a peer that may compress, in bytes:
+// they may stand for a thousand times as many, and the loop's other connections wait
+// while those are inflated.
+const maxSqueezed = 2 << 10
+
+// room is the part of a buffer that may be read into at once.
+func (c *endpoint) room(buf []byte) []byte {
+	if c.deflate && len(buf) > maxSqueezed {
+		return buf[:maxSqueezed]
+	}
+	return buf
+}
+
 // received takes bytes that came from the peer, and changes them.
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)

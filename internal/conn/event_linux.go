@@ -95,7 +95,7 @@ func (s *eventSocket) happened(events uint32) {
 // readSome reads once. What is still there then makes epoll tell again, after the
 // other sockets had their turn.
 func (s *eventSocket) readSome() {
-	buf := s.poll().in
+	buf := s.room(s.poll().in)
 	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 	switch {
 	case errno == unix.EAGAIN || errno == unix.EINTR:

@@ -49,7 +49,7 @@ func (s *stream) readBurst() bool {
 		return false
 	}
 	r.big = buffers.Get().(*buffer)
-	r.n, r.err = s.nc.Read(r.big[:])
+	r.n, r.err = s.nc.Read(s.room(r.big[:]))
 	if err := s.nc.SetReadDeadline(time.Time{}); r.err == nil {
 		r.err = err
 	}
@@ -77,7 +77,7 @@ func (d *readDone) Run() {
 	r := &s.read
 	b := r.small[:]
 	if r.big != nil {
-		b = r.big[:]
+		b = s.room(r.big[:])
 	}
 	r.burst = r.n == len(b)
 	if r.n > 0 && !s.closed {
