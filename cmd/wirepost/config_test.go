@@ -217,6 +217,32 @@ func TestEverySetting(t *testing.T) {
 	}
 }
 
+// TestLimitsReachTheLibrary looks for a limit that is read and then forgotten.
+func TestLimitsReachTheLibrary(t *testing.T) {
+	c := Config{Dev: true, limits: limits{
+		MaxConnections: 1, MaxUserConnections: 2, MaxAddressConnections: 3, HandshakeRate: 0.5, MessageRate: 5,
+		ByteRate: 6, TailMemory: 9, ReconnectRate: 10,
+	}}
+	got, err := c.options(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type limited struct {
+		All, User, Address int
+		Handshake, Message float64
+		Bytes, Tail        int
+		Reconnect          float64
+	}
+	want := limited{1, 2, 3, 0.5, 5, 6, 9, 10}
+	have := limited{
+		got.MaxConnections, got.MaxUserConnections, got.MaxAddressConnections, got.HandshakeRate, got.MessageRate,
+		got.ByteRate, got.TailMemory, got.ReconnectRate,
+	}
+	if have != want {
+		t.Errorf("got %+v, want %+v", have, want)
+	}
+}
+
 func TestEveryVariable(t *testing.T) {
 	environ := []string{
 		"WIREPOST_LISTEN=127.0.0.1:9000", "WIREPOST_DATA=/srv/wirepost", "WIREPOST_ENGINE=memory",
