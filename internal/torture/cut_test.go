@@ -3,6 +3,7 @@ package torture
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -69,24 +72,38 @@ type raw struct {
 	in *bufio.Reader
 }
 
+// dialTCP connects and sends the beginning of a request.
+func dialTCP(host, request string) (*raw, error) {
+	nc, err := net.Dial("tcp", host)
+	if err != nil {
+		return nil, err
+	}
+	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+	if _, err := io.WriteString(nc, request); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return &raw{nc, bufio.NewReader(nc)}, nil
+}
+
+// answered reads the answer to a handshake.
+func (c *raw) answered() error {
+	answer, err := http.ReadResponse(c.in, nil)
+	if err == nil && answer.StatusCode != http.StatusSwitchingProtocols {
+		err = errors.New(answer.Status)
+	}
+	return err
+}
+
 // dialRaw sends the beginning of a request; with an answer wanted it reads that.
 func dialRaw(t testing.TB, host, request string, answered bool) *raw {
 	t.Helper()
-	nc, err := net.Dial("tcp", host)
+	c, err := dialTCP(host, request)
+	if err == nil && answered {
+		err = c.answered()
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	c := &raw{nc, bufio.NewReader(nc)}
-	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
-	if _, err := io.WriteString(nc, request); err != nil {
-		t.Fatal(err)
-	}
-	if !answered {
-		return c
-	}
-	answer, err := http.ReadResponse(c.in, nil)
-	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%v %v", answer, err)
 	}
 	return c
 }
@@ -192,16 +209,66 @@ func TestCutAnswers(t *testing.T) {
 	allGone(t, s, before)
 }
 
-// TestHalfOpen: clients that have gone without a word are noticed by their silence.
+// TestHalfOpen: clients that have gone without a word are noticed by their silence,
+// and cut when they do not answer the close frame either.
 func TestHalfOpen(t *testing.T) {
-	s, host := newServer(t, func(o *wirepost.Options) { o.Heartbeat = 100 * time.Millisecond })
-	before := runtime.NumGoroutine()
-	var silent []*raw
-	for range 200 {
-		silent = append(silent, dialRaw(t, host, upgradeRequest(host, "user=42", ""), true))
-	}
-	allGone(t, s, before)
-	for _, c := range silent {
-		c.Close()
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const heartbeat, closeTimeout = 10 * time.Second, 5 * time.Second
+		s, err := wirepost.New(wirepost.Options{
+			Authenticate: func(*http.Request) (wirepost.Identity, error) { return wirepost.Identity{User: "42"}, nil },
+			Logger:       slog.New(slog.DiscardHandler), Heartbeat: heartbeat,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns := make(chan net.Conn)
+		hs := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+		var serving sync.WaitGroup
+		serving.Go(func() { hs.Serve(pipes(conns)) }) //nolint:errcheck // it ends with the pipes
+		var silent sync.WaitGroup
+		began := time.Now()
+		for n := range 100 {
+			here, there := net.Pipe()
+			conns <- there
+			silent.Go(func() {
+				defer here.Close()
+				request := upgradeRequest("wirepost.test", "", "")
+				if n%2 == 0 {
+					request = request[:n] // it never says the rest
+				}
+				io.WriteString(here, request) //nolint:errcheck // the end tells
+				io.Copy(io.Discard, here)     //nolint:errcheck // the same
+				limit := heartbeat*24/10 + closeTimeout + time.Second
+				if n%2 == 0 {
+					limit = 10 * time.Second
+				}
+				if took := time.Since(began); took > limit {
+					t.Errorf("connection %d was held for %s", n, took)
+				}
+			})
+		}
+		silent.Wait()
+		synctest.Wait()
+		if st := s.Stats(); st.Connections != 0 || st.Users != 0 {
+			t.Errorf("left: %+v", st)
+		}
+		close(conns)
+		serving.Wait()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
+
+// pipes is a listener of connections in memory.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }

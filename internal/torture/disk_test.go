@@ -140,7 +140,7 @@ func (p *inProcess) end(limit time.Duration) {
 
 // TestDisk is the run against a server whose disk and clock fail.
 func TestDisk(t *testing.T) {
-	torture(t, 4*time.Second, tortureDisk)
+	torture(t, 2*time.Second, tortureDisk)
 }
 
 func tortureDisk(r *run, length time.Duration) *report {

@@ -352,7 +352,7 @@ func (r *run) restart(kill bool) {
 
 // TestProgram is the run against the real program.
 func TestProgram(t *testing.T) {
-	torture(t, 5*time.Second, func(r *run, length time.Duration) *report {
+	torture(t, 3*time.Second, func(r *run, length time.Duration) *report {
 		r.target = newProcess(r.t)
 		return r.do(plan{length: length, fault: func(r *run) {
 			switch n := r.random.IntN(8); {
