@@ -1,25 +1,42 @@
-// Package js is the browser's client: TypeScript in src, and the bundle made of it,
-// which servers hand out as /wirepost.js.
+// Package js is the browser's client: TypeScript in src, and the two scripts made of
+// it, which servers hand out as /wirepost.js and, for the pages that need it,
+// /wirepost-more.js.
 package js
 
 import (
 	"crypto/sha256"
-	_ "embed" // the bundle
+	_ "embed" // the scripts
 	"encoding/hex"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
 
-//go:generate go tool esbuild src/index.ts --bundle --minify --format=esm --target=es2022 --charset=utf8 --log-level=warning --outfile=wirepost.js
+//go:generate go tool esbuild wirepost=src/index.ts wirepost-more=src/wirepost-more.ts --bundle --external:./wirepost-more.js --minify --mangle-props=^_ --format=esm --target=es2022 --charset=utf8 --log-level=warning --outdir=.
 
 //go:embed wirepost.js
-var bundle string
+var first string
 
-// Handler serves the bundle to any page. It is no secret, so that pages of every
-// origin may load it.
+//go:embed wirepost-more.js
+var more string
+
+// Handler serves /wirepost-more.js, and at any other path /wirepost.js, which loads
+// that from beside it when a page needs it: mount it at both. The scripts are no
+// secret, so that pages of every origin may load them.
 func Handler() http.Handler {
-	sum := sha256.Sum256([]byte(bundle))
+	first, more := script(first), script(more)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Base(r.URL.Path) == "wirepost-more.js" {
+			more.ServeHTTP(w, r)
+			return
+		}
+		first.ServeHTTP(w, r)
+	})
+}
+
+func script(text string) http.Handler {
+	sum := sha256.Sum256([]byte(text))
 	etag := `"` + hex.EncodeToString(sum[:8]) + `"`
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -34,6 +51,6 @@ func Handler() http.Handler {
 		h.Set("Content-Type", "application/javascript; charset=utf-8")
 		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(bundle)) // compares ETags
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text)) // compares ETags
 	})
 }

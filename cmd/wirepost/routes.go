@@ -15,7 +15,8 @@ import (
 func (a *App) routes() http.Handler {
 	c := &a.Config
 	own := map[string]http.Handler{
-		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(), "/wirepost.js": js.Handler(),
+		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(),
+		"/wirepost.js": js.Handler(), "/wirepost-more.js": js.Handler(),
 	}
 	if c.Echo {
 		own["/echo"] = a.server.Echo()

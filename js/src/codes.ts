@@ -28,6 +28,15 @@ export const closeCodes: ReadonlyMap<number, boolean> = new Map([
 /** The code that a new token may help against. */
 export const unauthorized = 4401
 
+/** The code of a user who may not be there. */
+export const forbidden = 4403
+
+/** The code of something that the server cannot read. */
+export const invalid = 1007
+
+/** The code of a message that was too big. */
+export const tooBig = 1009
+
 /** The code of a connection that ended without a close frame. */
 export const broken = 1006
 

@@ -20,9 +20,9 @@ export class Cursor {
     return !this.#steps.length
   }
 
-  /** Takes in a frame that stands before a cursor. */
-  add(cursor: string, frame: Frame): void {
-    const logged = frame.type === "message" || frame.type === "revoke"
+  /** Takes in a cursor, and the frame that stands before it. */
+  add(cursor: string, frame?: Frame): void {
+    const logged = frame?.type === "message" || frame?.type === "revoke"
     this.#steps.push({ cursor, channel: logged ? frame.channel : "", seq: logged ? frame.seq : 0, settled: !logged })
     this.#advance()
   }

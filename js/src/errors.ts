@@ -1,7 +1,8 @@
 /**
- * Why something failed. The server's codes, and three of the client's own:
+ * Why something failed. The server's codes, and four of the client's own:
  * `unauthorized` (no token, or one that has ended), `disconnected` (by the
- * application, or for a broken rule) and `closed` (the client was closed).
+ * application, or for a broken rule), `closed` (the client was closed) and
+ * `aborted` (by the caller's signal).
  */
 export type ErrorCode =
   | "bad_request"
@@ -14,6 +15,7 @@ export type ErrorCode =
   | "unauthorized"
   | "disconnected"
   | "closed"
+  | "aborted"
 
 /** What every promise of the client is rejected with. `code` is for programs, `message` for people. */
 export class WirepostError extends Error {
@@ -26,8 +28,5 @@ export class WirepostError extends Error {
   }
 }
 
-/** Makes a WirepostError of whatever was thrown. */
-export function asError(thrown: unknown, code: ErrorCode): WirepostError {
-  if (thrown instanceof WirepostError) return thrown
-  return new WirepostError(code, thrown instanceof Error ? thrown.message : String(thrown))
-}
+/** What was thrown, in words. */
+export const wording = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))

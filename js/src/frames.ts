@@ -91,10 +91,20 @@ export interface Bye {
   readonly retry_after_ms?: number
 }
 
+/** What a request resulted in. */
+export interface Result {
+  readonly id?: string
+  readonly seq?: number
+  readonly duplicate?: boolean
+  /** Of a token, in milliseconds since 1970. */
+  readonly expires?: number
+  /** What a call returned. */
+  readonly data?: Json
+}
+
 /** An answer to the command with the same `ref`. */
 export type Answer =
-  | { readonly type: "ok"; readonly ref?: Ref; readonly id?: string; readonly seq?: number; readonly duplicate?: boolean; readonly expires?: number }
-  | { readonly type: "reply"; readonly ref?: Ref; readonly data: Json }
+  | ({ readonly type: "ok" | "reply"; readonly ref?: Ref } & Result)
   | { readonly type: "error"; readonly ref?: Ref; readonly code: string; readonly message: string }
 
 export type Ref = string | number
@@ -113,20 +123,8 @@ export type Command =
 /** A command that is answered. */
 export type Request =
   | { readonly type: "read"; readonly channel: string; readonly seq: number }
-  | { readonly type: "subscribe"; readonly channel: string; readonly after?: number }
+  | { readonly type: "subscribe"; readonly channel: string; readonly after?: number | undefined }
   | { readonly type: "unsubscribe"; readonly channel: string }
-  | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string; readonly key?: string }
+  | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string | undefined; readonly key?: string | undefined }
   | { readonly type: "call"; readonly method: string; readonly data: Json }
   | { readonly type: "auth"; readonly token: string }
-
-/** Reads a frame; undefined for what is none. */
-export function parse(text: unknown): Frame | undefined {
-  try {
-    const value: unknown = JSON.parse(String(text))
-    return isObject(value) && typeof value["type"] === "string" ? (value as unknown as Frame) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null

@@ -1,8 +1,7 @@
-import type { WirepostError } from "./errors.js"
-import type { Command, Frame, Hello, Ref } from "./frames.js"
+import type { ErrorCode } from "./errors.js"
+import type { Command, Frame, Hello, Place, Ref } from "./frames.js"
 import type { Line, LineEvents } from "./line.js"
-import type { Wishes } from "./link.js"
-import type { MakeLink, Notice, Snapshot } from "./shared.js"
+import type { MakeLink, Notice, Standings } from "./shared.js"
 import type { TransportName } from "./transport.js"
 
 /** What a tab tells the hub. */
@@ -26,7 +25,7 @@ interface Port {
 export class Hub {
   readonly #name: string
   readonly #ports = new Map<string, Port>()
-  readonly #snapshot: Snapshot
+  readonly #channels: Standings
   readonly #spread: (notice: Notice) => void
   readonly #link: Line
   readonly #leave = new AbortController()
@@ -42,16 +41,16 @@ export class Hub {
   readonly #acknowledged = new Map<string, number>()
 
   /** Tabs that are there already are known from the start: they have a say in what is acknowledged. */
-  constructor(name: string, tabs: readonly string[], makeLink: MakeLink, snapshot: Snapshot, spread: (notice: Notice) => void) {
+  constructor(name: string, tabs: readonly string[], makeLink: MakeLink, channels: Standings, spread: (notice: Notice) => void) {
     this.#name = name
-    this.#snapshot = snapshot
+    this.#channels = channels
     this.#spread = spread
     for (const id of tabs) this.#port(id)
-    const wishes: Wishes = {
+    this.#link = makeLink({
       channels: () => [...new Set([...this.#ports.values()].flatMap((port) => [...port.wants]))],
       position: (channel) => this.#positions.get(channel),
-    }
-    this.#link = makeLink(this.#linkEvents(), wishes)
+      ...this.#linkEvents(),
+    })
   }
 
   close(): void {
@@ -66,16 +65,16 @@ export class Hub {
     if (note.kind === "command") {
       if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command)
     } else if (this.#hello) {
-      const hello = { ...this.#hello, channels: this.#snapshot() }
+      const hello = { ...this.#hello, channels: this.#places() }
       this.#spread({ kind: "up", to: [note.from], hello, transport: this.#transport })
     }
   }
 
   #linkEvents(): LineEvents {
-    const tell = (kind: "failed" | "ended") => ({ code, message }: WirepostError) => this.#spread({ kind, code, message })
+    const tell = (kind: "failed" | "ended") => (code: ErrorCode, message: string) => this.#spread({ kind, code, message })
     return {
       up: (hello, transport) => this.#up(hello, transport),
-      frame: (frame) => this.#frame(frame),
+      frame: (frame, size) => this.#frame(frame, size),
       down: (reason) => {
         this.#hello = undefined
         this.#spread({ kind: "down", reason })
@@ -106,13 +105,13 @@ export class Hub {
     this.#spread({ kind: "up", hello, transport })
   }
 
-  #frame(frame: Frame): void {
+  #frame(frame: Frame, size: number): void {
     switch (frame.type) {
       case "message":
       case "revoke":
-        return this.#pass(frame)
+        return this.#pass(frame, size)
       case "gap":
-        return this.#spread({ kind: "frame", frame, to: this.#concerned(frame.channel) })
+        return this.#spread({ kind: "frame", frame, size, to: this.#concerned(frame.channel) })
       case "subscribed":
         this.#members.add(frame.channel)
         break
@@ -126,14 +125,14 @@ export class Hub {
         const asked = frame.ref === undefined ? undefined : this.#refs.get(frame.ref)
         if (!asked || frame.ref === undefined) return
         this.#refs.delete(frame.ref)
-        return this.#spread({ kind: "frame", frame: { ...frame, ...(asked.ref !== undefined && { ref: asked.ref }) }, to: [asked.to] })
+        return this.#spread({ kind: "frame", size, frame: { ...frame, ...(asked.ref !== undefined && { ref: asked.ref }) }, to: [asked.to] })
       }
     }
-    this.#spread({ kind: "frame", frame })
+    this.#spread({ kind: "frame", frame, size })
   }
 
   /** Passes an entry on. From now on those who got it have a say in what is acknowledged. */
-  #pass(frame: Extract<Frame, { type: "message" | "revoke" }>): void {
+  #pass(frame: Extract<Frame, { type: "message" | "revoke" }>, size: number): void {
     const { channel, seq } = frame
     const to = this.#concerned(channel)
     for (const id of to) {
@@ -141,7 +140,7 @@ export class Hub {
       if (!port.done.has(channel)) port.done.set(channel, seq - 1)
     }
     this.#positions.set(channel, Math.max(seq, this.#positions.get(channel) ?? 0))
-    this.#spread({ kind: "frame", frame, to })
+    this.#spread({ kind: "frame", frame, size, to })
   }
 
   #concerned(channel: string): string[] {
@@ -193,6 +192,12 @@ export class Hub {
     if (!done.length || seq <= (this.#acknowledged.get(channel) ?? 0)) return
     this.#acknowledged.set(channel, seq)
     this.#link.send({ type: "ack", channel, seq })
+  }
+
+  /** Where the leader's memberships stand, for a tab that comes later. */
+  #places(): Record<string, Place> {
+    const members = [...this.#channels.values()].filter(({ member }) => member)
+    return Object.fromEntries(members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, read, unread, resumed: true }]))
   }
 
   /** The port of a tab. Its lock is free when the tab is gone, however it went. */

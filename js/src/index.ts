@@ -2,8 +2,8 @@
  * The browser's side of Wirepost. `connect` makes a client that gets every message
  * at least once and in order; `ReliableWebSocket` is a `WebSocket` that comes back.
  */
-export { Client, connect } from "./client.js"
-export type { Events, Options, Published, Subscription } from "./client.js"
+export { connect } from "./connect.js"
+export type { Client, Events, Options, Published, PublishOptions, Subscription } from "./client.js"
 export type { Handler } from "./channel.js"
 export { closeCodes, mayReconnect } from "./codes.js"
 export { WirepostError } from "./errors.js"

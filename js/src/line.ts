@@ -1,4 +1,4 @@
-import type { WirepostError } from "./errors.js"
+import type { ErrorCode } from "./errors.js"
 import type { Command, Frame, Hello } from "./frames.js"
 import type { TransportName } from "./transport.js"
 
@@ -17,14 +17,14 @@ export interface Line {
 export interface LineEvents {
   /** A connection is there. `placed` channels began where this side wished. */
   up(hello: Hello, transport: TransportName, placed: readonly string[]): void
-  /** A frame other than hello and bye. */
-  frame(frame: Frame): void
+  /** A frame other than hello and bye, of so many characters. */
+  frame(frame: Frame, size: number): void
   /** The connection is gone; another attempt follows. */
   down(reason: Down): void
   /** Something failed that does not end the line. */
-  failed(error: WirepostError): void
+  failed(code: ErrorCode, message: string): void
   /** The line has ended for good. */
-  ended(error: WirepostError): void
+  ended(code: ErrorCode, message: string): void
 }
 
 /** Why a connection is gone, and when the next attempt is made, in milliseconds. */
@@ -33,3 +33,14 @@ export interface Down {
   readonly reason: string
   readonly retryIn: number
 }
+
+/** What a line asks its owner before it connects. */
+export interface Wishes {
+  /** Channels besides the inbox, `all` and the memberships. */
+  channels(): readonly string[]
+  /** The last sequence of a channel that this side has. */
+  position(channel: string): number | undefined
+}
+
+/** Who has a line. */
+export type Owner = Wishes & LineEvents

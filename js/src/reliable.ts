@@ -1,5 +1,6 @@
 import { Backoff } from "./backoff.js"
-import { mayReconnect, unauthorized } from "./codes.js"
+import { broken, mayReconnect, unauthorized } from "./codes.js"
+import { endpoint } from "./endpoint.js"
 import type { Token } from "./link.js"
 import { onWake } from "./wake.js"
 
@@ -40,15 +41,14 @@ export class ReliableWebSocket extends EventTarget {
   readonly #url: string
   readonly #protocols: readonly string[]
   readonly #token: Token | undefined
+  readonly #handlers: Record<string, ((event: Event) => unknown) | null> = {}
   readonly #backoff = new Backoff()
-  readonly #handlers = new Map<string, (event: Event) => unknown>()
   readonly #unwake = onWake(() => this.#retry && void this.#connect())
 
   #socket: WebSocket | undefined
   #state: 0 | 2 | 3 | undefined // while there is no socket to ask
   #closing = false
   #binaryType: BinaryType = "blob"
-  #since = 0
   #retry: ReturnType<typeof setTimeout> | undefined
 
   /**
@@ -60,7 +60,9 @@ export class ReliableWebSocket extends EventTarget {
     this.#protocols = typeof protocols === "string" ? [protocols] : [...protocols]
     this.#token = options.token
     if (typeof this.#token === "function") {
-      this.#url = checkURL(url)
+      const at = endpoint(url)
+      if (!at || at.href.includes("#")) throw new DOMException(`${url} is no URL`, "SyntaxError")
+      this.#url = at.href
       void this.#connect()
     } else {
       this.#url = String(url)
@@ -69,7 +71,7 @@ export class ReliableWebSocket extends EventTarget {
   }
 
   get url(): string {
-    return this.#socket?.url ?? this.#url
+    return this.#url
   }
 
   get readyState(): number {
@@ -99,7 +101,7 @@ export class ReliableWebSocket extends EventTarget {
   }
 
   send(...data: Parameters<WebSocket["send"]>): void {
-    if (this.readyState === 0) throw new DOMException("Still in CONNECTING state", "InvalidStateError")
+    if (this.readyState === 0) throw new DOMException("still connecting", "InvalidStateError")
     this.#socket?.send(...data) // which discards it when it is closed, and counts it as buffered
   }
 
@@ -111,7 +113,7 @@ export class ReliableWebSocket extends EventTarget {
     // There is no connection that could end, so it is one that failed.
     clearTimeout(this.#retry)
     this.#state = 2
-    setTimeout(() => this.#end(true, { code: 1006, reason: "", wasClean: false }))
+    setTimeout(() => this.#end(true, { code: broken }))
   }
 
   async #connect(): Promise<void> {
@@ -133,10 +135,10 @@ export class ReliableWebSocket extends EventTarget {
     let failed = false
     socket.binaryType = this.#binaryType
     socket.onopen = () => {
-      this.#since = Date.now()
+      this.#backoff.opened()
       this.dispatchEvent(new Event("open"))
     }
-    socket.onmessage = ({ data, origin }) => this.dispatchEvent(new MessageEvent("message", { data, origin }))
+    socket.onmessage = (event) => this.dispatchEvent(new MessageEvent("message", event as object))
     socket.onerror = () => (failed = true)
     socket.onclose = (event) => {
       const refresh = event.code === unauthorized && typeof this.#token === "function"
@@ -149,40 +151,35 @@ export class ReliableWebSocket extends EventTarget {
   }
 
   #again(): void {
-    if (this.#since && Date.now() - this.#since > 5000) this.#backoff.reset()
-    this.#since = 0
     this.#state = 0
     this.#retry = setTimeout(() => void this.#connect(), this.#backoff.next())
     this.dispatchEvent(new Event("reconnecting"))
   }
 
-  #end(failed: boolean, { code, reason, wasClean }: Required<Pick<CloseEventInit, "code" | "reason" | "wasClean">>): void {
+  #end(failed: boolean, event: CloseEventInit): void {
     this.#unwake()
     this.#state = 3
     if (failed) this.dispatchEvent(new Event("error"))
-    this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean }))
+    this.dispatchEvent(new CloseEvent("close", event))
   }
 
   static {
     // The attributes onopen and so on: listeners that keep their turn when they are replaced.
+    function handle(this: ReliableWebSocket, event: Event): void {
+      this.#handlers[event.type]?.call(this, event)
+    }
     for (const type of ["open", "message", "error", "close"]) {
-      const listeners = new WeakMap<ReliableWebSocket, (event: Event) => unknown>()
       Object.defineProperty(this.prototype, `on${type}`, {
         configurable: true,
         enumerable: true,
         get(this: ReliableWebSocket) {
-          return this.#handlers.get(type) ?? null
+          return this.#handlers[type] ?? null
         },
         set(this: ReliableWebSocket, handler: unknown) {
-          const listener = listeners.get(this) ?? ((event) => this.#handlers.get(type)?.call(this, event))
-          listeners.set(this, listener)
-          if (typeof handler === "function") {
-            this.#handlers.set(type, handler as (event: Event) => unknown)
-            this.addEventListener(type, listener)
-          } else {
-            this.#handlers.delete(type)
-            this.removeEventListener(type, listener)
-          }
+          const set = typeof handler === "function"
+          this.#handlers[type] = set ? (handler as (event: Event) => unknown) : null
+          if (set) this.addEventListener(type, handle)
+          else this.removeEventListener(type, handle)
         },
       })
     }
@@ -195,12 +192,4 @@ export interface ReliableWebSocket {
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
   removeEventListener<K extends keyof EventMap>(type: K, listener: (this: ReliableWebSocket, event: EventMap[K]) => unknown, options?: boolean | EventListenerOptions): void
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void
-}
-
-/** Refuses the URLs that `WebSocket` refuses. */
-function checkURL(url: string | URL): string {
-  const base = globalThis.location?.href
-  const at = URL.canParse(url, base) ? new URL(url, base).href.replace(/^http/, "ws") : ""
-  if (!/^wss?:[^#]*$/.test(at)) throw new DOMException(`The URL '${url}' is invalid.`, "SyntaxError")
-  return at
 }

@@ -1,15 +1,10 @@
-import { WirepostError, type ErrorCode } from "./errors.js"
-import type { Answer, Command, Request, State } from "./frames.js"
-
-type Ok = Extract<Answer, { type: "ok" }>
-type Reply = Extract<Answer, { type: "reply" }>
+import { WirepostError, wording, type ErrorCode } from "./errors.js"
+import type { Answer, Command, Ref, Request, Result } from "./frames.js"
 
 interface Pending {
-  readonly ref: number
   readonly request: Request
-  readonly resolve: (answer: Ok | Reply) => void
+  readonly resolve: (result: Result) => void
   readonly reject: (error: WirepostError) => void
-  sent: boolean
 }
 
 /** How many requests may wait for the connection. */
@@ -19,68 +14,70 @@ const most = 256
  * Requests and their answers. What does no harm when it comes twice (a publish has
  * an id, a read mark only grows) survives a broken connection; a call does not.
  */
-export class Requests {
-  #pending: Pending[] = []
-  #ref = 0
-  #send: ((command: Command) => void) | undefined
+export function openRequests() {
+  const pending = new Map<Ref, Pending>()
+  let last = 0
+  let send: ((command: Command) => void) | undefined // while the line is up
+  let refusal: WirepostError | undefined // while nothing can be sent
 
-  /** Sends a request, now or when the line is up. Throws nothing: it rejects. */
-  add(request: Request): Promise<Ok | Reply> {
-    return new Promise((resolve, reject) => {
-      if (!this.#send && request.type !== "subscribe" && this.#pending.length >= most) {
-        return reject(new WirepostError("unavailable", `${most} requests wait for the connection already`))
+  function take(ref: Ref): Pending | undefined {
+    const taken = pending.get(ref)
+    pending.delete(ref)
+    return taken
+  }
+
+  function reject(error: WirepostError, except: readonly string[] = []): void {
+    for (const [ref, { request }] of pending) {
+      if (!except.includes(request.type)) take(ref)?.reject(error)
+    }
+  }
+
+  return {
+    /** Sends a request, now or when the line is up. Throws nothing: it rejects. */
+    add(request: Request, signal?: AbortSignal): Promise<Result> {
+      const ref = ++last
+      const abort = () => take(ref)?.reject(new WirepostError("aborted", wording(signal?.reason)))
+      return new Promise<Result>((resolve, reject) => {
+        if (refusal) throw refusal
+        if (!send && pending.size >= most) throw new WirepostError("unavailable", `${most} requests wait for the connection`)
+        pending.set(ref, { request, resolve, reject })
+        if (signal?.aborted) return abort()
+        signal?.addEventListener("abort", abort)
+        send?.({ ...request, ref })
+      }).finally(() => signal?.removeEventListener("abort", abort))
+    },
+
+    /** The line is up: sends what waits. */
+    open(by: (command: Command) => void): void {
+      refusal = undefined
+      send = by
+      for (const [ref, { request }] of pending) by({ ...request, ref })
+    },
+
+    /** The line is down. All that waits was sent: what can be sent again stays. */
+    lost(): void {
+      refusal = send = undefined
+      reject(new WirepostError("unavailable", "the connection broke"), ["publish", "read"])
+    },
+
+    /** Rejects what waits, and what comes. */
+    refuse(error: WirepostError): void {
+      refusal = error
+      reject(error)
+    },
+
+    /** Takes in an answer. One that nobody waits for any more is nothing. */
+    answer(ref: Ref, frame: Answer): void {
+      const asked = take(ref)
+      if (frame.type === "error") asked?.reject(new WirepostError(frame.code as ErrorCode, frame.message))
+      else asked?.resolve(frame)
+    },
+
+    /** Reading has no answer but the state of the channel. */
+    read(channel: string, read: number): void {
+      for (const [ref, { request }] of pending) {
+        if (request.type === "read" && request.channel === channel && request.seq <= read) take(ref)?.resolve({})
       }
-      const pending = { ref: ++this.#ref, request, resolve, reject, sent: false }
-      this.#pending.push(pending)
-      this.#transmit(pending)
-    })
-  }
-
-  /** The line is up: sends what waits. */
-  open(send: (command: Command) => void): void {
-    this.#send = send
-    for (const pending of this.#pending) this.#transmit(pending)
-  }
-
-  /** The line is down. */
-  lost(): void {
-    this.#send = undefined
-    this.#pending = this.#pending.filter((pending) => {
-      const keep = !pending.sent || ["publish", "read"].includes(pending.request.type)
-      if (!keep) pending.reject(new WirepostError("unavailable", "the connection broke before the answer came"))
-      pending.sent = false
-      return keep
-    })
-  }
-
-  /** Rejects everything that waits. */
-  fail(error: WirepostError): void {
-    for (const { reject } of this.#pending.splice(0)) reject(error)
-  }
-
-  /** Takes in an answer; an error that answers nothing is returned. */
-  answer(frame: Answer): WirepostError | undefined {
-    const index = this.#pending.findIndex((pending) => pending.ref === frame.ref)
-    const [pending] = index < 0 ? [] : this.#pending.splice(index, 1)
-    if (frame.type !== "error") return void pending?.resolve(frame)
-    const error = new WirepostError(frame.code as ErrorCode, frame.message)
-    if (!pending) return error
-    pending.reject(error)
-    return undefined
-  }
-
-  /** Reading has no answer but the state of the channel. */
-  read({ channel, read }: Pick<State, "channel" | "read">): void {
-    this.#pending = this.#pending.filter(({ request, resolve }) => {
-      const done = request.type === "read" && request.channel === channel && request.seq <= read
-      if (done) resolve({ type: "ok" })
-      return !done
-    })
-  }
-
-  #transmit(pending: Pending): void {
-    if (!this.#send) return
-    pending.sent = true
-    this.#send({ ...pending.request, ref: pending.ref })
+    },
   }
 }

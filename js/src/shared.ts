@@ -1,22 +1,22 @@
-import { asError, WirepostError, type ErrorCode } from "./errors.js"
-import type { Command, Frame, Hello, Place } from "./frames.js"
+import type { Channel } from "./channel.js"
+import { wording, type ErrorCode } from "./errors.js"
+import type { Command, Frame, Hello } from "./frames.js"
 import { Hub, type Note } from "./hub.js"
 import { randomId } from "./id.js"
-import type { Down, Line, LineEvents } from "./line.js"
-import type { Wishes } from "./link.js"
+import type { Down, Line, LineEvents, Owner } from "./line.js"
 import type { TransportName } from "./transport.js"
 
 /** What tabs tell each other. Without `to` it is for all of them. */
 export type Notice = { readonly to?: readonly string[] } & (
   | { readonly kind: "up"; readonly hello: Hello; readonly transport: TransportName }
-  | { readonly kind: "frame"; readonly frame: Frame }
+  | { readonly kind: "frame"; readonly frame: Frame; readonly size: number }
   | { readonly kind: "down"; readonly reason: Down }
   | { readonly kind: "failed" | "ended"; readonly code: ErrorCode; readonly message: string }
 )
 
-export type MakeLink = (events: LineEvents, wishes: Wishes) => Line
-/** Where the leader's channels stand, for a tab that comes later. */
-export type Snapshot = () => Record<string, Place>
+export type MakeLink = (owner: Owner) => Line
+/** What the leader knows of its channels, for tabs that come later. */
+export type Standings = ReadonlyMap<string, Pick<Channel, "name" | "member" | "head" | "read" | "unread">>
 
 /**
  * Joins the one connection of all tabs with this name; undefined where the browser
@@ -27,9 +27,9 @@ export type Snapshot = () => Record<string, Place>
  * carries what tabs say. A SharedWorker would need a script of its own at a URL of
  * the page's origin, and is missing on most phones.
  */
-export function share(name: string, makeLink: MakeLink, snapshot: Snapshot, events: LineEvents): Line | undefined {
+export function share(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents): Line | undefined {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return undefined
-  return new Tab(`wirepost:${name}`, makeLink, snapshot, events)
+  return new Tab(`wirepost:${name}`, makeLink, channels, events)
 }
 
 /** One tab: the line of its client. The tab that leads has the hub as well. */
@@ -41,15 +41,15 @@ class Tab implements Line {
   #hub: Hub | undefined
   #connection = "" // that this tab is on; empty while the line is down
 
-  constructor(name: string, makeLink: MakeLink, snapshot: Snapshot, events: LineEvents) {
+  constructor(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents) {
     this.#events = events
     this.#bus = new BroadcastChannel(name)
     this.#bus.onmessage = ({ data }: MessageEvent<Notice | Note>) => {
       if ("from" in data) this.#hub?.take(data)
       else this.#hear(data)
     }
-    this.#join(name, makeLink, snapshot).catch((thrown: unknown) => {
-      if (!this.#leave.signal.aborted) events.failed(asError(thrown, "internal"))
+    this.#join(name, makeLink, channels).catch((thrown: unknown) => {
+      if (!this.#leave.signal.aborted) events.failed("internal", wording(thrown))
     })
   }
 
@@ -66,7 +66,7 @@ class Tab implements Line {
     this.#bus.close()
   }
 
-  async #join(name: string, makeLink: MakeLink, snapshot: Snapshot): Promise<void> {
+  async #join(name: string, makeLink: MakeLink, channels: Standings): Promise<void> {
     const { locks } = navigator
     const { signal } = this.#leave
     const open = () => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))
@@ -81,7 +81,7 @@ class Tab implements Line {
       if (signal.aborted) return
       const tabs = held.map((lock) => lock.name ?? "").filter((lock) => lock.startsWith(`${name} `))
       this.#spread({ kind: "down", reason: { code: 1001, reason: "another tab leads now", retryIn: 0 } })
-      this.#hub = new Hub(name, tabs.map((lock) => lock.slice(name.length + 1)).filter((tab) => tab !== "leader"), makeLink, snapshot, (notice) => this.#spread(notice))
+      this.#hub = new Hub(name, tabs.map((lock) => lock.slice(name.length + 1)).filter((tab) => tab !== "leader"), makeLink, channels, (notice) => this.#spread(notice))
       await open()
     })
   }
@@ -105,17 +105,17 @@ class Tab implements Line {
         // The connection of all tabs goes on where the device is: no tab moves it.
         return this.#events.up(notice.hello, notice.transport, Object.keys(notice.hello.channels))
       case "frame":
-        if (this.#connection) this.#events.frame(notice.frame)
+        if (this.#connection) this.#events.frame(notice.frame, notice.size)
         return
       case "down":
         if (this.#connection) this.#events.down(notice.reason)
         this.#connection = ""
         return
       case "failed":
-        return this.#events.failed(new WirepostError(notice.code, notice.message))
+        return this.#events.failed(notice.code, notice.message)
       case "ended":
         this.close()
-        return this.#events.ended(new WirepostError(notice.code, notice.message))
+        return this.#events.ended(notice.code, notice.message)
     }
   }
 }

@@ -1,20 +1,19 @@
 import { broken } from "./codes.js"
-import { parse } from "./frames.js"
-import { refusal, request } from "./refusal.js"
-import type { Address, Sink, Transport } from "./transport.js"
+import type { Cursor } from "./cursor.js"
+import type { Frame } from "./frames.js"
+import { refuse, request } from "./request.js"
+import type { Sink, Transport } from "./transport.js"
 
 /**
  * Connects by Server-Sent Events, read with fetch: an EventSource could neither
  * send the token in a header, nor tell why it was refused, nor show heartbeats.
  */
-export function openStream(address: Address, sink: Sink): Transport {
-  const { cursor } = address
+export function openStream(url: URL, token: string | undefined, sink: Sink, cursor: Cursor): Transport {
   const abort = new AbortController()
-  cursor.drop()
 
   async function run(): Promise<void> {
-    const response = await request("sse", address, { hello: "1", last_event_id: cursor.value }, abort.signal)
-    if (!response.ok || !response.body) return sink.ended(await refusal(response))
+    const response = await request("sse", url, token, { hello: "1", last_event_id: cursor.value }, abort.signal)
+    if (!response.ok || !response.body) return refuse(response, sink)
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     let rest = ""
     let id = ""
@@ -29,19 +28,18 @@ export function openStream(address: Address, sink: Sink): Transport {
         if (line.startsWith("id:")) id = line.slice(3).trim()
         else if (line.startsWith("data:")) data += line.slice(5)
         else if (!line && data) {
-          const frame = parse(data)
+          const frame = JSON.parse(data) as Frame | null
+          const size = data.length
           data = ""
           if (!frame || abort.signal.aborted) continue
           cursor.add(id, frame)
-          sink.frame(frame)
+          sink.frame(frame, size)
         }
       }
     }
   }
 
-  run().catch((thrown) => {
-    if (!abort.signal.aborted) sink.ended({ code: broken, reason: String(thrown) })
-  })
+  run().catch((thrown) => sink.ended({ code: broken, reason: String(thrown) }))
   return {
     send: (command) => command.type === "ack" && cursor.settle(command.channel, command.seq),
     close: () => abort.abort(),

@@ -1,20 +1,20 @@
-const memory = new Map<string, string>()
+const memory = new Map<string, unknown>()
 
 type Area = "localStorage" | "sessionStorage"
 
 /** What was kept under a name: per browser (localStorage) or per tab (sessionStorage). */
-export function recall(area: Area, name: string): string | undefined {
+export function recall(area: Area, name: string): unknown {
   try {
-    return globalThis[area].getItem(name) ?? undefined
+    return JSON.parse(globalThis[area].getItem(name)!)
   } catch {
-    return memory.get(name) // storage is forbidden or missing
+    return memory.get(name) // storage is forbidden or missing, or somebody else has written there
   }
 }
 
-/** Keeps a value across page loads; where the browser allows none, as long as the page lives. */
-export function keep(area: Area, name: string, value: string): void {
+/** Keeps a JSON value across page loads; where the browser allows none, as long as the page lives. */
+export function keep(area: Area, name: string, value: unknown): void {
   try {
-    globalThis[area].setItem(name, value)
+    globalThis[area].setItem(name, JSON.stringify(value))
   } catch {
     memory.set(name, value)
   }

@@ -1,34 +1,20 @@
-import type { Cursor } from "./cursor.js"
-import type { WirepostError } from "./errors.js"
 import type { Command, Frame } from "./frames.js"
 
 /** How the client reaches the server. Only a WebSocket also carries what it sends. */
 export type TransportName = "websocket" | "sse" | "poll"
 
-/** Where and as whom to connect. */
-export interface Address {
-  /** Of the WebSocket, with http: or https:, and with all of the query. */
-  readonly url: URL
-  readonly token: string | undefined
-  /** What is acknowledged, where a cursor says so. */
-  readonly cursor: Cursor
-}
-
 /** Why a connection ended, or was refused. */
 export interface Ending {
   readonly code: number
   readonly reason: string
-  /** The server's wish, in milliseconds. */
-  readonly retryAfter?: number | undefined
-  /** What the server said, where it can be seen. */
-  readonly error?: WirepostError
 }
 
 /** Gets what a transport brings. Nothing comes after `ended`. */
 export interface Sink {
   /** Something arrived, be it a heartbeat. */
   heard(): void
-  frame(frame: Frame): void
+  /** A frame, of so many characters. */
+  frame(frame: Frame, size: number): void
   ended(ending: Ending): void
 }
 
@@ -39,6 +25,3 @@ export interface Transport {
   /** Ends it. The sink hears no more. */
   close(): void
 }
-
-/** Opens a connection. */
-export type Opener = (address: Address, sink: Sink) => Transport

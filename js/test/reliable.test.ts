@@ -6,12 +6,12 @@ import { World } from "./world.js"
 const url = "wss://push.example.com/echo"
 
 class CloseEvent extends Event {
-  readonly code: number
-  readonly reason: string
-  readonly wasClean: boolean
-  constructor(type: string, init: { code: number; reason: string; wasClean: boolean }) {
+  declare readonly code: number
+  declare readonly reason: string
+  declare readonly wasClean: boolean
+  constructor(type: string, { code = 0, reason = "", wasClean = false }: { code?: number; reason?: string; wasClean?: boolean }) {
     super(type)
-    ;({ code: this.code, reason: this.reason, wasClean: this.wasClean } = init)
+    Object.assign(this, { code, reason, wasClean })
   }
 }
 

@@ -1,4 +1,5 @@
 import { mock, type TestContext } from "node:test"
+import "../src/wirepost-more.js" // at hand, as a page may have it in its cache
 import { FakeServer } from "./server.js"
 
 /** What a test sees of the world: a server, a clock, and tabs of one browser. */

@@ -1,0 +1,85 @@
+import { Cursor } from "./cursor.js"
+import { openPoll } from "./poll.js"
+import { openSocket } from "./socket.js"
+import { openStream } from "./sse.js"
+import type { Sink, Transport } from "./transport.js"
+
+/** A WebSocket that was never greeted within this time has failed, in milliseconds. */
+const patience = 10_000
+/** The longest time between two trials, in milliseconds. */
+const longest = 300_000
+
+/** What a link has while no WebSocket comes through. */
+export class Fallbacks {
+  readonly #url: URL
+  readonly #socket: number
+  readonly #again: (choice?: number) => void
+  readonly #cursor = new Cursor()
+  #trials = 0
+
+  /**
+   * @param url of the WebSocket endpoint
+   * @param socket is the choice to make when a WebSocket comes through; negative if none is wanted
+   * @param again connects anew, by that choice or the one before
+   */
+  constructor(url: URL, socket: number, again: (choice?: number) => void) {
+    this.#url = url
+    this.#socket = socket
+    this.#again = again
+  }
+
+  /** Opens a fallback, and from time to time tries whether a WebSocket comes through. */
+  open(name: "sse" | "poll", url: URL, token: string | undefined, sink: Sink): Transport {
+    // With a cursor there are no positions; a poll takes nothing else.
+    if (name === "poll" || this.#cursor.value) url.searchParams.delete("after")
+    this.#cursor.drop()
+    let open = true
+    const guard: Sink = {
+      heard: () => open && sink.heard(),
+      frame: (frame, size) => open && sink.frame(frame, size),
+      ended: (ending) => open && sink.ended(ending),
+    }
+    const transport = (name === "sse" ? openStream : openPoll)(url, token, guard, this.#cursor)
+    const end = this.#try(token)
+    return {
+      send: (command) => {
+        const subscribing = command.type === "subscribe" || command.type === "unsubscribe"
+        if (subscribing) this.#again() // with another list of channels
+        else transport.send(command)
+      },
+      close: () => {
+        open = false
+        end()
+        transport.close()
+      },
+    }
+  }
+
+  /** Tries WebSockets until the result is called. */
+  #try(token: string | undefined): () => void {
+    if (this.#socket < 0) return () => {}
+    const through = () => this.#again(this.#socket)
+    let timer: ReturnType<typeof setTimeout>
+    let socket: Transport | undefined
+    const end = () => {
+      clearTimeout(timer)
+      socket?.close()
+      socket = undefined
+    }
+    const again = () => {
+      end()
+      timer = setTimeout(attempt, Math.min(1000 * 2 ** this.#trials++, longest))
+    }
+    const attempt = () => {
+      timer = setTimeout(again, patience)
+      try {
+        // It greets. That is enough to know: the connection proper is made anew.
+        socket = openSocket(this.#url, token, { heard: through, frame: () => {}, ended: again })
+      } catch {
+        // The token is none that a WebSocket can carry.
+      }
+    }
+    again()
+    return end
+  }
+}
