@@ -441,3 +441,40 @@ func TestFallback(t *testing.T) {
 		})
 	}
 }
+
+// TestMoreFails has the second script missing at first: that is told, WebSockets are
+// tried all the same, and the fallback comes as soon as the script does.
+func TestMoreFails(t *testing.T) {
+	s := serve(t, "dev")
+	var there atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" || !there.Load() && r.URL.Path == "/wirepost-more.js" {
+			http.Error(w, "not through here", http.StatusBadGateway)
+			return
+		}
+		silent := log.New(io.Discard, "", 0)
+		back := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: silent, Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
+			p.Out.Host = p.In.Host
+		}}
+		back.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	t.Cleanup(proxy.CloseClientConnections)
+	through := *s
+	through.gate = &gate{listener: proxy.Listener}
+	tab := browser.Open(t)
+	start(t, tab, &through, `"/ws?user=42", { shared: true }`)
+	run(t, tab, `client.on("error", (e) => (window.code = e.code))`)
+	browser.Wait(t, tab, `events.includes("error")`)
+	if state := browser.Value[string](t, tab, "client.state"); state != "connecting" {
+		t.Errorf("it is %s", state)
+	}
+	browser.Wait(t, tab, `window.code === "unavailable"`)
+	there.Store(true)
+	s.mustPush("user:42", "1")
+	saw(t, tab, "1")
+	if name := browser.Value[string](t, tab, "client.transport"); name != "sse" {
+		t.Errorf("it is on %s", name)
+	}
+}

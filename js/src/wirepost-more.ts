@@ -1,7 +1,9 @@
 /**
  * What only some pages need, loaded when they do: the fallbacks, and one connection
  * for all tabs. It brings no WirepostError and no state of its own, so that it does
- * not matter from where it was loaded, or how often.
+ * not matter from where it was loaded, or how often. A page that has been open for
+ * long may load a newer one than itself: what the two agree on changes only with
+ * this file's name.
  */
 export { Fallbacks } from "./fallbacks.js"
 export { share } from "./shared.js"

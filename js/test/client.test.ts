@@ -39,6 +39,17 @@ test("half a window is acknowledged at once", async (t) => {
   client.close()
 })
 
+test("a quarter of a window of text is acknowledged at once", async (t) => {
+  const world = new World(t)
+  const client = connect(url)
+  client.on("message", () => {})
+  await world.pass()
+  for (let i = 0; i < 3; i++) world.server.push("user:42", "x".repeat(100_000))
+  await world.pass()
+  assert.deepEqual(world.server.last.all("ack").map((a) => a["seq"]), [3])
+  client.close()
+})
+
 test("a handler that fails is told, and holds up nothing", async (t) => {
   const world = new World(t)
   const client = connect(url)
@@ -403,6 +414,27 @@ test("calls are answered, refused, and not repeated", async (t) => {
   await world.pass(5000)
   await lost
   assert.deepEqual(world.server.last.all("call"), [])
+  client.close()
+})
+
+test("a signal ends a call, and keeps a publish that waits from being sent", async (t) => {
+  const world = new World(t)
+  const client = connect(url)
+  const given = new AbortController()
+  const waiting = assert.rejects(client.publish("room:7", 1, { signal: given.signal }), { name: "WirepostError", code: "aborted", message: "enough" })
+  given.abort(new Error("enough"))
+  await assert.rejects(client.call("echo", 1, { signal: given.signal }), { code: "aborted" })
+  await waiting
+  await world.pass()
+  const late = new AbortController()
+  const errors: unknown[] = []
+  client.on("error", (e) => errors.push(e))
+  const call = assert.rejects(client.call("nope", 1, { signal: late.signal }), { code: "aborted" })
+  late.abort()
+  await call
+  await world.pass()
+  assert.deepEqual(world.server.last.got.map((frame) => frame["method"] ?? frame.type), ["nope"])
+  assert.deepEqual(errors, [], "an answer that comes late is nothing")
   client.close()
 })
 
