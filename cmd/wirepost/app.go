@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,6 +116,11 @@ func (a *App) warn() {
 	}
 	if _, port, _ := net.SplitHostPort(a.listener.Addr().String()); len(c.ACMEDomain) > 0 && port != "443" {
 		a.Log.Warn("certificates by ACME are proven at port 443: have it forwarded to this one", "port", port)
+	}
+	for _, n := range c.TrustedProxy {
+		if netip.Prefix(n).Bits() == 0 {
+			a.Log.Warn("every peer is a trusted proxy: clients may choose their address", "trusted-proxy", netip.Prefix(n))
+		}
 	}
 	if strings.HasPrefix(c.TokenJWKS, "http://") {
 		a.Log.Warn("the key set is fetched unencrypted: whoever can change it on its way can sign tokens", "token-jwks", c.TokenJWKS)

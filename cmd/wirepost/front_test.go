@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,6 +149,20 @@ func TestForgedTokens(t *testing.T) {
 		if status, _ := ask(t, "GET", address+"/v1/stats", token, ""); status != 401 && token != frontKey {
 			t.Errorf("the API with %.20q: %d", token, status)
 		}
+	}
+}
+
+// TestTokensForThisServer lets in who has a token of the right issuer and audience.
+func TestTokensForThisServer(t *testing.T) {
+	t.Parallel()
+	address := closedApp(t, func(c *Config) { c.TokenIssuer, c.TokenAudience = "https://id.example", []string{"push"} })
+	var out bytes.Buffer
+	c := tokenCommand{Secret: testSecret, User: "42", Audience: []string{"mail", "push"}, Issuer: "https://id.example", TTL: duration(time.Hour)}
+	if err := c.Run(&terminal{Out: &out}); err != nil {
+		t.Fatal(err)
+	}
+	if _, status := connect(t, address, strings.TrimSpace(out.String()), nil); status != 101 {
+		t.Errorf("%d", status)
 	}
 }
 

@@ -12,6 +12,11 @@ import (
 // Sign makes a token (HS256) that gives a client this identity. It refuses what
 // a Verifier would refuse: a short secret, a bad name, an identity without end.
 func Sign(secret string, id wirepost.Identity) (string, error) {
+	return SignFor(secret, id, nil, "")
+}
+
+// SignFor is Sign with an audience and an issuer, if they are not empty.
+func SignFor(secret string, id wirepost.Identity, audience []string, issuer string) (string, error) {
 	if len(secret) < MinSecret {
 		return "", shortSecret(secret)
 	}
@@ -21,6 +26,8 @@ func Sign(secret string, id wirepost.Identity) (string, error) {
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Subject:   id.User,
+			Audience:  audience,
+			Issuer:    issuer,
 			IssuedAt:  jwt.NewNumericDate(time.Now()),
 			ExpiresAt: jwt.NewNumericDate(id.Expires),
 		},

@@ -213,8 +213,15 @@ func TestVerifyAudienceAndIssuer(t *testing.T) {
 			t.Errorf("%s: got %v, want …%s…", tc.name, err, tc.want)
 		}
 	}
+	token, err := SignFor(testSecret, wirepost.Identity{User: "42", Expires: time.Now().Add(time.Hour)}, []string{"mail", "push"}, iss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := v.Verify(t.Context(), token); err != nil || id.User != "42" {
+		t.Errorf("SignFor: %+v, %v", id, err)
+	}
 	forever := newVerifier(t, Options{Secrets: []string{testSecret}, Issuer: iss, NoExpiry: true})
-	_, err := forever.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil, map[string]any{"sub": "42"}))
+	_, err = forever.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil, map[string]any{"sub": "42"}))
 	if err == nil || !strings.Contains(err.Error(), "iss has to be") {
 		t.Errorf("without an end and an issuer: %v", err)
 	}
