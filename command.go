@@ -123,8 +123,7 @@ func (s *session) onAuth(c *wire.Command) {
 	}
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.job(func() {
-		id, err := s.loop.srv.opts.VerifyToken(ctx, token)
-		id.assumeIssued()
+		id, err := s.loop.srv.verifyToken(ctx, token)
 		var memberships []string
 		if err == nil {
 			memberships, err = s.standing(&id)

@@ -14,29 +14,25 @@ import (
 type wish struct {
 	identity *Identity
 	session  Session
+	address  address
 	mode     mode
 	protocol uint8 // as in session
 
 	connection connectionID
 	channels   []string
 	after      map[string]uint64 // by channel: where to begin
-	position   map[string]uint64 // the same, and it acknowledges
+	position   map[uint64]uint64 // the same by channelHash, and it acknowledges
 	hello      bool
 	now        time.Time
 }
 
-// connect makes a session and registers it: from here on it counts as online. The
-// caller attaches it or gives it back by abandon, and with it its place in the
-// limits.
-func (s *Server) connect(w *wish) (*session, []byte, error) {
-	u, err := s.users.acquire(w.identity.User)
-	if err != nil {
-		s.limits.leave(parseAddress(w.session.Address))
-		return nil, nil, err
-	}
+// connect makes a session of a user whose state is pinned, and registers it: from
+// here on it counts as online. The caller attaches it or gives it back by abandon,
+// and with it its place in the limits.
+func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	ses := &session{
 		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode, protocol: w.protocol,
-		connection: w.connection, address: parseAddress(w.session.Address),
+		connection: w.connection, address: w.address,
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
@@ -44,7 +40,8 @@ func (s *Server) connect(w *wish) (*session, []byte, error) {
 	ses.assume(w.identity)
 	s.connections.Add(1)
 	fresh := false
-	if err = s.users.join(ses, s.opts.MaxUserConnections); err == nil {
+	err := s.users.join(ses, s.opts.MaxUserConnections)
+	if err == nil {
 		err = u.checkRevoked(w.identity)
 	}
 	if err == nil {
@@ -158,7 +155,7 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 	if seq, ok := w.after[channel]; ok {
 		sub.cursor = min(seq, feed.head.Load())
 	}
-	if seq, ok := w.position[channel]; ok {
+	if seq, ok := w.position[channelHash(channel)]; ok {
 		sub.cursor = min(seq, feed.head.Load())
 		if sub.stored {
 			s.user.acknowledge(s.device, channel, sub.cursor) // saved with the rest

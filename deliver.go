@@ -126,7 +126,7 @@ func (s *session) addItem(sub *subscription, it *item) {
 	case modeSSE:
 		sub.cursor = it.rec.Seq // which the ID is to tell
 		b.add(s.eventHead())
-		b.add(it.object(channel))
+		b.add(oneLine(it.object(channel)))
 		b.add(eventEnd)
 	case modePoll:
 		b.add(it.object(channel))

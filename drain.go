@@ -8,30 +8,50 @@ import (
 
 // Shutdown drains the server: pushes and new connections are refused from now on,
 // every session is told bye and closed with 1012, by Options.ReconnectRate one
-// after the other, and what they acknowledged is saved. It returns when all that is done, or as soon as possible after ctx has
-// ended, with its error; connections that were still open then are cut.
+// after the other, and what they acknowledged is saved. It returns when all that is
+// done, or as soon as possible after ctx has ended, with its error; connections
+// that were still open then are cut. A second call waits for the first one, which
+// the end of either's ctx hurries. A callback that does not heed its context is
+// waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
-	var err error
+	stop := context.AfterFunc(ctx, s.hurry)
+	defer stop()
 	s.stopOnce.Do(func() {
-		s.echoes.retire()
-		s.sendAway(ctx)
-		err = wait(ctx, func() bool { return s.connections.Load() == 0 && s.echoes.len() == 0 })
-		s.cancel()
-		s.cutResponses()
-		for _, l := range s.loops {
-			l.Close()
-		}
-		s.work.Wait()
-		s.pages.close()
-		s.saver.close()
-		s.feeds.warm.close()
-		s.users.warm.close()
-		s.memory.Close() //nolint:errcheck // it is memory
-		close(s.stopped)
+		deadline, _ := ctx.Deadline()
+		go s.drain(deadline)
 	})
 	<-s.stopped
-	return err
+	if s.cut && ctx.Err() == nil {
+		return context.Canceled // by another call
+	}
+	if s.cut {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// drain is Shutdown, until s.urgent ends it. The deadline is zero when there is
+// none.
+func (s *Server) drain(deadline time.Time) {
+	defer close(s.stopped)
+	s.echoes.retire()
+	s.sendAway(deadline)
+	s.cut = wait(s.urgent, func() bool {
+		return s.connections.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
+	}) != nil
+	s.cancel()
+	s.cutResponses()
+	for _, l := range s.loops {
+		l.Close()
+	}
+	s.work.Wait()
+	s.pages.close()
+	s.saver.close()
+	s.feeds.warm.close()
+	s.users.warm.close()
+	s.memory.Close() //nolint:errcheck // it is memory
+	s.hurry()        // it has nothing to hurry any more
 }
 
 const (
@@ -45,7 +65,7 @@ const (
 // sendAway tells every session bye. With a rate each has its own moment to come
 // back, and they are closed over time as well, for those that come back at once:
 // plain clients, who cannot be told a moment.
-func (s *Server) sendAway(ctx context.Context) {
+func (s *Server) sendAway(deadline time.Time) {
 	all := s.sessions()
 	if s.opts.ReconnectRate == 0 {
 		for _, ses := range all {
@@ -55,21 +75,21 @@ func (s *Server) sendAway(ctx context.Context) {
 	}
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	pace := time.Duration(float64(time.Second) / s.opts.ReconnectRate)
-	begun, window := time.Now(), closingTime(ctx, pace*time.Duration(len(all)))
+	begun, window := time.Now(), closingTime(deadline, pace*time.Duration(len(all)))
 	for i, ses := range all {
 		closeAt := window * time.Duration(i) / time.Duration(len(all))
-		rest(ctx, closeAt-time.Since(begun))
+		rest(s.urgent, closeAt-time.Since(begun))
 		ses.retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
 	}
 }
 
 // closingTime is how long closing may take of the time that Shutdown has: what is
 // left is for the last ones to answer.
-func closingTime(ctx context.Context, wanted time.Duration) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return max(0, min(wanted, time.Until(deadline)*3/4))
+func closingTime(deadline time.Time, wanted time.Duration) time.Duration {
+	if deadline.IsZero() {
+		return wanted
 	}
-	return wanted
+	return max(0, min(wanted, time.Until(deadline)*3/4))
 }
 
 // rest waits, unless ctx ends.

@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -127,5 +128,29 @@ func TestADrainThatIsCutShortStillTellsEverybody(t *testing.T) {
 			t.Error(err)
 		}
 		wg.Wait()
+	})
+}
+
+func TestASecondShutdownHurriesTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) { o.ReconnectRate = 0.001 })
+		for i := range 3 {
+			n.dialV1(fmt.Sprint(i))
+		}
+		begun := time.Now()
+		first := make(chan error, 1)
+		go func() { first <- n.Shutdown(context.Background()) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := n.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the second one: %v", err)
+		}
+		if err := <-first; err == nil {
+			t.Error("the first one says that all connections ended by themselves")
+		}
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
 }

@@ -12,19 +12,20 @@ import (
 // is no user and no channel behind it; the server's origins are checked.
 func (s *Server) Echo() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := parseAddress(r.RemoteAddr)
 		err := s.Ready()
 		if err == nil {
 			err = s.checkUpgrade(r)
 		}
 		if err == nil {
-			err = s.limits.enter(r.RemoteAddr)
+			err = s.limits.enter(from)
 		}
 		if err != nil {
 			s.refuseUpgrade(w, err)
 			return
 		}
 		l := s.pickLoop()
-		e := &echo{srv: s, loop: l, address: parseAddress(r.RemoteAddr)}
+		e := &echo{srv: s, loop: l, address: from}
 		s.echoes.add(e)
 		if s.upgrade(w, r, s.echoProtocol(r), l, e.attach) != nil { // it has answered by itself
 			s.echoes.remove(e)
@@ -80,6 +81,9 @@ func (e *echo) Message(binary bool, payload []byte) {
 		e.conn.PauseRead()
 	}
 }
+
+// Ping implements conn.Handler.
+func (e *echo) Ping(payload []byte) { e.mayAlso(len(payload)) }
 
 // Pong implements conn.Handler.
 func (e *echo) Pong([]byte) {}

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -25,7 +28,7 @@ type events struct {
 
 func (n *node) get(path, query string, header ...string) *http.Response {
 	n.t.Helper()
-	r, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, "http://"+n.host+path+"?"+query, nil)
+	r, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, n.base()+path+"?"+query, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -38,6 +41,14 @@ func (n *node) get(path, query string, header ...string) *http.Response {
 	}
 	n.t.Cleanup(func() { resp.Body.Close() })
 	return resp
+}
+
+// base is the server's URL.
+func (n *node) base() string {
+	if strings.Contains(n.host, "://") {
+		return n.host
+	}
+	return "http://" + n.host
 }
 
 func (n *node) events(query string, header ...string) *events {
@@ -59,7 +70,7 @@ func (e *events) next() (data string, ok bool) {
 		switch {
 		case line == "" && lines != nil:
 			return strings.Join(lines, "\n"), true
-		case line == "" || strings.HasPrefix(line, ":"):
+		case line == "" || strings.HasPrefix(line, ":"), strings.HasPrefix(line, "retry: "):
 		case strings.HasPrefix(line, "data: "):
 			lines = append(lines, line[len("data: "):])
 		case strings.HasPrefix(line, "id: "):
@@ -419,6 +430,7 @@ func TestFallbackRefusals(t *testing.T) {
 		{"/poll", "user=42&after=12", nil, 400, "after"},
 		{"/poll", "user=42&wait=soon", nil, 400, "wait"},
 		{"/poll", "user=42&wait=-1s", nil, 400, "wait"},
+		{"/poll", "user=42&wait=x", []string{"Origin", "https://evil.test"}, 403, "Origin"},
 		{"/poll", "user=42", []string{"Origin", "https://evil.test"}, 403, "Origin"},
 		{"/sse", "user=42", []string{"Origin", "https://evil.test"}, 403, "Origin"},
 	} {
@@ -442,5 +454,144 @@ func TestFallbackRefusals(t *testing.T) {
 		if resp.StatusCode != status || resp.Header.Get("Allow") != "GET, OPTIONS" {
 			t.Errorf("%s: %s %v", method, resp.Status, resp.Header)
 		}
+	}
+}
+
+// newHTTP2 starts a server whose requests come by HTTP/2.
+func newHTTP2(t *testing.T, change func(*http.Server), o ...func(*wirepost.Options)) *node {
+	t.Helper()
+	n := makeNode(t, o)
+	hs := httptest.NewUnstartedServer(n.routes())
+	hs.EnableHTTP2 = true
+	hs.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	if change != nil {
+		change(hs.Config)
+	}
+	hs.StartTLS()
+	t.Cleanup(hs.Close)
+	t.Cleanup(n.stop)
+	n.host, n.http = "https://"+strings.TrimPrefix(hs.URL, "https://"), hs.Client()
+	return n
+}
+
+func TestFallbacksByHTTP2(t *testing.T) {
+	t.Parallel()
+	n := newHTTP2(t, func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond })
+	e := n.events("42")
+	waits := make(chan polled, 1)
+	go func() { waits <- n.poll("43&wait=20s") }()
+	eventually(t, "the poll waits", func() bool { return n.Online("43") == 1 })
+	time.AfterFunc(100*time.Millisecond, func() { // beyond the server's own time-out
+		n.json("user:42", `1`)
+		n.json("user:43", `2`)
+	})
+	e.message(`1`)
+	if got := (<-waits).data(t); len(got) != 1 || got[0] != `2` {
+		t.Errorf("the poll brought %v", got)
+	}
+}
+
+// TestShutdownWithOpenHTTP2Requests cuts streams, and lets polls be answered.
+func TestShutdownWithOpenHTTP2Requests(t *testing.T) {
+	t.Parallel()
+	const polls = 100
+	n := newHTTP2(t, nil)
+	for i := range 20 {
+		n.events(fmt.Sprint("stream", i))
+	}
+	answers := make(chan polled, polls)
+	for i := range polls {
+		go func() { answers <- n.poll(fmt.Sprint("poll", i, "&wait=60s")) }()
+	}
+	eventually(t, "all wait", func() bool { return n.Stats().Connections == polls+20 })
+	if err := n.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range polls {
+		parseObject(t, (<-answers).Messages[0], "bye")
+	}
+}
+
+func TestARequestWithABodyIsNoStream(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for _, path := range []string{"/sse", "/poll"} {
+		c, err := net.Dial("tcp", n.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "GET %s?user=42 HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\nhello", path, n.host)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != 400 {
+			t.Errorf("%s: %v %v", path, resp, err)
+		}
+	}
+}
+
+// TestAGapIsToldAlsoToWhoCameBackBeforeItCould has a cursor given out while a gap
+// waits for the message that it comes before.
+func TestAGapIsToldAlsoToWhoCameBackBeforeItCould(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	empty := func(user string) {
+		for range 3 {
+			n.json("user:"+user, `1`)
+		}
+		if err := n.Empty("user:" + user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty("42")
+	p := n.poll("42&wait=0")
+	n.json("user:42", `4`)
+	p = n.poll("42&after=" + p.Cursor)
+	parseObject(t, p.Messages[0], "gap")
+
+	empty("43")
+	e := n.events("43&channels=news")
+	n.json("news", `"other"`)
+	e.message(`"other"`)
+	e.body.Close()
+	n.gone("43")
+	n.json("user:43", `4`)
+	n.events("43", "Last-Event-ID", e.id).frame("gap")
+}
+
+func TestRawJSONWithLineBreaksIsOneEvent(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.push(wirepost.Push{To: "user:42", Data: []byte("{\n  \"a\":\r\n 1\n}"), ContentType: "application/json", Raw: true})
+	n.events("42").message(`{"a":1}`)
+	if got := n.poll("42").data(t); len(got) != 1 || got[0] != `{"a":1}` {
+		t.Errorf("the poll brought %q", got)
+	}
+}
+
+func TestDataNestedTooDeep(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	nested := func(depth int) []byte {
+		return []byte(strings.Repeat("[", depth) + `"[[\"{"` + strings.Repeat("]", depth))
+	}
+	for _, raw := range []bool{true, false} {
+		_, err := n.Push(t.Context(), wirepost.Push{To: "user:42", Data: nested(1001), Raw: raw})
+		if e := wirepost.AsError(err); e.Code != wirepost.BadRequest || e.Field != "data" {
+			t.Errorf("too deep: %v", err)
+		}
+		n.push(wirepost.Push{To: "user:42", Data: nested(1000), Raw: raw})
+	}
+	wide := []byte("[" + strings.Repeat("[],", 5000) + "[]]")
+	n.push(wirepost.Push{To: "user:42", Data: wide})
+	if got := n.poll("42"); len(got.Messages) != 3 {
+		t.Errorf("the poll brought %d", len(got.Messages))
+	}
+}
+
+func TestAPollDoesNotFindTheOneBeforeIt(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.MaxUserConnections = 1 })
+	for range 200 {
+		n.poll("42&wait=0")
 	}
 }

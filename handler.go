@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -46,15 +47,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit makes the session that a request asks for, or says why not.
 func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
-	if err := s.limits.enter(r.RemoteAddr); err != nil {
+	from := parseAddress(r.RemoteAddr)
+	if err := s.limits.enter(from); err != nil {
 		return nil, nil, err // before a token is verified, or anything read
 	}
 	req, err := s.readWish(r, m)
+	var u *user
+	if err == nil {
+		u, err = s.users.acquire(req.identity.User)
+	}
 	if err != nil {
-		s.limits.leave(parseAddress(r.RemoteAddr))
+		s.limits.leave(from)
 		return nil, nil, err
 	}
-	return s.connect(req)
+	req.address = from
+	return s.connect(u, req) // the session leaves, whatever comes
 }
 
 // readWish checks everything about a request that can be checked without the
@@ -129,6 +136,9 @@ func (s *Server) readQuery(req *wish, query url.Values) (err error) {
 func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err error) {
 	after := query.Get("after")
 	if req.mode == modePoll {
+		if _, err := parseWait(query.Get("wait")); err != nil {
+			return err
+		}
 		req.position, err = s.parsePosition("after", after)
 		return err
 	}
@@ -159,35 +169,55 @@ func (s *Server) askApplication(r *http.Request, info Session) (err error) {
 
 // authenticate says who sends the request.
 func (s *Server) authenticate(r *http.Request, query url.Values) (id Identity, err error) {
-	if s.opts.Authenticate != nil {
-		id, err = s.opts.Authenticate(r)
-	} else {
+	if s.opts.Authenticate == nil {
 		token := requestToken(r, query)
 		if token == "" {
 			return id, Errorf(Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
 		}
-		id, err = s.opts.VerifyToken(r.Context(), token)
+		return s.verifyToken(r.Context(), token)
+	}
+	if p := s.guard("Authenticate", func() { id, err = s.opts.Authenticate(r) }); p != nil {
+		return id, &Error{Code: Internal, Message: "internal error", Err: p}
+	}
+	if err == nil {
+		err = id.check()
+	}
+	return id, unauthorized(err)
+}
+
+// verifyToken says whose token it is, and what it allows.
+func (s *Server) verifyToken(ctx context.Context, token string) (id Identity, err error) {
+	if p := s.guard("VerifyToken", func() { id, err = s.opts.VerifyToken(ctx, token) }); p != nil {
+		return id, &Error{Code: Internal, Message: "internal error", Err: p}
+	}
+	if err == nil {
 		id.assumeIssued()
+		err = id.check()
 	}
-	if err != nil {
-		return id, unauthorized(err)
-	}
+	return id, unauthorized(err)
+}
+
+// check looks for what no identity may have.
+func (id *Identity) check() error {
 	if err := CheckUser(id.User); err != nil {
-		return id, unauthorized(err)
+		return err
 	}
 	if err := CheckDevice(id.Device); err != nil {
-		return id, unauthorized(err)
+		return err
 	}
 	for _, channel := range id.Channels {
 		if err := CheckChannel(channel); err != nil {
-			return id, unauthorized(err)
+			return err
+		}
+		if user, inbox := inboxUser(channel); inbox && user != id.User {
+			return Errorf(Unauthorized, "nobody is a member of another user's inbox, %q", channel)
 		}
 	}
 	if !id.Expires.IsZero() && !id.Expires.After(time.Now()) {
-		return id, Errorf(Unauthorized, "the token has expired")
+		return Errorf(Unauthorized, "the token has expired")
 	}
-	return id, nil
+	return nil
 }
 
 // assumeIssued dates a token that says nothing of it.
@@ -200,6 +230,9 @@ func (id *Identity) assumeIssued() {
 // unauthorized makes an error of an authentication one that says 401, unless it
 // says something else by itself.
 func unauthorized(err error) error {
+	if err == nil {
+		return nil
+	}
 	var coded *Error
 	if errors.As(err, &coded) && coded.Code != BadRequest {
 		return err

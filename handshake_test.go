@@ -83,6 +83,7 @@ var handshakeRules = []handshakeRule{
 	{"4.2.1-5", "the key is required", map[string]string{"Key": ""}, 400, "", "", "", ""},
 	{"4.2.1-5", "an empty key", map[string]string{"Key": "Sec-WebSocket-Key:"}, 400, "", "", "", ""},
 	{"4.2.1-5", "15 bytes", map[string]string{"Key": "Sec-WebSocket-Key: MTIzNDU2Nzg5MDEyMzQ1"}, 400, "", "", "", ""},
+	{"4.2.1-5", "60 bytes", map[string]string{"Key": "Sec-WebSocket-Key: QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"}, 400, "", "", "", ""},
 	{"4.2.1-5", "17 bytes", map[string]string{"Key": "Sec-WebSocket-Key: MTIzNDU2Nzg5MDEyMzQ1Njc="}, 400, "", "", "", ""},
 	{"4.2.1-5", "without its padding", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"}, 400, "", "", "", ""},
 	{"4.2.1-5", "no base64", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q=="}, 400, "", "", "", ""},

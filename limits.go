@@ -50,14 +50,14 @@ func limitError(code Code, reason, message string, retryAfter time.Duration) *Er
 
 // enter counts a new connection from an address, or refuses it. The caller calls
 // leave at its end.
-func (l *limits) enter(remote string) error {
+func (l *limits) enter(from address) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if most := l.opts.MaxConnections; most > 0 && l.all >= most {
 		return limitError(Unavailable, refusedConnections, "this server has as many connections as it may have", 5*time.Second)
 	}
 	if l.perAddress() {
-		if err := l.enterAddressLocked(addressPrefix(parseAddress(remote)), time.Now()); err != nil {
+		if err := l.enterAddressLocked(addressPrefix(from), time.Now()); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (l *limits) enterAddressLocked(from netip.Prefix, now time.Time) error {
 	if a == nil {
 		a = &addressUsage{}
 		if r := l.opts.HandshakeRate; r > 0 {
-			a.handshakes = rate.NewLimiter(rate.Limit(r), max(1, 2*int(r)))
+			a.handshakes = newLimiter(r, 1)
 		}
 		l.addresses[from] = a
 	}
@@ -104,8 +104,8 @@ func (l *limits) leave(from address) {
 	}
 }
 
-// addressMemory is how long an address without connections is remembered: long
-// enough that its handshakes of the last second count.
+// addressMemory is how long an address without connections is remembered, at the
+// least.
 const addressMemory = 10 * time.Second
 
 // sweepLocked forgets addresses that are gone.
@@ -114,8 +114,12 @@ func (l *limits) sweepLocked(now time.Time) {
 		return
 	}
 	l.swept = now
+	memory := addressMemory
+	if r := l.opts.HandshakeRate; r > 0 {
+		memory = max(memory, time.Duration(2/min(r, 1)*float64(time.Second))) // until its limiter is full again
+	}
 	for from, a := range l.addresses {
-		if a.connections == 0 && now.Sub(a.seen) >= addressMemory {
+		if a.connections == 0 && now.Sub(a.seen) >= memory {
 			delete(l.addresses, from)
 		}
 	}
@@ -139,15 +143,19 @@ type meter struct {
 	bytes    *rate.Limiter // nil without a limit
 }
 
-// newMeter lets a client send for two seconds what it may send in one: clients
-// that reconnect have something to catch up with.
+// newLimiter takes at once what comes in two seconds, and at least as much as one
+// may be: who reconnects has something to catch up with.
+func newLimiter(perSecond float64, one int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond), max(one, int(2*perSecond)))
+}
+
 func newMeter(o *Options) *meter {
 	m := &meter{}
 	if o.MessageRate > 0 {
-		m.messages = rate.NewLimiter(rate.Limit(o.MessageRate), max(1, int(2*o.MessageRate)))
+		m.messages = newLimiter(o.MessageRate, 1)
 	}
 	if o.ByteRate > 0 {
-		m.bytes = rate.NewLimiter(rate.Limit(o.ByteRate), max(2*o.ByteRate, maxFrame(o.MaxMessage)))
+		m.bytes = newLimiter(float64(o.ByteRate), maxFrame(o.MaxMessage))
 	}
 	return m
 }
@@ -166,23 +174,17 @@ func (m *meter) take(now time.Time, size int) error {
 // metered says that what clients send is limited.
 func (o *Options) metered() bool { return o.MessageRate > 0 || o.ByteRate > 0 }
 
-// mayAlso says whether the client may send this message too; one that sends too
-// much is closed (4429). On the loop.
+// mayAlso says whether the client may send this message, or ping, too; one that
+// sends too much is closed (4429). On the loop.
 func (s *session) mayAlso(size int) bool {
-	srv := s.loop.srv
-	if !srv.opts.metered() {
+	if !s.loop.srv.opts.metered() {
 		return true
 	}
-	w := s.theWork()
-	if w.meter == nil {
-		w.meter = newMeter(&srv.opts)
+	why, ok := s.loop.allows(&s.theWork().meter, size)
+	if !ok {
+		s.end(wire.CloseTooMuch, why)
 	}
-	if err := w.meter.take(s.loop.Now(), size); err != nil {
-		srv.refused(err)
-		s.end(wire.CloseTooMuch, AsError(err).Message)
-		return false
-	}
-	return true
+	return ok
 }
 
 // mayAlso is the same for an echo. On the loop.
@@ -190,15 +192,24 @@ func (e *echo) mayAlso(size int) bool {
 	if !e.srv.opts.metered() {
 		return true
 	}
-	if e.meter == nil {
-		e.meter = newMeter(&e.srv.opts)
+	why, ok := e.loop.allows(&e.meter, size)
+	if !ok {
+		e.conn.Close(wire.CloseTooMuch, why)
 	}
-	if err := e.meter.take(e.loop.Now(), size); err != nil {
-		e.srv.refused(err)
-		e.conn.Close(wire.CloseTooMuch, AsError(err).Message)
-		return false
+	return ok
+}
+
+// allows asks a meter, which it makes the first time.
+func (l *loop) allows(m **meter, size int) (why string, ok bool) {
+	if *m == nil {
+		*m = newMeter(&l.srv.opts)
 	}
-	return true
+	err := (*m).take(l.Now(), size)
+	if err == nil {
+		return "", true
+	}
+	l.srv.refused(err)
+	return AsError(err).Message, false
 }
 
 // refuse answers a request for a connection with an error, and counts it.

@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -145,6 +146,66 @@ func TestClientsThatSendTooMuchAreClosed(t *testing.T) {
 			n.text("user:43", "still here")
 			other.want("still here")
 		})
+	}
+}
+
+func TestPingsCountAsMessages(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.MessageRate = 5 })
+	c := n.dial("42")
+	go func() {
+		for c.WriteControl(9, make([]byte, 125), time.Now().Add(patience)) == nil {
+		}
+	}()
+	if code := c.ending(); code != 4429 {
+		t.Errorf("closed with %d", code)
+	}
+}
+
+// TestAPanicInACallbackLeavesNothingBehind has what says who a client is fail.
+func TestAPanicInACallbackLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) {
+		o.MaxConnections = 1
+		o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+			if r.URL.Query().Has("panic") {
+				panic("on purpose")
+			}
+			return byQuery(r)
+		}
+		o.VerifyToken = func(context.Context, string) (wirepost.Identity, error) { panic("on purpose") }
+	})
+	for range 3 {
+		if _, resp, _ := n.tryDial("user=42&panic=1"); resp == nil || resp.StatusCode != 500 {
+			t.Errorf("a panic is answered with %v", resp)
+		}
+	}
+	c, _ := n.dialV1("42")
+	c.send(`{"type":"auth","ref":1,"token":"x"}`)
+	if f := c.frame("error"); f.str("code") != "internal" {
+		t.Errorf("a panic is answered with %v", f)
+	}
+}
+
+func TestAnotherUsersInboxIsNoMembership(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+			id, err := byQuery(r)
+			id.Channels = strings.Fields(r.URL.Query().Get("members"))
+			return id, err
+		}
+		o.VerifyToken = func(context.Context, string) (wirepost.Identity, error) {
+			return wirepost.Identity{User: "42", Channels: []string{"user:43"}}, nil
+		}
+	})
+	if _, resp, _ := n.tryDial("user=42&members=user:43"); resp == nil || resp.StatusCode != 401 {
+		t.Errorf("the inbox of 43 is answered with %v", resp)
+	}
+	c, _ := n.dialV1("42&members=user:42+news")
+	c.send(`{"type":"auth","ref":1,"token":"x"}`)
+	if f := c.frame("error"); f.str("code") != "forbidden" {
+		t.Errorf("the inbox of 43 is answered with %v", f)
 	}
 }
 

@@ -1,8 +1,8 @@
 package wirepost
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -25,39 +25,39 @@ const (
 // are those of ServeHTTP.
 func (s *Server) Poll() http.Handler { return http.HandlerFunc(s.servePoll) }
 
-// polled is the answer to a poll.
-type polled struct {
-	Cursor   string            `json:"cursor"`
-	Messages []json.RawMessage `json:"messages"`
-	Hello    json.RawMessage   `json:"hello,omitempty"`
-}
-
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
-	ctx, done := s.whileServing(w, r)
-	defer done()
-	wait, err := parseWait(r.URL.Query().Get("wait"))
-	if err != nil {
-		WriteError(w, err)
-		return
-	}
 	ses, hello := s.open(w, r, modePoll)
 	if ses == nil {
 		return
 	}
+	ctx, done := s.whileServing(w, r)
+	defer done()
 	c := s.respond(ses, nil)
+	wait, _ := parseWait(r.URL.Query().Get("wait")) //nolint:errcheck // it was read before
 	c.waitFor(ctx, wait)
-	answer, ok := c.finish()
+	cursor, objects, ok := c.finish()
 	if !ok {
-		WriteError(w, errDraining)
+		s.refuse(w, errDraining)
 		return
 	}
-	answer.Hello = hello
+	body := pollAnswer(cursor, objects, hello)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	body := append(wire.Encode(answer), '\n')
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	send(w, maxPollWait, body) //nolint:errcheck // then the client asks again with its old cursor
+}
+
+// pollAnswer puts the answer together. The objects are JSON already.
+func pollAnswer(cursor string, objects [][]byte, hello []byte) []byte {
+	b := append([]byte(`{"cursor":"`), cursor...) // base64
+	b = append(b, `","messages":[`...)
+	b = append(b, bytes.Join(objects, []byte{','})...)
+	b = append(b, ']')
+	if hello != nil {
+		b = append(append(b, `,"hello":`...), hello...)
+	}
+	return append(b, "}\n"...)
 }
 
 // waitFor returns when the session has written something, or when it is late and
@@ -79,26 +79,24 @@ func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// finish ends the session of a poll and returns what it brought. False means that
-// the server has ended.
-func (c *response) finish() (polled, bool) {
-	answer := make(chan polled, 1)
-	ok := c.loop.post(func() {
-		p := polled{Cursor: c.session.position(), Messages: []json.RawMessage{}}
-		frames, ending := c.take()
-		for _, f := range frames {
-			p.Messages = append(p.Messages, f)
-		}
-		if ending == nil {
+// finish ends the session of a poll and returns what it brought, when it has left:
+// the client's next poll is not to find it still there. False means that the server
+// has ended.
+func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
+	left := make(chan struct{})
+	ok = c.loop.post(func() {
+		var ending *conn.Ending
+		cursor = c.session.position()
+		if objects, ending = c.take(); ending == nil {
 			ending = &conn.Ending{Code: wire.CloseNormal}
 		}
 		c.session.Closed(*ending)
-		answer <- p
+		c.session.job(func() { close(left) })
 	})
-	if !ok {
-		return polled{}, false
+	if ok {
+		<-left
 	}
-	return <-answer, true
+	return cursor, objects, ok
 }
 
 // parseWait reads a duration, or a number of seconds.

@@ -213,9 +213,38 @@ func prepareData(p *Push) ([]byte, error) {
 		if !json.Valid(p.Data) {
 			return nil, fieldError("data", "not one JSON value, as the content type %q asks for", p.ContentType)
 		}
-		return p.Data, nil
+		return p.Data, checkNesting(p.Data)
 	}
 	return compactJSON(p.Data)
+}
+
+// maxNesting is how deep arrays and objects may lie in each other. A message
+// travels inside of other JSON, whose readers stop somewhere (encoding/json at
+// 10 000).
+const maxNesting = 1000
+
+// checkNesting refuses data that is nested too deep. It must be valid JSON.
+func checkNesting(data []byte) error {
+	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) <= maxNesting {
+		return nil
+	}
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			if depth++; depth > maxNesting {
+				return fieldError("data", "arrays and objects lie more than %d deep in each other", maxNesting)
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return nil
 }
 
 func compactJSON(data []byte) ([]byte, error) {
@@ -224,7 +253,7 @@ func compactJSON(data []byte) ([]byte, error) {
 	if err := json.Compact(&out, data); err != nil {
 		return nil, fieldError("data", "broken JSON: %s", err)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), checkNesting(out.Bytes())
 }
 
 func checkContentType(t string) error {

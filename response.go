@@ -12,8 +12,7 @@ import (
 
 // response is the answer to an HTTP request as the connection of a session: what
 // the session writes on its loop, the request's goroutine sends. The session then
-// waits for Drained, so no more than one batch is held for a client that does not
-// read.
+// waits for Drained, so that little is held for a client that does not read.
 type response struct {
 	// Static.
 	loop    *loop
@@ -73,7 +72,8 @@ func (c *response) Close(code int, reason string) {
 	}
 }
 
-// Abort implements conn.Conn. What is being written has a deadline anyway.
+// Abort implements conn.Conn. What is being written has a deadline where the
+// ResponseWriter knows deadlines, as those of net/http do.
 func (c *response) Abort(code int, reason string) { c.Close(code, reason) }
 
 // Unsent implements conn.Conn.
@@ -138,7 +138,12 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, m mode) (ses *sess
 	if !s.crossOrigin(w, r) {
 		return nil, nil
 	}
-	ses, hello, err := s.admit(r, m)
+	var err error
+	if r.ContentLength != 0 { // net/http would wait for it before it sends anything
+		err = fieldError("Content-Length", "this request has no body")
+	} else {
+		ses, hello, err = s.admit(r, m)
+	}
 	if err != nil {
 		s.refuse(w, err)
 		return nil, nil
@@ -159,6 +164,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true") // the cookie may carry the token
+		h.Set("Access-Control-Expose-Headers", "Retry-After")
 	}
 	switch r.Method {
 	case http.MethodGet:
@@ -171,7 +177,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		h.Set("Allow", "GET, OPTIONS")
-		WriteError(w, &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
+		s.refuse(w, &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
 	}
 	return false
 }
@@ -182,12 +188,18 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 func (s *Server) whileServing(w http.ResponseWriter, r *http.Request) (ctx context.Context, done func()) {
 	s.responses.Add(1)
 	ctx, cancel := context.WithCancel(r.Context())
+	rc := http.NewResponseController(w)
+	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // the http.Server's is not meant for what lasts
+	cut := make(chan struct{})
 	stop := context.AfterFunc(s.ctx, func() {
+		defer close(cut)
+		rc.SetWriteDeadline(time.Now()) //nolint:errcheck // not every ResponseWriter can
 		cancel()
-		http.NewResponseController(w).SetWriteDeadline(time.Now()) //nolint:errcheck // not every ResponseWriter can
 	})
 	return ctx, func() {
-		stop()
+		if !stop() {
+			<-cut // w is not to be touched when the request is over
+		}
 		cancel()
 		s.responses.Add(-1)
 	}

@@ -20,6 +20,9 @@ func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, 
 	if err := CheckUser(name); err != nil {
 		return 0, err
 	}
+	if before.After(time.Now().Add(time.Minute)) {
+		return 0, fieldError("before", "%s is yet to come, and what is revoked stays revoked", before.Format(time.RFC3339))
+	}
 	mark := uint64(max(0, before.UnixMilli()))
 	err = s.withUser(name, func(u *user) error {
 		u.advanceRead(tokenMark, mark)

@@ -38,12 +38,16 @@ type Server struct {
 	draining    atomic.Bool
 	stopped     chan struct{} // closed when Shutdown is done
 	stopOnce    sync.Once
+	cut         bool // written before stopped is closed: not every connection ended by itself
 
 	// work counts the callbacks and commands of sessions that are under way.
 	work sync.WaitGroup
 	// ctx ends when Shutdown is nearly done; callbacks get it.
 	ctx    context.Context
 	cancel context.CancelFunc
+	// urgent ends when a caller of Shutdown has no more time.
+	urgent context.Context
+	hurry  context.CancelFunc
 }
 
 var errDraining = &Error{Code: Unavailable, Message: "the server is shutting down", RetryAfter: 2 * time.Second}
@@ -63,6 +67,7 @@ func New(o Options) (*Server, error) {
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.urgent, s.hurry = context.WithCancel(context.Background())
 	s.limits = newLimits(&s.opts)
 	s.feeds = newFeeds(s)
 	s.users = newUsers(s.engine)

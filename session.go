@@ -204,6 +204,13 @@ func (s *session) Message(binary bool, payload []byte) {
 	s.throttle()
 }
 
+// Ping implements conn.Handler.
+func (s *session) Ping(payload []byte) {
+	if !s.ending {
+		s.mayAlso(len(payload))
+	}
+}
+
 // throttle stops reading from a client while it has enough to wait for.
 func (s *session) throttle() {
 	if s.work != nil && s.work.full() || s.conn.Unsent() > maxUnsent/4 {
@@ -219,6 +226,9 @@ func (s *session) end(code int, reason string) { s.bye(code, reason, 0) }
 func (s *session) bye(code int, reason string, retryAfter time.Duration) {
 	if s.ending {
 		return
+	}
+	if s.mode == modeSSE && retryAfter > 0 {
+		s.conn.Write(retryField(retryAfter))
 	}
 	if s.mode.objects() {
 		s.conn.Write(s.mode.frame(wire.Encode(wire.Bye{

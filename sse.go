@@ -1,8 +1,11 @@
 package wirepost
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -16,12 +19,12 @@ import (
 func (s *Server) Events() http.Handler { return http.HandlerFunc(s.serveEvents) }
 
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
-	ctx, done := s.whileServing(w, r)
-	defer done()
 	ses, hello := s.open(w, r, modeSSE)
 	if ses == nil {
 		return
 	}
+	ctx, done := s.whileServing(w, r)
+	defer done()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -60,8 +63,27 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Endin
 // event is an object as an event without an ID.
 func event(object []byte) []byte {
 	b := make([]byte, 0, len(object)+8)
-	b = append(append(b, "data: "...), object...)
+	b = append(append(b, "data: "...), oneLine(object)...)
 	return append(b, "\n\n"...)
+}
+
+// oneLine is a JSON object without line breaks, which end a field of an event. A
+// raw body that was kept byte for byte may have some; in JSON they are white space.
+func oneLine(object []byte) []byte {
+	if !bytes.ContainsAny(object, "\r\n") {
+		return object
+	}
+	return bytes.Map(func(r rune) rune {
+		if r == '\r' || r == '\n' {
+			return ' '
+		}
+		return r
+	}, object)
+}
+
+// retryField tells an EventSource when to come back.
+func retryField(after time.Duration) []byte {
+	return append(strconv.AppendInt([]byte("retry: "), after.Milliseconds(), 10), '\n')
 }
 
 // eventHead comes before the object of an item: the position behind it.

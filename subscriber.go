@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -22,7 +23,8 @@ func (e *GapError) Error() string {
 
 // Subscribe gives the messages of a channel after a sequence, stored ones first
 // and then what comes, for as long as they are asked for: a subscriber inside the
-// program. It keeps its own cursor, and nothing is stored for it. What was revoked
+// program. A sequence above the head, such as math.MaxUint64, means the head: from
+// now on. It keeps its own cursor, and nothing is stored for it. What was revoked
 // is passed over.
 //
 // A gap is an error of type *GapError, behind which the messages go on. Any other
@@ -43,11 +45,11 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			return
 		}
 		defer s.feeds.unref(feed)
-		r := &reader{feed: feed, cursor: after, advanced: make(chan struct{}, 1)}
+		r := &reader{feed: feed, cursor: min(after, feed.head.Load()), advanced: make(chan struct{}, 1)}
 		feed.listen(r.advanced)
 		defer feed.unlisten(r.advanced)
 		for {
-			if err := r.page(yield); err != nil {
+			if err := r.pages(ctx, yield); err != nil {
 				if err != errEnough {
 					yield(Message{}, err)
 				}
@@ -56,11 +58,7 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			select {
 			case <-r.advanced:
 			case <-ctx.Done():
-				yield(Message{}, ctx.Err())
-				return
 			case <-s.ctx.Done():
-				yield(Message{}, errDraining)
-				return
 			}
 		}
 	}
@@ -76,25 +74,32 @@ type reader struct {
 }
 
 // errEnough ends a subscriber who broke off.
-var errEnough = fmt.Errorf("wirepost: the reader has enough")
+var errEnough = errors.New("wirepost: the reader has enough")
 
-// page reads up to the head.
-func (r *reader) page(yield func(Message, error) bool) error {
-	for r.cursor < r.feed.head.Load() {
+// pages reads up to the head.
+func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) error {
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case r.feed.srv.ctx.Err() != nil:
+			return errDraining
+		case r.cursor >= r.feed.head.Load():
+			return nil
+		}
 		page, err := r.feed.log().Read(r.feed.channel, r.cursor, batchFrames, batchBytes)
 		if err != nil {
 			return err
 		}
-		if !r.hand(page, yield) {
-			return errEnough
+		if err := r.hand(ctx, page, yield); err != nil {
+			return err
 		}
 		r.cursor = max(r.cursor, page.Next)
 	}
-	return nil
 }
 
-// hand gives the messages of a page. False means that the subscriber broke off.
-func (r *reader) hand(page engine.Page, yield func(Message, error) bool) bool {
+// hand gives the messages of a page.
+func (r *reader) hand(ctx context.Context, page engine.Page, yield func(Message, error) bool) error {
 	if page.Lost && !r.lost {
 		r.lost, r.lostAt = true, r.cursor
 	}
@@ -102,18 +107,21 @@ func (r *reader) hand(page engine.Page, yield func(Message, error) bool) bool {
 		if rec.Revokes != 0 {
 			continue
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if r.lost {
 			r.lost = false
 			if !yield(Message{}, &GapError{Channel: r.feed.channel, After: r.lostAt, ResumedAt: rec.Seq}) {
-				return false
+				return errEnough
 			}
 		}
 		r.cursor = rec.Seq
 		if !yield(newMessage(r.feed.channel, rec), nil) {
-			return false
+			return errEnough
 		}
 	}
-	return true
+	return nil
 }
 
 // listen has the channel told whenever the feed advances.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -97,5 +100,27 @@ func TestSubscribeEnds(t *testing.T) {
 	}
 	if wirepost.AsError(last).Code != wirepost.Unavailable {
 		t.Errorf("with the server it ends with %v", last)
+	}
+}
+
+func TestSubscribeBehindTheHeadMeansFromNowOn(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.json("news", `1`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	next, stop := iter.Pull2(n.Subscribe(ctx, "news", math.MaxUint64))
+	defer stop()
+	time.AfterFunc(time.Millisecond, func() { n.json("news", `2`); n.json("news", `3`) })
+	for _, want := range []string{`2`, `3`} {
+		if m, err, _ := next(); err != nil || string(m.Data) != want {
+			t.Fatalf("got %s, %v; want %s", m.Data, err, want)
+		}
+	}
+	n.json("news", `4`)
+	n.json("news", `5`)
+	cancel()
+	if m, err, _ := next(); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of its context it gives %s, %v", m.Data, err)
 	}
 }

@@ -35,9 +35,12 @@ func (s *Server) checkUpgrade(r *http.Request) error {
 
 // validKey says whether a key is what RFC 6455 §4.1 has clients send.
 func validKey(key string) bool {
+	if len(key) != 24 {
+		return false
+	}
 	var b [18]byte
 	n, err := base64.StdEncoding.Decode(b[:], []byte(key))
-	return len(key) == 24 && err == nil && n == 16
+	return err == nil && n == 16
 }
 
 // upgrade takes the connection out of net/http and hands it to a loop, which sends

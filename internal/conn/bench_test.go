@@ -139,6 +139,7 @@ type drainCounter struct {
 }
 
 func (d *drainCounter) Message(bool, []byte) {}
+func (d *drainCounter) Ping([]byte)          {}
 func (d *drainCounter) Pong([]byte)          {}
 func (d *drainCounter) Closed(Ending)        {}
 func (d *drainCounter) Drained() {
@@ -207,6 +208,7 @@ type echo struct {
 }
 
 func (e *echo) Message(bool, []byte) { e.c.Write(e.frame) }
+func (e *echo) Ping([]byte)          {}
 func (e *echo) Pong([]byte)          {}
 func (e *echo) Drained()             {}
 func (e *echo) Closed(Ending)        {}

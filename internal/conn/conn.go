@@ -24,6 +24,8 @@ type Handler interface {
 	// Message is a whole data message: unmasked, joined from its fragments,
 	// decompressed, a text message checked to be UTF-8. The handler may change payload.
 	Message(binary bool, payload []byte)
+	// Ping is a ping frame, which is being answered.
+	Ping(payload []byte)
 	// Pong is a pong frame, asked for or not. It may still come after Close.
 	Pong(payload []byte)
 	// Drained says that all that was written has been handed to the kernel, after

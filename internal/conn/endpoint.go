@@ -128,6 +128,7 @@ func (c *endpoint) take(ev event) {
 		if c.end == nil {
 			c.out.addPong(c.loop, ev.payload)
 			c.sock.kick()
+			c.handler.Ping(ev.payload)
 		}
 	case OpPong:
 		// After Close too: the pong acknowledges what was sent before.

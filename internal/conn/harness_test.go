@@ -199,6 +199,7 @@ func (r *recorder) Message(binary bool, payload []byte) {
 	r.record("%s %q", kind, payload)
 }
 
+func (r *recorder) Ping([]byte)         {}
 func (r *recorder) Pong(payload []byte) { r.record("pong %q", payload) }
 
 func (r *recorder) Drained() {
