@@ -51,6 +51,7 @@ func main() {
 
 	http.Handle("/ws", post)
 	http.Handle("/wirepost.js", js.Handler())
+	http.Handle("/wirepost-more.js", js.Handler())
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		// Who follows a link leaves the room: without this, browsers may keep the page
 		// for the way back, and its connection too.

@@ -40,6 +40,7 @@ func main() {
 	}
 	http.Handle("GET /ws", post)
 	http.Handle("GET /wirepost.js", js.Handler())
+	http.Handle("GET /wirepost-more.js", js.Handler())
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
 	http.HandleFunc("GET /notifications", func(w http.ResponseWriter, r *http.Request) { list(post, w, r) })
 	http.HandleFunc("POST /notify/{user}", func(w http.ResponseWriter, r *http.Request) { notify(post, w, r) })

@@ -38,7 +38,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   let timer: Timer // the one thing that is waited for
   let refresh: Timer
   const backoff = new Backoff()
-  const unwake = onWake(wake)
+  const unwake = onWake(wake, () => up && lost({ code: broken, reason: "" }))
 
   function connect(): void {
     drop()
@@ -66,7 +66,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   async function open(bearer: string | undefined): Promise<void> {
     const mine = round
     const name = transports[choice]!
-    timer = setTimeout(() => lost({ code: broken, reason: "no answer" }), patience)
+    timer = setTimeout(() => lost({ code: broken, reason: "silence" }), patience)
     if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(url, transports.indexOf("websocket"), again)
     if (mine !== round) return
     const at = new URL(url)
@@ -184,7 +184,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     if (socket) transport?.send({ type: "unsubscribe", ref: "probe", channel: "?" })
     heard = 0
     clearTimeout(timer)
-    timer = setTimeout(() => (heard ? watch() : lost({ code: 4408, reason: "heartbeat lost" })), socket ? Math.min(patience, heartbeat) : heartbeat)
+    timer = setTimeout(() => (heard ? watch() : lost({ code: 4408, reason: "silence" })), socket ? Math.min(patience, heartbeat) : heartbeat)
   }
 
   /** Has a new token ready before the old one ends. */

@@ -43,7 +43,7 @@ export class ReliableWebSocket extends EventTarget {
   readonly #token: Token | undefined
   readonly #handlers: Record<string, ((event: Event) => unknown) | null> = {}
   readonly #backoff = new Backoff()
-  readonly #unwake = onWake(() => this.#retry && void this.#connect())
+  readonly #unwake = onWake(() => this.#retry && void this.#connect(), () => this.#socket?.close())
 
   #socket: WebSocket | undefined
   #state: 0 | 2 | 3 | undefined // while there is no socket to ask
@@ -101,7 +101,7 @@ export class ReliableWebSocket extends EventTarget {
   }
 
   send(...data: Parameters<WebSocket["send"]>): void {
-    if (this.readyState === 0) throw new DOMException("still connecting", "InvalidStateError")
+    if (this.readyState === 0) throw new DOMException("connecting", "InvalidStateError")
     this.#socket?.send(...data) // which discards it when it is closed, and counts it as buffered
   }
 
@@ -124,7 +124,7 @@ export class ReliableWebSocket extends EventTarget {
       const token = typeof this.#token === "function" ? await this.#token() : this.#token
       if (!this.#closing) this.#open(token)
     } catch (thrown) {
-      console.error("wirepost: no token", thrown)
+      console.error("wirepost", thrown)
       if (!this.#closing) this.#again()
     }
   }

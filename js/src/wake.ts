@@ -1,7 +1,12 @@
-/** Calls a function when the network is back, or the user looks at the page again. The result ends that. */
-export function onWake(wake: () => void): () => void {
+/**
+ * Calls a function when the network is back, or the user looks at the page again,
+ * and another when the user leaves it: the browser may keep a page that was left,
+ * with its connections, and nobody would see what comes. The result ends that.
+ */
+export function onWake(wake: () => void, leave: () => unknown): () => void {
   const end = new AbortController()
   globalThis.addEventListener?.("online", wake, end)
+  globalThis.addEventListener?.("pagehide", leave, end)
   globalThis.document?.addEventListener("visibilitychange", () => document.hidden || wake(), end)
   return () => end.abort()
 }

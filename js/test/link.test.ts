@@ -80,6 +80,19 @@ test("when the network is back or the page is looked at, the wait ends", async (
   assert.equal(world.server.open.length, 0)
 })
 
+test("a page that is left lets go, and comes back when it is looked at again", async (t) => {
+  const world = new World(t)
+  const client = connect(url, { transports: ["websocket"] })
+  await world.pass()
+  const before = world.server.last
+  world.leave()
+  world.look()
+  await world.pass(60_000)
+  assert.notEqual(world.server.last, before)
+  assert.deepEqual(world.server.open, [world.server.last])
+  client.close()
+})
+
 test("silence for two heartbeats is asked about, and no answer is the end", async (t) => {
   const world = new World(t)
   const client = connect(url)

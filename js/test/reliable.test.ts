@@ -59,6 +59,19 @@ test("it comes back until it is closed, and close comes once", async (t) => {
   assert.deepEqual(w.server.open, [])
 })
 
+test("a page that is left lets go, and comes back when it is looked at again", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url)
+  await w.pass()
+  const before = w.server.last
+  w.leave()
+  await w.pass(60_000)
+  assert.notEqual(w.server.last, before)
+  assert.deepEqual(w.server.open, [w.server.last])
+  assert.equal(socket.readyState, socket.OPEN)
+  socket.close()
+})
+
 test("it takes what the platform takes, and throws what it throws", (t) => {
   world(t)
   assert.throws(() => new ReliableWebSocket("ftp://x"), { name: "SyntaxError" })

@@ -53,6 +53,11 @@ export class World {
     this.window.dispatchEvent(new Event("online"))
   }
 
+  /** The user leaves the page, which the browser may keep. */
+  leave(): void {
+    this.window.dispatchEvent(new Event("pagehide"))
+  }
+
   /** Another page: what was in memory is gone. */
   newTab(): void {
     define("sessionStorage", new Storage())
