@@ -2,6 +2,7 @@ package pebble_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,9 @@ func TestSmallDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := strings.Repeat("0123456789abcdef", 4<<10)
+	noise := make([]byte, 64<<10)           // what compresses well takes for ever to fill a disk
+	rand.NewChaCha8([32]byte{}).Read(noise) //nolint:errcheck // it never fails
+	data := string(noise)
 	full := func() (n int) {
 		t.Helper()
 		for ; err == nil; n++ {
