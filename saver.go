@@ -12,6 +12,10 @@ const (
 	// saveDelay is how long an acknowledgement may wait for others to be saved
 	// with. A crash in that time only means a repeat.
 	saveDelay = 100 * time.Millisecond
+	// settleDelay is how long what was saved may take to be on disk. One sync then
+	// covers all of it; in a crash before it, acknowledgements of that time are
+	// lost, which only means repeats.
+	settleDelay = time.Second
 	// saveRetry is the pause after a save that failed.
 	saveRetry = time.Second
 )
@@ -51,6 +55,10 @@ func (s *saver) later(u *user) {
 	u.queued = true
 	s.mu.queue = append(s.mu.queue, u)
 	s.users.again(u)
+	s.poke()
+}
+
+func (s *saver) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -66,18 +74,38 @@ func (s *saver) close() {
 func (s *saver) run() {
 	defer close(s.done)
 	pause := saveDelay
+	var settle <-chan time.Time // when there is something that is not on disk yet
 	for {
 		select {
 		case <-s.wake:
 			s.rest(pause)
+		case <-settle:
+			settle = nil
+			s.settle()
 		case <-s.ending:
 			s.save() //nolint:errcheck // it was logged, and there is no later
+			s.settle()
 			return
 		}
 		pause = saveDelay
 		if s.save() != nil {
 			pause = saveRetry
 		}
+		if settle == nil && s.users.unsettled.Load() {
+			settle = time.After(settleDelay)
+		}
+	}
+}
+
+// settle has the disk take what was saved without waiting for it. If that fails,
+// the next one tries.
+func (s *saver) settle() {
+	if !s.users.unsettled.Swap(false) {
+		return
+	}
+	if err := s.users.engine.Save(nil, true); err != nil {
+		s.users.unsettled.Store(true)
+		s.logger.Error("saving cursors", "error", err)
 	}
 }
 
@@ -121,6 +149,9 @@ func (s *Server) saveNow(u *user, sync bool) error {
 	if err != nil {
 		s.saver.later(u)
 	}
+	if !sync {
+		s.saver.poke() // it is to be on disk some time
+	}
 	return err
 }
 
@@ -141,6 +172,9 @@ func (us *users) saveAll(all []*user, sync bool) error {
 	}
 	err := us.engine.Save(updates, sync)
 	if err == nil {
+		if !sync {
+			us.unsettled.Store(true)
+		}
 		return nil
 	}
 	for i, u := range all {

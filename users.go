@@ -14,7 +14,9 @@ type users struct {
 	warm   *warmSet[*user]
 	seed   maphash.Seed
 	online atomic.Int64 // users with a session
-	shard  [shards]userShard
+	// unsettled says that something was saved that need not be on disk yet.
+	unsettled atomic.Bool
+	shard     [shards]userShard
 }
 
 type userShard struct {
