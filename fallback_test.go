@@ -476,12 +476,12 @@ func newHTTP2(t *testing.T, change func(*http.Server), o ...func(*wirepost.Optio
 
 func TestFallbacksByHTTP2(t *testing.T) {
 	t.Parallel()
-	n := newHTTP2(t, func(s *http.Server) { s.WriteTimeout = 50 * time.Millisecond })
+	n := newHTTP2(t, func(s *http.Server) { s.WriteTimeout = 2 * time.Second })
 	e := n.events("42")
 	waits := make(chan polled, 1)
 	go func() { waits <- n.poll("43&wait=20s") }()
 	eventually(t, "the poll waits", func() bool { return n.Online("43") == 1 })
-	time.AfterFunc(100*time.Millisecond, func() { // beyond the server's own time-out
+	time.AfterFunc(2500*time.Millisecond, func() { // beyond the server's own time-out
 		n.json("user:42", `1`)
 		n.json("user:43", `2`)
 	})

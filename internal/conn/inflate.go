@@ -2,11 +2,10 @@ package conn
 
 import (
 	"bytes"
+	"compress/flate"
 	"io"
 	"slices"
 	"sync"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // syncTail is what a sender leaves out at the end of a compressed message (RFC
@@ -23,7 +22,9 @@ const inflateTail = syncTail + "\x01\x00\x00\xff\xff"
 // deflateBound).
 func maxDeflated(maxMessage int) int { return maxMessage + maxMessage/4 + 64 }
 
-// inflater is a decompressor: about 36 KB, and what it read last.
+// inflater is a decompressor, the standard library's: that of klauspost/compress,
+// which compresses here, keeps the codes of the message before over a Reset, and
+// reads corrupt data with them. About 36 KB, and what it read last.
 type inflater struct {
 	in  []byte
 	src bytes.Reader

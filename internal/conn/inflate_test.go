@@ -2,6 +2,7 @@ package conn
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -94,6 +95,23 @@ func TestInflateAgain(t *testing.T) {
 		inflate(nil, []byte(before.message), testMax)
 		if got, err := inflate(nil, []byte(deflatedText(want)), testMax); err != nil || string(got) != want {
 			t.Fatalf("behind %s: %q, %v", before.name, got, err)
+		}
+	}
+}
+
+// TestInflateForgets: codes of a message before don't make sense of a corrupt one.
+func TestInflateForgets(t *testing.T) {
+	t.Parallel()
+	corrupt, err := os.ReadFile("testdata/stale-codes.deflate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if _, err := inflate(nil, []byte(deflatedText(sample(3000))), 5000); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := inflate(nil, corrupt, 5000); codeOf(err) != 1007 {
+			t.Fatalf("got %q, %v", got, err)
 		}
 	}
 }
