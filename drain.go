@@ -78,7 +78,7 @@ func (s *Server) sendAway(deadline time.Time) {
 	begun, window := time.Now(), closingTime(deadline, pace*time.Duration(len(all)))
 	for i, ses := range all {
 		closeAt := window * time.Duration(i) / time.Duration(len(all))
-		rest(s.urgent, closeAt-time.Since(begun))
+		rest(s.urgent.Done(), closeAt-time.Since(begun))
 		ses.retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
 	}
 }
@@ -92,8 +92,8 @@ func closingTime(deadline time.Time, wanted time.Duration) time.Duration {
 	return max(0, min(wanted, time.Until(deadline)*3/4))
 }
 
-// rest waits, unless ctx ends.
-func rest(ctx context.Context, d time.Duration) {
+// rest waits, unless it is cut short.
+func rest(short <-chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -101,7 +101,7 @@ func rest(ctx context.Context, d time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-ctx.Done():
+	case <-short:
 	}
 }
 

@@ -301,6 +301,9 @@ func TestEventsAndPollsEndWithTheServer(t *testing.T) {
 		t.Errorf("bye: %v", b)
 	}
 	if p := <-answer; p.Messages != nil {
+		if len(p.Messages) != 1 {
+			t.Errorf("the poll brought %s", p.Messages)
+		}
 		parseObject(t, p.Messages[0], "bye")
 	}
 	if resp := n.get("/sse", "user=42"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {

@@ -78,7 +78,7 @@ func (s *saver) run() {
 	for {
 		select {
 		case <-s.wake:
-			s.rest(pause)
+			rest(s.ending, pause) // for more to be saved together
 		case <-settle:
 			settle = nil
 			s.settle()
@@ -106,16 +106,6 @@ func (s *saver) settle() {
 	if err := s.users.engine.Save(nil, true); err != nil {
 		s.users.unsettled.Store(true)
 		s.logger.Error("saving cursors", "error", err)
-	}
-}
-
-// rest waits for more to be saved together.
-func (s *saver) rest(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.ending:
 	}
 }
 

@@ -1,7 +1,6 @@
 package wirepost
 
 import (
-	"crypto/sha1"
 	"encoding/base64"
 	"iter"
 	"net/http"
@@ -44,7 +43,8 @@ func validKey(key string) bool {
 }
 
 // upgrade takes the connection out of net/http and hands it to a loop, which sends
-// the 101, with the agreed subprotocol if there is one, before anything else. A connection that fails on the way is closed.
+// the 101, with the agreed subprotocol if there is one, before anything else. A
+// connection that fails on the way is closed.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string, l *loop, h func(conn.Conn) conn.Handler) error {
 	answer, deflate := s.acceptUpgrade(r, protocol)
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -74,7 +74,7 @@ func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte,
 	answer = make([]byte, 0, 256)
 	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	answer = append(answer, "Sec-WebSocket-Accept: "...)
-	answer = appendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
+	answer = conn.AppendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
 	if protocol != "" {
 		answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), protocol...)
 	}
@@ -85,13 +85,6 @@ func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte,
 		}
 	}
 	return append(answer, "\r\n\r\n"...), deflate
-}
-
-// appendAccept appends the proof that the server understood the handshake of the
-// client with that key (RFC 6455 §4.2.2, item 5.4).
-func appendAccept(b []byte, key string) []byte {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.AppendEncode(b, sum[:])
 }
 
 func (s *Server) refuseUpgrade(w http.ResponseWriter, err error) {

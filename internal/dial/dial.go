@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -254,7 +253,6 @@ func wordRead(err, broke error) error {
 
 // checkUpgrade does what RFC 6455 §4.1 asks of a client in points 2 to 4.
 func checkUpgrade(answer *http.Response, key string) error {
-	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	got := answer.Header.Values("Sec-Websocket-Accept")
 	switch {
 	case !answer.ProtoAtLeast(1, 1):
@@ -263,7 +261,7 @@ func checkUpgrade(answer *http.Response, key string) error {
 		return &HandshakeError{"the answer's Upgrade header is not websocket"}
 	case !hasToken(answer.Header.Values("Connection"), "upgrade"):
 		return &HandshakeError{"the answer's Connection header lacks upgrade"}
-	case len(got) != 1 || strings.TrimSpace(got[0]) != base64.StdEncoding.EncodeToString(accept[:]):
+	case len(got) != 1 || strings.TrimSpace(got[0]) != string(conn.AppendAccept(nil, key)):
 		return &HandshakeError{"the answer's Sec-WebSocket-Accept is wrong"}
 	}
 	return nil
