@@ -122,8 +122,18 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 	}
 	if flags&endsAsLoss != 0 {
 		w.head.lost = max(w.head.lost, seq)
+		c.tellLost(s, seq)
 	}
 	return nil
+}
+
+// tellLost publishes a loss before the record goes: a reader that comes between
+// the batch and its publishing would miss the record and not be told. The record
+// is past its age already, so this holds even if the commit fails.
+func (c *commit) tellLost(s *slot[channel], seq uint64) {
+	c.e.mu.Lock()
+	s.v.head.lost = max(s.v.head.lost, seq)
+	c.e.mu.Unlock()
 }
 
 // cutAge moves the floor over the records at the start of the log that have ended,

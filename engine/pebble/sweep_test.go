@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -92,6 +93,35 @@ func TestSweepLeavesNothing(t *testing.T) {
 }
 
 // A channel at its limit keeps few dead records, also without the sweeper.
+// A record that the sweeper removes by its age is told as a loss to a reader that
+// comes after the record is gone and before the commit is published.
+func TestSweepTellsLossFirst(t *testing.T) {
+	e, clock := sweptByHand(t)
+	for _, age := range []time.Duration{time.Hour, time.Minute} { // the second goes first
+		entry := engine.Entry{Channel: "c", ID: age.String(), Limits: engine.Limits{MaxAge: age}}
+		if got, err := e.Append(t.Context(), []engine.Entry{entry}); err != nil || got[0].Err != nil {
+			t.Fatal(err, got)
+		}
+	}
+	clock.Advance(2 * time.Minute)
+	s, err := e.pinChannel("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.unpinChannel(s)
+	var page engine.Page
+	err = e.do(false, true, func(c *commit) error {
+		_, sweep := c.sweepChannel(s)
+		spill := c.spill()
+		var read error
+		page, read = e.Read("c", 1, 10, 1000)
+		return errors.Join(sweep, spill, read)
+	})
+	if err != nil || len(page.Records) != 0 || !page.Lost {
+		t.Fatalf("after 1: %d records, lost %v, %v; want none and lost", len(page.Records), page.Lost, err)
+	}
+}
+
 func TestLimitPurges(t *testing.T) {
 	for _, key := range []string{"", "k"} {
 		e, _ := sweptByHand(t)
