@@ -126,9 +126,9 @@ func (s *session) onAuth(c *wire.Command) {
 		id, err := s.loop.srv.verifyToken(ctx, token)
 		var memberships []string
 		if err == nil {
-			memberships, err = s.standing(&id)
+			memberships, err = s.standing(id)
 		}
-		s.do(func() { s.refresh(ref, &id, memberships, err) })
+		s.do(func() { s.refresh(ref, id, memberships, err) })
 	})
 }
 

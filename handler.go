@@ -70,9 +70,9 @@ func (s *Server) readWish(r *http.Request, m mode) (*wish, error) {
 	if err := s.Ready(); err != nil {
 		return nil, err
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parseQuery(r)
 	if err != nil {
-		return nil, fieldError("query", "the query does not parse")
+		return nil, err
 	}
 	identity, err := s.authenticate(r, query)
 	if err != nil {
@@ -80,31 +80,49 @@ func (s *Server) readWish(r *http.Request, m mode) (*wish, error) {
 	}
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
-	req := &wish{identity: &identity, mode: m, now: time.Now()}
+	req := &wish{identity: identity, mode: m, now: time.Now()}
 	if err := s.readQuery(req, query); err != nil {
 		return nil, err
 	}
 	if err := s.readPosition(req, r, query); err != nil {
 		return nil, err
 	}
-	agent := r.UserAgent()
-	req.session.Agent = strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], "")
-	req.connection = newConnectionID()
-	req.session.Connection = req.connection.String()
-	req.session.User = identity.User
-	req.session.Since = req.now.UnixMilli()
-	req.session.Address = r.RemoteAddr
-	req.session.Mode = m.String()
-	if m == modePlain {
-		req.protocol = s.chooseSubprotocol(r)
-		req.session.Protocol = s.subprotocol(req.protocol)
-	}
+	s.describe(req, r)
 	if s.opts.OnConnect != nil {
 		if err := s.askApplication(r, req.session); err != nil {
 			return nil, err
 		}
 	}
 	return req, nil
+}
+
+// parseQuery is not a part of its caller because there the map would be on the
+// stack, and make it grow.
+//
+//go:noinline
+func parseQuery(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fieldError("query", "the query does not parse")
+	}
+	return query, nil
+}
+
+// describe fills in what the application is told of a session.
+func (s *Server) describe(req *wish, r *http.Request) {
+	req.connection = newConnectionID()
+	if req.mode == modePlain {
+		req.protocol = s.chooseSubprotocol(r)
+	}
+	agent := r.UserAgent()
+	info := &req.session
+	info.Agent = strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], "")
+	info.Connection = req.connection.String()
+	info.User = req.identity.User
+	info.Since = req.now.UnixMilli()
+	info.Address = r.RemoteAddr
+	info.Mode = req.mode.String()
+	info.Protocol = s.subprotocol(req.protocol)
 }
 
 func (s *Server) readQuery(req *wish, query url.Values) (err error) {
@@ -167,35 +185,47 @@ func (s *Server) askApplication(r *http.Request, info Session) (err error) {
 	return &Error{Code: Forbidden, Message: err.Error(), Err: err}
 }
 
-// authenticate says who sends the request.
-func (s *Server) authenticate(r *http.Request, query url.Values) (id Identity, err error) {
+// authenticate says who sends the request. With an error there is no identity.
+func (s *Server) authenticate(r *http.Request, query url.Values) (*Identity, error) {
 	if s.opts.Authenticate == nil {
 		token := requestToken(r, query)
 		if token == "" {
-			return id, Errorf(Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
+			return nil, Errorf(Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
 		}
 		return s.verifyToken(r.Context(), token)
 	}
-	if p := s.guard("Authenticate", func() { id, err = s.opts.Authenticate(r) }); p != nil {
-		return id, &Error{Code: Internal, Message: "internal error", Err: p}
-	}
-	if err == nil {
-		err = id.check()
-	}
-	return id, unauthorized(err)
+	return s.identify("Authenticate", func(id *Identity) (err error) {
+		*id, err = s.opts.Authenticate(r)
+		return err
+	})
 }
 
 // verifyToken says whose token it is, and what it allows.
-func (s *Server) verifyToken(ctx context.Context, token string) (id Identity, err error) {
-	if p := s.guard("VerifyToken", func() { id, err = s.opts.VerifyToken(ctx, token) }); p != nil {
-		return id, &Error{Code: Internal, Message: "internal error", Err: p}
+func (s *Server) verifyToken(ctx context.Context, token string) (*Identity, error) {
+	return s.identify("VerifyToken", func(id *Identity) (err error) {
+		*id, err = s.opts.VerifyToken(ctx, token)
+		id.assumeIssued()
+		return err
+	})
+}
+
+// identify asks one of the application's callbacks who somebody is. Identities are
+// large: they are handed on by pointer, because the stack of a request's goroutine
+// would have to grow for copies of them.
+func (s *Server) identify(callback string, ask func(*Identity) error) (*Identity, error) {
+	id := new(Identity)
+	var err error
+	if p := s.guard(callback, func() { err = ask(id) }); p != nil {
+		return nil, &Error{Code: Internal, Message: "internal error", Err: p}
 	}
 	if err == nil {
-		id.assumeIssued()
 		err = id.check()
 	}
-	return id, unauthorized(err)
+	if err != nil {
+		return nil, unauthorized(err)
+	}
+	return id, nil
 }
 
 // check looks for what no identity may have.

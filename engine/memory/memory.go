@@ -53,7 +53,7 @@ type Engine struct {
 		oldest  list      // every node, in the order of the appends
 		due     deadlines // every node that has a deadline
 		memos   []*memo   // every remembered ID, oldest first
-		users   map[string]*user
+		users   map[string]*engine.User
 		members map[string]map[string]struct{} // channel → users
 	}
 }
@@ -70,7 +70,7 @@ func New(o Options) *Engine {
 		e.now = time.Now
 	}
 	e.mu.logs = make(map[string]*log)
-	e.mu.users = make(map[string]*user)
+	e.mu.users = make(map[string]*engine.User)
 	e.mu.members = make(map[string]map[string]struct{})
 	e.mu.oldest.init()
 	return e

@@ -1,41 +1,23 @@
 package memory
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
 )
 
-// user is what is stored of one user, by channel and by device.
-type user struct {
-	marks   map[string]engine.Mark
-	devices map[string]*device
-}
-
-type device struct {
-	used    int64
-	cursors map[string]uint64
-}
-
 // Load implements engine.Users.
 func (e *Engine) Load(name string) (engine.User, error) {
 	_, err := e.enter()
 	defer e.mu.Unlock()
-	if err != nil {
+	u := e.mu.users[name]
+	if err != nil || u == nil {
 		return engine.User{}, err
 	}
-	u := e.mu.users[name]
-	if u == nil {
-		return engine.User{}, nil
-	}
-	out := engine.User{Marks: slices.Collect(maps.Values(u.marks))}
-	for name, d := range u.devices {
-		cursors := make([]engine.Cursor, 0, len(d.cursors))
-		for channel, seq := range d.cursors {
-			cursors = append(cursors, engine.Cursor{Channel: channel, Seq: seq})
-		}
-		out.Devices = append(out.Devices, engine.Device{Name: name, Used: d.used, Cursors: cursors})
+	out := engine.User{Marks: slices.Clone(u.Marks), Devices: slices.Clone(u.Devices)}
+	for i := range out.Devices {
+		d := &out.Devices[i]
+		d.Cursors = slices.Clone(d.Cursors)
 	}
 	return out, nil
 }
@@ -56,36 +38,64 @@ func (e *Engine) Save(updates []engine.Update, _ bool) error {
 func (e *Engine) saveLocked(up *engine.Update) {
 	u := e.mu.users[up.User]
 	if u == nil {
-		u = &user{marks: make(map[string]engine.Mark), devices: make(map[string]*device)}
+		u = new(engine.User)
 		e.mu.users[up.User] = u
 	}
 	for _, m := range up.Marks {
-		u.marks[m.Channel] = m
+		*find(&u.Marks, m.Channel, markChannel) = m
 		e.setMemberLocked(m.Channel, up.User, m.Member)
 	}
 	for _, channel := range up.RemoveMarks {
-		delete(u.marks, channel)
+		remove(&u.Marks, channel, markChannel)
 		e.setMemberLocked(channel, up.User, false)
-		for _, d := range u.devices {
-			delete(d.cursors, channel)
+		for i := range u.Devices {
+			remove(&u.Devices[i].Cursors, channel, cursorChannel)
 		}
 	}
 	for _, in := range up.Devices {
-		d := u.devices[in.Name]
-		if d == nil {
-			d = &device{cursors: make(map[string]uint64)}
-			u.devices[in.Name] = d
-		}
-		d.used = in.Used
+		d := find(&u.Devices, in.Name, deviceName)
+		d.Name, d.Used = in.Name, in.Used
 		for _, c := range in.Cursors {
-			d.cursors[c.Channel] = c.Seq
+			*find(&d.Cursors, c.Channel, cursorChannel) = c
 		}
 	}
 	for _, name := range up.RemoveDevices {
-		delete(u.devices, name)
+		remove(&u.Devices, name, deviceName)
 	}
-	if len(u.marks) == 0 && len(u.devices) == 0 {
+	if len(u.Marks) == 0 && len(u.Devices) == 0 {
 		delete(e.mu.users, up.User)
+	}
+}
+
+// What is stored of one user is little: short lists are smaller than maps, and as
+// fast.
+
+func markChannel(m *engine.Mark) string     { return m.Channel }
+func cursorChannel(c *engine.Cursor) string { return c.Channel }
+func deviceName(d *engine.Device) string    { return d.Name }
+
+func index[T any](list []T, name string, nameOf func(*T) string) int {
+	for i := range list {
+		if nameOf(&list[i]) == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// find returns the element with a name, an empty new one where there is none.
+func find[T any](list *[]T, name string, nameOf func(*T) string) *T {
+	i := index(*list, name, nameOf)
+	if i < 0 {
+		i = len(*list)
+		*list = append(*list, *new(T))
+	}
+	return &(*list)[i]
+}
+
+func remove[T any](list *[]T, name string, nameOf func(*T) string) {
+	if i := index(*list, name, nameOf); i >= 0 {
+		*list = slices.Delete(*list, i, i+1)
 	}
 }
 
