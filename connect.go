@@ -39,7 +39,8 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
 	s.connections.Add(1)
-	fresh := false
+	var newcomer, fresh bool
+	var hello []byte
 	err := s.users.join(ses, s.opts.MaxUserConnections)
 	if err == nil {
 		err = u.checkRevoked(w.identity)
@@ -47,9 +48,17 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	if err == nil {
 		fresh, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
 	}
-	var hello []byte
 	if err == nil {
-		hello, err = s.subscribeAll(ses, w, fresh)
+		newcomer, err = s.see(u)
+	}
+	if err == nil {
+		err = s.subscribeAll(ses, w)
+	}
+	if err == nil {
+		s.saveStart(u, newcomer || fresh)
+	}
+	if err == nil && w.hello {
+		hello, err = s.hello(ses)
 	}
 	if err == nil {
 		err = s.Ready() // Shutdown may have looked at the user's sessions before this one was there
@@ -88,46 +97,43 @@ func (s *session) abandon() {
 }
 
 // subscribeAll makes the subscriptions that a session starts with: the inbox, All,
-// the memberships and what the client asks for. A device's first starting points
-// are stored before it gets anything.
-func (s *Server) subscribeAll(ses *session, w *wish, fresh bool) (hello []byte, err error) {
+// the memberships and what the client asks for.
+func (s *Server) subscribeAll(ses *session, w *wish) error {
 	u := ses.user
-	newcomer := !u.seen()
-	if err := s.see(u); err != nil {
-		return nil, err
-	}
 	granted := append([]string{u.inbox, All}, u.memberships()...)
 	granted = append(granted, w.identity.Channels...)
 	for _, channel := range granted {
 		if err := ses.begin(channel, true, w); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, channel := range w.channels {
 		if len(ses.subs) >= s.opts.MaxSubscriptions && ses.subscription(channel) == nil {
-			return nil, Errorf(RateLimited, "a session has at most %d subscriptions", s.opts.MaxSubscriptions)
+			return Errorf(RateLimited, "a session has at most %d subscriptions", s.opts.MaxSubscriptions)
 		}
 		if err := ses.begin(channel, false, w); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for channel := range w.after {
 		if ses.subscription(channel) == nil {
-			return nil, fieldError("after", "this session is not subscribed to %q", channel)
+			return fieldError("after", "this session is not subscribed to %q", channel)
 		}
 	}
-	if fresh || newcomer {
-		if err := s.saveNow(u, false); err != nil {
-			// It stays queued. Until it is saved a crash makes the device begin anew.
-			s.logger.Warn("a device's start is not stored yet", "user", u.name, "error", err)
-		}
-	} else {
+	return nil
+}
+
+// saveStart stores that a session has begun. The first starting points of a user or
+// a device are stored before it gets anything.
+func (s *Server) saveStart(u *user, first bool) {
+	if !first {
 		s.saver.later(u)
+		return
 	}
-	if !w.hello {
-		return nil, nil
+	if err := s.saveNow(u, false); err != nil {
+		// It stays queued. Until it is saved a crash makes the device begin anew.
+		s.logger.Warn("a device's start is not stored yet", "user", u.name, "error", err)
 	}
-	return s.hello(ses)
 }
 
 // begin makes one of the subscriptions that a session starts with.

@@ -45,16 +45,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit makes the session that a request asks for, or says why not.
+// admit makes the session that a request asks for, or says why not. Its steps are
+// called one after the other from here, and not from each other, so that the
+// application's callbacks find most of a small stack still free.
 func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 	from := parseAddress(r.RemoteAddr)
 	if err := s.limits.enter(from); err != nil {
 		return nil, nil, err // before a token is verified, or anything read
 	}
-	req, err := s.readWish(r, m)
+	var query url.Values
+	var identity *Identity
+	var req *wish
 	var u *user
+	err := s.Ready()
 	if err == nil {
-		u, err = s.users.acquire(req.identity.User)
+		query, err = parseQuery(r)
+	}
+	if err == nil {
+		identity, err = s.authenticate(r, query)
+	}
+	if err == nil {
+		req, err = s.readWish(r, m, query, identity)
+	}
+	if err == nil {
+		u, err = s.users.acquire(identity.User)
 	}
 	if err != nil {
 		s.limits.leave(from)
@@ -66,18 +80,7 @@ func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 
 // readWish checks everything about a request that can be checked without the
 // store.
-func (s *Server) readWish(r *http.Request, m mode) (*wish, error) {
-	if err := s.Ready(); err != nil {
-		return nil, err
-	}
-	query, err := parseQuery(r)
-	if err != nil {
-		return nil, err
-	}
-	identity, err := s.authenticate(r, query)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) readWish(r *http.Request, m mode, query url.Values, identity *Identity) (*wish, error) {
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
 	req := &wish{identity: identity, mode: m, now: time.Now()}

@@ -15,7 +15,7 @@ func (s *Server) Join(name, channel string) error {
 }
 
 func (s *Server) join(u *user, channel string) error {
-	if err := s.see(u); err != nil {
+	if _, err := s.see(u); err != nil {
 		return err
 	}
 	bounds, err := s.logOf(s.policies.of(channel)).Bounds(channel)
@@ -72,20 +72,20 @@ func (s *Server) withUser(name string, fn func(*user) error) error {
 
 // see makes a user known: the read mark of All starts where All stands when the
 // user is first seen.
-func (s *Server) see(u *user) error {
+func (s *Server) see(u *user) (first bool, err error) {
 	if s.policies.of(All).MemoryOnly || u.seen() {
-		return nil
+		return false, nil
 	}
 	bounds, err := s.engine.Bounds(All)
 	if err != nil {
-		return err
+		return false, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.markLocked(All) == nil {
+	if first = u.markLocked(All) == nil; first {
 		u.addMarkLocked(All, bounds.Head)
 	}
-	return nil
+	return first, nil
 }
 
 func (u *user) seen() bool {
