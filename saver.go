@@ -148,11 +148,20 @@ func (s *Server) saveNow(u *user, sync bool) error {
 // saveAll saves the changes of users whose states are pinned. One who saves a user
 // waits for another who does, so what is stored never goes back.
 func (us *users) saveAll(all []*user, sync bool) error {
-	var updates []engine.Update
+	for _, u := range all {
+		u.mu.saving.Lock()
+	}
+	err := us.saveChanges(all, sync)
+	for _, u := range all {
+		u.mu.saving.Unlock()
+	}
+	return err
+}
+
+func (us *users) saveChanges(all []*user, sync bool) error {
+	updates := make([]engine.Update, 0, len(all))
 	counts := make([]int, len(all))
 	for i, u := range all {
-		u.mu.saving.Lock()
-		defer u.mu.saving.Unlock()
 		before := len(updates)
 		updates = u.takeChanges(updates)
 		counts[i] = len(updates) - before
@@ -168,8 +177,8 @@ func (us *users) saveAll(all []*user, sync bool) error {
 		return nil
 	}
 	for i, u := range all {
-		for _, up := range updates[:counts[i]] {
-			u.putBack(up)
+		for j := range updates[:counts[i]] {
+			u.putBack(&updates[j])
 		}
 		updates = updates[counts[i]:]
 	}

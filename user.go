@@ -337,7 +337,9 @@ func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
 		u.mu.removed = nil
 	}
-	up := engine.Update{User: u.name}
+	n := len(updates)
+	updates = append(updates, engine.Update{User: u.name})
+	up := &updates[n]
 	for i := range u.mu.marks {
 		if m := &u.mu.marks[i]; m.dirty {
 			m.dirty = false
@@ -349,8 +351,8 @@ func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 			up.Devices = append(up.Devices, d.take())
 		}
 	}
-	if len(up.Marks)+len(up.Devices) > 0 {
-		updates = append(updates, up)
+	if len(up.Marks)+len(up.Devices) == 0 {
+		return updates[:n]
 	}
 	return updates
 }
@@ -368,7 +370,7 @@ func (d *device) take() engine.Device {
 }
 
 // putBack makes everything that a failed save took dirty again.
-func (u *user) putBack(up engine.Update) {
+func (u *user) putBack(up *engine.Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(up.RemoveMarks)+len(up.RemoveDevices) > 0 {
