@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"fmt"
+	"math"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -122,9 +123,19 @@ func (e *Engine) load(rq *request) error {
 }
 
 func (e *Engine) loadChannel(name string) (c channel, err error) {
-	_, err = e.get(headKey(nil, name), func(value []byte) error {
+	found, err := e.get(headKey(nil, name), func(value []byte) error {
 		c.head, err = decodeHead(value)
 		return err
+	})
+	if err != nil || !found {
+		return channel{}, err
+	}
+	err = e.scan(name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
+		if g.prev != c.head.seq {
+			return false, errDamaged
+		}
+		c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
+		return true, nil
 	})
 	return c, err
 }

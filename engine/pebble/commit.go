@@ -27,8 +27,17 @@ type commit struct {
 // staged is what a commit has done to a channel so far.
 type staged struct {
 	head    head
-	dirty   bool // head is not in the batch yet
+	dirty   bool   // head is to be stored, whatever it is behind
+	looked  uint64 // head.seq when that was last asked
 	records []*engine.Record
+}
+
+// due says, once, whether the head is to be stored. The first one always is: a
+// channel without a head has no records to look for.
+func (w *staged) due() bool {
+	due := w.dirty || w.looked == 0 && w.head.seq > 0 || w.looked/checkpoint != w.head.seq/checkpoint
+	w.dirty, w.looked = false, w.head.seq
+	return due
 }
 
 // news is what the watchers of one channel are to be told.
@@ -104,6 +113,7 @@ func (c *commit) touch(s *slot[channel]) *staged {
 		w = new(staged)
 	}
 	w.head = s.v.head // only the committer writes it, so no lock
+	w.looked = w.head.seq
 	s.v.staged = w
 	c.touched = append(c.touched, s)
 	return w
@@ -112,8 +122,7 @@ func (c *commit) touch(s *slot[channel]) *staged {
 // write puts the batch into the store, with the heads that belong to it.
 func (c *commit) write(sync bool) error {
 	for _, s := range c.touched {
-		if w := s.v.staged; w.dirty {
-			w.dirty = false
+		if w := s.v.staged; w.due() {
 			c.value = w.head.append(c.value[:0])
 			c.set(headKey(c.key[:0], s.name), c.value)
 		}

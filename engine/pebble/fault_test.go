@@ -259,7 +259,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"foreign", false, func(t *testing.T, fs vfs.FS) { write(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
 		{"volume", false, func(t *testing.T, fs vfs.FS) { write(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
-		{"format", true, func(t *testing.T, fs vfs.FS) { write(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 1"},
+		{"format", true, func(t *testing.T, fs vfs.FS) { write(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 2"},
 		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST") }, "damaged"},
 		{"manifest", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "MANIFEST") }, "damaged"},
 		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "size mismatch"},

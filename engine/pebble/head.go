@@ -2,9 +2,13 @@ package pebble
 
 import (
 	"encoding/binary"
+	"math"
 )
 
-// head is what is stored of a channel besides its records.
+// head is what is known of a channel besides its records. The stored one is a
+// checkpoint: the records behind it, fewer than checkpoint, are followed when it is
+// loaded. What changes a head in any other way than by one more record at the end
+// of the log stores it in the same batch.
 type head struct {
 	seq    uint64 // the last one appended; 0: the channel was never written to
 	floor  uint64 // every record up to it is gone
@@ -25,6 +29,30 @@ const (
 	flagMixed = 1 << 0
 	flagKeyed = 1 << 1
 )
+
+// checkpoint is how many records a stored head may be behind.
+const checkpoint = 16
+
+// follow moves the head over one more record at the end of the log. Ordered says
+// that the record's age ends in the order of the log.
+func (h *head) follow(seq uint64, time, deadline int64, message bool) (ordered bool) {
+	if h.floor == h.seq { // it is alone
+		h.latest, h.mixed = 0, false
+	}
+	h.seq, h.time = seq, time
+	if message {
+		h.live++
+	}
+	if deadline == 0 {
+		deadline = math.MaxInt64
+	}
+	if deadline < h.latest {
+		h.mixed = true
+		return false
+	}
+	h.latest = deadline
+	return true
+}
 
 // dense says that every sequence above the floor is a message that is counted.
 func (h *head) dense() bool { return h.live == h.seq-h.floor }

@@ -6,7 +6,7 @@ import "encoding/binary"
 // numbers are big-endian, so that they sort.
 //
 //	m <channel> 0 <seq:8>              a record (record.go)
-//	h <channel>                        the channel's head (head.go), in the batch of every append
+//	h <channel>                        the channel's head (head.go), now and then
 //	k <channel> 0 <key>                the last message with the key: keyed, in head.go
 //	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: memo, in head.go
 //	e <channel> 0 <end:8> <seq:8>      a record with an end of its own, see schedule in stage.go;

@@ -17,7 +17,7 @@ const (
 	markForm = "wirepost store, format %d, epoch %s\n"
 	// format is the version of the key layout and of all values. A store of another
 	// one is refused.
-	format = 1
+	format = 2
 )
 
 // checkForeign refuses a directory with files of somebody else.

@@ -1,7 +1,6 @@
 package pebble
 
 import (
-	"math"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -25,7 +24,9 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 		*out = engine.Result{Seq: m.seq, Prev: m.prev, Time: m.time, ID: in.ID, Duplicate: true}
 		return
 	}
-	w.head.keyed = w.head.keyed || p.key != nil
+	if p.key != nil && !w.head.keyed {
+		w.head.keyed, w.dirty = true, true
+	}
 	if err := c.makeRoom(p.channel, 1, in.Limits.MaxMessages); err != nil {
 		out.Err = err
 		return
@@ -41,7 +42,6 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 		c.collapse(p.channel, p.key)
 	}
 	c.add(p.channel, r, ends)
-	w.head.live++
 	if p.key != nil {
 		c.setKeyed(p.key, keyed{seq: r.Seq, span: ends})
 	}
@@ -58,14 +58,14 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 func (c *commit) add(s *slot[channel], r *engine.Record, ends span) {
 	w := s.v.staged
 	r.Prev, r.Seq = w.head.seq, w.head.seq+1
-	w.head.seq, w.head.time, w.dirty = r.Seq, r.Time, true
+	ordered := w.head.follow(r.Seq, r.Time, ends.deadline, r.Revokes == 0)
 	w.records = append(w.records, r)
 
 	op := c.batch.SetDeferred(len(s.name)+10, recordSize(r, ends.deadline))
 	recordKey(op.Key[:0], s.name, r.Seq)
 	appendRecord(op.Value[:0], r, ends.deadline)
 	_ = op.Finish()
-	c.schedule(s, r, ends)
+	c.schedule(s, r, ends, ordered)
 }
 
 // Flags of an end.
@@ -79,26 +79,14 @@ const (
 // Ages usually end in the order of the log, and then one floor says what is gone.
 // A record that ends otherwise, because of its time to live or because the
 // maximum age was made shorter, has an entry of its own for its end.
-func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
-	h := &s.v.staged.head
+func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span, ordered bool) {
 	if end, _ := ends.end(); end != 0 {
 		c.sweepAt(s, roundUp(end, end-r.Time))
 	}
-	if h.floor == r.Prev { // it is alone
-		h.latest, h.mixed = 0, false
-	}
-	order := ends.deadline
-	if order == 0 {
-		order = math.MaxInt64
-	}
-	if order >= h.latest {
-		h.latest = order
-	} else {
-		h.mixed = true
-	}
-	if ends.expires == 0 && order == h.latest {
+	if ends.expires == 0 && ordered {
 		return
 	}
+	w := s.v.staged
 	end, loss := ends.end()
 	c.value = append(c.value[:0], 0)
 	if loss {
@@ -109,8 +97,8 @@ func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span) {
 	}
 	c.value = append(c.value, r.Key...)
 	c.set(endKey(c.key[:0], s.name, end, r.Seq), c.value)
-	if h.ends == 0 || end < h.ends {
-		h.ends = end
+	if w.head.ends == 0 || end < w.head.ends {
+		w.head.ends, w.dirty = end, true
 	}
 }
 
