@@ -42,15 +42,37 @@ func (t *tidier) due(allocated uint64) bool {
 	return true
 }
 
-// gcPercent is less than Go's 100: what connects during a burst of garbage then
-// lies closer together, and stays so for as long as it is connected. What it costs
-// a push was not to be measured.
-const gcPercent = 50
+// How much may be allocated until the next collection: half of what is alive, where
+// Go's default is all of it. What connects during a burst of garbage then lies
+// closer together, and stays so for as long as it is connected. A server that has
+// little alive is left some room: it would do nothing but collect.
+const (
+	gcPercent  = 50
+	gcHeadroom = 12 << 20
+)
+
+// percentFor is the setting for what a collection has left alive, in bytes.
+func percentFor(live uint64) int {
+	return max(gcPercent, int(gcHeadroom*100/max(live, gcHeadroom/4)))
+}
+
+// collected is an object that nobody holds: a finalizer of it runs after the next
+// collection.
+type collected [16]byte
+
+// paceCollector sets the percentage, now and after each collection until ctx ends.
+func paceCollector(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	debug.SetGCPercent(percentFor(read("/gc/heap/live:bytes")))
+	runtime.SetFinalizer(new(collected), func(*collected) { paceCollector(ctx) })
+}
 
 // tidyMemory runs until ctx ends.
 func tidyMemory(ctx context.Context) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		paceCollector(ctx)
 	}
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
@@ -61,15 +83,16 @@ func tidyMemory(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if t.due(allocated()) {
+		if t.due(read("/gc/heap/allocs:bytes")) {
 			runtime.GC() // a sync.Pool lets go at the second collection
 			debug.FreeOSMemory()
 		}
 	}
 }
 
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+// read reads one of the runtime's numbers.
+func read(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }

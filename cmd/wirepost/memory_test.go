@@ -31,7 +31,19 @@ func TestTidier(t *testing.T) {
 			t.Errorf("step %d: due is %v", i, got)
 		}
 	}
-	if allocated() == 0 {
+	if read("/gc/heap/allocs:bytes") == 0 {
 		t.Error("nothing was ever allocated")
+	}
+}
+
+func TestPercentFor(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	for live, want := range map[uint64]int{
+		0: 400, 1 * mb: 400, 3 * mb: 400, 6 * mb: 200, 12 * mb: 100, 24 * mb: 50, 1000 * mb: 50,
+	} {
+		if got := percentFor(live); got != want {
+			t.Errorf("%d MB alive: %d %%, want %d %%", live/mb, got, want)
+		}
 	}
 }
