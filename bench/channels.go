@@ -12,7 +12,7 @@ var known = scenario{
 	label:    "channels",
 	columns:  []column{{"server µs/push", 2}, {"pushes/s", 0}, {"RSS MiB", 0}},
 	defaults: settings{
-		peers: []string{"wirepost-pebble"}, channels: []int{1000, 100_000, 1_000_000}, messages: 100_000, rounds: 3,
+		peers: []string{"wirepost-pebble"}, channels: []int{1000, 100_000, 1_000_000}, messages: 1_000_000, rounds: 3,
 	},
 	turn: func(s *settings, name string) ([]row, error) {
 		t, err := launch(s, name)
