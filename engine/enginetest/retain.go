@@ -56,6 +56,10 @@ func testCountWithHoles(t *testing.T, e engine.Engine, _ *Clock) {
 	revoke := func(seq uint64) engine.Entry {
 		return engine.Entry{Channel: "a", Revokes: seq, Limits: limits}
 	}
+	fill(t, e, "whole", 10, engine.Limits{})
+	appendAll(t, e, engine.Entry{Channel: "whole", Revokes: 5, Limits: limits}) // makes the first hole
+	wantLog(t, e, "whole", []int{7, 8, 9, 10, -11}, 6)
+
 	appendAll(t, e, push(""), push("k"), push(""), revoke(1), push("k"))
 	wantLog(t, e, "a", []int{3, -4, 5}, 0)
 	appendAll(t, e, push(""), push("j"))

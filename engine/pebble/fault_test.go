@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -281,6 +282,46 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatalf("error %v, want one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// A store of the format before is read, and is one of the present format then.
+func TestOpenEarlierFormat(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	if err := fs.MkdirAll("store", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	makeStore(t, fs)
+	write := func(text string) {
+		t.Helper()
+		f, err := fs.Create("store/WIREPOST", vfs.WriteCategoryUnspecified)
+		if err == nil {
+			_, err = f.Write([]byte(text))
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("wirepost store, format 1, epoch A\n")
+	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.Bounds("a")
+	if err != nil || b.Head != 2 || e.Epoch() != "A" {
+		t.Errorf("%+v, %v, epoch %q; want two messages and epoch A", b, err, e.Epoch())
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Open("store/WIREPOST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 2, epoch A\n" {
+		t.Errorf("the mark says %q, %v", text, err)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
 	if over <= 0 {
 		return nil
 	}
-	return c.findFront(s, min(over+1, int(h.live)))
+	return c.findFront(s, min(over+1, int(h.live)), added == 0)
 }
 
 // limit removes the oldest messages over a channel's limit, by moving the floor.
@@ -58,11 +58,11 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 
 // findFront looks for the first messages above the floor, n of them or more. They
 // stay known until they are gone. In a dense log they need not be looked for,
-// unless a key may make a hole in it.
-func (c *commit) findFront(s *slot[channel], n int) error {
+// unless a key may make a hole in it, or a revocation will.
+func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	h := &s.v.staged.head
 	front := c.fronts[s]
-	if len(front) >= n || h.dense() && !h.keyed {
+	if len(front) >= n || h.dense() && !h.keyed && !revoking {
 		return nil
 	}
 	if err := c.spill(); err != nil {

@@ -18,6 +18,10 @@ const (
 	// format is the version of the key layout and of all values. A store of another
 	// one is refused.
 	format = 2
+	// earlier is a format that this program reads too. It becomes the present one
+	// when the store is opened, which a program that knows only the earlier one could
+	// not read any more: since format 2 a head may be behind its records.
+	earlier = 1
 )
 
 // checkForeign refuses a directory with files of somebody else.
@@ -60,6 +64,9 @@ func readMark(vs vfs.FS, dir string) (epoch string, err error) {
 	version := 0
 	if _, err := fmt.Sscanf(string(text), markForm, &version, &epoch); err != nil || epoch == "" {
 		return "", fmt.Errorf("%w: cannot read the file %s", errDamaged, markName)
+	}
+	if version == earlier {
+		return epoch, writeMark(vs, dir, epoch)
 	}
 	if version != format {
 		return "", fmt.Errorf("the store has format %d, this program knows format %d", version, format)

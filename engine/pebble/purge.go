@@ -8,8 +8,8 @@ import (
 
 // What is removed by retention goes in two steps. The floor of the head moves at
 // once, and what is not above it counts as gone; the bytes go later, in bulk. They
-// go only below a floor that was published: a reader that misses them is then
-// certain to see the loss too.
+// go only below a floor that was published, or above it after their loss was
+// (tellLost): a reader that misses them is then certain to see the loss too.
 
 const (
 	// rangeDelete is from how many records on a range delete is cheaper than one

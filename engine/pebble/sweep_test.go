@@ -92,7 +92,6 @@ func TestSweepLeavesNothing(t *testing.T) {
 	}
 }
 
-// A channel at its limit keeps few dead records, also without the sweeper.
 // A record that the sweeper removes by its age is told as a loss to a reader that
 // comes after the record is gone and before the commit is published.
 func TestSweepTellsLossFirst(t *testing.T) {
@@ -122,6 +121,7 @@ func TestSweepTellsLossFirst(t *testing.T) {
 	}
 }
 
+// A channel at its limit keeps few dead records, also without the sweeper.
 func TestLimitPurges(t *testing.T) {
 	for _, key := range []string{"", "k"} {
 		e, _ := sweptByHand(t)
