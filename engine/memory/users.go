@@ -2,6 +2,7 @@ package memory
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -67,34 +68,31 @@ func (e *Engine) saveLocked(up *engine.Update) {
 	}
 }
 
-// What is stored of one user is little: short lists are smaller than maps, and as
-// fast.
+// What is stored of one user are short lists, sorted by name: they are smaller than
+// maps, and as fast.
 
 func markChannel(m *engine.Mark) string     { return m.Channel }
 func cursorChannel(c *engine.Cursor) string { return c.Channel }
 func deviceName(d *engine.Device) string    { return d.Name }
 
-func index[T any](list []T, name string, nameOf func(*T) string) int {
-	for i := range list {
-		if nameOf(&list[i]) == name {
-			return i
-		}
-	}
-	return -1
+func search[T any](list []T, name string, nameOf func(*T) string) (i int, found bool) {
+	return slices.BinarySearchFunc(list, name, func(e T, name string) int {
+		return strings.Compare(nameOf(&e), name)
+	})
 }
 
-// find returns the element with a name, an empty new one where there is none.
+// find returns the element with a name, a new one without anything where there is
+// none. The caller gives it the name.
 func find[T any](list *[]T, name string, nameOf func(*T) string) *T {
-	i := index(*list, name, nameOf)
-	if i < 0 {
-		i = len(*list)
-		*list = append(*list, *new(T))
+	i, found := search(*list, name, nameOf)
+	if !found {
+		*list = slices.Insert(*list, i, *new(T))
 	}
 	return &(*list)[i]
 }
 
 func remove[T any](list *[]T, name string, nameOf func(*T) string) {
-	if i := index(*list, name, nameOf); i >= 0 {
+	if i, found := search(*list, name, nameOf); found {
 		*list = slices.Delete(*list, i, i+1)
 	}
 }
