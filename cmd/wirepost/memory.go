@@ -51,13 +51,14 @@ const (
 	gcHeadroom = 12 << 20
 )
 
-// percentFor is the setting for what a collection has left alive, in bytes.
+// percentFor is the setting for what a collection goes through, in bytes: what is
+// alive, stacks and globals.
 func percentFor(live uint64) int {
 	return max(gcPercent, int(gcHeadroom*100/max(live, gcHeadroom/4)))
 }
 
 // collected is an object that nobody holds: a finalizer of it runs after the next
-// collection.
+// collection, or the one behind it.
 type collected [16]byte
 
 // paceCollector sets the percentage, now and after each collection until ctx ends.
@@ -65,7 +66,7 @@ func paceCollector(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	debug.SetGCPercent(percentFor(read("/gc/heap/live:bytes")))
+	debug.SetGCPercent(percentFor(read("/gc/heap/live:bytes") + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")))
 	runtime.SetFinalizer(new(collected), func(*collected) { paceCollector(ctx) })
 }
 
