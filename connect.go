@@ -39,23 +39,22 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
 	s.connections.Add(1)
-	var newcomer, fresh bool
 	var hello []byte
 	err := s.users.join(ses, s.opts.MaxUserConnections)
 	if err == nil {
 		err = u.checkRevoked(w.identity)
 	}
 	if err == nil {
-		fresh, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+		err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
 	}
 	if err == nil {
-		newcomer, err = s.see(u)
+		err = s.see(u)
 	}
 	if err == nil {
 		err = s.subscribeAll(ses, w)
 	}
 	if err == nil {
-		s.saveStart(u, newcomer || fresh)
+		s.saveStart(u)
 	}
 	if err == nil && w.hello {
 		hello, err = s.hello(ses)
@@ -123,10 +122,11 @@ func (s *Server) subscribeAll(ses *session, w *wish) error {
 	return nil
 }
 
-// saveStart stores that a session has begun. The first starting points of a user or
-// a device are stored before it gets anything.
-func (s *Server) saveStart(u *user, first bool) {
-	if !first {
+// saveStart stores that a session has begun: at once when it made a first starting
+// point, or another one did and is not done, because a device gets nothing before
+// its starting points are stored.
+func (s *Server) saveStart(u *user) {
+	if u.startStored() {
 		s.saver.later(u)
 		return
 	}

@@ -78,8 +78,8 @@ func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 	return s.connect(u, req) // the session leaves, whatever comes
 }
 
-// readWish checks everything about a request that can be checked without the
-// store.
+// readWish checks the rest of what can be checked without the store, and asks the
+// application.
 func (s *Server) readWish(r *http.Request, m mode, query url.Values, identity *Identity) (*wish, error) {
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)

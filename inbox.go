@@ -92,7 +92,7 @@ func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unr
 	if channel != u.inbox && channel != All && !u.isMember(channel) {
 		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.name, channel)
 	}
-	if _, err := s.see(u); err != nil {
+	if err := s.see(u); err != nil {
 		return 0, 0, err
 	}
 	bounds, err := log.Bounds(channel)

@@ -15,7 +15,7 @@ func (s *Server) Join(name, channel string) error {
 }
 
 func (s *Server) join(u *user, channel string) error {
-	if _, err := s.see(u); err != nil {
+	if err := s.see(u); err != nil {
 		return err
 	}
 	bounds, err := s.logOf(s.policies.of(channel)).Bounds(channel)
@@ -72,20 +72,21 @@ func (s *Server) withUser(name string, fn func(*user) error) error {
 
 // see makes a user known: the read mark of All starts where All stands when the
 // user is first seen.
-func (s *Server) see(u *user) (first bool, err error) {
+func (s *Server) see(u *user) error {
 	if s.policies.of(All).MemoryOnly || u.seen() {
-		return false, nil
+		return nil
 	}
 	bounds, err := s.engine.Bounds(All)
 	if err != nil {
-		return false, err
+		return err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if first = u.markLocked(All) == nil; first {
+	if u.markLocked(All) == nil {
 		u.addMarkLocked(All, bounds.Head)
+		u.mu.starts.made++
 	}
-	return first, nil
+	return nil
 }
 
 func (u *user) seen() bool {
@@ -164,5 +165,6 @@ func (u *user) start(device string, f *feed) uint64 {
 		m = u.addMarkLocked(f.channel, head)
 	}
 	d.advance(f.channel, m.read)
+	u.mu.starts.made++
 	return min(m.read, head)
 }

@@ -146,16 +146,18 @@ func (s *Server) saveNow(u *user, sync bool) error {
 }
 
 // saveAll saves the changes of users whose states are pinned. One who saves a user
-// waits for another who does, so what is stored never goes back.
+// waits for another who does, so what is stored never goes back. Only the saver
+// saves several, each once, so nobody waits in a circle.
 func (us *users) saveAll(all []*user, sync bool) error {
 	for _, u := range all {
 		u.mu.saving.Lock()
 	}
-	err := us.saveChanges(all, sync)
-	for _, u := range all {
-		u.mu.saving.Unlock()
-	}
-	return err
+	defer func() {
+		for _, u := range all {
+			u.mu.saving.Unlock()
+		}
+	}()
+	return us.saveChanges(all, sync)
 }
 
 func (us *users) saveChanges(all []*user, sync bool) error {
@@ -173,6 +175,9 @@ func (us *users) saveChanges(all []*user, sync bool) error {
 	if err == nil {
 		if !sync {
 			us.unsettled.Store(true)
+		}
+		for _, u := range all {
+			u.saved()
 		}
 		return nil
 	}

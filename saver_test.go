@@ -1,7 +1,9 @@
 package wirepost_test
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +58,38 @@ func TestAcknowledgementsAreOnDiskSoon(t *testing.T) {
 		time.Sleep(time.Hour)
 		if _, after := store.look(); after != before+1 {
 			t.Errorf("%d syncs with nothing to do", after-before-1)
+		}
+	})
+}
+
+// failing is an engine that cannot save for some times.
+type failing struct {
+	engine.Engine
+	times atomic.Int32
+}
+
+func (e *failing) Save(updates []engine.Update, sync bool) error {
+	if e.times.Add(-1) >= 0 {
+		return errors.New("not now")
+	}
+	return e.Engine.Save(updates, sync)
+}
+
+// TestStartIsStoredByTheNext has a second connection of a new device store what
+// the first one could not: no client gets anything before.
+func TestStartIsStoredByTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Engine: memory.New(memory.Options{})}
+		store.times.Store(1)
+		n := newPipeNode(t, func(o *wirepost.Options) { o.Engine = store })
+		n.dialV1("42")
+		if u, err := store.Load("42"); err != nil || len(u.Devices) != 0 {
+			t.Fatalf("after the first: %+v, %v", u, err)
+		}
+		n.dialV1("42")
+		u, err := store.Load("42")
+		if err != nil || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 2 || len(u.Marks) != 1 {
+			t.Errorf("after the second: %+v, %v; want the device with two cursors, and the mark of all", u, err)
 		}
 	})
 }

@@ -44,6 +44,7 @@ type userState struct {
 	removed *removed // nil when there is nothing to remove
 	touched time.Time
 	saving  sync.Mutex // held from taking the changes until they are stored
+	starts  starts
 
 	// first is room for what nearly every user has. One allocation, and of a size
 	// that nothing longer-lived has, leaves no holes in the heap when it goes.
@@ -54,6 +55,11 @@ type userState struct {
 		cursors [2]place // the same
 	}
 }
+
+// starts counts first starting points, of devices in channels and of the user in
+// All: those made since the state was loaded, those among the changes that were
+// taken last, and those stored.
+type starts struct{ made, taken, stored uint32 }
 
 // mark is a user's read mark in a channel.
 type mark struct {
@@ -235,18 +241,18 @@ func (u *user) pinWarm() bool {
 
 // connectDevice finds or makes the device of a new session. A new device is given
 // room by forgetting the one that was unused for longest.
-func (u *user) connectDevice(name string, now time.Time, most int) (fresh bool, err error) {
+func (u *user) connectDevice(name string, now time.Time, most int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(name)
 	if d == nil {
 		if err := u.makeRoomLocked(most); err != nil {
-			return false, err
+			return err
 		}
-		d, fresh = u.mu.addDevice(name), true
+		d = u.mu.addDevice(name)
 	}
 	d.used, d.dirty = now.UnixMilli(), true
-	return fresh, nil
+	return nil
 }
 
 func (u *user) makeRoomLocked(most int) error {
@@ -337,6 +343,7 @@ func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
 		u.mu.removed = nil
 	}
+	u.mu.starts.taken = u.mu.starts.made
 	n := len(updates)
 	updates = append(updates, engine.Update{User: u.name})
 	up := &updates[n]
@@ -367,6 +374,20 @@ func (d *device) take() engine.Device {
 		}
 	}
 	return stored
+}
+
+// saved is called when what was taken is stored.
+func (u *user) saved() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.starts.stored = u.mu.starts.taken
+}
+
+// startStored says that all first starting points are stored.
+func (u *user) startStored() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.mu.starts.stored == u.mu.starts.made
 }
 
 // putBack makes everything that a failed save took dirty again.
