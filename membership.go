@@ -84,7 +84,7 @@ func (s *Server) see(u *user) error {
 	defer u.mu.Unlock()
 	if u.markLocked(All) == nil {
 		u.addMarkLocked(All, bounds.Head)
-		u.mu.starts.made++
+		u.mu.startMade = true
 	}
 	return nil
 }
@@ -165,6 +165,6 @@ func (u *user) start(device string, f *feed) uint64 {
 		m = u.addMarkLocked(f.channel, head)
 	}
 	d.advance(f.channel, m.read)
-	u.mu.starts.made++
+	u.mu.startMade = true
 	return min(m.read, head)
 }

@@ -44,7 +44,9 @@ type userState struct {
 	removed *removed // nil when there is nothing to remove
 	touched time.Time
 	saving  sync.Mutex // held from taking the changes until they are stored
-	starts  starts
+	// A first starting point, of a device in a channel or of the user in All, was
+	// made; or was among the changes that were taken and is not stored yet.
+	startMade, startTaken bool
 
 	// first is room for what nearly every user has. One allocation, and of a size
 	// that nothing longer-lived has, leaves no holes in the heap when it goes.
@@ -55,11 +57,6 @@ type userState struct {
 		cursors [2]place // the same
 	}
 }
-
-// starts counts first starting points, of devices in channels and of the user in
-// All: those made since the state was loaded, those among the changes that were
-// taken last, and those stored.
-type starts struct{ made, taken, stored uint32 }
 
 // mark is a user's read mark in a channel.
 type mark struct {
@@ -343,7 +340,8 @@ func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
 		u.mu.removed = nil
 	}
-	u.mu.starts.taken = u.mu.starts.made
+	u.mu.startTaken = u.mu.startTaken || u.mu.startMade
+	u.mu.startMade = false
 	n := len(updates)
 	updates = append(updates, engine.Update{User: u.name})
 	up := &updates[n]
@@ -380,14 +378,14 @@ func (d *device) take() engine.Device {
 func (u *user) saved() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mu.starts.stored = u.mu.starts.taken
+	u.mu.startTaken = false
 }
 
 // startStored says that all first starting points are stored.
 func (u *user) startStored() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.mu.starts.stored == u.mu.starts.made
+	return !u.mu.startMade && !u.mu.startTaken
 }
 
 // putBack makes everything that a failed save took dirty again.
