@@ -226,19 +226,6 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		return err
 	}
-	write := func(t *testing.T, fs vfs.FS, name, text string) {
-		t.Helper()
-		f, err := fs.Create("store/"+name, vfs.WriteCategoryUnspecified)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	damage := func(t *testing.T, fs vfs.FS, part string) {
 		t.Helper()
 		names, err := fs.List("store")
@@ -247,7 +234,7 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		for _, name := range names {
 			if strings.Contains(name, part) {
-				write(t, fs, name, "no such thing")
+				overwrite(t, fs, name, "no such thing")
 			}
 		}
 	}
@@ -257,10 +244,10 @@ func TestOpenRefuses(t *testing.T) {
 		prepare func(t *testing.T, fs vfs.FS)
 		want    string
 	}{
-		{"foreign", false, func(t *testing.T, fs vfs.FS) { write(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
-		{"volume", false, func(t *testing.T, fs vfs.FS) { write(t, fs, "lost+found", "") }, ""},
+		{"foreign", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
+		{"volume", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
-		{"format", true, func(t *testing.T, fs vfs.FS) { write(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 2"},
+		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 2"},
 		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST") }, "damaged"},
 		{"manifest", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "MANIFEST") }, "damaged"},
 		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "size mismatch"},
@@ -293,17 +280,7 @@ func TestOpenEarlierFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeStore(t, fs)
-	write := func(text string) {
-		t.Helper()
-		f, err := fs.Create("store/WIREPOST", vfs.WriteCategoryUnspecified)
-		if err == nil {
-			_, err = f.Write([]byte(text))
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("wirepost store, format 1, epoch A\n")
+	overwrite(t, fs, "WIREPOST", "wirepost store, format 1, epoch A\n")
 	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
@@ -322,6 +299,21 @@ func TestOpenEarlierFormat(t *testing.T) {
 	defer f.Close()
 	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 2, epoch A\n" {
 		t.Errorf("the mark says %q, %v", text, err)
+	}
+}
+
+// overwrite makes a file of the store anew.
+func overwrite(t *testing.T, fs vfs.FS, name, text string) {
+	t.Helper()
+	f, err := fs.Create("store/"+name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
