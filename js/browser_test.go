@@ -395,6 +395,31 @@ func closeTab(t *testing.T, tab context.Context) {
 	})
 }
 
+// behind is the server as it is seen through a proxy that refuses some requests.
+func (s *server) behind(t *testing.T, refused func(*http.Request) bool) *server {
+	t.Helper()
+	back := &httputil.ReverseProxy{
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0), // about requests that the page ended
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
+			p.Out.Host = p.In.Host
+		},
+	}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused(r) {
+			http.Error(w, "not through here", http.StatusBadGateway)
+			return
+		}
+		back.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	t.Cleanup(proxy.CloseClientConnections)
+	through := *s
+	through.gate = &gate{listener: proxy.Listener}
+	return &through
+}
+
 // TestFallback puts a proxy in between that knows no WebSockets, and then one that
 // does not stream either.
 func TestFallback(t *testing.T) {
@@ -403,25 +428,12 @@ func TestFallback(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tab := browser.Open(t)
 			var open atomic.Bool
-			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if !open.Load() && (r.Header.Get("Upgrade") != "" || name == "poll" && strings.HasPrefix(r.URL.Path, "/sse")) {
-					http.Error(w, "not through here", http.StatusBadGateway)
-					return
-				}
-				silent := log.New(io.Discard, "", 0) // about requests that the page ended
-				back := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: silent, Rewrite: func(p *httputil.ProxyRequest) {
-					p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
-					p.Out.Host = p.In.Host
-				}}
-				back.ServeHTTP(w, r)
-			}))
-			t.Cleanup(proxy.Close)
-			t.Cleanup(proxy.CloseClientConnections)
+			through := s.behind(t, func(r *http.Request) bool {
+				return !open.Load() && (r.Header.Get("Upgrade") != "" || name == "poll" && strings.HasPrefix(r.URL.Path, "/sse"))
+			})
 			user := "user:" + name
 			s.mustPush(user, "1")
-			through := *s
-			through.gate = &gate{listener: proxy.Listener}
-			start(t, tab, &through, fmt.Sprintf(`"/ws?user=%s", { channels: ["news"] }`, name))
+			start(t, tab, through, fmt.Sprintf(`"/ws?user=%s", { channels: ["news"] }`, name))
 			browser.Wait(t, tab, fmt.Sprintf(`client.transport === %q`, name))
 			s.mustPush(user, "2")
 			browser.Wait(t, tab, `seen.includes("2")`)
@@ -447,24 +459,11 @@ func TestFallback(t *testing.T) {
 func TestMoreFails(t *testing.T) {
 	s := serve(t, "dev")
 	var there atomic.Bool
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" || !there.Load() && r.URL.Path == "/wirepost-more.js" {
-			http.Error(w, "not through here", http.StatusBadGateway)
-			return
-		}
-		silent := log.New(io.Discard, "", 0)
-		back := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: silent, Rewrite: func(p *httputil.ProxyRequest) {
-			p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
-			p.Out.Host = p.In.Host
-		}}
-		back.ServeHTTP(w, r)
-	}))
-	t.Cleanup(proxy.Close)
-	t.Cleanup(proxy.CloseClientConnections)
-	through := *s
-	through.gate = &gate{listener: proxy.Listener}
+	through := s.behind(t, func(r *http.Request) bool {
+		return r.Header.Get("Upgrade") != "" || !there.Load() && r.URL.Path == "/wirepost-more.js"
+	})
 	tab := browser.Open(t)
-	start(t, tab, &through, `"/ws?user=42", { shared: true }`)
+	start(t, tab, through, `"/ws?user=42", { shared: true }`)
 	run(t, tab, `client.on("error", (e) => (window.code = e.code))`)
 	browser.Wait(t, tab, `events.includes("error")`)
 	if state := browser.Value[string](t, tab, "client.state"); state != "connecting" {
