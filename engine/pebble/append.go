@@ -132,7 +132,7 @@ func (e *Engine) loadChannel(name string) (c channel, err error) {
 	}
 	err = e.scan(name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
 		if g.prev != c.head.seq {
-			return false, errDamaged
+			return false, ErrDamaged
 		}
 		c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
 		return true, nil

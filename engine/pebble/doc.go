@@ -21,4 +21,13 @@
 // process starts anew and reads the log back; reads go on. An append that was
 // refused because of the failed write itself may be there after the restart, as
 // after any crash; nothing that was answered with success is missing.
+//
+// # When something stored is damaged
+//
+// Pebble takes a log or a manifest to end where it is broken, because a crash ends
+// them so. Open therefore looks at the files first (survey.go) and returns an error
+// that wraps ErrDamaged when acknowledged messages are missing: a later chunk of the
+// file says that it was synced beyond the break, or the anchor does (anchor.go), a small
+// file in two copies that says once a second how far everything was synced. What a
+// crash leaves, with whatever was not synced missing, is not damage.
 package pebble

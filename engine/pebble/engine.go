@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,8 +14,9 @@ import (
 )
 
 // Engine is an engine.Engine on a Pebble store. All methods are safe for
-// concurrent use. It runs two goroutines: the committer, which alone writes, and
-// the sweeper, which asks it to remove what has expired. Close ends both.
+// concurrent use. It runs three goroutines: the committer, which alone writes,
+// the sweeper, which asks it to remove what has expired, and one that writes the
+// anchor. Close ends them.
 type Engine struct {
 	// static after construction
 	db    *pdb.DB
@@ -24,6 +26,9 @@ type Engine struct {
 	epoch string
 	space space // the committer's
 	fault *fault
+
+	ledger *ledger
+	anchor *anchor // as written last; of the goroutine anchors, and before and after it of Open and Close
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
@@ -49,6 +54,9 @@ type Engine struct {
 	}
 	work      *sync.Cond // on mu: the queue is not empty, or stopping
 	committed chan struct{}
+
+	stopAnchors context.CancelFunc
+	anchored    chan struct{}
 
 	stopSweeper chan struct{}
 	swept       chan struct{}
@@ -117,6 +125,8 @@ func (e *Engine) Close() error {
 	e.work.Signal()
 	e.mu.Unlock()
 	<-e.committed
+	e.stopAnchors()
+	<-e.anchored
 	return e.release()
 }
 
@@ -130,5 +140,6 @@ func (e *Engine) release() (err error) {
 	if err := e.db.Close(); err != nil && e.fault.get() == nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
+	e.writeAnchor() // all of the log is synced now, and its end is marked
 	return nil
 }

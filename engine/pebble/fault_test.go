@@ -248,9 +248,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"volume", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
 		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 2"},
-		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST") }, "damaged"},
+		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST"); damage(t, fs, "ANCHOR") }, "neither copy of the anchor can be read"},
 		{"manifest", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "MANIFEST") }, "damaged"},
-		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "size mismatch"},
+		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "has 13 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fs := vfs.NewMem()
@@ -280,6 +280,11 @@ func TestOpenEarlierFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeStore(t, fs)
+	for _, name := range []string{"store/ANCHOR-1", "store/ANCHOR-2"} { // there were none
+		if err := fs.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	overwrite(t, fs, "WIREPOST", "wirepost store, format 1, epoch A\n")
 	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet})
 	if err != nil {

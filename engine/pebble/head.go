@@ -77,7 +77,7 @@ func (h *head) append(b []byte) []byte {
 
 func decodeHead(value []byte) (head, error) {
 	if len(value) < 2 || value[0] != headVersion {
-		return head{}, errDamaged
+		return head{}, ErrDamaged
 	}
 	in := numbers{rest: value[2:]}
 	h := head{
@@ -86,7 +86,7 @@ func decodeHead(value []byte) (head, error) {
 		mixed: value[1]&flagMixed != 0, keyed: value[1]&flagKeyed != 0,
 	}
 	if in.bad || h.floor > h.seq || h.purged > h.floor || h.live > h.seq-h.floor {
-		return head{}, errDamaged
+		return head{}, ErrDamaged
 	}
 	return h, nil
 }
@@ -108,7 +108,7 @@ func decodeKeyed(value []byte) (keyed, error) {
 	k := keyed{seq: in.next()}
 	k.expires, k.deadline = int64(in.next()), int64(in.next())
 	if in.bad {
-		return keyed{}, errDamaged
+		return keyed{}, ErrDamaged
 	}
 	return k, nil
 }
@@ -130,7 +130,7 @@ func decodeMemo(value []byte) (memo, error) {
 	m := memo{seq: in.next()}
 	m.prev, m.time = m.seq-in.next(), int64(in.next())
 	if in.bad {
-		return memo{}, errDamaged
+		return memo{}, ErrDamaged
 	}
 	return m, nil
 }

@@ -1,10 +1,8 @@
 package pebble
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,7 +31,7 @@ func checkForeign(vs vfs.FS, dir string) error {
 	foreign := ""
 	for _, name := range names {
 		switch name {
-		case markName:
+		case markName, anchorNames[0], anchorNames[1]:
 			return nil
 		case "lost+found", "LOCK", markName + ".tmp": // of a fresh volume, or a first start cut short
 		default:
@@ -46,50 +44,29 @@ func checkForeign(vs vfs.FS, dir string) error {
 	return nil
 }
 
-// readMark answers the epoch, and marks a directory that has no mark yet.
-func readMark(vs vfs.FS, dir string) (epoch string, err error) {
-	f, err := vs.Open(vs.PathJoin(dir, markName))
+// mark is what the file says. An empty epoch says that there is no file.
+type mark struct {
+	version int
+	epoch   string
+}
+
+func readMark(vs vfs.FS, dir string) (m mark, err error) {
+	text, err := readFile(vs, vs.PathJoin(dir, markName), 256)
 	if errors.Is(err, fs.ErrNotExist) {
-		epoch = rand.Text()
-		return epoch, writeMark(vs, dir, epoch)
+		return mark{}, nil
 	}
 	if err != nil {
-		return "", err
+		return mark{}, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 256))
-	if err != nil {
-		return "", err
+	if _, err := fmt.Sscanf(string(text), markForm, &m.version, &m.epoch); err != nil || m.epoch == "" {
+		return mark{}, &Damage{File: markName, Problem: "cannot be read"}
 	}
-	version := 0
-	if _, err := fmt.Sscanf(string(text), markForm, &version, &epoch); err != nil || epoch == "" {
-		return "", fmt.Errorf("%w: cannot read the file %s", errDamaged, markName)
+	if m.version != format && m.version != earlier {
+		return mark{}, fmt.Errorf("the store has format %d, this program knows format %d", m.version, format)
 	}
-	if version == earlier {
-		return epoch, writeMark(vs, dir, epoch)
-	}
-	if version != format {
-		return "", fmt.Errorf("the store has format %d, this program knows format %d", version, format)
-	}
-	return epoch, nil
+	return m, nil
 }
 
 func writeMark(vs vfs.FS, dir, epoch string) error {
-	name := vs.PathJoin(dir, markName)
-	f, err := vs.Create(name+".tmp", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, markForm, format, epoch)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := vs.Rename(name+".tmp", name); err != nil {
-		return err
-	}
-	d, err := vs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return createSynced(vs, dir, markName, fmt.Appendf(nil, markForm, format, epoch))
 }

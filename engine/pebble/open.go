@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -99,13 +100,21 @@ func open(dir string, o Options) (*Engine, error) {
 }
 
 func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
-	epoch, err := readMark(o.FS, dir)
+	s, err := takeSurvey(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.refusal(); err != nil {
+		return nil, err
+	}
+	epoch, err := s.settleMark(o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
 		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: &fault{log: o.Logger},
-		space:     space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}},
+		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}},
+		ledger: newLedger(s), anchor: s.anchor, anchored: make(chan struct{}),
 		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
 	}
 	e.mu.channels.init(o.Channels)
@@ -113,15 +122,34 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.mu.memos.init(0)
 	e.mu.watchers = make(map[string]engine.Watcher)
 	e.work = sync.NewCond(&e.mu)
+	if s.fresh {
+		// The first log of a new store does not say yet how far it was synced.
+		if err := create(dir, e.tune(o)); err != nil {
+			return nil, err
+		}
+	}
 	if e.db, err = openStore(dir, e.tune(o)); err != nil {
 		return nil, err
 	}
 	if err := e.fault.err.Load(); err != nil {
 		return nil, errors.Join(*err, e.db.Close())
 	}
+	e.writeAnchor()
+	ctx, stop := context.WithCancel(context.Background())
+	e.stopAnchors = stop
+	go e.anchors(ctx)
 	go e.commits()
 	go e.sweeps(o.SweepEvery)
 	return e, nil
+}
+
+// create makes a new store and closes it.
+func create(dir string, o *pdb.Options) error {
+	db, err := openStore(dir, o)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // openStore makes an error of whatever Pebble makes of a damaged directory.
@@ -129,19 +157,19 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 	defer o.Cache.Unref()
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, p)
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
 	db, err = pdb.Open(dir, o)
 	if pdb.IsCorruptionError(err) {
-		err = fmt.Errorf("%w: %w", errDamaged, err)
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return db, err
 }
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:            freezing{o.FS, e.fault},
+		FS:            freezing{recording{o.FS, e.ledger}, e.fault},
 		Lock:          e.lock,
 		Logger:        logger{o.Logger, e.fault},
 		EventListener: e.space.background.listener(),
@@ -164,6 +192,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		l.FilterPolicy = bloom.FilterPolicy(10) // most heads, keys and IDs asked for are not there
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
+	p.EventListener.ManifestCreated = e.ledger.manifestCreated
 	p.Experimental.L0CompactionConcurrency = 2
 	return p
 }

@@ -94,7 +94,7 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 			return end <= c.now, nil
 		}
 		if len(it.Value()) == 0 {
-			return false, errDamaged
+			return false, ErrDamaged
 		}
 		if err := c.sweepOne(s, seq, end, it.Value()); err != nil {
 			return false, err

@@ -21,7 +21,8 @@ const (
 	hasDeadline = 1 << 2
 )
 
-var errDamaged = errors.New("the store is damaged")
+// ErrDamaged says that something stored is missing or cannot be read.
+var ErrDamaged = errors.New("the store is damaged")
 
 // span says how long a record lives. A zero is no end.
 type span struct {
@@ -112,7 +113,7 @@ func appendRecord(b []byte, r *engine.Record, deadline int64) []byte {
 // glanceAt reads the numbers of a record.
 func glanceAt(seq uint64, value []byte) (glance, error) {
 	if len(value) < 2 || value[0] != recordVersion {
-		return glance{}, errDamaged
+		return glance{}, ErrDamaged
 	}
 	flags := value[1]
 	in := numbers{rest: value[2:]}
@@ -128,7 +129,7 @@ func glanceAt(seq uint64, value []byte) (glance, error) {
 	}
 	g.rest = in.rest
 	if in.bad || g.prev >= seq {
-		return glance{}, errDamaged
+		return glance{}, ErrDamaged
 	}
 	return g, nil
 }
@@ -149,13 +150,13 @@ func (g *glance) record(seq uint64) (*engine.Record, error) {
 	for i := range ends {
 		n := in.next()
 		if n > uint64(len(in.rest)) {
-			return nil, errDamaged
+			return nil, ErrDamaged
 		}
 		end += n
 		ends[i] = end
 	}
 	if in.bad || end > uint64(len(in.rest)) {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	text := string(in.rest[:end])
 	r := &engine.Record{
@@ -175,7 +176,7 @@ func (g *glance) key() (string, error) {
 	in.next()
 	in.next()
 	if size := uint64(len(in.rest)); in.bad || id > size || key > size-id {
-		return "", errDamaged
+		return "", ErrDamaged
 	}
 	return string(in.rest[id : id+key]), nil
 }

@@ -40,7 +40,7 @@ func (l *loader) add(part byte, name string, value []byte) error {
 	in := numbers{rest: value}
 	n := in.next()
 	if in.bad {
-		return fmt.Errorf("%w: user record %c %q", errDamaged, part, name)
+		return fmt.Errorf("%w: user record %c %q", ErrDamaged, part, name)
 	}
 	switch part {
 	case markPart:

@@ -1,0 +1,174 @@
+package pebble
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// The anchor says what is known to be on the disk: how far the manifest and the logs
+// were synced. It is kept outside of those files, in two copies, so that a file that
+// was cut short, or lost, is noticed at the next start. It lags: what was synced after
+// it was written is as good as what the files say themselves.
+type anchor struct {
+	generation uint64 // counts up with each one written
+	epoch      string
+	manifest   uint64
+	length     int64            // synced, of the manifest
+	logs       map[uint64]int64 // synced, by number
+}
+
+// The two copies. Both are overwritten in place, one after the other, so that no
+// moment is without a good one.
+var anchorNames = [...]string{"ANCHOR-1", "ANCHOR-2"}
+
+const (
+	anchorHead = "wirepost anchor, format 1\n"
+	anchorSum  = "sum %08x\n"
+	// anchorSize is the size of the file in multiples. What is left over is filled up,
+	// so that a shorter one leaves nothing of the one before.
+	anchorSize = 1 << 10
+)
+
+func (a *anchor) encode() []byte {
+	var b bytes.Buffer
+	b.WriteString(anchorHead)
+	fmt.Fprintf(&b, "generation %d\nepoch %s\nmanifest %d %d\n", a.generation, a.epoch, a.manifest, a.length)
+	for _, number := range slices.Sorted(maps.Keys(a.logs)) {
+		fmt.Fprintf(&b, "log %d %d\n", number, a.logs[number])
+	}
+	fmt.Fprintf(&b, anchorSum, crc32.ChecksumIEEE(b.Bytes()))
+	for b.Len()%anchorSize != 0 {
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+var errAnchor = errors.New("cannot be read")
+
+func decodeAnchor(text string) (*anchor, error) {
+	text, _, _ = strings.Cut(text, "\n\n")
+	end := strings.LastIndex(text, "\nsum ") + 1
+	var sum uint32
+	if _, err := fmt.Sscanf(text[end:]+"\n", anchorSum, &sum); err != nil || crc32.ChecksumIEEE([]byte(text[:end])) != sum {
+		return nil, errAnchor
+	}
+	body, ok := strings.CutPrefix(text[:end], anchorHead)
+	if !ok {
+		return nil, errAnchor
+	}
+	a := &anchor{logs: make(map[uint64]int64)}
+	for line := range strings.Lines(body) {
+		name, rest, _ := strings.Cut(line, " ")
+		var number uint64
+		var length int64
+		var err error
+		switch name {
+		case "generation":
+			_, err = fmt.Sscan(rest, &a.generation)
+		case "epoch":
+			_, err = fmt.Sscan(rest, &a.epoch)
+		case "manifest":
+			_, err = fmt.Sscan(rest, &a.manifest, &a.length)
+		case "log":
+			_, err = fmt.Sscan(rest, &number, &length)
+			a.logs[number] = length
+		}
+		if err != nil {
+			return nil, errAnchor
+		}
+	}
+	return a, nil
+}
+
+// readAnchor returns the newest copy that can be read; nil when there is no copy, as
+// in a store of an earlier version. The error says that there are some, and none can
+// be read.
+func readAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
+	bad := ""
+	for _, name := range anchorNames {
+		text, err := readFile(vs, vs.PathJoin(dir, name), 1<<20)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		a, err := decodeAnchor(string(text))
+		if err != nil {
+			bad = name
+			continue
+		}
+		if newest == nil || a.generation > newest.generation {
+			newest = a
+		}
+	}
+	if newest == nil && bad != "" {
+		return nil, &Damage{File: bad, Problem: "neither copy of the anchor can be read"}
+	}
+	return newest, nil
+}
+
+// writeAnchor overwrites both copies.
+func writeAnchor(vs vfs.FS, dir string, a *anchor) error {
+	text := a.encode()
+	for _, name := range anchorNames {
+		if err := overwriteSynced(vs, dir, name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overwriteSynced writes a file in place. One that is new turns up whole or not at
+// all.
+func overwriteSynced(vs vfs.FS, dir, name string, text []byte) error {
+	path := vs.PathJoin(dir, name)
+	if _, err := vs.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return createSynced(vs, dir, name, text)
+	}
+	f, err := vs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	return errors.Join(err, f.SyncData(), f.Close())
+}
+
+// createSynced replaces a file: it is the one before or the new one at any time.
+func createSynced(vs vfs.FS, dir, name string, text []byte) error {
+	path := vs.PathJoin(dir, name)
+	f, err := vs.Create(path+".tmp", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := vs.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	d, err := vs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func readFile(vs vfs.FS, name string, limit int64) ([]byte, error) {
+	f, err := vs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}

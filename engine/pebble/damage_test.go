@@ -1,0 +1,251 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// A store in which something was damaged is refused, or it has every message that was
+// acknowledged, or it says with an error which it cannot read. It never just lacks
+// some. Each byte of the last log and of the manifest is damaged in turn, and many of
+// the other files.
+func TestDamageIsNeverSilent(t *testing.T) {
+	t.Parallel()
+	for _, state := range []struct {
+		name string
+		make func(t *testing.T) (*vfs.MemFS, int)
+		late int // how many of the last messages nothing but the damaged place knows
+	}{
+		{"closed", closedStore, 0},
+		{"killed", func(t *testing.T) (*vfs.MemFS, int) { return killedStore(t, true) }, 0},
+		// The last write says how far those before it were synced.
+		{"killed before the anchor", func(t *testing.T) (*vfs.MemFS, int) { return killedStore(t, false) }, 1},
+	} {
+		t.Run(state.name, func(t *testing.T) {
+			t.Parallel()
+			disk, acked := state.make(t)
+			wantWhole(t, disk, acked)
+			for _, name := range list(t, disk) {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					size := len(content(t, disk, name))
+					step := 1 + size/100
+					if _, isLog := logNumber(name); isLog || strings.HasPrefix(name, manifestPrefix) {
+						step = 1
+					}
+					for at := 0; at < size; at += step {
+						copied := disk.CrashClone(vfs.CrashCloneCfg{})
+						flip(t, copied, name, at, byte(1)<<(at%8))
+						wantKnown(t, copied, acked-state.late, fmt.Sprintf("byte %d of %d", at, size))
+					}
+					for length := 0; length < size; length += 1 + size/20 {
+						copied := disk.CrashClone(vfs.CrashCloneCfg{})
+						replace(t, copied, name, content(t, disk, name)[:length])
+						wantKnown(t, copied, acked-state.late, fmt.Sprintf("cut to %d of %d", length, size))
+					}
+					copied := disk.CrashClone(vfs.CrashCloneCfg{})
+					if err := copied.Remove("store/" + name); err != nil {
+						t.Fatal(err)
+					}
+					late := state.late
+					if _, isLog := logNumber(name); isLog && late > 0 {
+						return // nothing knows of a log that no anchor names
+					}
+					wantKnown(t, copied, acked-late, "removed")
+				})
+			}
+		})
+	}
+}
+
+// Pebble reads the rest of a log for its end where a single flipped bit makes the
+// number of the log the next one.
+func TestFlippedLogNumber(t *testing.T) {
+	t.Parallel()
+	disk, _ := killedStore(t, false)
+	name := lastLog(t, disk)
+	number, _ := logNumber(name)
+	text := content(t, disk, name)
+	text[7] = byte(number + 1)
+	replace(t, disk, name, text)
+	_, err := Open("store", Options{FS: disk, Logger: silent})
+	if !errors.Is(err, ErrDamaged) {
+		t.Fatal(err)
+	}
+	for _, part := range []string{name, "is broken at byte 0", "wirepost check store", "wirepost salvage store OUT"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+// A mark that was lost is written again: the anchor knows the epoch.
+func TestLostMark(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "wirepost stone"} {
+		disk, acked := closedStore(t)
+		before := string(content(t, disk, markName))
+		if err := disk.Remove("store/" + markName); err != nil {
+			t.Fatal(err)
+		}
+		if text != "" {
+			replace(t, disk, markName, []byte(text))
+		}
+		wantWhole(t, disk, acked)
+		if after := string(content(t, disk, markName)); after != before {
+			t.Errorf("the mark says %q, before it was %q", after, before)
+		}
+	}
+}
+
+// A store of an earlier version has no anchor, and gets one.
+func TestStoreWithoutAnchor(t *testing.T) {
+	t.Parallel()
+	disk, acked := closedStore(t)
+	for _, name := range anchorNames {
+		if err := disk.Remove("store/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantWhole(t, disk, acked)
+	if a, err := readAnchor(disk, "store"); err != nil || a == nil || a.manifest == 0 {
+		t.Fatalf("anchor %+v, %v", a, err)
+	}
+}
+
+var silent = slog.New(slog.DiscardHandler)
+
+// messages is how many a store of these tests has, besides those before its last
+// start.
+const messages = 12
+
+func openTest(t *testing.T, disk vfs.FS) *Engine {
+	t.Helper()
+	e, err := Open("store", Options{FS: disk, Logger: silent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func appendTest(t *testing.T, e *Engine, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		in := engine.Entry{Channel: "room", ID: fmt.Sprint(i), Data: []byte(strings.Repeat("x", 30))}
+		if _, err := e.Append(context.Background(), []engine.Entry{in}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// closedStore has tables, a manifest with several edits and a log that was closed.
+func closedStore(t *testing.T) (*vfs.MemFS, int) {
+	t.Helper()
+	disk := vfs.NewCrashableMem()
+	for i := range 3 {
+		e := openTest(t, disk)
+		appendTest(t, e, i*messages, (i+1)*messages)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return disk.CrashClone(vfs.CrashCloneCfg{}), 3 * messages
+}
+
+// killedStore is what a process leaves that was killed: with the anchor written after
+// its last message, or at its start.
+func killedStore(t *testing.T, anchored bool) (*vfs.MemFS, int) {
+	t.Helper()
+	disk, before := closedStore(t)
+	e := openTest(t, disk)
+	defer e.Close()
+	e.stopAnchors()
+	<-e.anchored
+	appendTest(t, e, before, before+messages)
+	if anchored {
+		e.writeAnchor()
+	}
+	return disk.CrashClone(vfs.CrashCloneCfg{}), before + messages
+}
+
+// wantWhole opens a store, which has to have all messages.
+func wantWhole(t *testing.T, disk vfs.FS, acked int) {
+	t.Helper()
+	e := openTest(t, disk)
+	defer e.Close()
+	if page, err := e.Read("room", 0, 1000, 1<<20); err != nil || len(page.Records) != acked {
+		t.Fatalf("%d messages, %v; want %d", len(page.Records), err, acked)
+	}
+}
+
+// wantKnown wants that a store which lacks messages says so.
+func wantKnown(t *testing.T, disk vfs.FS, acked int, what string) {
+	t.Helper()
+	if s, err := takeSurvey(disk, "store"); err != nil || s.refusal() != nil {
+		return // as Open does, and much sooner
+	}
+	e, err := Open("store", Options{FS: disk, Logger: silent})
+	if err != nil {
+		return
+	}
+	defer e.Close()
+	page, err := e.Read("room", 0, 1000, 1<<20)
+	if err == nil && len(page.Records) < acked {
+		t.Fatalf("%s: %d messages, %d were acknowledged, and nothing was said", what, len(page.Records), acked)
+	}
+}
+
+func list(t *testing.T, disk vfs.FS) (names []string) {
+	t.Helper()
+	all, err := disk.List("store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		if name != "LOCK" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func lastLog(t *testing.T, disk vfs.FS) (last string) {
+	t.Helper()
+	for _, name := range list(t, disk) {
+		if _, ok := logNumber(name); ok {
+			last = max(last, name)
+		}
+	}
+	return last
+}
+
+func content(t *testing.T, disk vfs.FS, name string) []byte {
+	t.Helper()
+	text, err := readFile(disk, "store/"+name, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func replace(t *testing.T, disk vfs.FS, name string, text []byte) {
+	t.Helper()
+	if err := createSynced(disk, "store", name, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func flip(t *testing.T, disk vfs.FS, name string, at int, bits byte) {
+	t.Helper()
+	text := content(t, disk, name)
+	text[at] ^= bits
+	replace(t, disk, name, text)
+}

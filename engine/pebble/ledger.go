@@ -1,0 +1,172 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/wal"
+)
+
+// ledger knows how far Pebble's logs and manifest have been synced, for the anchor.
+type ledger struct {
+	mu       sync.Mutex
+	manifest uint64             // the one that counts
+	files    map[string]*synced // by name
+}
+
+func newLedger(s *survey) *ledger {
+	return &ledger{manifest: s.number, files: make(map[string]*synced)}
+}
+
+// synced is an open log or manifest. Pebble writes and syncs each in one goroutine.
+type synced struct {
+	vfs.File
+	written int64
+	length  atomic.Int64 // synced
+}
+
+func (s *synced) Write(p []byte) (int, error) {
+	n, err := s.File.Write(p)
+	s.written += int64(n)
+	return n, err
+}
+
+func (s *synced) Sync() error { return s.sync(s.File.Sync) }
+
+func (s *synced) SyncData() error { return s.sync(s.File.SyncData) }
+
+func (s *synced) sync(do func() error) error {
+	length := s.written
+	err := do()
+	if err == nil {
+		s.length.Store(length)
+	}
+	return err
+}
+
+// recording is a file system that keeps a ledger. It lies below freezing, so that it
+// sees what the disk says.
+type recording struct {
+	vfs.FS
+	ledger *ledger
+}
+
+func (r recording) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := r.FS.Create(name, c)
+	return r.ledger.add(r.PathBase(name), f, err)
+}
+
+func (r recording) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	r.ledger.remove(r.PathBase(old))
+	f, err := r.FS.ReuseForWrite(old, name, c)
+	return r.ledger.add(r.PathBase(name), f, err)
+}
+
+func (r recording) Remove(name string) error {
+	r.ledger.remove(r.PathBase(name))
+	return r.FS.Remove(name)
+}
+
+func (r recording) Unwrap() vfs.FS { return r.FS }
+
+func (l *ledger) add(name string, f vfs.File, err error) (vfs.File, error) {
+	if _, isLog := logNumber(name); err != nil || !isLog && !strings.HasPrefix(name, manifestPrefix) {
+		return f, err
+	}
+	s := &synced{File: f}
+	l.mu.Lock()
+	l.files[name] = s
+	l.mu.Unlock()
+	return s, nil
+}
+
+func (l *ledger) remove(name string) {
+	l.mu.Lock()
+	delete(l.files, name)
+	l.mu.Unlock()
+}
+
+// manifestCreated is called when a new manifest is on the disk and is the one that
+// counts.
+func (l *ledger) manifestCreated(i pdb.ManifestCreateInfo) {
+	if i.Err != nil {
+		return
+	}
+	l.mu.Lock()
+	l.manifest = uint64(i.FileNum)
+	l.mu.Unlock()
+}
+
+// anchor is what the ledger says now. Nothing is known to be synced in files that
+// Pebble has not opened for writing.
+func (l *ledger) anchor(epoch string) *anchor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := &anchor{epoch: epoch, manifest: l.manifest, logs: make(map[uint64]int64)}
+	for name, s := range l.files {
+		length := s.length.Load()
+		if number, ok := logNumber(name); ok && length > 0 {
+			a.logs[number] = length
+		} else if name == manifestName(l.manifest) {
+			a.length = length
+		}
+	}
+	return a
+}
+
+const manifestPrefix = "MANIFEST-"
+
+func manifestName(number uint64) string { return fmt.Sprintf(manifestPrefix+"%06d", number) }
+
+func logNumber(name string) (uint64, bool) {
+	number, _, ok := wal.ParseLogFilename(name)
+	return uint64(number), ok
+}
+
+// anchorEvery is how far the anchor may lag, besides the time to write it.
+const anchorEvery = time.Second
+
+// anchors is a goroutine that writes the anchor when there is something new to it.
+func (e *Engine) anchors(ctx context.Context) {
+	defer close(e.anchored)
+	tick := time.NewTicker(anchorEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			e.writeAnchor()
+		}
+	}
+}
+
+// writeAnchor writes the anchor unless it says the same already. After a failure the
+// ledger may name a manifest that never came to the disk: nothing is written any more.
+// Only one goroutine may call it at a time.
+func (e *Engine) writeAnchor() {
+	a := e.ledger.anchor(e.epoch)
+	if e.fault.get() != nil || e.anchor != nil && a.same(e.anchor) {
+		return
+	}
+	if e.anchor != nil {
+		a.generation = e.anchor.generation
+	}
+	a.generation++
+	if err := writeAnchor(e.space.fs, e.space.dir, a); err != nil {
+		e.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", err)
+		return
+	}
+	e.anchor = a
+}
+
+func (a *anchor) same(b *anchor) bool {
+	return a.epoch == b.epoch && a.manifest == b.manifest && a.length == b.length && maps.Equal(a.logs, b.logs)
+}

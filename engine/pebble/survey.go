@@ -1,0 +1,367 @@
+package pebble
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+)
+
+// Damage is one thing that is wrong with a store. It is an error that wraps
+// ErrDamaged.
+type Damage struct {
+	File    string `json:"file"` // without the directory
+	Problem string `json:"problem"`
+}
+
+func (d *Damage) Error() string { return d.File + ": " + d.Problem }
+
+// Unwrap implements the interface of package errors.
+func (d *Damage) Unwrap() error { return ErrDamaged }
+
+// survey is what the files of a closed store say without opening it. Pebble itself
+// takes a log or manifest to end where it is broken, and then removes files that it
+// does not know; so a store is surveyed before Pebble opens it.
+type survey struct {
+	fs     vfs.FS
+	dir    string
+	names  []string
+	damage []*Damage
+
+	mark     mark
+	lostMark *Damage         // nil: there is one, or there never was
+	anchor   *anchor         // nil: none
+	fresh    bool            // there is nothing in it yet
+	number   uint64          // of the manifest
+	manifest *files.Manifest // nil: none that can be read
+	logs     []uint64        // that are needed, in order
+	sequence uint64          // the next of Pebble's sequence numbers
+	begun    bool            // a write of the logs has been met
+}
+
+func (s *survey) add(file, problem string, args ...any) {
+	s.damage = append(s.damage, &Damage{File: file, Problem: fmt.Sprintf(problem, args...)})
+}
+
+// take looks at everything but the contents of tables. Damage is found, not returned.
+func takeSurvey(vs vfs.FS, dir string) (*survey, error) {
+	s := &survey{fs: vs, dir: dir}
+	var err error
+	if s.names, err = vs.List(dir); err != nil {
+		return nil, err
+	}
+	slices.Sort(s.names)
+	if s.anchor, err = readAnchor(vs, dir); err != nil {
+		if err := s.take(err); err != nil {
+			return nil, err
+		}
+	}
+	for _, step := range []func() error{s.readMark, s.findManifest, s.readManifest, s.readTables, s.readLogs, s.readOptions} {
+		if err := s.take(step()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// take keeps damage; any other error says that the disk could not be read.
+func (s *survey) take(err error) error {
+	if d, ok := errors.AsType[*Damage](err); ok {
+		s.damage = append(s.damage, d)
+		return nil
+	}
+	return err
+}
+
+func (s *survey) open(name string) (vfs.File, error) {
+	f, err := s.fs.Open(s.fs.PathJoin(s.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Damage{File: name, Problem: "is missing"}
+	}
+	return f, err
+}
+
+// readMark reads the mark. One that is lost can be written again, as long as the
+// anchor knows what it said.
+func (s *survey) readMark() error {
+	m, err := readMark(s.fs, s.dir)
+	d, unreadable := errors.AsType[*Damage](err)
+	if err != nil && !unreadable {
+		return err
+	}
+	s.mark = m
+	switch {
+	case unreadable && s.anchor == nil:
+		return d
+	case unreadable:
+		s.lostMark = d
+	case m.epoch == "" && s.anchor != nil:
+		s.lostMark = &Damage{File: markName, Problem: "is missing"}
+	case s.anchor != nil && s.anchor.epoch != m.epoch:
+		s.add(markName, "says epoch %s, and %s says %s", m.epoch, anchorNames[0], s.anchor.epoch)
+	}
+	return nil
+}
+
+// epoch is the one of the store, "" when it is not known.
+func (s *survey) epoch() string {
+	if s.mark.epoch == "" && s.anchor != nil {
+		return s.anchor.epoch
+	}
+	return s.mark.epoch
+}
+
+// refusal is why the store must not be opened, or nil.
+func (s *survey) refusal() error {
+	if len(s.damage) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(s.damage) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Errorf("%w: %s %s%s; %s", ErrDamaged, s.damage[0].File, s.damage[0].Problem, more, advice(s.dir))
+}
+
+// advice names the commands that help.
+func advice(dir string) string {
+	return fmt.Sprintf("`wirepost check %s` tells what is missing, `wirepost salvage %s OUT` makes a new store of what can be read", dir, dir)
+}
+
+// settleMark returns the epoch, and sees to it that there is a mark of the present
+// format.
+func (s *survey) settleMark(log *slog.Logger) (epoch string, err error) {
+	if s.mark.version == format {
+		return s.mark.epoch, nil
+	}
+	epoch = s.epoch()
+	if s.lostMark != nil {
+		log.Warn("a file of the store was lost and is written again", "file", markName, "problem", s.lostMark.Problem)
+	}
+	if epoch == "" {
+		epoch = rand.Text()
+	}
+	return epoch, writeMark(s.fs, s.dir, epoch)
+}
+
+// has says whether there is a file of a kind.
+func (s *survey) has(match func(name string) bool) bool {
+	return slices.ContainsFunc(s.names, match)
+}
+
+func (s *survey) hasPrefix(prefix string) bool {
+	return s.has(func(name string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+const (
+	manifestMarker = "manifest"
+	formatMarker   = "format-version"
+)
+
+// findManifest looks for the marker that names the manifest. A store is fresh that
+// has neither logs nor tables: its first start was cut short.
+func (s *survey) findManifest() error {
+	name, err := atomicfs.ReadMarker(s.fs, s.dir, manifestMarker)
+	if err != nil {
+		return &Damage{File: "marker.*", Problem: err.Error()}
+	}
+	if name == "" {
+		s.fresh = s.anchor == nil && !s.has(func(name string) bool { _, ok := logNumber(name); return ok || isTable(name) })
+		if !s.fresh {
+			s.add("marker.manifest.*", "is missing: it says which manifest counts")
+		}
+		return nil
+	}
+	if s.anchor != nil && !s.hasPrefix("marker."+formatMarker+".") {
+		s.add("marker.format-version.*", "is missing")
+	}
+	if _, err := fmt.Sscanf(name, manifestPrefix+"%d", &s.number); err != nil {
+		return &Damage{File: "marker.manifest.*", Problem: "names " + name + ", which is no manifest"}
+	}
+	if s.anchor != nil && s.number < s.anchor.manifest {
+		s.add("marker.manifest.*", "names %s, and %s was in use", name, manifestName(s.anchor.manifest))
+	}
+	return nil
+}
+
+func (s *survey) readManifest() error {
+	if s.number == 0 {
+		return nil
+	}
+	name := manifestName(s.number)
+	f, err := s.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	l := files.NewManifest(f)
+	s.manifest, err = files.ReadManifest(l)
+	valid := l.Valid()
+	if broken, ok := errors.AsType[*files.BrokenError](err); ok {
+		if l.Damaged(broken.Offset) {
+			s.add(name, "is broken at byte %d, and goes on after it", broken.Offset)
+			return nil
+		}
+	} else if err != nil {
+		return s.readError(name, err)
+	}
+	if a := s.anchor; a != nil && a.manifest == s.number && valid < a.length {
+		s.add(name, "is valid up to byte %d, and was written up to byte %d", valid, a.length)
+	}
+	return nil
+}
+
+// readError tells a disk that cannot be read from contents that cannot be.
+func (s *survey) readError(name string, err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr
+	}
+	return &Damage{File: name, Problem: err.Error()}
+}
+
+// readTables looks whether all tables are there.
+func (s *survey) readTables() error {
+	if s.manifest == nil {
+		return nil
+	}
+	for _, number := range sorted(s.manifest.Tables) {
+		name := tableName(number)
+		info, err := s.fs.Stat(s.fs.PathJoin(s.dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			s.add(name, "is missing")
+		case err != nil:
+			return err
+		case info.Size() != s.manifest.Tables[number].Size:
+			s.add(name, "has %d bytes, and %d were written", info.Size(), s.manifest.Tables[number].Size)
+		}
+	}
+	return nil
+}
+
+// readLogs reads the logs that are still needed. All but the last were closed; the
+// last may end in a write that was cut short.
+func (s *survey) readLogs() error {
+	if s.manifest == nil {
+		return nil
+	}
+	for _, name := range s.names {
+		if number, ok := logNumber(name); ok && number >= s.manifest.Unflushed {
+			s.logs = append(s.logs, number)
+		}
+	}
+	slices.Sort(s.logs)
+	if s.anchor != nil {
+		for _, number := range sorted(s.anchor.logs) {
+			if number >= s.manifest.Unflushed && !slices.Contains(s.logs, number) {
+				s.add(logName(number), "is missing")
+			}
+		}
+	}
+	s.sequence = max(s.manifest.LastSequence+1, firstSequence)
+	for i, number := range s.logs {
+		if err := s.take(s.readLog(number, i == len(s.logs)-1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstSequence is where Pebble begins to count in a new store.
+const firstSequence = 10
+
+func (s *survey) readLog(number uint64, isLast bool) error {
+	name := logName(number)
+	f, err := s.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	l := files.NewLog(f, number)
+	for {
+		record, err := l.Next()
+		if err == nil {
+			if err := s.follow(name, record); err != nil {
+				return err
+			}
+			continue
+		}
+		valid := l.Valid()
+		broken, ok := errors.AsType[*files.BrokenError](err)
+		synced := int64(0)
+		if s.anchor != nil {
+			synced = s.anchor.logs[number]
+		}
+		switch {
+		case ok && l.Damaged(broken.Offset):
+			return &Damage{File: name, Problem: fmt.Sprintf("is broken at byte %d, and was synced up to byte %d", broken.Offset, max(synced, l.Synced()))}
+		case err != io.EOF && !ok:
+			return s.readError(name, err)
+		case valid < synced:
+			return &Damage{File: name, Problem: fmt.Sprintf("is valid up to byte %d, and was synced up to byte %d", valid, synced)}
+		case !isLast && !l.Closed():
+			return &Damage{File: name, Problem: fmt.Sprintf("ends at byte %d without the mark of a closed log", valid)}
+		}
+		return nil
+	}
+}
+
+// follow checks that a batch comes right after the one before: Pebble counts what is
+// written through all logs. The first that is not flushed may have been counted in the
+// manifest already.
+func (s *survey) follow(name string, record []byte) error {
+	h, ok := batchrepr.ReadHeader(record)
+	if !ok {
+		return &Damage{File: name, Problem: "holds a record that is no batch"}
+	}
+	if h.Count == 0 {
+		return nil
+	}
+	seq := uint64(h.SeqNum)
+	if seq > s.sequence || s.begun && seq != s.sequence {
+		return &Damage{File: name, Problem: fmt.Sprintf("goes on with write %d, and %d was to come: a log before it is missing", seq, s.sequence)}
+	}
+	s.sequence, s.begun = seq+uint64(h.Count), true
+	return nil
+}
+
+// readOptions looks at the newest of Pebble's files of options, which it reads itself.
+func (s *survey) readOptions() error {
+	newest := ""
+	for _, name := range s.names {
+		if strings.HasPrefix(name, "OPTIONS-") && len(name) >= len(newest) {
+			newest = name
+		}
+	}
+	if newest == "" {
+		return nil
+	}
+	text, err := readFile(s.fs, s.fs.PathJoin(s.dir, newest), 1<<20)
+	if err != nil {
+		return err
+	}
+	o := &pdb.Options{FS: s.fs}
+	o.EnsureDefaults()
+	if err := o.CheckCompatibility(s.dir, string(text)); err != nil {
+		s.add(newest, "cannot be read: %v", err)
+	}
+	return nil
+}
+
+func tableName(number uint64) string { return fmt.Sprintf("%06d.sst", number) }
+
+func logName(number uint64) string { return fmt.Sprintf("%06d.log", number) }
+
+func sorted[V any](m map[uint64]V) []uint64 { return slices.Sorted(maps.Keys(m)) }
