@@ -122,6 +122,9 @@ func (s *session) read(channel string, seq uint64) {
 
 // armTimer sets the session's one timer to whatever is due next.
 func (s *session) armTimer() {
+	if s.ending {
+		return
+	}
 	now := s.loop.Now()
 	due := s.nextBeat()
 	if f := s.flight; f != nil && !f.unpinged.IsZero() {

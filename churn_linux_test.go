@@ -28,7 +28,7 @@ func TestNoDescriptorIsLeaked(t *testing.T) {
 }
 
 func (n *node) wait(t *testing.T) {
-	eventually(t, "everybody left", func() bool { return n.Stats().Connections == 0 && n.Stats().Channels == 0 })
+	eventually(t, "everybody left", func() bool { return n.Stats().Connections == 0 && n.Feeds() == 0 })
 }
 
 func descriptors(t *testing.T) int {

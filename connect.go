@@ -38,7 +38,7 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	ses.timer.Owner = ses
 	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
-	s.connections.Add(1)
+	s.unreleased.Add(1)
 	var hello []byte
 	err := s.users.join(ses, s.opts.MaxUserConnections)
 	if err == nil {
@@ -86,13 +86,6 @@ func (s *session) assume(id *Identity) {
 // tokenGrants says whether the identity makes the user a member of a channel.
 func (s *session) tokenGrants(channel string) bool {
 	return s.identity != nil && slices.Contains(s.identity.Channels, channel)
-}
-
-// abandon gives back a session that was never attached.
-func (s *session) abandon() {
-	subs := s.subs
-	s.loop.post(func() { s.closed, s.work = true, nil })
-	s.release(subs)
 }
 
 // subscribeAll makes the subscriptions that a session starts with: the inbox, All,

@@ -38,7 +38,7 @@ func (s *Server) drain(deadline time.Time) {
 	s.echoes.retire()
 	s.sendAway(deadline)
 	s.cut = wait(s.urgent, func() bool {
-		return s.connections.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
+		return s.unreleased.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
 	}) != nil
 	s.cancel()
 	s.cutResponses()

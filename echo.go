@@ -91,6 +91,9 @@ func (e *echo) Pong([]byte) {}
 // Drained implements conn.Handler.
 func (e *echo) Drained() { e.conn.ResumeRead() }
 
+// Closing implements conn.Handler.
+func (e *echo) Closing(conn.Ending) {}
+
 // Closed implements conn.Handler.
 func (e *echo) Closed(conn.Ending) { e.srv.echoes.remove(e) }
 
@@ -122,6 +125,7 @@ func (es *echoes) remove(e *echo) {
 	defer es.mu.Unlock()
 	delete(es.all, e)
 	e.srv.limits.leave(e.address)
+	e.srv.limits.close(e.address)
 }
 
 func (es *echoes) len() int {

@@ -267,5 +267,16 @@ func (f *feed) unfollow(sub *subscription) {
 	}
 }
 
+// subscribed says whether the feed has a subscriber: a connection, or one inside the
+// program.
+func (f *feed) subscribed() bool {
+	if f.count(0) > 0 {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.mu.listeners) > 0
+}
+
 // count adds to the number of subscribed connections and returns it.
 func (f *feed) count(delta int) int { return int(f.sessions.Add(int32(delta))) }

@@ -120,7 +120,17 @@ func (fs *feeds) subscribers(channel string) int {
 	return 0
 }
 
-// len is the number of channels with subscribers.
+// subscribed is the number of channels with subscribers.
+func (fs *feeds) subscribed() (n int) {
+	fs.each(func(f *feed) {
+		if f.subscribed() {
+			n++
+		}
+	})
+	return n
+}
+
+// len is the number of feeds, those included that only sessions hold which have left.
 func (fs *feeds) len() (n int) {
 	for i := range fs.shard {
 		sh := &fs.shard[i]

@@ -72,6 +72,7 @@ func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 	}
 	if err != nil {
 		s.limits.leave(from)
+		s.limits.close(from)
 		return nil, nil, err
 	}
 	req.address = from

@@ -24,7 +24,8 @@ type limits struct {
 
 // addressUsage is what one address has and does.
 type addressUsage struct {
-	connections int
+	connections int           // those that have not left
+	sockets     int           // those that are not closed
 	handshakes  *rate.Limiter // nil without a limit
 	seen        time.Time
 }
@@ -49,7 +50,7 @@ func limitError(code Code, reason, message string, retryAfter time.Duration) *Er
 }
 
 // enter counts a new connection from an address, or refuses it. The caller calls
-// leave at its end.
+// leave when its end begins, and close when its socket is closed.
 func (l *limits) enter(from address) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,10 +80,13 @@ func (l *limits) enterAddressLocked(from netip.Prefix, now time.Time) error {
 	if a.handshakes != nil && !a.handshakes.AllowN(now, 1) {
 		return limitError(RateLimited, refusedHandshakeRate, "too many connections a second from this address", time.Second)
 	}
-	if most := l.opts.MaxAddressConnections; most > 0 && a.connections >= most {
+	// Those that are being closed leave room for the next ones, but not for any
+	// number of them: a peer that never answers a close frame keeps its sockets.
+	if most := l.opts.MaxAddressConnections; most > 0 && (a.connections >= most || a.sockets >= 2*most) {
 		return limitError(RateLimited, refusedAddressConnections, "too many connections from this address", 5*time.Second)
 	}
 	a.connections++
+	a.sockets++
 	return nil
 }
 
@@ -90,18 +94,32 @@ func (l *limits) perAddress() bool {
 	return l.opts.MaxAddressConnections > 0 || l.opts.HandshakeRate > 0
 }
 
-// leave gives back what enter counted.
+// leave says that a connection's end has begun.
 func (l *limits) leave(from address) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
-	if !l.perAddress() {
-		return
-	}
-	if a := l.addresses[addressPrefix(from)]; a != nil {
+	if a := l.addressLocked(from); a != nil {
 		a.connections--
+	}
+}
+
+// close says that the socket of a connection that has left is closed. Until then
+// it counts for MaxConnections, which bounds descriptors.
+func (l *limits) close(from address) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if a := l.addressLocked(from); a != nil {
+		a.sockets--
 		a.seen = time.Now()
 	}
+}
+
+func (l *limits) addressLocked(from address) *addressUsage {
+	if !l.perAddress() {
+		return nil
+	}
+	return l.addresses[addressPrefix(from)]
 }
 
 // addressMemory is how long an address without connections is remembered, at the
@@ -119,7 +137,7 @@ func (l *limits) sweepLocked(now time.Time) {
 		memory = max(memory, time.Duration(2/min(r, 1)*float64(time.Second))) // until its limiter is full again
 	}
 	for from, a := range l.addresses {
-		if a.connections == 0 && now.Sub(a.seen) >= memory {
+		if a.sockets == 0 && now.Sub(a.seen) >= memory {
 			delete(l.addresses, from)
 		}
 	}

@@ -48,9 +48,9 @@ func newMetrics(s *Server) *metrics {
 	}
 	m.all = []prometheus.Collector{
 		m.pushes, m.deliveries, m.acks, m.gaps, m.closes, m.refused, m.appendSeconds,
-		gauge("wirepost_connections", "Open client connections.", func() int { return int(s.connections.Load()) }),
+		gauge("wirepost_connections", "Client connections, without those that are being closed.", func() int { return int(s.users.connections.Load()) }),
 		gauge("wirepost_users", "Users with an open connection.", func() int { return int(s.users.online.Load()) }),
-		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.len),
+		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.subscribed),
 	}
 	return m
 }
@@ -87,7 +87,7 @@ func (cs collectors) Collect(ch chan<- prometheus.Metric) {
 // Stats tells what the server counted.
 func (s *Server) Stats() Stats {
 	return Stats{
-		Connections: int(s.connections.Load()), Users: int(s.users.online.Load()), Channels: s.feeds.len(),
+		Connections: int(s.users.connections.Load()), Users: int(s.users.online.Load()), Channels: s.feeds.subscribed(),
 		Pushes: value(s.metrics.pushes), Deliveries: value(s.metrics.deliveries),
 		Acks: value(s.metrics.acks), Gaps: value(s.metrics.gaps),
 		Epoch: s.engine.Epoch(), Uptime: time.Since(s.started).Milliseconds(),

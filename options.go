@@ -41,8 +41,9 @@ type Options struct {
 	// OnConnect is called before a connection is accepted. An *Error refuses it
 	// with its status, any other error with 403.
 	OnConnect func(*http.Request, Session) error
-	// OnDisconnect is called when a session has ended, after every other callback
-	// for it has returned.
+	// OnDisconnect is called once for a session, when its end has begun and every
+	// other callback for it has returned. It does not wait for the client to answer
+	// the close frame.
 	OnDisconnect func(context.Context, Session, Ending)
 	// OnMessage gets what a plain-mode client sends, and the message frames of
 	// wirepost.v1, one message at a time for each session. A reply with Data is

@@ -20,22 +20,22 @@ func (s *Server) Sessions(name string) []Session {
 }
 
 // Disconnect closes a user's connections with 4409, or the one that is named, and
-// returns how many there were. The client must not reconnect by itself.
+// returns how many there were. On return they are no longer counted or listed,
+// whether or not their clients have answered. The client must not reconnect by
+// itself.
 func (s *Server) Disconnect(name, connection string) (int, error) {
 	if err := CheckUser(name); err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, ses := range s.users.sessionsOf(name) {
-		if connection == "" || ses.connection.String() == connection {
-			ses.do(func() { ses.end(wire.CloseDisconnected, "disconnected by the application") })
-			n++
+	sessions := s.users.sessionsOf(name)
+	if connection != "" {
+		sessions = slices.DeleteFunc(sessions, func(ses *session) bool { return ses.connection.String() != connection })
+		if len(sessions) == 0 {
+			return 0, Errorf(NotFound, "user %q has no connection %q", name, connection)
 		}
 	}
-	if n == 0 && connection != "" {
-		return 0, Errorf(NotFound, "user %q has no connection %q", name, connection)
-	}
-	return n, nil
+	endAll(sessions, wire.CloseDisconnected, "disconnected by the application")
+	return len(sessions), nil
 }
 
 // User tells what is known of a user: a user nobody ever heard of is one without

@@ -49,7 +49,7 @@ func TestRefusalsAreHTTPErrors(t *testing.T) {
 			t.Errorf("%s: %+v does not say %q", c.query, p, c.detail)
 		}
 	}
-	if n.Stats().Connections != 0 || n.Stats().Channels != 0 {
+	if n.Stats().Connections != 0 || n.Feeds() != 0 {
 		t.Fatalf("refused connections left something: %+v", n.Stats())
 	}
 }

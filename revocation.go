@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/wire"
@@ -32,23 +33,16 @@ func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, 
 		return 0, err
 	}
 	// Who is not registered yet sees the mark.
-	for _, ses := range s.users.sessionsOf(name) {
-		if ses.revoke(mark) {
-			disconnected++
-		}
-	}
-	return disconnected, nil
+	old := slices.DeleteFunc(s.users.sessionsOf(name), func(ses *session) bool { return !ses.madeBefore(mark) })
+	endAll(old, wire.CloseUnauthorized, "token revoked")
+	return len(old), nil
 }
 
-// revoke ends a session that was made with an older token, and says whether it was.
-func (s *session) revoke(mark uint64) bool {
+// madeBefore says whether the session was made with a token that a mark revokes.
+func (s *session) madeBefore(mark uint64) bool {
 	old := make(chan bool, 1)
 	posted := s.loop.post(func() { old <- s.issued.before(mark) })
-	if !posted || !<-old {
-		return false
-	}
-	s.do(func() { s.end(wire.CloseUnauthorized, "token revoked") })
-	return true
+	return posted && <-old
 }
 
 // issued is when a session's token was issued, in seconds since 1970; 0 when there

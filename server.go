@@ -31,14 +31,14 @@ type Server struct {
 	metrics  *metrics
 	started  time.Time
 
-	nextLoop    atomic.Uint32
-	connections atomic.Int64 // sessions that count as online
-	echoes      echoes
-	responses   atomic.Int64 // requests that are answered by a session
-	draining    atomic.Bool
-	stopped     chan struct{} // closed when Shutdown is done
-	stopOnce    sync.Once
-	cut         bool // written before stopped is closed: not every connection ended by itself
+	nextLoop   atomic.Uint32
+	unreleased atomic.Int64 // sessions that hold something, also those that have left
+	echoes     echoes
+	responses  atomic.Int64 // requests that are answered by a session
+	draining   atomic.Bool
+	stopped    chan struct{} // closed when Shutdown is done
+	stopOnce   sync.Once
+	cut        bool // written before stopped is closed: not every connection ended by itself
 
 	// work counts the callbacks and commands of sessions that are under way.
 	work sync.WaitGroup

@@ -56,8 +56,7 @@ type session struct {
 	dirty    bool      // in loop.dirty
 	blocked  bool      // waiting for Drained
 	reading  bool      // a page is being read from an engine
-	ending   bool      // Close was called: nothing more is sent
-	closed   bool      // Closed was called
+	ending   bool      // it has left (see leave): nothing more is sent
 	pings    uint8     // the number of the last ping, never 0
 	conn     conn.Conn // nil until attached
 	expires  int64     // of the identity, in ms since the epoch; 0: never
@@ -132,18 +131,19 @@ func (s *session) markDirty() {
 	}
 }
 
-// do runs fn on the session's loop, once the connection is attached and unless it
-// has ended.
-func (s *session) do(fn func()) {
-	s.loop.post(func() {
-		switch {
-		case s.closed:
-		case s.conn == nil:
-			s.theWork().early = append(s.theWork().early, fn)
-		default:
-			fn()
-		}
-	})
+// do runs fn on the session's loop, once the connection is attached and unless its
+// end has begun.
+func (s *session) do(fn func()) { s.loop.post(func() { s.doNow(fn) }) }
+
+// doNow is do, on the loop.
+func (s *session) doNow(fn func()) {
+	switch {
+	case s.ending:
+	case s.conn == nil:
+		s.theWork().early = append(s.theWork().early, fn)
+	default:
+		fn()
+	}
 }
 
 // attach begins the session on its loop, with its hello if there is to be one.
@@ -158,10 +158,11 @@ func (s *session) attach(c conn.Conn, hello []byte) {
 	s.armTimer()
 	s.markDirty()
 	if s.work != nil {
-		for _, fn := range s.work.early {
-			fn()
-		}
+		early := s.work.early
 		s.work.early = nil
+		for _, fn := range early {
+			s.doNow(fn)
+		}
 	}
 }
 
@@ -218,73 +219,4 @@ func (s *session) throttle() {
 	} else {
 		s.conn.ResumeRead()
 	}
-}
-
-// end closes the connection; except in plain mode a bye goes before the close.
-func (s *session) end(code int, reason string) { s.bye(code, reason, 0) }
-
-func (s *session) bye(code int, reason string, retryAfter time.Duration) {
-	if s.ending {
-		return
-	}
-	if s.mode == modeSSE && retryAfter > 0 {
-		s.conn.Write(retryField(retryAfter))
-	}
-	if s.mode.objects() {
-		s.conn.Write(s.mode.frame(wire.Encode(wire.Bye{
-			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
-		})))
-	}
-	s.ending = true
-	s.conn.Close(code, reason)
-}
-
-// retire ends the session because the server restarts.
-func (s *session) retire(retryAfter time.Duration) {
-	s.do(func() { s.bye(wire.CloseRestart, "restart", retryAfter) })
-}
-
-// Closed implements conn.Handler.
-func (s *session) Closed(e conn.Ending) {
-	s.closed, s.ending = true, true
-	s.loop.Disarm(&s.timer)
-	for _, sub := range s.subs {
-		if sub.follower != nil {
-			sub.feed.unfollow(sub)
-		}
-	}
-	s.loop.srv.metrics.closed(e.Code)
-	if s.work != nil {
-		s.work.stop()
-	}
-	subs := s.subs
-	s.subs, s.flight = nil, nil
-	s.job(func() { s.leave(subs, Ending{Code: e.Code, Reason: e.Reason}) })
-}
-
-// leave gives back what the session held. It is the session's last job, so it
-// runs behind every callback.
-func (s *session) leave(subs []*subscription, e Ending) {
-	s.release(subs)
-	if s.loop.srv.opts.OnDisconnect != nil {
-		s.loop.srv.guard("OnDisconnect", func() { s.loop.srv.opts.OnDisconnect(s.loop.srv.ctx, s.info(), e) })
-	}
-}
-
-// release gives back the references of a session that has ended, or never began.
-func (s *session) release(subs []*subscription) {
-	for _, sub := range subs {
-		s.loop.srv.feeds.release(sub.feed)
-	}
-	s.loop.srv.users.leave(s)
-	err := s.loop.srv.users.pinned(s.user, func() {
-		s.user.leftDevice(s.device)
-		s.loop.srv.saver.later(s.user)
-	})
-	if err != nil {
-		s.loop.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
-	}
-	s.loop.srv.users.unref(s.user)
-	s.loop.srv.connections.Add(-1)
-	s.loop.srv.limits.leave(s.address)
 }

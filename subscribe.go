@@ -59,7 +59,7 @@ func (s *session) newSubscription(channel string, byToken bool) (*subscription, 
 // orElse does fn on the loop, or otherwise, off the loop, if the session has ended.
 func (s *session) orElse(fn, otherwise func()) {
 	posted := s.loop.post(func() {
-		if s.closed {
+		if s.ending {
 			s.job(otherwise)
 			return
 		}

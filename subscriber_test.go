@@ -41,7 +41,7 @@ func TestSubscribeGivesStoredMessagesAndThenLiveOnes(t *testing.T) {
 			break
 		}
 	}
-	eventually(t, "the feed is gone", func() bool { return n.Stats().Channels == 0 })
+	eventually(t, "the feed is gone", func() bool { return n.Feeds() == 0 })
 }
 
 func TestSubscribeTellsOfGapsAndPassesOverWhatWasRevoked(t *testing.T) {

@@ -54,7 +54,9 @@ func (s *Server) topChannels(n int) []TopChannel {
 		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(b.Head, a.Head), strings.Compare(a.Channel, b.Channel))
 	})
 	s.feeds.each(func(f *feed) {
-		top.add(TopChannel{Channel: f.channel, Head: f.head.Load(), Subscribers: f.count(0)})
+		if f.subscribed() {
+			top.add(TopChannel{Channel: f.channel, Head: f.head.Load(), Subscribers: f.count(0)})
+		}
 	})
 	return top.list
 }
@@ -119,7 +121,7 @@ func (l *loop) slow(sessions []*session) []SlowSession {
 func (s *session) slow() (SlowSession, bool) {
 	slow := SlowSession{User: s.user.name}
 	switch {
-	case s.closed, s.ending, s.conn == nil:
+	case s.ending, s.conn == nil:
 		return slow, false
 	case s.blocked:
 		slow.Reason = SlowSocket

@@ -299,16 +299,16 @@ func (u *user) addSession(s *session, most int) (int, error) {
 	return len(u.mu.sessions), nil
 }
 
-// removeSession ends that, and says whether it was the last one.
-func (u *user) removeSession(s *session) (last bool) {
+// removeSession ends that. It says whether it did, and whether it was the last one.
+func (u *user) removeSession(s *session) (left, last bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	i := slices.Index(u.mu.sessions, s)
 	if i < 0 {
-		return false
+		return false, false
 	}
 	u.mu.sessions = slices.Delete(u.mu.sessions, i, i+1)
-	return len(u.mu.sessions) == 0
+	return true, len(u.mu.sessions) == 0
 }
 
 // online returns the user's sessions.

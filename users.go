@@ -10,10 +10,11 @@ import (
 
 // users holds the users there is a use for.
 type users struct {
-	engine engine.Users
-	warm   *warmSet[*user]
-	seed   maphash.Seed
-	online atomic.Int64 // users with a session
+	engine      engine.Users
+	warm        *warmSet[*user]
+	seed        maphash.Seed
+	online      atomic.Int64 // users with a session
+	connections atomic.Int64 // sessions
 	// unsettled says that something was saved that need not be on disk yet.
 	unsettled atomic.Bool
 	shard     [shards]userShard
@@ -120,14 +121,22 @@ func (us *users) sessionsOf(name string) []*session {
 // join makes a session one of its user's, and leave ends that.
 func (us *users) join(s *session, most int) error {
 	n, err := s.user.addSession(s, most)
+	if err != nil {
+		return err
+	}
+	us.connections.Add(1)
 	if n == 1 {
 		us.online.Add(1)
 	}
-	return err
+	return nil
 }
 
 func (us *users) leave(s *session) {
-	if s.user.removeSession(s) {
+	left, last := s.user.removeSession(s)
+	if left {
+		us.connections.Add(-1)
+	}
+	if last {
 		us.online.Add(-1)
 	}
 }

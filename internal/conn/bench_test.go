@@ -141,6 +141,7 @@ type drainCounter struct {
 func (d *drainCounter) Message(bool, []byte) {}
 func (d *drainCounter) Ping([]byte)          {}
 func (d *drainCounter) Pong([]byte)          {}
+func (d *drainCounter) Closing(Ending)       {}
 func (d *drainCounter) Closed(Ending)        {}
 func (d *drainCounter) Drained() {
 	if d.fan.left--; d.fan.left == 0 {
@@ -211,6 +212,7 @@ func (e *echo) Message(bool, []byte) { e.c.Write(e.frame) }
 func (e *echo) Ping([]byte)          {}
 func (e *echo) Pong([]byte)          {}
 func (e *echo) Drained()             {}
+func (e *echo) Closing(Ending)       {}
 func (e *echo) Closed(Ending)        {}
 
 // BenchmarkIdle reports the memory of a connection that waits, with its goroutine

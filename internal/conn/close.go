@@ -60,6 +60,7 @@ func (c *endpoint) peerClosed(code int, reason string) {
 			received: true,
 			deaf:     true,
 		})
+		c.tellClosing()
 		return
 	}
 	c.end.received, c.end.deaf = true, true
@@ -82,6 +83,15 @@ func (c *endpoint) violated(err *ProtocolError) {
 		ending: Ending{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
 		deaf:   true,
 	})
+	c.tellClosing()
+}
+
+// tellClosing tells the handler of an end that the peer caused. A socket that is
+// closed already is told by Closed alone.
+func (c *endpoint) tellClosing() {
+	if !c.closed {
+		c.handler.Closing(c.end.ending)
+	}
 }
 
 // startClosing queues the close frame behind what was written. The frame that

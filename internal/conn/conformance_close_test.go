@@ -32,6 +32,7 @@ func testPeerClosesBehindOutput(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.Conn.Write(e.fill(), serverText("last")) })
 	c.send(closeFrame(1000, ""))
+	r.isClosing(1000)
 	c.frame()
 	c.expect(OpText, "last")
 	c.expectClose(1000)
@@ -284,6 +285,7 @@ func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
 			break
 		}
 	}
+	r.isClosing(want)
 	c.expectEOF()
 	c.Close()
 	for !strings.HasPrefix(r.next(), "closed") {

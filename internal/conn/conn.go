@@ -31,6 +31,10 @@ type Handler interface {
 	// Drained says that all that was written has been handed to the kernel, after
 	// a Write that returned false. There is none after Close.
 	Drained()
+	// Closing says that the peer ended the connection, by its close frame or by
+	// breaking the protocol, and that the socket is still open: Closed follows. An
+	// end that this side began with Close or Abort is not told.
+	Closing(Ending)
 	// Closed is the last call, exactly one for each connection that was attached.
 	Closed(Ending)
 }

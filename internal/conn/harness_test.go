@@ -165,11 +165,12 @@ type recorder struct {
 	onDrained func()
 	onClosed  func()
 
-	closed bool
+	closed  bool
+	closing chan Ending // what Closing told
 }
 
 func newRecorder(tb testing.TB) *recorder {
-	return &recorder{tb: tb, attached: make(chan struct{}), events: make(chan string, 1<<16)}
+	return &recorder{tb: tb, attached: make(chan struct{}), closing: make(chan Ending, 1), events: make(chan string, 1<<16)}
 }
 
 func (r *recorder) attach(c Conn) Handler {
@@ -207,6 +208,30 @@ func (r *recorder) Drained() {
 		r.onDrained()
 	}
 	r.record("drained")
+}
+
+func (r *recorder) Closing(e Ending) {
+	if r.closed {
+		r.tb.Errorf("Closing was called after Closed: %v", e)
+	}
+	select {
+	case r.closing <- e:
+	default:
+		r.tb.Errorf("Closing was called again: %v", e)
+	}
+}
+
+// isClosing waits until the handler is told that the peer ended the connection.
+func (r *recorder) isClosing(code int) {
+	r.tb.Helper()
+	select {
+	case e := <-r.closing:
+		if e.Code != code {
+			r.tb.Errorf("the end begins with %d, want %d", e.Code, code)
+		}
+	case <-time.After(20 * time.Second):
+		r.tb.Fatal("Closing was not called")
+	}
 }
 
 func (r *recorder) Closed(e Ending) {

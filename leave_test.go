@@ -1,0 +1,156 @@
+package wirepost_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// silent opens a connection whose client never reads again, nor answers anything.
+// The server has sent the beginning of its response.
+func (n *node) silent(path, protocol string) net.Conn {
+	n.t.Helper()
+	c, err := n.dialer.NetDialContext(context.Background(), "tcp", n.host)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { c.Close() })
+	header := ""
+	if path == "/ws" {
+		header = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + protocol + "\r\n"
+	}
+	fmt.Fprintf(c, "GET %s?user=42&token=42.1000&channels=news&wait=60s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, n.host, header)
+	if path != "/poll" {
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// ways are the modes of a session, as a silent client asks for them.
+var ways = map[string]struct{ path, protocol string }{
+	"plain":       {"/ws", "wirepost.plain"},
+	"wirepost.v1": {"/ws", "wirepost.v1"},
+	"sse":         {"/sse", ""},
+	"poll":        {"/poll", ""},
+}
+
+// TestEndedSessionsCountNowhere: whoever ends a session, it leaves every count, list
+// and limit at that moment, although the client does not answer.
+func TestEndedSessionsCountNowhere(t *testing.T) {
+	for cause, test := range map[string]struct {
+		end      func(*node)
+		code     int
+		draining bool
+	}{
+		"disconnect": {end: func(n *node) {
+			if ended, err := n.Disconnect("42", ""); ended != 1 || err != nil {
+				n.t.Errorf("disconnected %d, %v", ended, err)
+			}
+		}, code: 4409},
+		"revocation": {end: func(n *node) {
+			if ended, err := n.RevokeTokens("42", time.Unix(2000, 0)); ended != 1 || err != nil {
+				n.t.Errorf("disconnected %d, %v", ended, err)
+			}
+		}, code: 4401},
+		"drain": {end: func(n *node) {
+			go n.Shutdown(context.Background()) //nolint:errcheck // the node stops it
+			synctest.Wait()
+		}, code: 1012, draining: true},
+		"heartbeat": {end: func(*node) {
+			time.Sleep(61 * time.Second)
+			synctest.Wait()
+		}, code: 4408},
+	} {
+		for mode, way := range ways {
+			if cause == "heartbeat" && mode == "poll" {
+				continue // it is too short to have any
+			}
+			t.Run(cause+"/"+mode, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var mu sync.Mutex
+					var told []int
+					n := newPipeNode(t, func(o *wirepost.Options) {
+						o.MaxUserConnections, o.MaxAddressConnections = 1, 1
+						if cause == "revocation" {
+							issuedTokens(o)
+							verify := o.VerifyToken
+							o.VerifyToken = func(ctx context.Context, token string) (wirepost.Identity, error) {
+								id, err := verify(ctx, token)
+								id.Subscribe = []string{"*"}
+								return id, err
+							}
+						}
+						o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) {
+							mu.Lock()
+							defer mu.Unlock()
+							told = append(told, e.Code)
+						}
+					})
+					c := n.silent(way.path, way.protocol)
+					synctest.Wait()
+					n.online(1)
+
+					test.end(n)
+					n.online(0)
+					if !test.draining {
+						if p := n.text("user:42", "x"); p.Online != 0 {
+							t.Errorf("a push finds %d online", p.Online)
+						}
+						next, resp, err := n.tryDial("user=42&token=42.3000")
+						if err != nil {
+							t.Fatalf("the next connection: %v %v", err, resp)
+						}
+						go next.ending() // it reads, and so answers pings
+						if got := n.Online("42"); got != 1 {
+							t.Errorf("%d online with the next connection", got)
+						}
+					}
+					c.Close()
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					mu.Lock()
+					defer mu.Unlock()
+					if len(told) == 0 || told[0] != test.code {
+						t.Errorf("OnDisconnect was told %v, want %d first", told, test.code)
+					}
+					if !test.draining {
+						n.online(1)
+					}
+				})
+			})
+		}
+	}
+}
+
+// online checks everything that says how many are connected.
+func (n *node) online(want int) {
+	n.t.Helper()
+	info, err := n.User("42")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	inbox, err := n.Channel("user:42")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	stats := n.Stats()
+	got := []int{
+		n.Online("42"), info.Online, len(info.Sessions), inbox.Subscribers, stats.Connections, stats.Users,
+		min(1, stats.Channels), min(1, len(n.Top(10).Channels)),
+	}
+	for _, n2 := range got {
+		if n2 != want {
+			n.t.Errorf("Online, User, Sessions, Subscribers, Connections, Users, any Channels, any on top: %v, want %d of each", got, want)
+			return
+		}
+	}
+}
