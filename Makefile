@@ -4,9 +4,10 @@
 GO       ?= go
 FUZZTIME ?= 30s
 TORTURE  ?= 10m
+SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium screenshots race torture fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check js node chromium screenshots race torture soak fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -80,6 +81,10 @@ race:
 # whose disk and clock fail besides. SEED=n repeats the chance of a run.
 torture:
 	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestDisk|Hostile' ./internal/torture
+
+# Ordinary work for so long, after which the server's memory must have stopped growing.
+soak:
+	SOAK=$(SOAK) $(GO) test -v -count 1 -timeout 0 -run TestSoak ./internal/torture
 
 # Each fuzz target for FUZZTIME.
 fuzz:

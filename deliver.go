@@ -182,12 +182,19 @@ func (s *session) readPage(sub *subscription) {
 	room := s.roomFor(sub)
 	feed, after, deflated := sub.feed, sub.cursor, s.conn.Deflates()
 	s.loop.srv.pages.read(func() {
-		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), batchBytes)
+		pages := s.loop.srv.pages
+		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), pages.size())
+		held := pages.hold(page)
 		items := newItems(page.Records)
 		if deflated {
 			encodeAll(items, s.mode, feed.channel)
 		}
-		s.do(func() { s.pageRead(sub, after, page, items, err) })
+		s.loop.post(func() {
+			if !s.ending {
+				s.pageRead(sub, after, page, items, err)
+			}
+			s.holdPage(held)
+		})
 	})
 }
 
@@ -227,6 +234,22 @@ func (s *session) sendPage(sub *subscription, items []*item) bool {
 	all := s.offerAll(sub, items)
 	s.loop.srv.metrics.deliveries.Add(float64(s.sendBatch()))
 	return all
+}
+
+// holdPage counts the bytes of a page until the client has taken what was sent of
+// it. On the loop.
+func (s *session) holdPage(bytes int32) {
+	s.page += bytes
+	if !s.blocked || s.subs == nil { // or it is closed
+		s.releasePage()
+	}
+}
+
+func (s *session) releasePage() {
+	if s.page != 0 {
+		s.loop.srv.pages.release(s.page)
+		s.page = 0
+	}
 }
 
 var _ conn.Handler = (*session)(nil)

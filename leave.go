@@ -90,6 +90,7 @@ func (s *session) Closing(e conn.Ending) {
 func (s *session) Closed(e conn.Ending) {
 	s.Closing(e)
 	s.loop.srv.metrics.closed(e.Code)
+	s.releasePage()
 	subs := s.subs
 	s.subs, s.flight = nil, nil
 	s.job(func() { s.release(subs) }) // behind every callback

@@ -67,6 +67,13 @@ type Options struct {
 	MaxDevices       int           // per user; 0: 32
 	MaxSubscriptions int           // per session; 0: 100
 	TailMemory       int           // bytes of recent messages kept at hand for sessions that are nearly caught up; 0: 256 MiB
+	// PageMemory is how many bytes of older messages, read from the engine for
+	// sessions that are not caught up, may be in memory until clients take them.
+	// When much of it is used, less is read at a time. 0: 64 MiB.
+	PageMemory int
+	// ChannelMemory is how many bytes of messages the channels with a MemoryOnly
+	// policy keep, together; then the oldest go. 0: 256 MiB.
+	ChannelMemory int
 
 	// Limits against clients that take too much. 0 is no limit. Connections over
 	// one are refused with 503 (MaxConnections) or 429, sessions over a rate are
@@ -139,6 +146,8 @@ func (o *Options) complete() error {
 		{"MaxDevices", &o.MaxDevices, 32},
 		{"MaxSubscriptions", &o.MaxSubscriptions, 100},
 		{"TailMemory", &o.TailMemory, 256 << 20},
+		{"PageMemory", &o.PageMemory, 64 << 20},
+		{"ChannelMemory", &o.ChannelMemory, memory.DefaultMaxBytes},
 		{"MaxConnections", &o.MaxConnections, 0},
 		{"MaxUserConnections", &o.MaxUserConnections, 0},
 		{"MaxAddressConnections", &o.MaxAddressConnections, 0},

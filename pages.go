@@ -1,10 +1,18 @@
 package wirepost
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/wirepost/wirepost/engine"
+)
 
 // pageReaders read pages from engines, so that no loop waits for a disk. What
 // waits is bounded by the sessions: each has at most one read under way.
 type pageReaders struct {
+	limit int64        // bytes that pages in memory should come to
+	held  atomic.Int64 // bytes of those that are in memory
+
 	mu     sync.Mutex
 	more   sync.Cond
 	queue  []func()
@@ -12,14 +20,40 @@ type pageReaders struct {
 	done   sync.WaitGroup
 }
 
-func newPageReaders(n int) *pageReaders {
-	p := &pageReaders{}
+func newPageReaders(n, limit int) *pageReaders {
+	p := &pageReaders{limit: int64(limit)}
 	p.more.L = &p.mu
 	for range n {
 		p.done.Go(p.run)
 	}
 	return p
 }
+
+const (
+	// minPage is what a page may hold at the least, in bytes of data. A single
+	// message is always read, whatever its size.
+	minPage = 4 << 10
+	// pageShare is how many pages would use up what is free.
+	pageShare = 64
+)
+
+// size is what the next page may hold, in bytes of data. The less is free, the
+// smaller pages are, but nobody waits for another client to take what it was sent.
+func (p *pageReaders) size() int {
+	return int(max(minPage, min(batchBytes, (p.limit-p.held.Load())/pageShare)))
+}
+
+// hold counts a page that was read, and returns what to give back by release.
+func (p *pageReaders) hold(page engine.Page) int32 {
+	n := int64(0)
+	for _, r := range page.Records {
+		n += itemCost(r)
+	}
+	p.held.Add(n)
+	return int32(n)
+}
+
+func (p *pageReaders) release(n int32) { p.held.Add(-int64(n)) }
 
 func (p *pageReaders) read(fn func()) {
 	p.mu.Lock()

@@ -63,7 +63,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{Base: memoryBase(time.Now())}),
+		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{MaxBytes: int64(o.ChannelMemory), Base: memoryBase(time.Now())}),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -73,7 +73,7 @@ func New(o Options) (*Server, error) {
 	s.users = newUsers(s.engine)
 	s.saver = newSaver(s.users, s.logger)
 	s.metrics = newMetrics(s)
-	s.pages = newPageReaders(2 * o.Loops)
+	s.pages = newPageReaders(2*o.Loops, o.PageMemory)
 	for range o.Loops {
 		s.loops = append(s.loops, newLoop(s))
 	}

@@ -51,6 +51,7 @@ type session struct {
 	issued     issued // owned by the loop
 	mode       mode
 	protocol   uint8 // 1 more than its index in Options.Subprotocols; 0 for none
+	page       int32 // owned by the loop: bytes of a page that the client has not taken
 
 	// Owned by the loop.
 	dirty    bool      // in loop.dirty
@@ -187,6 +188,7 @@ const maxUnsent = 1 << 20
 // Drained implements conn.Handler.
 func (s *session) Drained() {
 	s.blocked = false
+	s.releasePage()
 	s.markDirty()
 	s.throttle()
 }

@@ -26,6 +26,8 @@ type App struct {
 	Log    *slog.Logger
 	ACME   *http.Client // asks for certificates; nil: http.DefaultClient
 
+	memory   *memoryPlan
+	heap     heap
 	engine   engine.Engine
 	server   *wirepost.Server
 	listener net.Listener
@@ -46,9 +48,10 @@ func (a *App) Run(ctx context.Context) error {
 	var tidying sync.WaitGroup
 	defer tidying.Wait()
 	defer stop()
-	tidying.Go(func() { tidyMemory(ctx) })
+	tidying.Go(func() { a.heap.run(ctx, a.memory.goLimit()) })
 	announce(a.Out, &a.Config, a.URL())
 	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch())
+	a.memory.log(a.Log)
 	select {
 	case err := <-served:
 		return err
@@ -81,6 +84,10 @@ func (a *App) open() error {
 	if err != nil {
 		return err
 	}
+	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
+		return err
+	}
+	a.memory.apply(&o)
 	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log)
 	if err != nil {
 		return err
@@ -88,7 +95,7 @@ func (a *App) open() error {
 	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
 		return wordListenError(a.Config.Listen, err)
 	}
-	if a.engine, err = openEngine(&a.Config, a.Log); err != nil {
+	if a.engine, err = openEngine(&a.Config, a.memory, a.Log); err != nil {
 		return err
 	}
 	o.Engine = a.engine

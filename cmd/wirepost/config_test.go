@@ -139,6 +139,7 @@ handshake-rate: 0.5
 message-rate: 5
 byte-rate: 6KiB
 push-rate: 7
+memory: 3GiB
 push-memory: 8MiB
 tail-memory: 9MiB
 reconnect-rate: 10
@@ -190,7 +191,7 @@ func TestEverySetting(t *testing.T) {
 	}
 	wantLimits := limits{
 		MaxConnections: 1, MaxUserConnections: 2, MaxAddressConnections: 3, HandshakeRate: 0.5, MessageRate: 5,
-		ByteRate: 6 << 10, PushRate: 7, PushMemory: 8 << 20, TailMemory: 9 << 20, ReconnectRate: 10,
+		ByteRate: 6 << 10, PushRate: 7, Memory: 3 << 30, PushMemory: 8 << 20, TailMemory: 9 << 20, ReconnectRate: 10,
 	}
 	if diff := cmp.Diff(wantLimits, g.Serve.limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
@@ -227,6 +228,11 @@ func TestLimitsReachTheLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	plan, err := newMemoryPlan(&c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.apply(&got)
 	type limited struct {
 		All, User, Address int
 		Handshake, Message float64

@@ -8,12 +8,17 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// openEngine opens what the configuration names.
-func openEngine(c *Config, log *slog.Logger) (engine.Engine, error) {
+// openEngine opens what the configuration names, with its share of the memory.
+func openEngine(c *Config, p *memoryPlan, log *slog.Logger) (engine.Engine, error) {
 	if c.Engine == engineMemory {
-		return memory.New(memory.Options{}), nil
+		return memory.New(memory.Options{MaxBytes: p.of(recordPart)}), nil
 	}
-	store, err := pebble.Open(c.Data, pebble.Options{Logger: log})
+	store, err := pebble.Open(c.Data, pebble.Options{
+		Logger:        log,
+		CacheBytes:    p.of(cachePart),
+		MemTableBytes: int(p.of(memtablePart) / memtables),
+		Channels:      int(p.of(channelPart) / channelBytes),
+	})
 	if err != nil {
 		return nil, err // not store: a nil *pebble.Engine is no nil engine.Engine
 	}

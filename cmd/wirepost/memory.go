@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,24 +58,46 @@ func percentFor(live uint64) int {
 	return max(gcPercent, int(gcHeadroom*100/max(live, gcHeadroom/4)))
 }
 
+// heap keeps the collector to a memoryPlan, and knows when connections have taken
+// what the plan leaves them.
+type heap struct {
+	full atomic.Bool // as of the last collection
+}
+
+// fullShare is how much of the collector's limit may be alive, in percent, before
+// new connections are refused: with more alive, collections would follow each other
+// without end.
+const fullShare = 80
+
+// run holds the heap to a limit until ctx ends.
+func (h *heap) run(ctx context.Context, limit int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
+	}
+	h.afterCollection(ctx, uint64(debug.SetMemoryLimit(-1)), os.Getenv("GOGC") == "")
+	tidyMemory(ctx)
+}
+
 // collected is an object that nobody holds: a finalizer of it runs after the next
 // collection, or the one behind it.
 type collected [16]byte
 
-// paceCollector sets the percentage, now and after each collection until ctx ends.
-func paceCollector(ctx context.Context) {
+// afterCollection looks at what is alive, now and after each collection until ctx
+// ends. Pace says to set the collector's percentage.
+func (h *heap) afterCollection(ctx context.Context, limit uint64, pace bool) {
 	if ctx.Err() != nil {
 		return
 	}
-	debug.SetGCPercent(percentFor(read("/gc/heap/live:bytes") + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")))
-	runtime.SetFinalizer(new(collected), func(*collected) { paceCollector(ctx) })
+	live := read("/gc/heap/live:bytes") + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")
+	h.full.Store(live/fullShare > limit/100)
+	if pace {
+		debug.SetGCPercent(percentFor(live))
+	}
+	runtime.SetFinalizer(new(collected), func(*collected) { h.afterCollection(ctx, limit, pace) })
 }
 
 // tidyMemory runs until ctx ends.
 func tidyMemory(ctx context.Context) {
-	if os.Getenv("GOGC") == "" {
-		paceCollector(ctx)
-	}
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
 	var t tidier

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/console"
 	"github.com/wirepost/wirepost/internal/httpapi"
 	"github.com/wirepost/wirepost/js"
@@ -29,14 +31,16 @@ func (a *App) routes() http.Handler {
 	}
 	api := httpapi.New(a.server, httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
-		PushRate: int(c.PushRate), PushMemory: int64(c.PushMemory),
+		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
 		Draining: a.draining, Logger: a.Log,
 	})
 	// What clients connect to has deadlines of its own, and the API.
 	for path, h := range own {
 		if !slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
 			own[path] = httpapi.SlowReaders(h)
+			continue
 		}
+		own[path] = a.ifMemory(h)
 	}
 	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
@@ -49,4 +53,19 @@ func (a *App) routes() http.Handler {
 		all = httpapi.LocalOnly(all, texts(c.AllowOrigin)...)
 	}
 	return proxies(c.TrustedProxy).believe(httpapi.SlowBodies(all))
+}
+
+// ifMemory refuses new connections while those that there are have taken what the
+// memory plan leaves them.
+func (a *App) ifMemory(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.heap.full.Load() {
+			a.server.CountRefusal("memory")
+			wirepost.WriteError(w, &wirepost.Error{
+				Code: wirepost.Unavailable, Message: "this server has no memory for more connections", RetryAfter: 5 * time.Second,
+			})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -37,7 +37,29 @@ var sizeUnits = []struct {
 }
 
 func (s *size) UnmarshalText(text []byte) error {
-	number, factor := string(text), 1.0
+	n, ok := parseSize(string(text))
+	if !ok || n > math.MaxInt32 {
+		return fmt.Errorf("%q is no size: a number above zero with B, KiB, MiB or GiB, such as 64KiB, is needed (2GiB at most)", text)
+	}
+	*s = size(n)
+	return nil
+}
+
+// memorySize is a size that may be larger.
+type memorySize int64
+
+func (m *memorySize) UnmarshalText(text []byte) error {
+	n, ok := parseSize(string(text))
+	if !ok || n > 1<<50 {
+		return fmt.Errorf("%q is not an amount of memory: a number above zero with MiB or GiB, such as 512MiB, is needed", text)
+	}
+	*m = memorySize(n)
+	return nil
+}
+
+// parseSize reads a number of bytes above zero.
+func parseSize(text string) (n float64, ok bool) {
+	number, factor := text, 1.0
 	for _, u := range sizeUnits {
 		if rest, ok := strings.CutSuffix(number, u.suffix); ok {
 			number, factor = strings.TrimSpace(rest), u.bytes
@@ -45,11 +67,7 @@ func (s *size) UnmarshalText(text []byte) error {
 		}
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(n) || n*factor < 1 || n*factor > math.MaxInt32 {
-		return fmt.Errorf("%q is no size: a number above zero with B, KiB, MiB or GiB, such as 64KiB, is needed (2GiB at most)", text)
-	}
-	*s = size(n * factor)
-	return nil
+	return n * factor, err == nil && n*factor >= 1
 }
 
 // duration is a length of time above zero: what time.ParseDuration takes, and

@@ -30,6 +30,8 @@ type Engine struct {
 	ledger *ledger
 	anchor *anchor // as written last; of the goroutine anchors, and before and after it of Open and Close
 
+	maxQueued int // bytes that may wait for the committer
+
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
 		sync.RWMutex

@@ -23,9 +23,15 @@ type Options struct {
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
 
-	CacheBytes int64 // for blocks read; 0: 64 MiB
-	// MemTableBytes is the size of one memtable. Up to two and a half of them are
-	// in memory under load, and their logs on the disk. 0: 32 MiB.
+	// An engine takes at most CacheBytes, three times MemTableBytes and 256 bytes
+	// for each of Channels, and under load half as much again for Go's collector. It
+	// grows to that over hours, since nothing is dropped while there is room.
+
+	// CacheBytes is for blocks read; 0: 64 MiB. What the memtables leave of their
+	// share is used for blocks, too.
+	CacheBytes int64
+	// MemTableBytes is the size of one memtable. Up to three of them are in memory
+	// under load, and their logs on the disk. 0: 32 MiB.
 	MemTableBytes int
 	// MinFree is how many bytes must be free on the disk for a write to be taken.
 	// 0: 64 MiB and four memtables.
@@ -115,6 +121,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: &fault{log: o.Logger},
 		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}},
 		ledger: newLedger(s), anchor: s.anchor, anchored: make(chan struct{}),
+		maxQueued: min(maxQueued, o.MemTableBytes),
 		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
 	}
 	e.mu.channels.init(o.Channels)

@@ -7,7 +7,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// maxQueued is how many bytes may wait for the committer. It bounds a commit, too.
+// maxQueued is how many bytes may wait for the committer, or a memtable if that is
+// less. It bounds a commit, too.
 const maxQueued = 8 << 20
 
 // requestBytes is the size of an entry in the queue besides its data.
@@ -58,7 +59,7 @@ func (rq *request) free() {
 // submitLocked queues a request. It waits for a place without the lock; ctx ends
 // that wait.
 func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
-	for e.mu.queued >= maxQueued {
+	for e.mu.queued >= e.maxQueued {
 		if e.mu.room == nil {
 			e.mu.room = make(chan struct{})
 		}

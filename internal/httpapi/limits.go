@@ -76,6 +76,16 @@ func (b *budget) take(n int64) bool {
 	return true
 }
 
+// takeMore reserves bytes for a push that has a part already. It leaves a quarter to
+// those that are still to come.
+func (b *budget) takeMore(n int64) bool {
+	if b.used.Add(n) > b.limit-b.limit/4 {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
 var errOverload = &wirepost.Error{
@@ -105,7 +115,7 @@ const (
 // hold takes more memory for a stream, which pushLines gives back with the rest in
 // the end.
 func (b *bulk) hold(n int64) bool {
-	if !b.api.memory.take(n) {
+	if !b.api.memory.takeMore(n) {
 		return false
 	}
 	b.held.Add(n)

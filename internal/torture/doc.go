@@ -10,6 +10,8 @@
 //     (cut_test.go).
 //   - Attacks are measured: what they cost the server and its other users
 //     (attack_test.go).
+//   - A soak (soak_linux_test.go) is ordinary work for long: the memory of the
+//     process stops growing. It lasts as long as SOAK says, with make soak.
 //
 // A run is short in go test, and as long as TORTURE says, such as 10m, with make
 // torture. It prints its seed; SEED=n runs it again with the same one.
