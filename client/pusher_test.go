@@ -174,8 +174,8 @@ func TestStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.Close(); err != nil {
-			t.Fatal(err)
+		if e, ok := errors.AsType[*client.RefusedError](st.Close()); !ok || e.Status != 400 {
+			t.Errorf("Close: %v", e)
 		}
 		for i, pd := range waiting {
 			if pushed, err := pd.Wait(t.Context()); err != nil || pushed.Seq == 0 {
@@ -191,6 +191,50 @@ func TestStream(t *testing.T) {
 		}
 		if _, err := st.Push(t.Context(), client.Push{To: "a", Data: []byte("1")}); !errors.Is(err, client.ErrClosed) {
 			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+// TestStreamTellsWhatNobodyWaitedFor: a push that is refused is told by Wait, or else
+// by Close.
+func TestStreamTellsWhatNobodyWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		st := s.pusher().Stream(t.Context())
+		var all []*client.Pending
+		for i := range 40 {
+			to := "log"
+			if i%2 == 1 {
+				to = "no channel"
+			}
+			pd, err := st.Push(t.Context(), client.Push{To: to, Data: []byte("1"), ID: fmt.Sprint("push-", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, pd)
+		}
+		// One of those that Close would name, and one of the others.
+		for _, i := range []int{39, 1} {
+			if _, err := all[i].Wait(t.Context()); err == nil {
+				t.Errorf("push %d was not refused", i)
+			}
+		}
+		err := st.Close()
+		if err == nil {
+			t.Fatal("Close does not tell of refused pushes")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != 16 || !strings.Contains(lines[0], "push-3 to no channel: ") || !strings.Contains(lines[15], "3 more") {
+			t.Errorf("Close: %v", err)
+		}
+		if e, ok := errors.AsType[*client.RefusedError](err); !ok || e.Status != 400 {
+			t.Errorf("Close: %v", err)
+		}
+		for _, pd := range all {
+			pd.Wait(t.Context()) //nolint:errcheck // it tells as often as it is asked
+		}
+		if err := st.Close(); err != nil {
+			t.Errorf("when everything was waited for: %v", err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,20 +32,26 @@ type Stream struct {
 		ending bool  // Close was called
 		halted bool  // this request sends no more
 		end    error // why the stream has ended
+
+		unseen []*Pending // the first that failed and that nobody waited for
+		more   int        // how many others there are
 	}
 }
 
 // Pending is a push whose answer may still be to come.
 type Pending struct {
+	stream   *Stream
 	line     []byte
-	to       string
+	to, id   string
 	attempts int // answers of 500
 	done     chan struct{}
 	pushed   Pushed // valid when done is closed
 	err      error  // the same
+	seen     bool   // guarded by the stream's mutex: Wait has given err
 }
 
 const (
+	maxUnseen       = 16      // failed pushes that Close names
 	maxPending      = 8192    // pushes without an answer
 	maxPendingBytes = 8 << 20 // of their lines
 	maxAttempts     = 5       // at a push that is answered with 500
@@ -67,11 +74,14 @@ func (s *Stream) Push(ctx context.Context, push Push) (*Pending, error) {
 	if err != nil {
 		return nil, fmt.Errorf("push to %s: %w", push.To, err)
 	}
-	pd := &Pending{line: append(line, '\n'), to: push.To, done: make(chan struct{})}
+	pd := &Pending{stream: s, line: append(line, '\n'), to: push.To, id: push.ID, done: make(chan struct{})}
 	for {
 		room, err := s.add(pd)
+		if err != nil {
+			return nil, err
+		}
 		if room == nil {
-			return pd, err
+			return pd, nil
 		}
 		select {
 		case <-room:
@@ -107,6 +117,9 @@ func (s *Stream) add(pd *Pending) (room <-chan struct{}, err error) {
 func (pd *Pending) Wait(ctx context.Context) (Pushed, error) {
 	select {
 	case <-pd.done:
+		if pd.err != nil {
+			pd.stream.see(pd)
+		}
 		return pd.pushed, pd.err
 	case <-ctx.Done():
 		return Pushed{}, ctx.Err()
@@ -117,7 +130,9 @@ func (pd *Pending) Wait(ctx context.Context) (Pushed, error) {
 func (pd *Pending) Done() <-chan struct{} { return pd.done }
 
 // Close takes no more pushes and waits until those there are have their answers. The
-// error is why the stream ended before; that of single pushes only Wait tells.
+// error joins why the stream ended before, if it did, and what became of every push
+// that failed and whose Wait was not called: the first 16 by channel and ID, of the
+// others the number.
 func (s *Stream) Close() error {
 	s.mu.Lock()
 	s.mu.ending = true
@@ -128,10 +143,46 @@ func (s *Stream) Close() error {
 	s.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.end == ErrClosed {
-		return nil
+	return s.resultLocked()
+}
+
+// resultLocked is the error of a stream that has ended.
+func (s *Stream) resultLocked() error {
+	var errs []error
+	if s.mu.end != ErrClosed {
+		errs = append(errs, s.mu.end)
 	}
-	return s.mu.end
+	for _, pd := range s.mu.unseen {
+		errs = append(errs, fmt.Errorf("push %s to %s: %w", pd.id, pd.to, pd.err))
+	}
+	if s.mu.more > 0 {
+		errs = append(errs, fmt.Errorf("%d more pushes failed", s.mu.more))
+	}
+	return errors.Join(errs...)
+}
+
+// missLocked keeps a push that failed for Close, until Wait gives its error.
+func (s *Stream) missLocked(pd *Pending) {
+	if len(s.mu.unseen) < maxUnseen {
+		s.mu.unseen = append(s.mu.unseen, pd)
+	} else {
+		s.mu.more++
+	}
+}
+
+// see notes that the caller has the error of a push.
+func (s *Stream) see(pd *Pending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pd.seen {
+		return
+	}
+	pd.seen = true
+	if i := slices.Index(s.mu.unseen, pd); i >= 0 {
+		s.mu.unseen = slices.Delete(s.mu.unseen, i, i+1)
+	} else {
+		s.mu.more--
+	}
 }
 
 // run makes requests as long as there is something to send.
@@ -199,10 +250,11 @@ func (s *Stream) finish(err error) {
 	rest := s.mu.queued
 	s.mu.queued, s.mu.end = nil, err
 	s.wakeLocked()
-	s.mu.Unlock()
 	for _, pd := range rest {
 		pd.settle(Pushed{}, err)
+		s.missLocked(pd)
 	}
+	s.mu.Unlock()
 }
 
 func (pd *Pending) settle(pushed Pushed, err error) {
@@ -251,6 +303,7 @@ func (s *Stream) answer(line []byte) (again, err error) {
 		}
 		s.removeLocked(pd)
 		pd.settle(Pushed{}, problem)
+		s.missLocked(pd)
 		return nil, nil
 	}
 	s.removeLocked(pd)
