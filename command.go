@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -37,10 +38,8 @@ func (s *session) command(frame []byte) {
 
 // refuse answers with an error frame. On the loop.
 func (s *session) refuse(ref json.RawMessage, err error) {
+	s.logFailure(err)
 	e := AsError(err)
-	if e.Code == Internal {
-		s.loop.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
-	}
 	code := e.Code
 	if code == Unauthorized {
 		code = Forbidden
@@ -50,6 +49,15 @@ func (s *session) refuse(ref json.RawMessage, err error) {
 		message = e.Field + ": " + message
 	}
 	s.send(textFrame(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+}
+
+// logFailure logs an error of which the client is told no more than that there was
+// one.
+func (s *session) logFailure(err error) {
+	var coded *Error
+	if !errors.As(err, &coded) || coded.Code == Internal {
+		s.loop.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
+	}
 }
 
 // answer has an object sent from a job.
@@ -206,6 +214,7 @@ func (s *session) plainMessage(binary bool, payload []byte) {
 		s.do(func() {
 			switch {
 			case err != nil:
+				s.logFailure(err)
 				e := AsError(err)
 				s.end(e.Code.closeCode(), e.Message)
 			case reply.Data != nil:

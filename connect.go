@@ -26,10 +26,10 @@ type wish struct {
 	now        time.Time
 }
 
-// connect makes a session of a user whose state is pinned, and registers it: from
-// here on it counts as online. The caller attaches it or gives it back by abandon,
-// and with it its place in the limits.
-func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
+// newSession makes the session of a user whose state is pinned. It takes over the
+// reference to the user and the connection's share of the limits; the caller
+// attaches it or gives it back by abandon.
+func (s *Server) newSession(u *user, w *wish) *session {
 	ses := &session{
 		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode, protocol: w.protocol,
 		connection: w.connection, address: w.address,
@@ -39,14 +39,25 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	ses.issued = issuedAt(w.identity)
 	ses.assume(w.identity)
 	s.unreleased.Add(1)
-	var hello []byte
-	err := s.users.join(ses, s.opts.MaxUserConnections)
-	if err == nil {
-		err = u.checkRevoked(w.identity)
+	return ses
+}
+
+// register makes a session one of its user's, if limits and revocations allow it:
+// from here on it counts as online.
+func (s *Server) register(ses *session, w *wish) error {
+	if err := s.users.join(ses, s.opts.MaxUserConnections); err != nil {
+		return err
 	}
-	if err == nil {
-		err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	return ses.user.checkRevoked(w.identity)
+}
+
+// connect makes the subscriptions of a session that is registered and accepted.
+func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
+	if err := s.Ready(); err != nil {
+		return nil, err // OnConnect took longer than Shutdown
 	}
+	u := ses.user
+	err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
 	if err == nil {
 		err = s.see(u)
 	}
@@ -62,13 +73,10 @@ func (s *Server) connect(u *user, w *wish) (*session, []byte, error) {
 	if err == nil {
 		err = s.Ready() // Shutdown may have looked at the user's sessions before this one was there
 	}
-	if err != nil {
-		ses.abandon()
-		u.unpin()
-		return nil, nil, err
+	if err == nil {
+		err = u.checkRevoked(w.identity) // OnConnect may have taken long
 	}
-	u.unpin() // the session has the reference, and no need of the state while it is idle
-	return ses, hello, nil
+	return hello, err
 }
 
 // assume takes over the rights of an identity. A plain client has no use for its

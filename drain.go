@@ -9,10 +9,14 @@ import (
 // Shutdown drains the server: pushes and new connections are refused from now on,
 // every session is told bye and closed with 1012, by Options.ReconnectRate one
 // after the other, and what they acknowledged is saved. It returns when all that is
-// done, or as soon as possible after ctx has ended, with its error; connections
-// that were still open then are cut. A second call waits for the first one, which
-// the end of either's ctx hurries. A callback that does not heed its context is
-// waited for.
+// done, or within a second after ctx has ended, with its error; connections that
+// were still open then are cut. A second call waits for the first one, which the
+// end of either's ctx hurries.
+//
+// The contexts of callbacks end when the connections have. A callback that goes on
+// in spite of it is waited for until ctx ends, but 5 s at most, and is then left
+// behind: what it does with the server fails. So Shutdown may be called from within
+// a callback, and returns. An engine that hangs keeps it for 5 s after ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	stop := context.AfterFunc(ctx, s.hurry)
@@ -21,7 +25,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		deadline, _ := ctx.Deadline()
 		go s.drain(deadline)
 	})
-	<-s.stopped
+	select {
+	case <-s.stopped:
+	case <-ctx.Done():
+		grace := time.NewTimer(engineGrace)
+		defer grace.Stop()
+		select {
+		case <-s.stopped:
+		case <-grace.C: // it goes on by itself
+			return ctx.Err()
+		}
+	}
 	if s.cut && ctx.Err() == nil {
 		return context.Canceled // by another call
 	}
@@ -31,6 +45,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// callbackGrace is how long callbacks whose contexts have ended are waited for,
+	// and urgentGrace the same once the context of Shutdown has ended as well.
+	callbackGrace = 5 * time.Second
+	urgentGrace   = time.Second
+	// engineGrace is what Shutdown takes beyond its context at the most, when the
+	// engine does not come back from a call.
+	engineGrace = 5 * time.Second
+)
+
 // drain is Shutdown, until s.urgent ends it. The deadline is zero when there is
 // none.
 func (s *Server) drain(deadline time.Time) {
@@ -38,20 +62,21 @@ func (s *Server) drain(deadline time.Time) {
 	s.echoes.retire()
 	s.sendAway(deadline)
 	s.cut = wait(s.urgent, func() bool {
-		return s.unreleased.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
+		return s.attached.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
 	}) != nil
 	s.cancel()
 	s.cutResponses()
 	for _, l := range s.loops {
 		l.Close()
 	}
-	s.work.Wait()
+	s.leaveCallbacks()
 	s.pages.close()
 	s.saver.close()
 	s.feeds.warm.close()
 	s.users.warm.close()
 	s.memory.Close() //nolint:errcheck // it is memory
-	s.hurry()        // it has nothing to hurry any more
+	releaseEngine(s.engine)
+	s.hurry() // it has nothing to hurry any more
 }
 
 const (
@@ -109,6 +134,21 @@ func rest(short <-chan struct{}, d time.Duration) {
 func (s *Server) sessions() (all []*session) {
 	s.users.each(func(u *user) { all = append(all, u.online()...) })
 	return all
+}
+
+// leaveCallbacks waits for the jobs of sessions, which all have ended, for a while.
+func (s *Server) leaveCallbacks() {
+	ended := func() bool { return s.jobs.Load() == 0 }
+	ctx, cancel := context.WithTimeout(s.urgent, callbackGrace)
+	defer cancel()
+	if wait(ctx, ended) == nil {
+		return
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), urgentGrace)
+	defer cancel()
+	if wait(ctx, ended) != nil {
+		s.logger.Warn("callbacks did not return although their contexts ended", "sessions", s.jobs.Load())
+	}
 }
 
 // cutResponses waits until the responses have noticed that the server's context

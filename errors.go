@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,7 +109,7 @@ func fieldError(field, format string, args ...any) *Error {
 }
 
 // AsError turns any error into an *Error: what is not one becomes Unavailable
-// when the engine said so, else Internal, with a message that gives no
+// when the engine said so or a context ended, else Internal, with a message that gives no
 // internals away.
 func AsError(err error) *Error {
 	var e *Error
@@ -117,6 +118,8 @@ func AsError(err error) *Error {
 		return e
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
 		return &Error{Code: Unavailable, Message: "the store takes no writes at the moment", Err: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: Unavailable, Message: "it was given up before it was done", Err: err}
 	case errors.Is(err, engine.ErrNotFound):
 		return &Error{Code: NotFound, Message: "no such message", Err: err}
 	}

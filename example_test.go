@@ -38,7 +38,7 @@ func Example() {
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			cookie, err := r.Cookie("session")
 			if err != nil {
-				return wirepost.Identity{}, err // answered with 401
+				return wirepost.Identity{}, err // http.ErrNoCookie is answered with 401
 			}
 			return wirepost.Identity{User: userOfSession(cookie.Value)}, nil
 		},

@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,14 +37,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseUpgrade(w, err)
 		return
 	}
+	err = errNotUpgraded // unless upgrade returns, which it does not when a wrapper of w panics
+	defer func() {
+		if err != nil {
+			ses.abandon(err)
+		}
+	}()
 	err = s.upgrade(w, r, ses.protocolName(r), ses.loop, func(c conn.Conn) conn.Handler {
 		ses.attach(c, hello)
 		return ses
 	})
-	if err != nil {
-		ses.abandon()
-	}
 }
+
+var errNotUpgraded = Errorf(Internal, "the connection was not upgraded")
 
 // admit makes the session that a request asks for, or says why not. Its steps are
 // called one after the other from here, and not from each other, so that the
@@ -76,11 +82,27 @@ func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 		return nil, nil, err
 	}
 	req.address = from
-	return s.connect(u, req) // the session leaves, whatever comes
+	// From here on the session holds all of it, and gives it back when it ends.
+	ses := s.newSession(u, req)
+	var hello []byte
+	err = s.register(ses, req)
+	if err == nil && s.opts.OnConnect != nil {
+		err = s.askApplication(r, req.session)
+	}
+	if err == nil {
+		ses.accepted = true
+		s.attached.Add(1)
+		hello, err = s.connect(ses, req)
+	}
+	if err != nil {
+		ses.abandon(err)
+		ses = nil
+	}
+	u.unpin() // the session has the reference, and no need of the state while it is idle
+	return ses, hello, err
 }
 
-// readWish checks the rest of what can be checked without the store, and asks the
-// application.
+// readWish checks the rest of what can be checked without the store.
 func (s *Server) readWish(r *http.Request, m mode, query url.Values, identity *Identity) (*wish, error) {
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
@@ -92,11 +114,6 @@ func (s *Server) readWish(r *http.Request, m mode, query url.Values, identity *I
 		return nil, err
 	}
 	s.describe(req, r)
-	if s.opts.OnConnect != nil {
-		if err := s.askApplication(r, req.session); err != nil {
-			return nil, err
-		}
-	}
 	return req, nil
 }
 
@@ -178,15 +195,30 @@ func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err
 	return err
 }
 
+// askApplication asks whether a session may begin. When it says yes, the session
+// leaves by OnDisconnect, whatever comes.
 func (s *Server) askApplication(r *http.Request, info Session) (err error) {
 	if p := s.guard("OnConnect", func() { err = s.opts.OnConnect(r, info) }); p != nil {
 		return p
 	}
+	return s.speakable("OnConnect", err)
+}
+
+// speakable is what a client is told when a callback about its connection failed:
+// an *Error speaks for itself. Anything else is an outage, such as that of the
+// application's database, about which the log knows more than a client may; it must
+// not read as a refusal, after which a page asks its user to log in again.
+func (s *Server) speakable(callback string, err error) error {
 	var coded *Error
 	if err == nil || errors.As(err, &coded) {
 		return err
 	}
-	return &Error{Code: Forbidden, Message: err.Error(), Err: err}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelDebug // the client left
+	}
+	s.logger.Log(s.ctx, level, "callback failed", "callback", callback, "error", err)
+	return &Error{Code: Unavailable, Message: "the server cannot tell at the moment: come again", RetryAfter: 5 * time.Second, Err: err}
 }
 
 // authenticate says who sends the request. With an error there is no identity.
@@ -221,9 +253,12 @@ func (s *Server) identify(callback string, ask func(*Identity) error) (*Identity
 	id := new(Identity)
 	var err error
 	if p := s.guard(callback, func() { err = ask(id) }); p != nil {
-		return nil, &Error{Code: Internal, Message: "internal error", Err: p}
+		return nil, p
 	}
-	if err == nil {
+	if errors.Is(err, http.ErrNoCookie) {
+		err = &Error{Code: Unauthorized, Message: "the request has no cookie that says who sends it", Err: err}
+	}
+	if err = s.speakable(callback, err); err == nil {
 		err = id.check()
 	}
 	if err != nil {
@@ -261,21 +296,13 @@ func (id *Identity) assumeIssued() {
 	}
 }
 
-// unauthorized makes an error of an authentication one that says 401, unless it
-// says something else by itself.
+// unauthorized makes a mistake in an identity, which would be a bad request, a 401.
 func unauthorized(err error) error {
-	if err == nil {
-		return nil
-	}
 	var coded *Error
-	if errors.As(err, &coded) && coded.Code != BadRequest {
-		return err
+	if errors.As(err, &coded) && coded.Code == BadRequest {
+		return &Error{Code: Unauthorized, Message: coded.Message, Err: err}
 	}
-	message := err.Error()
-	if coded != nil {
-		message = coded.Message
-	}
-	return &Error{Code: Unauthorized, Message: message, Err: err}
+	return err
 }
 
 func requestToken(r *http.Request, query url.Values) string {

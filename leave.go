@@ -73,9 +73,15 @@ func (s *session) leave(e Ending) {
 		s.work.stop()
 	}
 	if srv.opts.OnDisconnect != nil {
-		s.job(func() {
-			srv.guard("OnDisconnect", func() { srv.opts.OnDisconnect(srv.ctx, s.info(), e) })
-		})
+		s.job(func() { s.disconnected(e) })
+	}
+}
+
+// disconnected tells the application.
+func (s *session) disconnected(e Ending) {
+	srv := s.loop.srv
+	if srv.opts.OnDisconnect != nil {
+		srv.guard("OnDisconnect", func() { srv.opts.OnDisconnect(srv.ctx, s.info(), e) })
 	}
 }
 
@@ -89,6 +95,7 @@ func (s *session) Closing(e conn.Ending) {
 // Closed implements conn.Handler.
 func (s *session) Closed(e conn.Ending) {
 	s.Closing(e)
+	s.loop.srv.attached.Add(-1)
 	s.loop.srv.metrics.closed(e.Code)
 	s.releasePage()
 	subs := s.subs
@@ -96,15 +103,28 @@ func (s *session) Closed(e conn.Ending) {
 	s.job(func() { s.release(subs) }) // behind every callback
 }
 
-// abandon ends a session that was never attached.
-func (s *session) abandon() {
-	subs := s.subs
+// abandon ends a session that was not attached, because of an error, or whose loop
+// has ended. The application is told if it has accepted the session.
+func (s *session) abandon(err error) {
+	srv, subs := s.loop.srv, s.subs
+	srv.jobs.Add(1)
+	defer srv.jobs.Add(-1)
+	left := s.ending // before the loop ended
 	s.loop.post(func() { s.ending, s.work = true, nil })
-	for _, sub := range subs {
-		sub.feed.count(-1)
+	if s.accepted {
+		srv.attached.Add(-1)
 	}
-	s.loop.srv.users.leave(s)
-	s.loop.srv.limits.leave(s.address)
+	if !left {
+		for _, sub := range subs {
+			sub.feed.count(-1)
+		}
+		srv.users.leave(s)
+		srv.limits.leave(s.address)
+		if s.accepted {
+			e := AsError(err)
+			s.disconnected(Ending{Code: e.Code.closeCode(), Reason: e.Message})
+		}
+	}
 	s.release(subs)
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"reflect"
 	"runtime"
 	"strings"
 	"time"
@@ -18,17 +19,21 @@ import (
 // Options configures a Server. Only one of Authenticate and VerifyToken has to be
 // set; every other zero value works.
 type Options struct {
-	// Engine stores the durable channels. The server does not close it. Nil means
-	// an engine in memory, which loses everything with the process.
+	// Engine stores the durable channels. It serves one Server at a time, which does
+	// not close it: do so after Shutdown. Nil means an engine in memory, which loses
+	// everything with the process.
 	Engine engine.Engine
 
 	// Authenticate says who sends a request, by cookie, header or whatever the
-	// program uses. An *Error decides the answer; any other error is a 401.
+	// program uses. An *Error decides the answer: Errorf(Unauthorized, …) is a 401,
+	// and so are an Identity without a user and http.ErrNoCookie. Any other error is
+	// an outage: it is logged, and the client is answered 503 without its text.
 	Authenticate func(*http.Request) (Identity, error)
 	// VerifyToken says whose token it is. Without Authenticate the server takes
 	// the token of a request from the Authorization header, ?token=, the cookie
 	// wirepost_token or a subprotocol entry bearer.<token>. It is also what
-	// verifies the tokens of auth frames; without it they are refused.
+	// verifies the tokens of auth frames; without it they are refused. Its errors
+	// are those of Authenticate.
 	VerifyToken func(ctx context.Context, token string) (Identity, error)
 
 	// AllowOrigins lists the origins that pages may connect from, besides the
@@ -38,20 +43,24 @@ type Options struct {
 	// Channels are the policies; for a channel the first that matches counts.
 	Channels []Policy
 
-	// OnConnect is called before a connection is accepted. An *Error refuses it
-	// with its status, any other error with 403.
+	// OnConnect is called before a connection is accepted, when no limit refuses it.
+	// An *Error refuses it with its status; any other error is logged and answered
+	// 503.
 	OnConnect func(*http.Request, Session) error
-	// OnDisconnect is called once for a session, when its end has begun and every
-	// other callback for it has returned. It does not wait for the client to answer
-	// the close frame.
+	// OnDisconnect is called exactly once for each time that OnConnect returned nil,
+	// also when the connection broke before it was upgraded: when the end of the
+	// session has begun and every other callback for it has returned. It does not
+	// wait for the client to answer the close frame.
 	OnDisconnect func(context.Context, Session, Ending)
 	// OnMessage gets what a plain-mode client sends, and the message frames of
 	// wirepost.v1, one message at a time for each session. A reply with Data is
 	// sent to that connection alone, past all logs. An error ends a plain
-	// connection; in wirepost.v1 it is the answer.
+	// connection; in wirepost.v1 it is the answer. One that is not an *Error is
+	// logged, and says "internal error" to the client.
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
 	// OnCall answers the call frames of wirepost.v1. What it returns is sent as
-	// JSON; an *Error is sent with its code, any other error as internal.
+	// JSON; an *Error is sent with its code, any other error is logged, and sent as
+	// internal without its text.
 	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
 
 	// Subprotocols are the application's own (Sec-WebSocket-Protocol), for plain
@@ -60,7 +69,7 @@ type Options struct {
 	Subprotocols []string
 
 	MaxMessage       int           // bytes of data in a push, and of a client's message; 0: 64 KiB
-	Heartbeat        time.Duration // 0: 25 s
+	Heartbeat        time.Duration // 0: 25 s; at least 100 ms
 	Window           int           // unacknowledged messages per session; 0: 256
 	WindowBytes      int           // and their bytes; 0: 1 MiB
 	AckDelay         time.Duration // of the cursor ping in plain mode; 0: 1 s
@@ -174,18 +183,21 @@ func (o *Options) complete() error {
 		}
 	}
 	for _, d := range []struct {
-		field string
-		value *time.Duration
-		zero  time.Duration
+		field       string
+		value       *time.Duration
+		zero, least time.Duration
 	}{
-		{"Heartbeat", &o.Heartbeat, 25 * time.Second},
-		{"AckDelay", &o.AckDelay, time.Second},
+		{"Heartbeat", &o.Heartbeat, 25 * time.Second, minHeartbeat},
+		{"AckDelay", &o.AckDelay, time.Second, time.Millisecond},
 	} {
 		if *d.value < 0 {
 			return fieldError(d.field, "%s is negative", *d.value)
 		}
 		if *d.value == 0 {
 			*d.value = d.zero
+		}
+		if *d.value < d.least {
+			return fieldError(d.field, "%s is less than %s", *d.value, d.least)
 		}
 	}
 	if err := checkSubprotocols(o.Subprotocols); err != nil {
@@ -196,6 +208,9 @@ func (o *Options) complete() error {
 			return fieldError("AllowOrigins", "entry %d, %q, is no origin such as https://example.com", i, origin)
 		}
 	}
+	if isNilPointer(o.Engine) {
+		return fieldError("Engine", "is a nil %T: the error that came with it was not looked at", o.Engine)
+	}
 	if o.Engine == nil {
 		o.Engine = memory.New(memory.Options{})
 	}
@@ -203,6 +218,16 @@ func (o *Options) complete() error {
 		o.Logger = slog.Default()
 	}
 	return nil
+}
+
+// minHeartbeat is the shortest heartbeat: clients that answer later than 2.4 of them
+// are cut off.
+const minHeartbeat = 100 * time.Millisecond
+
+// isNilPointer tells a nil pointer in an interface, which is not a nil interface.
+func isNilPointer(e engine.Engine) bool {
+	v := reflect.ValueOf(e)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // checkSubprotocols holds them to what the header can carry (RFC 6455 §4.1, and

@@ -93,9 +93,11 @@ func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
 		c.session.Closed(*ending)
 		c.session.job(func() { close(left) })
 	})
-	if ok {
-		<-left
+	if !ok {
+		c.session.abandon(errDraining)
+		return "", nil, false
 	}
+	<-left
 	return cursor, objects, ok
 }
 

@@ -85,7 +85,7 @@ func TestSubprotocols(t *testing.T) {
 		o.Authenticate = nil
 		o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
 			if token != "secret" {
-				return wirepost.Identity{}, errors.New("unknown token")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "unknown token")
 			}
 			return wirepost.Identity{User: "42"}, nil
 		}
@@ -424,7 +424,7 @@ func TestTokensExpireAndAreRefreshed(t *testing.T) {
 			user, life, ok := strings.Cut(token, "/")
 			d, err := time.ParseDuration(life)
 			if !ok || err != nil {
-				return wirepost.Identity{}, errors.New("bad token")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "bad token")
 			}
 			return wirepost.Identity{User: user, Expires: time.Now().Add(d), Channels: []string{"room:" + life}}, nil
 		}

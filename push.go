@@ -20,7 +20,7 @@ const (
 )
 
 // Push stores a message, and wakes whoever is subscribed. On return a message to a
-// durable channel is on disk. Errors are *Error: BadRequest and TooLarge say what
+// durable channel is on disk. With a ctx that has ended nothing is stored. Errors are *Error: BadRequest and TooLarge say what
 // is wrong with the push, Unavailable that the store takes nothing now.
 func (s *Server) Push(ctx context.Context, p Push) (Pushed, error) {
 	out := s.PushEach(ctx, []Push{p})
@@ -82,6 +82,8 @@ func (s *Server) store(ctx context.Context, entries []engine.Entry, out []Outcom
 	for i := range entries {
 		switch {
 		case out[i].Err != nil:
+		case ctx.Err() != nil:
+			out[i].Err = AsError(context.Cause(ctx))
 		case s.draining.Load():
 			out[i].Err = errDraining
 		case s.policies.of(entries[i].Channel).MemoryOnly:
@@ -131,9 +133,19 @@ func appendError(channel string, err error) error {
 }
 
 func (s *Server) pushed(channel string, r *engine.Result) Pushed {
-	return Pushed{
-		To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate,
-		Online: s.feeds.subscribers(channel),
+	online := s.feeds.subscribers(channel)
+	if online == 0 {
+		s.hintInbox(channel)
+	}
+	return Pushed{To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate, Online: online}
+}
+
+// hintInbox says once that a user's name is not the name of the user's inbox: a
+// push to the channel "42" is as valid as one to "news", and reaches nobody.
+func (s *Server) hintInbox(channel string) {
+	if !s.hinted.Load() && s.users.connected(channel) && s.hinted.CompareAndSwap(false, true) {
+		s.logger.Warn("a push went to a channel without subscribers that is named like a connected user; said once",
+			"channel", channel, "inbox", InboxOf(channel))
 	}
 }
 
@@ -251,7 +263,7 @@ func compactJSON(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	out.Grow(len(data))
 	if err := json.Compact(&out, data); err != nil {
-		return nil, fieldError("data", "broken JSON: %s", err)
+		return nil, fieldError("data", "not JSON (%s): for text, set the content type to text/plain", err)
 	}
 	return out.Bytes(), checkNesting(out.Bytes())
 }

@@ -130,7 +130,9 @@ func (c *response) closed(e conn.Ending) {
 	}
 	e = *c.ending
 	c.mu.Unlock()
-	c.loop.post(func() { c.session.Closed(e) })
+	if !c.loop.post(func() { c.session.Closed(e) }) {
+		c.session.abandon(errDraining) // the server ended before the response did
+	}
 }
 
 // open makes the session of a request that is no WebSocket, or answers it.

@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,10 @@ type Server struct {
 	stopOnce   sync.Once
 	cut        bool // written before stopped is closed: not every connection ended by itself
 
-	// work counts the callbacks and commands of sessions that are under way.
-	work sync.WaitGroup
+	// attached counts the sessions that were accepted and have a connection still, or
+	// are to get one; jobs the goroutines that run commands and callbacks of sessions.
+	attached, jobs atomic.Int64
+	hinted         atomic.Bool // see hintInbox
 	// ctx ends when Shutdown is nearly done; callbacks get it.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -62,6 +65,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := claimEngine(o.Engine); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{MaxBytes: int64(o.ChannelMemory), Base: memoryBase(time.Now())}),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
@@ -78,6 +84,36 @@ func New(o Options) (*Server, error) {
 		s.loops = append(s.loops, newLoop(s))
 	}
 	return s, nil
+}
+
+// claimed are the engines that servers use.
+var claimed = struct {
+	sync.Mutex
+	engines map[engine.Engine]struct{}
+}{engines: map[engine.Engine]struct{}{}}
+
+// claimEngine refuses an engine that another server uses: an engine tells one
+// watcher of a channel, so each server would miss what the other one stores.
+func claimEngine(e engine.Engine) error {
+	if !reflect.ValueOf(e).Comparable() {
+		return nil // such a value is never the same as another
+	}
+	claimed.Lock()
+	defer claimed.Unlock()
+	if _, used := claimed.engines[e]; used {
+		return fieldError("Engine", "is in use by another Server, whose Shutdown has not ended")
+	}
+	claimed.engines[e] = struct{}{}
+	return nil
+}
+
+func releaseEngine(e engine.Engine) {
+	if !reflect.ValueOf(e).Comparable() {
+		return
+	}
+	claimed.Lock()
+	defer claimed.Unlock()
+	delete(claimed.engines, e)
 }
 
 // memoryBase is what the sequences of memory-only channels come after: the time of

@@ -51,6 +51,7 @@ type session struct {
 	issued     issued // owned by the loop
 	mode       mode
 	protocol   uint8 // 1 more than its index in Options.Subprotocols; 0 for none
+	accepted   bool  // by OnConnect, if there is one: OnDisconnect is to be called
 	page       int32 // owned by the loop: bytes of a page that the client has not taken
 
 	// Owned by the loop.

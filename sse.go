@@ -25,13 +25,15 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, done := s.whileServing(w, r)
 	defer done()
+	c := s.respond(ses, hello)
+	ending := conn.Ending{Code: wire.CloseAbnormal}
+	defer func() { c.closed(ending) }() // also when w panics
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to be there at once
 	w.WriteHeader(http.StatusOK)
-	c := s.respond(ses, hello)
-	c.closed(c.stream(ctx, w))
+	ending = c.stream(ctx, w)
 }
 
 // stream sends what the session writes until it ends, the client leaves or takes

@@ -40,7 +40,7 @@ func (w *work) add(s *session, fn func()) {
 	defer w.mu.Unlock()
 	w.queue = append(w.queue, fn)
 	if len(w.queue) == 1 {
-		s.loop.srv.work.Add(1)
+		s.loop.srv.jobs.Add(1)
 		go w.run(s, fn)
 	}
 }
@@ -54,7 +54,7 @@ func (w *work) full() bool {
 }
 
 func (w *work) run(s *session, fn func()) {
-	defer s.loop.srv.work.Done()
+	defer s.loop.srv.jobs.Add(-1)
 	for fn != nil {
 		fn()
 		fn = w.next(s)

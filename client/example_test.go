@@ -62,7 +62,7 @@ func ExamplePusher_Stream() {
 			log.Fatal(err)
 		}
 	}
-	if err := stream.Close(); err != nil { // waits for the answers
+	if err := stream.Close(); err != nil { // waits for the answers, and has what was refused
 		log.Fatal(err)
 	}
 

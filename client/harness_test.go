@@ -37,7 +37,7 @@ type site struct {
 func byQuery(r *http.Request) (wirepost.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
-		return wirepost.Identity{}, errors.New("no user")
+		return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
 	}
 	return wirepost.Identity{
 		User: user, Subscribe: []string{"*"}, Publish: []string{"*", wirepost.InboxOf(user)},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/engine/memory"
 )
 
 func TestMessages(t *testing.T) {
@@ -199,7 +200,7 @@ func TestStore(t *testing.T) {
 		}
 		// Another store begins its sequences anew.
 		s.stop()
-		s.engine = newSite(t, nil).engine
+		s.engine = memory.New(memory.Options{})
 		s.start()
 		s.push("user:42", "new")
 		var told events

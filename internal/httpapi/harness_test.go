@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -43,7 +42,7 @@ func newServer(t testing.TB, change ...func(*wirepost.Options)) *wirepost.Server
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			user := r.URL.Query().Get("user")
 			if user == "" {
-				return wirepost.Identity{}, errors.New("no user")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
 			}
 			return wirepost.Identity{User: user, Subscribe: []string{"*"}}, nil
 		},
