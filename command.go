@@ -21,6 +21,8 @@ func (s *session) command(frame []byte) {
 		s.onAck(&c)
 	case "read":
 		s.onRead(&c)
+	case "state":
+		s.onState(&c)
 	case "subscribe":
 		s.onSubscribe(&c)
 	case "unsubscribe":
@@ -88,6 +90,31 @@ func (s *session) onRead(c *wire.Command) {
 	}
 	channel, seq := c.Channel, min(c.Seq, sub.feed.head.Load())
 	s.withState(func() { s.read(channel, seq) })
+}
+
+// onState tells the client where the read mark is and what is unread, as a read that
+// moved the mark does.
+func (s *session) onState(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil || !sub.stored {
+		s.refuse(c.Ref, Errorf(NotFound, "state: %q is neither your inbox nor a membership", c.Channel))
+		return
+	}
+	ref, channel, srv := c.Ref, c.Channel, s.loop.srv
+	s.job(func() {
+		err := srv.users.pin(s.user)
+		if err == nil {
+			var head, read uint64
+			var unread int
+			head, read, unread, err = srv.unreadAt(s.user, channel)
+			s.user.unpin()
+			if err == nil {
+				s.do(func() { s.setState(channel, head, read, unread) })
+				return
+			}
+		}
+		s.do(func() { s.refuse(ref, err) })
+	})
 }
 
 func (s *session) onPublish(c *wire.Command) {
@@ -168,7 +195,7 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []strin
 	s.assume(id)
 	s.issued = issuedAt(id)
 	s.armTimer()
-	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires}))
+	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
 	s.regrant(memberships)
 }
 

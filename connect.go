@@ -91,6 +91,15 @@ func (s *session) assume(id *Identity) {
 	}
 }
 
+// expiresIn is how long the identity is still good for, in ms; 0: for ever. A client
+// whose clock is wrong can go by it.
+func (s *session) expiresIn() int64 {
+	if s.expires == 0 {
+		return 0
+	}
+	return max(1, s.expires-time.Now().UnixMilli())
+}
+
 // tokenGrants says whether the identity makes the user a member of a channel.
 func (s *session) tokenGrants(channel string) bool {
 	return s.identity != nil && slices.Contains(s.identity.Channels, channel)
@@ -176,7 +185,7 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 func (s *Server) hello(ses *session) ([]byte, error) {
 	h := &wire.Hello{
 		Type: "hello", Connection: ses.connection.String(), User: ses.user.name, Device: ses.device,
-		Epoch: s.engine.Epoch(), Expires: ses.expires, HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
+		Epoch: s.engine.Epoch(), Expires: ses.expires, ExpiresInMS: ses.expiresIn(), HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
 	}
 	for _, sub := range ses.subs {

@@ -268,6 +268,27 @@ func TestReadClearsOnEveryDevice(t *testing.T) {
 	}
 }
 
+// TestStateIsAsked: whether a message with a key replaced an unread one, the server
+// tells who asks, and nobody else.
+func TestStateIsAsked(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	phone, _ := n.dialV1("42&device=phone")
+	desk, _ := n.dialV1("42&device=desk")
+	for i := range 3 {
+		m := n.push(wirepost.Push{To: "user:42", Data: fmt.Append(nil, i), Key: "k"})
+		for _, c := range []*client{phone, desk} {
+			c.message(fmt.Sprint(i))
+		}
+		phone.send(`{"type":"state","channel":"user:42"}`)
+		if s := phone.frame("state"); s.num("seq") != m.Seq || s.num("read") != 0 || s.num("unread") != 1 {
+			t.Fatalf("state: %v", s)
+		}
+	}
+	n.json("user:42", "3")
+	desk.message("3") // with no state before it
+}
+
 func TestAllReachesEverybodyEvenAway(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -199,6 +199,7 @@ func TestBadFramesOfClients(t *testing.T) {
 		{`{"type":"ack","channel":"user:42","seq":-1}`, "bad_request", `"seq"`},
 		{`{"type":"ack","channel":"nowhere","seq":1}`, "not_found", "nowhere"},
 		{`{"type":"read","channel":"nowhere","seq":1}`, "not_found", "nowhere"},
+		{`{"type":"state","channel":"nowhere"}`, "not_found", "nowhere"},
 		{`{"type":"subscribe","ref":{},"channel":"x"}`, "bad_request", "ref"},
 		{`{"type":"subscribe","ref":1,"channel":"user:43"}`, "forbidden", "another user"},
 		{`{"type":"unsubscribe","ref":1,"channel":"all"}`, "bad_request", "all"},
@@ -445,8 +446,13 @@ func TestTokensExpireAndAreRefreshed(t *testing.T) {
 		if f := c.frame("error"); f.str("code") != "forbidden" {
 			t.Fatal(f)
 		}
+		if left := hello.num("expires_in_ms"); left > 60_000 || left < 59_000 {
+			t.Fatalf("expires in %d ms", left)
+		}
 		c.send(`{"type":"auth","ref":2,"token":"42/2m"}`)
-		c.frame("ok")
+		if left := c.frame("ok").num("expires_in_ms"); left > 120_000 || left < 119_000 {
+			t.Fatalf("expires in %d ms", left)
+		}
 		if f := c.frame("unsubscribed"); f.str("channel") != "room:1m" {
 			t.Fatal(f)
 		}

@@ -71,7 +71,7 @@ func (t *tries) after(l *link, err error) (wait time.Duration, again bool) {
 	if l.greeted {
 		t.unauthorized = 0
 	}
-	if !t.mayRetry(err) {
+	if !t.mayRetry(l, err) {
 		return 0, false
 	}
 	if wait = l.retryAfter; wait == 0 {
@@ -82,19 +82,24 @@ func (t *tries) after(l *link, err error) (wait time.Duration, again bool) {
 
 func isUnauthorized(err error) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
-		return e.Status == http.StatusUnauthorized
+		return e.Status == http.StatusUnauthorized && !e.foreign
 	}
 	e, ok := errors.AsType[*CloseError](err)
 	return ok && e.Code == wire.CloseUnauthorized
 }
 
-// mayRetry says whether another connection may go better.
-func (t *tries) mayRetry(err error) bool {
+// mayRetry says whether another connection may go better. What is not the server's
+// own word ends a client only if the server was never reached: the address may be
+// wrong. Later it comes from something in between, and may pass.
+func (t *tries) mayRetry(l *link, err error) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
-		return e.Temporary()
+		return e.Temporary() || e.foreign && t.connected
 	}
 	if e, ok := errors.AsType[*CloseError](err); ok {
-		return e.MayReconnect()
+		return e.MayReconnect() || !l.greeted && e.Code < 4000 && t.connected
+	}
+	if _, ok := errors.AsType[*dial.HandshakeError](err); ok {
+		return t.connected
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok || errors.Is(err, ErrProtocol) {
 		return false
@@ -152,7 +157,7 @@ func (c *Client) open(ctx context.Context, l *link) error {
 	conn.SetQuiet(handshakeTimeout) // until hello says better
 	if conn.Subprotocol() != wire.ProtocolV1 {
 		conn.CloseNow()
-		return fmt.Errorf("%w: it chose another subprotocol", ErrProtocol)
+		return l.wordDial(&dial.HandshakeError{Reason: "another subprotocol was chosen"})
 	}
 	if !c.linkTo(l) {
 		conn.CloseNow()

@@ -42,6 +42,10 @@
 // peer does not speak wirepost.v1. Everything else is tried again: networks that
 // fail, 429 and 5xx, and a token that has expired if Options.Token brings another.
 //
+// Once the client was connected, only the server itself can end it: a refusal counts
+// when it is the server's problem document (application/problem+json with a code).
+// An answer of a proxy in its place, whatever its status, is tried again.
+//
 // The protocol is described in docs/protocol.md, the API for backends in
 // docs/http-api.md.
 package client

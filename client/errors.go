@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -76,6 +77,8 @@ type RefusedError struct {
 	Field  string // of the request, if one was wrong
 	// RetryAfter is how long to wait before the next try; 0 if nothing was said.
 	RetryAfter time.Duration
+
+	foreign bool // not the server's own answer
 }
 
 // Error tells status and detail.
@@ -109,9 +112,13 @@ func refused(status int, header http.Header, body []byte) *RefusedError {
 		Detail string `json:"detail"`
 		Field  string `json:"field"`
 	}
-	if strings.Contains(header.Get("Content-Type"), "json") && json.Unmarshal(body, &problem) == nil {
+	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	if strings.HasSuffix(media, "json") && json.Unmarshal(body, &problem) == nil {
 		e.Code, e.Detail, e.Field = problem.Code, problem.Detail, problem.Field
 	}
+	// What answers in the server's place, such as a proxy while the server is started
+	// again, knows nothing of the request: its answer is no reason to give up.
+	e.foreign = media != "application/problem+json" || e.Code == ""
 	e.RetryAfter = retryAfter(header.Get("Retry-After"))
 	return e
 }

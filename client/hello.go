@@ -115,7 +115,7 @@ func (c *Client) greet(ctx context.Context, l *link, f *wire.Frame) {
 	c.mu.Unlock()
 	c.flushAcks()
 	if f.Expires > 0 && c.opts.Token != nil {
-		l.wg.Go(func() { c.refresh(ctx, l, f.Expires) })
+		l.wg.Go(func() { c.refresh(ctx, l, f) })
 	}
 	select {
 	case <-c.first:

@@ -176,7 +176,7 @@ func (p *Pusher) again(ctx context.Context, method, path string, body []byte, an
 // mayRepeat says whether a request may go better later.
 func mayRepeat(err error) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
-		return e.Temporary()
+		return e.Temporary() || e.foreign
 	}
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return !untrusted && !errors.Is(err, ErrProtocol)

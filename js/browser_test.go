@@ -454,6 +454,41 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestOldBrowsers takes from the browser what the oldest ones that are supported do not
+// have, and goes all ways. Their syntax is esbuild's target, see embed.go.
+func TestOldBrowsers(t *testing.T) {
+	s := serve(t, "dev")
+	for _, name := range []string{"websocket", "sse", "poll"} {
+		t.Run(name, func(t *testing.T) {
+			tab := browser.Open(t)
+			browser.Expect(tab, lost)
+			browser.Visit(t, tab, s.url("/healthz"))
+			user := "user:old-" + name
+			run(t, tab, `
+				for (const name of ["TextDecoderStream", "TextEncoderStream", "structuredClone", "BroadcastChannel", "Navigation", "scheduler"]) delete window[name]
+				for (const [of, names] of [
+					[URL, ["canParse", "parse"]], [AbortSignal, ["timeout", "any"]], [AbortSignal.prototype, ["throwIfAborted", "reason"]],
+					[Array, ["fromAsync"]], [Array.prototype, ["at", "findLast", "findLastIndex", "toSorted", "toSpliced", "with"]],
+					[String.prototype, ["at", "isWellFormed", "toWellFormed"]], [Object, ["hasOwn", "groupBy"]], [Map, ["groupBy"]],
+					[Promise, ["withResolvers", "try"]], [Crypto.prototype, ["randomUUID"]], [Navigator.prototype, ["locks"]],
+					[Iterator.prototype, ["map", "filter", "toArray", "forEach", "some"]], [Set.prototype, ["union", "difference"]],
+					[Response, ["json"]], [ReadableStream.prototype, [Symbol.asyncIterator, "values"]], [Uint8Array.prototype, ["toBase64", "toHex"]],
+				]) for (const name of names) delete of[name]
+				const { connect, ReliableWebSocket } = await import("/wirepost.js")
+				window.seen = []
+				window.client = connect("/ws?user=old-`+name+`", { transports: [`+strconv.Quote(name)+`], shared: true })
+				client.on("message", (m) => seen.push(m.data))
+				window.reliable = new ReliableWebSocket("/echo")
+				reliable.onopen = () => reliable.send("echo")
+				reliable.onmessage = (e) => { reliable.close(); seen.push(e.data) }
+			`)
+			browser.Wait(t, tab, fmt.Sprintf(`client.transport === %q && seen.includes("echo")`, name))
+			s.mustPush(user, "1", "2")
+			browser.Wait(t, tab, `seen.filter((text) => text !== "echo").join() === "1,2"`)
+		})
+	}
+}
+
 // TestMoreFails has the second script missing at first: that is told, WebSockets are
 // tried all the same, and the fallback comes as soon as the script does.
 func TestMoreFails(t *testing.T) {

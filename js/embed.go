@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-//go:generate go tool esbuild wirepost=src/index.ts wirepost-more=src/wirepost-more.ts --bundle --external:./wirepost-more.js --minify --mangle-props=^_ --format=esm --target=es2022 --charset=utf8 --log-level=warning --outdir=.
+//go:generate go tool esbuild wirepost=src/index.ts wirepost-more=src/wirepost-more.ts --bundle --external:./wirepost-more.js --minify --mangle-props=^_ --format=esm --target=chrome91,firefox90,safari15 --charset=utf8 --log-level=warning --outdir=.
 
 //go:embed wirepost.js
 var first string

@@ -42,9 +42,10 @@ type CloseCode struct {
 
 // CloseCodes says which endings a client may reconnect on. Server, Go client and
 // JS client share this table; a test keeps them equal. A code that is not in it
-// is one to reconnect on below 4000, and not from there on.
+// is one to reconnect on below 4000, and not from there on. The server never sends
+// 1000: one that the client did not send itself comes from an intermediary.
 var CloseCodes = []CloseCode{
-	{CloseNormal, "closed on purpose", false},
+	{CloseNormal, "closed normally", true},
 	{CloseGoingAway, "going away", true},
 	{CloseProtocolError, "protocol error", false},
 	{CloseUnsupported, "unsupported data", false},

@@ -22,6 +22,7 @@ type Frame struct {
 	Time        int64           `json:"time"`
 	Key         string          `json:"key"`
 	Expires     int64           `json:"expires"` // of a message, a hello, or the ok to auth
+	ExpiresInMS int64           `json:"expires_in_ms"`
 	From        string          `json:"from"`
 	ContentType string          `json:"content_type"`
 	Data        json.RawMessage `json:"data"`

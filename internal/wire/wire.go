@@ -39,6 +39,7 @@ type Hello struct {
 	Epoch       string           `json:"epoch"`
 	HeartbeatMS int64            `json:"heartbeat_ms"`
 	Expires     int64            `json:"expires,omitempty"` // ms since the epoch
+	ExpiresInMS int64            `json:"expires_in_ms,omitempty"`
 	Channels    map[string]Place `json:"channels"`
 }
 
@@ -93,14 +94,15 @@ type Bye struct {
 
 // OK answers a command. Which fields are set depends on the command.
 type OK struct {
-	Type      string          `json:"type"`
-	Ref       json.RawMessage `json:"ref,omitempty"`
-	ID        string          `json:"id,omitempty"`
-	Seq       *uint64         `json:"seq,omitempty"`
-	Duplicate bool            `json:"duplicate,omitempty"`
-	Oldest    *uint64         `json:"oldest,omitempty"`
-	Resumed   *bool           `json:"resumed,omitempty"`
-	Expires   int64           `json:"expires,omitempty"`
+	Type        string          `json:"type"`
+	Ref         json.RawMessage `json:"ref,omitempty"`
+	ID          string          `json:"id,omitempty"`
+	Seq         *uint64         `json:"seq,omitempty"`
+	Duplicate   bool            `json:"duplicate,omitempty"`
+	Oldest      *uint64         `json:"oldest,omitempty"`
+	Resumed     *bool           `json:"resumed,omitempty"`
+	Expires     int64           `json:"expires,omitempty"`
+	ExpiresInMS int64           `json:"expires_in_ms,omitempty"`
 }
 
 // Reply answers a call, or a message to the application.

@@ -8,19 +8,21 @@ const stable = 5000
  * doubles from 1 s to 30 s. Random all the way ("full jitter"), because all clients
  * of a server that restarts are cut off together.
  */
-export class Backoff {
-  #failures = 0 // in a row
-  #opened = Infinity
+export function makeBackoff() {
+  let failures = 0 // in a row
+  let opened = Infinity
 
-  /** A connection is there. */
-  opened(): void {
-    this.#opened = Date.now()
-  }
+  return {
+    /** A connection is there. */
+    _opened(): void {
+      opened = Date.now()
+    },
 
-  /** The next wait, in milliseconds. */
-  next(): number {
-    if (Date.now() - this.#opened > stable) this.#failures = 0
-    this.#opened = Infinity
-    return Math.random() * Math.min(longest, first * 2 ** this.#failures++)
+    /** The next wait, in milliseconds. */
+    _next(): number {
+      if (Date.now() - opened > stable) failures = 0
+      opened = Infinity
+      return Math.random() * Math.min(longest, first * 2 ** failures++)
+    },
   }
 }

@@ -1,6 +1,6 @@
 import { guarded } from "./emitter.js"
 import type { WirepostError } from "./errors.js"
-import type { Entry, Message, Place } from "./frames.js"
+import type { Entry, Message, Place, Revoke } from "./frames.js"
 
 /** What the application does with a message. It counts as handled when a promise returned has settled. */
 export type Handler = (message: Message) => unknown
@@ -8,14 +8,15 @@ export type Handler = (message: Message) => unknown
 /** Delivers one entry of a channel; settled when the application is done with it. */
 export type Deliver = (channel: Channel, entry: Entry) => Promise<void>
 
+/** How many collapse keys of a channel are remembered. */
+const maxKeys = 1000
+
 /** One channel as this client has it: what came, what is done, what is unread. */
 export class Channel {
   readonly name: string
   readonly _handlers = new Set<Handler>()
   /** The application asked for it. */
   _wanted = false
-  /** It did so when it connected, and cannot leave. */
-  _listed = false
   /** The connection has it. */
   _agreed = false
   /** The server counts what is unread here. */
@@ -32,6 +33,10 @@ export class Channel {
   unread = 0
   /** The server's count covers everything up to here. */
   _counted = 0
+  /** A message may have taken the place of an unread one that this page does not know: only the server can count. */
+  _unsure = false
+  /** The last sequences of collapse keys, as far as they are known. */
+  #keys = new Map<string, number>()
 
   /** Entries that came before the place was agreed on: they count only if it is not. */
   _held: Entry[] | undefined
@@ -50,12 +55,11 @@ export class Channel {
     this.name = name
   }
 
-  /** Takes in what the server counted. */
-  _place(place: Place): void {
-    this.member = true
-    this.read = place.read
-    this.unread = place.unread
-    this._counted = Math.max(place.seq, this._received ?? 0)
+  /** Takes in what the server counted up to its head, or an older one up to what it had sent. */
+  _count({ read, unread, seq = 0 }: Pick<Place, "read" | "unread"> & { readonly seq?: number }): void {
+    this.read = read
+    this.unread = unread
+    this._counted = Math.max(seq, this.head)
   }
 
   /** Takes in an entry; false for one that came before. */
@@ -63,13 +67,27 @@ export class Channel {
     if (entry.type !== "gap") {
       if (entry.seq <= (this._received ?? 0)) return false
       this._received = entry.seq
-      if (this.member && entry.seq > this._counted) {
-        if (entry.type === "message") this.unread++
-        else if (entry.revoked > this.read && this.unread) this.unread--
-      }
+      if (this.member) this.#reckon(entry)
     }
     this.#queue.push(entry)
     return true
+  }
+
+  /** Counts what is unread. A message with a key takes the place of the one before it with that key. */
+  #reckon(entry: Message | Revoke): void {
+    const { seq } = entry
+    const unseen = seq > Math.max(this._counted, this.read)
+    if (entry.type === "revoke") {
+      this.#keys.clear() // one of them may have no message now
+      if (unseen && entry.revoked > this.read && this.unread) this.unread--
+      return
+    }
+    const { key } = entry
+    const replaced = key && this.#keys.get(key)! > this.read
+    if (key) this.#keys.set(key, seq).size > maxKeys && this.#keys.clear()
+    if (!unseen || replaced) return
+    if (key && this.unread) this._unsure = true
+    else this.unread++
   }
 
   /** Delivers what has come, one entry after the other, and tells of each that is done. */
@@ -97,6 +115,7 @@ export class Channel {
     this.#queue = []
     this._received = undefined
     this._settled = this._acknowledged = this._counted = 0
+    this.#keys.clear()
   }
 
   /** Tells those who wait that the server has agreed, or why not. */

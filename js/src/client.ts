@@ -2,7 +2,7 @@ import type { Handler } from "./channel.js"
 import type { WirepostError } from "./errors.js"
 import type { Gap, Hello, Json, Membership, Message, Revoke } from "./frames.js"
 import type { Down } from "./line.js"
-import type { Token } from "./link.js"
+import type { Token } from "./token.js"
 import type { TransportName } from "./transport.js"
 
 /** A connection to the user's messages. Made by `connect`. */

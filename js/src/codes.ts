@@ -6,7 +6,7 @@
  * connects again.
  */
 export const closeCodes: ReadonlyMap<number, boolean> = new Map([
-  [1000, false], // closed on purpose
+  [1000, true], // closed normally
   [1001, true], // going away
   [1002, false], // protocol error
   [1003, false], // unsupported data

@@ -3,7 +3,7 @@ import type { Client, Events, Options } from "./client.js"
 import { emitter, guarded } from "./emitter.js"
 import { endpoint } from "./endpoint.js"
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
-import type { Entry, Frame, Gap, Hello, Message, Place, Revoke } from "./frames.js"
+import type { Entry, Frame, Gap, Hello, Place, Revoke } from "./frames.js"
 import { randomId } from "./id.js"
 import type { Down, Line, Owner } from "./line.js"
 import { openLink } from "./link.js"
@@ -13,13 +13,14 @@ import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
 import { keep, recall } from "./storage.js"
 import type { TransportName } from "./transport.js"
+import { onWake } from "./wake.js"
 
 /** How long acknowledgements are collected, in milliseconds. */
 const lazy = 100
-/** Half of the server's default window, in messages. */
-const half = 128
-/** A quarter of it in characters, of up to three bytes each. */
-const quarter = 2 ** 18
+/** What may come before acknowledgements are sent at once, in characters of up to three bytes: a quarter of the server's default window. */
+const enough = 2 ** 18
+/** What a message counts besides its characters: 128 of them, half a window, are enough. */
+const overhead = 2 ** 11
 
 /**
  * Connects to a server. The result is there at once and connects by itself, now and
@@ -28,8 +29,8 @@ const quarter = 2 ** 18
  * @param url of the WebSocket endpoint, absolute or relative to the page
  * @throws WirepostError `bad_request` for a URL or an option that cannot be right
  */
-export function connect(url: string | URL, { device = ownDevice(), channels: listed = [], shared, token, transports }: Options = {}): Client {
-  const { on, emit, listeners } = emitter<Events>()
+export function connect(url: string | URL, { device = ownDevice(), channels: listed = [], shared, token, transports = ["websocket", "sse", "poll"] }: Options = {}): Client {
+  const { on, _emit: emit, _listeners: listeners } = emitter<Events>()
   const requests = openRequests()
   const channels = new Map<string, Channel>()
   let state: Client["state"] = "connecting"
@@ -38,26 +39,24 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   let line: Line | undefined // once it is known how to connect
   let flowing = false
   let late: ReturnType<typeof setTimeout> | undefined
-  let unacknowledged = 0 // messages
   let size = 0 // of what came since the last acknowledgement
-  let places: Record<string, number> = {} // of channels, kept across reloads of the page
+  let places: Record<string, unknown> = {} // of channels, kept across reloads of the page
   let store = ""
 
   const at = endpoint(url)
-  if (!at) throw new WirepostError("bad_request", `no connection goes to ${url}`)
+  if (!at) throw new WirepostError("bad_request", `bad URL ${url}`)
   at.hash = ""
   if (device) {
     checkName("device", device)
     at.searchParams.set("device", device)
   }
-  for (const name of listed) want(name)._listed = true
-  globalThis.addEventListener?.("pagehide", acknowledge)
+  for (const name of listed) want(name)._handlers.add(() => {}) // one that stays
+  const unwake = onWake(acknowledge, acknowledge)
   void begin(at)
 
   /** Opens a line of its own, or joins that of all tabs, where that is possible. */
   async function begin(url: URL): Promise<void> {
-    const ways = transports?.length ? transports : (["websocket", "sse", "poll"] as const)
-    const open = (owner: Owner) => openLink(url, token, ways, owner)
+    const open = (owner: Owner) => openLink(url, token, transports, owner)
     const owner: Owner = {
       channels: () => wanted().map((c) => c.name),
       position: (name) => channels.get(name)?._received,
@@ -84,14 +83,17 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
     greeting = hello
     way = transport
     state = "open"
-    if (other) for (const c of known) c._forget()
+    if (other) {
+      for (const c of known) c._forget()
+      requests._read("", Infinity) // what was read there is nothing here
+    }
     if (!before || other) {
       store = `wirepost:${hello.epoch} ${hello.user}`
-      places = (recall("sessionStorage", store) ?? {}) as Record<string, number>
+      places = Object(recall("sessionStorage", store)) as typeof places
     }
     for (const c of known) c._disconnected()
-    if (way === "websocket") requests.open((command) => line?.send(command))
-    else requests.refuse(new WirepostError("unavailable", `nothing can be sent by ${way}`))
+    if (way === "websocket") requests._open((command) => line?.send(command))
+    else requests._refuse(new WirepostError("unavailable", `nothing can be sent by ${way}`))
     for (const name in hello.channels) agreed(name, hello.channels[name]!, placed)
     for (const c of wanted()) if (!c._agreed) ask(c)
     acknowledge()
@@ -106,19 +108,22 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
     c._agreed = true
     // Where the URL asks for channels, those are in the list too, and nothing is counted.
     if (way === "websocket" || !c._wanted) {
-      counted(c, () => c._place(place))
-      requests.read(name, place.read)
+      c.member = true
+      counted(c, () => c._count(place))
+      requests._read(name, place.read)
     }
     c._joined()
-    // The device's place may be ahead of this page's: other tabs move it too.
-    const behind = c._received !== undefined && c._received < place.seq
-    if (behind && !placed.includes(name) && way === "websocket") ask(c)
+    // The device's place may be ahead of this page's, for other tabs move it too. And a
+    // log that ends before what came from it is another one: only asking tells.
+    const { _received: received = place.seq } = c
+    if (way !== "websocket") received > place.seq && c._forget()
+    else if (received > place.seq || (received < place.seq && !placed.includes(name))) ask(c)
   }
 
   function down(reason: Down): void {
     state = "connecting"
     for (const c of all()) c._disconnected()
-    requests.lost()
+    requests._lost()
     emit("disconnect", reason)
   }
 
@@ -131,15 +136,15 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   function end(error?: WirepostError): void {
     state = "closed"
     clearTimeout(late)
-    globalThis.removeEventListener?.("pagehide", acknowledge)
+    unwake()
     const why = error ?? closed()
-    requests.refuse(why)
+    requests._refuse(why)
     for (const c of all()) c._joined(why)
     emit("close", error)
   }
 
   function frame(frame: Frame, characters: number): void {
-    size += characters
+    size += characters + overhead
     switch (frame.type) {
       case "message":
       case "revoke":
@@ -147,9 +152,8 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
         return take(frame)
       case "state": {
         const c = channel(frame.channel)
-        c.read = frame.read
-        requests.read(c.name, c.read)
-        return counted(c, () => (c.unread = frame.unread))
+        requests._read(c.name, frame.read)
+        return counted(c, () => c._count(frame))
       }
       case "subscribed":
       case "unsubscribed": {
@@ -163,7 +167,7 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
       case "ok":
       case "reply":
       case "error":
-        if (frame.ref !== undefined) requests.answer(frame.ref, frame)
+        if (frame.ref !== undefined) requests._answer(frame.ref, frame)
         else if (frame.type === "error") emit("error", new WirepostError(frame.code as ErrorCode, frame.message))
     }
   }
@@ -177,6 +181,11 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   function counted(c: Channel, change: () => unknown): void {
     const before = c.unread
     change()
+    if (c._unsure) {
+      c._unsure = false
+      if (way !== "websocket") c.unread++ // the server cannot be asked
+      else setTimeout(() => line?.send({ type: "state", channel: c.name }), Math.random() * 1000) // not with all others
+    }
     if (c.unread !== before) emit("unread", { channel: c.name, unread: c.unread })
   }
 
@@ -197,14 +206,14 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   }
 
   function acknowledgeLater(): void {
-    if (++unacknowledged >= half || size >= quarter) acknowledge()
+    if (size >= enough) acknowledge()
     else late ??= setTimeout(acknowledge, lazy)
   }
 
   function acknowledge(): void {
     clearTimeout(late)
     late = undefined
-    unacknowledged = size = 0
+    size = 0
     if (state !== "open") return
     for (const c of all()) {
       if (c._settled <= c._acknowledged) continue
@@ -247,7 +256,7 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   }
 
   function leave(c: Channel): void {
-    if (c._handlers.size || c._listed || !c._wanted) return
+    if (c._handlers.size || !c._wanted) return
     c._wanted = false
     if (!c._agreed || c.member) return
     c._agreed = false
@@ -259,19 +268,24 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   /** Asks for a subscription, or for one to go on where this page is. */
   function ask(c: Channel): void {
     const hello = greeting
-    if (!c.member) c._received ??= places[c.name]
+    const kept = places[c.name]
+    if (!c.member && Number.isSafeInteger(kept)) c._received ??= kept as number // else somebody else has written there
     const after = c._received
     const request = { type: "subscribe", channel: c.name, after } as const
     if (way !== "websocket") return line?.send(request)
     if (after !== undefined) c._held = []
     const current = () => state === "open" && hello === greeting
-    requests.add(request).then(
-      ({ seq }) => {
+    requests._add(request).then(
+      ({ seq = 0 }) => {
         if (!current()) return
         c._agreed = true
         c._held = undefined // it comes again, from the right place
-        c._received ??= seq
         c._joined()
+        if (after === undefined || after <= seq) return void (c._received ??= seq)
+        // It is the log of a channel in memory, of a server that was started again.
+        c._forget()
+        c._received = 0
+        ask(c)
       },
       (error: WirepostError) => current() && declined(c, error),
     )
@@ -316,23 +330,7 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
     },
 
     async *[Symbol.asyncIterator]() {
-      const queue: [Message, done: () => void][] = []
-      let wake = () => {}
-      const off = [
-        on("close", () => wake()),
-        this.on("message", (message) => new Promise<void>((done) => (queue.push([message, done]), wake()))),
-      ]
-      try {
-        while (state !== "closed") {
-          if (queue[0]) {
-            yield queue[0][0]
-            queue.shift()?.[1]()
-          } else await new Promise<void>((resolve) => (wake = resolve))
-        }
-      } finally {
-        for (const end of off) end()
-        for (const [, done] of queue) done()
-      }
+      yield* (await more()).iterate(this)
     },
 
     async subscribe(name, handler) {
@@ -351,20 +349,17 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
     },
 
     async publish(to, data, { id = randomId(), key, contentType, signal } = {}) {
-      checkName("channel", to)
-      const { seq = 0, duplicate = false } = await requests.add({ type: "publish", to, id, ...payload(data, contentType), key, content_type: contentType }, signal)
+      const { seq = 0, duplicate = false } = await requests._add({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
       return { id, seq, duplicate }
     },
 
     async call(method, data = null, { signal } = {}) {
-      const { data: answer = null } = await requests.add({ type: "call", method: String(method), data: json(data) }, signal)
+      const { data: answer = null } = await requests._add({ type: "call", method, data: json(data) }, signal)
       return answer
     },
 
     async read({ channel, seq }) {
-      checkName("channel", channel)
-      if (!Number.isSafeInteger(seq) || seq < 0) throw new WirepostError("bad_request", `${seq} is no sequence`)
-      if (seq > (channels.get(channel)?.read ?? -1)) await requests.add({ type: "read", channel, seq })
+      if (!(seq <= channels.get(channel)!?.read)) await requests._add({ type: "read", channel, seq })
     },
 
     unread(channel = `user:${greeting?.user}`) {
@@ -384,7 +379,8 @@ const closed = () => new WirepostError("closed", "the client is closed")
 
 /** The name of this browser, which stays. */
 function ownDevice(): string {
-  const name = recall("localStorage", "wirepost:device") ?? randomId()
+  const kept = String(recall("localStorage", "wirepost:device"))
+  const name = /^[0-9a-f]{32}$/.test(kept) ? kept : randomId() // somebody else may have written there
   keep("localStorage", "wirepost:device", name)
-  return String(name)
+  return name
 }

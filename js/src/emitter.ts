@@ -10,7 +10,7 @@ export function emitter<Events>() {
   }
 
   return {
-    listeners,
+    _listeners: listeners,
 
     /** Calls a function for each event; what it returns ends that. */
     on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
@@ -20,10 +20,10 @@ export function emitter<Events>() {
     },
 
     /** Tells everyone who listens; one that throws spoils nothing for the others. */
-    emit<K extends keyof Events>(name: K, event: Events[K]): void {
+    _emit<K extends keyof Events>(name: K, event: Events[K]): void {
       const those = listeners(name)
       for (const listener of those) void guarded(listener, event)
-      if (name === "error" && !those.length) console.error("wirepost:", event)
+      if (name === "error" && !those.length) console.error(event)
     },
   }
 }

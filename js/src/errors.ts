@@ -29,4 +29,4 @@ export class WirepostError extends Error {
 }
 
 /** What was thrown, in words. */
-export const wording = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
+export const wording = (thrown: unknown): string => String((thrown as Error | undefined)?.message ?? thrown)

@@ -14,8 +14,16 @@ export interface Place {
   readonly resumed: boolean
 }
 
+/** How long a token lives. */
+export interface Life {
+  /** When it expires, in milliseconds since 1970. */
+  readonly expires?: number
+  /** How long that is from now. */
+  readonly expires_in_ms?: number
+}
+
 /** The first frame of a connection. */
-export interface Hello {
+export interface Hello extends Life {
   readonly type: "hello"
   readonly connection: string
   readonly user: string
@@ -23,8 +31,6 @@ export interface Hello {
   /** Names the store: in another one, remembered sequences mean nothing. */
   readonly epoch: string
   readonly heartbeat_ms: number
-  /** When the token ends, in milliseconds since 1970. */
-  readonly expires?: number
   readonly channels: Readonly<Record<string, Place>>
 }
 
@@ -73,6 +79,8 @@ export interface Revoke {
 export interface State {
   readonly type: "state"
   readonly channel: string
+  /** The sequence up to which `unread` counts. */
+  readonly seq?: number
   readonly read: number
   readonly unread: number
 }
@@ -91,13 +99,11 @@ export interface Bye {
   readonly retry_after_ms?: number
 }
 
-/** What a request resulted in. */
-export interface Result {
+/** What a request resulted in: a new token's life, among others. */
+export interface Result extends Life {
   readonly id?: string
   readonly seq?: number
   readonly duplicate?: boolean
-  /** Of a token, in milliseconds since 1970. */
-  readonly expires?: number
   /** What a call returned. */
   readonly data?: Json
 }
@@ -118,6 +124,7 @@ export type Frame = Hello | Entry | State | Membership | Bye | Answer
 /** What the client sends. */
 export type Command =
   | { readonly type: "ack"; readonly channel: string; readonly seq: number }
+  | { readonly type: "state"; readonly channel: string }
   | ({ readonly ref?: Ref } & Request)
 
 /** A command that is answered. */

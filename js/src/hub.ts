@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./errors.js"
-import type { Command, Frame, Hello, Place, Ref } from "./frames.js"
+import type { Command, Frame, Hello, Place, Ref, Request } from "./frames.js"
 import type { Line, LineEvents } from "./line.js"
 import type { MakeLink, Notice, Standings } from "./shared.js"
 import type { TransportName } from "./transport.js"
@@ -149,6 +149,8 @@ export class Hub {
 
   #command(from: string, port: Port, command: Command): void {
     switch (command.type) {
+      case "state":
+        return this.#link.send(command) // all tabs get what it brings
       case "ack":
         port.done.set(command.channel, command.seq)
         return this.#acknowledge(command.channel)
@@ -180,7 +182,7 @@ export class Hub {
     this.#forward(from, back ? { ...command, after } : command)
   }
 
-  #forward(to: string, command: Exclude<Command, { type: "ack" }>): void {
+  #forward(to: string, command: Request & { ref?: Ref }): void {
     this.#refs.set(++this.#ref, { to, ref: command.ref })
     this.#link.send({ ...command, ref: this.#ref })
   }

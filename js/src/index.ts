@@ -2,6 +2,7 @@
  * The browser's side of Wirepost. `connect` makes a client that gets every message
  * at least once and in order; `ReliableWebSocket` is a `WebSocket` that comes back.
  */
+export { ReliableWebSocket } from "./reliable.js"
 export { connect } from "./connect.js"
 export type { Client, Events, Options, Published, PublishOptions, Subscription } from "./client.js"
 export type { Handler } from "./channel.js"
@@ -10,6 +11,5 @@ export { WirepostError } from "./errors.js"
 export type { ErrorCode } from "./errors.js"
 export type { Gap, Hello, Json, Membership, Message, Place, Revoke } from "./frames.js"
 export type { Down } from "./line.js"
-export type { Token } from "./link.js"
-export { ReliableWebSocket } from "./reliable.js"
+export type { Token } from "./token.js"
 export type { TransportName } from "./transport.js"

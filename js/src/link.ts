@@ -1,21 +1,19 @@
-import { Backoff } from "./backoff.js"
+import { makeBackoff } from "./backoff.js"
 import { broken, forbidden, invalid, mayReconnect, tooBig, unauthorized } from "./codes.js"
 import { wording, type ErrorCode } from "./errors.js"
-import type { Frame, Hello } from "./frames.js"
+import type { Frame, Hello, Life } from "./frames.js"
 import type { Line, Owner } from "./line.js"
 import { more } from "./more.js"
 import { openSocket } from "./socket.js"
+import { fresh, type Token } from "./token.js"
 import type { Ending, Sink, Transport, TransportName } from "./transport.js"
 import { onWake } from "./wake.js"
 import type { Fallbacks } from "./wirepost-more.js"
 
-/** A client token, or what gives a fresh one; it is asked again whenever one is needed. */
-export type Token = string | (() => string | Promise<string>)
-
 /** A connection that was never greeted within this time has failed, in milliseconds. */
 const patience = 10_000
-/** Timers take no longer times, in milliseconds. */
-const longestTimer = 2 ** 31 - 1
+/** Timers take no times much longer than this, in milliseconds. */
+const longestTimer = 2e9
 
 /**
  * Keeps one connection at a time to the server, and makes the next one when it
@@ -37,7 +35,9 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   let heard = 0 // something; 0 while it is asked for a sign of life
   let timer: Timer // the one thing that is waited for
   let refresh: Timer
-  const backoff = new Backoff()
+  let expires = 0 // the token, by the server's clock; 0: never, or not known
+  let pause = 0 // before the next token is asked for
+  const backoff = makeBackoff()
   const unwake = onWake(wake, () => up && lost({ code: broken, reason: "" }))
 
   function connect(): void {
@@ -51,11 +51,11 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     const mine = round
     let code = unauthorized // if it fails now
     try {
-      const fresh = await (typeof token === "function" ? Promise.resolve().then(token) : token)
+      const bearer = await fresh(token)
       if (mine !== round) return
       code = broken
-      if (up) transport?.send({ type: "auth", ref: "auth", token: fresh! })
-      else await open(fresh)
+      if (up) transport?.send({ type: "auth", ref: "auth", token: bearer! })
+      else await open(bearer)
     } catch (thrown) {
       if (mine !== round) return
       owner.failed(meaning[code] ?? "unavailable", wording(thrown))
@@ -66,7 +66,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   async function open(bearer: string | undefined): Promise<void> {
     const mine = round
     const name = transports[choice]!
-    timer = setTimeout(() => lost({ code: broken, reason: "silence" }), patience)
+    timer = setTimeout(() => lost({ code: broken, reason: "" }), patience)
     if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(url, transports.indexOf("websocket"), again)
     if (mine !== round) return
     const at = new URL(url)
@@ -103,11 +103,11 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     store = its
     up = true
     heard = Date.now()
-    backoff.opened()
+    backoff._opened()
     heartbeat = Math.max(hello.heartbeat_ms || 25_000, name === "poll" ? 25_000 : 0)
     if (name === "websocket") fallbacks = undefined
     watch()
-    refreshBefore(hello.expires)
+    refreshBefore(hello)
     owner.up(hello, name, ["all", `user:${hello.user}`])
   }
 
@@ -115,7 +115,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     if (frame.type === "bye") notBefore = Date.now() + (frame.retry_after_ms ?? 0)
     else if (!("ref" in frame && frame.ref === "auth")) owner.frame(frame, size)
     else if (frame.type === "error") owner.failed("unauthorized", frame.message)
-    else refreshBefore(frame.expires)
+    else refreshBefore(frame)
   }
 
   /** What follows the end of a connection, or of an attempt. */
@@ -135,7 +135,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     retry(ending, choice > before ? 0 : undefined)
   }
 
-  function retry({ code, reason }: Ending, delay = backoff.next()): void {
+  function retry({ code, reason }: Ending, delay = backoff._next()): void {
     const wasUp = up
     drop()
     since = 0
@@ -187,16 +187,21 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     timer = setTimeout(() => (heard ? watch() : lost({ code: 4408, reason: "silence" })), socket ? Math.min(patience, heartbeat) : heartbeat)
   }
 
-  /** Has a new token ready before the old one ends. */
-  function refreshBefore(expires: number | undefined): void {
+  /**
+   * Has a new token ready before the old one ends. How long that is from now the
+   * server says: this computer's clock may be wrong. A new token that ends no later
+   * than the old one is no help, so the next is asked for less and less often.
+   */
+  function refreshBefore({ expires: end = 0, expires_in_ms: left = end - Date.now() }: Life): void {
     clearTimeout(refresh)
-    if (!expires || typeof token !== "function") return
-    const left = expires - Date.now()
-    const delay = Math.max(left - Math.min(60_000, left / 5), 1000)
+    if (!end || typeof token !== "function") return
+    pause = end > expires ? 1000 : 2 * pause
+    expires = end
+    const delay = Math.min(Math.max(left - Math.min(60_000, left / 5), pause), longestTimer)
     refresh = setTimeout(() => {
-      refreshBefore(expires) // once more, if this does not help
+      refreshBefore({ expires, expires_in_ms: left - delay }) // once more, if this does not help
       void authorize()
-    }, Math.min(delay, longestTimer))
+    }, delay)
   }
 
   /** Connects anew, maybe by another transport. */

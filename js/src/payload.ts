@@ -2,12 +2,10 @@ import { WirepostError, wording } from "./errors.js"
 import type { Json } from "./frames.js"
 
 /** The data fields of a publish: a JSON value, a text with its content type, or bytes. */
-export function payload(data: Json | Uint8Array | ArrayBuffer, type = ""): { data: Json } | { data_base64: string } {
+export function payload(data: Json | Uint8Array | ArrayBuffer): { data: Json } | { data_base64: string } {
   if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-    const bytes = Array.from(new Uint8Array(data as ArrayBuffer), (b) => String.fromCharCode(b))
-    return { data_base64: btoa(bytes.join("")) }
+    return { data_base64: btoa(new Uint8Array(data as ArrayBuffer).reduce((text, b) => text + String.fromCharCode(b), "")) }
   }
-  if (/^text\//i.test(type) && typeof data !== "string") throw new WirepostError("bad_request", `${type} is a string`)
   return { data: json(data) }
 }
 
@@ -16,6 +14,6 @@ export function json(value: Json): Json {
   try {
     return JSON.parse(JSON.stringify(value)) as Json // which throws for undefined, a function and the like
   } catch (thrown) {
-    throw new WirepostError("bad_request", `this is no JSON: ${wording(thrown)}`)
+    throw new WirepostError("bad_request", `not JSON: ${wording(thrown)}`)
   }
 }

@@ -1,7 +1,7 @@
-import { Backoff } from "./backoff.js"
+import { makeBackoff } from "./backoff.js"
 import { broken, mayReconnect, unauthorized } from "./codes.js"
 import { endpoint } from "./endpoint.js"
-import type { Token } from "./link.js"
+import { fresh, type Token } from "./token.js"
 import { onWake } from "./wake.js"
 
 type Handler<E extends Event> = ((this: ReliableWebSocket, event: E) => unknown) | null
@@ -41,8 +41,7 @@ export class ReliableWebSocket extends EventTarget {
   readonly #url: string
   readonly #protocols: readonly string[]
   readonly #token: Token | undefined
-  readonly #handlers: Record<string, ((event: Event) => unknown) | null> = {}
-  readonly #backoff = new Backoff()
+  readonly #backoff = makeBackoff()
   readonly #unwake = onWake(() => this.#retry && void this.#connect(), () => this.#socket?.close())
 
   #socket: WebSocket | undefined
@@ -57,11 +56,11 @@ export class ReliableWebSocket extends EventTarget {
    */
   constructor(url: string | URL, protocols: string | readonly string[] = [], options: { readonly token?: Token } = {}) {
     super()
-    this.#protocols = typeof protocols === "string" ? [protocols] : [...protocols]
+    this.#protocols = [protocols].flat()
     this.#token = options.token
     if (typeof this.#token === "function") {
       const at = endpoint(url)
-      if (!at || at.href.includes("#")) throw new DOMException(`${url} is no URL`, "SyntaxError")
+      if (!at || at.href.includes("#")) throw new DOMException(`bad URL ${url}`, "SyntaxError")
       this.#url = at.href
       void this.#connect()
     } else {
@@ -121,21 +120,21 @@ export class ReliableWebSocket extends EventTarget {
     this.#retry = undefined
     this.#state = 0
     try {
-      const token = typeof this.#token === "function" ? await this.#token() : this.#token
+      const token = await fresh(this.#token)
       if (!this.#closing) this.#open(token)
     } catch (thrown) {
-      console.error("wirepost", thrown)
+      console.error("wirepost:", thrown)
       if (!this.#closing) this.#again()
     }
   }
 
   #open(token: string | undefined): WebSocket {
-    const protocols = token ? [...this.#protocols, "wirepost.plain", `bearer.${token}`] : [...this.#protocols]
+    const protocols = [...this.#protocols, ...(token ? ["wirepost.plain", `bearer.${token}`] : [])]
     const socket = new WebSocket(this.#url, protocols)
     let failed = false
     socket.binaryType = this.#binaryType
     socket.onopen = () => {
-      this.#backoff.opened()
+      this.#backoff._opened()
       this.dispatchEvent(new Event("open"))
     }
     socket.onmessage = (event) => this.dispatchEvent(new MessageEvent("message", event as object))
@@ -152,7 +151,7 @@ export class ReliableWebSocket extends EventTarget {
 
   #again(): void {
     this.#state = 0
-    this.#retry = setTimeout(() => void this.#connect(), this.#backoff.next())
+    this.#retry = setTimeout(() => void this.#connect(), this.#backoff._next())
     this.dispatchEvent(new Event("reconnecting"))
   }
 
@@ -162,28 +161,31 @@ export class ReliableWebSocket extends EventTarget {
     if (failed) this.dispatchEvent(new Event("error"))
     this.dispatchEvent(new CloseEvent("close", event))
   }
+}
 
-  static {
-    // The attributes onopen and so on: listeners that keep their turn when they are replaced.
-    function handle(this: ReliableWebSocket, event: Event): void {
-      this.#handlers[event.type]?.call(this, event)
-    }
-    for (const type of ["open", "message", "error", "close"]) {
-      Object.defineProperty(this.prototype, `on${type}`, {
-        configurable: true,
-        enumerable: true,
-        get(this: ReliableWebSocket) {
-          return this.#handlers[type] ?? null
-        },
-        set(this: ReliableWebSocket, handler: unknown) {
-          const set = typeof handler === "function"
-          this.#handlers[type] = set ? (handler as (event: Event) => unknown) : null
-          if (set) this.addEventListener(type, handle)
-          else this.removeEventListener(type, handle)
-        },
-      })
-    }
+// The attributes onopen and so on: listeners that keep their turn when they are
+// replaced. Not in a static block, which Safari 15 does not know.
+for (const type of ["open", "message", "error", "close"]) {
+  const handlers = new WeakMap<EventTarget, (event: Event) => unknown>()
+  function handle(this: EventTarget, event: Event): void {
+    handlers.get(this)?.call(this, event)
   }
+  Object.defineProperty(ReliableWebSocket.prototype, `on${type}`, {
+    configurable: true,
+    enumerable: true,
+    get(this: ReliableWebSocket) {
+      return handlers.get(this) ?? null
+    },
+    set(this: ReliableWebSocket, handler: unknown) {
+      if (typeof handler === "function") {
+        handlers.set(this, handler as () => unknown)
+        this.addEventListener(type, handle)
+      } else {
+        handlers.delete(this)
+        this.removeEventListener(type, handle)
+      }
+    },
+  })
 }
 
 /** The events with their types. */

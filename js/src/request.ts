@@ -13,14 +13,20 @@ export function request(name: string, at: URL, token: string | undefined, query:
   return fetch(url, { headers, signal, cache: "no-store", credentials: "include" }) // with cookies, as WebSockets are
 }
 
-/** What a refused request means for the connection: when to try again, and why it ended. */
+/**
+ * What a refused request means for the connection: when to try again, and why it
+ * ended. Only the server's own word may be final, which is a problem document with
+ * one of its codes. Whatever else answers in its place, such as a proxy while it is
+ * started again, knows nothing of this client.
+ */
 export async function refuse(response: Response, sink: Sink): Promise<void> {
-  const { status } = response
-  const problem = (await response.json().catch(() => null)) as { detail?: string; retry_after?: number } | null
-  const { detail = `the server answered ${status}`, retry_after: wait } = problem ?? {}
+  const { status, headers } = response
+  const own = /^application\/problem\+json\b/i.test(headers.get("Content-Type") ?? "")
+  const problem = ((own && (await response.json().catch(() => null))) || {}) as { code?: string; detail?: string; retry_after?: number }
+  const { code = "", detail = `the server answered ${status}`, retry_after: wait } = problem
   if (wait) sink.frame({ type: "bye", code: 1013, reason: detail, retry_after_ms: wait * 1000 }, 0)
-  sink.ended({ code: codes[status] ?? 1013, reason: detail })
+  sink.ended({ code: codes[code] ?? 1013, reason: detail })
 }
 
-/** The close codes that statuses stand for; with others the client may try again. */
-const codes: Record<number, number> = { 400: invalid, 401: unauthorized, 403: forbidden }
+/** The close codes that the server's codes stand for; with others the client may try again. */
+const codes: Record<string, number> = { bad_request: invalid, unauthorized, forbidden }

@@ -2,9 +2,9 @@ import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import type { Answer, Command, Ref, Request, Result } from "./frames.js"
 
 interface Pending {
-  readonly request: Request
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: WirepostError) => void
+  readonly _request: Request
+  readonly _resolve: (result: Result) => void
+  readonly _reject: (error: WirepostError) => void
 }
 
 /** How many requests may wait for the connection. */
@@ -27,20 +27,20 @@ export function openRequests() {
   }
 
   function reject(error: WirepostError, except: readonly string[] = []): void {
-    for (const [ref, { request }] of pending) {
-      if (!except.includes(request.type)) take(ref)?.reject(error)
+    for (const [ref, { _request: request }] of pending) {
+      if (!except.includes(request.type)) take(ref)?._reject(error)
     }
   }
 
   return {
     /** Sends a request, now or when the line is up. Throws nothing: it rejects. */
-    add(request: Request, signal?: AbortSignal): Promise<Result> {
+    _add(request: Request, signal?: AbortSignal): Promise<Result> {
       const ref = ++last
-      const abort = () => take(ref)?.reject(new WirepostError("aborted", wording(signal?.reason)))
+      const abort = () => take(ref)?._reject(new WirepostError("aborted", wording(signal?.reason)))
       return new Promise<Result>((resolve, reject) => {
         if (refusal) throw refusal
-        if (!send && pending.size >= most) throw new WirepostError("unavailable", `${most} requests wait for the connection`)
-        pending.set(ref, { request, resolve, reject })
+        if (!send && pending.size >= most) throw new WirepostError("unavailable", "too many requests wait")
+        pending.set(ref, { _request: request, _resolve: resolve, _reject: reject })
         if (signal?.aborted) return abort()
         signal?.addEventListener("abort", abort)
         send?.({ ...request, ref })
@@ -48,35 +48,35 @@ export function openRequests() {
     },
 
     /** The line is up: sends what waits. */
-    open(by: (command: Command) => void): void {
+    _open(by: (command: Command) => void): void {
       refusal = undefined
       send = by
-      for (const [ref, { request }] of pending) by({ ...request, ref })
+      for (const [ref, { _request: request }] of pending) by({ ...request, ref })
     },
 
     /** The line is down. All that waits was sent: what can be sent again stays. */
-    lost(): void {
+    _lost(): void {
       refusal = send = undefined
       reject(new WirepostError("unavailable", "the connection broke"), ["publish", "read"])
     },
 
     /** Rejects what waits, and what comes. */
-    refuse(error: WirepostError): void {
+    _refuse(error: WirepostError): void {
       refusal = error
       reject(error)
     },
 
     /** Takes in an answer. One that nobody waits for any more is nothing. */
-    answer(ref: Ref, frame: Answer): void {
+    _answer(ref: Ref, frame: Answer): void {
       const asked = take(ref)
-      if (frame.type === "error") asked?.reject(new WirepostError(frame.code as ErrorCode, frame.message))
-      else asked?.resolve(frame)
+      if (frame.type === "error") asked?._reject(new WirepostError(frame.code as ErrorCode, frame.message))
+      else asked?._resolve(frame)
     },
 
-    /** Reading has no answer but the state of the channel. */
-    read(channel: string, read: number): void {
-      for (const [ref, { request }] of pending) {
-        if (request.type === "read" && request.channel === channel && request.seq <= read) take(ref)?.resolve({})
+    /** Reading has no answer but the state of the channel; "" stands for all channels. */
+    _read(channel: string, read: number): void {
+      for (const [ref, { _request: request }] of pending) {
+        if (request.type === "read" && (channel || request.channel) === request.channel && request.seq <= read) take(ref)?._resolve({})
       }
     },
   }

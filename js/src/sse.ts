@@ -14,7 +14,8 @@ export function openStream(url: URL, token: string | undefined, sink: Sink, curs
   async function run(): Promise<void> {
     const response = await request("sse", url, token, { hello: "1", last_event_id: cursor.value }, abort.signal)
     if (!response.ok || !response.body) return refuse(response, sink)
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+    const reader = response.body.getReader()
+    const decoder = new TextDecoder() // TextDecoderStream is missing before Firefox 105
     let rest = ""
     let id = ""
     let data = ""
@@ -22,7 +23,7 @@ export function openStream(url: URL, token: string | undefined, sink: Sink, curs
       const { done, value } = await reader.read()
       if (done) return sink.ended({ code: broken, reason: "the stream ended" })
       sink.heard()
-      const lines = (rest + value).split(/\r?\n/)
+      const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/)
       rest = lines.pop() ?? ""
       for (const line of lines) {
         if (line.startsWith("id:")) id = line.slice(3).trim()

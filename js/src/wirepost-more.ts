@@ -6,4 +6,5 @@
  * this file's name.
  */
 export { Fallbacks } from "./fallbacks.js"
+export { iterate } from "./iterate.js"
 export { share } from "./shared.js"

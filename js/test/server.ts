@@ -10,6 +10,7 @@ interface Stored {
   id: string
   data: unknown
   revoked?: number
+  key?: string
 }
 
 /** A server in memory that keeps to the protocol, and does what a test wants of it. */
@@ -28,6 +29,14 @@ export class FakeServer {
   expires: (() => number) | undefined
   /** WebSockets: accepted, refused, or never answered. */
   socket: "accept" | "refuse" | "silent" = "accept"
+  /** A code that something in between closes WebSockets with. */
+  rejects = 0
+  /** What a proxy answers in the server's place. */
+  front: { status: number; type: string; body: string } | undefined
+  /** Whether `expires_in_ms` is told beside `expires`. */
+  tellsLeft = true
+  /** How far its clock is behind the client's. */
+  skew = 0
   /** Statuses of /sse and /poll. */
   sse = 200
   poll = 200
@@ -50,8 +59,10 @@ export class FakeServer {
     return this.logs.get(channel)?.at(-1)?.seq ?? 0
   }
 
-  push(channel: string, data: unknown, id = `m${this.head(channel) + 1}`): number {
-    return this.#append(channel, { data, id })
+  push(channel: string, data: unknown, id = `m${this.head(channel) + 1}`, key?: string): number {
+    const log = this.logs.get(channel) ?? []
+    if (key) this.logs.set(channel, log.filter((entry) => entry.key !== key))
+    return this.#append(channel, { data, id, ...(key && { key }) })
   }
 
   revoke(channel: string, revoked: number): void {
@@ -70,7 +81,14 @@ export class FakeServer {
     this.sse = this.poll = 200
   }
 
-  #append(channel: string, entry: { data: unknown; id: string; revoked?: number }): number {
+  /** Live messages after the read mark. */
+  unread(channel: string): number {
+    const log = this.logs.get(channel) ?? []
+    const revoked = log.map((entry) => entry.revoked)
+    return log.filter((entry) => !entry.revoked && !revoked.includes(entry.seq) && entry.seq > (this.reads.get(channel) ?? 0)).length
+  }
+
+  #append(channel: string, entry: { data: unknown; id: string; revoked?: number; key?: string }): number {
     const log = this.logs.get(channel) ?? []
     this.logs.set(channel, log)
     const prev = this.head(channel)
@@ -117,9 +135,9 @@ export class Session {
       const stored = server.cursors.get(`${this.device} ${channel}`) ?? 0
       this.places.set(channel, after.get(channel) ?? (member ? stored : server.head(channel)))
       const read = server.reads.get(channel) ?? 0
-      channels[channel] = { seq: server.head(channel), oldest: 1, read: member ? read : 0, unread: member ? server.head(channel) - read : 0, resumed: true }
+      channels[channel] = { seq: server.head(channel), oldest: 1, read: member ? read : 0, unread: member ? server.unread(channel) : 0, resumed: true }
     }
-    this.send({ type: "hello", connection: this.id, user: server.user, device: this.device, epoch: server.epoch, heartbeat_ms: server.heartbeat, ...(server.expires && { expires: server.expires() }), channels })
+    this.send({ type: "hello", connection: this.id, user: server.user, device: this.device, epoch: server.epoch, heartbeat_ms: server.heartbeat, ...life(server), channels })
     this.pull()
   }
 
@@ -161,8 +179,10 @@ export class Session {
         if (!server.members.includes(channel)) return no("not_found")
         if (Number(frame["seq"]) <= (server.reads.get(channel) ?? 0)) return
         server.reads.set(channel, Number(frame["seq"]))
-        for (const s of server.open) s.send({ type: "state", channel, read: frame["seq"], unread: server.head(channel) - Number(frame["seq"]) })
+        for (const s of server.open) s.send({ type: "state", channel, seq: server.head(channel), read: frame["seq"], unread: server.unread(channel) })
         return
+      case "state":
+        return this.send({ type: "state", channel, seq: server.head(channel), read: server.reads.get(channel) ?? 0, unread: server.unread(channel) })
       case "subscribe":
         if (server.forbidden.includes(channel)) return no("forbidden", "not this one")
         if (frame["after"] !== undefined || !this.places.has(channel)) this.places.set(channel, Number(frame["after"] ?? server.head(channel)))
@@ -183,7 +203,7 @@ export class Session {
       case "call":
         return frame["method"] === "echo" ? this.send({ type: "reply", ref, data: frame["data"] }) : no("not_found")
       case "auth":
-        return ok({ expires: server.expires?.() })
+        return ok(life(server))
     }
   }
 }
@@ -220,6 +240,7 @@ function fakeWebSocket(server: FakeServer) {
         this.onerror?.(new Event("error"))
         return this.#end(1006, "", false)
       }
+      if (server.rejects) return this.#end(server.rejects, "not through here", true)
       this.readyState = 1
       this.protocol = protocols.find((p) => p === "wirepost.v1" || p === "wirepost.plain") ?? ""
       this.#session = new Session(server, at, protocols, (frame) => {
@@ -264,10 +285,11 @@ async function fakeFetch(server: FakeServer, input: URL, init: RequestInit): Pro
   await new Promise((resolve) => setImmediate(resolve))
   const stream = url.pathname.endsWith("/sse")
   const status = stream ? server.sse : server.poll
+  if (server.front) return new Response(server.front.body, { status: server.front.status, headers: { "Content-Type": server.front.type } })
   if (!status) throw new TypeError("fetch failed")
   const wanted = (url.searchParams.get("channels") ?? "").split(",")
   const bad = wanted.find((c) => server.forbidden.includes(c))
-  if (status !== 200 || bad) return Response.json({ detail: bad ? `not ${bad}` : `status ${status}` }, { status: bad ? 403 : status })
+  if (status !== 200 || bad) return refusal(bad ? 403 : status, bad ? `not ${bad}` : `status ${status}`)
   return stream ? streamed(server, url, init.signal) : polled(server, url, init.signal)
 }
 
@@ -324,7 +346,7 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
       reject(new DOMException("aborted", "AbortError"))
     })
     const cursor = url.searchParams.get("after")
-    if (cursor && !cursor.startsWith("[")) return resolve(Response.json({ detail: "no cursor" }, { status: 400 }))
+    if (cursor && !cursor.startsWith("[")) return resolve(refusal(400, "no cursor"))
     begin(session, cursor)
     const greeting = messages.shift()
     const hello = url.searchParams.get("hello") === "1" ? greeting : undefined
@@ -337,4 +359,17 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
     }
     setTimeout(answer, wait)
   })
+}
+
+/** How long a token lives, by the server's clock. */
+function life(server: FakeServer): { expires?: number; expires_in_ms?: number } {
+  const expires = server.expires?.()
+  if (expires === undefined) return {}
+  return { expires: expires - server.skew, ...(server.tellsLeft && { expires_in_ms: expires - Date.now() }) }
+}
+
+/** What the server itself answers: problem details. */
+function refusal(status: number, detail: string): Response {
+  const code = { 400: "bad_request", 401: "unauthorized", 403: "forbidden", 429: "rate_limited" }[status] ?? "unavailable"
+  return Response.json({ status, code, detail }, { status, headers: { "Content-Type": "application/problem+json" } })
 }
