@@ -3,7 +3,9 @@ package wirepost
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -59,7 +61,11 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Endin
 			err = ctx.Err()
 		}
 	}
-	return conn.Ending{Code: wire.CloseAbnormal, Err: err}
+	code := wire.CloseAbnormal
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.loop.srv.ctx.Err() == nil {
+		code = wire.CloseHeartbeat // which the session may be about to notice, too
+	}
+	return conn.Ending{Code: code, Err: err}
 }
 
 // event is an object as an event without an ID.

@@ -166,8 +166,13 @@ func (p *memoryPlan) apply(o *wirepost.Options) {
 	o.ChannelMemory = int(p.of(memoryOnlyPart))
 }
 
-// goLimit is the limit for Go's collector (GOMEMLIMIT).
-func (p *memoryPlan) goLimit() int64 { return p.ceiling - outsideHeap }
+// goLimit is the limit for Go's collector: GOMEMLIMIT, if the environment has it.
+func (p *memoryPlan) goLimit() int64 {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return debug.SetMemoryLimit(-1)
+	}
+	return p.ceiling - outsideHeap
+}
 
 // log tells the plan.
 func (p *memoryPlan) log(log *slog.Logger) {
@@ -175,7 +180,7 @@ func (p *memoryPlan) log(log *slog.Logger) {
 	for i := range p.parts {
 		attrs = append(attrs, p.parts[i].name, mebibytes(p.parts[i].bytes))
 	}
-	log.Info("memory", append(attrs, "go_limit", mebibytes(min(p.goLimit(), debug.SetMemoryLimit(-1))))...)
+	log.Info("memory", append(attrs, "go_limit", mebibytes(p.goLimit()))...)
 }
 
 // memoryLimit is the memory that the process can have: that of its control group,

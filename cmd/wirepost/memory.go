@@ -71,10 +71,8 @@ const fullShare = 80
 
 // run holds the heap to a limit until ctx ends.
 func (h *heap) run(ctx context.Context, limit int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit)
-	}
-	h.afterCollection(ctx, uint64(debug.SetMemoryLimit(-1)), os.Getenv("GOGC") == "")
+	debug.SetMemoryLimit(limit)
+	h.afterCollection(ctx, uint64(limit), os.Getenv("GOGC") == "")
 	tidyMemory(ctx)
 }
 
