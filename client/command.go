@@ -139,7 +139,7 @@ func (c *Client) Unsubscribe(ctx context.Context, channel string) error {
 
 // MarkRead moves the user's read mark in the inbox, all or a membership, on all
 // devices; it acknowledges nothing. It does not wait: without a connection the next
-// one brings it. The answer is a State, if the mark moved.
+// one brings it. The answer is a State, if the mark moved, or a Refused.
 func (c *Client) MarkRead(channel string, seq uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

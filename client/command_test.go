@@ -239,6 +239,23 @@ func TestAccount(t *testing.T) {
 	})
 }
 
+// A command that nobody waits for is not refused in silence.
+func TestRefusedMarkRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		var told events
+		c := s.dial("42", told.option)
+		if err := c.MarkRead("room:7", 1); err != nil {
+			t.Fatal(err)
+		}
+		none(t, c)
+		e, n := last[client.Refused](&told)
+		if of, ok := errors.AsType[*client.CommandError](e.Err); n != 1 || !ok || of.Code != "not_found" {
+			t.Errorf("%d times %v", n, e.Err)
+		}
+	})
+}
+
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) {

@@ -56,11 +56,18 @@ type Disconnected struct {
 	Retry time.Duration
 }
 
+// Refused says that the server refused a command that nobody waits for, such as
+// MarkRead in a channel that the user is not a member of.
+type Refused struct {
+	Err error // a *CommandError
+}
+
 func (*Message) event()     {}
 func (Gap) event()          {}
 func (Revoked) event()      {}
 func (State) event()        {}
 func (Subscribed) event()   {}
 func (Unsubscribed) event() {}
+func (Refused) event()      {}
 func (Connected) event()    {}
 func (Disconnected) event() {}

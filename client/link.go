@@ -88,7 +88,10 @@ func (c *Client) take(ctx context.Context, l *link, f *wire.Frame) error {
 func (c *Client) answer(l *link, f *wire.Frame) {
 	var ref uint64
 	if json.Unmarshal(f.Ref, &ref) != nil {
-		return // to an acknowledgement or a read, which need none
+		if f.Type == "error" { // to an acknowledgement or a read
+			c.queue.news(Refused{Err: commandError(f)})
+		}
+		return
 	}
 	c.mu.Lock()
 	answered := l.pending[ref]
