@@ -143,7 +143,10 @@ func (s *Server) pushed(channel string, r *engine.Result) Pushed {
 // hintInbox says once that a user's name is not the name of the user's inbox: a
 // push to the channel "42" is as valid as one to "news", and reaches nobody.
 func (s *Server) hintInbox(channel string) {
-	if !s.hinted.Load() && s.users.connected(channel) && s.hinted.CompareAndSwap(false, true) {
+	if _, inbox := inboxUser(channel); inbox || s.hinted.Load() {
+		return
+	}
+	if s.users.connected(channel) && s.hinted.CompareAndSwap(false, true) {
 		s.logger.Warn("a push went to a channel without subscribers that is named like a connected user; said once",
 			"channel", channel, "inbox", InboxOf(channel))
 	}
