@@ -31,7 +31,7 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func onDisk(b *testing.B) func(*wirepost.Options) {
+func onDisk(b testing.TB) func(*wirepost.Options) {
 	return func(o *wirepost.Options) {
 		e, err := pebble.Open(b.TempDir(), pebble.Options{Logger: o.Logger})
 		if err != nil {

@@ -111,28 +111,39 @@ func TestShutdownInACallback(t *testing.T) {
 // A store that is closed too early costs what was not saved, and nothing else.
 func TestShutdownAfterTheStore(t *testing.T) {
 	t.Parallel()
-	ended := make(chan wirepost.Ending, 3)
-	n := newNode(t, func(o *wirepost.Options) {
-		o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) { ended <- e }
-	})
-	n.dial("42")
-	v1, _ := n.dialV1("43")
-	m := n.text("user:43", "hello")
-	v1.frame("message")
-	v1.send(`{"type":"ack","channel":"user:43","seq":%d}`, m.Seq)
-	n.events("44")
-	if err := n.engine.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	n.Shutdown(ctx) //nolint:errcheck // clients that don't answer are cut
-	for range 3 {
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Fatal("a session does not end")
-		}
+	for name, open := range map[string]func(*wirepost.Options){
+		"memory": func(*wirepost.Options) {},
+		"pebble": onDisk(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan wirepost.Ending, 3)
+			n := newNode(t, open, func(o *wirepost.Options) {
+				o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) { ended <- e }
+			})
+			n.dial("42")
+			v1, _ := n.dialV1("43")
+			m := n.text("user:43", "hello")
+			v1.frame("message")
+			v1.send(`{"type":"ack","channel":"user:43","seq":%d}`, m.Seq)
+			n.events("44")
+			if err := n.engine.Close(); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			n.Shutdown(ctx) //nolint:errcheck // clients that don't answer are cut
+			if ctx.Err() != nil {
+				t.Error("Shutdown took until its context ended")
+			}
+			for range 3 {
+				select {
+				case <-ended:
+				case <-time.After(patience):
+					t.Fatal("a session does not end")
+				}
+			}
+		})
 	}
 }
 
