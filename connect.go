@@ -21,7 +21,7 @@ type wish struct {
 	connection connectionID
 	channels   []string
 	after      map[string]uint64 // by channel: where to begin
-	position   map[uint64]uint64 // the same by channelHash, and it acknowledges
+	position   *position         // the same, and it acknowledges; nil when there is none
 	hello      bool
 	now        time.Time
 }
@@ -168,17 +168,35 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 	if granted {
 		sub.cursor = s.user.start(s.device, feed)
 	}
-	if seq, ok := w.after[channel]; ok {
+	stored := sub.cursor
+	seq, ok := w.after[channel]
+	if ok {
 		sub.cursor = min(seq, feed.head.Load())
 	}
-	if seq, ok := w.position[channelHash(channel)]; ok {
-		sub.cursor = min(seq, feed.head.Load())
-		if sub.stored {
-			s.user.acknowledge(s.device, channel, sub.cursor) // saved with the rest
-		}
+	if w.position != nil {
+		stored = max(stored, s.goOn(sub, w.position, ok))
 	}
+	sub.moved = sub.cursor != stored
 	s.subs = append(s.subs, sub)
 	return nil
+}
+
+// goOn lets a subscription go on where the client's position says, and returns what
+// that acknowledges. If it says nothing, the subscription begins as any other; where
+// no cursor is stored, messages may then be missing.
+func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged uint64) {
+	seq, ok := p.of(sub.feed.channel)
+	switch {
+	case ok:
+		sub.cursor = min(seq, sub.feed.head.Load())
+		if sub.stored {
+			s.user.acknowledge(s.device, sub.feed.channel, sub.cursor) // saved with the rest
+			return sub.cursor
+		}
+	case p.partial && !sub.stored && !after:
+		sub.lose(0)
+	}
+	return 0
 }
 
 // hello describes where the session stands.
@@ -194,7 +212,7 @@ func (s *Server) hello(ses *session) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost && !sub.unknown()}
 		if sub.stored {
 			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log(), channel); err != nil {
 				return nil, err

@@ -124,11 +124,12 @@ func (s *session) addItem(sub *subscription, it *item) {
 	b, channel := &s.loop.batch, sub.feed.channel
 	switch s.mode {
 	case modeSSE:
-		sub.cursor = it.rec.Seq // which the ID is to tell
+		sub.cursor, sub.moved = it.rec.Seq, true // which the ID is to tell
 		b.add(s.eventHead())
 		b.add(oneLine(it.object(channel)))
 		b.add(eventEnd)
 	case modePoll:
+		sub.moved = true
 		b.add(it.object(channel))
 	default:
 		b.add(it.frame(s.mode, channel, s.conn.Deflates()))

@@ -173,25 +173,25 @@ func (s *Server) readQuery(req *wish, query url.Values) (err error) {
 
 // readPosition reads where the session is to begin, if the client says it.
 func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err error) {
-	after := query.Get("after")
+	after, inbox := query.Get("after"), InboxOf(req.identity.User)
 	if req.mode == modePoll {
 		if _, err := parseWait(query.Get("wait")); err != nil {
 			return err
 		}
-		req.position, err = s.parsePosition("after", after)
+		req.position, err = s.parsePosition("after", after, inbox)
 		return err
 	}
 	if after != "" {
-		req.after, err = parseAfter(after, InboxOf(req.identity.User))
+		req.after, err = parseAfter(after, inbox)
 	}
 	if err != nil || req.mode != modeSSE {
 		return err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		req.position, err = s.parsePosition("Last-Event-ID", id)
+		req.position, err = s.parsePosition("Last-Event-ID", id, inbox)
 		return err
 	}
-	req.position, err = s.parsePosition("last_event_id", query.Get("last_event_id"))
+	req.position, err = s.parsePosition("last_event_id", query.Get("last_event_id"), inbox)
 	return err
 }
 

@@ -96,6 +96,7 @@ type subscription struct {
 	stored   bool  // acknowledgements are stored
 	granted  bool  // a membership, by the backend or by the token
 	wished   bool  // the client asked for it
+	moved    bool  // without a WebSocket: the cursor is not the stored one any more
 
 	cursor uint64 // the last sequence sent, or passed over
 	news   *news  // nil when there is none

@@ -1,0 +1,91 @@
+package wirepost
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"testing"
+)
+
+// A name that collides with another one under one connection's hash is of no use
+// under that of the next.
+func TestChannelHashesAreKeyedByTheConnection(t *testing.T) {
+	t.Parallel()
+	a, b := newConnectionID(), newConnectionID()
+	if a.sum("user:victim") == b.sum("user:victim") || a.sum("user:victim") == a.sum("room:7") {
+		t.Error("the hash of a channel's name can be foreseen")
+	}
+}
+
+// Entries of one hash cannot move a cursor over what the other one has not got.
+func TestOfTwoEntriesTheLowerOneCounts(t *testing.T) {
+	t.Parallel()
+	id := newConnectionID()
+	b := append([]byte{positionForm, 0}, id[:]...)
+	b = binary.BigEndian.AppendUint64(b, id.sum("epoch"))
+	b = append(b, 3, 4)
+	b = append(binary.BigEndian.AppendUint64(b, id.sum("user:victim")), 9)
+	p, epoch, ok := decodePosition(base64.RawURLEncoding.EncodeToString(b), "user:victim")
+	if !ok || epoch != id.sum("epoch") {
+		t.Fatal("the cursor is refused")
+	}
+	if seq, ok := p.of("user:victim"); !ok || seq != 3 {
+		t.Errorf("the inbox is at %d, %t", seq, ok)
+	}
+	if seq, ok := p.of(All); !ok || seq != 4 {
+		t.Errorf("All is at %d, %t", seq, ok)
+	}
+	if _, ok := p.of("room:7"); ok {
+		t.Error("a room that is not in the cursor has a sequence")
+	}
+}
+
+func FuzzPosition(f *testing.F) {
+	f.Add("")
+	f.Add("!")
+	f.Add("AgA")
+	f.Add(base64.RawURLEncoding.EncodeToString([]byte("EPOCH\x0012345678\x01"))) // the first form
+	id := connectionID{1, 2, 3}
+	b := append([]byte{positionForm, positionPartial}, id[:]...)
+	b = append(binary.BigEndian.AppendUint64(b, id.sum("EPOCH")), 5, 0x80, 1)
+	f.Add(base64.RawURLEncoding.EncodeToString(b))
+	b = append(binary.BigEndian.AppendUint64(b, id.sum("news")), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)
+	f.Add(base64.RawURLEncoding.EncodeToString(b))
+	f.Add(base64.RawURLEncoding.EncodeToString(append(b, 0, 0, 0, 0, 0, 0, 0, 0, 0x80)))
+	f.Fuzz(func(t *testing.T, text string) {
+		p, _, ok := decodePosition(text, "user:42")
+		if !ok {
+			return
+		}
+		if len(p.seqs) > maxPositionBytes/9+2 {
+			t.Fatalf("a cursor of %d characters has %d channels", len(text), len(p.seqs))
+		}
+		if p.seqs == nil {
+			return // of the first form
+		}
+		again, _, ok := decodePosition(writePosition(p), "user:42")
+		if !ok || again.partial != p.partial || !maps.Equal(again.seqs, p.seqs) {
+			t.Fatalf("read %+v, and again %+v", p, again)
+		}
+	})
+}
+
+// writePosition writes what was read: the inbox, All and the rest.
+func writePosition(p *position) string {
+	b := append([]byte{positionForm, 0}, p.connection[:]...)
+	if p.partial {
+		b[1] = positionPartial
+	}
+	b = binary.BigEndian.AppendUint64(b, 0)
+	fixed := [...]uint64{p.connection.sum("user:42"), p.connection.sum(All)}
+	for _, hash := range fixed {
+		b = binary.AppendUvarint(b, p.seqs[hash])
+	}
+	for hash, seq := range p.seqs {
+		if !slices.Contains(fixed[:], hash) {
+			b = binary.AppendUvarint(binary.BigEndian.AppendUint64(b, hash), seq)
+		}
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
