@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/conn"
-	"github.com/wirepost/wirepost/internal/glob"
+	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -326,17 +326,12 @@ func requestToken(r *http.Request, query url.Values) string {
 // checkOrigin refuses pages of other sites: a browser would send them with the
 // user's cookies. A request without Origin comes from no page.
 func (s *Server) checkOrigin(r *http.Request) error {
-	origin := strings.Join(r.Header["Origin"], ",") // several are no origin that could be allowed
-	if origin == "" {
+	header := strings.Join(r.Header["Origin"], ",") // several are no origin that could be allowed
+	if header == "" {
 		return nil
 	}
-	if u, err := url.Parse(origin); err == nil && strings.EqualFold(u.Host, r.Host) {
+	if o, ok := origin.Parse(header); ok && origin.Same(o, r) || s.origins.Match(header) {
 		return nil
-	}
-	for _, allowed := range s.opts.AllowOrigins {
-		if glob.Match(strings.ToLower(allowed), strings.ToLower(origin)) {
-			return nil
-		}
 	}
 	return &Error{Code: Forbidden, Field: "Origin", Message: "pages from this origin may not connect here"}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -37,7 +38,9 @@ type Options struct {
 	VerifyToken func(ctx context.Context, token string) (Identity, error)
 
 	// AllowOrigins lists the origins that pages may connect from, besides the
-	// server's own: "https://example.com", with * for any run of characters.
+	// server's own: "https://example.com", with * for labels of the host as in
+	// "https://*.example.com". "*" alone allows every page. To tell that a request
+	// came by https to a proxy in front, which is trusted, set its URL.Scheme.
 	AllowOrigins []string
 
 	// Channels are the policies; for a channel the first that matches counts.
@@ -203,9 +206,9 @@ func (o *Options) complete() error {
 	if err := checkSubprotocols(o.Subprotocols); err != nil {
 		return err
 	}
-	for i, origin := range o.AllowOrigins {
-		if origin != "*" && !strings.Contains(origin, "://") {
-			return fieldError("AllowOrigins", "entry %d, %q, is no origin such as https://example.com", i, origin)
+	for i, pattern := range o.AllowOrigins {
+		if _, err := origin.ParsePattern(pattern); err != nil {
+			return fieldError("AllowOrigins", "entry %d, %q, is not an origin: %s", i, pattern, err)
 		}
 	}
 	if isNilPointer(o.Engine) {

@@ -54,31 +54,6 @@ func TestRefusalsAreHTTPErrors(t *testing.T) {
 	}
 }
 
-func TestOrigins(t *testing.T) {
-	t.Parallel()
-	n := newNode(t, func(o *wirepost.Options) { o.AllowOrigins = []string{"https://*.example.com"} })
-	for origin, want := range map[string]int{
-		"":                        101,
-		"http://" + n.host:        101,
-		"https://app.example.com": 101,
-		"https://evil.test":       403,
-		"https://example.com.bad": 403,
-		"null":                    403,
-	} {
-		h := http.Header{}
-		if origin != "" {
-			h.Set("Origin", origin)
-		}
-		c, resp, err := n.dialer.Dial("ws://"+n.host+"/ws?user=42", h)
-		if resp == nil || resp.StatusCode != want {
-			t.Errorf("origin %q: %v, %v, want %d", origin, resp, err, want)
-		}
-		if c != nil {
-			c.Close()
-		}
-	}
-}
-
 func TestSubprotocols(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/origin"
 )
 
 // Server pushes messages to users and channels. It is an http.Handler that
@@ -20,6 +21,7 @@ type Server struct {
 	// Static.
 	opts     Options
 	policies policies
+	origins  origin.Patterns // that pages may connect from
 	engine   engine.Engine
 	memory   engine.Engine // of the memory-only channels
 	logger   *slog.Logger
@@ -69,7 +71,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: o, policies: ps, engine: o.Engine, memory: memory.New(memory.Options{MaxBytes: int64(o.ChannelMemory), Base: memoryBase(time.Now())}),
+		opts: o, policies: ps, origins: origin.ParsePatterns(o.AllowOrigins), engine: o.Engine,
+		memory: memory.New(memory.Options{MaxBytes: int64(o.ChannelMemory), Base: memoryBase(time.Now())}),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

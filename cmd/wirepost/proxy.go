@@ -39,15 +39,20 @@ func (p proxies) trust(a netip.Addr) bool {
 }
 
 // believe gives requests that come from a trusted proxy the address that it says
-// they came from, before any handler sees them. From anybody else, and in other
-// headers, nothing is believed.
+// they came from, and the scheme https if it says so (X-Forwarded-Proto), before any
+// handler sees them. From anybody else, and in other headers, nothing is believed.
 func (p proxies) believe(next http.Handler) http.Handler {
 	if len(p) == 0 {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if client, ok := p.client(r); ok {
-			r.RemoteAddr = client.String()
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && p.trust(peer.Addr().Unmap()) {
+			if client, ok := p.client(r); ok {
+				r.RemoteAddr = client.String()
+			}
+			if saysHTTPS(r) {
+				r.URL.Scheme = "https"
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -57,10 +62,6 @@ func (p proxies) believe(next http.Handler) http.Handler {
 // to the left of it, that client may have made up. If all are proxies it is the
 // leftmost; what is no address ends the list.
 func (p proxies) client(r *http.Request) (client netip.AddrPort, ok bool) {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !p.trust(peer.Addr().Unmap()) {
-		return client, false
-	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
 		hop, valid := parseHop(strings.TrimSpace(hops[i]))
@@ -73,6 +74,16 @@ func (p proxies) client(r *http.Request) (client netip.AddrPort, ok bool) {
 		}
 	}
 	return client, ok
+}
+
+// saysHTTPS says whether one of the proxies in front was reached by https.
+func saysHTTPS(r *http.Request) bool {
+	for _, scheme := range strings.Split(strings.Join(r.Header.Values("X-Forwarded-Proto"), ","), ",") {
+		if strings.EqualFold(strings.TrimSpace(scheme), "https") {
+			return true
+		}
+	}
+	return false
 }
 
 // parseHop reads an address with or without a port, which then is 0.

@@ -61,6 +61,35 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
+// TestTrustedProxiesSayTheScheme has the scheme believed as the address is.
+func TestTrustedProxiesSayTheScheme(t *testing.T) {
+	var trusted network
+	if err := trusted.UnmarshalText([]byte("10.0.0.0/8")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		peer   string
+		protos []string
+		want   string
+	}{
+		{"10.1.2.3:1234", []string{"https"}, "https"},
+		{"10.1.2.3:1234", []string{"HTTPS, http"}, "https"},
+		{"10.1.2.3:1234", []string{"http", "https"}, "https"},
+		{"10.1.2.3:1234", []string{"http"}, ""},
+		{"10.1.2.3:1234", []string{"httpsx"}, ""},
+		{"10.1.2.3:1234", nil, ""},
+		{"203.0.113.9:1234", []string{"https"}, ""},
+	} {
+		r := httptest.NewRequest("GET", "/ws", nil)
+		r.RemoteAddr, r.Header["X-Forwarded-Proto"] = tc.peer, tc.protos
+		got := ""
+		h := proxies{trusted}.believe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.URL.Scheme }))
+		if h.ServeHTTP(httptest.NewRecorder(), r); got != tc.want {
+			t.Errorf("%s, %q: the scheme is %q", tc.peer, tc.protos, got)
+		}
+	}
+}
+
 // TestNoTrustedProxy believes nobody.
 func TestNoTrustedProxy(t *testing.T) {
 	r := httptest.NewRequest("GET", "/ws", nil)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost/internal/auth"
 	"github.com/wirepost/wirepost/internal/httpapi"
+	origins "github.com/wirepost/wirepost/internal/origin"
 )
 
 // The types here are the values of flags, variables and the file. Each one says
@@ -194,9 +195,8 @@ func (a address) loopback() bool {
 type origin string
 
 func (o *origin) UnmarshalText(text []byte) error {
-	scheme, host, ok := strings.Cut(string(text), "://")
-	if string(text) != "*" && (!ok || scheme == "" || host == "" || strings.Contains(host, "/")) {
-		return fmt.Errorf("%q is no origin: scheme and host without a path, such as https://example.com or https://*.example.com, are needed", text)
+	if _, err := origins.ParsePattern(string(text)); err != nil {
+		return fmt.Errorf("%q is no origin: %w", text, err)
 	}
 	*o = origin(text)
 	return nil
