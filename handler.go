@@ -126,6 +126,11 @@ func parseQuery(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, fieldError("query", "the query does not parse")
 	}
+	for _, name := range [...]string{"token", "device", "channels", "after", "last_event_id", "wait"} {
+		if len(query[name]) > 1 {
+			return nil, fieldError(name, "it is given twice")
+		}
+	}
 	return query, nil
 }
 
@@ -224,7 +229,10 @@ func (s *Server) speakable(callback string, err error) error {
 // authenticate says who sends the request. With an error there is no identity.
 func (s *Server) authenticate(r *http.Request, query url.Values) (*Identity, error) {
 	if s.opts.Authenticate == nil {
-		token := requestToken(r, query)
+		token, err := requestToken(r, query)
+		if err != nil {
+			return nil, err
+		}
 		if token == "" {
 			return nil, Errorf(Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
@@ -305,22 +313,41 @@ func unauthorized(err error) error {
 	return err
 }
 
-func requestToken(r *http.Request, query url.Values) string {
+// requestToken is the token of a request, or "" if there is none.
+func requestToken(r *http.Request, query url.Values) (string, error) {
 	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
+		return strings.TrimSpace(token), nil
 	}
 	if token := query.Get("token"); token != "" {
-		return token
+		return token, nil
 	}
-	if c, err := r.Cookie(TokenCookie); err == nil && c.Value != "" {
-		return c.Value
+	if token, err := cookieToken(r); token != "" || err != nil {
+		return token, err
 	}
 	for p := range offeredProtocols(r) {
 		if token, ok := strings.CutPrefix(p, wire.BearerPrefix); ok {
-			return token
+			return token, nil
 		}
 	}
-	return ""
+	return "", nil
+}
+
+// cookieToken is the token in the cookie. Of several with different values none is
+// taken: a browser sends them without saying who set which, and a page of a sibling
+// domain may have set one for the whole domain, to have the user connect as
+// somebody else.
+func cookieToken(r *http.Request) (token string, err error) {
+	for _, c := range r.CookiesNamed(TokenCookie) {
+		switch {
+		case c.Value == "" || c.Value == token:
+		case token != "":
+			return "", Errorf(Unauthorized, "there are several cookies %s with different values: "+
+				"set it for one domain and path only, and delete the others", TokenCookie)
+		default:
+			token = c.Value
+		}
+	}
+	return token, nil
 }
 
 // checkOrigin refuses pages of other sites: a browser would send them with the

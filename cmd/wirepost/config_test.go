@@ -296,6 +296,8 @@ func TestBadSettings(t *testing.T) {
 		{"bad engine", []string{"--engine=nats"}, nil, "", `"nats" is not pebble or memory`},
 		{"bad level", []string{"--log-level=loud"}, nil, "", `"loud" is not debug, info, warn or error`},
 		{"short secret", []string{"--token-secret=hunter2"}, nil, "", "--token-secret: the secret has 7 bytes"},
+		{"secret with a line break", nil, []string{"WIREPOST_TOKEN_SECRET=" + strings.Repeat("s", 32) + "\n"}, "", "WIREPOST_TOKEN_SECRET: the secret begins or ends with white space"},
+		{"secret with a line break in the file", nil, nil, "token-secret: |\n  " + strings.Repeat("s", 32) + "\n", "wirepost.yml:1: token-secret: the secret begins or ends with white space"},
 		{"bad key", []string{"--api-key=a b"}, nil, "", "--api-key: the key has characters"},
 		{"bad scope", []string{"--api-key=psuh:hunter2"}, nil, "", "--api-key: before the colon of a key stand its scopes"},
 		{"bad proxy", []string{"--trusted-proxy=10.0.0.0/33"}, nil, "", `--trusted-proxy: "10.0.0.0/33" is no network`},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -206,6 +207,10 @@ func (o *origin) UnmarshalText(text []byte) error {
 type secret string
 
 func (s *secret) UnmarshalText(text []byte) error {
+	if len(bytes.TrimSpace(text)) != len(text) {
+		// It would match no token: what signs them rarely has it, too.
+		return errors.New("the secret begins or ends with white space, perhaps the line break of a file: remove it, also where tokens are made")
+	}
 	if len(text) < auth.MinSecret {
 		return fmt.Errorf("the secret has %d bytes, HS256 needs at least %d: make one with `openssl rand -hex 32`", len(text), auth.MinSecret)
 	}

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/wirepost/wirepost/internal/strict"
 )
 
 // The algorithms that are supported (RFC 7518 §3.1, RFC 8037 §3.1).
@@ -50,32 +52,66 @@ type jwk struct {
 	Y   string `json:"y"`
 }
 
-// parseKeySet reads a key set. Keys for other purposes or algorithms are passed
-// over, as RFC 7517 §5 asks, but a set without any usable key is an error.
+// parseKeySet reads a key set. Keys for other purposes or algorithms, and entries
+// that are no keys at all, are passed over, as RFC 7517 §5 asks, but a set without
+// any usable key is an error.
 func parseKeySet(data []byte) ([]publicKey, error) {
-	var set struct {
-		Keys []jwk `json:"keys"`
+	var entries []json.RawMessage
+	err := strict.Object(data, func(name string, value []byte) error {
+		if name != "keys" {
+			return nil
+		}
+		return json.Unmarshal(value, &entries)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("is not a key set: %w", err)
 	}
-	if err := json.Unmarshal(data, &set); err != nil {
-		return nil, fmt.Errorf("is no key set: %w", err)
-	}
-	if len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("has %d keys, more than %d", len(set.Keys), maxKeys)
+	if len(entries) > maxKeys {
+		return nil, fmt.Errorf("has %d keys, more than %d", len(entries), maxKeys)
 	}
 	var keys []publicKey
 	first := errors.New("it is empty")
-	for i, k := range set.Keys {
-		key, err := k.public()
+	for i, entry := range entries {
+		key, err := parseKey(entry)
 		if err == nil {
 			keys = append(keys, key)
 		} else if i == 0 {
-			first = fmt.Errorf("key %q: %w", k.Kid, err)
+			first = err
 		}
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("has no key for %s, %s or %s: %w", rs256, es256, edDSA, first)
 	}
 	return keys, nil
+}
+
+func parseKey(entry []byte) (publicKey, error) {
+	var k jwk
+	if err := strict.Object(entry, k.member); err != nil {
+		return publicKey{}, fmt.Errorf("the first entry: %w", err)
+	}
+	key, err := k.public()
+	if err != nil {
+		err = fmt.Errorf("key %q: %w", k.Kid, err)
+	}
+	return key, err
+}
+
+// member takes in one member of a key; unknown ones are ignored.
+func (k *jwk) member(name string, value []byte) error {
+	fields := map[string]*string{
+		"kty": &k.Kty, "kid": &k.Kid, "alg": &k.Alg, "use": &k.Use, "crv": &k.Crv,
+		"n": &k.N, "e": &k.E, "x": &k.X, "y": &k.Y,
+	}
+	field := fields[name]
+	if field == nil || string(value) == "null" {
+		return nil
+	}
+	var err error
+	if *field, err = strict.String(value); err != nil {
+		return fmt.Errorf("%s is %w", name, err)
+	}
+	return nil
 }
 
 // public reads one key. The key's type says which algorithm it is for; a key

@@ -269,7 +269,7 @@ func TestKeySetOverHTTP(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	for path, want := range map[string]string{
-		"/keys": "", "/huge": "larger", "/page": "no key set", "/missing": "404",
+		"/keys": "", "/huge": "larger", "/page": "not a key set", "/missing": "404",
 	} {
 		_, err := New(Options{JWKS: server.URL + path, Client: server.Client()})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -289,7 +289,12 @@ func TestParseKeySet(t *testing.T) {
 		{"all kinds", string(keys.set(t, "rsa", "ec", "ed")), ""},
 		{"one usable among others", `{"keys":[{"kty":"oct","k":"AA"},` + strings.TrimPrefix(string(keys.set(t, "ed")), `{"keys":[`), ""},
 		{"empty", `{"keys":[]}`, "it is empty"},
-		{"no set", `[1]`, "no key set"},
+		{"no set", `[1]`, "not a key set"},
+		{"a kid that is a number beside a good key", `{"keys":[{"kty":"RSA","kid":1},` + strings.TrimPrefix(string(keys.set(t, "ed")), `{"keys":[`), ""},
+		{"entries of all kinds beside a good key", `{"keys":[null,1,"x",[],{"kty":["RSA"]},{"kid":"a","kid":"b"},` + strings.TrimPrefix(string(keys.set(t, "ed")), `{"keys":[`), ""},
+		{"only a kid that is a number", `{"keys":[{"kty":"RSA","kid":1}]}`, "kid is not a string"},
+		{"keys in capitals", `{"KEYS":[]}`, "it is empty"},
+		{"keys twice", `{"keys":[],"keys":[]}`, "given twice"},
 		{"secret", `{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}`, `key "s": type "oct"`},
 		{"for encryption", `{"keys":[{"kty":"RSA","use":"enc"}]}`, "not for signatures"},
 		{"small RSA", `{"keys":[{"kty":"RSA","n":"` + small + `","e":"AQAB"}]}`, "RSA key of 0 bits"},

@@ -9,6 +9,7 @@ package auth
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/strict"
 )
 
 // MinSecret is the least length of an HS256 secret in bytes: a key shorter than
@@ -132,11 +134,28 @@ func (v *Verifier) keysFor(ctx context.Context, t *jwt.Token) (any, error) {
 		// RFC 7515 §4.1.11: extensions that are not understood must be refused.
 		return nil, refuse("the token's header asks for extensions (crit) that are not supported")
 	}
+	if err := checkHeader(t.Raw); err != nil {
+		return nil, err
+	}
 	if alg == hs256 {
 		return v.secrets, nil
 	}
 	kid, _ := t.Header["kid"].(string)
 	return v.keys.find(ctx, kid, alg)
+}
+
+// checkHeader refuses a header that says something twice: another reader may have
+// taken the other one.
+func checkHeader(token string) error {
+	header, _, _ := strings.Cut(token, ".")
+	data, err := base64.RawURLEncoding.DecodeString(header)
+	if err == nil {
+		err = strict.Object(data, func(string, []byte) error { return nil })
+	}
+	if err != nil {
+		return refuse("the token's header is malformed: %s", err)
+	}
+	return nil
 }
 
 // explain makes the answer to a bad token: what was wrong with it, and nothing

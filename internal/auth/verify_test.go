@@ -94,6 +94,16 @@ func TestVerifyRefuses(t *testing.T) {
 	parts := strings.Split(valid, ".")
 	encode := base64.RawURLEncoding.EncodeToString
 
+	rawJWT := func(header, claims string) string {
+		text := encode([]byte(header)) + "." + encode([]byte(claims))
+		mac, err := jwt.SigningMethodHS256.Sign(text, []byte(testSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text + "." + encode(mac)
+	}
+	raw := func(claims string) string { return rawJWT(`{"alg":"HS256","typ":"JWT"}`, claims) }
+
 	for _, tc := range []struct {
 		name     string
 		verifier *Verifier
@@ -125,17 +135,29 @@ func TestVerifyRefuses(t *testing.T) {
 		{"not yet valid", both, signed(with("nbf", in(time.Hour))), "not valid before 20"},
 		{"not yet valid within the leeway", both, signed(with("nbf", in(Leeway+3*time.Second))), "not valid before 20"},
 		{"from the future", both, signed(with("iat", in(time.Hour))), "issued at 20"},
-		{"iat as text", both, signed(with("iat", "now")), "malformed"},
+		{"iat as text", both, signed(with("iat", "now")), "iat must be a number of seconds"},
 		{"too long", both, signed(with("x", strings.Repeat("x", maxToken))), "more than 16384"},
 		{"no exp", both, signed(without("exp")), "no exp"},
-		{"exp as text", both, signed(with("exp", "tomorrow")), "malformed"},
+		{"exp as text", both, signed(with("exp", "tomorrow")), "exp must be a number of seconds"},
+		{"exp out of range", both, raw(`{"sub":"42","exp":1e16}`), "exp must be a number of seconds since 1970, up to the year 9999, not 1e16"},
+		{"exp in milliseconds", both, raw(`{"sub":"42","exp":1789003600000}`), "exp must be a number of seconds"},
+		{"exp beyond a float64", both, raw(`{"sub":"42","exp":1e999}`), "exp must be a number of seconds"},
+		{"nbf beyond an int64", both, raw(`{"sub":"42","exp":9999999999,"nbf":1e20}`), "nbf must be a number of seconds"},
+		{"nbf just beyond an int64", both, raw(`{"sub":"42","exp":9999999999,"nbf":9223372036854775808}`), "nbf must be a number of seconds"},
+		{"iat before 1970", both, raw(`{"sub":"42","exp":9999999999,"iat":-1e20}`), "iat must be a number of seconds"},
+		{"SUB for sub", both, raw(`{"SUB":"admin","exp":9999999999}`), "no sub"},
+		{"sub twice", both, raw(`{"sub":"42","sub":"admin","exp":9999999999}`), "claim sub is there twice"},
+		{"sub twice, once escaped", both, raw(`{"sub":"42","s\u0075b":"admin","exp":9999999999}`), "claim sub is there twice"},
+		{"half a character in sub", both, raw(`{"sub":"a\ud800","exp":9999999999}`), "claim sub is not valid Unicode"},
+		{"bytes that are not UTF-8 in sub", both, raw("{\"sub\":\"a\xff\",\"exp\":9999999999}"), "claim sub is not valid Unicode"},
+		{"alg twice", both, rawJWT(`{"alg":"none","alg":"HS256"}`, `{"sub":"42","exp":9999999999}`), "header is malformed"},
 		{"no sub", both, signed(without("sub")), "no sub"},
 		{"empty sub", both, signed(with("sub", "")), "no sub"},
-		{"sub is a number", both, signed(with("sub", 42)), "sub must be a string, not number"},
+		{"sub is a number", both, signed(with("sub", 42)), "the token's claim sub must be a string, not 42"},
 		{"sub with a space", both, signed(with("sub", "a b")), "user name"},
 		{"bad device", both, signed(with("device", "a*")), "device name"},
 		{"bad channel", both, signed(with("channels", []string{"room:7", ""})), "channel name"},
-		{"channels as text", both, signed(with("channels", "room:7")), "channels must be a list of strings, not string"},
+		{"channels as text", both, signed(with("channels", "room:7")), "channels must be a list of strings, not a string"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			id, err := tc.verifier.Verify(t.Context(), tc.token)
@@ -197,7 +219,7 @@ func TestVerifyAudienceAndIssuer(t *testing.T) {
 		{"empty list", []string{}, iss, "aud has to name"},
 		{"wrong audience", "mail", iss, "aud has to name"},
 		{"a part of it", "pus", iss, "aud has to name"},
-		{"audience is a number", 7, iss, "malformed"},
+		{"audience is a number", 7, iss, "aud must be a string or a list of strings, not 7"},
 		{"no issuer", "push", nil, "iss has to be https://id.example"},
 		{"wrong issuer", "push", "https://id.example.evil", "iss has to be"},
 		{"issuer is a list", "push", []string{iss}, "iss must be a string"},
@@ -365,4 +387,24 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("%q is accepted as %+v", s, id)
 		}
 	})
+}
+
+// TestClaimsAreReadExactly takes what stands in sub, whatever other names there are.
+func TestClaimsAreReadExactly(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, Options{Secrets: []string{testSecret}})
+	for _, claims := range []string{
+		`{"sub":"42","SUB":"admin","Sub":"admin","exp":9999999999,"EXP":1,"Channels":["secret"]}`,
+		`{"SUB":"admin","sub":"42","exp":9999999999.9,"x":{"sub":"admin"},"channels":null}`,
+	} {
+		text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+		mac, err := jwt.SigningMethodHS256.Sign(text, []byte(testSecret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := v.Verify(t.Context(), text+"."+base64.RawURLEncoding.EncodeToString(mac))
+		if err != nil || id.User != "42" || len(id.Channels) > 0 || id.Expires.Unix() != 9999999999 {
+			t.Errorf("%s: %+v, %v", claims, id, err)
+		}
+	}
 }

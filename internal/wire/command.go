@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/wirepost/wirepost/internal/strict"
 )
 
 // Command is a frame from a client. Which fields count depends on Type.
@@ -36,7 +38,7 @@ func ParseCommand(frame []byte) (Command, error) {
 		return ack, nil
 	}
 	var c Command
-	if err := json.Unmarshal(frame, &c); err != nil {
+	if err := strict.Object(frame, c.member); err != nil {
 		return Command{Ref: salvageRef(frame)}, describe(err)
 	}
 	if err := checkRef(c.Ref); err != nil {
@@ -46,6 +48,73 @@ func ParseCommand(frame []byte) (Command, error) {
 		return c, errors.New(`the field "type" is missing`)
 	}
 	return c, nil
+}
+
+// member takes in one member of a frame. Unknown ones are ignored, and null is as
+// if it were not there, except as data.
+func (c *Command) member(name string, value []byte) (err error) {
+	if string(value) == "null" && name != "data" && name != "ref" {
+		return nil
+	}
+	switch name {
+	case "type":
+		c.Type, err = strict.String(value)
+	case "ref":
+		c.Ref = bytes.Clone(value)
+	case "channel":
+		c.Channel, err = strict.String(value)
+	case "seq":
+		err = json.Unmarshal(value, &c.Seq)
+	case "after":
+		err = json.Unmarshal(value, &c.After)
+	case "to":
+		c.To, err = strict.String(value)
+	case "data":
+		c.Data = bytes.Clone(value)
+	case "data_base64":
+		c.DataBase64 = new(string)
+		*c.DataBase64, err = strict.String(value)
+	case "content_type":
+		c.ContentType, err = strict.String(value)
+	case "id":
+		c.ID, err = strict.String(value)
+	case "key":
+		c.Key, err = strict.String(value)
+	case "method":
+		c.Method, err = strict.String(value)
+	case "token":
+		c.Token, err = strict.String(value)
+	}
+	if err != nil {
+		return fieldError(name, value, err)
+	}
+	return nil
+}
+
+// fieldError says what is wrong with a member of a frame.
+func fieldError(name string, value []byte, err error) error {
+	if errors.Is(err, strict.ErrNotUnicode) {
+		return fmt.Errorf("the field %q is %w", name, err)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("the field %q cannot be this: %s", name, wrong.Value)
+	}
+	return fmt.Errorf("the field %q cannot be this: %s", name, kindOf(value))
+}
+
+// kindOf names the type of a JSON value.
+func kindOf(value []byte) string {
+	switch value[0] {
+	case '"':
+		return "string"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "bool"
+	}
+	return "number"
 }
 
 // parseAck is the short way for what clients send most, in the form that they
@@ -93,8 +162,11 @@ func (c *Command) Payload() (data []byte, contentType string, err error) {
 	case KindOf(c.ContentType) == JSON:
 		return c.Data, c.ContentType, nil
 	case KindOf(c.ContentType) == Text:
-		var text string
-		if json.Unmarshal(c.Data, &text) != nil {
+		text, err := strict.String(c.Data)
+		switch {
+		case errors.Is(err, strict.ErrNotUnicode):
+			return nil, "", fieldError("data", c.Data, err)
+		case err != nil:
 			return nil, "", fmt.Errorf(`with the content type %q "data" is a string`, c.ContentType)
 		}
 		return []byte(text), c.ContentType, nil
@@ -121,28 +193,24 @@ func checkRef(ref json.RawMessage) error {
 	return nil
 }
 
-// salvageRef finds the ref of a frame with a field of a wrong type.
-func salvageRef(frame []byte) json.RawMessage {
-	var c struct {
-		Ref json.RawMessage `json:"ref"`
-	}
-	if json.Unmarshal(frame, &c) != nil || checkRef(c.Ref) != nil {
+// salvageRef finds the ref of a frame that has something wrong in it.
+func salvageRef(frame []byte) (ref json.RawMessage) {
+	strict.Object(frame, func(name string, value []byte) error { //nolint:errcheck // it was told before
+		if name == "ref" && checkRef(value) == nil {
+			ref = bytes.Clone(value)
+		}
 		return nil
-	}
-	return c.Ref
+	})
+	return ref
 }
 
 // describe words a JSON error for the one who sent the frame.
 func describe(err error) error {
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("broken JSON at byte %d: %s", syntax.Offset, syntax.Error())
-	case errors.As(err, &wrong) && wrong.Field == "":
-		return fmt.Errorf("a frame is a JSON object, this one is: %s", wrong.Value)
-	case errors.As(err, &wrong):
-		return fmt.Errorf("the field %q cannot be this: %s", wrong.Field, wrong.Value)
 	}
-	return errors.New("broken JSON")
+	if errors.Is(err, strict.ErrNotObject) {
+		return errors.New("a frame is a JSON object, this one is something else")
+	}
+	return err
 }

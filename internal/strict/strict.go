@@ -1,0 +1,202 @@
+// Package strict reads JSON objects as they are written. encoding/json matches
+// names without regard to case, takes the last of two members of one name, and
+// replaces what is not Unicode, so that it may read another object than a proxy, a
+// signer or another library. What is compared after decoding is read with this
+// package.
+package strict
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// ErrNotObject is the error of valid JSON that is not an object.
+var ErrNotObject = errors.New("not a JSON object")
+
+// ErrNotUnicode is the error of a string with bytes that are not UTF-8, or with half
+// of a surrogate pair: encoding/json makes U+FFFD of each, and equal strings of
+// different ones.
+var ErrNotUnicode = errors.New(`not valid Unicode: a part is not UTF-8, or half of a surrogate pair (\ud800 to \udfff)`)
+
+// DuplicateError says that a member is given twice.
+type DuplicateError string
+
+func (e DuplicateError) Error() string { return fmt.Sprintf("the field %q is given twice", string(e)) }
+
+// Object calls fn with the members of a JSON object in their order, until fn returns
+// an error. A value has no white space around it and is a part of data. Broken JSON
+// is a *json.SyntaxError before fn is called; a name that is not Unicode, or the
+// same as an earlier one, is an error when it is reached.
+func Object(data []byte, fn func(name string, value []byte) error) error {
+	if !json.Valid(data) {
+		return json.Unmarshal(data, new(json.RawMessage))
+	}
+	// From here on the text is known to be valid, so that nothing else can follow.
+	i := space(data, 0)
+	if data[i] != '{' {
+		return ErrNotObject
+	}
+	var seen names
+	for i = space(data, i+1); data[i] != '}'; {
+		end := value(data, i)
+		name, err := String(data[i:end])
+		if err != nil {
+			return fmt.Errorf("a field's name is %w", err)
+		}
+		if !seen.add(name) {
+			return DuplicateError(name)
+		}
+		i = space(data, space(data, end)+1) // behind the colon
+		end = value(data, i)
+		if err := fn(name, data[i:end:end]); err != nil {
+			return err
+		}
+		if i = space(data, end); data[i] == ',' {
+			i = space(data, i+1)
+		}
+	}
+	return nil
+}
+
+// names are the names met so far. Objects have few members, unless somebody wants
+// to keep the reader busy.
+type names struct {
+	first [16]string
+	n     int
+	more  map[string]bool
+}
+
+// add takes in a name, and says whether it is a new one.
+func (s *names) add(name string) bool {
+	if slices.Contains(s.first[:s.n], name) || s.more[name] {
+		return false
+	}
+	if s.n < len(s.first) {
+		s.first[s.n] = name
+		s.n++
+		return true
+	}
+	if s.more == nil {
+		s.more = map[string]bool{}
+	}
+	s.more[name] = true
+	return true
+}
+
+// space is the index of the next byte that is not white space.
+func space(data []byte, i int) int {
+	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\t' || data[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// value is the index behind the value that begins at i.
+func value(data []byte, i int) int {
+	depth := 0
+	for ; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i = quoted(data, i)
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		default:
+			if depth > 0 {
+				continue
+			}
+			return scalar(data, i)
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return i
+}
+
+// quoted is the index of the quote that ends the string that begins at i.
+func quoted(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// scalar is the index behind a number, true, false or null.
+func scalar(data []byte, i int) int {
+	for i < len(data) && bytes.IndexByte([]byte(" \n\t\r,]}:"), data[i]) < 0 {
+		i++
+	}
+	return i
+}
+
+// String reads a JSON string. The value is valid JSON.
+func String(value []byte) (string, error) {
+	if len(value) == 0 || value[0] != '"' {
+		return "", errors.New("not a string")
+	}
+	if !utf8.Valid(value) || LoneSurrogate(value) {
+		return "", ErrNotUnicode
+	}
+	inner := value[1 : len(value)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), nil
+	}
+	var s string
+	err := json.Unmarshal(value, &s)
+	return s, err
+}
+
+// Strings reads a JSON list of strings. The value is valid JSON.
+func Strings(value []byte) ([]string, error) {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(value, &raw); err != nil {
+		return nil, errors.New("not a list of strings")
+	}
+	list := make([]string, len(raw))
+	for i, v := range raw {
+		var err error
+		if list[i], err = String(bytes.TrimSpace(v)); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// LoneSurrogate looks at the \u escapes of a valid JSON string for half of a
+// surrogate pair.
+func LoneSurrogate(s []byte) bool {
+	for {
+		at := bytes.IndexByte(s, '\\')
+		if at < 0 {
+			return false
+		}
+		if s = s[at+1:]; s[0] != 'u' {
+			s = s[1:]
+			continue
+		}
+		unit := hex4(s[1:])
+		s = s[5:]
+		switch {
+		case unit < 0xd800 || unit > 0xdfff:
+		case unit < 0xdc00 && bytes.HasPrefix(s, []byte(`\u`)) && hex4(s[2:])>>10 == 0xdc00>>10:
+			s = s[6:]
+		default:
+			return true
+		}
+	}
+}
+
+func hex4(s []byte) uint64 {
+	unit, _ := strconv.ParseUint(string(s[:4]), 16, 16)
+	return unit
+}
