@@ -157,46 +157,35 @@ func (s *session) onAuth(c *wire.Command) {
 		return
 	}
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
-	s.job(func() {
+	s.pinnedJob(func() (onLoop, otherwise func()) {
 		id, err := s.loop.srv.verifyToken(ctx, token)
-		var memberships []string
-		if err == nil {
-			memberships, err = s.standing(id)
+		if err == nil && id.User == s.user.name {
+			err = s.user.checkRevoked(id)
 		}
-		s.do(func() { s.refresh(ref, id, memberships, err) })
+		return func() { s.refresh(ref, id, err) }, func() {}
 	})
 }
 
-// standing is what a new token's user is a member of, unless the token was
-// revoked.
-func (s *session) standing(id *Identity) (memberships []string, err error) {
-	if err := s.loop.srv.users.pin(s.user); err != nil {
-		return nil, err
-	}
-	defer s.user.unpin()
-	if id.User != s.user.name {
-		return nil, nil // which refresh refuses
-	}
-	return s.user.memberships(), s.user.checkRevoked(id)
-}
-
 // refresh takes over the rights of a new token. One of another user ends the
-// connection. On the loop.
-func (s *session) refresh(ref json.RawMessage, id *Identity, memberships []string, err error) {
-	if err != nil {
+// connection. On the loop, with the user's state pinned.
+func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
+	switch {
+	case err != nil:
 		s.refuse(ref, unauthorized(err))
 		return
-	}
-	if id.User != s.user.name {
+	case id.User != s.user.name:
 		s.refuse(ref, Errorf(Forbidden, "the token is another user's"))
 		s.end(wire.CloseUnauthorized, "the token is another user's")
+		return
+	case id.Device != "" && id.Device != s.device:
+		s.refuse(ref, Errorf(Forbidden, "the token is for another device"))
 		return
 	}
 	s.assume(id)
 	s.issued = issuedAt(id)
 	s.armTimer()
 	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
-	s.regrant(memberships)
+	s.reconcile()
 }
 
 // onData hands what a wirepost.v1 client sent to the application.

@@ -148,7 +148,8 @@ func (s *Server) saveStart(u *user) {
 
 // begin makes one of the subscriptions that a session starts with.
 func (s *session) begin(channel string, granted bool, w *wish) error {
-	if s.subscription(channel) != nil {
+	if sub := s.subscription(channel); sub != nil {
+		sub.requested = sub.requested || !granted // it stays when the membership ends
 		return nil
 	}
 	feed, err := s.loop.srv.feeds.subscribe(channel)
@@ -161,7 +162,7 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 		s.subs = s.first.list[:n]
 	}
 	*sub = subscription{
-		session: s, feed: feed, granted: granted, wished: !granted,
+		session: s, feed: feed, granted: granted, requested: !granted,
 		stored: granted && !feed.policy.MemoryOnly,
 	}
 	sub.cursor = feed.head.Load()

@@ -23,9 +23,7 @@ func (s *Server) join(u *user, channel string) error {
 		return err
 	}
 	if u.join(channel, bounds.Head) {
-		for _, ses := range u.online() {
-			ses.do(func() { ses.job(func() { ses.grant(channel) }) })
-		}
+		u.settleSessions()
 	}
 	// Also when nothing changed: the earlier call may have failed to save it.
 	return s.saveNow(u, true)
@@ -40,11 +38,16 @@ func (s *Server) Leave(name, channel string) error {
 		if !u.leave(channel) {
 			return Errorf(NotFound, "user %q is no member of %q", name, channel)
 		}
-		for _, ses := range u.online() {
-			ses.do(func() { ses.ungrant(channel) })
-		}
+		u.settleSessions()
 		return s.saveNow(u, true)
 	})
+}
+
+// settleSessions has every session take in what changed in the memberships.
+func (u *user) settleSessions() {
+	for _, ses := range u.online() {
+		ses.do(ses.settle)
+	}
 }
 
 func checkMembership(name, channel string) error {

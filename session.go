@@ -89,14 +89,14 @@ func (s *session) info() Session {
 // subscription is a session's place in a channel. Owned by the loop once the
 // session is attached.
 type subscription struct {
-	session  *session // nil when the subscription has ended
-	feed     *feed
-	follower *follower
-	index    int32 // in follower.subs
-	stored   bool  // acknowledgements are stored
-	granted  bool  // a membership, by the backend or by the token
-	wished   bool  // the client asked for it
-	moved    bool  // without a WebSocket: the cursor is not the stored one any more
+	session   *session // nil when the subscription has ended
+	feed      *feed
+	follower  *follower
+	index     int32 // in follower.subs
+	stored    bool  // acknowledgements are stored
+	granted   bool  // a membership, by the backend or by the token
+	requested bool  // the client asked for it
+	moved     bool  // without a WebSocket: the cursor is not the stored one any more
 
 	cursor uint64 // the last sequence sent, or passed over
 	news   *news  // nil when there is none

@@ -20,25 +20,50 @@ func (s *session) onSubscribe(c *wire.Command) {
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
 	byToken := s.tokenGrants(channel)
-	s.job(func() {
+	s.pinnedJob(func() (onLoop, otherwise func()) {
 		sub, bounds, err := s.newSubscription(channel, byToken)
 		if err != nil {
 			s.answer(ref, nil, err)
+			return nil, nil
+		}
+		return func() { s.subscribed(ref, sub, after, bounds) }, func() { s.loop.srv.feeds.release(sub.feed) }
+	})
+}
+
+// pinnedJob runs a job with the user's state pinned, and then on the loop what the
+// job returns, with the state still pinned: what is decided there goes by the
+// memberships of that moment. If the session has ended, otherwise runs off the loop.
+func (s *session) pinnedJob(job func() (onLoop, otherwise func())) {
+	s.job(func() {
+		if err := s.loop.srv.users.pin(s.user); err != nil {
+			s.failed("loading a user", err)
 			return
 		}
-		s.orElse(func() { s.subscribed(ref, sub, after, bounds) },
-			func() { s.loop.srv.feeds.release(sub.feed) })
+		onLoop, otherwise := job()
+		if onLoop == nil {
+			s.user.unpin()
+			return
+		}
+		s.orElse(func() {
+			onLoop()
+			s.user.unpin()
+		}, func() {
+			otherwise()
+			s.user.unpin()
+		})
 	})
+}
+
+// failed ends the session because the store failed. Off the loop.
+func (s *session) failed(doing string, err error) {
+	s.loop.srv.logger.Error(doing, "user", s.user.name, "error", err)
+	s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 }
 
 // newSubscription makes a subscription: one of a member, by a stored membership or
 // by the token, goes on at the device's cursor; any other begins at the head. It is
-// part of a job.
+// part of a job, and the user's state is pinned.
 func (s *session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
-	if err := s.loop.srv.users.pin(s.user); err != nil {
-		return nil, engine.Bounds{}, err
-	}
-	defer s.user.unpin()
 	feed, err := s.loop.srv.feeds.subscribe(channel)
 	if err != nil {
 		return nil, engine.Bounds{}, err
@@ -71,10 +96,16 @@ func (s *session) orElse(fn, otherwise func()) {
 }
 
 // subscribed takes in the subscription that a client asked for, or goes on with
-// the one that it has. On the loop.
+// the one that it has. On the loop, with the user's state pinned.
 func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
 	sub, head := s.subscription(fresh.feed.channel), fresh.feed.head.Load()
+	// A new token may have been taken since the command came.
+	refused := s.loop.srv.maySubscribe(s.identity, fresh.feed.channel)
 	switch {
+	case refused != nil:
+		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.refuse(ref, refused)
+		return
 	case sub != nil:
 		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
 		if after != nil {
@@ -89,13 +120,14 @@ func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 		sub = fresh
 		s.addSubscription(sub)
 	}
-	sub.wished = true
+	sub.requested = true
 	if after != nil {
 		sub.cursor = min(*after, head)
 	}
 	resumed := sub.cursor >= bounds.Lost
 	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
 	s.markDirty()
+	s.reconcile() // a membership may have begun or ended since the job looked
 }
 
 func (s *session) addSubscription(sub *subscription) {
@@ -127,65 +159,94 @@ func (s *session) drop(sub *subscription) {
 	s.markDirty()
 }
 
-// regrant brings the subscriptions in line with a new token: those that it no
-// longer allows end, and its memberships begin. On the loop.
-func (s *session) regrant(memberships []string) {
+// settle brings the subscriptions in line with what the user may have now: after a
+// new token, and when a membership began or ended. On the loop.
+func (s *session) settle() {
+	if s.user.pinWarm() {
+		s.reconcile()
+		s.user.unpin()
+		return
+	}
+	s.pinnedJob(func() (onLoop, otherwise func()) { return s.reconcile, func() {} })
+}
+
+// reconcile makes the subscriptions those that a new connection would get with the
+// same token and the same requested channels. On the loop, with the user's state
+// pinned: whoever changes a membership first changes the state and then has every
+// session settle, so the last one to look sees all changes.
+func (s *session) reconcile() {
+	granted := s.grantedChannels()
 	for _, sub := range slices.Clone(s.subs) {
 		channel := sub.feed.channel
-		if channel == All || slices.Contains(memberships, channel) || s.tokenGrants(channel) {
-			continue
-		}
-		if s.loop.srv.maySubscribe(s.identity, channel) != nil {
+		switch {
+		case granted[channel]:
+			if sub.granted {
+				delete(granted, channel)
+			}
+		case sub.requested && s.mayKeep(channel):
+			sub.granted, sub.stored = false, false
+		default:
 			s.drop(sub)
 			s.tellMembership("unsubscribed", channel)
 		}
 	}
-	for _, channel := range s.identity.Channels {
-		if sub := s.subscription(channel); sub == nil || !sub.granted {
-			s.job(func() { s.grant(channel) })
+	for channel := range granted {
+		s.grant(channel)
+	}
+}
+
+// grantedChannels is where every session of the user is subscribed: the inbox, All,
+// the stored memberships and those that the token lists.
+func (s *session) grantedChannels() map[string]bool {
+	granted := map[string]bool{s.user.inbox: true, All: true}
+	for _, channel := range s.user.memberships() {
+		granted[channel] = true
+	}
+	if s.identity != nil {
+		for _, channel := range s.identity.Channels {
+			granted[channel] = true
 		}
 	}
+	return granted
+}
+
+// mayKeep says whether the client may have a channel that it asked for. A plain
+// client without an identity cannot bring another token, and its own was checked.
+func (s *session) mayKeep(channel string) bool {
+	return s.identity == nil || s.loop.srv.maySubscribe(s.identity, channel) == nil
 }
 
 // grant makes a membership that began while the session was connected a
-// subscription of it. It is a job.
+// subscription of it. On the loop.
 func (s *session) grant(channel string) {
-	sub, _, err := s.newSubscription(channel, true)
-	if err != nil {
-		s.loop.srv.logger.Error("subscribing a member", "channel", channel, "error", err)
-		s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
-		return
-	}
-	s.orElse(func() { s.granted(sub) }, func() { s.loop.srv.feeds.release(sub.feed) })
+	s.pinnedJob(func() (onLoop, otherwise func()) {
+		sub, _, err := s.newSubscription(channel, true)
+		if err != nil {
+			s.failed("subscribing a member", err)
+			return nil, nil
+		}
+		return func() { s.granted(sub) }, func() { s.loop.srv.feeds.release(sub.feed) }
+	})
 }
 
 // granted takes in the subscription, or makes the one that the client has a stored
-// one. On the loop.
+// one, if there still is none and the membership has not ended. On the loop, with
+// the user's state pinned.
 func (s *session) granted(fresh *subscription) {
-	sub := s.subscription(fresh.feed.channel)
+	channel := fresh.feed.channel
+	sub := s.subscription(channel)
+	if sub != nil && sub.granted || !s.tokenGrants(channel) && !s.user.isMember(channel) {
+		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		return
+	}
 	if sub != nil {
 		sub.granted, sub.stored = true, fresh.stored
 		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
 	} else {
 		s.addSubscription(fresh)
 	}
-	s.tellMembership("subscribed", fresh.feed.channel)
+	s.tellMembership("subscribed", channel)
 	s.markDirty()
-}
-
-// ungrant takes back what a membership gave that the backend ended, unless the
-// token gives it as well. A subscription that the client itself asked for goes on,
-// as one without a stored cursor. On the loop.
-func (s *session) ungrant(channel string) {
-	sub := s.subscription(channel)
-	if sub == nil || !sub.granted || s.tokenGrants(channel) {
-		return
-	}
-	sub.granted, sub.stored = false, false
-	if !sub.wished {
-		s.drop(sub)
-		s.tellMembership("unsubscribed", channel)
-	}
 }
 
 func (s *session) tellMembership(what, channel string) {

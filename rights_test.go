@@ -1,0 +1,260 @@
+package wirepost_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wirepost/wirepost"
+)
+
+// rights is what a token of these tests says: its JSON is the token.
+type rights struct {
+	Channels, Subscribe []string
+	Device              string
+}
+
+func (r rights) token() string {
+	text, _ := json.Marshal(r)
+	return string(text)
+}
+
+// byRights has rights for tokens, all of user 42; channels "anyone:…" are open, and
+// "backend:…" closed.
+func byRights(o *wirepost.Options) {
+	o.Authenticate = nil
+	o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
+		var r rights
+		err := json.Unmarshal([]byte(token), &r)
+		return wirepost.Identity{User: "42", Channels: r.Channels, Subscribe: r.Subscribe, Device: r.Device}, err
+	}
+	o.Channels = []wirepost.Policy{
+		{Pattern: "anyone:*", Subscribe: wirepost.Anyone},
+		{Pattern: "backend:*", Subscribe: wirepost.BackendOnly},
+	}
+}
+
+// held asks a session for each channel whether it is subscribed, and whether as a
+// member.
+func (c *client) held(channels []string) string {
+	c.t.Helper()
+	subscribed, stored := map[string]bool{}, map[string]bool{}
+	for i, channel := range channels {
+		subscribed[channel], stored[channel] = true, true
+		c.send(`{"type":"ack","ref":"ack%d","channel":%q,"seq":0}`, i, channel)
+		c.send(`{"type":"read","ref":"read%d","channel":%q,"seq":0}`, i, channel)
+	}
+	c.send(`{"type":"ack","ref":"end","channel":"nowhere","seq":0}`)
+	for {
+		var f frame
+		if err := json.Unmarshal([]byte(c.next()), &f); err != nil {
+			c.t.Fatal(err)
+		}
+		var i int
+		switch ref := f.str("ref"); {
+		case ref == "end":
+			return describeHeld(channels, subscribed, stored)
+		case strings.HasPrefix(ref, "ack"):
+			fmt.Sscanf(ref, "ack%d", &i)
+			subscribed[channels[i]] = false
+		case strings.HasPrefix(ref, "read"):
+			fmt.Sscanf(ref, "read%d", &i)
+			stored[channels[i]] = false
+		}
+	}
+}
+
+func describeHeld(channels []string, subscribed, stored map[string]bool) string {
+	var all []string
+	for _, channel := range channels {
+		switch {
+		case stored[channel]:
+			all = append(all, channel+" (member)")
+		case subscribed[channel]:
+			all = append(all, channel)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// rightsModel is what a client may have.
+type rightsModel struct {
+	channels  []string
+	rights    rights
+	members   map[string]bool
+	requested map[string]bool
+}
+
+func (m *rightsModel) allowed(channel string) bool {
+	switch {
+	case strings.HasPrefix(channel, "anyone:"):
+		return true
+	case strings.HasPrefix(channel, "backend:"):
+		return false
+	}
+	return slices.Contains(m.rights.Channels, channel) || slices.Contains(m.rights.Subscribe, channel)
+}
+
+// want is what a new connection has. What the client asked for and lost, it does
+// not ask for again.
+func (m *rightsModel) want() string {
+	subscribed, stored := map[string]bool{}, map[string]bool{}
+	for _, channel := range m.channels {
+		stored[channel] = m.members[channel] || slices.Contains(m.rights.Channels, channel)
+		if !stored[channel] && !m.allowed(channel) {
+			m.requested[channel] = false
+		}
+		subscribed[channel] = stored[channel] || m.requested[channel]
+	}
+	return describeHeld(m.channels, subscribed, stored)
+}
+
+// TestSubscriptionsFollowRights has one session live through tokens and
+// memberships that come and go, and compares it with what a new one would get.
+func TestSubscriptionsFollowRights(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, byRights)
+	for seed := range uint64(8) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		channels := []string{"a", "b", "c", "anyone:d", "backend:e"}
+		m := &rightsModel{channels: channels, members: map[string]bool{}, requested: map[string]bool{}}
+		pick := func() (list []string) {
+			for _, channel := range channels {
+				if random.IntN(3) == 0 {
+					list = append(list, channel)
+				}
+			}
+			return list
+		}
+		for _, channel := range channels {
+			n.Leave("42", channel) //nolint:errcheck // it may be none
+		}
+		m.rights = rights{Channels: pick(), Subscribe: pick()}
+		c, _, err := n.tryDial("token="+url.QueryEscape(m.rights.token()), "wirepost.v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.frame("hello")
+		var steps []string
+		for range 150 {
+			channel := channels[random.IntN(len(channels))]
+			switch random.IntN(5) {
+			case 0:
+				steps = append(steps, "join "+channel)
+				if err := n.Join("42", channel); err != nil {
+					t.Fatal(err)
+				}
+				m.members[channel] = true
+			case 1:
+				steps = append(steps, "leave "+channel)
+				n.Leave("42", channel) //nolint:errcheck // it may be none
+				m.members[channel] = false
+			case 2:
+				m.rights = rights{Channels: pick(), Subscribe: pick()}
+				steps = append(steps, "auth "+m.rights.token())
+				c.send(`{"type":"auth","ref":1,"token":%q}`, m.rights.token())
+				c.result(1)
+			case 3:
+				steps = append(steps, "subscribe "+channel)
+				c.send(`{"type":"subscribe","ref":2,"channel":%q}`, channel)
+				if c.result(2) != m.allowed(channel) {
+					t.Fatalf("%s: allowed is %t", steps, m.allowed(channel))
+				}
+				m.requested[channel] = m.requested[channel] || m.allowed(channel)
+			case 4: // a plain message, so that something is in flight
+				n.json(channel, `1`)
+			}
+			want, got := m.want(), ""
+			eventually(t, fmt.Sprintf("seed %d: after %s the session has %s", seed, steps, want), func() bool {
+				got = c.held(channels)
+				return got == want
+			})
+		}
+		c.Close()
+		n.gone("42")
+	}
+}
+
+// result reads up to the answer to a command, and says whether it was ok.
+func (c *client) result(ref int) bool {
+	c.t.Helper()
+	for {
+		var f frame
+		if err := json.Unmarshal([]byte(c.next()), &f); err != nil {
+			c.t.Fatal(err)
+		}
+		if _, numbered := f["ref"].(float64); numbered && f.num("ref") == uint64(ref) {
+			return f["type"] == "ok"
+		}
+	}
+}
+
+// A command that was sent behind a weaker token is judged by that one.
+func TestASubscribeBehindAWeakerToken(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, byRights)
+	strong := rights{Subscribe: []string{"a"}}
+	for range 50 {
+		c, _, err := n.tryDial("token="+url.QueryEscape(strong.token()), "wirepost.v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.frame("hello")
+		c.send(`{"type":"auth","ref":1,"token":%q}`, rights{}.token())
+		c.send(`{"type":"subscribe","ref":2,"channel":"a"}`)
+		if !c.result(1) || c.result(2) {
+			t.Fatal("the subscription is granted")
+		}
+		if got := c.held([]string{"a"}); got != "" {
+			t.Fatalf("the session has %s", got)
+		}
+		c.Close()
+	}
+}
+
+// A plain client keeps what it asked for, and its token allows, when a membership of
+// the same channel ends; and loses what only the membership gave.
+func TestPlainSubscriptionsOutliveTheMembership(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for _, channel := range []string{"asked", "given"} {
+		if err := n.Join("42", channel); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := n.dial("42&channels=asked")
+	for _, channel := range []string{"asked", "given"} {
+		if err := n.Leave("42", channel); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the membership has ended", func() bool {
+		info, err := n.Channel("given")
+		return err == nil && info.Subscribers == 0
+	})
+	n.json("given", `1`)
+	n.json("asked", `2`)
+	c.want(`2`)
+}
+
+// A token of another device is none that this session could have been made with.
+func TestAuthForAnotherDevice(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, byRights)
+	c, _, err := n.tryDial("device=phone&token=%7B%7D", "wirepost.v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.frame("hello")
+	c.send(`{"type":"auth","ref":1,"token":%q}`, rights{Device: "laptop"}.token())
+	if e := c.frame("error"); e.str("code") != "forbidden" {
+		t.Errorf("got %v", e)
+	}
+	c.send(`{"type":"auth","ref":2,"token":%q}`, rights{Device: "phone"}.token())
+	c.frame("ok")
+}
