@@ -23,6 +23,7 @@ type wish struct {
 	after      map[string]uint64 // by channel: where to begin
 	position   *position         // the same, and it acknowledges; nil when there is none
 	hello      bool
+	forgot     bool // another device was forgotten for this one
 	now        time.Time
 }
 
@@ -57,7 +58,7 @@ func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
 		return nil, err // OnConnect took longer than Shutdown
 	}
 	u := ses.user
-	err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	w.forgot, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
 	if err == nil {
 		err = s.see(u)
 	}
@@ -178,6 +179,10 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 		stored = max(stored, s.goOn(sub, w.position, ok))
 	}
 	sub.moved = sub.cursor != stored
+	if w.forgot && sub.stored && sub.cursor > 0 && !ok && w.position == nil {
+		// This device may have been forgotten, too, with what it had not got.
+		sub.theNews().missed = true
+	}
 	s.subs = append(s.subs, sub)
 	return nil
 }
@@ -213,7 +218,7 @@ func (s *Server) hello(ses *session) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost && !sub.unknown()}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost && !sub.missing()}
 		if sub.stored {
 			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log(), channel); err != nil {
 				return nil, err

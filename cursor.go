@@ -114,6 +114,9 @@ func (sub *subscription) unknown() bool {
 	return sub.news != nil && sub.news.lost && sub.news.lostAt == 0
 }
 
+// missing says that the subscription begins with a gap.
+func (sub *subscription) missing() bool { return sub.news != nil && sub.news.missed || sub.unknown() }
+
 // position is a position as it was read.
 type position struct {
 	connection connectionID

@@ -43,7 +43,7 @@ func (s *session) flush() int {
 	}
 	b := &s.loop.batch
 	for _, sub := range s.subs {
-		s.offerState(sub)
+		s.offerNews(sub)
 		s.pull(sub)
 	}
 	if b.full() {
@@ -150,26 +150,40 @@ func (sub *subscription) lose(after uint64) {
 	}
 }
 
-// tellGap says that messages before this one are missing, if they are. Plain mode
-// has no words for it: there it is only counted.
+// tellGap says that messages before this one are missing, if they are.
 func (s *session) tellGap(sub *subscription, resumedAt uint64) {
 	if sub.news == nil || !sub.news.lost {
 		return
 	}
 	sub.news.lost = false
-	s.loop.srv.metrics.gaps.Inc()
-	if s.mode.objects() {
-		s.loop.batch.add(s.mode.frame(wire.Encode(wire.Gap{
-			Type: "gap", Channel: sub.feed.channel, After: sub.news.lostAt, ResumedAt: resumedAt,
-		})))
+	s.addGap(sub, sub.news.lostAt, resumedAt)
+}
+
+// offerNews tells a client what does not wait for the next message: that a device
+// may have missed some, and the newest read mark.
+func (s *session) offerNews(sub *subscription) {
+	n := sub.news
+	if n == nil {
+		return
+	}
+	if n.missed {
+		n.missed = false
+		s.addGap(sub, 0, sub.cursor+1)
+	}
+	if n.state != nil {
+		s.loop.batch.add(s.mode.frame(wire.Encode(n.state)))
+		n.state = nil
 	}
 }
 
-// offerState tells the newest read mark, if the client has not been told.
-func (s *session) offerState(sub *subscription) {
-	if sub.news != nil && sub.news.state != nil {
-		s.loop.batch.add(s.mode.frame(wire.Encode(sub.news.state)))
-		sub.news.state = nil
+// addGap takes a gap into the batch. Plain mode has no words for it: there it is
+// only counted.
+func (s *session) addGap(sub *subscription, after, resumedAt uint64) {
+	s.loop.srv.metrics.gaps.Inc()
+	if s.mode.objects() {
+		s.loop.batch.add(s.mode.frame(wire.Encode(wire.Gap{
+			Type: "gap", Channel: sub.feed.channel, After: after, ResumedAt: resumedAt,
+		})))
 	}
 }
 

@@ -106,6 +106,7 @@ type subscription struct {
 type news struct {
 	lost   bool   // a gap, before the next message
 	lostAt uint64 // the cursor behind which messages are missing
+	missed bool   // a gap before where the subscription began, at once
 	state  *wire.State
 	told   uint64 // the read mark in the newest state
 }

@@ -236,38 +236,59 @@ func (u *user) pinWarm() bool {
 	return true
 }
 
+// deviceRest is how long a device that would lose messages has to be unused before
+// it may be forgotten: a client that invents device names does not push out the
+// user's phone.
+const deviceRest = time.Hour
+
 // connectDevice finds or makes the device of a new session. A new device is given
-// room by forgetting the one that was unused for longest.
-func (u *user) connectDevice(name string, now time.Time, most int) error {
+// room by forgetting another one. It says whether that was so: the new one may then
+// have been forgotten itself, earlier.
+func (u *user) connectDevice(name string, now time.Time, most int) (forgot bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(name)
 	if d == nil {
-		if err := u.makeRoomLocked(most); err != nil {
-			return err
+		if forgot, err = u.makeRoomLocked(now, most); err != nil {
+			return false, err
 		}
 		d = u.mu.addDevice(name)
 	}
 	d.used, d.dirty = now.UnixMilli(), true
-	return nil
+	return forgot, nil
 }
 
-func (u *user) makeRoomLocked(most int) error {
+// makeRoomLocked forgets the devices that were unused for longest, of those that
+// are not connected and lose nothing, or have been unused for deviceRest.
+func (u *user) makeRoomLocked(now time.Time, most int) (forgot bool, err error) {
 	for len(u.mu.devices) >= most {
 		oldest := -1
 		for i, d := range u.mu.devices {
-			if !u.connectedLocked(d.name) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
+			if u.mayForgetLocked(d, now) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
 				oldest = i
 			}
 		}
 		if oldest < 0 {
-			return Errorf(RateLimited, "user %q has %d connected devices, more are not allowed", u.name, most)
+			return false, Errorf(RateLimited, "user %q has %d devices that are connected or were within the last hour, and more are not allowed: a client has to keep its device's name", u.name, most)
 		}
 		r := u.removedLocked()
 		r.forgotten = append(r.forgotten, u.mu.devices[oldest].name)
 		u.mu.devices = slices.Delete(u.mu.devices, oldest, oldest+1)
+		forgot = true
 	}
-	return nil
+	return forgot, nil
+}
+
+func (u *user) mayForgetLocked(d *device, now time.Time) bool {
+	// A time from the future is a clock's mistake, and protects nothing.
+	unused := now.Sub(time.UnixMilli(d.used)).Abs()
+	return !u.connectedLocked(d.name) && (unused >= deviceRest || !u.losesLocked(d))
+}
+
+// losesLocked says whether a device would miss messages if it was forgotten and came
+// back: as a new one it begins at the read marks.
+func (u *user) losesLocked(d *device) bool {
+	return slices.ContainsFunc(d.cursors, func(p place) bool { return p.seq < u.readLocked(p.channel) })
 }
 
 // connectedLocked says whether a session is on the device.
