@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/strict"
 )
 
 // badRequest blames one field of a request; "" blames the whole.
@@ -115,7 +116,7 @@ func text(field string, value json.RawMessage) (string, error) {
 	if value[0] != '"' {
 		return "", badRequest(field, "it has to be a string, not %s", kindOf(value))
 	}
-	if hasLoneSurrogate(value) {
+	if strict.LoneSurrogate(value) {
 		return "", badRequest(field, "it has half of a surrogate pair (\\ud800 to \\udfff), which is no character")
 	}
 	var s string
@@ -140,34 +141,6 @@ func kindOf(value json.RawMessage) string {
 		return "null"
 	}
 	return "a number"
-}
-
-// hasLoneSurrogate looks at the \u escapes of a valid JSON string.
-func hasLoneSurrogate(s []byte) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			continue
-		}
-		i++
-		if s[i] != 'u' {
-			continue
-		}
-		unit := hex4(s[i+1:])
-		i += 4
-		switch {
-		case unit < 0xd800 || unit > 0xdfff:
-		case unit < 0xdc00 && bytes.HasPrefix(s[i+1:], []byte(`\u`)) && hex4(s[i+3:])>>10 == 0xdc00>>10:
-			i += 6
-		default:
-			return true
-		}
-	}
-	return false
-}
-
-func hex4(s []byte) uint64 {
-	unit, _ := strconv.ParseUint(string(s[:4]), 16, 16)
-	return unit
 }
 
 // targets reads a name or a list of names.
