@@ -9,15 +9,28 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
 var (
 	// ErrUnavailable says that the engine cannot take writes now (disk full, a
 	// failed disk, shutting down). Nothing of the call was stored; reads go on.
-	// Only of the very write that failed nobody knows: it may turn up after a
-	// restart, as what was under way in a crash may.
+	// The exception is a write that had begun: it may be stored later, when the
+	// storage goes on or after a restart, as what was under way in a crash may be.
+	// So nobody may change the entries of an Append that returned this error.
 	ErrUnavailable = errors.New("storage unavailable")
+
+	// The errors below wrap ErrUnavailable and say why. An engine need not know them.
+
+	// ErrFull says that there is too little space. It passes when there is more.
+	ErrFull = fmt.Errorf("%w: too little space is free on the disk", ErrUnavailable)
+	// ErrStalled says that a write takes very long, or that the system lacks what
+	// one needs, such as file descriptors. It passes by itself.
+	ErrStalled = fmt.Errorf("%w: writes do not get through at the moment", ErrUnavailable)
+	// ErrFailed says that no write will succeed before a restart.
+	ErrFailed = fmt.Errorf("%w: a write failed, a restart is needed", ErrUnavailable)
+
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
 	// ErrClosed is answered by every method after Close.
@@ -37,6 +50,15 @@ type Engine interface {
 	// Close waits for running calls and releases the store. Watchers get no
 	// call after it returned.
 	Close() error
+}
+
+// Health is an optional interface of an Engine, for those that can fail while they
+// are open.
+type Health interface {
+	// Ready returns nil when a write would be taken now, and else an error that
+	// wraps ErrUnavailable and, if possible, one of those that say why. It is safe
+	// for concurrent use and does not wait for writes.
+	Ready() error
 }
 
 // Log is one ordered log of records per channel.

@@ -20,10 +20,10 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 		return nil, err
 	}
 	defer e.leave()
-	rq := requests.Get().(*request)
-	defer rq.free()
+	rq := e.requests.Get().(*request)
 	rq.entries, rq.sync = entries, true
-	rq.results = make([]engine.Result, len(entries))
+	results := make([]engine.Result, len(entries))
+	rq.results = results
 
 	e.mu.Lock()
 	loaded := e.pinLocked(rq)
@@ -31,21 +31,15 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 		e.mu.Unlock()
 		if err := e.load(rq); err != nil {
 			e.unpin(rq)
+			e.free(rq)
 			return nil, fmt.Errorf("append: %w: %w", engine.ErrUnavailable, err)
 		}
 		e.mu.Lock()
 	}
-	if err := e.submitLocked(ctx, rq); err != nil {
-		e.unpinLocked(rq)
-		e.mu.Unlock()
-		return nil, err
+	if err := e.await(ctx, rq); err != nil {
+		return nil, fmt.Errorf("append: %w", err)
 	}
-	e.mu.Unlock()
-	<-rq.done
-	if rq.err != nil {
-		return nil, fmt.Errorf("append: %w", rq.err)
-	}
-	return rq.results, nil
+	return results, nil
 }
 
 // pinLocked pins what a request needs and says whether all of it is loaded.

@@ -78,15 +78,24 @@ func (c *commit) perform(taken []*request) {
 		}
 		c.stage(rq)
 	}
+	wrote := !c.batch.Empty() || c.spilled
 	err := c.write(c.sync)
+	if short != nil && wrote && err == nil {
+		// What was removed leaves the disk only after a flush, and the refused writes
+		// fill no memtable.
+		_, err = c.e.db.AsyncFlush()
+	}
 	for _, rq := range taken {
 		if err != nil {
 			rq.err = err
 		}
 	}
-	c.publish(taken, err == nil)
+	if stalled := c.publish(taken, err == nil); stalled {
+		c.e.log.Info("storage goes on after a stall")
+		return
+	}
 	for _, rq := range taken {
-		rq.done <- struct{}{} // it belongs to its caller from here on
+		rq.done <- nil // it belongs to its caller from here on
 	}
 }
 
@@ -167,8 +176,9 @@ func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 	return e.fault.get()
 }
 
-// publish makes a commit visible, tells the watchers and gives back the pins.
-func (c *commit) publish(taken []*request, durable bool) {
+// publish makes a commit visible, tells the watchers and gives back the pins. It
+// says whether the requests were answered before, because the commit took too long.
+func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 	e := c.e
 	e.telling.Lock()
 	defer e.telling.Unlock()
@@ -193,6 +203,7 @@ func (c *commit) publish(taken []*request, durable bool) {
 	for _, rq := range taken {
 		e.unpinLocked(rq)
 	}
+	stalled = e.endedLocked()
 	e.mu.Unlock()
 	clear(c.touched)
 	clear(c.late)
@@ -203,6 +214,7 @@ func (c *commit) publish(taken []*request, durable bool) {
 	}
 	clear(c.told)
 	c.told = c.told[:0]
+	return stalled
 }
 
 func (c *commit) set(key, value []byte) {

@@ -10,17 +10,23 @@
 //
 // # When the disk is full or fails
 //
-// Writes are refused with engine.ErrUnavailable, and reads go on, while less than
+// Writes are refused with engine.ErrFull, and reads go on, while less than
 // Options.MinFree is left on the disk, or memtables cannot be flushed; that much is
 // kept back so that what was accepted can be. When there is space again, writes
 // are taken again, with no restart.
 //
+// They are refused with engine.ErrStalled while files cannot be opened for want of
+// descriptors, and while a commit has taken more than Options.StallAfter, because
+// the disk hangs or Pebble has too much to compact. That passes too.
+//
 // A write or fsync that fails is another thing: after it nobody knows what is on
 // the disk (a second fsync may succeed and prove nothing). The engine then leaves
-// the disk as it is and answers every write with engine.ErrUnavailable until the
+// the disk as it is and answers every write with engine.ErrFailed until the
 // process starts anew and reads the log back; reads go on. An append that was
 // refused because of the failed write itself may be there after the restart, as
 // after any crash; nothing that was answered with success is missing.
+//
+// Engine.Ready says which of these holds, if one does.
 //
 // # When something stored is damaged
 //

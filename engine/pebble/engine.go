@@ -32,6 +32,13 @@ type Engine struct {
 
 	maxQueued int // bytes that may wait for the committer
 
+	patience   *patience
+	stallAfter time.Duration
+	watchdog   *time.Timer   // runs overdue while a commit is under way
+	stuck      chan struct{} // cap 1: gets a value again and again during a stall
+	nudging    sync.Mutex    // held by nudge
+	released   bool          // guarded by nudging
+
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
 		sync.RWMutex
@@ -52,8 +59,10 @@ type Engine struct {
 		queue    []*request
 		queued   int           // bytes in the queue
 		room     chan struct{} // closed when the queue has been taken; nil: nobody waits
+		commit   underway
 		stopping bool
 	}
+	requests  sync.Pool
 	work      *sync.Cond // on mu: the queue is not empty, or stopping
 	committed chan struct{}
 
@@ -88,7 +97,7 @@ func (f *fault) set(err error) {
 // get answers an error that wraps engine.ErrUnavailable, or nil.
 func (f *fault) get() error {
 	if err := f.err.Load(); err != nil {
-		return fmt.Errorf("%w: a write failed, a restart is needed: %w", engine.ErrUnavailable, *err)
+		return fmt.Errorf("%w: %w", engine.ErrFailed, *err)
 	}
 	return nil
 }
@@ -120,26 +129,49 @@ func (e *Engine) Close() error {
 	e.life.closed = true
 	e.life.Unlock()
 
+	close(e.patience.ending)
 	close(e.stopSweeper)
 	<-e.swept
+	select {
+	case <-e.stuck: // of before
+	default:
+	}
 	e.mu.Lock()
 	e.mu.stopping = true
 	e.work.Signal()
 	e.mu.Unlock()
-	<-e.committed
-	e.stopAnchors()
-	<-e.anchored
-	return e.release()
+	select {
+	case <-e.committed:
+		return e.release()
+	case <-e.stuck:
+		// Pebble would wait for the write that is stalled. What has been answered
+		// with success is on the disk. The directory stays locked until that write is
+		// through, or the process ends.
+		go func() {
+			<-e.committed
+			e.release() //nolint:errcheck // nobody is left to be told
+		}()
+		return fmt.Errorf("the store is left as it is: %w", engine.ErrStalled)
+	}
 }
 
 // release closes the store, as far as it can be, and frees the directory.
 func (e *Engine) release() (err error) {
+	e.stopAnchors()
+	<-e.anchored
+	e.nudging.Lock()
+	e.released = true
+	e.nudging.Unlock()
 	defer func() {
 		if e := e.lock.Close(); err == nil {
 			err = e
 		}
 	}()
-	if err := e.db.Close(); err != nil && e.fault.get() == nil {
+	err = e.db.Close()
+	if fault := e.fault.get(); fault != nil {
+		return fault
+	}
+	if err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	e.writeAnchor() // all of the log is synced now, and its end is marked

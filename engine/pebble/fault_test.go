@@ -54,6 +54,9 @@ func TestDiskFull(t *testing.T) {
 		if err := push(e, "a", "x"); !errors.Is(err, engine.ErrUnavailable) {
 			t.Fatalf("append on a full disk: %v", err)
 		}
+		if err := e.Ready(); !errors.Is(err, engine.ErrFull) {
+			t.Fatalf("ready on a full disk: %v", err)
+		}
 	}
 	if err := e.Save([]engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
 		t.Fatalf("save on a full disk: %v", err)
@@ -65,6 +68,9 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("%d messages, bounds %+v", l.count, l.bounds)
 	}
 	free(100)
+	if err := e.Ready(); err != nil {
+		t.Fatalf("ready with space again: %v", err)
+	}
 	if err := push(e, "a", "y"); err != nil {
 		t.Fatalf("append with space again: %v", err)
 	}
@@ -132,11 +138,14 @@ func diskFails(t *testing.T, hit func(errorfs.Op) bool) {
 	if err := e.Save([]engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
 		t.Fatalf("save on a broken disk: %v", err)
 	}
+	if err := e.Ready(); !errors.Is(err, engine.ErrFailed) {
+		t.Fatalf("ready on a broken disk: %v", err)
+	}
 	if got, want := stored(t, e, "plain").bounds.Head, lastSeq(acks, "plain"); got != want {
 		t.Fatalf("the head is %d, %d was acknowledged last", got, want)
 	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+	if err := e.Close(); !errors.Is(err, engine.ErrFailed) {
+		t.Fatalf("close after a failed write: %v", err)
 	}
 	if n := strings.Count(logged.String(), "writes are refused"); n != 1 {
 		t.Fatalf("the log says %s", logged.String())
@@ -174,8 +183,8 @@ func TestUnsyncedWriteFails(t *testing.T) {
 	if l := stored(t, e, "a"); l.count != 1 {
 		t.Fatalf("%d messages", l.count)
 	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+	if err := e.Close(); !errors.Is(err, engine.ErrFailed) {
+		t.Fatalf("close after a failed write: %v", err)
 	}
 }
 

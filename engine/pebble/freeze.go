@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -11,12 +12,15 @@ import (
 // again for ever. Instead it is told that all is well, the engine is marked as
 // failed, so that nothing is acknowledged any more, and from then on the disk stays
 // as it is: what Pebble writes goes nowhere, and nothing is removed or renamed. New
-// tables are still written; nothing on the disk refers to them. Pebble then goes on
-// in memory, reads are answered, and the next start finds what a power cut at the
+// tables are still written; nothing on the disk refers to them. (While it opens,
+// Pebble would wait for the flush of a table for ever, so this holds for tables
+// too.) Pebble then goes on in memory, reads are answered, and the next start finds what a power cut at the
 // moment of the failure would have left.
 type freezing struct {
 	vfs.FS
-	fault *fault
+	fault    *fault
+	patience *patience
+	work     *background
 }
 
 func (f freezing) frozen() bool { return f.fault.err.Load() != nil }
@@ -27,41 +31,77 @@ func isTable(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
-// open guards a file that was opened for writing.
-func (f freezing) open(file vfs.File, err error) (vfs.File, error) {
-	if err != nil {
+// nowhere is a file for what is written after the failure.
+func (f freezing) nowhere() vfs.File { return guarded{File: vfs.NewMemFile(nil), fault: f.fault} }
+
+func (f freezing) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
+	if isTable(name) && f.work.failed.Load() {
+		f.patience.pause() // Pebble itself would begin anew at once, again and again
+	}
+	create := func() error { file, err = f.FS.Create(name, c); return err }
+	if isTable(name) && f.patience.opened.Load() { // while it opens, Pebble waits for the flush
+		err = f.patience.forAWhile(create)
+		return file, err
+	}
+	return f.mustOpen(&file, isTable(name), create)
+}
+
+func (f freezing) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
+	first := true
+	return f.mustOpen(&file, false, func() error {
+		if first {
+			first = false
+			file, err = f.FS.ReuseForWrite(old, name, c)
+		} else { // the first attempt may have renamed it already
+			file, err = f.FS.Create(name, c)
+		}
+		return err
+	})
+}
+
+// mustOpen opens a file that Pebble cannot go on without. No write has failed yet,
+// so a shortage is waited for until it is over.
+func (f freezing) mustOpen(file *vfs.File, table bool, open func() error) (vfs.File, error) {
+	if f.frozen() {
+		return f.nowhere(), nil
+	}
+	if err := f.patience.untilItWorks(open); err != nil {
 		f.fault.set(err)
 		return f.nowhere(), nil
 	}
-	return guarded{file, f.fault}, nil
+	g := guarded{File: *file, fault: f.fault}
+	if table {
+		g.until = &f.patience.opened
+	}
+	return g, nil
 }
 
-// nowhere is a file for what is written after the failure.
-func (f freezing) nowhere() vfs.File { return guarded{vfs.NewMemFile(nil), f.fault} }
-
-func (f freezing) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if isTable(name) {
-		return f.FS.Create(name, c)
-	}
-	if f.frozen() {
-		return f.nowhere(), nil
-	}
-	return f.open(f.FS.Create(name, c))
+func (f freezing) Open(name string, options ...vfs.OpenOption) (file vfs.File, err error) {
+	err = f.patience.forAWhile(func() error {
+		file, err = f.FS.Open(name, options...)
+		return err
+	})
+	return file, err
 }
 
-func (f freezing) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if f.frozen() {
-		return f.nowhere(), nil
-	}
-	return f.open(f.FS.ReuseForWrite(old, name, c))
+func (f freezing) List(dir string) (names []string, err error) {
+	err = f.patience.forAWhile(func() error {
+		names, err = f.FS.List(dir)
+		return err
+	})
+	return names, err
 }
 
 func (f freezing) OpenDir(name string) (vfs.File, error) {
-	dir, err := f.FS.OpenDir(name)
+	var dir vfs.File
+	err := f.patience.forAWhile(func() (err error) {
+		dir, err = f.FS.OpenDir(name)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return guarded{dir, f.fault}, nil
+	return guarded{File: dir, fault: f.fault}, nil
 }
 
 func (f freezing) Remove(name string) error {
@@ -84,46 +124,48 @@ func (f freezing) Unwrap() vfs.FS { return f.FS }
 type guarded struct {
 	vfs.File
 	fault *fault
+	until *atomic.Bool // when it is true, errors are returned again; nil: never
 }
 
 // do runs an operation unless the disk is frozen, and freezes it when that fails.
-func (g guarded) do(operation func() error) {
+func (g guarded) do(operation func() error) error {
 	if g.fault.err.Load() != nil {
-		return
+		return nil
 	}
-	if err := operation(); err != nil {
+	err := operation()
+	if err != nil && (g.until == nil || !g.until.Load()) {
 		g.fault.set(err)
+		return nil
 	}
+	return err
 }
 
 func (g guarded) Write(p []byte) (int, error) {
-	g.do(func() error { _, err := g.File.Write(p); return err })
-	return len(p), nil
+	err := g.do(func() error { _, err := g.File.Write(p); return err })
+	return len(p), err
 }
 
 func (g guarded) WriteAt(p []byte, at int64) (int, error) {
-	g.do(func() error { _, err := g.File.WriteAt(p, at); return err })
-	return len(p), nil
+	err := g.do(func() error { _, err := g.File.WriteAt(p, at); return err })
+	return len(p), err
 }
 
-func (g guarded) Sync() error {
-	g.do(g.File.Sync)
-	return nil
-}
+func (g guarded) Sync() error { return g.do(g.File.Sync) }
 
-func (g guarded) SyncData() error {
-	g.do(g.File.SyncData)
-	return nil
-}
+func (g guarded) SyncData() error { return g.do(g.File.SyncData) }
 
 func (g guarded) SyncTo(length int64) (full bool, err error) {
-	g.do(func() error { full, err = g.File.SyncTo(length); return err })
-	return full, nil
+	err = g.do(func() error { full, err = g.File.SyncTo(length); return err })
+	return full, err
 }
 
+// Preallocate only makes later writes faster: when there is no room for it, there
+// may still be room for them.
 func (g guarded) Preallocate(offset, length int64) error {
-	g.do(func() error { return g.File.Preallocate(offset, length) })
-	return nil
+	if g.fault.err.Load() != nil {
+		return nil
+	}
+	return g.File.Preallocate(offset, length)
 }
 
 func (g guarded) Close() error {

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // logger hands Pebble's log to slog. Pebble calls Fatalf after a failure that it
@@ -35,9 +36,23 @@ func (l logger) Fatalf(format string, args ...any) {
 // background is what Pebble tells of its flushes and compactions. It tries one
 // that failed again and again, at once.
 type background struct {
-	log   *slog.Logger
-	flush atomic.Pointer[error] // of the last flush; nil: it went well
-	next  atomic.Int64          // when the next error may be logged
+	log    *slog.Logger
+	flush  atomic.Pointer[error] // of the last flush; nil: it went well
+	failed atomic.Bool           // the last flush or compaction
+	logged seldom
+}
+
+// refusal is why no write can be taken, as far as it is known here; nil: one can.
+func (b *background) refusal() error {
+	err := b.flush.Load()
+	if err == nil {
+		return nil
+	}
+	why := engine.ErrStalled
+	if noSpace(*err) {
+		why = engine.ErrFull
+	}
+	return fmt.Errorf("%w: memtables cannot be flushed: %w", why, *err)
 }
 
 // emptyTable is the error of a flush that had nothing to write. It is no failure,
@@ -46,21 +61,27 @@ const emptyTable = "pebble: empty table"
 
 func (b *background) listener() *pdb.EventListener {
 	return &pdb.EventListener{
-		BackgroundError: b.failed,
+		BackgroundError: b.failure,
 		FlushEnd: func(i pdb.FlushInfo) {
 			if i.Err == nil || i.Err.Error() == emptyTable {
 				b.flush.Store(nil)
+				b.failed.Store(false)
 			} else {
 				b.flush.Store(&i.Err)
+			}
+		},
+		CompactionEnd: func(i pdb.CompactionInfo) {
+			if i.Err == nil {
+				b.failed.Store(false)
 			}
 		},
 		DiskSlow: func(i pdb.DiskSlowInfo) { b.log.Warn("pebble: the disk is slow", "info", i.String()) },
 	}
 }
 
-func (b *background) failed(err error) {
-	now, next := time.Now(), b.next.Load()
-	if now.UnixNano() >= next && b.next.CompareAndSwap(next, now.Add(10*time.Second).UnixNano()) {
+func (b *background) failure(err error) {
+	b.failed.Store(true)
+	if b.logged.due() {
 		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", err)
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -31,10 +32,11 @@ type Options struct {
 	// share is used for blocks, too.
 	CacheBytes int64
 	// MemTableBytes is the size of one memtable. Up to three of them are in memory
-	// under load, and their logs on the disk. 0: 32 MiB.
+	// under load, and their logs on the disk. It is at most 1/32 of the volume.
+	// 0: 32 MiB.
 	MemTableBytes int
 	// MinFree is how many bytes must be free on the disk for a write to be taken.
-	// 0: 64 MiB and four memtables.
+	// 0: 64 MiB, on a volume of less than 1 GiB 1/16 of it, and four memtables.
 	MinFree uint64
 	// Channels is how many channels that nobody uses stay in memory, at about
 	// 200 bytes each. An append to another one has to look it up. 0: 1 000 000.
@@ -42,6 +44,12 @@ type Options struct {
 	// SweepEvery is how often expired records are removed from the disk; they are
 	// not read any more at their time anyway. 0: 5 s.
 	SweepEvery time.Duration
+	// MaxOpenFiles is how many files the store has open, about; 0: 1000.
+	MaxOpenFiles int
+	// StallAfter is how long a commit may take. When it takes longer, because the
+	// disk hangs or Pebble has too much to compact, all who wait are answered
+	// engine.ErrStalled, and so is every other write until it is through. 0: 10 s.
+	StallAfter time.Duration
 }
 
 func (o *Options) complete() {
@@ -63,12 +71,13 @@ func (o *Options) complete() {
 		o.CacheBytes = 64 << 20
 	}
 	orInt(&o.MemTableBytes, 32<<20)
-	if o.MinFree == 0 {
-		o.MinFree = 64<<20 + 4*uint64(o.MemTableBytes)
-	}
 	orInt(&o.Channels, 1_000_000)
 	if o.SweepEvery <= 0 {
 		o.SweepEvery = 5 * time.Second
+	}
+	orInt(&o.MaxOpenFiles, 1000)
+	if o.StallAfter <= 0 {
+		o.StallAfter = 10 * time.Second
 	}
 }
 
@@ -91,12 +100,12 @@ func open(dir string, o Options) (*Engine, error) {
 	if err := checkForeign(o.FS, dir); err != nil {
 		return nil, err
 	}
-	lock, err := pdb.LockDirectory(dir, o.FS)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
+	if err := o.fit(dir); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("in use by another process (%w)", err)
+	}
+	lock, err := lockDirectory(dir, o.FS)
+	if err != nil {
+		return nil, err
 	}
 	e, err := openLocked(dir, lock, o)
 	if err != nil {
@@ -119,7 +128,9 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: &fault{log: o.Logger},
-		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}},
+		patience:   &patience{log: o.Logger, ending: make(chan struct{})},
+		stallAfter: o.StallAfter, stuck: make(chan struct{}, 1),
+		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}, log: o.Logger},
 		ledger: newLedger(s), anchor: s.anchor, anchored: make(chan struct{}),
 		maxQueued: min(maxQueued, o.MemTableBytes),
 		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
@@ -128,19 +139,27 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.mu.keys.init(0)
 	e.mu.memos.init(0)
 	e.mu.watchers = make(map[string]engine.Watcher)
+	e.requests.New = newRequest
 	e.work = sync.NewCond(&e.mu)
 	if s.fresh {
 		// The first log of a new store does not say yet how far it was synced.
-		if err := create(dir, e.tune(o)); err != nil {
-			return nil, err
-		}
+		err = create(dir, e.tune(o))
 	}
-	if e.db, err = openStore(dir, e.tune(o)); err != nil {
+	if err == nil && e.fault.get() == nil {
+		e.db, err = openStore(dir, e.tune(o))
+	}
+	if fault := e.fault.err.Load(); fault != nil {
+		if e.db != nil {
+			e.db.Close() //nolint:errcheck // it closes what was never written
+		}
+		return nil, *fault // what came after it went nowhere, and may look like damage
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := e.fault.err.Load(); err != nil {
-		return nil, errors.Join(*err, e.db.Close())
-	}
+	e.patience.opened.Store(true)
+	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
+	e.watchdog.Stop()
 	e.writeAnchor()
 	ctx, stop := context.WithCancel(context.Background())
 	e.stopAnchors = stop
@@ -162,8 +181,12 @@ func create(dir string, o *pdb.Options) error {
 // openStore makes an error of whatever Pebble makes of a damaged directory.
 func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 	defer o.Cache.Unref()
+	defer o.FileCache.Unref()
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if failed, _ := p.(error); errors.As(failed, new(syscall.Errno)) {
+			err = failed // the system's word for it: no space, no descriptor
+		} else if p != nil {
 			err = fmt.Errorf("%w: %v", ErrDamaged, p)
 		}
 	}()
@@ -174,9 +197,13 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 	return db, err
 }
 
+// otherFiles is how many files besides tables are open: logs, the manifest, marks
+// and directories.
+const otherFiles = 12
+
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:            freezing{recording{o.FS, e.ledger}, e.fault},
+		FS:            freezing{recording{o.FS, e.ledger}, e.fault, e.patience, e.space.background},
 		Lock:          e.lock,
 		Logger:        logger{o.Logger, e.fault},
 		EventListener: e.space.background.listener(),
@@ -191,7 +218,8 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		L0CompactionThreshold: 12,
 		L0StopWritesThreshold: 40,
 		LBaseMaxBytes:         int64(2 * o.MemTableBytes),
-		MaxOpenFiles:          1000,
+		// Pebble's own has room for at least 64 tables.
+		FileCache: pdb.NewFileCache(runtime.GOMAXPROCS(0), max(o.MaxOpenFiles-otherFiles, 1)),
 	}
 	for i := range p.Levels {
 		l := &p.Levels[i]

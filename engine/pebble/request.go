@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"context"
-	"sync"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -28,7 +27,9 @@ type request struct {
 	sync  bool // wants the fsync
 	frees bool // may be written when space is short, because it makes space
 	err   error
-	done  chan struct{} // gets one value when the request has been answered
+	// done gets one value: nil when the request has been answered, or an error when
+	// that took too long. The request stays the committer's then.
+	done chan error
 
 	one [1]pins // room for the pins of a single entry
 }
@@ -41,7 +42,7 @@ type pins struct {
 	memo    *slot[memo]  // nil: its ID was not chosen
 }
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+func newRequest() any { return &request{done: make(chan error, 1)} }
 
 func (rq *request) size() int {
 	n := requestBytes * max(1, len(rq.entries))
@@ -51,15 +52,15 @@ func (rq *request) size() int {
 	return n
 }
 
-func (rq *request) free() {
+func (e *Engine) free(rq *request) {
 	*rq = request{done: rq.done}
-	requests.Put(rq)
+	e.requests.Put(rq)
 }
 
 // submitLocked queues a request. It waits for a place without the lock; ctx ends
 // that wait.
 func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
-	for e.mu.queued >= e.maxQueued {
+	for e.mu.queued >= e.maxQueued && !e.mu.commit.stalled {
 		if e.mu.room == nil {
 			e.mu.room = make(chan struct{})
 		}
@@ -73,6 +74,9 @@ func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
 			return context.Cause(ctx)
 		}
 	}
+	if err := e.stalledLocked(); err != nil {
+		return err
+	}
 	e.mu.queue = append(e.mu.queue, rq)
 	e.mu.queued += rq.size()
 	if len(e.mu.queue) == 1 {
@@ -81,18 +85,35 @@ func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
 	return nil
 }
 
-// do has the committer run something and waits for it.
-func (e *Engine) do(sync, frees bool, run func(*commit) error) error {
-	rq := requests.Get().(*request)
+// do has the committer run something and waits for it. If that uses the slot of a
+// channel, which the caller has pinned, the request pins it too.
+func (e *Engine) do(sync, frees bool, s *slot[channel], run func(*commit) error) error {
+	rq := e.requests.Get().(*request)
 	rq.run, rq.sync, rq.frees = run, sync, frees
 	e.mu.Lock()
-	err := e.submitLocked(context.Background(), rq)
-	e.mu.Unlock()
-	if err == nil {
-		<-rq.done
-		err = rq.err
+	if s != nil {
+		rq.one[0].channel = e.mu.channels.pinLocked(s.name)
+		rq.pins = rq.one[:]
 	}
-	rq.free()
+	return e.await(context.Background(), rq)
+}
+
+// await queues a request and waits until it has been answered. It is called with
+// the mutex held, and unlocks it.
+func (e *Engine) await(ctx context.Context, rq *request) error {
+	err := e.submitLocked(ctx, rq)
+	if err != nil {
+		e.unpinLocked(rq)
+		e.mu.Unlock()
+		e.free(rq)
+		return err
+	}
+	e.mu.Unlock()
+	if err := <-rq.done; err != nil {
+		return err
+	}
+	err = rq.err
+	e.free(rq)
 	return err
 }
 
@@ -108,9 +129,15 @@ func (e *Engine) take(reuse []*request) []*request {
 	}
 	taken := e.mu.queue
 	e.mu.queue, e.mu.queued = reuse[:0], 0
+	e.makeRoomLocked()
+	e.beganLocked(taken)
+	return taken
+}
+
+// makeRoomLocked wakes those who wait for room in the queue.
+func (e *Engine) makeRoomLocked() {
 	if e.mu.room != nil {
 		close(e.mu.room)
 		e.mu.room = nil
 	}
-	return taken
 }

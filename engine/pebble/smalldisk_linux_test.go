@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,15 @@ func TestSmallDisk(t *testing.T) {
 		t.Fatalf("with space again: %v", err)
 	}
 	pushed += 1 + full()
+
+	// What is removed leaves the disk, though no write fills the memtable.
+	if err := e.Trim("a", uint64(pushed)-10); err != nil {
+		t.Fatal(err)
+	}
+	for err = errors.New("not yet"); err != nil; err = push(e, "a", data) {
+		runtime.Gosched()
+	}
+	pushed = 10 + 1 + full()
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,42 @@ package pebble
 
 import (
 	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
 )
+
+const (
+	smallVolume = 1 << 30  // a smaller one gets smaller memtables and a smaller reserve
+	leastVolume = 16 << 20 // a smaller one is refused
+)
+
+// fit adapts memtables and reserve to the volume, and refuses one on which no write
+// could ever be taken.
+func (o *Options) fit(dir string) error {
+	total := uint64(smallVolume)
+	usage, err := o.FS.GetDiskUsage(dir)
+	if err == nil {
+		total = min(total, usage.TotalBytes)
+	}
+	o.MemTableBytes = min(o.MemTableBytes, int(total/32))
+	if o.MinFree == 0 {
+		o.MinFree = total/16 + 4*uint64(o.MemTableBytes)
+	}
+	least := max(leastVolume, o.MinFree+4*uint64(o.MemTableBytes))
+	if err == nil && usage.TotalBytes < least {
+		return fmt.Errorf("the volume has %s in all: at least %s are needed, of which %s stay free",
+			mebibytes(usage.TotalBytes), mebibytes(least), mebibytes(o.MinFree))
+	}
+	return nil
+}
+
+// mebibytes rounds up.
+func mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
 
 // The disk is asked for its free space once in so many bytes or milliseconds, and
 // before every commit while there is too little.
@@ -17,32 +48,57 @@ const (
 
 // space keeps writes off a disk that is nearly full, or that memtables cannot be
 // flushed to: a failed write would stop the engine, a refused one stops nothing.
-// It belongs to the committer.
+// Except for now, it belongs to the committer.
 type space struct {
 	fs         vfs.FS
 	dir        string
 	reserve    uint64
 	background *background
+	log        *slog.Logger
 
 	asked   int64 // when
 	written int   // since then
 	short   error // what was found then; nil: enough
+	said    bool  // the log's last word is that writes are refused
+	logged  seldom
 }
 
 // check answers an error that wraps engine.ErrUnavailable when the space is short.
 func (s *space) check(now int64, size int) error {
-	if err := s.background.flush.Load(); err != nil {
-		return fmt.Errorf("%w: memtables cannot be flushed: %w", engine.ErrUnavailable, *err)
+	if err := s.background.refusal(); err != nil {
+		return err
 	}
 	s.written += size
 	if s.short == nil && s.written < spaceBytes && now-s.asked < spaceMillis && now >= s.asked {
 		return nil
 	}
-	s.asked, s.written, s.short = now, 0, nil
+	short := s.now()
+	switch {
+	case short != nil && !s.said && s.logged.due():
+		s.said = true
+		s.log.Error("writes are refused", "error", short)
+	case short == nil && s.said:
+		s.said = false
+		s.log.Info("writes are taken again: there is space on the disk")
+	}
+	s.asked, s.written, s.short = now, 0, short
+	return short
+}
+
+// now asks the disk. It is safe for concurrent use.
+func (s *space) now() error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err == nil && usage.AvailBytes < s.reserve {
-		s.short = fmt.Errorf("%w: %d MiB are free on the disk, %d are kept back",
-			engine.ErrUnavailable, usage.AvailBytes>>20, s.reserve>>20)
+		return fmt.Errorf("%w: %s are free, %s are kept back", engine.ErrFull, mebibytes(usage.AvailBytes), mebibytes(s.reserve))
 	}
-	return s.short
+	return nil
+}
+
+// seldom keeps what happens again and again from filling the log.
+type seldom struct{ next atomic.Int64 }
+
+// due says whether the last line was long enough ago for another.
+func (s *seldom) due() bool {
+	now, next := time.Now(), s.next.Load()
+	return now.UnixNano() >= next && s.next.CompareAndSwap(next, now.Add(10*time.Second).UnixNano())
 }

@@ -2,9 +2,12 @@ package pebble
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // sweepBatch is how many entries of the sweep index are worked off at once.
@@ -22,7 +25,7 @@ func (e *Engine) sweeps(every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		if err := e.sweep(); err != nil && e.fault.get() == nil {
+		if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrUnavailable) {
 			e.log.Warn("sweep failed", "error", err)
 		}
 	}
@@ -44,7 +47,7 @@ func (e *Engine) sweep() error {
 				return err
 			}
 		}
-		err = e.do(false, true, func(c *commit) error {
+		err = e.do(false, true, nil, func(c *commit) error {
 			for _, key := range due {
 				c.delete(key)
 			}
@@ -85,7 +88,7 @@ func (e *Engine) sweepChannel(name string) error {
 	}
 	defer e.unpinChannel(s)
 	for more := true; more; {
-		err := e.do(false, true, func(c *commit) (err error) {
+		err := e.do(false, true, s, func(c *commit) (err error) {
 			more, err = c.sweepChannel(s)
 			return err
 		})
@@ -136,7 +139,7 @@ func (e *Engine) forgetMemos(today uint32) error {
 	if today == e.memoDay || today == 0 {
 		return nil
 	}
-	err := e.do(false, true, func(c *commit) error {
+	err := e.do(false, true, nil, func(c *commit) error {
 		// Yesterday's are young enough, until today is over too.
 		return c.batch.DeleteRange([]byte{memoPrefix}, binary.BigEndian.AppendUint32([]byte{memoPrefix}, today-1), nil)
 	})

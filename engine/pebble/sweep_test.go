@@ -109,7 +109,7 @@ func TestSweepTellsLossFirst(t *testing.T) {
 	}
 	defer e.unpinChannel(s)
 	var page engine.Page
-	err = e.do(false, true, func(c *commit) error {
+	err = e.do(false, true, s, func(c *commit) error {
 		_, sweep := c.sweepChannel(s)
 		spill := c.spill()
 		var read error

@@ -13,9 +13,9 @@ func (e *Engine) Trim(channel string, through uint64) error {
 		return err
 	}
 	defer e.unpinChannel(s)
-	err = e.do(true, true, func(c *commit) error { return c.trim(s, through) })
+	err = e.do(true, true, s, func(c *commit) error { return c.trim(s, through) })
 	for more := true; more && err == nil; {
-		err = e.do(false, true, func(c *commit) (err error) {
+		err = e.do(false, true, s, func(c *commit) (err error) {
 			c.touch(s)
 			more, err = c.purge(s)
 			return err

@@ -71,7 +71,7 @@ func (e *Engine) Save(updates []engine.Update, sync bool) error {
 		return err
 	}
 	defer e.leave()
-	err := e.do(sync, false, func(c *commit) error {
+	err := e.do(sync, false, nil, func(c *commit) error {
 		c.owed = c.owed || sync
 		for i := range updates {
 			if err := c.save(&updates[i]); err != nil {

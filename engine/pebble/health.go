@@ -1,0 +1,26 @@
+package pebble
+
+import "github.com/wirepost/wirepost/engine"
+
+var _ engine.Health = (*Engine)(nil)
+
+// Ready implements engine.Health.
+func (e *Engine) Ready() error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	if err := e.fault.get(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	err := e.stalledLocked()
+	e.mu.Unlock()
+	if err == nil {
+		err = e.space.background.refusal()
+	}
+	if err == nil {
+		err = e.space.now()
+	}
+	return err
+}

@@ -1,0 +1,8 @@
+//go:build !windows
+
+package pebble
+
+import "syscall"
+
+// heldElsewhere is what fcntl(2) answers to F_SETLK when another process has the lock.
+const heldElsewhere = syscall.EAGAIN

@@ -1,0 +1,6 @@
+package pebble
+
+import "golang.org/x/sys/windows"
+
+// heldElsewhere is what CreateFile answers when another process has the file open.
+const heldElsewhere = windows.ERROR_SHARING_VIOLATION
