@@ -108,6 +108,19 @@ func fieldError(field, format string, args ...any) *Error {
 	return &Error{Code: BadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
+// storageMessage says why the engine takes no writes.
+func storageMessage(err error) string {
+	switch {
+	case errors.Is(err, engine.ErrFailed):
+		return "the store has failed and takes no writes until the server is restarted"
+	case errors.Is(err, engine.ErrFull):
+		return "the store takes no writes: its disk is full"
+	case errors.Is(err, engine.ErrStalled):
+		return "the store takes no writes at the moment: it is stalled"
+	}
+	return "the store takes no writes at the moment"
+}
+
 // AsError turns any error into an *Error: what is not one becomes Unavailable
 // when the engine said so or a context ended, else Internal, with a message that gives no
 // internals away.
@@ -117,7 +130,7 @@ func AsError(err error) *Error {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
-		return &Error{Code: Unavailable, Message: "the store takes no writes at the moment", Err: err}
+		return &Error{Code: Unavailable, Message: storageMessage(err), Err: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: Unavailable, Message: "it was given up before it was done", Err: err}
 	case errors.Is(err, engine.ErrNotFound):

@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -124,11 +125,33 @@ func releaseEngine(e engine.Engine) {
 // that JavaScript can hold).
 func memoryBase(start time.Time) uint64 { return uint64(max(0, start.UnixMicro())) }
 
-// Ready says whether the server takes work: an *Error with Unavailable once
-// Shutdown began.
+// Ready says whether the server takes work: nil, or an *Error with Unavailable and
+// a message for operators once Shutdown began, and while the engine takes no writes
+// (see engine.Health). Whoever sends work to several servers leaves out one that is
+// not ready.
 func (s *Server) Ready() error {
 	if s.draining.Load() {
 		return errDraining
+	}
+	return s.storage()
+}
+
+// Alive says whether the server can go on without a restart: nil, or an *Error when
+// the engine has failed for good (engine.ErrFailed). Whoever supervises the process
+// starts it anew then.
+func (s *Server) Alive() error {
+	if err := s.storage(); errors.Is(err, engine.ErrFailed) {
+		return err
+	}
+	return nil
+}
+
+// storage is what the engine says of itself.
+func (s *Server) storage() error {
+	if h, ok := s.engine.(engine.Health); ok {
+		if err := h.Ready(); err != nil {
+			return AsError(err)
+		}
 	}
 	return nil
 }

@@ -71,6 +71,7 @@ type backend interface {
 	Stats() wirepost.Stats
 	Top(n int) wirepost.Top
 	Ready() error
+	Alive() error
 	MaxMessage() int
 	Collector() prometheus.Collector
 	CountRefusal(reason string)

@@ -30,8 +30,11 @@ func (a *api) serveMetrics(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// healthz is GET /healthz: the process answers.
+// healthz is GET /healthz: the process answers, and a restart would mend nothing.
 func (a *api) healthz(w http.ResponseWriter, _ *request) error {
+	if err := a.srv.Alive(); err != nil {
+		return err
+	}
 	return writeBody(w, http.StatusOK, []byte(`{"status":"ok"}`))
 }
 

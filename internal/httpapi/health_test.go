@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/auth"
+)
+
+// ailing is an engine that says what a test wants of itself.
+type ailing struct {
+	engine.Engine
+	err error
+}
+
+func (a *ailing) Ready() error { return a.err }
+
+// The probes say what is true of the engine: /readyz all of it, /healthz only what a
+// restart mends, and neither of them more than that.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	e := &ailing{Engine: memory.New(memory.Options{})}
+	srv, err := wirepost.New(wirepost.Options{Engine: e, Authenticate: auth.Dev()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		srv.Shutdown(t.Context()) //nolint:errcheck // there is nobody
+		e.Close()
+	})
+	h := New(srv, Options{Keys: []string{"key"}})
+	for _, test := range []struct {
+		err            error
+		ready, healthy int
+		detail         string
+	}{
+		{nil, 200, 200, ""},
+		{engine.ErrFull, 503, 200, "disk is full"},
+		{engine.ErrStalled, 503, 200, "stalled"},
+		{engine.ErrFailed, 503, 503, "restarted"},
+		{engine.ErrUnavailable, 503, 200, "no writes at the moment"},
+		{nil, 200, 200, ""},
+	} {
+		if e.err = nil; test.err != nil {
+			e.err = fmt.Errorf("%w: write /var/lib/x/000123.log: input/output error", test.err)
+		}
+		for path, want := range map[string]int{"/readyz": test.ready, "/healthz": test.healthy} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			body := w.Body.String()
+			if w.Code != want {
+				t.Errorf("%s with %v: %d", path, test.err, w.Code)
+			}
+			if want == http.StatusServiceUnavailable && (!strings.Contains(body, test.detail) || w.Header().Get("Retry-After") == "") {
+				t.Errorf("%s with %v: %s", path, test.err, body)
+			}
+			if strings.Contains(body, "/var/lib") {
+				t.Errorf("%s tells internals: %s", path, body)
+			}
+		}
+	}
+}
