@@ -33,14 +33,15 @@ type App struct {
 	listener net.Listener
 	http     *http.Server
 	draining chan struct{} // closed when the end begins
+	files    files
 }
 
 // Run serves until ctx ends, and then drains: it returns within Config.Drain,
 // whether clients answer or not. A server that ended as it was told to is no
-// error.
+// error, unless its store had failed.
 func (a *App) Run(ctx context.Context) error {
-	defer a.Close() //nolint:errcheck // drain has closed what matters and told
 	if err := a.open(); err != nil {
+		a.Close() //nolint:errcheck // what there is of it has done nothing yet
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -50,16 +51,33 @@ func (a *App) Run(ctx context.Context) error {
 	defer stop()
 	tidying.Go(func() { a.heap.run(ctx, a.memory.goLimit()) })
 	announce(a.Out, &a.Config, a.URL())
-	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch())
+	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch(),
+		"files", a.files.limit)
 	a.memory.log(a.Log)
 	select {
 	case err := <-served:
+		a.Close() //nolint:errcheck // the listener's error is what counts
 		return err
 	case <-ctx.Done():
 	}
-	err := a.drain()
-	<-served // it ended with the listener
-	return err
+	return a.end(served)
+}
+
+// end is drain, but returns in time also when something hangs, such as the disk.
+// What has been answered is stored then too.
+func (a *App) end(served <-chan error) error {
+	limit := time.Duration(a.Config.Drain)
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	drained := make(chan error, 1)
+	go func() { drained <- a.drain(limit) }()
+	select {
+	case err := <-drained:
+		<-served // it ended with the listener
+		return err
+	case <-late.C:
+		return fmt.Errorf("not everything ended within %s", limit)
+	}
 }
 
 // serve starts to accept. The channel gets the error that ended it.
@@ -95,12 +113,22 @@ func (a *App) open() error {
 	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
 		return wordListenError(a.Config.Listen, err)
 	}
-	if a.engine, err = openEngine(&a.Config, a.memory, a.Log); err != nil {
+	if a.files, err = divideFiles(maxFiles()); err != nil {
+		return err
+	}
+	if a.engine, err = openEngine(&a.Config, a.memory, a.files, a.Log); err != nil {
 		return err
 	}
 	o.Engine = a.engine
 	if a.server, err = wirepost.New(o); err != nil {
 		return err
+	}
+	if a.files.limit > 0 {
+		count := a.server.CountRefusal
+		a.listener = &guardedListener{
+			Listener: a.listener, files: a.files, open: openFiles, log: a.Log,
+			refused: func() { count("open_files") },
+		}
 	}
 	a.draining = make(chan struct{})
 	a.http = &http.Server{
@@ -141,8 +169,7 @@ func (a *App) warn() {
 
 // drain ends the server in order: no more pushes, every session told and closed,
 // the last requests answered, what is stored closed.
-func (a *App) drain() error {
-	limit := time.Duration(a.Config.Drain)
+func (a *App) drain(limit time.Duration) error {
 	a.Log.Info("draining", "connections", a.server.Stats().Connections, "limit", limit)
 	// A tenth is kept for closing the store.
 	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/10, time.Second))

@@ -30,6 +30,7 @@ type common struct {
 	Listen      address    `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
 	Data        string     `default:"./wirepost-data" placeholder:"DIR" help:"Where the data is kept (default ${default})."`
 	Engine      engineName `default:"pebble" placeholder:"NAME" help:"What keeps it: pebble, or memory, which forgets everything at the end (default ${default})."`
+	MinFree     byteLimit  `default:"0" placeholder:"SIZE" help:"Space that stays free on the disk: with less, pushes are answered 503 (default ${default}: what suits the volume)."`
 	Config      string     `placeholder:"FILE" help:"YAML file with these same names, and the policies of channels under \"channels:\"."`
 	AllowOrigin []origin   `placeholder:"ORIGIN" help:"Origin of pages that may connect, such as https://example.com or https://*.example.com; repeatable (default: the server's own)."`
 	MaxMessage  size       `default:"64KiB" placeholder:"SIZE" help:"Largest message (default ${default})."`

@@ -143,6 +143,7 @@ memory: 3GiB
 push-memory: 8MiB
 tail-memory: 9MiB
 reconnect-rate: 10
+min-free: 300MiB
 max-message: 1MiB
 heartbeat: 5s
 window: 10
@@ -167,6 +168,7 @@ func TestEverySetting(t *testing.T) {
 	want := common{
 		Listen: "127.0.0.1:9000", Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
 		AllowOrigin: []origin{"https://example.com", "https://*.example.com"},
+		MinFree:     300 << 20,
 		MaxMessage:  1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
 		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second),
 		LogFormat: logJSON, LogLevel: "warn",

@@ -8,13 +8,16 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// openEngine opens what the configuration names, with its share of the memory.
-func openEngine(c *Config, p *memoryPlan, log *slog.Logger) (engine.Engine, error) {
+// openEngine opens what the configuration names, with its share of the memory and of
+// the files.
+func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Engine, error) {
 	if c.Engine == engineMemory {
 		return memory.New(memory.Options{MaxBytes: p.of(recordPart)}), nil
 	}
 	store, err := pebble.Open(c.Data, pebble.Options{
 		Logger:        log,
+		MinFree:       uint64(c.MinFree),
+		MaxOpenFiles:  f.store,
 		CacheBytes:    p.of(cachePart),
 		MemTableBytes: int(p.of(memtablePart) / memtables),
 		Channels:      int(p.of(channelPart) / channelBytes),
