@@ -226,7 +226,7 @@ func (s *session) roomFor(sub *subscription) int {
 func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, items []*item, err error) {
 	s.reading = false
 	if err != nil {
-		s.loop.srv.logger.Error("reading a channel", "channel", sub.feed.channel, "error", err)
+		s.loop.srv.readFailed(sub.feed.channel, err)
 		s.end(wire.CloseInternal, "the store cannot be read")
 		return
 	}

@@ -30,6 +30,7 @@ func (s *Server) Messages(channel string, after uint64, limit int) (list []Messa
 	for next = after; len(list) < limit; {
 		page, err := log.Read(channel, next, limit-len(list), listBytes)
 		if err != nil {
+			s.readFailed(channel, err)
 			return nil, 0, err
 		}
 		for _, r := range page.Records {
@@ -188,6 +189,7 @@ func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error)
 	}
 	page, err := s.logOf(s.policies.of(channel)).Read(channel, seq-1, 1, 1)
 	if err != nil {
+		s.readFailed(channel, err)
 		return Message{}, nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {

@@ -15,6 +15,7 @@ type metrics struct {
 	deliveries    prometheus.Counter
 	acks          prometheus.Counter
 	gaps          prometheus.Counter
+	readErrors    prometheus.Counter
 	closes        *prometheus.CounterVec
 	refused       *prometheus.CounterVec
 	appendSeconds prometheus.Histogram
@@ -34,6 +35,7 @@ func newMetrics(s *Server) *metrics {
 		deliveries: counter("wirepost_deliveries_total", "Messages written to connections."),
 		acks:       counter("wirepost_acks_total", "Messages acknowledged by clients."),
 		gaps:       counter("wirepost_gaps_total", "Times that a client had to go on behind a gap."),
+		readErrors: counter("wirepost_read_errors_total", "Reads of messages that failed in the store."),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wirepost_closes_total", Help: "Connections ended, by close code.",
 		}, []string{"code"}),
@@ -47,7 +49,7 @@ func newMetrics(s *Server) *metrics {
 		}),
 	}
 	m.all = []prometheus.Collector{
-		m.pushes, m.deliveries, m.acks, m.gaps, m.closes, m.refused, m.appendSeconds,
+		m.pushes, m.deliveries, m.acks, m.gaps, m.readErrors, m.closes, m.refused, m.appendSeconds,
 		gauge("wirepost_connections", "Client connections, without those that are being closed.", func() int { return int(s.users.connections.Load()) }),
 		gauge("wirepost_users", "Users with an open connection.", func() int { return int(s.users.online.Load()) }),
 		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.subscribed),

@@ -89,6 +89,7 @@ func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) err
 		}
 		page, err := r.feed.log().Read(r.feed.channel, r.cursor, batchFrames, batchBytes)
 		if err != nil {
+			r.feed.srv.readFailed(r.feed.channel, err)
 			return err
 		}
 		if err := r.hand(ctx, page, yield); err != nil {

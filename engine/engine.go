@@ -31,6 +31,9 @@ var (
 	// ErrFailed says that no write will succeed before a restart.
 	ErrFailed = fmt.Errorf("%w: a write failed, a restart is needed", ErrUnavailable)
 
+	// ErrDamaged says that something that was stored is missing or cannot be read any
+	// more. The engine has logged it.
+	ErrDamaged = errors.New("the store is damaged")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
 	// ErrClosed is answered by every method after Close.

@@ -54,6 +54,9 @@ type grammar struct {
 	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print what comes back."`
 	Bench  benchCommand  `cmd:"" help:"Put load on a server and measure it."`
 
+	Check   checkCommand   `cmd:"" help:"Look for damage in a store that no server has open."`
+	Salvage salvageCommand `cmd:"" help:"Write a new store with what a damaged one still has."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

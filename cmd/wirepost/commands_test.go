@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,4 +103,18 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range files {
 		ts.Check(os.WriteFile(file, []byte("this is no manifest"), 0o600))
 	}
+}
+
+// flip changes a bit in the first part of the last file of a kind.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*."+args[1]))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("%s has no such file", args[0])
+	}
+	name := slices.Max(names)
+	text, err := os.ReadFile(name)
+	ts.Check(err)
+	text[30] ^= 1
+	ts.Check(os.WriteFile(name, text, 0o600))
 }

@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	tokenenv FILE                 WIREPOST_TOKEN is what the file says
 //	port URL                      $port is the URL's port
 //	damage DIR                    spoils a store
+//	flip DIR KIND                 flips a bit in the last file of a kind
 //	certificate                   makes cert.pem and key.pem for 127.0.0.1
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "await": await, "signal": sendSignal, "finish": finish,
 			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
-			"port": setPort, "damage": damage, "certificate": certificate,
+			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
 		},
 	})
 }

@@ -32,7 +32,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 		if err := e.load(rq); err != nil {
 			e.unpin(rq)
 			e.free(rq)
-			return nil, fmt.Errorf("append: %w: %w", engine.ErrUnavailable, err)
+			return nil, fmt.Errorf("append: %w: %w", engine.ErrUnavailable, worded(err))
 		}
 		e.mu.Lock()
 	}

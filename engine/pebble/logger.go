@@ -40,6 +40,8 @@ type background struct {
 	flush  atomic.Pointer[error] // of the last flush; nil: it went well
 	failed atomic.Bool           // the last flush or compaction
 	logged seldom
+
+	corruption corruption
 }
 
 // refusal is why no write can be taken, as far as it is known here; nil: one can.
@@ -62,6 +64,7 @@ const emptyTable = "pebble: empty table"
 func (b *background) listener() *pdb.EventListener {
 	return &pdb.EventListener{
 		BackgroundError: b.failure,
+		DataCorruption:  func(i pdb.DataCorruptionInfo) { b.corruption.found(b.log, i) },
 		FlushEnd: func(i pdb.FlushInfo) {
 			if i.Err == nil || i.Err.Error() == emptyTable {
 				b.flush.Store(nil)

@@ -17,7 +17,7 @@ func (e *Engine) pinChannel(name string) (*slot[channel], error) {
 	}
 	if err := s.fill(&e.mu.Mutex, e.loadChannel); err != nil {
 		e.unpinChannel(s)
-		return nil, fmt.Errorf("load %q: %w", name, err)
+		return nil, fmt.Errorf("load %q: %w", name, worded(err))
 	}
 	return s, nil
 }
@@ -74,7 +74,7 @@ func (e *Engine) view(channel string, after uint64, look func(seq uint64, g *gla
 		err = e
 	}
 	if err != nil {
-		return head{}, fmt.Errorf("read %q: %w", channel, err)
+		return head{}, fmt.Errorf("read %q after %d: %w", channel, after, worded(err))
 	}
 	return now, nil
 }

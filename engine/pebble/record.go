@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"encoding/binary"
-	"errors"
 	"math/bits"
 
 	"github.com/wirepost/wirepost/engine"
@@ -21,8 +20,8 @@ const (
 	hasDeadline = 1 << 2
 )
 
-// ErrDamaged says that something stored is missing or cannot be read.
-var ErrDamaged = errors.New("the store is damaged")
+// ErrDamaged is engine.ErrDamaged.
+var ErrDamaged = engine.ErrDamaged
 
 // span says how long a record lives. A zero is no end.
 type span struct {

@@ -22,11 +22,16 @@ import (
 // Damage is one thing that is wrong with a store. It is an error that wraps
 // ErrDamaged.
 type Damage struct {
-	File    string `json:"file"` // without the directory
+	File    string `json:"file"` // without the directory; "": not known
 	Problem string `json:"problem"`
 }
 
-func (d *Damage) Error() string { return d.File + ": " + d.Problem }
+func (d *Damage) Error() string {
+	if d.File == "" {
+		return d.Problem
+	}
+	return d.File + ": " + d.Problem
+}
 
 // Unwrap implements the interface of package errors.
 func (d *Damage) Unwrap() error { return ErrDamaged }
@@ -45,7 +50,7 @@ type survey struct {
 	anchor   *anchor         // nil: none
 	fresh    bool            // there is nothing in it yet
 	number   uint64          // of the manifest
-	manifest *files.Manifest // nil: none that can be read
+	manifest *files.Manifest // nil: none that can be read to its end
 	logs     []uint64        // that are needed, in order
 	sequence uint64          // the next of Pebble's sequence numbers
 	begun    bool            // a write of the logs has been met
@@ -211,6 +216,7 @@ func (s *survey) readManifest() error {
 	valid := l.Valid()
 	if broken, ok := errors.AsType[*files.BrokenError](err); ok {
 		if l.Damaged(broken.Offset) {
+			s.manifest = nil
 			s.add(name, "is broken at byte %d, and goes on after it", broken.Offset)
 			return nil
 		}
@@ -218,6 +224,7 @@ func (s *survey) readManifest() error {
 		return s.readError(name, err)
 	}
 	if a := s.anchor; a != nil && a.manifest == s.number && valid < a.length {
+		s.manifest = nil
 		s.add(name, "is valid up to byte %d, and was written up to byte %d", valid, a.length)
 	}
 	return nil

@@ -25,7 +25,7 @@ func (e *Engine) Load(user string) (engine.User, error) {
 		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
 	})
 	if err != nil {
-		return engine.User{}, fmt.Errorf("load user %q: %w", user, err)
+		return engine.User{}, fmt.Errorf("load user %q: %w", user, worded(err))
 	}
 	return l.user, nil
 }
@@ -158,7 +158,7 @@ func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("members of %q: %w", channel, err)
+		return nil, fmt.Errorf("members of %q: %w", channel, worded(err))
 	}
 	return names, nil
 }

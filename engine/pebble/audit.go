@@ -1,0 +1,369 @@
+package pebble
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+)
+
+// audit goes through all keys of a store in order and compares what they say of each
+// other. Its maps hold what is still waiting for its counterpart.
+type audit struct {
+	report *Report
+	out    sink // nil: only looks
+
+	heads   map[string]head   // as stored, until the channel's records have come
+	seqs    map[string]uint64 // the last sequence of each channel whose records have come
+	ends    map[string]map[uint64]bool
+	keys    map[string]uint64 // pair → sequence
+	members map[string]bool   // member keys
+	memos   map[string]uint64 // channel → the largest sequence that was remembered
+	sweeps  map[string]int64  // channel → when the sweeper is to come
+	lost    map[string]int    // channel → its place in report.Lost
+	user    string
+
+	now *auditedChannel
+}
+
+// sink gets what can be read, channel by channel and then user by user.
+type sink interface {
+	memo(key, value []byte) error
+	record(channel string, h head, seq uint64, value []byte) error
+	endChannel(channel string, h head, lost uint64) error
+	user(key, value []byte) error
+}
+
+// auditedChannel is the channel whose records come.
+type auditedChannel struct {
+	name    string
+	stored  head // as stored; seq 0: there is none
+	head    head // followed over the records behind it
+	last    uint64
+	found   uint64 // messages that the stored head counts
+	holes   uint64 // sequences that are certainly missing
+	from    uint64 // the first hole; 0: none
+	to      uint64 // the last
+	unknown bool   // there is no head
+	before  uint64 // then, the sequence before the first record
+}
+
+func newAudit(r *Report, out sink) *audit {
+	return &audit{
+		report: r, out: out,
+		heads: make(map[string]head), seqs: make(map[string]uint64), ends: make(map[string]map[uint64]bool),
+		keys: make(map[string]uint64), members: make(map[string]bool), memos: make(map[string]uint64),
+		sweeps: make(map[string]int64), lost: make(map[string]int),
+	}
+}
+
+// read goes through everything.
+func (a *audit) read(m *files.Merged) error {
+	for m.Next() {
+		if err := a.key(m.Key(), m.Value()); err != nil {
+			return err
+		}
+	}
+	return a.end()
+}
+
+// key takes one key. The order of the prefixes is M, e, h, i, k, m, u, x.
+func (a *audit) key(key, value []byte) error {
+	if key[0] > recordPrefix {
+		if err := a.endRecords(); err != nil {
+			return err
+		}
+	}
+	switch key[0] {
+	case memberPrefix:
+		a.members[string(key)] = true
+	case endPrefix:
+		a.endKey(key)
+	case headPrefix:
+		h, err := decodeHead(value)
+		if err != nil {
+			a.report.add("", "the head of channel %q cannot be read", key[1:])
+			return nil
+		}
+		a.heads[string(key[1:])] = h
+	case memoPrefix:
+		return a.memo(key, value)
+	case keyPrefix:
+		if k, err := decodeKeyed(value); err == nil {
+			a.keys[string(key[1:])] = k.seq
+		} else {
+			a.report.add("", "what is kept of the key %q cannot be read", key[1:])
+		}
+	case recordPrefix:
+		return a.record(key, value)
+	case userPrefix:
+		return a.userKey(key, value)
+	case sweepPrefix:
+		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
+			delete(a.sweeps, string(key[9:]))
+		}
+	default:
+		a.report.add("", "the key %q is of no known kind", key)
+	}
+	return nil
+}
+
+func (a *audit) endKey(key []byte) {
+	i := len(key) - 17
+	if i < 1 || key[i] != 0 {
+		a.report.add("", "the key %q is of no known kind", key)
+		return
+	}
+	name := string(key[1:i])
+	if a.ends[name] == nil {
+		a.ends[name] = make(map[uint64]bool)
+	}
+	a.ends[name][binary.BigEndian.Uint64(key[i+9:])] = true
+}
+
+func (a *audit) memo(key, value []byte) error {
+	m, err := decodeMemo(value)
+	name, _, ok := bytes.Cut(key[min(5, len(key)):], []byte{0})
+	if err != nil || !ok {
+		a.report.add("", "a remembered id of channel %q cannot be read", name)
+		return nil
+	}
+	a.memos[string(name)] = max(a.memos[string(name)], m.seq)
+	if a.out == nil {
+		return nil
+	}
+	return a.out.memo(key, value)
+}
+
+// cutRecordKey takes a record's key apart.
+func cutRecordKey(key []byte) (channel string, seq uint64, ok bool) {
+	i := len(key) - 9
+	if i < 1 || key[0] != recordPrefix || key[i] != 0 {
+		return "", 0, false
+	}
+	return string(key[1:i]), recordSeq(key), true
+}
+
+func (a *audit) record(key, value []byte) error {
+	name, seq, ok := cutRecordKey(key)
+	if !ok {
+		a.report.add("", "the key %q is of no known kind", key)
+		return nil
+	}
+	if a.now == nil || a.now.name != name {
+		if err := a.begin(name); err != nil {
+			return err
+		}
+	}
+	c := a.now
+	if seq <= c.head.floor {
+		return nil // it is gone, and its bytes are not removed yet
+	}
+	g, err := glanceAt(seq, value)
+	if err != nil {
+		a.report.add("", "record %d of channel %q cannot be read", seq, name)
+		return nil
+	}
+	r, err := g.record(seq)
+	if err != nil {
+		a.report.add("", "record %d of channel %q cannot be read", seq, name)
+		return nil
+	}
+	if g.prev < c.last {
+		a.report.add("", "record %d of channel %q says that it comes after %d, and %d is between", seq, name, g.prev, c.last)
+	}
+	c.follow(seq, &g)
+	if ends := a.ends[name]; g.expires != 0 && !ends[seq] {
+		a.report.add("", "record %d of channel %q is not in the index of what expires", seq, name)
+	} else {
+		delete(ends, seq)
+	}
+	if pair := pairName(name, r.Key); r.Key != "" {
+		if a.keys[pair] != seq {
+			a.report.add("", "the message with key %q of channel %q is %d, and the index says %d", r.Key, name, seq, a.keys[pair])
+		}
+		delete(a.keys, pair)
+	}
+	a.report.Records++
+	if a.out == nil {
+		return nil
+	}
+	return a.out.record(name, c.stored, seq, value)
+}
+
+// begin begins a channel. Channels without records come before and after it.
+func (a *audit) begin(name string) error {
+	if err := a.endChannel(); err != nil {
+		return err
+	}
+	h, ok := a.heads[name]
+	delete(a.heads, name)
+	a.now = &auditedChannel{name: name, stored: h, head: h, last: h.floor, unknown: !ok}
+	return nil
+}
+
+// follow counts a record.
+func (c *auditedChannel) follow(seq uint64, g *glance) {
+	if seq > c.last+1 {
+		c.hole(c.last+1, seq-1)
+	}
+	c.last = seq
+	if seq <= c.stored.seq {
+		if g.revokes == 0 {
+			c.found++
+		}
+		return
+	}
+	if c.unknown && c.head.seq == 0 {
+		c.head.seq, c.before = g.prev, g.prev // what was up to there is not known
+	}
+	if g.prev > c.head.seq { // only a stored head may lie behind holes
+		c.holes += g.prev - c.head.seq
+	}
+	c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
+}
+
+func (c *auditedChannel) hole(from, to uint64) {
+	if c.from == 0 {
+		c.from = from
+	}
+	c.to = to
+}
+
+// missing is how many messages the channel lacks for certain.
+func (c *auditedChannel) missing() uint64 {
+	if c.found < c.stored.live {
+		return c.holes + c.stored.live - c.found
+	}
+	return c.holes
+}
+
+func (a *audit) endChannel() error {
+	c := a.now
+	if c == nil {
+		return nil
+	}
+	a.now = nil
+	if c.last < c.head.seq {
+		c.hole(c.last+1, c.head.seq)
+	}
+	if c.unknown {
+		a.report.add("", "channel %q has no head: what it had up to sequence %d is not known", c.name, c.before)
+	}
+	if c.found > c.stored.live {
+		a.report.add("", "channel %q has %d messages, and its head counts %d", c.name, c.found, c.stored.live)
+	}
+	lost := c.before
+	if n := c.missing(); n > 0 {
+		a.lose(c.name, n, c.from, c.to)
+		lost = c.to
+	}
+	for seq := range a.ends[c.name] {
+		if seq > c.head.floor {
+			a.report.add("", "the index of what expires names record %d of channel %q, which is not there", seq, c.name)
+		}
+	}
+	delete(a.ends, c.name)
+	if c.head.sweep != 0 && !c.unknown {
+		a.sweeps[c.name] = c.head.sweep
+	}
+	a.seqs[c.name] = c.head.seq
+	a.report.Channels++
+	a.beyond(c.name, a.memos[c.name])
+	if a.out == nil {
+		return nil
+	}
+	return a.out.endChannel(c.name, c.head, lost)
+}
+
+// lose reports missing messages of a channel.
+func (a *audit) lose(channel string, messages, from, to uint64) {
+	if i, ok := a.lost[channel]; ok {
+		l := &a.report.Lost[i]
+		l.Messages += messages
+		l.From, l.To = min(l.From, from), max(l.To, to)
+		return
+	}
+	a.lost[channel] = len(a.report.Lost)
+	a.report.Lost = append(a.report.Lost, Loss{Channel: channel, Messages: messages, From: from, To: to})
+}
+
+// beyond reports what is missing at the end of a channel when something names a
+// sequence behind it.
+func (a *audit) beyond(channel string, seq uint64) {
+	if last := a.seqs[channel]; seq > last {
+		a.lose(channel, seq-last, last+1, seq)
+		a.seqs[channel] = seq
+	}
+}
+
+// endRecords ends the last channel with records, and those that have none.
+func (a *audit) endRecords() error {
+	if err := a.endChannel(); err != nil {
+		return err
+	}
+	for name := range a.heads {
+		if err := a.begin(name); err != nil {
+			return err
+		}
+		if err := a.endChannel(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *audit) userKey(key, value []byte) error {
+	name, rest, ok := bytes.Cut(key[1:], []byte{0})
+	in := numbers{rest: value}
+	n := in.next()
+	if !ok || len(rest) == 0 || in.bad {
+		a.report.add("", "what is kept of user %q cannot be read", name)
+		return nil
+	}
+	if string(name) != a.user {
+		a.user = string(name)
+		a.report.Users++
+	}
+	switch part, channel := rest[0], rest[1:]; part {
+	case markPart:
+		a.beyond(string(channel), n)
+		if member := memberKey(nil, string(channel), a.user); len(in.rest) > 0 {
+			if !a.members[string(member)] {
+				a.report.add("", "the index of memberships lacks user %q in channel %q", a.user, channel)
+			}
+			delete(a.members, string(member))
+		}
+	case cursorPart:
+		channel, _, _ = bytes.Cut(channel, []byte{0})
+		a.beyond(string(channel), n)
+	}
+	if a.out == nil {
+		return nil
+	}
+	return a.out.user(key, value)
+}
+
+// end reports what has found no counterpart.
+func (a *audit) end() error {
+	if err := a.endRecords(); err != nil {
+		return err
+	}
+	for name, at := range a.sweeps {
+		a.report.add("", "the sweeper is to come to channel %q at %d, and its index does not say so", name, at)
+	}
+	for member := range a.members {
+		a.report.add("", "the index of memberships has %q, which no user has", member)
+	}
+	for name, seqs := range a.ends {
+		a.report.add("", "the index of what expires has %d entries of channel %q, which is not there", len(seqs), name)
+	}
+	return nil
+}
+
+var _ fmt.Stringer = (*Loss)(nil)
+
+func (l *Loss) String() string {
+	return fmt.Sprintf("channel %q lacks %d messages between %d and %d", l.Channel, l.Messages, l.From, l.To)
+}

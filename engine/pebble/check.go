@@ -1,0 +1,353 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+)
+
+// Check reads the whole store in a directory and reports what is damaged or missing.
+// It writes nothing. A store that a process has open is refused.
+func Check(vs vfs.FS, dir string) (*Report, error) {
+	var r *Report
+	err := withClosed(vs, dir, func(s *survey) (err error) {
+		r, err = s.check(nil)
+		return err
+	})
+	return r, err
+}
+
+// Salvage writes a new store to an empty or new directory, with everything of a
+// damaged one that can still be read, and reports what is damaged or missing. The new
+// store has another epoch when something is, so that clients do not rely on what they
+// remember.
+func Salvage(vs vfs.FS, dir, out string) (*Report, error) {
+	var r *Report
+	err := withClosed(vs, dir, func(s *survey) (err error) {
+		r, err = s.salvage(out)
+		return err
+	})
+	return r, err
+}
+
+// withClosed surveys a store that no process has open, and keeps it so meanwhile.
+func withClosed(vs vfs.FS, dir string, do func(*survey) error) (err error) {
+	names, err := vs.List(dir)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(names, "LOCK") { // else nobody has ever opened it
+		lock, err := lockDirectory(dir, vs)
+		switch {
+		case err == nil:
+			defer func() { err = errors.Join(err, lock.Close()) }()
+		case !errors.Is(err, syscall.EROFS): // on a read-only volume nobody writes
+			return fmt.Errorf("store %s: %w: a server has to be stopped first", dir, err)
+		}
+	}
+	isStore := func(name string) bool {
+		return name == markName || strings.HasPrefix(name, manifestPrefix) || strings.HasPrefix(name, "ANCHOR-") || isTable(name)
+	}
+	if !slices.ContainsFunc(names, isStore) {
+		return fmt.Errorf("%s is no wirepost store", dir)
+	}
+	s, err := takeSurvey(vs, dir)
+	if err != nil {
+		return err
+	}
+	return do(s)
+}
+
+// check reads everything and gives it to a sink, if there is one.
+func (s *survey) check(out sink) (*Report, error) {
+	r := &Report{Epoch: s.epoch(), Damage: append([]*Damage{}, s.damage...), Lost: []Loss{}}
+	if s.lostMark != nil {
+		r.add(markName, "%s; the next start writes it again", s.lostMark.Problem)
+	}
+	if s.fresh {
+		return r, nil
+	}
+	m, err := files.Merge(s.tables(), s.wantedLogs(), s.brokenLog, s.open, r.gap)
+	if err != nil {
+		return r, err
+	}
+	defer m.Close()
+	err = newAudit(r, out).read(m)
+	r.sort()
+	return r, err
+}
+
+// tables are the tables to read: those that the manifest names, or all when it cannot
+// be read.
+func (s *survey) tables() (numbers []uint64) {
+	if s.manifest != nil {
+		return sorted(s.manifest.Tables)
+	}
+	for _, name := range s.names {
+		var number uint64
+		if _, err := fmt.Sscanf(name, "%d.sst", &number); err == nil {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// wantedLogs are the logs to read.
+func (s *survey) wantedLogs() (numbers []uint64) {
+	if s.manifest != nil {
+		return s.logs
+	}
+	for _, name := range s.names {
+		if number, ok := logNumber(name); ok {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// brokenLog says whether a log is damaged, and does not only end in a write that was
+// cut short.
+func (s *survey) brokenLog(number uint64) bool {
+	return slices.ContainsFunc(s.damage, func(d *Damage) bool { return d.File == logName(number) })
+}
+
+// salvage writes the new store.
+func (s *survey) salvage(out string) (r *Report, err error) {
+	if err := s.fs.MkdirAll(out, 0o750); err != nil {
+		return nil, err
+	}
+	if names, err := s.fs.List(out); err != nil || len(names) > 0 {
+		return nil, errors.Join(err, fmt.Errorf("%s is not empty", out))
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	e, err := Open(out, Options{FS: s.fs, Logger: log, SweepEvery: 365 * 24 * time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	w := &salvager{e: e}
+	r, err = s.check(w)
+	if err == nil {
+		err = w.finish(r)
+	}
+	if e := e.Close(); err == nil {
+		err = e
+	}
+	if err != nil || !r.OK() || r.Epoch == "" {
+		return r, err
+	}
+	// Nothing is missing: for clients it is the store that they know.
+	return r, setEpoch(s.fs, out, r.Epoch)
+}
+
+// setEpoch changes the epoch of a store that is closed.
+func setEpoch(vs vfs.FS, dir, epoch string) error {
+	a, err := readAnchor(vs, dir)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		a.epoch, a.generation = epoch, a.generation+1
+		if err := writeAnchor(vs, dir, a); err != nil {
+			return err
+		}
+	}
+	return writeMark(vs, dir, epoch)
+}
+
+// salvager is the sink that writes a new store. It appends the records anew, with
+// their sequences, so that all indexes come to be as they should.
+type salvager struct {
+	e       *Engine
+	slot    *slot[channel]
+	head    head // as stored in the old store
+	records []*engine.Record
+	ends    []span
+	bytes   int
+	pairs   [][2][]byte // users and remembered ids
+}
+
+// The most that one commit of the salvager has.
+const (
+	salvageRecords = 1000
+	salvageBytes   = 4 << 20
+)
+
+func (w *salvager) memo(key, value []byte) error { return w.pair(key, value) }
+
+func (w *salvager) user(key, value []byte) error {
+	if err := w.pair(key, value); err != nil {
+		return err
+	}
+	name, rest, _ := strings.Cut(string(key[1:]), "\x00")
+	if in := (numbers{rest: value}); rest[0] == markPart {
+		if in.next(); len(in.rest) > 0 {
+			return w.pair(memberKey(nil, rest[1:], name), nil)
+		}
+	}
+	return nil
+}
+
+// pair stores a key as it is.
+func (w *salvager) pair(key, value []byte) error {
+	w.pairs = append(w.pairs, [2][]byte{slices.Clone(key), slices.Clone(value)})
+	if len(w.pairs) < salvageRecords {
+		return nil
+	}
+	return w.flushPairs()
+}
+
+func (w *salvager) flushPairs() error {
+	err := w.e.do(false, false, nil, func(c *commit) error {
+		for _, p := range w.pairs {
+			c.set(p[0], p[1])
+		}
+		return nil
+	})
+	w.pairs = w.pairs[:0]
+	return err
+}
+
+// begin makes a channel ready, whose head begins where the old one's log did.
+func (w *salvager) begin(name string, h head) (err error) {
+	if w.slot != nil {
+		return nil
+	}
+	w.head = h
+	if w.slot, err = w.e.pinChannel(name); err != nil {
+		return err
+	}
+	return w.e.do(false, false, w.slot, func(c *commit) error {
+		s := c.touch(w.slot)
+		s.head = head{seq: h.floor, floor: h.floor, purged: h.floor, lost: h.lost, time: h.time}
+		s.dirty = h.seq > 0
+		return nil
+	})
+}
+
+func (w *salvager) record(name string, h head, seq uint64, value []byte) error {
+	if err := w.begin(name, h); err != nil {
+		return err
+	}
+	g, err := glanceAt(seq, value)
+	if err != nil {
+		return err
+	}
+	r, err := g.record(seq)
+	if err != nil {
+		return err
+	}
+	w.records, w.ends, w.bytes = append(w.records, r), append(w.ends, g.span), w.bytes+len(value)
+	if len(w.records) < salvageRecords && w.bytes < salvageBytes {
+		return nil
+	}
+	return w.flushRecords()
+}
+
+func (w *salvager) flushRecords() error {
+	err := w.e.do(false, false, w.slot, func(c *commit) error {
+		s := c.touch(w.slot)
+		for i, r := range w.records {
+			s.head.seq = r.Seq - 1 // over a hole, if there is one
+			if r.Key != "" {
+				s.head.keyed, s.dirty = true, true
+				k, err := c.pinKey(pairName(w.slot.name, r.Key))
+				if err != nil {
+					return err
+				}
+				c.setKeyed(k, keyed{seq: r.Seq, span: w.ends[i]})
+			}
+			c.add(w.slot, r, w.ends[i])
+		}
+		s.dirty = true
+		return nil
+	})
+	w.records, w.ends, w.bytes = w.records[:0], w.ends[:0], 0
+	return err
+}
+
+// endChannel brings the head to where the old one was. A reader that was before what
+// is lost is told so.
+func (w *salvager) endChannel(name string, h head, lost uint64) error {
+	if err := w.begin(name, h); err != nil {
+		return err
+	}
+	if err := w.flushRecords(); err != nil {
+		return err
+	}
+	err := w.e.do(false, false, w.slot, func(c *commit) error {
+		s := c.touch(w.slot)
+		s.head.seq, s.head.time = max(s.head.seq, h.seq), max(s.head.time, h.time)
+		s.head.lost, s.dirty = max(s.head.lost, h.lost, lost), true
+		return nil
+	})
+	w.e.unpinChannel(w.slot)
+	w.slot = nil
+	return err
+}
+
+// finish makes sure that no sequence is given out again that anybody knows, and that
+// no id is remembered of a message that is lost.
+func (w *salvager) finish(r *Report) error {
+	if err := w.flushPairs(); err != nil {
+		return err
+	}
+	lost := make(map[string]Loss)
+	for _, l := range r.Lost {
+		lost[l.Channel] = l
+		if err := w.raise(l); err != nil {
+			return err
+		}
+	}
+	var gone [][]byte
+	err := w.e.scanPrefix([]byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
+		m, err := decodeMemo(value)
+		if err != nil {
+			return err
+		}
+		name, _, _ := strings.Cut(string(key[5:]), "\x00")
+		if l, ok := lost[name]; !ok || m.seq < l.From || m.seq > l.To {
+			return nil
+		}
+		there, err := w.e.get(recordKey(nil, name, m.seq), ignore)
+		if err == nil && !there {
+			gone = append(gone, slices.Clone(key))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.e.do(true, false, nil, func(c *commit) error {
+		for _, key := range gone {
+			c.delete(key)
+		}
+		return nil
+	})
+}
+
+// raise moves a head over what is lost at its end.
+func (w *salvager) raise(l Loss) error {
+	s, err := w.e.pinChannel(l.Channel)
+	if err != nil {
+		return err
+	}
+	defer w.e.unpinChannel(s)
+	return w.e.do(false, false, s, func(c *commit) error {
+		h := &c.touch(s).head
+		if l.To > h.seq {
+			h.seq, h.lost = l.To, l.To
+			c.touch(s).dirty = true
+		}
+		return nil
+	})
+}

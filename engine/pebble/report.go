@@ -1,0 +1,77 @@
+package pebble
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+)
+
+// Report is what Check or Salvage found.
+type Report struct {
+	Epoch    string `json:"epoch"` // of the store that was read; "": it cannot be read
+	Channels int    `json:"channels"`
+	Records  int    `json:"records"` // messages and revocations that can be read
+	Users    int    `json:"users"`
+	// Damage is what is wrong with files, and with what they hold.
+	Damage []*Damage `json:"damage"`
+	// Lost is what is missing, by channel. Of messages that were lost together with
+	// the head of their channel, or in a log, Damage alone tells.
+	Lost []Loss `json:"lost"`
+}
+
+// Loss is what is missing in a channel.
+type Loss struct {
+	Channel  string `json:"channel"`
+	Messages uint64 `json:"messages"` // how many
+	// They are among the sequences from From to To, which may have holes for other
+	// reasons.
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+// OK says that nothing is wrong.
+func (r *Report) OK() bool { return len(r.Damage) == 0 && len(r.Lost) == 0 }
+
+// maxDamage bounds how much is reported: the first of much is enough to know.
+const maxDamage = 1000
+
+func (r *Report) add(file, problem string, args ...any) {
+	if len(r.Damage) < maxDamage {
+		r.Damage = append(r.Damage, &Damage{File: file, Problem: fmt.Sprintf(problem, args...)})
+	}
+}
+
+// gap reports what could not be read of a file.
+func (r *Report) gap(g files.Gap) {
+	problem := strings.TrimPrefix(strings.TrimPrefix(g.Problem, g.File+": "), "pebble: file 000000: ")
+	if slices.ContainsFunc(r.Damage, func(d *Damage) bool { return d.File == g.File && d.Problem == problem }) {
+		return
+	}
+	if g.First == nil && g.Last == nil {
+		r.add(g.File, "%s", problem)
+		return
+	}
+	r.add(g.File, "nothing can be read after %s up to %s: %s", describeKey(g.First), describeKey(g.Last), problem)
+}
+
+// describeKey names a key for people.
+func describeKey(key []byte) string {
+	if len(key) == 0 {
+		return "the end of the file"
+	}
+	// What is looked for after damage is a record's key with zeros behind it.
+	if end := bytes.IndexByte(key, 0) + 9; end > 9 && len(key) >= end {
+		if name, seq, ok := cutRecordKey(key[:end]); ok {
+			return fmt.Sprintf("record %d of %q", seq, name)
+		}
+	}
+	return fmt.Sprintf("the key %q", bytes.TrimRight(key, "\x00"))
+}
+
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Lost, func(a, b Loss) int { return cmp.Compare(a.Channel, b.Channel) })
+}
