@@ -15,6 +15,7 @@ var conformance = []struct {
 	{"Bursts", Config{}, testBursts},
 	{"BigMessage", Config{MaxMessage: 1 << 20}, testBigMessage},
 	{"Ping", Config{}, testPing},
+	{"PingBurst", Config{}, testPingBurst},
 	{"PingFlood", Config{}, testPingFlood},
 	{"PauseRead", Config{}, testPauseRead},
 	{"PauseInHandler", Config{}, testPauseInHandler},

@@ -13,9 +13,12 @@ type outbox struct {
 // connection.
 type frameList struct {
 	frames [][]byte
-	// pong is one more than the index in frames of a pong. A newer one replaces it
-	// (RFC 6455 §5.5.3), so that a flood of pings holds one pong only.
-	pong int
+	// pong is one more than the index in frames of the newest pongs, one behind the
+	// other in one slice; last is where the last of them begins, and pongs is how
+	// many bytes of pongs wait. See addPong.
+	pong  int
+	last  int
+	pongs int
 }
 
 func (o *outbox) empty() bool { return o.list == nil }
@@ -31,16 +34,33 @@ func (o *outbox) add(l *Loop, frame []byte) {
 	o.unsent += len(frame)
 }
 
+// maxPongs is how many bytes of pongs may wait: those of all pings that one read
+// can hold. Where more wait the output is backed up, and a pong then replaces the
+// one before (RFC 6455 §5.5.3), so that a flood of pings holds no more than that.
+const maxPongs = 16 << 10
+
 func (o *outbox) addPong(l *Loop, payload []byte) {
-	if o.list == nil || o.list.pong == 0 {
-		o.add(l, AppendFrame(nil, OpPong, payload))
-		o.list.pong = len(o.list.frames)
-		return
+	if o.list == nil {
+		o.list = l.takeList()
 	}
-	waiting := &o.list.frames[o.list.pong-1]
-	o.unsent -= len(*waiting)
-	*waiting = AppendFrame((*waiting)[:0], OpPong, payload)
-	o.unsent += len(*waiting)
+	list, size := o.list, 2+len(payload)
+	switch {
+	case list.pong > 0 && list.pongs+size > maxPongs:
+		pongs := &list.frames[list.pong-1]
+		gone := len(*pongs) - list.last
+		*pongs = AppendFrame((*pongs)[:list.last], OpPong, payload)
+		list.pongs -= gone
+		o.unsent -= gone
+	case list.pong > 0 && list.pong == len(list.frames):
+		pongs := &list.frames[list.pong-1]
+		list.last = len(*pongs)
+		*pongs = AppendFrame(*pongs, OpPong, payload)
+	default:
+		list.frames = append(list.frames, AppendFrame(nil, OpPong, payload))
+		list.pong, list.last = len(list.frames), 0
+	}
+	list.pongs += size
+	o.unsent += size
 }
 
 // take hands over the frames; who takes them gives the list back with giveList,
@@ -52,7 +72,8 @@ func (o *outbox) take() *frameList {
 }
 
 // consume takes out what the kernel has taken, frame by frame; of the last one
-// perhaps only a part. A pong of which a part is gone is no longer replaced.
+// perhaps only a part. Pongs of which a part is gone are neither replaced nor
+// appended to.
 func (o *outbox) consume(l *Loop, bytes int) {
 	list, gone := o.list, 0
 	for gone < len(list.frames) && bytes >= len(list.frames[gone]) {
@@ -70,7 +91,9 @@ func (o *outbox) consume(l *Loop, bytes int) {
 		}
 	}
 	list.frames = slices.Delete(list.frames, 0, gone)
-	list.pong = max(0, list.pong-gone)
+	if list.pong = max(0, list.pong-gone); list.pong == 0 {
+		list.last, list.pongs = 0, 0
+	}
 }
 
 // drop forgets what was not sent.
@@ -95,7 +118,7 @@ func (l *Loop) takeList() *frameList {
 func (l *Loop) giveList(list *frameList) {
 	if cap(list.frames) <= maxList && len(l.lists) < maxLists {
 		clear(list.frames)
-		list.frames, list.pong = list.frames[:0], 0
+		*list = frameList{frames: list.frames[:0]}
 		l.lists = append(l.lists, list)
 	}
 }

@@ -170,6 +170,7 @@ var rfcElsewhere = map[string]string{
 	"ViolationWhileClosing":  "7.1.7: a connection fails once",
 	"HalfClosed":             "7.1.1: the half-closed peer gets the close frame",
 	"Ping":                   "5.5.3: a pong has the payload of its ping",
+	"PingBurst":              "5.5.3: each ping has its pong",
 	"PingFlood":              "5.5.3: a pong may answer the latest ping only",
 }
 

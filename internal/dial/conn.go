@@ -30,6 +30,8 @@ type Conn struct {
 		sync.Mutex
 		out     []byte        // frames that the writer has not taken
 		room    chan struct{} // closed when it takes them; nil: nobody waits
+		pong    []byte        // the payload of the latest, or one that waits, see ponging
+		ponging bool          // pong goes out behind out
 		quiet   time.Duration // how long nothing may come; 0: for ever
 		closing *CloseError   // the close frame is in out, or gone: nothing goes behind it
 		closeBy time.Time     // when the closing handshake is given up
@@ -191,6 +193,7 @@ func (c *Conn) startClosing(end *CloseError, reason string) (first bool) {
 	}
 	c.mu.closing = end
 	c.mu.closeBy = time.Now().Add(CloseTimeout)
+	c.queuePongLocked()
 	c.mu.out = conn.AppendMaskedClose(c.mu.out, end.Code, reason)
 	c.nc.SetReadDeadline(c.mu.closeBy) //nolint:errcheck // the next read tells
 	notify(c.wake)

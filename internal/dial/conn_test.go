@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -150,6 +152,54 @@ func TestQuiet(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
+}
+
+// TestPongs: each ping has its pong; while the peer leaves a lot unread, the latest
+// has, before a close frame too.
+func TestPongs(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c, there := pair(t)
+			go c.Read() //nolint:errcheck // there is closed
+			ping := func(from, to int) {
+				var pings []byte
+				for i := range to - from {
+					pings = conn.AppendPing(pings, fmt.Append(nil, from+i))
+				}
+				there.Write(pings) //nolint:errcheck // the pongs tell
+				synctest.Wait()
+			}
+			expect := func(op ws.OpCode, payload string) {
+				t.Helper()
+				if gotOp, got := frame(t, there); gotOp != op || got != payload {
+					t.Errorf("got %v of %d bytes, %.10q; want %v, %.10q", gotOp, len(got), got, op, payload)
+				}
+			}
+			ping(0, 100)
+			for i := range 100 {
+				expect(ws.OpPong, fmt.Sprint(i))
+			}
+			first, second := strings.Repeat("a", 1000), strings.Repeat("b", maxQueued)
+			c.TryWrite([]byte(first))
+			synctest.Wait() // the writer has it, and waits for the peer
+			c.TryWrite([]byte(second))
+			ping(100, 5000)
+			if closes {
+				go c.Close(1000, "") //nolint:errcheck // the frame tells
+				synctest.Wait()
+			}
+			expect(ws.OpText, first)
+			expect(ws.OpText, second)
+			expect(ws.OpPong, "4999")
+			if closes {
+				expect(ws.OpClose, "\x03\xe8")
+			} else {
+				ping(5000, 5001)
+				expect(ws.OpPong, "5000")
+			}
+			there.Close()
+		})
+	}
 }
 
 // TestSlowPeer: a peer that reads nothing bounds what is queued, and is given up

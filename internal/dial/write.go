@@ -26,7 +26,7 @@ func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
 		op = conn.OpBinary
 	}
 	for {
-		full, err := c.queue(op, data, maxQueued)
+		full, err := c.queue(op, data)
 		if full == nil {
 			return err
 		}
@@ -41,24 +41,43 @@ func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
 
 // TryWrite queues a text message if that needs no waiting.
 func (c *Conn) TryWrite(data []byte) bool {
-	full, err := c.queue(conn.OpText, data, maxQueued)
+	full, err := c.queue(conn.OpText, data)
 	return full == nil && err == nil
 }
 
-// pong answers a ping. A peer that sends pings and reads no pongs loses some.
+// pong answers a ping. While much is queued only the latest pong waits, behind it
+// (RFC 6455 §5.5.3): a peer that sends pings and reads no pongs costs no memory.
 func (c *Conn) pong(payload []byte) {
-	c.queue(conn.OpPong, payload, maxQueued) //nolint:errcheck // nobody to tell
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.closing != nil {
+		return
+	}
+	c.mu.pong = append(c.mu.pong[:0], payload...)
+	c.mu.ponging = true
+	if len(c.mu.out) < maxQueued {
+		c.queuePongLocked()
+	}
+	notify(c.wake)
 }
 
-// queue appends a frame to what the writer takes next. Full is not nil if there
-// are limit bytes already, and is closed when they were taken.
-func (c *Conn) queue(op byte, payload []byte, limit int) (full <-chan struct{}, err error) {
+// queuePongLocked queues the pong that waits, if one does.
+func (c *Conn) queuePongLocked() {
+	if c.mu.ponging {
+		c.mu.out = conn.AppendMasked(c.mu.out, conn.OpPong, c.mu.pong)
+		c.mu.ponging = false
+	}
+}
+
+// queue appends a message to what the writer takes next. Full is not nil if there
+// are maxQueued bytes already, and is closed when they were taken.
+func (c *Conn) queue(op byte, payload []byte) (full <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.closing != nil {
 		return nil, net.ErrClosed
 	}
-	if len(c.mu.out) >= limit {
+	if len(c.mu.out) >= maxQueued {
 		if c.mu.room == nil {
 			c.mu.room = make(chan struct{})
 		}
@@ -80,6 +99,7 @@ func (c *Conn) writeAll() {
 			return
 		}
 		c.mu.Lock()
+		c.queuePongLocked()
 		frames := c.mu.out
 		c.mu.out = spare[:0]
 		if c.mu.room != nil {
