@@ -202,7 +202,7 @@ func TestCompressNegotiated(t *testing.T) {
 		{on, []string{"permessage-deflate; client_max_window_bits"}, accepted},
 		{on, []string{"foo", "permessage-deflate; x", "permessage-deflate; server_max_window_bits=15"}, accepted + "; server_max_window_bits=15"},
 		{on, nil, ""},
-		{on, []string{"permessage-deflate; server_max_window_bits=10"}, ""},
+		{on, []string{"permessage-deflate; server_max_window_bits=10"}, accepted + "; server_max_window_bits=10"},
 		{on, []string{"permessage-deflate; unknown"}, ""},
 		{on, []string{`permessage-deflate; client_max_window_bits="`}, ""},
 		{on, []string{`;,="`}, ""},

@@ -132,7 +132,7 @@ func (s *session) addItem(sub *subscription, it *item) {
 		sub.moved = true
 		b.add(it.object(channel))
 	default:
-		b.add(it.frame(s.mode, channel, s.conn.Deflates()))
+		b.add(it.frame(s.mode, channel, s.conn.Window()))
 	}
 }
 
@@ -195,14 +195,14 @@ func (s *session) readPage(sub *subscription) {
 	}
 	s.reading = true
 	room := s.roomFor(sub)
-	feed, after, deflated := sub.feed, sub.cursor, s.conn.Deflates()
+	feed, after, window := sub.feed, sub.cursor, s.conn.Window()
 	s.loop.srv.pages.read(func() {
 		pages := s.loop.srv.pages
 		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), pages.size())
 		held := pages.hold(page)
 		items := newItems(page.Records)
-		if deflated {
-			encodeAll(items, s.mode, feed.channel)
+		if window != 0 {
+			encodeAll(items, s.mode, feed.channel, window)
 		}
 		s.loop.post(func() {
 			if !s.ending {

@@ -18,6 +18,7 @@ type item struct {
 	// The same, compressed; used if there are sessions that agreed on it.
 	plainDeflated onceFrame
 	v1Deflated    onceFrame
+	narrow        atomic.Pointer[narrowFrames] // for those with a smaller window
 	// dead is set when the message was revoked or replaced while it was still in
 	// a tail: who has not sent it yet skips it.
 	dead atomic.Bool

@@ -26,7 +26,7 @@ func TestCompressedOnce(t *testing.T) {
 		got := make([][2][]byte, 50)
 		for i := range got {
 			all.Go(func() {
-				got[i] = [2][]byte{it.frame(m, "news", true), it.frame(m, "news", false)}
+				got[i] = [2][]byte{it.frame(m, "news", 15), it.frame(m, "news", 0)}
 			})
 		}
 		all.Wait()
@@ -41,11 +41,37 @@ func TestCompressedOnce(t *testing.T) {
 	}
 }
 
+// TestCompressedOnceForEachWindow: there are as many compressed frames as classes,
+// and one for a message that fits in all windows.
+func TestCompressedOnceForEachWindow(t *testing.T) {
+	t.Parallel()
+	for _, m := range []mode{modePlain, modeV1} {
+		for size, want := range map[int]int{100: 1, 300: 2, 3000: 3, 10_000: 4} {
+			it := &item{rec: record(size)}
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			frames := map[*byte]bool{}
+			for i := range 80 {
+				all.Go(func() {
+					f := it.frame(m, "news", 8+i%8)
+					mu.Lock()
+					defer mu.Unlock()
+					frames[&f[0]] = true
+				})
+			}
+			all.Wait()
+			if len(frames) != want {
+				t.Errorf("%v, %d bytes: %d frames, want %d", m, size, len(frames), want)
+			}
+		}
+	}
+}
+
 // TestNotCompressed: what does not get smaller is one frame for all sessions.
 func TestNotCompressed(t *testing.T) {
 	t.Parallel()
 	it := &item{rec: record(100)}
-	if a, b := it.frame(modePlain, "news", true), it.frame(modePlain, "news", false); &a[0] != &b[0] {
+	if a, b := it.frame(modePlain, "news", 15), it.frame(modePlain, "news", 0); &a[0] != &b[0] {
 		t.Error("a short message was compressed")
 	}
 }
@@ -55,15 +81,15 @@ func TestNotCompressed(t *testing.T) {
 func BenchmarkItemFrames(b *testing.B) {
 	for _, size := range []int{128, 1 << 10, 16 << 10} {
 		for _, sessions := range []int{1, 1000} {
-			for _, deflated := range []bool{false, true} {
-				b.Run(fmt.Sprintf("size=%d/sessions=%d/deflate=%v", size, sessions, deflated), func(b *testing.B) {
+			for _, window := range []int{0, 10, 15} {
+				b.Run(fmt.Sprintf("size=%d/sessions=%d/window=%d", size, sessions, window), func(b *testing.B) {
 					rec := record(size)
 					bytes := 0
 					b.ReportAllocs()
 					for b.Loop() {
 						it := &item{rec: rec}
 						for range sessions {
-							bytes = len(it.frame(modeV1, "news", deflated))
+							bytes = len(it.frame(modeV1, "news", window))
 						}
 					}
 					b.ReportMetric(float64(bytes), "frame-B")

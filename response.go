@@ -89,8 +89,8 @@ func (c *response) PauseRead() {}
 // ResumeRead implements conn.Conn.
 func (c *response) ResumeRead() {}
 
-// Deflates implements conn.Conn.
-func (c *response) Deflates() bool { return false }
+// Window implements conn.Conn.
+func (c *response) Window() int { return 0 }
 
 // LastRead implements conn.Conn. The client says nothing; that the kernel takes
 // bytes for it is the sign of life there is. A poll is too short to need any.

@@ -46,7 +46,7 @@ func validKey(key string) bool {
 // the 101, with the agreed subprotocol if there is one, before anything else. A
 // connection that fails on the way is closed.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string, l *loop, h func(conn.Conn) conn.Handler) error {
-	answer, deflate := s.acceptUpgrade(r, protocol)
+	answer, window := s.acceptUpgrade(r, protocol)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		err = &Error{Code: Internal, Message: "this connection cannot be upgraded", Err: err}
@@ -58,7 +58,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err == nil {
-		err = l.Attach(nc, conn.Handshake{Early: early, Deflate: deflate}, func(c conn.Conn) conn.Handler {
+		err = l.Attach(nc, conn.Handshake{Early: early, Window: window}, func(c conn.Conn) conn.Handler {
 			c.Write(answer)
 			return h(c)
 		})
@@ -70,7 +70,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string
 }
 
 // acceptUpgrade makes the 101 (RFC 6455 §4.2.2).
-func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte, deflate bool) {
+func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte, window int) {
 	answer = make([]byte, 0, 256)
 	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	answer = append(answer, "Sec-WebSocket-Accept: "...)
@@ -80,11 +80,11 @@ func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte,
 	}
 	if s.opts.Compress {
 		var extension string
-		if extension, deflate = conn.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); deflate {
+		if extension, window = conn.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); window != 0 {
 			answer = append(append(answer, "\r\nSec-WebSocket-Extensions: "...), extension...)
 		}
 	}
-	return append(answer, "\r\n\r\n"...), deflate
+	return append(answer, "\r\n\r\n"...), window
 }
 
 func (s *Server) refuseUpgrade(w http.ResponseWriter, err error) {

@@ -2,8 +2,8 @@ package conn
 
 // Handshake is what an upgrade leaves to the connection.
 type Handshake struct {
-	Early   []byte // came behind it
-	Deflate bool   // permessage-deflate was agreed on, see NegotiateDeflate
+	Early  []byte // came behind it
+	Window int    // of permessage-deflate, 0 when it was not agreed on; see NegotiateDeflate
 }
 
 // attached is an endpoint's place among those of its loop.
@@ -15,7 +15,7 @@ type attached struct {
 // once: Attach promised a call of Closed.
 func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	c := sock.base()
-	c.deflate = hs.Deflate
+	c.window = uint8(hs.Window)
 	c.last = l.now.Sub(l.start)
 	if c.nextOf = l.first; c.nextOf != nil {
 		c.nextOf.prevOf = c

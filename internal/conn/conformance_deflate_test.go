@@ -18,7 +18,7 @@ func testDeflated(e *env) {
 		if strings.HasPrefix(v.want[len(v.want)-1], "100") {
 			continue
 		}
-		r, c := e.attachBy(Handshake{Deflate: true})
+		r, c := e.attachBy(Handshake{Window: maxWindow})
 		go c.Conn.Write(frames(v.input, textFrame("end")))
 		for _, line := range v.want {
 			if op, payload, _ := strings.Cut(line, " "); op == "9" {
@@ -33,7 +33,7 @@ func testDeflated(e *env) {
 }
 
 func testDeflatedFragments(e *env) {
-	r, c := e.attachBy(Handshake{Deflate: true})
+	r, c := e.attachBy(Handshake{Window: maxWindow})
 	want := sample(5000)
 	for _, n := range []int{1, 7, 255, 1000} {
 		c.send(squeezedIn(n, OpText, want), textFrame("between"), squeezedIn(n, OpBinary, want))
@@ -46,7 +46,7 @@ func testDeflatedFragments(e *env) {
 func testDeflatedEarly(e *env) {
 	input := frames(squeezed(OpText, "Hello"), squeezedIn(2, OpText, "world"))
 	for i := range len(input) + 1 {
-		r, c := e.attachBy(Handshake{Early: input[:i], Deflate: true})
+		r, c := e.attachBy(Handshake{Early: input[:i], Window: maxWindow})
 		c.send(input[i:])
 		r.expect(`text "Hello"`, `text "world"`)
 		c.Close()
@@ -56,19 +56,19 @@ func testDeflatedEarly(e *env) {
 func testDeflatedViolations(e *env) {
 	e.shortClose()
 	for _, v := range deflateCases {
-		e.violate(Handshake{Deflate: true}, v.name, v.input, v.want)
+		e.violate(Handshake{Window: maxWindow}, v.name, v.input, v.want)
 	}
 }
 
-// testDeflatedUnasked: without an agreement it is a violation, and Deflates says so.
+// testDeflatedUnasked: without an agreement it is a violation, and Window says so.
 func testDeflatedUnasked(e *env) {
 	e.shortClose()
 	e.violate(Handshake{}, "unasked", squeezed(OpText, "Hello"), []string{"1002"})
-	for _, want := range []bool{false, true} {
-		r, _ := e.attachBy(Handshake{Deflate: want})
+	for _, want := range []int{0, minWindow, maxWindow} {
+		r, _ := e.attachBy(Handshake{Window: want})
 		e.on(func() {
-			if r.Conn.Deflates() != want {
-				e.Errorf("Deflates is %v", !want)
+			if got := r.Conn.Window(); got != want {
+				e.Errorf("Window is %d, want %d", got, want)
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func testDeflatedUnasked(e *env) {
 
 // testDeflatedIdle: a connection that agreed holds nothing between messages.
 func testDeflatedIdle(e *env) {
-	r, c := e.attachBy(Handshake{Deflate: true})
+	r, c := e.attachBy(Handshake{Window: maxWindow})
 	c.send(squeezed(OpText, sample(3000)), squeezedIn(100, OpText, sample(3000)))
 	r.expect(fmt.Sprintf("text %q", sample(3000)), fmt.Sprintf("text %q", sample(3000)))
 	e.on(func() {
@@ -93,7 +93,7 @@ func testDeflatedTurns(e *env) {
 	taken, most := 0, 0
 	loop := NewLoop(Config{Flush: func() { taken = 0 }})
 	defer loop.Close()
-	r, c := (&env{TB: e.TB, loop: loop, pair: e.pair, fake: e.fake}).attachBy(Handshake{Deflate: true})
+	r, c := (&env{TB: e.TB, loop: loop, pair: e.pair, fake: e.fake}).attachBy(Handshake{Window: maxWindow})
 	done := make(chan struct{})
 	loop.Post(Func(func() {
 		r.onMessage = func(_ bool, p []byte) {
@@ -120,7 +120,8 @@ var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, keepMess
 // echoDeflated has a recorder's connection answer compressed.
 func (e *env) echoDeflated(r *recorder) {
 	e.on(func() {
-		if !r.Conn.Deflates() {
+		window := r.Conn.Window()
+		if window == 0 {
 			e.Error("nothing was agreed on")
 		}
 		r.onMessage = func(bin bool, p []byte) {
@@ -128,7 +129,8 @@ func (e *env) echoDeflated(r *recorder) {
 			if bin {
 				op = OpBinary
 			}
-			r.Conn.Write(DeflateFrame(AppendFrame(nil, op, p)))
+			frame := AppendFrame(nil, op, p)
+			r.Conn.Write(DeflateFrame(frame, DeflateClass(frame, window)))
 		}
 	})
 }

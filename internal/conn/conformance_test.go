@@ -28,6 +28,7 @@ var conformance = []struct {
 	{"DeflatedViolations", Config{MaxMessage: testMax}, testDeflatedViolations},
 	{"DeflatedUnasked", Config{}, testDeflatedUnasked},
 	{"DeflatedIdle", Config{}, testDeflatedIdle},
+	{"DeflatedWindows", Config{MaxMessage: 1 << 20}, testDeflatedWindows},
 	{"DeflatedTurns", Config{}, testDeflatedTurns},
 	{"DeflatedGorilla", Config{MaxMessage: 1 << 20}, testDeflatedGorilla},
 	{"DeflatedCoder", Config{MaxMessage: 1 << 20}, testDeflatedCoder},

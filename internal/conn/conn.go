@@ -81,9 +81,9 @@ type Conn interface {
 	// pause, because the peer's close frame has to be read.
 	PauseRead()
 	ResumeRead()
-	// Deflates says that permessage-deflate was agreed on: frames made by
-	// DeflateFrame may be written.
-	Deflates() bool
+	// Window is not 0 when permessage-deflate was agreed on: then frames made by
+	// DeflateFrame may be written, of the class that DeflateClass says for it.
+	Window() int
 	// LastRead is when bytes last came from the peer, by the loop's clock; before
 	// that, when the connection was attached.
 	LastRead() time.Time

@@ -88,7 +88,7 @@ func TestDeflateFrame(t *testing.T) {
 		for _, op := range []byte{OpText, OpBinary} {
 			want := sample(n)
 			frame := AppendFrame(nil, op, []byte(want))
-			small := DeflateFrame(frame)
+			small := DeflateFrame(frame, 0)
 			if len(small) >= len(frame)*7/10 || small[0] != finBit|rsv1|op {
 				t.Fatalf("%d bytes: a frame %#x of %d", n, small[0], len(small))
 			}
@@ -114,7 +114,7 @@ func TestDeflateFrameNot(t *testing.T) {
 		"noisy":   serverText(noise(100_000)),
 		"noisier": serverText(noise(minDeflate)),
 	} {
-		if got := DeflateFrame(frame); &got[0] != &frame[0] {
+		if got := DeflateFrame(frame, 0); &got[0] != &frame[0] {
 			t.Errorf("%s: %d bytes became %d", name, len(frame), len(got))
 		}
 	}
@@ -128,8 +128,8 @@ func TestDeflateFrameShared(t *testing.T) {
 		all.Go(func() {
 			want := sample(1000 + i)
 			for range 50 {
-				small := DeflateFrame(serverText(want))
-				DeflateFrame(serverText(sample(2000)))
+				small := DeflateFrame(serverText(want), 0)
+				DeflateFrame(serverText(sample(2000)), 0)
 				if got, code := referenceInflate(small[headerSize(small):], 5000); code != 0 || string(got) != want {
 					t.Errorf("got %q and %d", got, code)
 				}
@@ -145,7 +145,7 @@ func TestDeflateAllocs(t *testing.T) {
 		t.Skip("the race detector has pools drop things")
 	}
 	frame := serverText(sample(1024))
-	if n := testing.AllocsPerRun(100, func() { DeflateFrame(frame) }); n > 1.5 {
+	if n := testing.AllocsPerRun(100, func() { DeflateFrame(frame, 0) }); n > 1.5 {
 		t.Errorf("%v allocations for a frame", n)
 	}
 	in := masked(finBit|rsv1|OpText, deflatedText(sample(1024)))

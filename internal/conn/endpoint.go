@@ -19,8 +19,8 @@ type endpoint struct {
 	last    time.Duration // when bytes came, since the loop's start
 	blocked bool          // a Write returned false, and Drained was not called yet
 	paused  bool
-	deflate bool // permessage-deflate was agreed on; static
-	closed  bool // the socket is closed; Handler.Closed is called, or is about to be
+	window  uint8 // of permessage-deflate, 0 when it was not agreed on; static
+	closed  bool  // the socket is closed; Handler.Closed is called, or is about to be
 }
 
 // socket is one kind of transport. Its methods are called on the loop and never
@@ -62,8 +62,8 @@ func (c *endpoint) Write(frames ...[]byte) bool {
 // Unsent implements Conn.
 func (c *endpoint) Unsent() int { return c.out.unsent }
 
-// Deflates implements Conn.
-func (c *endpoint) Deflates() bool { return c.deflate }
+// Window implements Conn.
+func (c *endpoint) Window() int { return int(c.window) }
 
 // PauseRead implements Conn.
 func (c *endpoint) PauseRead() {
@@ -93,7 +93,7 @@ const maxSqueezed = 2 << 10
 
 // room is the part of a buffer that may be read into at once.
 func (c *endpoint) room(buf []byte) []byte {
-	if c.deflate && len(buf) > maxSqueezed {
+	if c.window != 0 && len(buf) > maxSqueezed {
 		return buf[:maxSqueezed]
 	}
 	return buf
@@ -102,7 +102,7 @@ func (c *endpoint) room(buf []byte) []byte {
 // received takes bytes that came from the peer, and changes them.
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
-	r := rules{maxMessage: c.loop.cfg.MaxMessage, deflate: c.deflate}
+	r := rules{maxMessage: c.loop.cfg.MaxMessage, deflate: c.window != 0}
 	for !c.closed && !c.deaf() {
 		ev, rest, err := c.parser.next(b, r)
 		if err != nil {

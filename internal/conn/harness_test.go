@@ -115,9 +115,9 @@ func (e *env) handshake(dial func(client net.Conn) error) *recorder {
 	r := newRecorder(e)
 	upgraded := make(chan error, 1)
 	go func() {
-		deflate, err := upgrade(server)
+		window, err := upgrade(server)
 		if err == nil {
-			err = e.loop.Attach(server, Handshake{Deflate: deflate}, r.attach)
+			err = e.loop.Attach(server, Handshake{Window: window}, r.attach)
 		}
 		upgraded <- err
 	}()
@@ -131,8 +131,8 @@ func (e *env) handshake(dial func(client net.Conn) error) *recorder {
 	return r
 }
 
-// upgrade answers a handshake, and says whether compression was agreed on.
-func upgrade(server net.Conn) (deflate bool, err error) {
+// upgrade answers a handshake, and gives the window that was agreed on.
+func upgrade(server net.Conn) (window int, err error) {
 	var offers []string
 	u := ws.Upgrader{
 		ExtensionCustom: func(value []byte, none []httphead.Option) ([]httphead.Option, bool) {
@@ -141,14 +141,14 @@ func upgrade(server net.Conn) (deflate bool, err error) {
 		},
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
 			var answer string
-			if answer, deflate = NegotiateDeflate(offers); !deflate {
+			if answer, window = NegotiateDeflate(offers); window == 0 {
 				return nil, nil
 			}
 			return ws.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {answer}}, nil
 		},
 	}
 	_, err = u.Upgrade(server)
-	return deflate, err
+	return window, err
 }
 
 // recorder is a Handler that writes down what it is told.

@@ -146,7 +146,7 @@ func BenchmarkDeflateFrame(b *testing.B) {
 			b.SetBytes(int64(size))
 			small := frame
 			for b.Loop() {
-				small = DeflateFrame(frame)
+				small = DeflateFrame(frame, 0)
 			}
 			b.ReportMetric(100*float64(len(small))/float64(len(frame)), "%")
 		})

@@ -13,56 +13,59 @@ const deflateName = "permessage-deflate"
 // context would be 32 KB for each of them.
 const deflateAnswer = deflateName + "; server_no_context_takeover; client_no_context_takeover"
 
-// NegotiateDeflate picks the first acceptable offer of permessage-deflate among
-// the Sec-WebSocket-Extensions headers of a handshake (RFC 7692 §5 and §7.1), and
-// returns what to answer in a header of that name; false means that there is none.
-// An offer that is not valid is passed over, and does not fail the handshake.
-func NegotiateDeflate(headers []string) (answer string, ok bool) {
+// NegotiateDeflate picks the first valid offer of permessage-deflate among the
+// Sec-WebSocket-Extensions headers of a handshake (RFC 7692 §5 and §7.1), and
+// returns what to answer in a header of that name, and the window for what is
+// sent; a window of 0 means that there is none. An offer that is not valid is passed
+// over, and does not fail the handshake.
+func NegotiateDeflate(headers []string) (answer string, window int) {
 	for _, offer := range splitQuoted(strings.Join(headers, ","), ',') {
-		if answer, ok := answerDeflate(splitQuoted(offer, ';')); ok {
-			return answer, true
+		if answer, window := answerDeflate(splitQuoted(offer, ';')); window != 0 {
+			return answer, window
 		}
 	}
-	return "", false
+	return "", 0
 }
 
 // answerDeflate answers an offer: the name of an extension, and its parameters.
-func answerDeflate(offer []string) (answer string, ok bool) {
+func answerDeflate(offer []string) (answer string, window int) {
 	if offer[0] != deflateName {
-		return "", false
+		return "", 0
 	}
-	answer = deflateAnswer
+	answer, window = deflateAnswer, maxWindow
 	var seen []string
 	for _, p := range offer[1:] {
 		name, value, valued := strings.Cut(p, "=")
 		name, value = strings.TrimSpace(name), unquote(strings.TrimSpace(value))
 		if slices.Contains(seen, name) || !validParameter(name, value, valued) {
-			return "", false
+			return "", 0
 		}
 		seen = append(seen, name)
 		if name == "server_max_window_bits" {
 			// The answer has to repeat it (§7.1.2.1).
-			answer += "; server_max_window_bits=15"
+			answer += "; server_max_window_bits=" + value
+			window = minWindow + slices.Index(windowBits, value)
 		}
 	}
-	return answer, true
+	return answer, window
 }
 
-// validParameter checks one parameter of an offer (§7.1). A server window of less
-// than 15 bits is valid too, but not to be had: matches are looked for in 32 KB.
+// validParameter checks one parameter of an offer (§7.1). The client's window need
+// not be answered (§7.1.2.2): whatever it is, it can be read.
 func validParameter(name, value string, valued bool) bool {
 	switch name {
 	case "server_no_context_takeover", "client_no_context_takeover":
 		return !valued
 	case "server_max_window_bits":
-		return value == "15"
+		return slices.Contains(windowBits, value)
 	case "client_max_window_bits":
 		return !valued || slices.Contains(windowBits, value)
 	}
 	return false
 }
 
-// windowBits are the values there are: decimal, without leading zeros.
+// windowBits are the values there are, from minWindow on: decimal, without leading
+// zeros.
 var windowBits = []string{"8", "9", "10", "11", "12", "13", "14", "15"}
 
 // splitQuoted cuts s at a separator, but not within quotes, and trims the parts.

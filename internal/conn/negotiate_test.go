@@ -1,10 +1,14 @@
 package conn
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestNegotiateDeflate(t *testing.T) {
 	t.Parallel()
 	const plain = deflateAnswer
+	const with10 = deflateAnswer + "; server_max_window_bits=10"
 	const with15 = deflateAnswer + "; server_max_window_bits=15"
 	for _, c := range []struct {
 		name  string
@@ -24,13 +28,14 @@ func TestNegotiateDeflate(t *testing.T) {
 		{"a longer name", []string{"permessage-deflate2"}, ""},
 
 		// RFC 7692 §7.1.3 and §5.2.
-		{"client_max_window_bits and then 10", []string{"permessage-deflate; client_max_window_bits; server_max_window_bits=10"}, ""},
-		{"the next one without", []string{"permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits"}, plain},
-		{"server_no_context_takeover and fallback", []string{"permessage-deflate; server_max_window_bits=10", "permessage-deflate"}, plain},
+		{"client_max_window_bits and then 10", []string{"permessage-deflate; client_max_window_bits; server_max_window_bits=10"}, with10},
+		{"the next one without", []string{"permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits"}, with10},
+		{"server_no_context_takeover and fallback", []string{"permessage-deflate; server_max_window_bits=10", "permessage-deflate"}, with10},
 
 		{"server window of 15", []string{"permessage-deflate; server_max_window_bits=15"}, with15},
 		{"quoted", []string{`permessage-deflate; server_max_window_bits="15"; client_max_window_bits="8"`}, with15},
-		{"server window of 8", []string{"permessage-deflate; server_max_window_bits=8"}, ""},
+		{"server window of 8", []string{"permessage-deflate; server_max_window_bits=8"}, deflateAnswer + "; server_max_window_bits=8"},
+		{"server window of 7", []string{"permessage-deflate; server_max_window_bits=7"}, ""},
 		{"server window without a value", []string{"permessage-deflate; server_max_window_bits"}, ""},
 		{"server window of 16", []string{"permessage-deflate; server_max_window_bits=16"}, ""},
 		{"server window with a zero", []string{"permessage-deflate; server_max_window_bits=015"}, ""},
@@ -56,8 +61,13 @@ func TestNegotiateDeflate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got, ok := NegotiateDeflate(c.offer); got != c.want || ok != (c.want != "") {
-				t.Errorf("got %q, want %q", got, c.want)
+			window := 0
+			if c.want != "" {
+				window = 15
+				fmt.Sscanf(c.want, deflateAnswer+"; server_max_window_bits=%d", &window) //nolint:errcheck // else it is 15
+			}
+			if got, bits := NegotiateDeflate(c.offer); got != c.want || bits != window {
+				t.Errorf("got %q and %d, want %q and %d", got, bits, c.want, window)
 			}
 		})
 	}

@@ -8,8 +8,9 @@ import (
 
 // DeflateOffer is how a client offers permessage-deflate (RFC 7692 §7.1): each
 // message compressed by itself, in both directions, so that a Reader keeps nothing
-// between them.
-const DeflateOffer = deflateAnswer
+// between them. The server may limit the window of what the client compresses, as
+// small as it likes: a client of this package compresses nothing.
+const DeflateOffer = deflateAnswer + "; client_max_window_bits"
 
 var (
 	errUnoffered   = errors.New("an extension that was not offered")
@@ -44,12 +45,12 @@ func AcceptedDeflate(headers []string) (deflate bool, err error) {
 }
 
 // validAnswer checks one parameter of an answer. A server may tell its window
-// unasked (§7.1.2.1), but not limit the client's (§7.1.2.2).
+// unasked (§7.1.2.1), and limit the client's because that was offered (§7.1.2.2).
 func validAnswer(name, value string, valued bool) bool {
 	switch name {
 	case "server_no_context_takeover", "client_no_context_takeover":
 		return !valued
-	case "server_max_window_bits":
+	case "server_max_window_bits", "client_max_window_bits":
 		return slices.Contains(windowBits, value)
 	}
 	return false

@@ -189,7 +189,11 @@ func (e *env) obey(rule *rfcRule) {
 		e.Helper()
 		e.Errorf(name+": "+format, args...)
 	}
-	r, c := e.attachBy(Handshake{Deflate: rule.deflate})
+	var hs Handshake
+	if rule.deflate {
+		hs.Window = maxWindow
+	}
+	r, c := e.attachBy(hs)
 	c.send(rule.send)
 	for _, want := range rule.told {
 		if got := r.next(); got != want {

@@ -1,0 +1,268 @@
+package conn
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/klauspost/compress/flate"
+)
+
+// inflateWithin decompresses a message as a client with a window of so many bytes
+// does: a reference further back is an error. It is written from RFC 1951 alone.
+func inflateWithin(message []byte, window int) (out []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	d := &narrowInflater{in: append(bytes.Clone(message), syncTail...), window: window}
+	for d.pos/8 < len(d.in) {
+		d.block()
+	}
+	return d.out, nil
+}
+
+type narrowInflater struct {
+	in     []byte
+	pos    int // in bits
+	out    []byte
+	window int
+}
+
+func (d *narrowInflater) bits(n int) (v int) {
+	for i := range n {
+		v |= int(d.in[d.pos/8]>>(d.pos%8)&1) << i
+		d.pos++
+	}
+	return v
+}
+
+// huffman are the codes of a block, by their length and value.
+type huffman map[[2]int]int
+
+func newHuffman(lengths []int) huffman {
+	h, code := huffman{}, 0
+	for n := 1; n <= 15; n++ {
+		for symbol, length := range lengths {
+			if length == n {
+				h[[2]int{n, code}] = symbol
+				code++
+			}
+		}
+		code <<= 1
+	}
+	return h
+}
+
+func (d *narrowInflater) symbol(h huffman) int {
+	for n, code := 1, 0; n <= 15; n++ {
+		code = code<<1 | d.bits(1)
+		if s, ok := h[[2]int{n, code}]; ok {
+			return s
+		}
+	}
+	panic(errors.New("no such code"))
+}
+
+func (d *narrowInflater) block() {
+	d.bits(1)
+	switch d.bits(2) {
+	case 0:
+		at := (d.pos + 7) / 8
+		n := int(d.in[at]) | int(d.in[at+1])<<8
+		d.out = append(d.out, d.in[at+4:at+4+n]...)
+		d.pos = (at + 4 + n) * 8
+	case 1:
+		var lengths []int
+		for symbol := range 288 {
+			switch {
+			case symbol < 144:
+				lengths = append(lengths, 8)
+			case symbol < 256:
+				lengths = append(lengths, 9)
+			case symbol < 280:
+				lengths = append(lengths, 7)
+			default:
+				lengths = append(lengths, 8)
+			}
+		}
+		d.compressed(newHuffman(lengths), newHuffman(bytesToInts(strings.Repeat("\x05", 30))))
+	case 2:
+		d.compressed(d.tables())
+	default:
+		panic(errors.New("no such block"))
+	}
+}
+
+func bytesToInts(s string) (ints []int) {
+	for _, b := range []byte(s) {
+		ints = append(ints, int(b))
+	}
+	return ints
+}
+
+func (d *narrowInflater) tables() (literals, distances huffman) {
+	nl, nd, nc := d.bits(5)+257, d.bits(5)+1, d.bits(4)+4
+	order := []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+	codes := make([]int, 19)
+	for _, i := range order[:nc] {
+		codes[i] = d.bits(3)
+	}
+	h := newHuffman(codes)
+	var lengths []int
+	for len(lengths) < nl+nd {
+		s, times := d.symbol(h), 1
+		switch s {
+		case 16:
+			s, times = lengths[len(lengths)-1], 3+d.bits(2)
+		case 17:
+			s, times = 0, 3+d.bits(3)
+		case 18:
+			s, times = 0, 11+d.bits(7)
+		}
+		for range times {
+			lengths = append(lengths, s)
+		}
+	}
+	return newHuffman(lengths[:nl]), newHuffman(lengths[nl:])
+}
+
+func (d *narrowInflater) compressed(literals, distances huffman) {
+	for {
+		s := d.symbol(literals)
+		switch {
+		case s < 256:
+			d.out = append(d.out, byte(s))
+			continue
+		case s == 256:
+			return
+		}
+		length := 258
+		if s < 285 {
+			length = d.value(s-257, 4, 3)
+		}
+		distance := d.value(d.symbol(distances), 2, 1)
+		if distance > min(len(d.out), d.window) {
+			panic(fmt.Errorf("a distance of %d behind %d bytes, the window is %d", distance, len(d.out), d.window))
+		}
+		for range length {
+			d.out = append(d.out, d.out[len(d.out)-distance])
+		}
+	}
+}
+
+// value reads a length or a distance: so many codes have each number of extra bits,
+// the first two groups none.
+func (d *narrowInflater) value(code, group, first int) int {
+	extra, value := 0, first
+	for i := range code {
+		if extra = i/group - 1; extra < 0 {
+			extra = 0
+		}
+		value += 1 << extra
+	}
+	if extra = code/group - 1; extra < 0 {
+		extra = 0
+	}
+	return value + d.bits(extra)
+}
+
+// narrowText compresses as a client does that has agreed on a window.
+func narrowText(tb testing.TB, s string, bits int) string {
+	var b bytes.Buffer
+	w, err := flate.NewWriterWindow(&b, 1<<bits)
+	if err == nil {
+		_, err = w.Write([]byte(s))
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return strings.TrimSuffix(b.String(), syncTail)
+}
+
+// apart repeats a random block at that distance, so that each match is as far back
+// as it can be.
+func apart(distance, n int) string { return strings.Repeat(noise(distance), n/distance+1)[:n] }
+
+func checkWindow(tb testing.TB, data string, bits int) (size int) {
+	tb.Helper()
+	frame := serverText(data)
+	small := DeflateFrame(frame, DeflateClass(frame, bits))
+	if small[0] != finBit|rsv1|OpText {
+		if string(small) != string(frame) {
+			tb.Errorf("%d bits: what was not compressed was changed", bits)
+		}
+		return len(small)
+	}
+	got, err := inflateWithin(small[headerSize(small):], 1<<bits)
+	if err != nil || string(got) != data {
+		tb.Errorf("%d bits, %d bytes: got %d and %v", bits, len(data), len(got), err)
+	}
+	return len(small)
+}
+
+// TestDeflateWindow: with each window a message refers no further back than that,
+// and where it has nothing to refer to further back, it is the same for all.
+func TestDeflateWindow(t *testing.T) {
+	t.Parallel()
+	for bits := minWindow; bits <= maxWindow; bits++ {
+		for _, n := range []int{minDeflate, 257, 1000, 1024, 1025, 4096, 5000, 32768, 70_000, 300_000} {
+			size := checkWindow(t, sample(n), bits)
+			if n >= 1000 && size > n*7/10 {
+				t.Errorf("%d bits: %d bytes of JSON became %d", bits, n, size)
+			}
+			for _, distance := range []int{1, 1<<bits - 1, 1 << bits, 1<<bits + 1, 1 << maxWindow} {
+				checkWindow(t, apart(distance, n), bits)
+			}
+		}
+		frame := serverText(sample(1 << bits))
+		if class := DeflateClass(frame, bits); class != 0 {
+			t.Errorf("%d bits: a frame that fits in the window is of class %d", bits, class)
+		}
+	}
+}
+
+// FuzzDeflateWindow does the same with any message.
+func FuzzDeflateWindow(f *testing.F) {
+	f.Add([]byte(sample(3000)), byte(8), 1)
+	f.Add([]byte(noise(500)), byte(9), 5)
+	f.Add([]byte(apart(1<<8, 2000)), byte(8), 2)
+	f.Add([]byte(apart(1<<10+1, 5000)), byte(10), 20)
+	f.Fuzz(func(t *testing.T, data []byte, bits byte, times int) {
+		times = min(max(times, 1), 1+20_000/(len(data)+1))
+		checkWindow(t, strings.Repeat(string(data), times), minWindow+int(bits)%(maxWindow-minWindow+1))
+	})
+}
+
+// testDeflatedWindows: every window there is, in both directions.
+func testDeflatedWindows(e *env) {
+	for bits := minWindow; bits <= maxWindow; bits++ {
+		r, c := e.attachBy(Handshake{Window: bits})
+		e.echoDeflated(r)
+		for _, want := range []string{"Hello", sample(1000), sample(20_000), apart(1<<bits, 50_000)} {
+			go c.Conn.Write(masked(finBit|rsv1|OpBinary, narrowText(e, want, bits))) //nolint:errcheck // the answer tells
+			f, err := ws.ReadFrame(c.r)
+			if err != nil {
+				e.Fatal(err)
+			}
+			got := f.Payload
+			if f.Header.Rsv1() {
+				got, err = inflateWithin(f.Payload, 1<<bits)
+			}
+			if err != nil || string(got) != want {
+				e.Errorf("%d bits, %d bytes: got %d, %v", bits, len(want), len(got), err)
+			}
+			if len(want) == 20_000 && len(f.Payload) > 15_000 {
+				e.Errorf("%d bits: %d bytes are %d on the line", bits, len(want), len(f.Payload))
+			}
+		}
+		c.Close()
+	}
+}
