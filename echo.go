@@ -15,13 +15,13 @@ func (s *Server) Echo() http.Handler {
 		from := parseAddress(r.RemoteAddr)
 		err := s.Ready()
 		if err == nil {
-			err = s.checkUpgrade(r)
+			err = s.checkUpgrade(w, r)
 		}
 		if err == nil {
 			err = s.limits.enter(from)
 		}
 		if err != nil {
-			s.refuseUpgrade(w, err)
+			s.refuseUpgrade(w, r, err)
 			return
 		}
 		l := s.pickLoop()

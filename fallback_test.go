@@ -26,6 +26,36 @@ type events struct {
 	id   string // of the last event
 }
 
+// TestFallbackBodies: a GET may have an empty body in chunks, as some intermediaries
+// send it; one with bytes is refused before they come, and the connection is closed.
+func TestFallbackBodies(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for _, path := range []string{"/poll?user=42&wait=0", "/sse?user=42"} {
+		for _, c := range []struct {
+			head, body string
+			status     int
+		}{
+			{"Transfer-Encoding: chunked", "0\r\n\r\n", 200},
+			{"Content-Length: 0", "", 200},
+			{"Transfer-Encoding: chunked", "1\r\nx", 400},
+			{"Content-Length: 5", "", 400},
+		} {
+			nc, err := net.Dial("tcp", n.host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.SetDeadline(time.Now().Add(patience))
+			fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n%s", path, n.host, c.head, c.body)
+			answer, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil || answer.StatusCode != c.status || answer.Close != (c.status == 400) {
+				t.Errorf("%s, %s, %q: %v %v", path, c.head, c.body, answer, err)
+			}
+			nc.Close()
+		}
+	}
+}
+
 func (n *node) get(path, query string, header ...string) *http.Response {
 	n.t.Helper()
 	r, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, n.base()+path+"?"+query, nil)

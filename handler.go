@@ -29,12 +29,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var ses *session
 	var hello []byte
-	err := s.checkUpgrade(r)
+	err := s.checkUpgrade(w, r)
 	if err == nil {
 		ses, hello, err = s.admit(r, mode)
 	}
 	if err != nil {
-		s.refuseUpgrade(w, err)
+		s.refuseUpgrade(w, r, err)
 		return
 	}
 	err = errNotUpgraded // unless upgrade returns, which it does not when a wrapper of w panics

@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -230,22 +231,58 @@ func (l *loop) allows(m **meter, size int) (why string, ok bool) {
 	return AsError(err).Message, false
 }
 
-// refuse answers a request for a connection with an error, and counts it.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+// refuse answers a request for a connection with an error, counts it and logs it.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s.refused(err)
+	s.logRefusal(r, err)
 	WriteError(w, err)
 }
 
-// refused counts a refusal under its reason: the limit that was broken, or the
-// code of the error.
-func (s *Server) refused(err error) {
-	e := AsError(err)
-	reason := e.reason
-	if reason == "" {
-		reason = string(e.Code)
+// Refuse answers a request with an error as WriteError does, counts it, and logs it
+// as Options.LogRefusals says. It is for whoever guards the server from outside of
+// this package.
+func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) { s.refuse(w, r, err) }
+
+// logRefusal says why a request was refused. The query is left out: it may hold a
+// token.
+func (s *Server) logRefusal(r *http.Request, err error) {
+	level := slog.LevelDebug
+	if s.opts.LogRefusals {
+		level = slog.LevelInfo
 	}
-	s.CountRefusal(reason)
+	if !s.logger.Enabled(r.Context(), level) {
+		return
+	}
+	e := AsError(err)
+	attrs := []any{"path", r.URL.Path, "reason", reasonOf(e), "detail", e.Message, "address", r.RemoteAddr}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		attrs = append(attrs, "origin", origin)
+	}
+	if e.Err != nil {
+		attrs = append(attrs, "error", e.Err)
+	}
+	s.logger.Log(r.Context(), level, "refused", attrs...)
 }
+
+// refused counts a refusal under its reason.
+func (s *Server) refused(err error) { s.CountRefusal(reasonOf(AsError(err))) }
+
+// reasonOf is the limit that was broken, what is wrong with who asks, or the code of
+// the error.
+func reasonOf(e *Error) string {
+	switch {
+	case e.reason != "":
+		return e.reason
+	case e.Field == "Origin":
+		return reasonOrigin
+	}
+	return string(e.Code)
+}
+
+const (
+	reasonOrigin  = "origin"
+	reasonWrapper = "response_writer"
+)
 
 // CountRefusal counts something that was refused, for whoever guards the server
 // from outside of this package. Reasons are few and fixed: each is a time series.

@@ -109,6 +109,9 @@ type Options struct {
 	Compress bool
 
 	Logger *slog.Logger // nil: slog.Default()
+	// LogRefusals logs each request for a connection that is refused, with its
+	// reason, at level info, as wirepost dev does; else that is at level debug.
+	LogRefusals bool
 }
 
 // Identity is who a client is and what it may do. The zero value of each list

@@ -37,7 +37,7 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	c.waitFor(ctx, wait)
 	cursor, objects, ok := c.finish()
 	if !ok {
-		s.refuse(w, errDraining)
+		s.refuse(w, r, errDraining)
 		return
 	}
 	body := pollAnswer(cursor, objects, hello)

@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -140,17 +141,44 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, m mode) (ses *sess
 	if !s.crossOrigin(w, r) {
 		return nil, nil
 	}
-	var err error
-	if r.ContentLength != 0 { // net/http would wait for it before it sends anything
-		err = fieldError("Content-Length", "this request has no body")
-	} else {
+	err := noBody(w, r)
+	if err == nil && m == modeSSE {
+		err = s.needs(w, canFlush, "http.Flusher")
+	}
+	if err == nil {
 		ses, hello, err = s.admit(r, m)
 	}
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return nil, nil
 	}
 	return ses, hello
+}
+
+// bodyWait is how long the end of an empty body may take.
+const bodyWait = 10 * time.Second
+
+// noBody refuses a request with a body, and closes its connection: whether the bytes
+// that follow are a body, frames or another request is then anybody's guess, and
+// net/http would wait for them before it answers. Some intermediaries send an empty
+// body in chunks; that one is read to its end.
+func noBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength < 0 {
+		rc := http.NewResponseController(w)
+		rc.SetReadDeadline(time.Now().Add(bodyWait)) //nolint:errcheck // not every ResponseWriter can
+		n, err := io.ReadFull(r.Body, make([]byte, 1))
+		rc.SetReadDeadline(time.Time{}) //nolint:errcheck // the same
+		if n == 0 && err == io.EOF {
+			return nil
+		}
+	}
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	return fieldError("Content-Length", "this request has no body")
 }
 
 // crossOrigin refuses pages of other sites, tells browsers which may read the
@@ -160,7 +188,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")
 	if err := s.checkOrigin(r); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return false
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
@@ -179,7 +207,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		h.Set("Allow", "GET, OPTIONS")
-		s.refuse(w, &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
+		s.refuse(w, r, &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
 	}
 	return false
 }

@@ -42,7 +42,8 @@ type Server struct {
 	draining   atomic.Bool
 	stopped    chan struct{} // closed when Shutdown is done
 	stopOnce   sync.Once
-	cut        bool // written before stopped is closed: not every connection ended by itself
+	wrappers   sync.Map // of the ResponseWriters that were logged, see needs
+	cut        bool     // written before stopped is closed: not every connection ended by itself
 
 	// attached counts the sessions that were accepted and have a connection still, or
 	// are to get one; jobs the goroutines that run commands and callbacks of sessions.

@@ -14,7 +14,7 @@ import (
 
 // checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
 // §4.2.1) from an origin that may connect.
-func (s *Server) checkUpgrade(r *http.Request) error {
+func (s *Server) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case r.Method != http.MethodGet:
 		return &Error{Code: BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
@@ -22,8 +22,14 @@ func (s *Server) checkUpgrade(r *http.Request) error {
 		return &Error{Code: BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
 	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
 		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
-	case r.ContentLength != 0: // its bytes would be taken for frames
-		return fieldError("Content-Length", "a WebSocket handshake has no body")
+	}
+	if err := s.needs(w, canHijack, "http.Hijacker"); err != nil {
+		return err
+	}
+	if err := noBody(w, r); err != nil { // its bytes would be taken for frames
+		return err
+	}
+	switch {
 	case !headerIs(r.Header, "Sec-Websocket-Version", "13"):
 		return &Error{Code: BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
 	case len(r.Header["Sec-Websocket-Key"]) != 1 || !validKey(r.Header.Get("Sec-WebSocket-Key")):
@@ -49,8 +55,8 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, protocol string
 	answer, window := s.acceptUpgrade(r, protocol)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		err = &Error{Code: Internal, Message: "this connection cannot be upgraded", Err: err}
-		WriteError(w, err)
+		err = s.wrapped(w, "http.Hijacker", err)
+		s.refuse(w, r, err)
 		return err
 	}
 	early, err := rw.Reader.Peek(rw.Reader.Buffered())
@@ -87,7 +93,7 @@ func (s *Server) acceptUpgrade(r *http.Request, protocol string) (answer []byte,
 	return append(answer, "\r\n\r\n"...), window
 }
 
-func (s *Server) refuseUpgrade(w http.ResponseWriter, err error) {
+func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, err error) {
 	switch AsError(err).Status {
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
@@ -96,7 +102,7 @@ func (s *Server) refuseUpgrade(w http.ResponseWriter, err error) {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	}
-	s.refuse(w, err)
+	s.refuse(w, r, err)
 }
 
 // headerIs says whether there is one line of a header, with that value (RFC 6455

@@ -90,7 +90,7 @@ func (c *Config) options(log *slog.Logger) (wirepost.Options, error) {
 	}
 	c.limits.apply(&o)
 	if c.Dev {
-		o.Authenticate = auth.Dev()
+		o.Authenticate, o.LogRefusals = auth.Dev(), true
 		return o, nil
 	}
 	verifier, err := auth.New(auth.Options{

@@ -50,7 +50,7 @@ func (a *App) routes() http.Handler {
 		api.ServeHTTP(w, r)
 	})
 	if c.Dev {
-		all = httpapi.LocalOnly(all, texts(c.AllowOrigin)...)
+		all = httpapi.LocalOnly(all, a.server.Refuse, texts(c.AllowOrigin)...)
 	}
 	return proxies(c.TrustedProxy).believe(httpapi.SlowBodies(all))
 }

@@ -77,7 +77,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 	}
 	s.Server = srv
 	routes := Routes(s.options)
-	routes["/ws"], routes["/sse"], routes["/echo"] = srv, srv.Events(), srv.Echo()
+	routes["/ws"], routes["/sse"], routes["/poll"], routes["/echo"] = srv, srv.Events(), srv.Poll(), srv.Echo()
 	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger})
 	s.hs = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := routes[r.URL.Path]; ok {

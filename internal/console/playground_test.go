@@ -127,13 +127,18 @@ func TestPlaygroundFlood(t *testing.T) {
 	browser.Wait(t, tab, `document.querySelectorAll(".frames li").length === 0`)
 }
 
+// TestPlaygroundRefused: a browser says nothing of why it was refused, the server does.
 func TestPlaygroundRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	tab := s.open("#/playground")
-	browser.Expect(tab, "WebSocket connection to .* failed")
+	browser.Expect(tab, "WebSocket connection to .* failed|status of 403")
 	browser.Fill(t, tab, "form input[placeholder='news,room:7']", "user:43")
-	browser.Click(t, tab, "form .main")
+	for i, target := range []string{"plain", "wirepost.v1", "sse"} {
+		choose(t, tab, "form select", target)
+		browser.Click(t, tab, "form .main")
+		says(t, tab, fmt.Sprintf(".frames li:nth-child(%d)[data-kind=refused]", 2*i+2), `403: "user:43" is another user's inbox`)
+		says(t, tab, "form .pill", "closed")
+	}
 	says(t, tab, `[data-kind=close]`, "1006 no close frame")
-	says(t, tab, "form .pill", "closed")
 }

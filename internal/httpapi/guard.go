@@ -11,18 +11,18 @@ import (
 )
 
 // LocalOnly guards a server that asks for no keys, as in development: it refuses
-// with 403 what a page of another site could make a browser send. It belongs
-// around everything that the listener serves.
+// with 403, through refuse, what a page of another site could make a browser send.
+// It belongs around everything that the listener serves.
 //
 // The Host must be a loopback name or address, or the address that the connection
 // came in at, so that no foreign name can be pointed here (DNS rebinding). The
 // Origin, if there is one, must be of the same kind with the port of the Host, or
 // match allowOrigins, patterns as in wirepost.Options.
-func LocalOnly(next http.Handler, allowOrigins ...string) http.Handler {
+func LocalOnly(next http.Handler, refuse func(http.ResponseWriter, *http.Request, error), allowOrigins ...string) http.Handler {
 	allowed := origin.ParsePatterns(allowOrigins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := checkLocal(r, allowed); err != nil {
-			wirepost.WriteError(w, err)
+			refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -75,6 +75,7 @@ type backend interface {
 	MaxMessage() int
 	Collector() prometheus.Collector
 	CountRefusal(reason string)
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // defaultPushMemory is Options.PushMemory unless it is set.
@@ -116,7 +117,7 @@ func newHandler(srv backend, o Options) http.Handler {
 	}
 	a.metrics = newMetrics(srv.Collector(), a.logger)
 	if o.Dev {
-		return LocalOnly(a, o.AllowOrigins...)
+		return LocalOnly(a, srv.Refuse, o.AllowOrigins...)
 	}
 	return a
 }

@@ -222,7 +222,8 @@ func TestLocalOnly(t *testing.T) {
 // by its address.
 func TestLocalOnlyKnowsItsAddress(t *testing.T) {
 	t.Parallel()
-	h := LocalOnly(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := LocalOnly(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+		func(w http.ResponseWriter, _ *http.Request, err error) { wirepost.WriteError(w, err) })
 	for host, want := range map[string]int{"192.0.2.7:8080": 200, "192.0.2.8:8080": 403, "[2001:db8::1]": 403} {
 		r := httptest.NewRequest("GET", "http://"+host+"/", nil)
 		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey,

@@ -1,6 +1,7 @@
 // The playground: open a socket, send, close, and see every frame. It stays as it
 // is while another section is shown.
 import * as acks from "./acks.js";
+import * as refusals from "./refusal.js";
 import * as sockets from "./socket.js";
 import * as streams from "./stream.js";
 import { field, fill, h, notice, panel, Tools } from "./dom.js";
@@ -45,7 +46,12 @@ function build(settings) {
     form.state(now);
     sending.enable(now === "open" && form.target() !== "sse");
   };
+  let address = null; // while it has not opened
   const ended = () => {
+    if (address && form.target() !== "echo") {
+      refusals.ask(address.url, address.token).then((note) => tell({ kind: "refused", direction: "·", note }));
+    }
+    address = null;
     socket = null;
     unwatch?.();
     unwatch = null;
@@ -56,6 +62,7 @@ function build(settings) {
     if (event.direction === "in" && form.acknowledges()) acknowledge(socket, event.data);
   };
   const opened = () => {
+    address = null;
     state("open");
     const { user, device } = form.who();
     if (form.target() !== "plain" || user === "") return;
@@ -67,15 +74,20 @@ function build(settings) {
     if (socket) return;
     said.clear();
     try {
-      const { url, protocol } = form.address();
+      address = form.address();
+      const { url, protocol } = address;
       const hear = { tell, opened, ended };
       socket = form.target() === "sse" ? streams.open(url, hear) : sockets.open(url, protocol, hear);
       state("opening");
     } catch (error) {
+      address = null;
       said.fail(error);
     }
   };
-  form.onclose = () => socket?.close();
+  form.onclose = () => {
+    address = null; // closed here, not refused
+    socket?.close();
+  };
   form.onchange = () => {
     const { user } = form.who();
     const inbox = form.target() !== "echo" && user !== "" ? `user:${user}` : "";
@@ -148,7 +160,7 @@ function controls({ dev, echo }) {
       const protocols = [target.value === "plain" ? "wirepost.plain" : target.value];
       if (!dev) protocols.push(`bearer.${token.value}`);
       // Without a token the socket is as bare as a page's may be.
-      return { url: `${base}/ws?${query}`, protocol: dev && target.value === "plain" ? "" : protocols };
+      return { url: `${base}/ws?${query}`, protocol: dev && target.value === "plain" ? "" : protocols, token: dev ? "" : token.value };
     },
     state(now) {
       state.dataset.state = { open: "live", opening: "wait", closed: "away" }[now];

@@ -1,0 +1,152 @@
+package wirepost_test
+
+import (
+	"bufio"
+	"bytes"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wirepost/wirepost"
+)
+
+// plainWriter is middleware's ResponseWriter that hides what net/http's can.
+type plainWriter struct{ http.ResponseWriter }
+
+// openWriter is one that unwraps.
+type openWriter struct{ plainWriter }
+
+func (w openWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// lyingWriter has a method that cannot do what it says.
+type lyingWriter struct{ plainWriter }
+
+func (w lyingWriter) Hijack() (c net.Conn, rw *bufio.ReadWriter, err error) {
+	return nil, nil, http.ErrNotSupported
+}
+
+// logged collects a log.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logged) lines(with ...string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.b.String()) {
+		all := true
+		for _, w := range with {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+func logTo(l *logged, level slog.Level) func(*wirepost.Options) {
+	return func(o *wirepost.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+	}
+}
+
+// TestWrappers: a ResponseWriter that cannot be taken over or flushed is an error
+// that names its type, once in the log and each time to the client.
+func TestWrappers(t *testing.T) {
+	t.Parallel()
+	wrappers := []struct {
+		name     string
+		wrap     func(http.ResponseWriter) http.ResponseWriter
+		ws, sse  int
+		hijacker string // the type that the log names
+		flusher  string
+	}{
+		{"none", func(w http.ResponseWriter) http.ResponseWriter { return w }, 101, 200, "", ""},
+		{"unwraps", func(w http.ResponseWriter) http.ResponseWriter { return openWriter{plainWriter{w}} }, 101, 200, "", ""},
+		{"hides", func(w http.ResponseWriter) http.ResponseWriter { return plainWriter{w} }, 500, 500, "wirepost_test.plainWriter", "wirepost_test.plainWriter"},
+		{"hides inside", func(w http.ResponseWriter) http.ResponseWriter { return openWriter{plainWriter{plainWriter{w}}} }, 500, 500, "wirepost_test.plainWriter", "wirepost_test.plainWriter"},
+		{"fails", func(w http.ResponseWriter) http.ResponseWriter { return lyingWriter{plainWriter{w}} }, 500, 500, "wirepost_test.lyingWriter", "wirepost_test.lyingWriter"},
+	}
+	for _, c := range wrappers {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var l logged
+			n := newNode(t, logTo(&l, slog.LevelInfo))
+			routes := map[string]http.Handler{"/ws": n.Server, "/sse": n.Events(), "/poll": n.Poll(), "/echo": n.Echo()}
+			hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				routes[r.URL.Path].ServeHTTP(c.wrap(w), r)
+			}))
+			t.Cleanup(hs.Close)
+			n.host = strings.TrimPrefix(hs.URL, "http://")
+			for range 2 {
+				for _, path := range []string{"/ws", "/echo"} {
+					rule := handshakeRule{lines: map[string]string{"Request": "GET " + path + "?user=42 HTTP/1.1"}}
+					nc, _, answer := rule.send(t, n)
+					if answer.StatusCode != c.ws {
+						t.Errorf("%s: %s", path, answer.Status)
+					}
+					nc.Close()
+				}
+				if answer := n.get("/sse", "user=42"); answer.StatusCode != c.sse {
+					t.Errorf("/sse: %s", answer.Status)
+				} else {
+					answer.Body.Close()
+				}
+				if answer := n.get("/poll", "user=42&wait=0"); answer.StatusCode != 200 {
+					t.Errorf("/poll: %s", answer.Status)
+				}
+			}
+			for ability, want := range map[string]string{"http.Hijacker": c.hijacker, "http.Flusher": c.flusher} {
+				all, right := l.lines("level=ERROR", ability), l.lines("level=ERROR", ability, want)
+				if want == "" && all != 0 || want != "" && (all != 1 || right != 1) {
+					t.Errorf("%s: %d errors, %d name %q", ability, all, right, want)
+				}
+			}
+			n.gone("42")
+		})
+	}
+}
+
+// TestRefusalsLogged: a refused connection is logged with its reason, without its
+// token, at level info where that is wanted.
+func TestRefusalsLogged(t *testing.T) {
+	t.Parallel()
+	for _, info := range []bool{false, true} {
+		for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+			var l logged
+			n := newNode(t, logTo(&l, level), func(o *wirepost.Options) { o.LogRefusals = info })
+			n.get("/sse", "user=42&token=secret", "Origin", "https://evil.example")
+			n.refusals("origin", 1)
+			n.get("/poll", "user=42&channels=user:43&token=secret")
+			n.get("/ws", "user=42")
+			want := 0
+			if info || level == slog.LevelDebug {
+				want = 1
+			}
+			for _, words := range [][]string{
+				{"msg=refused", "path=/sse", "reason=origin", "origin=https://evil.example", "address=127.0.0.1:"},
+				{"msg=refused", "path=/poll", "reason=forbidden", "inbox"},
+				{"msg=refused", "path=/ws", "reason=bad_request", "WebSocket"},
+			} {
+				if got := l.lines(words...); got != want {
+					t.Errorf("level %s, LogRefusals %t: %d lines with %q, want %d", level, info, got, words, want)
+				}
+			}
+			if l.lines("secret") != 0 {
+				t.Error("the log has a token")
+			}
+		}
+	}
+}
