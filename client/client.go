@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // Client is one user's device at a server, over as many connections as it takes.
@@ -48,12 +50,16 @@ type Client struct {
 }
 
 // Dial connects as the user that the token, or the URL's query in dev mode, names.
-// The URL's scheme is ws, wss, http or https. Dial returns when the server has said
+// The URL's scheme is ws, wss, http or https, or it is that of a Unix socket with the
+// path behind it, unix:/run/wirepost.sock:/ws. Dial returns when the server has said
 // hello. What another try would change it tries again until the context ends, which
 // bounds Dial alone: give it one with a deadline where that matters.
 func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
+	}
+	if rest, dialUnix, ok := dial.Unix(rawURL); ok {
+		rawURL, o.DialContext, o.Proxy = rest, dialUnix, nil
 	}
 	base, err := url.Parse(rawURL)
 	if err != nil {

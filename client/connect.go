@@ -148,7 +148,7 @@ func (c *Client) open(ctx context.Context, l *link) error {
 	l.named = named
 	conn, err := dial.Dial(dialing, address(c.base, device, c.opts.Channels, after), dial.Options{
 		Header: header, Subprotocols: []string{wire.ProtocolV1}, Deflate: true,
-		MaxMessage: c.opts.MaxMessage, TLSConfig: c.opts.TLSConfig, DialContext: c.opts.DialContext,
+		MaxMessage: c.opts.MaxMessage, TLSConfig: c.opts.TLSConfig, DialContext: c.opts.DialContext, Proxy: c.opts.Proxy,
 	})
 	if err != nil {
 		return l.wordDial(err)

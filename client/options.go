@@ -44,6 +44,11 @@ type Options struct {
 	TLSConfig *tls.Config // of wss
 	// DialContext makes the connection below; nil means net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy gives the proxy for a handshake, nil for none, as in http.Transport; it is
+	// asked with an http URL for ws and https for wss. A proxy of http or https is
+	// asked for a tunnel (CONNECT), with the name and password in its URL. nil means
+	// http.ProxyFromEnvironment, and no proxy where DialContext is set.
+	Proxy func(*http.Request) (*url.URL, error)
 	// MaxMessage is the largest frame taken, in bytes; 0 means 16 MiB.
 	MaxMessage int
 	// MinWait and MaxWait bound the pause before another connection: a random time

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/dial"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -67,21 +68,27 @@ type Pusher struct {
 	opts PusherOptions
 }
 
-// NewPusher makes a Pusher for a server: "https://push.example.com". It does not
-// connect yet.
+// NewPusher makes a Pusher for a server, "https://push.example.com", or one at a Unix
+// socket, "unix:/run/wirepost.sock". It does not connect yet.
 func NewPusher(server string, o PusherOptions) (*Pusher, error) {
+	server, dialUnix, unix := dial.Unix(server)
 	base, err := url.Parse(server)
 	switch {
 	case err != nil:
 		return nil, err
 	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
 		return nil, fmt.Errorf("client: %q is no http or https URL", base.Redacted())
+	case unix && o.HTTP != nil:
+		return nil, errors.New("client: PusherOptions.HTTP does not know the way to a Unix socket: leave it nil")
 	case o.MinWait < 0 || o.MaxWait < 0:
 		return nil, errors.New("client: PusherOptions.MinWait and MaxWait are not negative")
 	}
 	if o.HTTP == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 64
+		if unix {
+			transport.DialContext, transport.Proxy = dialUnix, nil
+		}
 		o.HTTP = &http.Client{Transport: transport}
 	}
 	if o.MinWait == 0 {

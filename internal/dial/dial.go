@@ -34,6 +34,10 @@ type Options struct {
 	TLSConfig  *tls.Config // of wss
 	// DialContext makes the connection below; nil means net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy gives the proxy for a request, nil for none: http, https, socks5 or
+	// socks5h. It is asked with http for ws and https for wss. nil means
+	// http.ProxyFromEnvironment, and no proxy where DialContext is set.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 const (
@@ -61,10 +65,13 @@ type HandshakeError struct{ Reason string }
 
 func (e *HandshakeError) Error() string { return "handshake: " + e.Reason }
 
-// Dial connects to a ws, wss, http or https URL. The context bounds the dialing
-// alone. Errors are a *Refusal, a *HandshakeError, a *url.Error for the URL, or
-// those of the network.
+// Dial connects to a ws, wss, http or https URL, or to one of a Unix socket (see
+// Unix). The context bounds the dialing alone. Errors are a *Refusal, a
+// *HandshakeError, a *url.Error for the URL, a *ProxyError, or those of the network.
 func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
+	if rest, dial, ok := Unix(address); ok {
+		address, o.DialContext, o.Proxy = rest, dial, nil
+	}
 	u, err := parseURL(address)
 	if err != nil {
 		return nil, err
@@ -114,32 +121,11 @@ func parseURL(address string) (*url.URL, error) {
 }
 
 func connect(ctx context.Context, u *url.URL, o *Options) (net.Conn, error) {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	dial := o.DialContext
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	nc, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	nc, err := o.reach(ctx, u)
 	if err != nil || u.Scheme == "http" {
 		return nc, err
 	}
-	cfg := o.TLSConfig.Clone()
-	if cfg == nil {
-		cfg = &tls.Config{}
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = u.Hostname()
-	}
-	cfg.NextProtos = []string{"http/1.1"} // there is no upgrade in HTTP/2
-	secure := tls.Client(nc, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return secure, nil
+	return secure(ctx, nc, u, o.TLSConfig)
 }
 
 func handshake(nc net.Conn, u *url.URL, o *Options) (*Conn, error) {
