@@ -230,13 +230,15 @@ func TestEventsDeliverTheInboxAndResume(t *testing.T) {
 	n.gone("42")
 
 	// By the query, from the last one; it acknowledges.
-	third := n.events("42&last_event_id=" + second)
-	third.message(`"three"`)
-	if got, want := n.cursor("42", "user:42", ""), uint64(2); got != want {
-		t.Errorf("acknowledged %d, want %d", got, want)
+	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID"} {
+		third := n.events("42&" + name + "=" + second)
+		third.message(`"three"`)
+		if got, want := n.cursor("42", "user:42", ""), uint64(2); got != want {
+			t.Errorf("acknowledged %d, want %d", got, want)
+		}
+		third.body.Close()
+		n.gone("42")
 	}
-	third.body.Close()
-	n.gone("42")
 	n.events("42").message(`"three"`) // which nobody acknowledged
 }
 
@@ -479,6 +481,7 @@ func TestFallbackRefusals(t *testing.T) {
 		{"/sse", "user=42&channels=user:43", nil, 403, "inbox"},
 		{"/sse", "user=42", []string{"Last-Event-ID", "!"}, 400, "Last-Event-ID"},
 		{"/sse", "user=42&last_event_id=!", nil, 400, "last_event_id"},
+		{"/sse", "user=42&lastEventId=!", nil, 400, "lastEventId"},
 		{"/sse", "user=42&after=x", nil, 400, "after"},
 		{"/poll", "user=42&after=12", nil, 400, "after"},
 		{"/poll", "user=42&wait=soon", nil, 400, "wait"},
@@ -507,6 +510,23 @@ func TestFallbackRefusals(t *testing.T) {
 		if resp.StatusCode != status || resp.Header.Get("Allow") != "GET, OPTIONS" {
 			t.Errorf("%s: %s %v", method, resp.Status, resp.Header)
 		}
+		if allowed := resp.Header.Get("Access-Control-Allow-Headers"); method == "OPTIONS" &&
+			allowed != "Authorization, Last-Event-ID, Cache-Control, X-Requested-With, X-Socket-Id" {
+			t.Errorf("a preflight allows %s", allowed)
+		}
+	}
+}
+
+// TestEventsBegin: a stream says something at once, and that nobody may change it.
+func TestEventsBegin(t *testing.T) {
+	t.Parallel()
+	resp := newNode(t).get("/sse", "user=42")
+	if got := resp.Header.Get("Cache-Control"); got != "no-store, no-transform" {
+		t.Errorf("Cache-Control: %s", got)
+	}
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, ":") {
+		t.Errorf("the first line is %q, %v", line, err)
 	}
 }
 

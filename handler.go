@@ -196,8 +196,14 @@ func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err
 		req.position, err = s.parsePosition("Last-Event-ID", id, inbox)
 		return err
 	}
-	req.position, err = s.parsePosition("last_event_id", query.Get("last_event_id"), inbox)
-	return err
+	// As this client sends it, or as polyfills do.
+	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID"} {
+		if id := query.Get(name); id != "" {
+			req.position, err = s.parsePosition(name, id, inbox)
+			return err
+		}
+	}
+	return nil
 }
 
 // askApplication asks whether a session may begin. When it says yes, the session

@@ -202,7 +202,7 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	case http.MethodOptions:
 		h.Set("Allow", "GET, OPTIONS")
 		h.Set("Access-Control-Allow-Methods", "GET")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Last-Event-ID, Cache-Control")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Last-Event-ID, Cache-Control, X-Requested-With, X-Socket-Id")
 		h.Set("Access-Control-Max-Age", "600")
 		w.WriteHeader(http.StatusNoContent)
 	default:

@@ -32,8 +32,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer func() { c.closed(ending) }() // also when w panics
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect what is to be there at once
+	h.Set("Cache-Control", "no-store, no-transform") // compressed, it would come in blocks
+	h.Set("X-Accel-Buffering", "no")                 // nginx would collect what is to be there at once
 	w.WriteHeader(http.StatusOK)
 	ending = c.stream(ctx, w)
 }
@@ -42,7 +42,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 // nothing any more, or the server ends.
 func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Ending {
 	patience := deadAfter(c.loop.srv.opts.Heartbeat)
-	err := send(w, patience) // the header
+	err := send(w, patience, beginComment) // and the header
 	for err == nil {
 		frames, ending := c.take()
 		if len(frames) > 0 {
@@ -99,6 +99,9 @@ func (s *session) eventHead() []byte { return []byte("id: " + s.position() + "\n
 
 var (
 	eventEnd = []byte("\n\n")
+	// beginComment is the first line: what looks at a response when its body begins,
+	// as some proxies and polyfills do, is not to wait for the first message.
+	beginComment = []byte(": connected\n\n")
 	// heartbeatComment is nothing to a client, and keeps proxies from closing.
 	heartbeatComment = []byte(": heartbeat\n\n")
 )
