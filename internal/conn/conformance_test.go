@@ -86,6 +86,7 @@ func runConformance(t *testing.T, pair pairFunc, fake, portable bool) {
 
 func TestPipe(t *testing.T) { t.Parallel(); runConformance(t, pipePair, true, false) }
 func TestTCP(t *testing.T)  { t.Parallel(); runConformance(t, tcpPair, false, false) }
+func TestUnix(t *testing.T) { t.Parallel(); runConformance(t, unixPair, false, false) }
 func TestTLS(t *testing.T)  { t.Parallel(); runConformance(t, tlsPair, false, false) }
 
 // TestPortableTCP is what TestTCP is where there are no event-driven sockets.

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventSocket is the event-driven socket: a TCP connection that was taken out of
-// the Go runtime. While idle it has no goroutine and no buffer; the loop's epoll
+// eventSocket is the event-driven socket: a connection of TCP or of a Unix socket
+// that was taken out of the Go runtime. While idle it has no goroutine and no buffer; the loop's epoll
 // says when there is something to read, or room to write again.
 type eventSocket struct {
 	endpoint
@@ -19,17 +19,17 @@ type eventSocket struct {
 	interest uint32 // what epoll watches for
 }
 
-// newSocket takes a connection over, if it is plain TCP; any other one becomes a
-// stream.
+// newSocket takes a connection over, if it is plain TCP or of a Unix socket; any
+// other one becomes a stream.
 func (l *Loop) newSocket(nc net.Conn) (socket, error) {
-	tcp, plain := nc.(*net.TCPConn)
-	if !plain || l.cfg.Portable {
+	plain := plainSocket(nc)
+	if plain == nil || l.cfg.Portable {
 		return newStream(l, nc), nil
 	}
 	if err := l.watchSockets(); err != nil {
 		return nil, err
 	}
-	fd, err := detach(tcp)
+	fd, err := detach(plain)
 	if err != nil {
 		return nil, err
 	}
@@ -38,10 +38,27 @@ func (l *Loop) newSocket(nc net.Conn) (socket, error) {
 	return s, nil
 }
 
+// rawConn is a connection that has a descriptor.
+type rawConn interface {
+	net.Conn
+	syscall.Conn
+}
+
+// plainSocket is a connection whose bytes are those of its descriptor, or nil.
+func plainSocket(nc net.Conn) rawConn {
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		return c
+	case *net.UnixConn:
+		return c
+	}
+	return nil
+}
+
 // detach takes the descriptor out of the runtime: a duplicate stays, the
 // connection itself is closed, and with it its place in the runtime's poller.
-func detach(tcp *net.TCPConn) (fd int, err error) {
-	raw, err := tcp.SyscallConn()
+func detach(c rawConn) (fd int, err error) {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}
@@ -55,7 +72,7 @@ func detach(tcp *net.TCPConn) (fd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("detach a connection: %w", err)
 	}
-	tcp.Close() //nolint:errcheck // the duplicate keeps the connection open
+	c.Close() //nolint:errcheck // the duplicate keeps the connection open
 	return fd, nil
 }
 

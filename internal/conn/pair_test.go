@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -20,12 +21,27 @@ func pipePair(testing.TB) (server, client net.Conn) { return net.Pipe() }
 
 func tcpPair(t testing.TB) (server, client net.Conn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return socketPair(t, "tcp", "127.0.0.1:0")
+}
+
+func unixPair(t testing.TB) (server, client net.Conn) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "w") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return socketPair(t, "unix", dir+"/s")
+}
+
+func socketPair(t testing.TB, network, address string) (server, client net.Conn) {
+	t.Helper()
+	ln, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+	if client, err = net.Dial(network, ln.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	if server, err = ln.Accept(); err != nil {
