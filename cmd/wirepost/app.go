@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,9 +27,13 @@ type App struct {
 	Out    io.Writer // gets the line with the address
 	Log    *slog.Logger
 	ACME   *http.Client // asks for certificates; nil: http.DefaultClient
+	// Reload has a value whenever the server is to read again what it can.
+	Reload <-chan os.Signal
 
 	memory   *memoryPlan
 	heap     heap
+	reloads  reloads
+	leaving  atomic.Bool // the end is near: not ready, though it serves still
 	engine   engine.Engine
 	server   *wirepost.Server
 	listener net.Listener
@@ -54,11 +60,20 @@ func (a *App) Run(ctx context.Context) error {
 	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch(),
 		"files", a.files.limit)
 	a.memory.log(a.Log)
-	select {
-	case err := <-served:
+	for going := true; going; {
+		select {
+		case err := <-served:
+			a.Close() //nolint:errcheck // the listener's error is what counts
+			return err
+		case <-a.Reload:
+			a.reload(ctx)
+		case <-ctx.Done():
+			going = false
+		}
+	}
+	if err := a.linger(served); err != nil {
 		a.Close() //nolint:errcheck // the listener's error is what counts
 		return err
-	case <-ctx.Done():
 	}
 	return a.end(served)
 }
@@ -80,6 +95,31 @@ func (a *App) end(served <-chan error) error {
 	}
 }
 
+// linger goes on serving for Config.DrainDelay while /readyz says that the server is
+// about to end.
+func (a *App) linger(served <-chan error) error {
+	delay := time.Duration(a.Config.DrainDelay)
+	if delay == 0 {
+		return nil
+	}
+	a.leaving.Store(true)
+	a.Log.Info("not ready any more, draining after the delay", "delay", delay)
+	select {
+	case err := <-served:
+		return err
+	case <-time.After(delay):
+		return nil
+	}
+}
+
+// ready is asked by /readyz.
+func (a *App) ready() error {
+	if a.leaving.Load() {
+		return &wirepost.Error{Code: wirepost.Unavailable, Message: "the server is about to shut down", RetryAfter: time.Second}
+	}
+	return nil
+}
+
 // serve starts to accept. The channel gets the error that ended it.
 func (a *App) serve() <-chan error {
 	served := make(chan error, 1)
@@ -98,7 +138,7 @@ func (a *App) serve() <-chan error {
 // is opened, so that a second server by mistake leaves no store behind; who
 // connects meanwhile waits until serve.
 func (a *App) open() error {
-	o, err := a.Config.options(a.Log)
+	o, err := a.Config.options(a.Log, &a.reloads)
 	if err != nil {
 		return err
 	}
@@ -106,11 +146,11 @@ func (a *App) open() error {
 		return err
 	}
 	a.memory.apply(&o)
-	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log)
+	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log, &a.reloads)
 	if err != nil {
 		return err
 	}
-	if a.listener, err = net.Listen("tcp", string(a.Config.Listen)); err != nil {
+	if a.listener, err = a.Config.Listen.listen(a.Config.SocketMode); err != nil {
 		return wordListenError(a.Config.Listen, err)
 	}
 	if a.files, err = divideFiles(maxFiles()); err != nil {
@@ -222,6 +262,9 @@ func (a *App) URL() string {
 	if a.Config.encrypted() {
 		scheme = "https"
 	}
+	if path, unix := a.Config.Listen.socket(); unix {
+		return unixPrefix + path
+	}
 	host, _, _ := net.SplitHostPort(string(a.Config.Listen))
 	at, ok := a.listener.Addr().(*net.TCPAddr)
 	if !ok {
@@ -234,6 +277,9 @@ func (a *App) URL() string {
 }
 
 func wordListenError(at address, err error) error {
+	if _, unix := at.socket(); unix && errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: a server is listening there, perhaps another wirepost", at)
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("listen on %s: the port is in use, perhaps by another wirepost; choose another with --listen", at)
 	}

@@ -80,6 +80,9 @@ type benchmark interface {
 
 // run runs a benchmark and writes what it found.
 func (f *benchFlags) run(ctx context.Context, t *terminal, k *kong.Context, b benchmark, p *benchProgress) error {
+	if f.Server.Scheme == "unix" {
+		return usagef("bench needs a server at a TCP address: over a Unix socket it would measure another server than clients meet")
+	}
 	r, err := b.Run(ctx)
 	p.end()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // target is the server that a client command talks to.
@@ -20,7 +21,11 @@ type target struct {
 
 // at is the URL of one of the server's paths.
 func (t *target) at(path string, query url.Values) string {
-	s := strings.TrimRight(t.Server.String(), "/") + path
+	s := strings.TrimRight(t.Server.String(), "/")
+	if t.Server.Scheme == "unix" {
+		s += ":" // see client.Dial
+	}
+	s += path
 	if len(query) > 0 {
 		s += "?" + query.Encode()
 	}
@@ -42,6 +47,9 @@ func readRefusal(response *http.Response, body []byte) error {
 
 // wordDialError leaves away the layers that say nothing to a user.
 func wordDialError(err error) error {
+	if e, ok := errors.AsType[*dial.ProxyError](err); ok {
+		return fmt.Errorf("cannot connect through the %w", e)
+	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Addr != nil {
 		return fmt.Errorf("cannot connect to %s: %w", e.Addr, e.Err)
 	}

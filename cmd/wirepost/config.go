@@ -27,7 +27,8 @@ type Config struct {
 
 // common is what dev and serve take alike.
 type common struct {
-	Listen      address    `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one (default ${default})."`
+	Listen      address    `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one, unix:PATH is a Unix socket (default ${default})."`
+	SocketMode  fileMode   `default:"0660" placeholder:"MODE" help:"Who may connect to a Unix socket: the permissions of its file (default ${default})."`
 	Data        string     `default:"./wirepost-data" placeholder:"DIR" help:"Where the data is kept (default ${default})."`
 	Engine      engineName `default:"pebble" placeholder:"NAME" help:"What keeps it: pebble, or memory, which forgets everything at the end (default ${default})."`
 	MinFree     byteLimit  `default:"0" placeholder:"SIZE" help:"Space that stays free on the disk: with less, pushes are answered 503 (default ${default}: what suits the volume)."`
@@ -39,6 +40,7 @@ type common struct {
 	AckDelay    duration   `default:"1s" placeholder:"TIME" help:"Pause before the ping that makes a plain client acknowledge (default ${default})."`
 	Compress    bool       `help:"Offer permessage-deflate: less bandwidth for more CPU."`
 	Drain       duration   `default:"15s" placeholder:"TIME" help:"How long the end may take (default ${default})."`
+	DrainDelay  pause      `default:"0s" placeholder:"TIME" help:"How long to go on serving before that, with /readyz at 503, so that load balancers notice (default ${default})."`
 	LogFormat   logFormat  `default:"text" placeholder:"FORMAT" help:"text or json (default ${default})."`
 	LogLevel    logLevel   `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 }
@@ -63,6 +65,9 @@ func (c *Config) check() error {
 	if err := c.front.check(); err != nil {
 		return err
 	}
+	if path, unix := c.Listen.socket(); unix && c.encrypted() {
+		return usagef("--listen unix:%s: a Unix socket has no TLS: leave --tls-cert and --acme-domain to the proxy in front", path)
+	}
 	var missing []error
 	if len(c.APIKey) == 0 {
 		missing = append(missing, errors.New("serve needs an API key for backends: make one with `openssl rand -hex 32` and give it as --api-key, WIREPOST_API_KEY or api-key in the file"))
@@ -77,7 +82,7 @@ func (c *Config) check() error {
 }
 
 // options is what the library is told.
-func (c *Config) options(log *slog.Logger) (wirepost.Options, error) {
+func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, error) {
 	o := wirepost.Options{
 		AllowOrigins: texts(c.AllowOrigin),
 		Channels:     c.Channels,
@@ -98,6 +103,9 @@ func (c *Config) options(log *slog.Logger) (wirepost.Options, error) {
 	})
 	if err != nil {
 		return o, err
+	}
+	if c.TokenJWKS != "" {
+		again.add("token-jwks", verifier.Reload)
 	}
 	o.VerifyToken = func(ctx context.Context, token string) (wirepost.Identity, error) {
 		return verifier.Verify(ctx, token)

@@ -115,6 +115,7 @@ func TestPrecedence(t *testing.T) {
 const everySetting = `
 # every name there is
 listen: 127.0.0.1:9000
+socket-mode: 0600
 data: /srv/wirepost
 engine: memory
 api-key: [one, "push+read:two"]
@@ -131,7 +132,7 @@ tls-cert: cert.pem
 tls-key: key.pem
 acme-domain: [push.example.com, "Other.example.com"]
 acme-directory: https://ca.example/directory
-trusted-proxy: [10.0.0.0/8, "fd00::1"]
+trusted-proxy: [10.0.0.0/8, "fd00::1", unix]
 max-connections: 1
 max-user-connections: 2
 max-address-connections: 3
@@ -150,6 +151,7 @@ window: 10
 ack-delay: 200ms
 compress: true
 drain: 3s
+drain-delay: 4s
 log-format: json
 log-level: warn
 channels:
@@ -166,11 +168,11 @@ func TestEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := common{
-		Listen: "127.0.0.1:9000", Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
+		Listen: "127.0.0.1:9000", SocketMode: 0o600, Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
 		AllowOrigin: []origin{"https://example.com", "https://*.example.com"},
 		MinFree:     300 << 20,
 		MaxMessage:  1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
-		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second),
+		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second), DrainDelay: pause(4 * time.Second),
 		LogFormat: logJSON, LogLevel: "warn",
 	}
 	if diff := cmp.Diff(want, g.Serve.common); diff != "" {
@@ -186,7 +188,7 @@ func TestEverySetting(t *testing.T) {
 	wantFront := front{
 		TLSCert: "cert.pem", TLSKey: "key.pem",
 		ACMEDomain: []domain{"push.example.com", "other.example.com"}, ACMEDirectory: "https://ca.example/directory",
-		TrustedProxy: []network{network(netip.MustParsePrefix("10.0.0.0/8")), network(netip.MustParsePrefix("fd00::1/128"))},
+		TrustedProxy: []network{network(netip.MustParsePrefix("10.0.0.0/8")), network(netip.MustParsePrefix("fd00::1/128")), {}},
 	}
 	if !reflect.DeepEqual(wantFront, g.Serve.front) {
 		t.Errorf("front: got %+v, want %+v", g.Serve.front, wantFront)
@@ -226,7 +228,7 @@ func TestLimitsReachTheLibrary(t *testing.T) {
 		MaxConnections: 1, MaxUserConnections: 2, MaxAddressConnections: 3, HandshakeRate: 0.5, MessageRate: 5,
 		ByteRate: 6, TailMemory: 9, ReconnectRate: 10,
 	}}
-	got, err := c.options(nil)
+	got, err := c.options(nil, new(reloads))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os/signal"
 	"strings"
+	"syscall"
 )
 
 // devCommand is `wirepost dev`.
@@ -51,7 +53,11 @@ func serve(ctx context.Context, t *terminal, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	app := &App{Config: c, Out: t.Out, Log: c.logger(t.Err)}
+	// A pipe that nobody reads any more, such as that of the log, is no reason to end.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, reload, stop := hangups(ctx, c.Dev)
+	defer stop()
+	app := &App{Config: c, Out: t.Out, Log: c.logger(t.Err), Reload: reload}
 	return app.Run(ctx)
 }
 
@@ -60,6 +66,10 @@ func serve(ctx context.Context, t *terminal, c Config) error {
 func announce(w io.Writer, c *Config, base string) {
 	fmt.Fprintf(w, "listening %s\n", base)
 	if !c.Dev {
+		return
+	}
+	if path, unix := c.Listen.socket(); unix {
+		fmt.Fprintf(w, "\n  push        curl --unix-socket %s -d hello http://localhost/v1/push/user:42\n  listen      wirepost listen --server %s --user 42\n", path, base)
 		return
 	}
 	socket := "ws" + strings.TrimPrefix(base, "http")

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // What is in front of the library and the API, tried from outside: by HTTP and
@@ -214,6 +217,68 @@ func TestAddressBehindProxy(t *testing.T) {
 	}
 	if _, status := connect(t, address, signed(t, "43", time.Hour), http.Header{"X-Forwarded-For": {"198.51.100.8"}}); status != 101 {
 		t.Errorf("one from another address: %d", status)
+	}
+}
+
+// TestAddressBehindUnixSocket: what comes by the socket has no address, unless a
+// proxy that is trusted there says one.
+func TestAddressBehindUnixSocket(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range []bool{false, true} {
+		dir, err := os.MkdirTemp("", "w") // t.TempDir may be too long for a socket
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		path := filepath.Join(dir, "w.sock")
+		at := closedApp(t, func(c *Config) {
+			c.Listen, c.SocketMode, c.MaxAddressConnections = address("unix:"+path), 0o600, 1
+			if trusted {
+				c.TrustedProxy = []network{{}}
+			}
+		})
+		if at != "unix:"+path {
+			t.Fatalf("listening %s", at)
+		}
+		rest, dialUnix, _ := dial.Unix(at)
+		client := &http.Client{Transport: &http.Transport{DialContext: dialUnix}}
+		t.Cleanup(client.CloseIdleConnections)
+		follow := func(user, from string) (status int) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, rest+"/sse?token="+signed(t, user, time.Hour), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Forwarded-For", from)
+			answer, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { answer.Body.Close() })
+			return answer.StatusCode
+		}
+		if status := follow("42", "198.51.100.7"); status != 200 {
+			t.Fatalf("%d", status)
+		}
+		other := http.StatusTooManyRequests
+		want := ""
+		if trusted {
+			other, want = http.StatusOK, "198.51.100.7"
+		}
+		if status := follow("43", "198.51.100.8"); status != other {
+			t.Errorf("trusted %t: another client has %d", trusted, status)
+		}
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, rest+"/v1/users/42", nil)
+		r.Header.Set("Authorization", "Bearer "+frontKey)
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var user wirepost.UserInfo
+		err = json.NewDecoder(answer.Body).Decode(&user)
+		answer.Body.Close()
+		if err != nil || len(user.Sessions) != 1 || user.Sessions[0].Address != want {
+			t.Errorf("trusted %t: %+v (%v)", trusted, user, err)
+		}
 	}
 }
 

@@ -2,20 +2,27 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// network is a range of addresses, or one.
+// network is a range of addresses, or one; the zero value is the Unix socket that
+// the server listens on.
 type network netip.Prefix
 
 func (n *network) UnmarshalText(text []byte) error {
+	if string(text) == "unix" {
+		*n = network{}
+		return nil
+	}
 	prefix, err := netip.ParsePrefix(string(text))
 	if err != nil {
 		address, err := netip.ParseAddr(string(text))
 		if err != nil || address.Zone() != "" {
-			return fmt.Errorf("%q is no network: 10.0.0.0/8, fd00::/8 or one address is needed", text)
+			return fmt.Errorf("%q is no network: 10.0.0.0/8, fd00::/8, one address, or unix is needed", text)
 		}
 		prefix = netip.PrefixFrom(address, address.BitLen())
 	}
@@ -38,6 +45,16 @@ func (p proxies) trust(a netip.Addr) bool {
 	return false
 }
 
+// trustPeer says whether the peer of a request is one of them.
+func (p proxies) trustPeer(r *http.Request) bool {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local != nil && local.Network() == "unix" {
+		return slices.Contains(p, network{})
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && p.trust(peer.Addr().Unmap())
+}
+
 // believe gives requests that come from a trusted proxy the address that it says
 // they came from, and the scheme https if it says so (X-Forwarded-Proto), before any
 // handler sees them. From anybody else, and in other headers, nothing is believed.
@@ -46,7 +63,7 @@ func (p proxies) believe(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && p.trust(peer.Addr().Unmap()) {
+		if p.trustPeer(r) {
 			if client, ok := p.client(r); ok {
 				r.RemoteAddr = client.String()
 			}

@@ -32,7 +32,7 @@ func (a *App) routes() http.Handler {
 	api := httpapi.New(a.server, httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
-		Draining: a.draining, Logger: a.Log,
+		Ready: a.ready, Draining: a.draining, Logger: a.Log,
 	})
 	// What clients connect to has deadlines of its own, and the API.
 	for path, h := range own {

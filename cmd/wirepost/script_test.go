@@ -30,8 +30,9 @@ func TestMain(m *testing.M) {
 // testscript's own commands they use:
 //
 //	start NAME ARGS…              runs wirepost in the background
+//	startdeaf NAME ARGS…          the same, and nobody reads its stderr
 //	await NAME stdout|stderr RE   waits for a line; a group of RE becomes $NAME
-//	signal NAME INT|TERM|KILL
+//	signal NAME INT|TERM|HUP|KILL
 //	finish NAME STATUS            waits for its end; stdout and stderr see its output
 //	http STATUS METHOD URL [BODY] [HEADER: VALUE]…
 //	stuck URL                     a WebSocket client that does not read
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "await": await, "signal": sendSignal, "finish": finish,
+			"start": start, "startdeaf": startDeaf, "await": await, "signal": sendSignal, "finish": finish,
 			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
 		},
@@ -115,7 +116,19 @@ func (o *output) read() (text string, more <-chan struct{}) {
 	return o.text.String(), o.more
 }
 
-func start(ts *testscript.TestScript, neg bool, args []string) {
+func start(ts *testscript.TestScript, neg bool, args []string) { launch(ts, neg, args, nil) }
+
+// startDeaf starts a process whose stderr is a pipe without a reader.
+func startDeaf(ts *testscript.TestScript, neg bool, args []string) {
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	r.Close()       //nolint:errcheck // nobody reads
+	defer w.Close() //nolint:errcheck // the process has its own
+	launch(ts, neg, args, w)
+}
+
+// launch starts a process; stderr nil is collected.
+func launch(ts *testscript.TestScript, neg bool, args []string, stderr *os.File) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: start NAME ARGS…")
 	}
@@ -124,6 +137,9 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	j := &job{cmd: exec.Command(path, args[1:]...), ended: make(chan struct{})}
 	j.cmd.Dir = ts.MkAbs(".")
 	j.cmd.Stdout, j.cmd.Stderr = &j.stdout, &j.stderr
+	if stderr != nil {
+		j.cmd.Stderr = stderr
+	}
 	for _, name := range []string{
 		"PATH", "TMPDIR", "HOME", "SystemRoot", "SSL_CERT_FILE", "GOCOVERDIR", "GORACE",
 		"WIREPOST_API_KEY", "WIREPOST_TOKEN_SECRET", "WIREPOST_SERVER", "WIREPOST_TOKEN",
@@ -186,9 +202,9 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
+		ts.Fatalf("usage: signal NAME INT|TERM|HUP|KILL")
 	}
-	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}[args[1]]
+	s, ok := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}[args[1]]
 	if !ok {
 		ts.Fatalf("no signal %s", args[1])
 	}

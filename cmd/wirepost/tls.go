@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -23,7 +24,7 @@ type front struct {
 	TLSKey        string    `name:"tls-key" placeholder:"FILE" help:"Its private key (PEM)."`
 	ACMEDomain    []domain  `name:"acme-domain" placeholder:"NAME" help:"Get a certificate for this name by ACME, at port 443; repeatable."`
 	ACMEDirectory string    `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Whom to get it from (default ${default})."`
-	TrustedProxy  []network `placeholder:"CIDR" help:"Network of proxies whose X-Forwarded-For is believed; repeatable."`
+	TrustedProxy  []network `placeholder:"CIDR" help:"Network of proxies whose X-Forwarded-For is believed, or unix for those at the Unix socket; repeatable."`
 }
 
 func (f *front) check() error {
@@ -52,13 +53,14 @@ func (d *domain) UnmarshalText(text []byte) error {
 }
 
 // tlsConfig is what the listener needs for TLS, or nil.
-func (f *front) tlsConfig(data string, client *http.Client, log *slog.Logger) (*tls.Config, error) {
+func (f *front) tlsConfig(data string, client *http.Client, log *slog.Logger, again *reloads) (*tls.Config, error) {
 	switch {
 	case f.TLSCert != "":
 		files, err := newKeyPair(f.TLSCert, f.TLSKey, log)
 		if err != nil {
 			return nil, err
 		}
+		again.add("tls-cert", files.reload)
 		return &tls.Config{GetCertificate: files.get, MinVersion: tls.VersionTLS12}, nil
 	case len(f.ACMEDomain) > 0:
 		manager := &autocert.Manager{
@@ -125,6 +127,14 @@ func (k *keyPair) look(now time.Time) {
 		return
 	}
 	k.log.Info("the certificate was read again", "expires", k.current.Load().Leaf.NotAfter)
+}
+
+// reload reads the files whether they seem to have changed or not.
+func (k *keyPair) reload(context.Context) error {
+	k.looking.Lock()
+	defer k.looking.Unlock()
+	k.looked, k.seen = time.Now(), k.stat()
+	return k.load()
 }
 
 // stat says what the files are like; nil stands for one that is not there.

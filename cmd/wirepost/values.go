@@ -97,6 +97,18 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(days * 24 * float64(time.Hour)), nil
 }
 
+// pause is a length of time that may be zero.
+type pause time.Duration
+
+func (p *pause) UnmarshalText(text []byte) error {
+	parsed, err := parseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("%q is no duration: a number with ms, s, m, h or d, such as 25s, or 0 is needed", text)
+	}
+	*p = pause(parsed)
+	return nil
+}
+
 // count is a whole number above zero.
 type count int
 
@@ -170,16 +182,23 @@ func (b *byteLimit) UnmarshalText(text []byte) error {
 	return (*size)(b).UnmarshalText(text)
 }
 
-// address is a host and port to listen on.
+// address is a host and port to listen on, or a Unix socket.
 type address string
 
 func (a *address) UnmarshalText(text []byte) error {
+	if path, unix := address(text).socket(); unix {
+		if path == "" || path[0] == '@' {
+			return fmt.Errorf("%q names no socket: a path, such as unix:/run/wirepost.sock, is needed", text)
+		}
+		*a = address(text)
+		return nil
+	}
 	_, port, err := net.SplitHostPort(string(text))
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("%q is no address: host:port, such as 127.0.0.1:8080, is needed", text)
+		return fmt.Errorf("%q is no address: host:port, such as 127.0.0.1:8080, or unix:PATH is needed", text)
 	}
 	*a = address(text)
 	return nil
@@ -187,6 +206,9 @@ func (a *address) UnmarshalText(text []byte) error {
 
 // loopback reports whether only this machine can reach the address.
 func (a address) loopback() bool {
+	if _, unix := a.socket(); unix {
+		return true
+	}
 	host, _, _ := net.SplitHostPort(string(a))
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -300,6 +322,10 @@ func (l logLevel) level() slog.Level {
 type serverURL struct{ url.URL }
 
 func (s *serverURL) UnmarshalText(text []byte) error {
+	if path, unix := address(text).socket(); unix && path != "" {
+		s.URL = url.URL{Scheme: "unix", Opaque: path}
+		return nil
+	}
 	u, err := url.Parse(strings.TrimRight(string(text), "/"))
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q is no server: a URL such as http://127.0.0.1:8080 is needed", text)
@@ -311,7 +337,7 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	case "wss":
 		u.Scheme = "https"
 	default:
-		return fmt.Errorf("%q is no server: http:// or https:// is needed", text)
+		return fmt.Errorf("%q is no server: http://, https:// or unix: is needed", text)
 	}
 	s.URL = *u
 	return nil

@@ -219,6 +219,39 @@ func TestOldKeySet(t *testing.T) {
 	})
 }
 
+// TestReload: the key set is read when that is wanted, and one that is no good
+// changes nothing.
+func TestReload(t *testing.T) {
+	keys := newTestKeys(t)
+	path := keys.file(t, "rsa", "ec")
+	v := newVerifier(t, Options{JWKS: path})
+	verify := func() error {
+		_, err := v.Verify(t.Context(), makeToken(t, jwt.SigningMethodRS256, keys.rsa, kid("rsa"), map[string]any{"sub": "42", "exp": in(time.Hour)}))
+		return err
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Reload(t.Context()); err == nil {
+		t.Error("a broken key set was taken")
+	}
+	if err := verify(); err != nil {
+		t.Errorf("the key set from before: %v", err)
+	}
+	if err := os.WriteFile(path, keys.set(t, "ec"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := verify(); err == nil {
+		t.Error("a key that was taken out is good still")
+	}
+	if err := newVerifier(t, Options{Secrets: []string{strings.Repeat("s", MinSecret)}}).Reload(t.Context()); err != nil {
+		t.Errorf("without a key set: %v", err)
+	}
+}
+
 // TestUnknownKeyFlood sends tokens with made-up keys for an hour: the issuer is
 // asked at the pace that the server has set, whether it answers or not, and no
 // token with a known key is held up.
