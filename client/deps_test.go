@@ -16,7 +16,7 @@ func TestImports(t *testing.T) {
 	}
 	allowed := map[string]bool{
 		module + "/client": true, module + "/internal/dial": true,
-		module + "/internal/conn": true, module + "/internal/wire": true,
+		module + "/internal/conn": true, module + "/internal/wire": true, module + "/internal/strict": true,
 	}
 	for dep := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(dep, module) && !allowed[dep] {
