@@ -41,16 +41,28 @@ check:
 
 # The browser's client: its types and unit tests.
 js: node
-	cd js && npm ci --no-audit --no-fund && npm test
+	cd js && npm ci --no-audit --no-fund && PATH="$(CURDIR)/bin/node/node_modules/.bin:$$PATH" npm test
 
-# What js is checked with; nothing of it is in what is built.
+# What js is checked with; nothing of it is in what is built. Where the system's
+# Node.js is older than the tests need, as Debian's is, a newer one comes from the
+# npm registry into bin, and is used by js alone.
+NODE_MAJOR := 20
+NODE_NEWER := 22
+
 node:
-	@if command -v node >/dev/null && command -v npm >/dev/null; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then \
-		echo "js: there is no node and npm, and no apt-get to install them with: install Node.js 20 or newer" >&2; exit 1; \
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+		if ! command -v apt-get >/dev/null; then \
+			echo "js: there is no node and npm, and no apt-get to install them with: install Node.js $(NODE_MAJOR) or newer" >&2; exit 1; \
+		fi; \
+		root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+		$$root apt-get update && $$root apt-get install -y --no-install-recommends nodejs npm || exit 1; \
 	fi; \
-	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
-	$$root apt-get update && $$root apt-get install -y --no-install-recommends nodejs npm
+	enough() { PATH="$(CURDIR)/bin/node/node_modules/.bin:$$PATH" node -e 'process.exit(+(parseInt(process.versions.node) < $(NODE_MAJOR)))'; }; \
+	if ! enough; then \
+		echo "js: node is $$(node --version), the tests need $(NODE_MAJOR): installing $(NODE_NEWER) in bin/node"; \
+		npm install --prefix bin/node --no-audit --no-fund --no-save --loglevel error node@$(NODE_NEWER) && enough || \
+			{ echo "js: install Node.js $(NODE_MAJOR) or newer" >&2; exit 1; }; \
+	fi
 
 # The browser that the pages are tested in. CHROMIUM may name one that is not in
 # PATH.
