@@ -131,7 +131,7 @@ func (s *session) armTimer() {
 		due = earlier(due, f.unpinged.Add(s.loop.srv.opts.AckDelay))
 	}
 	if s.expires != 0 {
-		due = earlier(due, time.UnixMilli(s.expires))
+		due = earlier(due, now.Add(s.lifetime()))
 	}
 	s.loop.Arm(&s.timer, due.Sub(now))
 }
@@ -149,7 +149,7 @@ func (s *session) Expired() {
 		return
 	}
 	now := s.loop.Now()
-	if s.expires != 0 && !now.Before(time.UnixMilli(s.expires)) {
+	if s.expires != 0 && s.lifetime() <= 0 {
 		s.end(wire.CloseUnauthorized, "token expired")
 		return
 	}
@@ -159,6 +159,11 @@ func (s *session) Expired() {
 	if s.heartbeat(now) {
 		s.armTimer()
 	}
+}
+
+// lifetime is how long the identity of the session still counts, if it expires.
+func (s *session) lifetime() time.Duration {
+	return time.UnixMilli(s.expires).Sub(s.loop.srv.clock.Wall())
 }
 
 // setState has the client told where the user's read mark is. Only the newest

@@ -245,7 +245,7 @@ func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, it
 // sendPage writes the items of a page, and says whether all of them fitted in the
 // window.
 func (s *session) sendPage(sub *subscription, items []*item) bool {
-	s.loop.nowMS = s.loop.Now().UnixMilli()
+	s.loop.nowMS = s.loop.srv.clock.Now().UnixMilli()
 	all := s.offerAll(sub, items)
 	s.loop.srv.metrics.deliveries.Add(float64(s.sendBatch()))
 	return all

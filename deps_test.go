@@ -18,13 +18,14 @@ func TestImports(t *testing.T) {
 		allowed []string // packages of ours
 		why     string
 	}{
-		{"", []string{"/engine", "/engine/memory", "/internal/wire", "/internal/conn", "/internal/glob", "/internal/origin", "/internal/strict"}, "the library stands below all that adapts to it"},
+		{"", []string{"/engine", "/engine/memory", "/internal/clock", "/internal/wire", "/internal/conn", "/internal/glob", "/internal/origin", "/internal/strict"}, "the library stands below all that adapts to it"},
 		{"/engine", nil, "the contract knows no implementation"},
-		{"/engine/memory", []string{"/engine"}, "an engine knows the contract only"},
-		{"/engine/pebble", []string{"/engine", "/engine/pebble/internal/files"}, "an engine knows the contract only"},
+		{"/engine/memory", []string{"/engine", "/internal/clock"}, "an engine knows the contract and the clock only"},
+		{"/engine/pebble", []string{"/engine", "/engine/pebble/internal/files", "/internal/clock"}, "an engine knows the contract and the clock only"},
 		{"/engine/pebble/internal/files", nil, "a leaf: it knows files, no messages"},
 		{"/internal/strict", nil, "a leaf"},
 		{"/internal/wire", []string{"/internal/strict"}, "it knows frames, no sessions"},
+		{"/internal/clock", nil, "a leaf"},
 		{"/internal/glob", nil, "a leaf"},
 		{"/internal/origin", []string{"/internal/glob"}, "it knows requests of net/http, no server"},
 		{"/internal/conn", nil, "a leaf: it knows bytes, no messages"},

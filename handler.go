@@ -106,7 +106,7 @@ func (s *Server) admit(r *http.Request, m mode) (*session, []byte, error) {
 func (s *Server) readWish(r *http.Request, m mode, query url.Values, identity *Identity) (*wish, error) {
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
-	req := &wish{identity: identity, mode: m, now: time.Now()}
+	req := &wish{identity: identity, mode: m, now: s.clock.Now()}
 	if err := s.readQuery(req, query); err != nil {
 		return nil, err
 	}

@@ -135,7 +135,7 @@ func (s *session) release(subs []*subscription) {
 		srv.feeds.unref(sub.feed)
 	}
 	err := srv.users.pinned(s.user, func() {
-		s.user.leftDevice(s.device)
+		s.user.leftDevice(s.device, srv.clock.Now())
 		srv.saver.later(s.user)
 	})
 	if err != nil {

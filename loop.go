@@ -16,7 +16,7 @@ type loop struct {
 	// Owned by the loop.
 	dirty  []*session // have something to send, or may have
 	batch  batch      // scratch of the session being flushed
-	nowMS  int64      // ms since the epoch, when the flush began
+	nowMS  int64      // by the server's clock, in ms since the epoch, when the flush began
 	resume resumeTask
 }
 
@@ -44,7 +44,7 @@ func (l *loop) flush() {
 	if len(l.dirty) == 0 {
 		return
 	}
-	l.nowMS = time.Now().UnixMilli()
+	l.nowMS = l.srv.clock.Now().UnixMilli()
 	delivered := 0
 	round := len(l.dirty)
 	for i := 0; i < round; i++ {

@@ -50,6 +50,9 @@ func newMetrics(s *Server) *metrics {
 	}
 	m.all = []prometheus.Collector{
 		m.pushes, m.deliveries, m.acks, m.gaps, m.readErrors, m.closes, m.refused, m.appendSeconds,
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "wirepost_clock_jumps_total", Help: "Times that the system's clock jumped by more than a minute.",
+		}, func() float64 { return float64(s.clock.Jumps()) }),
 		gauge("wirepost_connections", "Client connections, without those that are being closed.", func() int { return int(s.users.connections.Load()) }),
 		gauge("wirepost_users", "Users with an open connection.", func() int { return int(s.users.online.Load()) }),
 		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.subscribed),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/clock"
 	"github.com/wirepost/wirepost/internal/origin"
 )
 
@@ -25,6 +26,7 @@ type Server struct {
 	origins  origin.Patterns // that pages may connect from
 	engine   engine.Engine
 	memory   engine.Engine // of the memory-only channels
+	clock    *clock.Clock
 	logger   *slog.Logger
 	loops    []*loop
 	feeds    *feeds
@@ -73,10 +75,12 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: o, policies: ps, origins: origin.ParsePatterns(o.AllowOrigins), engine: o.Engine,
-		memory: memory.New(memory.Options{MaxBytes: int64(o.ChannelMemory), Base: memoryBase(time.Now())}),
+		opts: o, policies: ps, origins: origin.ParsePatterns(o.AllowOrigins), engine: o.Engine, clock: clockOf(o.Engine, o.Logger),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
+	s.memory = memory.New(memory.Options{
+		MaxBytes: int64(o.ChannelMemory), Base: memoryBase(s.clock.Now()), Now: s.clock.Now, Logger: o.Logger,
+	})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.urgent, s.hurry = context.WithCancel(context.Background())
 	s.limits = newLimits(&s.opts)
@@ -120,6 +124,19 @@ func releaseEngine(e engine.Engine) {
 	defer claimed.Unlock()
 	delete(claimed.engines, e)
 }
+
+// clockOf is the clock of an engine that has one, so that there is one clock for all
+// lifetimes; otherwise it is the server's own.
+func clockOf(e engine.Engine, log *slog.Logger) *clock.Clock {
+	if c, ok := e.(interface{ Clock() *clock.Clock }); ok {
+		return c.Clock()
+	}
+	return clock.New(clock.Source{}, time.Time{}, log)
+}
+
+// Now is the time by the server's clock: the system's, without jumps that have not
+// lasted for ten minutes.
+func (s *Server) Now() time.Time { return s.clock.Wall() }
 
 // memoryBase is what the sequences of memory-only channels come after: the time of
 // the start in µs, so that those of the next run come after these (and a number

@@ -297,11 +297,11 @@ func (u *user) connectedLocked(device string) bool {
 }
 
 // leftDevice notes when the device was last used.
-func (u *user) leftDevice(name string) {
+func (u *user) leftDevice(name string, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if d := u.deviceLocked(name); d != nil {
-		d.used, d.dirty = time.Now().UnixMilli(), true
+		d.used, d.dirty = now.UnixMilli(), true
 	}
 }
 

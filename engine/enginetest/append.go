@@ -120,17 +120,6 @@ func testConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 	}
 }
 
-func testClockJumpsBack(t *testing.T, e engine.Engine, c *Clock) {
-	first := appendAll(t, e, message("a", "1"))[0]
-	c.Advance(-time.Hour)
-	second := appendAll(t, e, message("a", "2"))[0]
-	other := appendAll(t, e, message("b", "2"))[0]
-	equal(t, "time", second.Time, first.Time)
-	equal(t, "time of another channel", other.Time, c.Now().UnixMilli())
-	c.Advance(2 * time.Hour)
-	equal(t, "time later", appendAll(t, e, message("a", "3"))[0].Time, c.Now().UnixMilli())
-}
-
 func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 	appendAll(t, e, message("a", "1"))
 	var wg sync.WaitGroup

@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// New makes an empty engine that takes its time from now. The suite closes it.
-type New func(t *testing.T, now func() time.Time) engine.Engine
+// New makes an empty engine that takes its times from a clock. The suite closes it.
+type New func(t *testing.T, c *Clock) engine.Engine
 
 // Run checks an engine against the contract. Its tests run in parallel, and
 // neither sleep nor look at the real time.
@@ -30,7 +30,9 @@ func Run(t *testing.T, make New) {
 		{"Append/Fields", testFields},
 		{"Append/SimilarNames", testSimilarNames},
 		{"Append/Concurrent", testConcurrent},
-		{"Append/ClockJumpsBack", testClockJumpsBack},
+		{"Clock/JumpsBack", testClockJumpsBack},
+		{"Clock/JumpsForwardAndBack", testClockJumpsForwardAndBack},
+		{"Clock/StaysAhead", testClockStaysAhead},
 		{"Read/Pages", testPages},
 		{"Read/Bytes", testBytes},
 		{"Read/Unknown", testUnknown},
@@ -64,7 +66,7 @@ func Run(t *testing.T, make New) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			c := NewClock()
-			e := make(t, c.Now)
+			e := make(t, c)
 			t.Cleanup(func() { _ = e.Close() })
 			test.run(t, e, c)
 		})
@@ -72,30 +74,48 @@ func Run(t *testing.T, make New) {
 	t.Run("Model", func(t *testing.T) { testModel(t, make) })
 }
 
-// Clock is a clock that the test moves.
+// Clock is the system's clocks, which the test moves.
 type Clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	now     time.Time
+	elapsed time.Duration
 }
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // NewClock starts a clock at some noon.
-func NewClock() *Clock {
-	return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-}
+func NewClock() *Clock { return &Clock{now: start} }
 
-// Now is the time that the clock shows.
+// Now is the time that the wall clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the clock; a negative duration moves it back.
+// Elapsed is how much time has passed.
+func (c *Clock) Elapsed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.elapsed
+}
+
+// Advance lets time pass.
 func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.elapsed = c.now.Add(d), c.elapsed+d
+}
+
+// Jump sets the wall clock forward or back, while no time passes.
+func (c *Clock) Jump(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
+
+// steady is the time without the jumps.
+func (c *Clock) steady() time.Time { return start.Add(c.Elapsed()) }
 
 // message is an entry without anything special.
 func message(channel, data string) engine.Entry {

@@ -37,11 +37,11 @@ func testModel(t *testing.T, make New) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			c := NewClock()
-			e := make(t, c.Now)
+			e := make(t, c)
 			defer e.Close()
 			s := &session{
 				t: t, e: e, clock: c, rand: rand.New(rand.NewPCG(uint64(seed), 1)),
-				model: model{now: c.Now, logs: map[string]*modelLog{}, users: map[string]*modelUser{}},
+				model: model{now: c.steady, logs: map[string]*modelLog{}, users: map[string]*modelUser{}},
 			}
 			for s.step = range 1500 {
 				s.act()
@@ -84,6 +84,7 @@ func (s *session) act() {
 		}))
 	case n < 81:
 		s.clock.Advance(7 * time.Hour)
+		s.jump()
 	case n < 82:
 		if r, ok := s.e.(Reopener); ok {
 			s.equal("reopen", r.Reopen(), nil)
@@ -100,6 +101,19 @@ func (s *session) act() {
 			s.compare(channel)
 		}
 	}
+}
+
+// jump sets the wall clock for a few steps in which little time passes: nothing of
+// that may show.
+func (s *session) jump() {
+	by := time.Duration(s.rand.Int64N(int64(200*time.Hour))) - 100*time.Hour
+	s.clock.Jump(by)
+	for range 3 {
+		s.append()
+		s.read()
+		s.clock.Advance(time.Second)
+	}
+	s.clock.Jump(-by)
 }
 
 func (s *session) channel() string { return pick(s.rand, modelChannels) }

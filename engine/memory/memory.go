@@ -10,10 +10,12 @@ package memory
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/clock"
 )
 
 // DefaultMaxBytes is the budget when Options names none.
@@ -28,8 +30,12 @@ type Options struct {
 	// from run to run they never come again, so that what a client remembers of an
 	// earlier run does not hide anything.
 	Base uint64
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
+	// Now and Elapsed are the clocks of the system: the wall clock, which may jump, and
+	// the time since some moment, which does not. nil: the system's, or Elapsed as Now
+	// has it.
+	Now     func() time.Time
+	Elapsed func() time.Duration
+	Logger  *slog.Logger // nil: slog.Default()
 }
 
 // Engine is an engine.Engine in memory. All methods are safe for concurrent use.
@@ -38,7 +44,7 @@ type Engine struct {
 	// static after construction
 	maxBytes int64
 	base     uint64
-	now      func() time.Time
+	clock    *clock.Clock
 	epoch    string
 
 	// order is held by an append until the watchers have been told, so that they
@@ -62,13 +68,14 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns an empty engine.
 func New(o Options) *Engine {
-	e := &Engine{maxBytes: o.MaxBytes, base: o.Base, now: o.Now, epoch: rand.Text()}
+	e := &Engine{maxBytes: o.MaxBytes, base: o.Base, epoch: rand.Text()}
 	if e.maxBytes <= 0 {
 		e.maxBytes = DefaultMaxBytes
 	}
-	if e.now == nil {
-		e.now = time.Now
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
+	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, time.Time{}, o.Logger)
 	e.mu.logs = make(map[string]*log)
 	e.mu.users = make(map[string]*engine.User)
 	e.mu.members = make(map[string]map[string]struct{})
@@ -78,6 +85,9 @@ func New(o Options) *Engine {
 
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
+
+// Clock is the clock by which the engine's records end.
+func (e *Engine) Clock() *clock.Clock { return e.clock }
 
 // Close implements engine.Engine.
 func (e *Engine) Close() error {
@@ -101,7 +111,7 @@ func (e *Engine) enter() (now int64, err error) {
 	if e.mu.closed {
 		return 0, engine.ErrClosed
 	}
-	now = e.now().UnixMilli()
+	now = e.clock.Now().UnixMilli()
 	e.expireLocked(now)
 	return now, nil
 }

@@ -1,8 +1,8 @@
 package memory_test
 
 import (
+	"log/slog"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -14,8 +14,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, func(_ *testing.T, now func() time.Time) engine.Engine {
-		return memory.New(memory.Options{Now: now})
+	enginetest.Run(t, func(_ *testing.T, c *enginetest.Clock) engine.Engine {
+		return memory.New(memory.Options{Now: c.Now, Elapsed: c.Elapsed, Logger: slog.New(slog.DiscardHandler)})
 	})
 }
 

@@ -1,8 +1,7 @@
 package memory
 
 // expireLocked removes what is due: records, and IDs that need not be remembered
-// any more. IDs go in the order of their appends, so after the clock jumped back
-// one may stay a little longer; appendLocked looks at its age.
+// any more.
 func (e *Engine) expireLocked(now int64) {
 	for len(e.mu.due) > 0 && e.mu.due[0].deadline <= now {
 		if n := e.mu.due[0]; n.aged {

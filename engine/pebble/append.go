@@ -108,7 +108,7 @@ func (e *Engine) load(rq *request) error {
 			}
 		}
 		if p.memo != nil {
-			if err := p.memo.fill(&e.mu.Mutex, e.memoLoader(p.channel)); err != nil {
+			if err := p.memo.fill(&e.mu.Mutex, e.loadMemo); err != nil {
 				return err
 			}
 		}
@@ -142,25 +142,21 @@ func (e *Engine) loadKeyed(pair string) (k keyed, err error) {
 	return k, err
 }
 
-// memoLoader looks for a remembered ID on the channel's day and the one before.
+// loadMemo looks for a remembered ID today and on the day before.
 // Should a day begin before the commit, nothing is missed: whoever remembers the
 // same ID meanwhile has pinned the same slot.
-func (e *Engine) memoLoader(c *slot[channel]) func(pair string) (memo, error) {
-	return func(pair string) (m memo, err error) {
-		e.mu.Lock()
-		today := dayOf(max(e.nowMilli(), c.v.head.time))
-		e.mu.Unlock()
-		for _, day := range [...]uint32{today, today - 1} {
-			found, err := e.get(memoKey(nil, day, pair), func(value []byte) error {
-				m, err = decodeMemo(value)
-				return err
-			})
-			if found || err != nil {
-				return m, err
-			}
+func (e *Engine) loadMemo(pair string) (m memo, err error) {
+	today := dayOf(e.nowMilli())
+	for _, day := range [...]uint32{today, today - 1} {
+		found, err := e.get(memoKey(nil, day, pair), func(value []byte) error {
+			m, err = decodeMemo(value)
+			return err
+		})
+		if found || err != nil {
+			return m, err
 		}
-		return memo{}, nil
 	}
+	return memo{}, nil
 }
 
 // get hands the value of a key to use, if there is one.

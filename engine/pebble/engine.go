@@ -11,6 +11,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/clock"
 )
 
 // Engine is an engine.Engine on a Pebble store. All methods are safe for
@@ -22,7 +23,7 @@ type Engine struct {
 	db    *pdb.DB
 	lock  *pdb.Lock
 	log   *slog.Logger
-	now   func() time.Time
+	clock *clock.Clock
 	epoch string
 	space space // the committer's
 	fault *fault
@@ -72,6 +73,7 @@ type Engine struct {
 	stopSweeper chan struct{}
 	swept       chan struct{}
 	memoDay     uint32 // the sweeper's: the day for which it last forgot IDs
+	clockSaved  int64  // the sweeper's: when it last stored the clock
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -117,7 +119,10 @@ func (e *Engine) enter() error {
 
 func (e *Engine) leave() { e.life.RUnlock() }
 
-func (e *Engine) nowMilli() int64 { return e.now().UnixMilli() }
+// Clock is the clock by which the engine's records end.
+func (e *Engine) Clock() *clock.Clock { return e.clock }
+
+func (e *Engine) nowMilli() int64 { return e.clock.Now().UnixMilli() }
 
 // Close implements engine.Engine.
 func (e *Engine) Close() error {

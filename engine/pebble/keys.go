@@ -16,6 +16,7 @@ import "encoding/binary"
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
 //	M <channel> 0 <user>               an index of the memberships; no value
+//	c                                  the time, eight bytes, now and then (clock.go)
 //
 // Remembered IDs are put by the day of their append, days since 1970: two lookups
 // find one, and a whole day is forgotten by one range delete. Times are
@@ -29,6 +30,7 @@ const (
 	sweepPrefix  = 'x'
 	userPrefix   = 'u'
 	memberPrefix = 'M'
+	clockPrefix  = 'c'
 
 	markPart   = 'm'
 	devicePart = 'd'

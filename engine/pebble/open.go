@@ -16,13 +16,18 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/clock"
 )
 
 // Options configures an Engine. The zero value works.
 type Options struct {
-	FS     vfs.FS           // nil: the disk
-	Logger *slog.Logger     // nil: slog.Default()
-	Now    func() time.Time // nil: time.Now
+	FS     vfs.FS       // nil: the disk
+	Logger *slog.Logger // nil: slog.Default()
+	// Now and Elapsed are the clocks of the system: the wall clock, which may jump, and
+	// the time since some moment, which does not. nil: the system's, or Elapsed as Now
+	// has it.
+	Now     func() time.Time
+	Elapsed func() time.Duration
 
 	// An engine takes at most CacheBytes, three times MemTableBytes and 256 bytes
 	// for each of Channels, and under load half as much again for Go's collector. It
@@ -63,9 +68,6 @@ func (o *Options) complete() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
@@ -127,7 +129,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		lock: lock, log: o.Logger, now: o.Now, epoch: epoch, fault: &fault{log: o.Logger},
+		lock: lock, log: o.Logger, epoch: epoch, fault: &fault{log: o.Logger},
 		patience:   &patience{log: o.Logger, ending: make(chan struct{})},
 		stallAfter: o.StallAfter, stuck: make(chan struct{}, 1),
 		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}, log: o.Logger},
@@ -157,6 +159,11 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	last, err := e.lastTime()
+	if err != nil {
+		return nil, errors.Join(err, e.db.Close())
+	}
+	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
 	e.patience.opened.Store(true)
 	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
 	e.watchdog.Stop()

@@ -37,9 +37,9 @@ func TestEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o.Logger, o.MemTableBytes = quiet, 256<<10
-			enginetest.Run(t, func(t *testing.T, now func() time.Time) engine.Engine {
+			enginetest.Run(t, func(t *testing.T, c *enginetest.Clock) engine.Engine {
 				o := o
-				o.FS, o.Now = vfs.NewMem(), now
+				o.FS, o.Now, o.Elapsed = vfs.NewMem(), c.Now, c.Elapsed
 				e, err := pebble.Open("store", o)
 				if err != nil {
 					t.Fatal(err)

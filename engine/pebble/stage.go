@@ -14,12 +14,14 @@ func dayOf(milli int64) uint32 { return uint32(milli / day) }
 // anything, so that an entry that fails leaves nothing behind.
 func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	w := c.touch(p.channel)
+	// The time that is told never decreases within a channel. Lifetimes begin now, for
+	// a store that an earlier version wrote may have heads in the future.
 	at := max(c.now, w.head.time)
 	if in.Revokes != 0 {
 		c.revoke(in, p.channel, at, out)
 		return
 	}
-	if p.memo != nil && p.memo.v.seq != 0 && at-p.memo.v.time < engine.IdempotencyWindow.Milliseconds() {
+	if p.memo != nil && p.memo.v.seq != 0 && c.now-p.memo.v.time < engine.IdempotencyWindow.Milliseconds() {
 		m := p.memo.v
 		*out = engine.Result{Seq: m.seq, Prev: m.prev, Time: m.time, ID: in.ID, Duplicate: true}
 		return
@@ -35,9 +37,9 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 		Time: at, ID: in.ID, Key: in.Key, ContentType: in.ContentType, From: in.From, Data: in.Data,
 	}
 	if in.TTL > 0 {
-		r.Expires = at + ceilMilli(in.TTL)
+		r.Expires = c.now + ceilMilli(in.TTL)
 	}
-	ends := span{expires: r.Expires, deadline: deadline(at, in.Limits.MaxAge)}
+	ends := span{expires: r.Expires, deadline: deadline(c.now, in.Limits.MaxAge)}
 	if p.key != nil {
 		c.collapse(p.channel, p.key)
 	}
@@ -48,7 +50,7 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	if p.memo != nil {
 		p.memo.v = memo{seq: r.Seq, prev: r.Prev, time: r.Time}
 		c.value = p.memo.v.append(c.value[:0])
-		c.set(memoKey(c.key[:0], dayOf(at), p.memo.name), c.value)
+		c.set(memoKey(c.key[:0], dayOf(c.now), p.memo.name), c.value)
 	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(p.channel, in.Limits.MaxMessages)
@@ -81,7 +83,7 @@ const (
 // maximum age was made shorter, has an entry of its own for its end.
 func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span, ordered bool) {
 	if end, _ := ends.end(); end != 0 {
-		c.sweepAt(s, roundUp(end, end-r.Time))
+		c.sweepAt(s, roundUp(end, end-c.now))
 	}
 	if ends.expires == 0 && ordered {
 		return
@@ -197,7 +199,7 @@ func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engin
 	}
 	c.remove(s, target.Seq, ends)
 	r := &engine.Record{Revokes: target.Seq, Time: at, ID: target.ID}
-	c.add(s, r, span{deadline: deadline(at, in.Limits.MaxAge)})
+	c.add(s, r, span{deadline: deadline(c.now, in.Limits.MaxAge)})
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(s, in.Limits.MaxMessages)
 }

@@ -34,6 +34,9 @@ func (e *Engine) sweeps(every time.Duration) {
 // sweep removes everything that has expired by now.
 func (e *Engine) sweep() error {
 	now := e.nowMilli()
+	if err := e.saveClock(now); err != nil {
+		return err
+	}
 	if err := e.forgetMemos(dayOf(now)); err != nil {
 		return err
 	}

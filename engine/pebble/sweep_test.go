@@ -19,7 +19,7 @@ import (
 func sweptByHand(t *testing.T) (*Engine, *enginetest.Clock) {
 	c := enginetest.NewClock()
 	e, err := Open("store", Options{
-		FS: vfs.NewMem(), Now: c.Now, SweepEvery: time.Hour, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		FS: vfs.NewMem(), Now: c.Now, Elapsed: c.Elapsed, SweepEvery: time.Hour, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func keysOf(t *testing.T, e *Engine) map[string]int {
 	return n
 }
 
-// When everything has expired and was swept, only heads are left.
+// When everything has expired and was swept, only heads and the clock are left.
 func TestSweepLeavesNothing(t *testing.T) {
 	e, c := sweptByHand(t)
 	for i := range 3000 {
@@ -81,7 +81,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := keysOf(t, e); len(n) != 1 || n["h"] != 3 {
+	if n := keysOf(t, e); len(n) != 2 || n["h"] != 3 || n["c"] != 1 {
 		t.Fatalf("after: %v", n)
 	}
 	for i := range 3 {

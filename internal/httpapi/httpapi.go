@@ -59,6 +59,7 @@ type backend interface {
 	User(user string) (wirepost.UserInfo, error)
 	Disconnect(user, connection string) (int, error)
 	RevokeTokens(user string, before time.Time) (int, error)
+	Now() time.Time
 	MarkRead(user, channel string, seq uint64) (read uint64, unread int, err error)
 	Join(user, channel string) error
 	Leave(user, channel string) error

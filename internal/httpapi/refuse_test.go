@@ -245,6 +245,7 @@ type fake struct {
 func (f *fake) MaxMessage() int     { return 1 << 16 }
 func (f *fake) Ready() error        { return nil }
 func (f *fake) Alive() error        { return nil }
+func (f *fake) Now() time.Time      { return time.Now() }
 func (f *fake) CountRefusal(string) {}
 func (f *fake) Collector() prometheus.Collector {
 	return prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})

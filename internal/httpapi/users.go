@@ -51,7 +51,7 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	var n int
 	var err error
 	if r.query.Has("revoke_before") {
-		n, err = a.revokeTokens(r, time.Now())
+		n, err = a.revokeTokens(r, a.srv.Now())
 	} else {
 		n, err = a.srv.Disconnect(r.user, connection)
 	}

@@ -36,8 +36,12 @@ type inProcess struct {
 	served chan struct{}
 }
 
-// clock is the engine's: the real one, moved by jumps.
+// clock is the system's, whose wall clock jumps.
 type clock struct{ ahead atomic.Int64 }
+
+var clockStart = time.Now()
+
+func (c *clock) elapsed() time.Duration { return time.Since(clockStart) }
 
 func (c *clock) Now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) jump(d time.Duration) { c.ahead.Add(int64(d)) }
@@ -74,7 +78,7 @@ func (p *inProcess) start() string {
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	if p.engine, err = pebble.Open("store", pebble.Options{
-		FS: p.faults.wrap(p.disk), Now: p.clock.Now, Logger: quiet,
+		FS: p.faults.wrap(p.disk), Now: p.clock.Now, Elapsed: p.clock.elapsed, Logger: quiet,
 		MemTableBytes: 256 << 10, MinFree: 64 << 20, SweepEvery: 50 * time.Millisecond,
 	}); err != nil {
 		p.t.Fatal(err)

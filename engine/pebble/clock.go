@@ -1,0 +1,52 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+)
+
+// clockPause is how often the sweeper stores the time: by so much a run may begin
+// earlier than the one before has ended, if the system's clock is behind.
+const clockPause = time.Minute
+
+// saveClock stores the time, so that the next run does not begin before it. It is not
+// made durable at once: what is made durable later is in the same log behind it.
+func (e *Engine) saveClock(now int64) error {
+	if now < e.clockSaved+clockPause.Milliseconds() {
+		return nil
+	}
+	err := e.do(false, true, nil, func(c *commit) error {
+		c.set([]byte{clockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
+		return nil
+	})
+	if err == nil {
+		e.clockSaved = now
+	}
+	return err
+}
+
+// lastTime is the latest time that the store knows: the one that was stored, or the
+// day of the newest remembered ID, in a store of an earlier version.
+func (e *Engine) lastTime() (last time.Time, err error) {
+	milli := int64(0)
+	_, err = e.get([]byte{clockPrefix}, func(value []byte) error {
+		if len(value) != 8 {
+			return ErrDamaged
+		}
+		milli = int64(binary.BigEndian.Uint64(value))
+		return nil
+	})
+	if err != nil {
+		return last, err
+	}
+	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: []byte{memoPrefix}, UpperBound: []byte{memoPrefix + 1}})
+	if err != nil {
+		return last, err
+	}
+	if it.Last() && len(it.Key()) > 5 {
+		milli = max(milli, int64(binary.BigEndian.Uint32(it.Key()[1:]))*day)
+	}
+	return time.UnixMilli(milli), it.Close()
+}
