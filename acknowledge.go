@@ -25,11 +25,13 @@ func (s *session) pingFrame(kind byte) []byte {
 
 // acknowledgeLater has a cursor ping follow what was just sent in plain mode:
 // lazily, so that a stream of messages costs hardly any, but before the window is
-// full.
+// full. Each ping covers a message that no earlier one did, so a pong alone never
+// brings another ping. A message of which a part still waits to be sent is not asked
+// about: Drained comes back here.
 func (s *session) acknowledgeLater() {
 	f := s.flight
 	switch {
-	case s.mode != modePlain || f == nil || f.ping != 0 || s.ending:
+	case s.mode != modePlain || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
 	case s.half():
 		s.sendCursorPing()
 	case f.unpinged.IsZero():
@@ -42,7 +44,8 @@ func (s *session) acknowledgeLater() {
 // in order, so its pong proves that it has everything sent before the ping.
 func (s *session) sendCursorPing() {
 	f := s.flight
-	f.unpinged, f.pinged = time.Time{}, f.pinged[:0]
+	f.fresh, f.unpinged, f.pinged = false, time.Time{}, f.pinged[:0]
+	f.asked, f.strays = s.loop.Now(), 0
 	for _, sub := range s.subs {
 		if sub.stored {
 			f.pinged = append(f.pinged, pinged{sub: sub, seq: sub.cursor})
@@ -56,8 +59,14 @@ func (s *session) sendCursorPing() {
 // Pong implements conn.Handler.
 func (s *session) Pong(payload []byte) {
 	f := s.flight
-	if f == nil || f.ping == 0 || len(payload) != 5 || payload[0] != cursorPing ||
-		binary.BigEndian.Uint32(payload[1:]) != f.ping {
+	if f == nil || f.ping == 0 {
+		return
+	}
+	if len(payload) != 5 || payload[0] != cursorPing && payload[0] != heartbeatPing {
+		s.stray()
+		return
+	}
+	if payload[0] != cursorPing || binary.BigEndian.Uint32(payload[1:]) != f.ping {
 		return
 	}
 	for _, p := range f.pinged {
@@ -66,8 +75,32 @@ func (s *session) Pong(payload []byte) {
 		}
 	}
 	f.ping = 0
+	if s.mute.Load() {
+		s.mute.Store(false)
+	}
 	s.dropFlight()
 	s.acknowledgeLater()
+}
+
+// strayPongs is after how many pongs without a ping's payload a client counts as one
+// that does not echo it. One may be unasked for (RFC 6455 §5.5.3).
+const strayPongs = 2
+
+// stray notes a pong with a payload of the client's own, while a cursor ping waits for
+// its one. A client that answers every ping so never acknowledges anything.
+func (s *session) stray() {
+	f := s.flight
+	if f.strays++; f.strays == strayPongs {
+		s.mute.Store(true)
+		s.loop.srv.logger.Warn("a client answers pings without their payload, so nothing is acknowledged",
+			"user", s.user.name, "connection", s.connection.String(), "agent", s.agent.Value())
+	}
+}
+
+// echoes says whether the client can still be taken for one that echoes pings.
+func (s *session) echoes(now time.Time) bool {
+	f := s.flight
+	return f == nil || f.ping == 0 || f.strays < strayPongs || now.Sub(f.asked) < deadAfter(s.loop.srv.opts.Heartbeat)
 }
 
 // acknowledge takes it that the client has everything up to a sequence, but never
@@ -127,7 +160,7 @@ func (s *session) armTimer() {
 	}
 	now := s.loop.Now()
 	due := s.nextBeat()
-	if f := s.flight; f != nil && !f.unpinged.IsZero() {
+	if f := s.flight; f != nil && !f.unpinged.IsZero() && !s.blocked {
 		due = earlier(due, f.unpinged.Add(s.loop.srv.opts.AckDelay))
 	}
 	if s.expires != 0 {
@@ -153,8 +186,12 @@ func (s *session) Expired() {
 		s.end(wire.CloseUnauthorized, "token expired")
 		return
 	}
-	if f := s.flight; f != nil && !f.unpinged.IsZero() && now.Sub(f.unpinged) >= s.loop.srv.opts.AckDelay {
+	if f := s.flight; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.srv.opts.AckDelay {
 		s.sendCursorPing()
+	}
+	if !s.echoes(now) {
+		s.end(wire.CloseProtocolError, "pongs without the payload of the ping")
+		return
 	}
 	if s.heartbeat(now) {
 		s.armTimer()

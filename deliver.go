@@ -13,6 +13,10 @@ const (
 	batchBytes  = 256 << 10
 )
 
+// largestBatch is about how many bytes one batch may have: one message too many, and
+// it in its longest form.
+func (l *loop) largestBatch() int { return batchBytes + 2*maxFrame(l.srv.opts.MaxMessage) }
+
 // batch collects what a session sends in one write. There is one per loop.
 type batch struct {
 	frames   [][]byte

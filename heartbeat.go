@@ -37,7 +37,9 @@ func (s *session) heartbeat(now time.Time) bool {
 		return false
 	case silent >= soon && now.Sub(s.loop.at(s.beat)) >= soon:
 		s.beat = now.Sub(s.loop.epoch)
-		s.send(s.beatFrame())
+		if !s.blocked { // else the client is to take what waits first, and that is a sign of life
+			s.send(s.beatFrame())
+		}
 	}
 	return true
 }

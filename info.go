@@ -11,6 +11,9 @@ type Session struct {
 	Mode       string `json:"mode"` // plain, wirepost.v1, sse or poll
 	// Protocol is the one of Options.Subprotocols that was agreed on, if any.
 	Protocol string `json:"protocol,omitempty"`
+	// NoAcks says that a plain client answers pings without their payload, so that it
+	// acknowledges nothing. The session is closed soon.
+	NoAcks bool `json:"no_acks,omitempty"`
 }
 
 // UserInfo is what is known of one user.

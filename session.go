@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -50,9 +51,10 @@ type session struct {
 	address    address
 	issued     issued // owned by the loop
 	mode       mode
-	protocol   uint8 // 1 more than its index in Options.Subprotocols; 0 for none
-	accepted   bool  // by OnConnect, if there is one: OnDisconnect is to be called
-	page       int32 // owned by the loop: bytes of a page that the client has not taken
+	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
+	accepted   bool        // by OnConnect, if there is one: OnDisconnect is to be called
+	page       int32       // owned by the loop: bytes of a page that the client has not taken
+	mute       atomic.Bool // it answers pings without their payload
 
 	// Owned by the loop.
 	dirty    bool      // in loop.dirty
@@ -82,7 +84,7 @@ func (s *session) info() Session {
 	return Session{
 		Connection: s.connection.String(), User: s.user.name, Device: s.device, Since: s.since,
 		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.String(),
-		Protocol: s.loop.srv.subprotocol(s.protocol),
+		Protocol: s.loop.srv.subprotocol(s.protocol), NoAcks: s.mute.Load(),
 	}
 }
 
@@ -175,7 +177,7 @@ func (s *session) send(frame []byte) {
 	if s.ending {
 		return
 	}
-	if s.conn.Unsent() > maxUnsent {
+	if s.conn.Unsent() > maxUnsent+s.loop.largestBatch() {
 		s.end(wire.CloseTooMuch, "too much output waits to be read")
 		return
 	}
@@ -185,7 +187,7 @@ func (s *session) send(frame []byte) {
 }
 
 // maxUnsent bounds the answers and notices that wait for a client that does not
-// read, in bytes.
+// read, in bytes, besides the messages of one batch.
 const maxUnsent = 1 << 20
 
 // Drained implements conn.Handler.
@@ -194,6 +196,10 @@ func (s *session) Drained() {
 	s.releasePage()
 	s.markDirty()
 	s.throttle()
+	s.acknowledgeLater()
+	if f := s.flight; f != nil && !f.unpinged.IsZero() {
+		s.armTimer()
+	}
 }
 
 // Message implements conn.Handler.

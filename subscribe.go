@@ -184,7 +184,7 @@ func (s *session) reconcile() {
 				delete(granted, channel)
 			}
 		case sub.requested && s.mayKeep(channel):
-			sub.granted, sub.stored = false, false
+			s.ungrant(sub)
 		default:
 			s.drop(sub)
 			s.tellMembership("unsubscribed", channel)
@@ -193,6 +193,15 @@ func (s *session) reconcile() {
 	for channel := range granted {
 		s.grant(channel)
 	}
+}
+
+// ungrant makes the subscription of a member one without a stored cursor. In plain
+// mode nothing acknowledges its messages any more, so they leave the window.
+func (s *session) ungrant(sub *subscription) {
+	if s.mode == modePlain && sub.stored {
+		s.landed(sub, sub.cursor)
+	}
+	sub.granted, sub.stored = false, false
 }
 
 // grantedChannels is where every session of the user is subscribed: the inbox, All,

@@ -10,9 +10,12 @@ type flight struct {
 	full  bool // something did not fit, and nothing has left since
 
 	// In plain mode:
-	unpinged time.Time // when the first message was sent that no cursor ping covers, or zero
+	fresh    bool      // a message was counted in that no cursor ping covers
+	unpinged time.Time // when the first of them was sent, or zero
 	ping     uint32    // the number of the cursor ping that waits for its pong, or 0
 	pinged   []pinged  // what that ping asks for
+	asked    time.Time // when that ping was sent
+	strays   int       // pongs since then with a payload that no ping had
 }
 
 type inFlight struct {
@@ -41,6 +44,7 @@ func (s *session) enter(sub *subscription, seq uint64, size int) bool {
 	}
 	f.sent = append(f.sent, inFlight{sub: sub, seq: seq, size: size})
 	f.bytes += size
+	f.fresh = true
 	return true
 }
 

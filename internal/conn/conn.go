@@ -84,7 +84,8 @@ type Conn interface {
 	// Window is not 0 when permessage-deflate was agreed on: then frames made by
 	// DeflateFrame may be written, of the class that DeflateClass says for it.
 	Window() int
-	// LastRead is when bytes last came from the peer, by the loop's clock; before
-	// that, when the connection was attached.
+	// LastRead is when the peer last gave a sign of life, by the loop's clock: bytes
+	// came from it, or the kernel took some of what had waited for it to read. Before
+	// that it is when the connection was attached.
 	LastRead() time.Time
 }

@@ -207,6 +207,9 @@ func (s *eventSocket) flush() {
 			break
 		}
 		s.out.consume(s.loop, sent)
+		if s.blocked { // it is room that the peer made
+			s.last = s.loop.now.Sub(s.loop.start)
+		}
 		s.sent(sent)
 	}
 }

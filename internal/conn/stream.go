@@ -3,6 +3,8 @@ package conn
 import (
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // stream is the portable socket: any net.Conn. A goroutine waits in Read while
@@ -12,9 +14,10 @@ import (
 // stack never stays grown, and not reading is simply not starting.
 type stream struct {
 	endpoint
-	nc   net.Conn
-	read reading
-	send sending
+	nc    net.Conn
+	read  reading
+	send  sending
+	moved atomic.Int64 // when a write that had waited went on, since the loop's start
 }
 
 func newStream(l *Loop, nc net.Conn) *stream {
@@ -29,6 +32,11 @@ func newStream(l *Loop, nc net.Conn) *stream {
 func (s *stream) spawn(f func()) {
 	s.loop.wg.Add(1)
 	go f()
+}
+
+// LastRead implements Conn.
+func (s *stream) LastRead() time.Time {
+	return s.loop.start.Add(max(s.last, time.Duration(s.moved.Load())))
 }
 
 func (s *stream) begin(early []byte) {

@@ -1,6 +1,9 @@
 package conn
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // sending is the writer's part of a stream. While busy, bufs and err belong to the
 // writer's goroutine.
@@ -58,14 +61,55 @@ func (s *stream) writeBatch() {
 func (s *stream) writeVectors() error {
 	w := &s.send
 	for rest := w.batch.frames; len(rest) > 0; {
-		n := min(len(rest), maxVector)
+		if len(rest[0]) > maxPiece {
+			if err := s.writePieces(rest[0]); err != nil {
+				return err
+			}
+			rest = rest[1:]
+			continue
+		}
+		n := 1
+		for n < min(len(rest), maxVector) && len(rest[n]) <= maxPiece {
+			n++
+		}
 		w.bufs = rest[:n] // WriteTo consumes it
+		begun := time.Now()
 		if _, err := w.bufs.WriteTo(s.nc); err != nil {
 			return err
 		}
+		s.wrote(begun)
 		rest = rest[n:]
 	}
 	return nil
+}
+
+// maxPiece is how much of a long frame is written at once: that a piece was taken is a
+// sign of life, and between two of them there must not be long.
+const maxPiece = 64 << 10
+
+func (s *stream) writePieces(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), maxPiece)
+		begun := time.Now()
+		if _, err := s.nc.Write(b[:n]); err != nil {
+			return err
+		}
+		s.wrote(begun)
+		b = b[n:]
+	}
+	return nil
+}
+
+// waited is how long a write takes that has waited for the peer. One that the kernel
+// had room for proves nothing of the peer.
+const waited = 100 * time.Millisecond
+
+// wrote notes that a write was taken. A peer that takes some of what waits is alive,
+// however slow it is.
+func (s *stream) wrote(begun time.Time) {
+	if now := time.Now(); now.Sub(begun) >= waited {
+		s.moved.Store(int64(now.Sub(s.loop.start)))
+	}
 }
 
 // writeJoined makes few writes of many frames where a vector is none: over TLS each
@@ -74,8 +118,7 @@ func (s *stream) writeVectors() error {
 func (s *stream) writeJoined() error {
 	batch := s.send.batch.frames
 	if len(batch) == 1 {
-		_, err := s.nc.Write(batch[0])
-		return err
+		return s.writePieces(batch[0])
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
@@ -87,14 +130,13 @@ func (s *stream) writeJoined() error {
 			if fill < len(buf) {
 				continue
 			}
-			if _, err := s.nc.Write(buf[:]); err != nil {
+			if err := s.writePieces(buf[:]); err != nil {
 				return err
 			}
 			fill = 0
 		}
 	}
-	_, err := s.nc.Write(buf[:fill])
-	return err
+	return s.writePieces(buf[:fill])
 }
 
 // writeDone is a stream whose batch was written, or could not be.
