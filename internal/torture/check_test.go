@@ -24,13 +24,13 @@ func (v violation) String() string { return v.rule + ": " + v.text }
 
 // report is what a checker found.
 type report struct {
-	pushes, answered, deliveries, sessions, gaps, crashes int
-	violations                                            []violation
+	pushes, answered, deliveries, sessions, gaps, revocations, crashes int
+	violations                                                         []violation
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d pushes (%d answered), %d deliveries in %d sessions, %d gaps told, violations = %d",
-		r.pushes, r.answered, r.deliveries, r.sessions, r.gaps, len(r.violations))
+	return fmt.Sprintf("%d pushes (%d answered), %d revocations, %d deliveries in %d sessions, %d gaps told, violations = %d",
+		r.pushes, r.answered, r.revocations, r.deliveries, r.sessions, r.gaps, len(r.violations))
 }
 
 // add sums the counts up.
@@ -40,6 +40,7 @@ func (r *report) add(more *report) {
 	r.deliveries += more.deliveries
 	r.sessions += more.sessions
 	r.gaps += more.gaps
+	r.revocations += more.revocations
 	r.crashes += more.crashes
 	r.violations = append(r.violations, more.violations...)
 }
@@ -48,6 +49,15 @@ func (r *report) add(more *report) {
 type push struct {
 	channels map[string]bool
 	answered map[string]uint64 // seq by channel
+	key      string
+	fades    bool
+	revoked  map[string]bool // by channel: a revocation was asked for
+}
+
+// replaced is what is known of the messages with one key of one channel.
+type replaced struct {
+	latest  uint64 // the highest known sequence
+	unknown bool   // some of them have no known sequence
 }
 
 // entry is a message in the log of a channel.
@@ -102,6 +112,8 @@ type checker struct {
 	marks    map[string]map[string]*mark       // device, channel
 	got      map[string]map[string]bool        // device: channel and id
 	told     map[string]map[string][][2]uint64 // device, channel: gaps
+	keys     map[string]*replaced              // channel and key
+	vague    map[string]bool                   // channels with records of which no sequence is known, and that need not be delivered
 	crashes  []int
 }
 
@@ -112,6 +124,7 @@ func check(devices []device, events []event, complete bool) *report {
 		devices: make(map[string]*device), pushes: make(map[string]*push), logs: make(map[string][]entry),
 		sessions: make(map[int]*sessionState), marks: make(map[string]map[string]*mark),
 		got: make(map[string]map[string]bool), told: make(map[string]map[string][][2]uint64),
+		keys: make(map[string]*replaced), vague: make(map[string]bool),
 	}
 	for i := range devices {
 		d := &devices[i]
@@ -161,7 +174,10 @@ func (c *checker) learn(events []event) {
 		case pushing:
 			p := c.pushes[e.id]
 			if p == nil {
-				p = &push{channels: make(map[string]bool), answered: make(map[string]uint64)}
+				p = &push{
+					channels: make(map[string]bool), answered: make(map[string]uint64), revoked: make(map[string]bool),
+					key: e.key, fades: e.fades,
+				}
 				c.pushes[e.id] = p
 			}
 			p.channels[e.channel] = true
@@ -177,13 +193,66 @@ func (c *checker) learn(events []event) {
 		case crash:
 			c.crashes = append(c.crashes, i)
 			c.report.crashes++
+		case revoking:
+			c.revocations++
+			c.vague[e.channel] = true
+			if p := c.pushes[e.id]; p != nil {
+				p.revoked[e.channel] = true
+			}
 		}
 	}
+	c.learnKeys()
 	for channel, log := range logs {
 		for _, seq := range slices.Sorted(maps.Keys(log)) {
 			c.logs[channel] = append(c.logs[channel], entry{seq, log[seq]})
 		}
 	}
+}
+
+// learnKeys says which messages later ones may have replaced.
+func (c *checker) learnKeys() {
+	for id, p := range c.pushes {
+		for channel := range p.channels {
+			seq := c.seqOf(channel, id, p)
+			if (p.fades || p.key != "") && seq == 0 {
+				c.vague[channel] = true
+			}
+			if p.key == "" {
+				continue
+			}
+			name := channel + " " + p.key
+			k := c.keys[name]
+			if k == nil {
+				k = new(replaced)
+				c.keys[name] = k
+			}
+			k.latest, k.unknown = max(k.latest, seq), k.unknown || seq == 0
+		}
+	}
+}
+
+// gone says whether a message may have left the log before it was delivered, which
+// is no loss: it was replaced, revoked, or has expired.
+func (c *checker) gone(channel, id string) bool {
+	p := c.pushes[id]
+	if p == nil {
+		return false
+	}
+	if p.fades || p.revoked[channel] {
+		return true
+	}
+	k := c.keys[channel+" "+p.key]
+	return k != nil && (k.unknown || k.latest > c.seqOf(channel, id, p))
+}
+
+// excused says the same of a sequence.
+func (c *checker) excused(channel string, seq uint64) bool {
+	log := c.logs[channel]
+	n := sort.Search(len(log), func(n int) bool { return log[n].seq >= seq })
+	if n < len(log) && log[n].seq == seq {
+		return c.gone(channel, log[n].id)
+	}
+	return c.vague[channel]
 }
 
 func (c *checker) event(i int, e event) {
@@ -200,6 +269,8 @@ func (c *checker) event(i int, e event) {
 		c.received(i, e)
 	case acking, acked:
 		c.acknowledged(i, e)
+	case withdrawn:
+		c.withdrawn(i, e)
 	case gap:
 		c.gaps++
 		p := c.sessions[e.session].places[e.channel]
@@ -251,6 +322,23 @@ func (c *checker) received(i int, e event) {
 	s.came = append(s.came, cameAt{i, e.channel, e.seq})
 }
 
+// withdrawn checks a revocation against the session's place: it moves the session
+// forward as a message does, and may pass over nothing either.
+func (c *checker) withdrawn(i int, e event) {
+	s := c.sessions[e.session]
+	at := s.places[e.channel]
+	if at == nil {
+		c.violate(ruleInvented, "%v: that is not for it", e)
+		return
+	}
+	if e.seq <= at.last {
+		c.violate(ruleReordered, "%v: the session had %d", e, at.last)
+	}
+	c.checkHole(e, at, max(at.last, at.through))
+	at.last = max(at.last, e.seq)
+	s.came = append(s.came, cameAt{i, e.channel, e.seq})
+}
+
 func (c *checker) seqOf(channel, id string, p *push) uint64 {
 	if seq := p.answered[channel]; seq != 0 {
 		return seq
@@ -278,13 +366,13 @@ func (c *checker) crashed(from, to int) bool {
 // checkHole: nothing of the log lies between low, which the session had or which was
 // acknowledged, and the message.
 func (c *checker) checkHole(e event, at *place, low uint64) {
-	if e.prev > low && !covered(at.gaps, e.prev) {
+	if e.prev > low && !covered(at.gaps, e.prev) && !c.excused(e.channel, e.prev) {
 		c.violate(ruleHole, "%v: the session was at %d", e, low)
 		return
 	}
 	log := c.logs[e.channel]
 	for n := sort.Search(len(log), func(n int) bool { return log[n].seq > low }); n < len(log) && log[n].seq < e.seq; n++ {
-		if !covered(at.gaps, log[n].seq) {
+		if !covered(at.gaps, log[n].seq) && !c.gone(e.channel, log[n].id) {
 			c.violate(ruleHole, "%v: %d, %q, was passed over; the session was at %d", e, log[n].seq, log[n].id, low)
 			return
 		}
@@ -348,7 +436,8 @@ func (c *checker) missing() (all []missing) {
 	for id, p := range c.pushes {
 		for channel, seq := range p.answered {
 			for _, d := range c.devices {
-				if slices.Contains(d.channels, channel) && !c.got[d.name][channel+" "+id] && !covered(c.told[d.name][channel], seq) {
+				if slices.Contains(d.channels, channel) && !c.got[d.name][channel+" "+id] &&
+					!covered(c.told[d.name][channel], seq) && !c.gone(channel, id) {
 					all = append(all, missing{d.name, channel, id, seq})
 				}
 			}

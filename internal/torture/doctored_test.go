@@ -110,6 +110,20 @@ func TestCheckerRejects(t *testing.T) {
 			event{kind: pushed, channel: "c", id: "m4", seq: 4}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
 			event{kind: received, device: "p", session: 4, id: "m5"}, event{kind: received, device: "p", session: 4, id: "m4"})},
 		{"a gap that is none", ruleInvented, more(event{kind: gap, device: "a", session: 5, channel: "c", seq: 3, prev: 3})},
+		{"a message that an unrelated key does not excuse", ruleLost, more(
+			event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
+			event{kind: pushing, channel: "c", id: "m5", key: "l"}, event{kind: pushed, channel: "c", id: "m5", seq: 5})},
+		{"the latest message with its key", ruleLost, more(
+			event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 5},
+			event{kind: pushing, channel: "c", id: "m5", key: "k"}, event{kind: pushed, channel: "c", id: "m5", seq: 4})},
+		{"a revocation that passes over a message", ruleHole, func(events []event) []event {
+			return append(events,
+				event{kind: pushing, channel: "c", id: "m4"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
+				event{kind: pushing, channel: "c", id: "m5"}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
+				event{kind: revoking, channel: "c", id: "m5"}, event{kind: withdrawn, device: "a", session: 5, channel: "c", seq: 6})
+		}},
+		{"a revocation behind the session", ruleReordered, more(
+			event{kind: revoking, channel: "c", id: "m1"}, event{kind: withdrawn, device: "a", session: 5, channel: "c", seq: 2})},
 		{"two sequences for one message", ruleDouble, set(23, func(e *event) { e.seq = 4 })},
 		{"two messages with one sequence", ruleDouble, set(16, func(e *event) { e.seq = 2 })},
 	} {
@@ -152,6 +166,28 @@ func TestCheckerTakesGaps(t *testing.T) {
 	events[21].prev = 2
 	if r := check(doctoredDevices, events, true); len(r.violations) == 0 {
 		t.Error("a hole behind the gap went unnoticed")
+	}
+}
+
+// TestCheckerExcusesGone: what was replaced, was revoked or has expired need not be
+// delivered.
+func TestCheckerExcusesGone(t *testing.T) {
+	events := append(sound(),
+		event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
+		event{kind: pushing, channel: "c", id: "m5", fades: true}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
+		event{kind: pushing, channel: "c", id: "m6"}, event{kind: pushed, channel: "c", id: "m6", seq: 6},
+		event{kind: revoking, channel: "c", id: "m6"},
+		event{kind: withdrawn, device: "a", session: 5, channel: "c", seq: 7},
+		event{kind: pushing, channel: "c", id: "m8", key: "k"}, event{kind: pushed, channel: "c", id: "m8", seq: 8},
+		event{kind: received, device: "a", session: 5, channel: "c", id: "m8", seq: 8, prev: 7},
+		event{kind: received, device: "p", session: 4, id: "m8"},
+	)
+	r := check(doctoredDevices, events, true)
+	for _, v := range r.violations {
+		t.Error(v)
+	}
+	if r.revocations != 1 {
+		t.Errorf("counted %v", r)
 	}
 }
 

@@ -9,14 +9,16 @@ import (
 type kind uint8
 
 const (
-	pushing  kind = iota // a message is about to be pushed for the first time: id, channel
-	pushed               // the push was answered with success: id, channel, seq
-	began                // a session is about to connect: device, session
-	received             // a message came: device, session, channel, seq and prev or 0, id
-	acking               // what the session received before the event at may be acknowledged from now on
-	acked                // and now the server is known to have the acknowledgement
-	gap                  // a gap was told: session, channel, seq (after) and prev (resumed at)
-	crash                // the server is about to be killed, or was
+	pushing   kind = iota // a message is about to be pushed for the first time: id, channel
+	pushed                // the push was answered with success: id, channel, seq
+	began                 // a session is about to connect: device, session
+	received              // a message came: device, session, channel, seq and prev or 0, id
+	acking                // what the session received before the event at may be acknowledged from now on
+	acked                 // and now the server is known to have the acknowledgement
+	gap                   // a gap was told: session, channel, seq (after) and prev (resumed at)
+	crash                 // the server is about to be killed, or was
+	revoking              // a message is about to be revoked: id, channel
+	withdrawn             // a session was sent a revocation: device, session, channel, seq
 )
 
 // event is one entry of a history. Which fields count depends on the kind.
@@ -29,10 +31,14 @@ type event struct {
 	seq     uint64
 	prev    uint64
 	at      int
+	// Of a push: the key that a later message replaces it by, and whether it has a
+	// time to live so short that it may have expired before it was delivered.
+	key   string
+	fades bool
 }
 
 func (e event) String() string {
-	name := [...]string{"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash"}[e.kind]
+	name := [...]string{"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash", "revoking", "withdrawn"}[e.kind]
 	return fmt.Sprintf("%s %s/%d %s %q seq %d prev %d at %d", name, e.device, e.session, e.channel, e.id, e.seq, e.prev, e.at)
 }
 
@@ -106,6 +112,10 @@ func (s *session) acking() (at int) {
 
 func (s *session) acked(at int) {
 	s.h.add(event{kind: acked, device: s.device, session: s.n, at: at})
+}
+
+func (s *session) withdrawn(channel string, seq uint64) {
+	s.h.add(event{kind: withdrawn, device: s.device, session: s.n, channel: channel, seq: seq})
 }
 
 func (s *session) gap(channel string, after, resumedAt uint64) {

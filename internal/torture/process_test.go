@@ -3,12 +3,15 @@ package torture
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +41,8 @@ type process struct {
 	binary  string
 	dir     string
 	more    []string // flags
+	files   int      // descriptors that it may have; 0: as many as this process
+	memory  int      // bytes that it may take at most; 0: any number
 	cmd     *exec.Cmd
 	address string
 	errors  lockedBuffer
@@ -77,42 +82,59 @@ func newProcess(t testing.TB) *process {
 
 func (p *process) config() string { return filepath.Join(p.dir, "settings.yaml") }
 
+func (p *process) data() string { return filepath.Join(p.dir, "data") }
+
 // start starts the program and gives its address.
 func (p *process) start() string {
 	p.t.Helper()
-	p.cmd = exec.Command(p.binary, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(p.dir, "data"),
+	if err := p.tryStart(); err != nil {
+		p.t.Fatalf("the server did not start: %v\n%s", err, p.errors.String())
+	}
+	return p.address
+}
+
+// tryStart is start for a program that may refuse to.
+func (p *process) tryStart() error {
+	name, args := p.binary, append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--data", p.data(),
 		"--config", p.config(), "--api-key", apiKey, "--token-secret", tokenSecret,
 		"--heartbeat", "1s", "--ack-delay", "20ms", "--window", "32", "--drain", "3s",
-	}, p.more...)...)
-	p.cmd.Stderr = &p.errors
-	out, err := p.cmd.StdoutPipe()
+	}, p.more...)
+	if p.files > 0 {
+		args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, p.files), name}, args...)
+		name = "/bin/sh"
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = &p.errors
+	out, err := cmd.StdoutPipe()
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	stuck := time.AfterFunc(patience, func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
 	defer stuck.Stop()
-	p.exited = make(chan error, 1)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if url, ok := strings.CutPrefix(lines.Text(), "listening http://"); ok {
-			p.address = url
-			go func() {
-				io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
-				p.exited <- p.cmd.Wait()
-			}()
-			return p.address
+		url, ok := strings.CutPrefix(lines.Text(), "listening ")
+		if !ok {
+			continue
 		}
+		_, p.address, _ = strings.Cut(url, "://")
+		p.cmd, p.exited = cmd, make(chan error, 1)
+		go func() {
+			io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
+			p.exited <- cmd.Wait()
+		}()
+		return nil
 	}
-	p.t.Fatalf("the server did not start: %v\n%s", p.cmd.Wait(), p.errors.String())
-	return ""
+	return cmp.Or(cmd.Wait(), errors.New("it ended without a word"))
 }
 
 // kill is SIGKILL.
 func (p *process) kill() {
+	p.checkMemory()
 	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
 	<-p.exited
 	p.cmd = nil
@@ -121,6 +143,7 @@ func (p *process) kill() {
 // drain is SIGTERM: the program ends by itself, in time, and with status 0.
 func (p *process) drain() {
 	p.t.Helper()
+	p.checkMemory()
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Error(err)
@@ -137,6 +160,27 @@ func (p *process) drain() {
 	}
 	p.cmd = nil
 }
+
+// checkMemory fails when the program has taken more than it may.
+func (p *process) checkMemory() {
+	p.t.Helper()
+	if p.memory == 0 {
+		return
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return // it has ended, or the system has no such file
+	}
+	var peak int
+	if found := peakMemory.FindSubmatch(status); found != nil {
+		peak, _ = strconv.Atoi(string(found[1])) //nolint:errcheck // digits
+	}
+	if peak <<= 10; peak > p.memory {
+		p.t.Errorf("the server took %d MiB, it may have %d", peak>>20, p.memory>>20)
+	}
+}
+
+var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 var faults = regexp.MustCompile(`panic|fatal error|DATA RACE|level=ERROR`)
 

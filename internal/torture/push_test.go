@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -42,13 +43,17 @@ type publisher struct {
 	n      int
 }
 
-func (p *publisher) next(channels ...string) string {
+func (p *publisher) next(channels ...string) string { return p.nextWith(event{}, channels...) }
+
+// nextWith is next for a message with a key or a time to live.
+func (p *publisher) nextWith(e event, channels ...string) string {
 	p.n++
-	id := fmt.Sprintf("%s-%d", p.name, p.n)
+	e.kind, e.id = pushing, fmt.Sprintf("%s-%d", p.name, p.n)
 	for _, channel := range channels {
-		p.h.add(event{kind: pushing, id: id, channel: channel})
+		e.channel = channel
+		p.h.add(e)
 	}
-	return id
+	return e.id
 }
 
 func (p *publisher) answered(id, channel string, seq uint64) {
@@ -70,18 +75,91 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // singles pushes one at a time, and tries again until there is an answer. Some it
-// pushes once more: the answer has to be the first one's.
+// pushes once more: the answer has to be the first one's. Some it revokes.
 func (p *publisher) singles(ctx context.Context) {
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel := p.anyChannel(p.random)
 		id := p.next(channel)
+		var seq uint64
 		for again := 0; again <= p.random.IntN(3)/2; again++ {
-			got, err := p.pusher.Push(ctx, client.Push{To: channel, ID: id, Data: []byte(payload(id))})
+			seq = p.single(ctx, client.Push{To: channel, ID: id})
+		}
+		if seq != 0 && p.random.IntN(16) == 0 {
+			p.revoke(ctx, id, channel, seq)
+		}
+	}
+}
+
+// single pushes a message and gives its sequence, 0 at the end of the context.
+func (p *publisher) single(ctx context.Context, push client.Push) uint64 {
+	push.Data = []byte(payload(push.ID))
+	got, err := p.pusher.Push(ctx, push)
+	if err == nil {
+		p.answered(push.ID, push.To, got.Seq)
+	} else if ctx.Err() == nil {
+		p.fail("push: %v", err)
+	}
+	return got.Seq
+}
+
+func (p *publisher) revoke(ctx context.Context, id, channel string, seq uint64) {
+	p.h.add(event{kind: revoking, id: id, channel: channel})
+	err := p.pusher.Revoke(ctx, channel, seq)
+	var refused *client.RefusedError // otherwise nobody knows whether it was done
+	if errors.As(err, &refused) && refused.Status != http.StatusNotFound && refused.Status != http.StatusServiceUnavailable {
+		p.fail("revoke: %v", err)
+	}
+}
+
+// keyed pushes messages of which the latest counts.
+func (p *publisher) keyed(ctx context.Context) {
+	for ; ctx.Err() == nil; p.pause(ctx) {
+		channel, key := p.anyChannel(p.random), fmt.Sprint("key", p.random.IntN(3))
+		p.single(ctx, client.Push{To: channel, ID: p.nextWith(event{key: key}, channel), Key: key})
+	}
+}
+
+// fading pushes messages with a time to live: of half of them longer than any run
+// and any jump of a clock.
+func (p *publisher) fading(ctx context.Context) {
+	for ; ctx.Err() == nil; p.pause(ctx) {
+		channel, ttl, fades := p.anyChannel(p.random), 1000*time.Hour, p.random.IntN(2) == 0
+		if fades {
+			ttl = time.Duration(1+p.random.IntN(1000)) * time.Millisecond
+		}
+		p.single(ctx, client.Push{To: channel, ID: p.nextWith(event{fades: fades}, channel), TTL: ttl})
+	}
+}
+
+// publishing is a client that publishes in wirepost.v1, each message until it is
+// answered.
+func (p *publisher) publishing(ctx context.Context) {
+	c, err := client.Dial(ctx, p.url("ws")+"/ws", client.Options{
+		Token: client.StaticToken(p.token("publisher")), TLSConfig: p.tls,
+		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			p.fail("publisher: %v", err)
+		}
+		return
+	}
+	defer c.Close() //nolint:errcheck // the context ended it
+	for ; ctx.Err() == nil; p.pause(ctx) {
+		channel := []string{"room:1", "short:1"}[p.random.IntN(2)]
+		id := p.next(channel)
+		for ctx.Err() == nil {
+			got, err := c.Publish(ctx, client.Publication{To: channel, ID: id, Data: []byte(payload(id))})
 			if err == nil {
 				p.answered(id, channel, got.Seq)
-			} else if ctx.Err() == nil {
-				p.fail("push: %v", err)
+				break
 			}
+			var refused *client.RefusedError
+			if errors.As(err, &refused) && refused.Code != "unavailable" {
+				p.fail("publish: %v", err)
+				break
+			}
+			p.pause(ctx)
 		}
 	}
 }
@@ -108,7 +186,7 @@ func (p *publisher) raw(ctx context.Context) {
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel := p.anyChannel(p.random)
 		id := p.next(channel)
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.proxy.address()+"/v1/push/"+channel, strings.NewReader(payload(id)))
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url("http")+"/v1/push/"+channel, strings.NewReader(payload(id)))
 		if err != nil {
 			p.fail("%v", err)
 			return
@@ -135,6 +213,18 @@ func (p *publisher) raw(ctx context.Context) {
 
 // stream pushes many without waiting for each.
 func (p *publisher) stream(ctx context.Context) {
+	p.streamTo(ctx, p.anyChannel, payload)
+}
+
+// bulk is a stream of large messages to channels that nobody reads.
+func (p *publisher) bulk(ctx context.Context) {
+	pad := strings.Repeat("0123456789abcdef", 3000)
+	p.streamTo(ctx, func(random *rand.Rand) string { return fmt.Sprint("bulk:", random.IntN(10)) }, func(id string) string {
+		return `{"id":"` + id + `","pad":"` + pad + `"}`
+	})
+}
+
+func (p *publisher) streamTo(ctx context.Context, to func(*rand.Rand) string, payload func(id string) string) {
 	s := p.pusher.Stream(ctx)
 	defer s.Close() //nolint:errcheck // the context ended it
 	type under struct {
@@ -156,7 +246,7 @@ func (p *publisher) stream(ctx context.Context) {
 	}()
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		for range p.random.IntN(16) {
-			channel := p.anyChannel(p.random)
+			channel := to(p.random)
 			id := p.next(channel)
 			pd, err := s.Push(ctx, client.Push{To: channel, ID: id, Data: bytes.Clone([]byte(payload(id)))})
 			if err != nil {

@@ -50,7 +50,7 @@ func (r *reader) address(scheme, path string, more url.Values) string {
 	for name, v := range more {
 		q[name] = v
 	}
-	return scheme + "://" + r.proxy.address() + path + "?" + q.Encode()
+	return r.url(scheme) + path + "?" + q.Encode()
 }
 
 // refused tells of an answer that no fault explains.
@@ -86,6 +86,8 @@ func (r *reader) take(s *session, text []byte) (f frame) {
 			data = []byte(inner)
 		}
 		s.received(f.Channel, name(data), f.Seq, f.Prev)
+	case "revoke":
+		s.withdrawn(f.Channel, f.Seq)
 	case "gap":
 		s.gap(f.Channel, f.After, f.ResumedAt)
 	case "error":
@@ -96,7 +98,7 @@ func (r *reader) take(s *session, text []byte) (f frame) {
 
 // gorilla dials by that library; nil means that it did not work out.
 func (r *reader) gorilla(ctx context.Context, protocols ...string) *websocket.Conn {
-	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols}
+	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols, TLSClientConfig: r.tls}
 	c, response, err := d.DialContext(ctx, r.address("ws", "/ws", nil), nil)
 	if err != nil {
 		if response != nil {
@@ -149,7 +151,7 @@ func (r *reader) speakV1(ctx context.Context, stalls bool) {
 		switch {
 		case f.Type == "hello":
 			r.connected()
-		case f.Type == "message":
+		case f.Type == "message", f.Type == "revoke":
 			last[f.Channel] = f.Seq
 		}
 		if n%8 == 0 || r.random.IntN(8) == 0 {
@@ -213,7 +215,7 @@ func (r *reader) bare(ctx context.Context) {
 // bareGobwas does the same by another library, frame by frame.
 func (r *reader) bareGobwas(ctx context.Context) {
 	s := r.h.begin(r.device.name)
-	d := ws.Dialer{Timeout: patience, NetDial: new(net.Dialer).DialContext}
+	d := ws.Dialer{Timeout: patience, NetDial: new(net.Dialer).DialContext, TLSConfig: r.tls}
 	c, early, _, err := d.Dial(ctx, r.address("ws", "/ws", nil))
 	if err != nil {
 		if status, ok := err.(ws.StatusError); ok {
@@ -263,12 +265,15 @@ func (r *reader) bareGobwas(ctx context.Context) {
 // business, and what it gives the program comes once.
 func (r *reader) library(ctx context.Context) {
 	s := r.h.begin(r.device.name)
-	c, err := client.Dial(ctx, "ws://"+r.proxy.address()+"/ws", client.Options{
-		Token: client.StaticToken(r.token(r.user)), Device: r.device.name,
+	c, err := client.Dial(ctx, r.url("ws")+"/ws", client.Options{
+		Token: client.StaticToken(r.token(r.user)), Device: r.device.name, TLSConfig: r.tls,
 		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
 		OnEvent: func(e client.Event) {
-			if g, ok := e.(client.Gap); ok {
-				s.gap(g.Channel, g.After, g.ResumedAt)
+			switch e := e.(type) {
+			case client.Gap:
+				s.gap(e.Channel, e.After, e.ResumedAt)
+			case client.Revoked:
+				s.withdrawn(e.Channel, e.Seq)
 			}
 		},
 	})

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -32,7 +33,10 @@ type run struct {
 	h      *history
 	proxy  *proxy
 	target target
-	random *rand.Rand // of who drives the run
+	random *rand.Rand  // of who drives the run
+	tls    *tls.Config // nil: connections are plain
+	bulk   bool        // there is a stream of large messages that nobody reads
+	wiped  wiped
 
 	mu     sync.Mutex
 	tokens map[string]string
@@ -51,7 +55,9 @@ func (r *run) token(user string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tokens[user] == "" {
-		token, err := auth.Sign(tokenSecret, wirepost.Identity{User: user, Expires: time.Now().Add(24 * time.Hour)})
+		token, err := auth.Sign(tokenSecret, wirepost.Identity{
+			User: user, Expires: time.Now().Add(24 * time.Hour), Publish: []string{"room:*", "short:*"},
+		})
 		if err != nil {
 			panic(err)
 		}
@@ -60,10 +66,20 @@ func (r *run) token(user string) string {
 	return r.tokens[user]
 }
 
-func (r *run) transport() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 8} }
+// url is the server's, through the proxy. Scheme is http or ws.
+func (r *run) url(scheme string) string {
+	if r.tls != nil {
+		scheme += "s"
+	}
+	return scheme + "://" + r.proxy.address()
+}
+
+func (r *run) transport() *http.Transport {
+	return &http.Transport{MaxIdleConnsPerHost: 8, TLSClientConfig: r.tls}
+}
 
 func (r *run) newPusher() *client.Pusher {
-	p, err := client.NewPusher("http://"+r.proxy.address(), client.PusherOptions{
+	p, err := client.NewPusher(r.url("http"), client.PusherOptions{
 		Key: apiKey, HTTP: &http.Client{Transport: r.transport()},
 		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
 	})
@@ -224,7 +240,12 @@ func (r *run) publish(ctx context.Context, wg *sync.WaitGroup) {
 	for name, push := range map[string]func(*publisher, context.Context){
 		"single": (*publisher).singles, "single2": (*publisher).singles, "several": (*publisher).several,
 		"raw": (*publisher).raw, "stream": (*publisher).stream,
+		"keyed": (*publisher).keyed, "fading": (*publisher).fading, "v1": (*publisher).publishing,
+		"bulk": (*publisher).bulk,
 	} {
+		if name == "bulk" && !r.bulk {
+			continue
+		}
 		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), pusher: r.newPusher()}
 		wg.Go(func() { push(p, ctx) })
 	}
@@ -348,21 +369,4 @@ func (r *run) restart(kill bool) {
 		r.target.drain()
 	}
 	r.proxy.turn(r.target.start())
-}
-
-// TestProgram is the run against the real program.
-func TestProgram(t *testing.T) {
-	torture(t, 3*time.Second, func(r *run, length time.Duration) *report {
-		r.target = newProcess(r.t)
-		return r.do(plan{length: length, fault: func(r *run) {
-			switch n := r.random.IntN(8); {
-			case n < 5:
-				r.restart(true)
-			case n < 7:
-				r.restart(false)
-			default:
-				r.proxy.cutAll()
-			}
-		}})
-	})
 }
