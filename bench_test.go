@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // cpu is the processor time of this process.
@@ -29,16 +28,6 @@ func cpu() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func onDisk(b testing.TB) func(*wirepost.Options) {
-	return func(o *wirepost.Options) {
-		e, err := pebble.Open(b.TempDir(), pebble.Options{Logger: o.Logger})
-		if err != nil {
-			b.Fatal(err)
-		}
-		o.Engine = e
-	}
 }
 
 // BenchmarkPush is Server.Push in process, by so many publishers at once, 128 B to

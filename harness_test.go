@@ -19,11 +19,12 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // patience is how long a test waits for what has to come. It is no measure of
 // speed: a test that waits that long has failed.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // node is a server under test with real connections to it.
 type node struct {
@@ -34,6 +35,17 @@ type node struct {
 	http     *http.Client
 	host     string
 	patience time.Duration
+}
+
+// onDisk has a node keep its store on the disk.
+func onDisk(t testing.TB) func(*wirepost.Options) {
+	return func(o *wirepost.Options) {
+		e, err := pebble.Open(t.TempDir(), pebble.Options{Logger: o.Logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Engine = e
+	}
 }
 
 // byQuery is an identity as dev mode gives it: whoever ?user= says.

@@ -20,7 +20,7 @@ import (
 
 // patience bounds every wait of a script. Nothing waits that long unless it is
 // broken.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	testscript.Main(browser.With(m), map[string]func(){"wirepost": main})

@@ -20,7 +20,7 @@ import (
 
 // patience is how long a test waits for what has to come. A test that waits that
 // long has failed.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 const testKey = "a-key-for-tests"
 

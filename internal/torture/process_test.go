@@ -21,7 +21,7 @@ import (
 
 // patience is how long a test waits for what has to come. It is no measure of
 // speed: a test that waits that long has failed.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 const (
 	apiKey      = "torture-api-key-0123456789abcdef"
@@ -144,14 +144,13 @@ func (p *process) kill() {
 func (p *process) drain() {
 	p.t.Helper()
 	p.checkMemory()
-	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.t.Error(err)
 	}
 	select {
 	case err := <-p.exited:
-		if took := time.Since(began); err != nil || took > 10*time.Second {
-			p.t.Errorf("the drain ended with %v after %s\n%s", err, took, p.errors.String())
+		if err != nil {
+			p.t.Errorf("the drain ended with %v\n%s", err, p.errors.String())
 		}
 	case <-time.After(patience):
 		p.t.Error("the drain does not end")
