@@ -83,7 +83,8 @@ type Log interface {
 	// Bounds describes a channel; a channel never written to has zero bounds.
 	Bounds(channel string) (Bounds, error)
 
-	// Count is the number of live messages (not revocations) after a sequence.
+	// Count is the number of live messages (not revocations) after a sequence. It
+	// does not take longer because there are more of them, or more holes among them.
 	Count(channel string, after uint64) (int, error)
 
 	// Trim removes every record up to and including through, as retention does:
@@ -139,7 +140,7 @@ type Entry struct {
 	Key         string
 	ContentType string
 	From        string
-	TTL         time.Duration // time to live from the append on; 0 for none
+	TTL         time.Duration // time to live from the append on, rounded up to milliseconds; 0 for none
 	Data        []byte
 	Limits      Limits
 }
@@ -147,7 +148,7 @@ type Entry struct {
 // Limits is the retention that holds for a channel. A record's MaxAge is the one
 // given at its append; MaxMessages is the one given with the latest append.
 type Limits struct {
-	MaxAge      time.Duration // 0 for no limit
+	MaxAge      time.Duration // rounded up to milliseconds; 0 for no limit
 	MaxMessages int           // live messages; the oldest go first; 0 for no limit
 }
 
@@ -206,6 +207,8 @@ type Mark struct {
 	Channel string
 	Read    uint64
 	Member  bool
+	// Since is where the mark began: no message up to it was for the user.
+	Since uint64
 }
 
 // Device is one device of a user. The empty name is the default device.

@@ -43,6 +43,7 @@ func Run(t *testing.T, make New) {
 		{"Retain/TimeToLive", testTimeToLive},
 		{"Retain/TimeToLiveOrAge", testTimeToLiveOrAge},
 		{"Retain/ShorterAge", testShorterAge},
+		{"Retain/LossBeforeRevocations", testLossBeforeRevocations},
 		{"Retain/Trim", testTrim},
 		{"Collapse/Replaces", testCollapse},
 		{"Collapse/Gone", testCollapseGone},

@@ -85,7 +85,7 @@ func (m *model) append(in *engine.Entry) engine.Result {
 		}
 		r.ID, r.Key, r.Data = in.ID, in.Key, in.Data
 		if in.TTL != 0 {
-			r.Expires = at + in.TTL.Milliseconds()
+			r.Expires = at + ceilMilli(in.TTL)
 		}
 		if in.Key != "" {
 			l.drop(func(r modelRecord) bool { return r.Key == in.Key }, false)
@@ -93,7 +93,7 @@ func (m *model) append(in *engine.Entry) engine.Result {
 	}
 	added := modelRecord{Record: r}
 	if in.Limits.MaxAge != 0 {
-		added.deadline = at + in.Limits.MaxAge.Milliseconds()
+		added.deadline = at + ceilMilli(in.Limits.MaxAge)
 	}
 	l.records = append(l.records, added)
 	l.head, l.time = r.Seq, at
@@ -106,6 +106,15 @@ func (m *model) append(in *engine.Entry) engine.Result {
 		l.results[in.ID] = result
 	}
 	return result
+}
+
+// ceilMilli is a duration in milliseconds, with what is less counted as a whole one.
+func ceilMilli(d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if time.Duration(ms)*time.Millisecond < d {
+		ms++
+	}
+	return ms
 }
 
 // read answers a page, and whether something before its end was dropped.

@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -108,11 +110,21 @@ func testTimeToLive(t *testing.T, e engine.Engine, c *Clock) {
 	appendAll(t, e, keyed)
 	wantLog(t, e, "a", []int{1, 4, 5}, 0)
 
-	in.TTL = time.Nanosecond
-	appendAll(t, e, in)
-	equal(t, "shortest", read(t, e, "a", 5).Records[0].Expires, c.Now().UnixMilli()+1)
-	c.Advance(time.Millisecond)
-	wantLog(t, e, "a", []int{1, 4, 5}, 0)
+	// Times are milliseconds: a lifetime is rounded up to whole ones.
+	for ttl, want := range map[time.Duration]int64{
+		1: 1, time.Millisecond - 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, math.MaxInt64: math.MaxInt64/int64(time.Millisecond) + 1,
+	} {
+		in.Channel, in.TTL = fmt.Sprint("for ", ttl), ttl
+		appendAll(t, e, in)
+		equal(t, in.Channel, read(t, e, in.Channel, 0).Records[0].Expires, c.Now().UnixMilli()+want)
+		if want > 10 {
+			continue
+		}
+		c.Advance(time.Duration(want-1) * time.Millisecond)
+		wantLog(t, e, in.Channel, []int{1}, 0)
+		c.Advance(time.Millisecond)
+		wantLog(t, e, in.Channel, nil, 0)
+	}
 }
 
 // Which of the two ends first decides whether it is a loss.
@@ -143,6 +155,27 @@ func testShorterAge(t *testing.T, e engine.Engine, c *Clock) {
 	equal(t, "count", count(t, e, "a", 0), 3)
 	c.Advance(time.Hour)
 	wantLog(t, e, "a", []int{4}, 3)
+}
+
+// A loss is told by the page that passes over it, also when revocations are all that
+// is there behind it, or nothing at all.
+func testLossBeforeRevocations(t *testing.T, e engine.Engine, _ *Clock) {
+	limits := engine.Limits{MaxMessages: 2}
+	fill(t, e, "a", 6, limits)
+	appendAll(t, e, engine.Entry{Channel: "a", Revokes: 5, Limits: limits}, engine.Entry{Channel: "a", Revokes: 6, Limits: limits})
+	wantLog(t, e, "a", []int{-7, -8}, 4)
+	for after, lost := range map[uint64]bool{1: true, 3: true, 4: false, 7: false} {
+		for _, most := range []int{1, 10} {
+			page, err := e.Read("a", after, most, 1<<20)
+			if err != nil || page.Lost != lost {
+				t.Errorf("%d records after %d: lost %v, %v; want %v", most, after, page.Lost, err, lost)
+			}
+		}
+	}
+	if err := e.Trim("a", 8); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "page", read(t, e, "a", 7), engine.Page{Next: 8, Lost: true})
 }
 
 func testTrim(t *testing.T, e engine.Engine, c *Clock) {

@@ -64,7 +64,7 @@ type session struct {
 }
 
 var (
-	modelChannels = []string{"a", "ab", "user:1", "user:11", "mixed"}
+	modelChannels = []string{"a", "ab", "user:1", "user:11", "mixed", "long", "long"}
 	modelKeys     = []string{"", "", "", "k", "k2", "kk"}
 	modelUsers    = []string{"1", "11", "2"}
 	modelDevices  = []string{"", "d", "dd"}
@@ -128,6 +128,11 @@ func (s *session) append() {
 	for i := range entries {
 		entries[i] = s.entry()
 	}
+	if s.rand.IntN(40) == 0 { // so that the log grows far beyond its messages
+		for range 100 {
+			entries = append(entries, engine.Entry{Channel: "long", Key: pick(s.rand, modelKeys[2:]), ID: "k"})
+		}
+	}
 	got, err := s.e.Append(s.t.Context(), entries)
 	s.equal("append", err, nil)
 	want := make([]engine.Result, len(entries))
@@ -147,7 +152,7 @@ func (s *session) entry() engine.Entry {
 	case "user:1":
 		in.Limits = engine.Limits{MaxAge: 20 * time.Minute}
 	case "mixed":
-		in.Limits.MaxAge = pick(s.rand, []time.Duration{0, time.Minute, time.Hour})
+		in.Limits.MaxAge = pick(s.rand, []time.Duration{0, 100 * time.Microsecond, time.Minute, time.Hour})
 		in.Limits.MaxMessages = pick(s.rand, []int{0, 1, 5, 20})
 	}
 	if s.rand.IntN(8) == 0 {
@@ -157,7 +162,7 @@ func (s *session) entry() engine.Entry {
 	in.Key = pick(s.rand, modelKeys)
 	in.Idempotent = s.rand.IntN(4) == 0
 	if s.rand.IntN(3) == 0 {
-		in.TTL = pick(s.rand, []time.Duration{time.Millisecond, time.Second, time.Minute, 30 * time.Minute, 2 * time.Hour})
+		in.TTL = pick(s.rand, []time.Duration{time.Nanosecond, 1500 * time.Microsecond, time.Second, time.Minute, 30 * time.Minute, 2 * time.Hour})
 	}
 	return in
 }
@@ -194,9 +199,11 @@ func (s *session) compare(channel string) {
 		b.Lost, wantBounds.Lost = 0, 0
 	}
 	s.equal("bounds", b, wantBounds)
-	n, err := s.e.Count(channel, 0)
-	s.equal("count", err, nil)
-	s.equal("count", n, s.model.count(channel, 0))
+	for after := uint64(0); after <= b.Head; after += 1 + s.rand.Uint64N(b.Head/8+8) {
+		n, err := s.e.Count(channel, after)
+		s.equal("count", err, nil)
+		s.equal(fmt.Sprintf("count after %d", after), n, s.model.count(channel, after))
+	}
 }
 
 func (s *session) save() {
@@ -222,7 +229,7 @@ func (s *session) update() engine.Update {
 	up := engine.Update{User: pick(s.rand, modelUsers)}
 	if s.rand.IntN(2) == 0 {
 		up.Marks = append(up.Marks, engine.Mark{
-			Channel: s.channel(), Read: s.rand.Uint64N(100), Member: s.rand.IntN(2) == 0,
+			Channel: s.channel(), Read: s.rand.Uint64N(100), Member: s.rand.IntN(2) == 0, Since: s.rand.Uint64N(2) * s.rand.Uint64N(1000),
 		})
 	}
 	if s.rand.IntN(4) == 0 {

@@ -64,7 +64,10 @@ func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (
 		return nil, nil
 	}
 	l := e.logLocked(in.Channel)
-	r := &engine.Record{Seq: max(l.head, e.base) + 1, Prev: l.head, Time: max(now, l.time)}
+	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: max(now, l.time)}
+	if l.head == e.base {
+		r.Prev = 0 // the first one
+	}
 	if in.Revokes != 0 {
 		target := l.message(in.Revokes)
 		if target == nil {
@@ -119,5 +122,5 @@ func (e *Engine) rememberLocked(l *log, r engine.Result) {
 
 // ceilMilli rounds up, so that the shortest time to live is one millisecond.
 func ceilMilli(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	return int64(d/time.Millisecond) + min(1, int64(d%time.Millisecond))
 }

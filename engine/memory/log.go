@@ -17,6 +17,7 @@ type log struct {
 	time     int64  // of the last append
 	live     int    // messages among the nodes
 	nodes    []*node
+	revoking []uint64         // the revocations among the nodes, by their sequence
 	keys     map[string]*node // the live message of each key
 	memos    map[string]*memo
 	watchers []engine.Watcher // replaced, never changed: an append may be reading it
@@ -52,11 +53,10 @@ func (m *memo) size() int64 { return memoBytes + int64(len(m.result.ID)) }
 
 func (l *log) bounds() engine.Bounds {
 	b := engine.Bounds{Head: l.head, Lost: l.lost}
-	for _, n := range l.nodes {
-		if n.Revokes == 0 {
-			b.Oldest = n.Seq
-			break
-		}
+	// The revocations that the log begins with come first in both lists.
+	first := sort.Search(len(l.revoking), func(i int) bool { return l.nodes[i].Seq != l.revoking[i] })
+	if first < len(l.nodes) {
+		b.Oldest = l.nodes[first].Seq
 	}
 	return b
 }
@@ -64,6 +64,26 @@ func (l *log) bounds() engine.Bounds {
 // after is the index of the first node behind a sequence.
 func (l *log) after(seq uint64) int {
 	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq > seq })
+}
+
+// count is the number of messages after a sequence.
+func (l *log) count(seq uint64) int {
+	return len(l.nodes) - l.after(seq) - (len(l.revoking) - l.revocationsUpTo(seq))
+}
+
+func (l *log) revocationsUpTo(seq uint64) int {
+	return sort.Search(len(l.revoking), func(i int) bool { return l.revoking[i] > seq })
+}
+
+func (l *log) forgetRevocation(seq uint64) {
+	if i := l.revocationsUpTo(seq) - 1; i == 0 {
+		l.revoking = l.revoking[1:]
+	} else {
+		l.revoking = slices.Delete(l.revoking, i, i+1)
+	}
+	if len(l.revoking) == 0 {
+		l.revoking = nil
+	}
 }
 
 // message finds a live message; nil when there is none.
@@ -78,7 +98,7 @@ func (l *log) message(seq uint64) *node {
 func (e *Engine) logLocked(name string) *log {
 	l := e.mu.logs[name]
 	if l == nil {
-		l = &log{name: name}
+		l = &log{name: name, head: e.base, lost: e.base}
 		e.mu.logs[name] = l
 	}
 	return l
@@ -90,6 +110,8 @@ func (e *Engine) addLocked(n *node) {
 	l.head, l.time = n.Seq, n.Time
 	if n.Revokes == 0 {
 		l.live++
+	} else {
+		l.revoking = append(l.revoking, n.Seq)
 	}
 	if n.Key != "" {
 		if l.keys == nil {
@@ -115,6 +137,8 @@ func (e *Engine) removeLocked(n *node) {
 	}
 	if n.Revokes == 0 {
 		l.live--
+	} else {
+		l.forgetRevocation(n.Seq)
 	}
 	if n.Key != "" && l.keys[n.Key] == n {
 		delete(l.keys, n.Key)

@@ -28,7 +28,9 @@ type Options struct {
 	MaxBytes int64
 	// Base is what the sequences of every channel come after. With one that grows
 	// from run to run they never come again, so that what a client remembers of an
-	// earlier run does not hide anything.
+	// earlier run does not hide anything. It is the head of a channel that was not
+	// written to, and everything up to it counts as lost: a reader that comes with a
+	// sequence of an earlier run is told so.
 	Base uint64
 	// Now and Elapsed are the clocks of the system: the wall clock, which may jump, and
 	// the time since some moment, which does not. nil: the system's, or Elapsed as Now

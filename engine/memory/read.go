@@ -11,10 +11,13 @@ func (e *Engine) Read(channel string, after uint64, maxRecords, maxBytes int) (e
 	}
 	l := e.mu.logs[channel]
 	if l == nil {
-		return engine.Page{Next: after}, nil
+		return engine.Page{Next: max(after, e.base), Lost: 0 < after && after < e.base}, nil
 	}
 	nodes := l.nodes[l.after(after):]
 	page := engine.Page{Next: max(after, l.head), Lost: after < l.lost}
+	if after == 0 && l.lost == e.base {
+		page.Lost = false // 0 is no sequence of an earlier run
+	}
 	for i, bytes := 0, 0; i < len(nodes); i++ {
 		if i == max(maxRecords, 1) || bytes > maxBytes && i > 0 {
 			nodes = nodes[:i]
@@ -44,7 +47,7 @@ func (e *Engine) Bounds(channel string) (engine.Bounds, error) {
 	}
 	l := e.mu.logs[channel]
 	if l == nil {
-		return engine.Bounds{}, nil
+		return engine.Bounds{Head: e.base, Lost: e.base}, nil
 	}
 	return l.bounds(), nil
 }
@@ -60,15 +63,5 @@ func (e *Engine) Count(channel string, after uint64) (int, error) {
 	if l == nil {
 		return 0, nil
 	}
-	nodes := l.nodes[l.after(after):]
-	if l.live == len(l.nodes) {
-		return len(nodes), nil
-	}
-	count := 0
-	for _, n := range nodes {
-		if n.Revokes == 0 {
-			count++
-		}
-	}
-	return count, nil
+	return l.count(after), nil
 }

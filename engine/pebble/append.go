@@ -131,6 +131,14 @@ func (e *Engine) loadChannel(name string) (c channel, err error) {
 		c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
 		return true, nil
 	})
+	switch {
+	case err != nil:
+	case c.head.old && !c.head.dense():
+		c.holes, err = e.findHoles(name, &c.head)
+	case c.head.holey:
+		c.holes, err = e.loadHoles(name)
+	}
+	c.head.old = false
 	return c, err
 }
 

@@ -82,6 +82,32 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkCollapse is appends that each replace the message before.
+func BenchmarkCollapse(b *testing.B) {
+	e := openBench(b)
+	data := make([]byte, 256)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	used := cpu()
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for p := range 256 {
+		wg.Go(func() {
+			entries := make([]engine.Entry, 1)
+			for n := 0; left.Add(-1) >= 0; n++ {
+				entries[0] = engine.Entry{Channel: fmt.Sprintf("user:%d", (p*7919+n*31)%1000), ID: "0123456789abcdef", Key: "k", Data: data}
+				if _, err := e.Append(context.Background(), entries); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64((cpu()-used).Nanoseconds())/1e3/float64(b.N), "cpu-µs/append")
+}
+
 // BenchmarkChannels is BenchmarkAppend with 256 publishers, each append to any of
 // so many known channels.
 func BenchmarkChannels(b *testing.B) {

@@ -30,6 +30,8 @@ type staged struct {
 	dirty   bool   // head is to be stored, whatever it is behind
 	looked  uint64 // head.seq when that was last asked
 	records []*engine.Record
+	holes   []uint64 // sequences, see hole
+	dropped uint64   // the blocks before this one have no holes any more
 }
 
 // due says, once, whether the head is to be stored. The first one always is: a
@@ -125,6 +127,11 @@ func (c *commit) touch(s *slot[channel]) *staged {
 	w.looked = w.head.seq
 	s.v.staged = w
 	c.touched = append(c.touched, s)
+	if h := s.v.holes; h != nil {
+		c.settle(s, h)
+	} else if w.head.holey {
+		w.head.holey, w.dirty = false, true // the last of them is purged
+	}
 	return w
 }
 
@@ -187,13 +194,18 @@ func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 		w := s.v.staged
 		if durable {
 			s.v.head = w.head
+			w.publishHoles(s)
 			if watcher := e.mu.watchers[s.name]; watcher != nil && len(w.records) > 0 {
 				c.told = append(c.told, news{watcher, w.records})
 				w.records = nil // the watchers may keep them
 			}
 		}
+		if s.v.sweeping {
+			s.v.sweeping = false
+			s.v.sweeps++
+		}
 		clear(w.records)
-		w.records = w.records[:0]
+		w.records, w.holes, w.dropped = w.records[:0], w.holes[:0], 0
 		s.v.staged = nil
 		c.spare = append(c.spare, w)
 	}

@@ -81,7 +81,13 @@ var _ engine.Engine = (*Engine)(nil)
 // channel is what is kept in memory of a channel. There may be very many.
 type channel struct {
 	head   head    // as committed; guarded by Engine.mu, written by the committer
+	holes  *holes  // of the head's records; guarded by Engine.mu, written by the committer; nil: none
 	staged *staged // the committer's; nil: not touched by this commit
+
+	// sweeping says that the commit under way removes records at their own end, and
+	// sweeps counts such commits. Guarded by Engine.mu, written by the committer.
+	sweeping bool
+	sweeps   uint32
 }
 
 // fault is a failure after which nothing may be written; at first there is none.

@@ -256,7 +256,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"foreign", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
 		{"volume", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
-		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 2"},
+		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 3"},
 		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST"); damage(t, fs, "ANCHOR") }, "neither copy of the anchor can be read"},
 		{"manifest", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "MANIFEST") }, "damaged"},
 		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "has 13 bytes"},
@@ -281,9 +281,17 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A store of the format before is read, and is one of the present format then.
+// A store of an earlier format is read, and is one of the present format then.
 func TestOpenEarlierFormat(t *testing.T) {
-	t.Parallel()
+	for format := 1; format < 3; format++ {
+		t.Run(fmt.Sprint(format), func(t *testing.T) {
+			t.Parallel()
+			openEarlierFormat(t, format)
+		})
+	}
+}
+
+func openEarlierFormat(t *testing.T, format int) {
 	fs := vfs.NewMem()
 	if err := fs.MkdirAll("store", 0o755); err != nil {
 		t.Fatal(err)
@@ -294,7 +302,7 @@ func TestOpenEarlierFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	overwrite(t, fs, "WIREPOST", "wirepost store, format 1, epoch A\n")
+	overwrite(t, fs, "WIREPOST", fmt.Sprintf("wirepost store, format %d, epoch A\n", format))
 	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
@@ -311,7 +319,7 @@ func TestOpenEarlierFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 2, epoch A\n" {
+	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 3, epoch A\n" {
 		t.Errorf("the mark says %q, %v", text, err)
 	}
 }

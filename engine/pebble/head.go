@@ -21,13 +21,18 @@ type head struct {
 	sweep  int64  // when the sweeper comes next; 0: nothing will end
 	mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	keyed  bool   // messages have keys
+	holey  bool   // there may be holes in the store, see holes.go
+	old    bool   // of a store that did not keep holes
 }
 
 const (
-	headVersion = 1
+	headVersion = 2
+	// oldVersion is that of formats 1 and 2, which did not keep holes.
+	oldVersion = 1
 
 	flagMixed = 1 << 0
 	flagKeyed = 1 << 1
+	flagHoley = 1 << 2
 )
 
 // checkpoint is how many records a stored head may be behind.
@@ -65,6 +70,9 @@ func (h *head) append(b []byte) []byte {
 	if h.keyed {
 		flags |= flagKeyed
 	}
+	if h.holey {
+		flags |= flagHoley
+	}
 	b = append(b, headVersion, flags)
 	for _, n := range [...]uint64{
 		h.seq, h.floor, h.purged, h.lost, h.live,
@@ -76,7 +84,7 @@ func (h *head) append(b []byte) []byte {
 }
 
 func decodeHead(value []byte) (head, error) {
-	if len(value) < 2 || value[0] != headVersion {
+	if len(value) < 2 || value[0] != headVersion && value[0] != oldVersion {
 		return head{}, ErrDamaged
 	}
 	in := numbers{rest: value[2:]}
@@ -84,6 +92,7 @@ func decodeHead(value []byte) (head, error) {
 		seq: in.next(), floor: in.next(), purged: in.next(), lost: in.next(), live: in.next(),
 		time: int64(in.next()), ends: int64(in.next()), latest: int64(in.next()), sweep: int64(in.next()),
 		mixed: value[1]&flagMixed != 0, keyed: value[1]&flagKeyed != 0,
+		holey: value[1]&flagHoley != 0, old: value[0] == oldVersion,
 	}
 	if in.bad || h.floor > h.seq || h.purged > h.floor || h.live > h.seq-h.floor {
 		return head{}, ErrDamaged

@@ -35,6 +35,9 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 				if diff := cmp.Diff(e.headOf(s), loaded.head, cmp.AllowUnexported(head{})); err != nil || diff != "" {
 					t.Fatalf("step %d, %s: %v (-in memory +loaded):\n%s", step, what, err, diff)
 				}
+				if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+					t.Fatalf("step %d, %s: %s", step, what, diff)
+				}
 				var stored head
 				if _, err := e.get(headKey(nil, "c"), func(v []byte) (err error) { stored, err = decodeHead(v); return err }); err != nil {
 					t.Fatal(err)

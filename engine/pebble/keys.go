@@ -9,6 +9,7 @@ import "encoding/binary"
 //	h <channel>                        the channel's head (head.go), now and then
 //	k <channel> 0 <key>                the last message with the key: keyed, in head.go
 //	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: memo, in head.go
+//	d <channel> 0 <block:8>            the holes in a block of sequences, or in a group (holes.go)
 //	e <channel> 0 <end:8> <seq:8>      a record with an end of its own, see schedule in stage.go;
 //	                                   its value is a byte of flags and the record's key
 //	x <time:8> <channel>               from that time on, sweep has work in the channel; no value
@@ -26,6 +27,7 @@ const (
 	headPrefix   = 'h'
 	keyPrefix    = 'k'
 	memoPrefix   = 'i'
+	holesPrefix  = 'd'
 	endPrefix    = 'e'
 	sweepPrefix  = 'x'
 	userPrefix   = 'u'
@@ -48,7 +50,7 @@ func recordKey(b []byte, channel string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(named(b, recordPrefix, channel), seq)
 }
 
-// recordSeq is the sequence in a record's key.
+// recordSeq is the sequence in a record's key, or the block in that of its holes.
 func recordSeq(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
@@ -75,6 +77,10 @@ func memoKey(b []byte, day uint32, pair string) []byte {
 func endKey(b []byte, channel string, end int64, seq uint64) []byte {
 	b = binary.BigEndian.AppendUint64(named(b, endPrefix, channel), uint64(end))
 	return binary.BigEndian.AppendUint64(b, seq)
+}
+
+func holesKey(b []byte, channel string, block uint64) []byte {
+	return binary.BigEndian.AppendUint64(named(b, holesPrefix, channel), block)
 }
 
 func sweepKey(b []byte, at int64, channel string) []byte {

@@ -15,11 +15,13 @@ const (
 	markForm = "wirepost store, format %d, epoch %s\n"
 	// format is the version of the key layout and of all values. A store of another
 	// one is refused.
-	format = 2
-	// earlier is a format that this program reads too. It becomes the present one
-	// when the store is opened, which a program that knows only the earlier one could
-	// not read any more: since format 2 a head may be behind its records.
-	earlier = 1
+	format = 3
+	// earliest is the first format that this program reads too. Such a store becomes
+	// one of the present format when it is opened, which a program that knows only the
+	// earlier one could not read any more: since format 2 a head may be behind its
+	// records, and since format 3 a channel's holes are kept. The holes of an earlier
+	// one are found when the channel is first used.
+	earliest = 1
 )
 
 // checkForeign refuses a directory with files of somebody else.
@@ -61,7 +63,7 @@ func readMark(vs vfs.FS, dir string) (m mark, err error) {
 	if _, err := fmt.Sscanf(string(text), markForm, &m.version, &m.epoch); err != nil || m.epoch == "" {
 		return mark{}, &Damage{File: markName, Problem: "cannot be read"}
 	}
-	if m.version != format && m.version != earlier {
+	if m.version < earliest || m.version > format {
 		return mark{}, fmt.Errorf("the store has format %d, this program knows format %d", m.version, format)
 	}
 	return m, nil

@@ -51,6 +51,7 @@ func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 		}
 	}
 	h.purged, s.v.staged.dirty = to, true
+	c.purgeHoles(s)
 	return h.purged < h.floor, nil
 }
 
@@ -77,6 +78,9 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	if err := c.spill(); err != nil {
 		return false, err
 	}
+	c.e.mu.Lock()
+	s.v.sweeping = true
+	c.e.mu.Unlock()
 	it, err := c.e.db.NewIter(&pdb.IterOptions{
 		LowerBound: endKey(nil, s.name, w.head.ends, 0),
 		UpperBound: successor(named(nil, endPrefix, s.name)),
@@ -116,9 +120,11 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 			return err
 		}
 	}
-	c.remove(s, seq, span{expires: end})
-	if flags&endsRevocation != 0 {
-		w.head.live++ // it was not counted
+	if flags&endsRevocation != 0 { // it is not counted, and a hole already
+		c.delete(recordKey(c.key[:0], s.name, seq))
+		c.delete(endKey(c.key[:0], s.name, end, seq))
+	} else {
+		c.remove(s, seq, span{expires: end})
 	}
 	if flags&endsAsLoss != 0 {
 		w.head.lost = max(w.head.lost, seq)

@@ -62,6 +62,9 @@ func (c *commit) add(s *slot[channel], r *engine.Record, ends span) {
 	r.Prev, r.Seq = w.head.seq, w.head.seq+1
 	ordered := w.head.follow(r.Seq, r.Time, ends.deadline, r.Revokes == 0)
 	w.records = append(w.records, r)
+	if r.Revokes != 0 {
+		c.hole(s, r.Seq)
+	}
 
 	op := c.batch.SetDeferred(len(s.name)+10, recordSize(r, ends.deadline))
 	recordKey(op.Key[:0], s.name, r.Seq)
@@ -131,7 +134,7 @@ func deadline(at int64, maxAge time.Duration) int64 {
 
 // ceilMilli rounds up, so that the shortest time to live is one millisecond.
 func ceilMilli(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	return int64(d/time.Millisecond) + min(1, int64(d%time.Millisecond))
 }
 
 // collapse removes the live message with a key, if there is one.
@@ -154,6 +157,7 @@ func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
 	}
 	w.head.live--
 	w.dirty = true
+	c.hole(s, seq)
 	c.dropFront(s, seq)
 }
 

@@ -90,6 +90,10 @@ func (e *Engine) sweepChannel(name string) error {
 		return err
 	}
 	defer e.unpinChannel(s)
+	return e.sweepPinned(s)
+}
+
+func (e *Engine) sweepPinned(s *slot[channel]) error {
 	for more := true; more; {
 		err := e.do(false, true, s, func(c *commit) (err error) {
 			more, err = c.sweepChannel(s)

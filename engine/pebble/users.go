@@ -44,7 +44,14 @@ func (l *loader) add(part byte, name string, value []byte) error {
 	}
 	switch part {
 	case markPart:
-		l.user.Marks = append(l.user.Marks, engine.Mark{Channel: name, Read: n, Member: len(in.rest) > 0})
+		m := engine.Mark{Channel: name, Read: n}
+		if len(in.rest) > 0 {
+			m.Member, in.rest = in.rest[0] == 1, in.rest[1:]
+		}
+		if len(in.rest) > 0 {
+			m.Since = in.next()
+		}
+		l.user.Marks = append(l.user.Marks, m)
 	case devicePart:
 		l.device(name).Used = int64(n)
 	case cursorPart:
@@ -89,8 +96,14 @@ func (e *Engine) Save(updates []engine.Update, sync bool) error {
 func (c *commit) save(up *engine.Update) error {
 	for _, m := range up.Marks {
 		c.value = binary.AppendUvarint(c.value[:0], m.Read)
-		if m.Member {
+		switch {
+		case m.Member:
 			c.value = append(c.value, 1)
+		case m.Since > 0:
+			c.value = append(c.value, 0)
+		}
+		if m.Since > 0 {
+			c.value = binary.AppendUvarint(c.value, m.Since)
 		}
 		c.set(userKey(c.key[:0], up.User, markPart, m.Channel), c.value)
 		if m.Member {

@@ -1,0 +1,318 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// manyEnded is how many records that have ended but were not swept yet one count may
+// look at. Where there are more, it sweeps the channel first: then each of them is
+// looked at once, and not by every count until the sweeper comes.
+const manyEnded = 256
+
+// Count implements engine.Log. The head says how many sequences there are, and holes
+// how many of them are not messages; only what has ended since the last sweep is
+// looked for.
+func (e *Engine) Count(name string, after uint64) (n int, err error) {
+	err = e.tally(name, func(s *slot[channel], most int) (ended int, err error) {
+		n, ended, err = e.count(s, after, most)
+		return ended, err
+	})
+	return n, err
+}
+
+// Bounds implements engine.Log.
+func (e *Engine) Bounds(name string) (b engine.Bounds, err error) {
+	err = e.tally(name, func(s *slot[channel], most int) (ended int, err error) {
+		b, ended, err = e.bounds(s, most)
+		return ended, err
+	})
+	return b, err
+}
+
+// tally calls look for a channel. When look meets more ended records than it may,
+// the channel is swept and looked at again; should the sweep fail, because nothing
+// can be written, however many there are.
+func (e *Engine) tally(name string, look func(s *slot[channel], most int) (ended int, err error)) error {
+	if err := e.enter(); err != nil {
+		return err
+	}
+	defer e.leave()
+	s, err := e.pinChannel(name)
+	if err != nil {
+		return err
+	}
+	defer e.unpinChannel(s)
+	ended, err := look(s, manyEnded)
+	if err == nil && ended > manyEnded {
+		_ = e.sweepPinned(s)
+		_, err = look(s, math.MaxInt)
+	}
+	if err != nil {
+		return fmt.Errorf("count %q: %w", name, err)
+	}
+	return nil
+}
+
+// raced is how often a count is made again because the channel was swept or purged
+// meanwhile.
+const raced = 8
+
+// count is the number of live messages after a sequence, unless it meets more ended
+// records than most.
+//
+// It looks for ended records first, and takes the head and the holes afterwards, at
+// one moment. A record that is removed in between is in both, which sweeps tells.
+func (e *Engine) count(s *slot[channel], after uint64, most int) (n, ended int, err error) {
+	clock := e.nowMilli()
+	for try := range raced {
+		h, sweeps := e.settled(s)
+		if after >= h.seq {
+			return 0, 0, nil
+		}
+		front, err := e.front(s.name, h, max(after, h.floor), clock, most)
+		if err != nil || front.ended > most {
+			return 0, front.ended, err
+		}
+		it, err := e.endedIter(s.name, h, clock)
+		if err != nil {
+			return 0, 0, err
+		}
+		at := e.standing(s, front.from)
+		if it != nil && at.sweeps != sweeps && try < raced-1 {
+			_ = it.Close()
+			continue
+		}
+		ended, err = at.countEnded(it, most)
+		if err != nil || ended > most {
+			return 0, ended, err
+		}
+		dead, found, err := e.holesAfter(s.name, at)
+		if err != nil || found {
+			return max(0, int(at.head.seq-at.from-dead)-ended), front.ended + ended, err
+		}
+	}
+	return 0, 0, ErrDamaged
+}
+
+// settled is the head of a channel that is not just being swept, and the number of
+// its sweeps.
+func (e *Engine) settled(s *slot[channel]) (h head, sweeps uint32) {
+	e.mu.Lock()
+	sweeping := s.v.sweeping
+	h, sweeps = s.v.head, s.v.sweeps
+	e.mu.Unlock()
+	if !sweeping {
+		return h, sweeps
+	}
+	_ = e.do(false, true, func(*commit) error { return nil }) // when this is answered, the sweep is published
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return s.v.head, s.v.sweeps
+}
+
+// standing is what is published of a channel at one moment, for counting what comes
+// after a sequence.
+type standing struct {
+	head   head
+	from   uint64 // nothing up to it is counted
+	in     int    // the holes in its block
+	behind uint64 // and in all blocks after that
+	list   []byte // the holes in its block, if they are not in the store
+	sweeps uint32 // with the one under way
+}
+
+func (e *Engine) standing(s *slot[channel], from uint64) standing {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := standing{head: s.v.head, from: max(from, s.v.head.floor), sweeps: s.v.sweeps}
+	if s.v.sweeping {
+		at.sweeps++
+	}
+	if h := s.v.holes; h != nil {
+		block := blockOf(at.from)
+		at.in, at.behind, at.list = h.in(block), h.behind(block), h.unstored[block]
+	}
+	return at
+}
+
+// holesAfter is the number of holes after at.from. The list in the store may have
+// grown meanwhile, but begins with the holes that are published. It is not found
+// when it was purged, or its block became nothing but holes.
+func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err error) {
+	last := byte(at.from)
+	switch {
+	case at.in == 0 || last == blockSize-1:
+		return at.behind, true, nil
+	case at.in == blockSize:
+		return at.behind + uint64(blockSize-1-last), true, nil
+	}
+	list := at.list
+	if list == nil {
+		if list, err = e.holesIn(name, blockOf(at.from)); err != nil || len(list) < at.in {
+			return 0, false, err
+		}
+	}
+	n = at.behind
+	for _, seq := range list[:at.in] {
+		if seq > last {
+			n++
+		}
+	}
+	return n, true, nil
+}
+
+// holesIn is the stored list of the holes in a block.
+func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
+	_, err = e.get(holesKey(nil, name, block), func(value []byte) error {
+		list = append(list, value...)
+		return nil
+	})
+	return list, err
+}
+
+// front is what a log begins with after a sequence.
+type front struct {
+	from    uint64 // everything up to it has ended
+	ended   int    // records among that
+	lost    uint64 // the last of them that ended by its age
+	seq     uint64 // the first record that has not ended; 0: there is none
+	message bool   // it is one
+}
+
+// front looks for the first record after a sequence that has not ended, and stops
+// when it has met more than most that have. Ages end in the order of the log, so
+// everything that has ended and has no entry for its own end comes before that.
+func (e *Engine) front(name string, h head, after uint64, clock int64, most int) (f front, err error) {
+	f.from = after
+	if h.sweep == 0 { // nothing will ever end
+		return f, nil
+	}
+	err = e.scan(name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
+		gone, loss := g.ended(clock)
+		if !gone {
+			f.seq, f.message = seq, g.revokes == 0
+			return false, nil
+		}
+		f.from = seq
+		if loss {
+			f.lost = seq
+		}
+		f.ended++
+		return f.ended <= most, nil
+	})
+	return f, err
+}
+
+// endedIter goes over the records whose own end has come; nil when there are none.
+func (e *Engine) endedIter(name string, h head, clock int64) (*pdb.Iterator, error) {
+	if h.ends == 0 || h.ends > clock {
+		return nil, nil
+	}
+	return e.db.NewIter(&pdb.IterOptions{
+		LowerBound: endKey(nil, name, h.ends, 0),
+		UpperBound: endKey(nil, name, clock+1, 0),
+	})
+}
+
+// countEnded is how many messages after at.from have ended and are no holes yet. It
+// stops when there are more than most.
+func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
+	if it == nil {
+		return 0, nil
+	}
+	for ok := it.First(); ok && n <= most; ok = it.Next() {
+		seq := binary.BigEndian.Uint64(it.Key()[len(it.Key())-8:])
+		value, err := it.ValueAndErr()
+		if err != nil {
+			break // which Close reports
+		}
+		if seq > at.from && seq <= at.head.seq && len(value) > 0 && value[0]&endsRevocation == 0 {
+			n++
+		}
+	}
+	return n, it.Close()
+}
+
+// bounds describes a channel, unless it meets more ended records than most.
+func (e *Engine) bounds(s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
+	clock := e.nowMilli()
+	h := e.headOf(s)
+	f, err := e.front(s.name, h, h.floor, clock, most)
+	if err != nil || f.ended > most {
+		return b, f.ended, err
+	}
+	now := e.headOf(s)
+	b.Head, b.Lost = h.seq, max(now.lost, f.lost)
+	if f.message && f.seq > now.floor {
+		b.Oldest = f.seq
+		return b, f.ended, nil
+	}
+	if now.live > 0 {
+		b.Oldest, ended, err = e.oldest(s, max(f.from, now.floor), h.seq, clock, most)
+	}
+	return b, f.ended + ended, err
+}
+
+// oldest is the first live message after one sequence and up to another, or 0.
+func (e *Engine) oldest(s *slot[channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
+	for seq = after; ended <= most; ended++ {
+		if seq, err = e.nextMessage(s, seq); err != nil || seq == 0 || seq > through {
+			return 0, ended, err
+		}
+		var gone bool
+		found, err := e.get(recordKey(nil, s.name, seq), func(value []byte) error {
+			g, err := glanceAt(seq, value)
+			gone, _ = g.ended(clock)
+			return err
+		})
+		if err != nil || found && !gone {
+			return seq, ended, err
+		}
+	}
+	return 0, ended, nil
+}
+
+// nextMessage is the first sequence after one that is no hole; 0 when there is none.
+func (e *Engine) nextMessage(s *slot[channel], after uint64) (uint64, error) {
+	for {
+		e.mu.Lock()
+		h := s.v.holes
+		block := h.open(blockOf(after + 1))
+		in, head := h.in(block), s.v.head.seq
+		var list []byte
+		if h != nil {
+			list = h.unstored[block]
+		}
+		e.mu.Unlock()
+
+		seq := max(after+1, block<<blockBits)
+		if seq > head {
+			return 0, nil
+		}
+		if in == 0 {
+			return seq, nil
+		}
+		if list == nil {
+			var err error
+			if list, err = e.holesIn(s.name, block); err != nil {
+				return 0, err
+			}
+		}
+		var dead [blockSize]bool
+		for _, seq := range list {
+			dead[seq] = true
+		}
+		for ; blockOf(seq) == block; seq++ {
+			if !dead[byte(seq)] && len(list) > 0 {
+				return seq, nil
+			}
+		}
+		after = seq - 1
+	}
+}

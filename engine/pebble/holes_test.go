@@ -1,0 +1,351 @@
+package pebble
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// holesDiffer compares the holes of a channel as they are in memory with what was
+// loaded, and both with the records, block by block.
+func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
+	t.Helper()
+	s, err := e.pinChannel(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.unpinChannel(s)
+	h := e.headOf(s)
+	messages := map[uint64]bool{}
+	err = e.scan(name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
+		messages[seq] = g.revokes == 0
+		return true, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := h.purged // from the first whole block on, the numbers are exact
+	for block := blockOf(whole) + 1; block <= blockOf(h.seq); block++ {
+		want := 0
+		for seq := block << blockBits; blockOf(seq) == block && seq <= h.seq; seq++ {
+			if seq > h.floor && !messages[seq] {
+				want++
+			}
+		}
+		got := s.v.holes.in(block)
+		if l := loaded.in(block); l != got {
+			return fmt.Sprintf("block %d: %d holes in memory, %d loaded", block, got, l)
+		}
+		if got != want && block > blockOf(h.floor) {
+			return fmt.Sprintf("block %d: %d holes, want %d", block, got, want)
+		}
+	}
+	if got, want := h.seq-h.floor-h.live, s.v.holes.behind(blockOf(h.floor)); got < want {
+		return fmt.Sprintf("%d of %d sequences live, but %d holes", h.live, h.seq-h.floor, want)
+	}
+	return ""
+}
+
+// A log of which nearly nothing lives is counted from few entries, and so it is after
+// it was loaded again.
+func TestHolesOfWholeBlocks(t *testing.T) {
+	t.Parallel()
+	e, _ := sweptByHand(t)
+	add := func(dead int) (seq uint64) { // a message behind so many that are gone
+		t.Helper()
+		s, err := e.pinChannel("c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.unpinChannel(s)
+		err = e.do(false, true, func(c *commit) error {
+			w := c.touch(s)
+			for range dead {
+				w.head.seq++
+				c.hole(s, w.head.seq)
+			}
+			w.dirty = true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Append(t.Context(), []engine.Entry{{Channel: "c"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r[0].Seq
+	}
+	messages := []uint64{add(0), add(1000), add(4 * groupSize), add(0), add(blockSize), add(groupSize), add(10)}
+	check := func() {
+		t.Helper()
+		for i, seq := range messages {
+			for _, after := range []uint64{seq - 1, seq, seq + 1, seq | (blockSize - 1), seq | (groupSize - 1)} {
+				want := 0
+				for _, m := range messages[i:] {
+					if m > after {
+						want++
+					}
+				}
+				if got, err := e.Count("c", after); err != nil || got != want && after+1 != 0 {
+					t.Errorf("%d messages after %d, %v; want %d", got, after, err, want)
+				}
+			}
+		}
+		if b, err := e.Bounds("c"); err != nil || b.Oldest != messages[0] {
+			t.Errorf("%+v, %v", b, err)
+		}
+	}
+	check()
+	if keys := keysOf(t, e)["d"]; keys > 3*groupSize/blockSize {
+		t.Errorf("%d entries for the holes", keys)
+	}
+	loaded, err := e.loadChannel("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+		t.Error(diff)
+	}
+	forget(e)
+	check()
+	if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", Revokes: messages[0]}}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := e.Bounds("c"); err != nil || b.Oldest != messages[1] {
+		t.Errorf("without the first: %+v, %v", b, err)
+	}
+	if err := e.Trim("c", messages[6]+1); err != nil {
+		t.Fatal(err)
+	}
+	if n := keysOf(t, e); n["d"] != 0 || n["m"] != 0 {
+		t.Errorf("after everything was removed: %v", n)
+	}
+}
+
+// forget has the channel c loaded when it is next used.
+func forget(e *Engine) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.channels.forgetLocked(e.mu.channels.slots["c"])
+}
+
+// A store of an earlier format has no holes: they are found, and stored by the next
+// change of the channel.
+func TestHolesOfEarlierFormats(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			e, clock := sweptByHand(t)
+			random := rand.New(rand.NewPCG(seed, 3))
+			for range 300 {
+				clock.Advance(time.Duration(random.IntN(2000)) * time.Millisecond)
+				if what, err := disturb(t, e, random, headNow(t, e)); err != nil {
+					t.Fatal(what, err)
+				}
+			}
+			want := counts(t, e)
+			forgetHoles(t, e)
+			forget(e)
+			if diff := cmp.Diff(want, counts(t, e)); diff != "" {
+				t.Errorf("in the store of an earlier format (-want +got):\n%s", diff)
+			}
+			if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", ID: "next"}}); err != nil {
+				t.Fatal(err)
+			}
+			loaded, err := e.loadChannel("c")
+			if err != nil || loaded.holes != nil && loaded.holes.unstored != nil {
+				t.Fatalf("after a change the holes are not stored, %v", err)
+			}
+			if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func headNow(t *testing.T, e *Engine) uint64 {
+	b, err := e.Bounds("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Head
+}
+
+func counts(t *testing.T, e *Engine) (all []int) {
+	for after := range headNow(t, e) + 1 {
+		n, err := e.Count("c", after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// forgetHoles makes of the channel c what an earlier format has in the store.
+func forgetHoles(t *testing.T, e *Engine) {
+	t.Helper()
+	prefix := named(nil, holesPrefix, "c")
+	b := e.db.NewBatch()
+	if err := b.DeleteRange(prefix, successor(prefix), nil); err != nil {
+		t.Fatal(err)
+	}
+	var value []byte
+	if _, err := e.get(headKey(nil, "c"), func(v []byte) error { value = append(value, v...); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	value[0] = oldVersion
+	value[1] &^= flagHoley
+	if err := b.Set(headKey(nil, "c"), value, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(pdb.NoSync); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What has ended and was not swept yet is not counted, and a count that meets much of
+// it has it swept, unless nothing can be written.
+func TestCountSweeps(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []engine.Limits{{}, {MaxAge: time.Minute}} {
+		e, clock := sweptByHand(t)
+		batch := make([]engine.Entry, 1000)
+		for i := range batch {
+			batch[i] = engine.Entry{Channel: "c", Limits: limits}
+			if limits.MaxAge == 0 && i%2 == 0 {
+				batch[i].TTL = time.Minute
+			}
+		}
+		if _, err := e.Append(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		before := keysOf(t, e)
+		clock.Advance(time.Minute)
+		want := 500
+		if limits.MaxAge != 0 {
+			want = 0
+		}
+		if n, err := e.Count("c", 0); err != nil || n != want {
+			t.Fatalf("%d messages, %v; want %d", n, err, want)
+		}
+		if after := keysOf(t, e); after["m"] != want || after["e"] != 0 {
+			t.Errorf("before the count %v, after it %v", before, after)
+		}
+	}
+}
+
+// A count while the sweeper works is never of messages that have ended.
+func TestCountWhileSweeping(t *testing.T) {
+	t.Parallel()
+	e, clock := sweptByHand(t)
+	batch := make([]engine.Entry, 200)
+	for i := range batch {
+		batch[i] = engine.Entry{Channel: "c", TTL: time.Duration(1+i) * time.Millisecond}
+	}
+	batch = append(batch, engine.Entry{Channel: "c"})
+	if _, err := e.Append(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Second)
+	s, err := e.pinChannel("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.unpinChannel(s)
+	counted := make(chan int, 1)
+	err = e.do(false, true, func(c *commit) error {
+		if _, err := c.sweepChannel(s); err != nil {
+			return err
+		}
+		if err := c.spill(); err != nil { // it is in the store, and not published
+			return err
+		}
+		go func() {
+			n, err := e.Count("c", 0)
+			if err != nil {
+				t.Error(err)
+			}
+			counted <- n
+		}()
+		for e.waiting() == 0 { // until the count waits for this commit
+			time.Sleep(time.Millisecond)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := <-counted; n != 1 {
+		t.Errorf("%d messages, want 1", n)
+	}
+}
+
+func (e *Engine) waiting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.mu.queue)
+}
+
+func benchStore(b *testing.B) *Engine {
+	e, err := Open("store", Options{FS: vfs.NewMem(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// BenchmarkCount counts 60 000 unread messages of 6 KB: all there, one collapsed, a
+// tenth of them revoked, and every second one.
+func BenchmarkCount(b *testing.B) {
+	for _, holes := range []struct {
+		name  string
+		every int
+	}{{"none", 0}, {"one", 60_000}, {"tenth", 10}, {"half", 2}} {
+		e := benchStore(b)
+		limits := engine.Limits{MaxAge: 30 * 24 * time.Hour, MaxMessages: 100_000}
+		batch := make([]engine.Entry, 0, 1000)
+		for i := range 60_000 {
+			batch = append(batch, engine.Entry{Channel: "c", Data: make([]byte, 6000), Limits: limits})
+			if i == 100 && holes.every == 60_000 || holes.every == 10 && i%10 == 0 {
+				batch[len(batch)-1].Key = "k"
+			}
+			if len(batch) == cap(batch) {
+				if _, err := e.Append(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+				batch = batch[:0]
+			}
+		}
+		if holes.every == 60_000 {
+			batch = append(batch, engine.Entry{Channel: "c", Key: "k", Limits: limits})
+		}
+		if holes.every == 2 {
+			for seq := uint64(2); seq <= 60_000; seq += 2 {
+				batch = append(batch, engine.Entry{Channel: "c", Revokes: seq, Limits: limits})
+			}
+		}
+		if _, err := e.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+		b.Run("holes="+holes.name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if _, err := e.Count("c", uint64(i%1000)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
