@@ -48,7 +48,7 @@ func (s *session) sendCursorPing() {
 	f.asked, f.strays = s.loop.Now(), 0
 	for _, sub := range s.subs {
 		if sub.stored {
-			f.pinged = append(f.pinged, pinged{sub: sub, seq: sub.cursor})
+			f.pinged = append(f.pinged, pinged{sub: sub, seq: sub.told()})
 		}
 	}
 	frame := s.pingFrame(cursorPing)
@@ -104,10 +104,11 @@ func (s *session) echoes(now time.Time) bool {
 }
 
 // acknowledge takes it that the client has everything up to a sequence, but never
-// more than was sent. In plain mode there is no other word from the client, so an
-// acknowledged inbox message counts as read.
+// more than was sent, and nothing after a gap that it was not told of. A plain client
+// can send nothing else, so what it acknowledged counts as read: in the inbox, in All
+// and in its memberships.
 func (s *session) acknowledge(sub *subscription, through uint64) {
-	through = min(through, sub.cursor)
+	through = min(through, sub.told())
 	if n := s.landed(sub, through); n > 0 {
 		s.loop.srv.metrics.acks.Add(float64(n))
 		s.markDirty()
@@ -116,7 +117,7 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 		return
 	}
 	channel := sub.feed.channel
-	read := s.mode == modePlain && channel == s.user.inbox
+	read := s.mode == modePlain
 	s.withState(func() {
 		moved := s.user.acknowledge(s.device, channel, through)
 		if moved {

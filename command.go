@@ -88,7 +88,7 @@ func (s *session) onRead(c *wire.Command) {
 		s.refuse(c.Ref, Errorf(NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
 		return
 	}
-	channel, seq := c.Channel, min(c.Seq, sub.feed.head.Load())
+	channel, seq := c.Channel, min(c.Seq, max(sub.cursor, sub.feed.head.Load()))
 	s.withState(func() { s.read(channel, seq) })
 }
 

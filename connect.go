@@ -7,6 +7,7 @@ import (
 	"time"
 	"unique"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -183,7 +184,6 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 		// This device may have been forgotten, too, with what it had not got.
 		sub.theNews().missed = true
 	}
-	s.subs = append(s.subs, sub)
 	return nil
 }
 
@@ -205,6 +205,12 @@ func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged
 	return 0
 }
 
+// resumes says whether everything after the cursor is still there. A memory-only
+// channel has lost what it had before the start; 0 stands for whatever it has.
+func (sub *subscription) resumes(b engine.Bounds) bool {
+	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.feed.policy.MemoryOnly && b.Lost == sub.feed.srv.memoryBase
+}
+
 // hello describes where the session stands.
 func (s *Server) hello(ses *session) ([]byte, error) {
 	h := &wire.Hello{
@@ -218,7 +224,7 @@ func (s *Server) hello(ses *session) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.cursor >= bounds.Lost && !sub.missing()}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds) && !sub.missing()}
 		if sub.stored {
 			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log(), channel); err != nil {
 				return nil, err

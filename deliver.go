@@ -109,6 +109,7 @@ func (s *session) offer(sub *subscription, it *item) bool {
 	switch {
 	case r.Revokes != 0:
 		if s.mode.objects() {
+			s.tellGap(sub, r.Seq)
 			s.addItem(sub, it)
 		}
 	case !it.gone(s.loop.nowMS):
@@ -154,7 +155,8 @@ func (sub *subscription) lose(after uint64) {
 	}
 }
 
-// tellGap says that messages before this one are missing, if they are.
+// tellGap says that messages before this record are missing, if they are: whatever
+// the client is sent next of the channel, and may acknowledge, comes after that.
 func (s *session) tellGap(sub *subscription, resumedAt uint64) {
 	if sub.news == nil || !sub.news.lost {
 		return

@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -544,6 +545,101 @@ func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 	if first.Seq <= last.Seq {
 		t.Errorf("after the restart comes %d, before it came %d", first.Seq, last.Seq)
 	}
-	c, _ := after.dialV1(fmt.Sprintf("42&channels=typing:7&after=typing:7=%d", last.Seq))
+	c, hello := after.dialV1(fmt.Sprintf("42&channels=typing:7&after=typing:7=%d", last.Seq))
+	if p := hello.channel("typing:7"); p["resumed"] != false {
+		t.Errorf("hello: %v", hello)
+	}
+	if g := c.frame("gap"); g.num("after") != last.Seq || g.num("resumed_at") != first.Seq {
+		t.Errorf("gap: %v", g)
+	}
 	c.message(`"new"`)
+
+	// Before anything is written there after the restart it is no different.
+	c.send(`{"type":"subscribe","ref":1,"channel":"typing:8","after":%d}`, last.Seq)
+	if ok := c.frame("ok"); ok["resumed"] != false || ok.num("seq") <= last.Seq {
+		t.Errorf("subscribe: %v", ok)
+	}
+	first = after.json("typing:8", `"new"`)
+	if g := c.frame("gap"); g.num("after") != last.Seq || g.num("resumed_at") != first.Seq {
+		t.Errorf("gap: %v", g)
+	}
+	c.message(`"new"`)
+	for _, channel := range []string{"typing:8", "typing:9"} { // 0 is whatever is there
+		c.send(`{"type":"subscribe","ref":2,"channel":"%s","after":0}`, channel)
+		if ok := c.frame("ok"); ok["resumed"] != true {
+			t.Errorf("subscribe to %s after 0: %v", channel, ok)
+		}
+		if channel == "typing:9" {
+			after.json(channel, `"new"`)
+		}
+		c.message(`"new"`)
+	}
+}
+
+// TestAGapComesBeforeARevocation: what was lost is told before anything that the
+// client may acknowledge, in every mode that can tell it.
+func TestAGapComesBeforeARevocation(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Channels = []wirepost.Policy{{Pattern: "user:*", MaxMessages: 2}}
+	})
+	devices := []string{"v1", "sse", "poll", "plain"}
+	for _, device := range devices {
+		c, _ := n.dialV1("42&device=" + device)
+		if device == devices[0] {
+			n.json("user:42", "1")
+		}
+		c.message("1")
+		c.send(`{"type":"ack","channel":"user:42","seq":1}`)
+		c.leave()
+	}
+	n.gone("42")
+	for i := 2; i <= 6; i++ {
+		n.json("user:42", fmt.Sprint(i))
+	}
+	for _, seq := range []uint64{5, 6} {
+		if _, err := n.Revoke(t.Context(), "user:42", seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"gap 1 7", "revoke 5", "revoke 6"}
+	tell := func(object string) string {
+		var f frame
+		if err := json.Unmarshal([]byte(object), &f); err != nil {
+			t.Fatal(object, err)
+		}
+		if f.str("type") == "gap" {
+			return fmt.Sprint("gap ", f.num("after"), " ", f.num("resumed_at"))
+		}
+		return fmt.Sprint(f.str("type"), " ", f.num("revoked"))
+	}
+	c, hello := n.dialV1("42&device=v1")
+	if p := hello.channel("user:42"); p["resumed"] != false {
+		t.Errorf("hello: %v", hello)
+	}
+	for i, w := range want {
+		if got := tell(c.next()); got != w {
+			t.Errorf("frame %d is %s, want %s", i, got, w)
+		}
+	}
+	stream := n.events("42&device=sse")
+	for i, w := range want {
+		if data, ok := stream.next(); !ok || tell(data) != w {
+			t.Errorf("event %d is %s, want %s", i, data, w)
+		}
+	}
+	objects := n.poll("42&device=poll&wait=0").Messages
+	for i, w := range want {
+		if i >= len(objects) || tell(string(objects[i])) != w {
+			t.Errorf("the poll brought %s, want %v", objects, want)
+			break
+		}
+	}
+	// In plain mode nothing can be told; what is acknowledged stays before the gap
+	// until there is a message after it.
+	n.json("user:42", "9")
+	n.dial("42&device=plain").want("9")
+	if got := n.Stats().Gaps; got != 4 {
+		t.Errorf("%d gaps counted, want 4", got)
+	}
 }

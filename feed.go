@@ -59,6 +59,18 @@ type tail struct {
 	touched time.Time // of the last append
 }
 
+// clamp is a sequence that a client or the store named, or the head where that is
+// lower. The log's readers may be ahead of the feed: a record can be read just before
+// its watchers are notified, and what a client has of it counts. It may wait.
+func (f *feed) clamp(seq uint64) (uint64, error) {
+	head := f.head.Load()
+	if seq <= head {
+		return seq, nil
+	}
+	b, err := f.log().Bounds(f.channel)
+	return min(seq, max(head, b.Head)), err
+}
+
 // log is where the channel's records are.
 func (f *feed) log() engine.Log { return f.srv.logOf(f.policy) }
 
@@ -86,7 +98,7 @@ func (f *feed) Appended(records []*engine.Record) {
 		// A remote engine may have missed some. The tail begins again behind the
 		// hole; sessions before it read the engine.
 		f.cutTailLocked(len(f.mu.tail.items))
-		f.mu.from = records[0].Prev
+		f.mu.from = max(records[0].Prev, f.head.Load())
 	}
 	for _, r := range records {
 		f.addLocked(r)

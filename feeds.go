@@ -76,8 +76,8 @@ func (f *feed) begin() error {
 		defer f.mu.Unlock()
 		if f.head.Load() == 0 {
 			f.head.Store(head)
-			f.mu.from = head
 		}
+		f.mu.from = max(f.mu.from, head) // the tail has every record after that
 		f.start.Store(nil)
 	})
 	return start.err

@@ -111,7 +111,7 @@ func (u *user) join(channel string, head uint64) bool {
 		return false
 	}
 	m.member, m.dirty = true, true
-	m.read = max(m.read, head)
+	m.read, m.since = max(m.read, head), head
 	for _, d := range u.mu.devices {
 		d.advance(channel, head)
 	}
@@ -144,7 +144,7 @@ func (u *user) isMember(channel string) bool {
 // start is where a device's subscription to a channel with stored cursors begins:
 // at its cursor or, the first time, at the read mark, which is then stored as its
 // cursor. A mark that does not exist yet begins at the head; that of an inbox at
-// its beginning.
+// its beginning. The cursor may be ahead of the feed, see feed.clamp.
 func (u *user) start(device string, f *feed) uint64 {
 	head := f.head.Load()
 	if f.policy.MemoryOnly {
@@ -157,7 +157,7 @@ func (u *user) start(device string, f *feed) uint64 {
 		return head // forgotten meanwhile, for want of room
 	}
 	if p := d.cursor(f.channel); p != nil {
-		return min(p.seq, head)
+		return p.seq
 	}
 	m := u.markLocked(f.channel)
 	switch {
@@ -169,5 +169,5 @@ func (u *user) start(device string, f *feed) uint64 {
 	}
 	d.advance(f.channel, m.read)
 	u.mu.startMade = true
-	return min(m.read, head)
+	return m.read
 }

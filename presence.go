@@ -151,11 +151,16 @@ func (s *Server) audience(channel string) ([]string, error) {
 }
 
 // receipts of the user's devices. A device without a cursor in the channel has
-// got nothing yet.
+// got nothing yet. A message from before the user's mark was not for the user and has
+// none.
 func (u *user) receipts(channel string, seq uint64, sent map[string]bool) []Receipt {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	read := u.readLocked(channel) >= seq
+	m := u.markLocked(channel)
+	read := m != nil && m.read >= seq
+	if m != nil && m.since >= seq {
+		return nil
+	}
 	var list []Receipt
 	for _, d := range u.mu.devices {
 		r := Receipt{User: u.name, Device: d.name, State: Stored}

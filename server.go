@@ -26,16 +26,18 @@ type Server struct {
 	origins  origin.Patterns // that pages may connect from
 	engine   engine.Engine
 	memory   engine.Engine // of the memory-only channels
-	clock    *clock.Clock
-	logger   *slog.Logger
-	loops    []*loop
-	feeds    *feeds
-	users    *users
-	saver    *saver
-	pages    *pageReaders
-	limits   *limits
-	metrics  *metrics
-	started  time.Time
+	// memoryBase is what its sequences come after.
+	memoryBase uint64
+	clock      *clock.Clock
+	logger     *slog.Logger
+	loops      []*loop
+	feeds      *feeds
+	users      *users
+	saver      *saver
+	pages      *pageReaders
+	limits     *limits
+	metrics    *metrics
+	started    time.Time
 
 	nextLoop   atomic.Uint32
 	unreleased atomic.Int64 // sessions that hold something, also those that have left
@@ -78,8 +80,9 @@ func New(o Options) (*Server, error) {
 		opts: o, policies: ps, origins: origin.ParsePatterns(o.AllowOrigins), engine: o.Engine, clock: clockOf(o.Engine, o.Logger),
 		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
 	}
+	s.memoryBase = memoryBase(s.clock.Now())
 	s.memory = memory.New(memory.Options{
-		MaxBytes: int64(o.ChannelMemory), Base: memoryBase(s.clock.Now()), Now: s.clock.Now, Logger: o.Logger,
+		MaxBytes: int64(o.ChannelMemory), Base: s.memoryBase, Now: s.clock.Now, Logger: o.Logger,
 	})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.urgent, s.hurry = context.WithCancel(context.Background())

@@ -75,6 +75,7 @@ func (s *session) newSubscription(channel string, byToken bool) (*subscription, 
 		s.loop.srv.saver.later(s.user)
 	}
 	bounds, err := feed.log().Bounds(channel)
+	sub.cursor = min(sub.cursor, max(bounds.Head, feed.head.Load()))
 	if err != nil {
 		s.loop.srv.feeds.release(feed)
 	}
@@ -98,7 +99,7 @@ func (s *session) orElse(fn, otherwise func()) {
 // subscribed takes in the subscription that a client asked for, or goes on with
 // the one that it has. On the loop, with the user's state pinned.
 func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
-	sub, head := s.subscription(fresh.feed.channel), fresh.feed.head.Load()
+	sub, head := s.subscription(fresh.feed.channel), max(bounds.Head, fresh.feed.head.Load())
 	// A new token may have been taken since the command came.
 	refused := s.loop.srv.maySubscribe(s.identity, fresh.feed.channel)
 	switch {
@@ -124,7 +125,7 @@ func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	if after != nil {
 		sub.cursor = min(*after, head)
 	}
-	resumed := sub.cursor >= bounds.Lost
+	resumed := sub.resumes(bounds)
 	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
 	s.markDirty()
 	s.reconcile() // a membership may have begun or ended since the job looked

@@ -45,7 +45,12 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			return
 		}
 		defer s.feeds.unref(feed)
-		r := &reader{feed: feed, cursor: min(after, feed.head.Load()), advanced: make(chan struct{}, 1)}
+		cursor, err := feed.clamp(after)
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		r := &reader{feed: feed, cursor: cursor, advanced: make(chan struct{}, 1)}
 		feed.listen(r.advanced)
 		defer feed.unlisten(r.advanced)
 		for {

@@ -62,6 +62,7 @@ type userState struct {
 type mark struct {
 	channel string
 	read    uint64
+	since   uint64 // where it began: what is not after it was not for the user
 	member  bool
 	dirty   bool
 }
@@ -99,7 +100,7 @@ func newState(stored engine.User) *userState {
 	state := new(userState)
 	state.marks, state.devices = state.first.marks[:0], state.first.devices[:0]
 	for _, m := range stored.Marks {
-		state.marks = append(state.marks, mark{channel: m.Channel, read: m.Read, member: m.Member})
+		state.marks = append(state.marks, mark{channel: m.Channel, read: m.Read, since: m.Since, member: m.Member})
 	}
 	for _, d := range stored.Devices {
 		dev := state.addDevice(d.Name)
@@ -156,7 +157,7 @@ func (u *user) markLocked(channel string) *mark {
 
 // addMarkLocked makes a read mark where there is none.
 func (u *user) addMarkLocked(channel string, read uint64) *mark {
-	u.mu.marks = append(u.mu.marks, mark{channel: channel, read: read, dirty: true})
+	u.mu.marks = append(u.mu.marks, mark{channel: channel, read: read, since: read, dirty: true})
 	return &u.mu.marks[len(u.mu.marks)-1]
 }
 
@@ -369,7 +370,7 @@ func (u *user) takeChanges(updates []engine.Update) []engine.Update {
 	for i := range u.mu.marks {
 		if m := &u.mu.marks[i]; m.dirty {
 			m.dirty = false
-			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Member: m.member})
+			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Member: m.member, Since: m.since})
 		}
 	}
 	for _, d := range u.mu.devices {

@@ -110,7 +110,7 @@ func (e *Engine) settled(s *slot[channel]) (h head, sweeps uint32) {
 	if !sweeping {
 		return h, sweeps
 	}
-	_ = e.do(false, true, func(*commit) error { return nil }) // when this is answered, the sweep is published
+	_ = e.do(false, true, nil, func(*commit) error { return nil }) // when this is answered, the sweep is published
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return s.v.head, s.v.sweeps

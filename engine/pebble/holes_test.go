@@ -67,7 +67,7 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.unpinChannel(s)
-		err = e.do(false, true, func(c *commit) error {
+		err = e.do(false, true, s, func(c *commit) error {
 			w := c.touch(s)
 			for range dead {
 				w.head.seq++
@@ -265,7 +265,7 @@ func TestCountWhileSweeping(t *testing.T) {
 	}
 	defer e.unpinChannel(s)
 	counted := make(chan int, 1)
-	err = e.do(false, true, func(c *commit) error {
+	err = e.do(false, true, s, func(c *commit) error {
 		if _, err := c.sweepChannel(s); err != nil {
 			return err
 		}
