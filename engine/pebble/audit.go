@@ -68,7 +68,7 @@ func (a *audit) read(m *files.Merged) error {
 	return a.end()
 }
 
-// key takes one key. The order of the prefixes is M, e, h, i, k, m, u, x.
+// key takes one key. The order of the prefixes is M, c, d, e, h, i, k, m, u, x.
 func (a *audit) key(key, value []byte) error {
 	if key[0] > recordPrefix {
 		if err := a.endRecords(); err != nil {
@@ -103,6 +103,8 @@ func (a *audit) key(key, value []byte) error {
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
+	case holesPrefix, clockPrefix:
+		// Holes follow from the records, and a new store notes them by itself.
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
 	}

@@ -228,7 +228,7 @@ func (w *salvager) begin(name string, h head) (err error) {
 	}
 	return w.e.do(false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
-		s.head = head{seq: h.floor, floor: h.floor, purged: h.floor, lost: h.lost, time: h.time}
+		s.head = head{seq: h.floor, floor: h.floor, purged: h.floor, lost: h.lost, time: h.time, old: true}
 		s.dirty = h.seq > 0
 		return nil
 	})
@@ -345,7 +345,7 @@ func (w *salvager) raise(l Loss) error {
 	return w.e.do(false, false, s, func(c *commit) error {
 		h := &c.touch(s).head
 		if l.To > h.seq {
-			h.seq, h.lost = l.To, l.To
+			h.seq, h.lost, h.old = l.To, l.To, true
 			c.touch(s).dirty = true
 		}
 		return nil

@@ -22,7 +22,7 @@ type head struct {
 	mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	keyed  bool   // messages have keys
 	holey  bool   // there may be holes in the store, see holes.go
-	old    bool   // of a store that did not keep holes
+	old    bool   // the store does not have the holes; whoever loads the channel looks for them
 }
 
 const (
@@ -73,7 +73,11 @@ func (h *head) append(b []byte) []byte {
 	if h.holey {
 		flags |= flagHoley
 	}
-	b = append(b, headVersion, flags)
+	version := byte(headVersion)
+	if h.old {
+		version = oldVersion
+	}
+	b = append(b, version, flags)
 	for _, n := range [...]uint64{
 		h.seq, h.floor, h.purged, h.lost, h.live,
 		uint64(h.time), uint64(h.ends), uint64(h.latest), uint64(h.sweep),
