@@ -171,13 +171,23 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 	if granted {
 		sub.cursor = s.user.start(s.device, feed)
 	}
+	s.subs = append(s.subs, sub) // which is released, whatever happens
+	if sub.cursor, err = feed.clamp(sub.cursor); err != nil {
+		return err
+	}
 	stored := sub.cursor
 	seq, ok := w.after[channel]
 	if ok {
-		sub.cursor = min(seq, feed.head.Load())
+		if sub.cursor, err = feed.clamp(seq); err != nil {
+			return err
+		}
 	}
 	if w.position != nil {
-		stored = max(stored, s.goOn(sub, w.position, ok))
+		acknowledged, err := s.goOn(sub, w.position, ok)
+		if err != nil {
+			return err
+		}
+		stored = max(stored, acknowledged)
 	}
 	sub.moved = sub.cursor != stored
 	if w.forgot && sub.stored && sub.cursor > 0 && !ok && w.position == nil {
@@ -190,19 +200,21 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 // goOn lets a subscription go on where the client's position says, and returns what
 // that acknowledges. If it says nothing, the subscription begins as any other; where
 // no cursor is stored, messages may then be missing.
-func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged uint64) {
+func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged uint64, err error) {
 	seq, ok := p.of(sub.feed.channel)
 	switch {
 	case ok:
-		sub.cursor = min(seq, sub.feed.head.Load())
+		if sub.cursor, err = sub.feed.clamp(seq); err != nil {
+			return 0, err
+		}
 		if sub.stored {
 			s.user.acknowledge(s.device, sub.feed.channel, sub.cursor) // saved with the rest
-			return sub.cursor
+			return sub.cursor, nil
 		}
 	case p.partial && !sub.stored && !after:
 		sub.lose(0)
 	}
-	return 0
+	return 0, nil
 }
 
 // resumes says whether everything after the cursor is still there. A memory-only
