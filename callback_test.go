@@ -106,6 +106,14 @@ type panicking struct{ http.ResponseWriter }
 
 func (panicking) Hijack() (net.Conn, *bufio.ReadWriter, error) { panic("middleware") }
 func (panicking) WriteHeader(int)                              { panic("middleware") }
+func (panicking) Flush()                                       {}
+
+// unhijacking is one whose Hijack fails.
+type unhijacking struct{ http.ResponseWriter }
+
+func (unhijacking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("middleware")
+}
 
 // TestWhatConnectedDisconnects walks every way in which a session ends after
 // OnConnect, and those in which it is refused before.
@@ -132,7 +140,11 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 		"a channel fails":        {fail: "Watch a", query: "&channels=a", began: 1, status: 500},
 		"the hello fails":        {fail: "Bounds", began: 1, status: 500},
 		"no Hijacker": {
-			wrap:  func(w http.ResponseWriter) http.ResponseWriter { return unhijackable{w} },
+			wrap:   func(w http.ResponseWriter) http.ResponseWriter { return unhijackable{w} },
+			status: 500,
+		},
+		"Hijack fails": {
+			wrap:  func(w http.ResponseWriter) http.ResponseWriter { return unhijacking{w} },
 			began: 1, status: 500,
 		},
 		"Hijack panics":   {wrap: func(w http.ResponseWriter) http.ResponseWriter { return panicking{w} }, began: 1},
