@@ -41,9 +41,9 @@ func (u *user) key() string { return u.name }
 type userState struct {
 	marks   []mark
 	devices []*device
-	removed *removed // nil when there is nothing to remove
+	removed *removed      // nil when there is nothing to remove
 	touched time.Duration // after processStart
-	saving  sync.Mutex // held from taking the changes until they are stored
+	saving  sync.Mutex    // held from taking the changes until they are stored
 	// A first starting point, of a device in a channel or of the user in All, was
 	// made; or was among the changes that were taken and is not stored yet.
 	startMade, startTaken bool
