@@ -8,7 +8,7 @@
 // typing:NAME keeps nothing, for it is worth nothing a moment later; presence:NAME
 // is written by this program alone. Pages speak wirepost.v1 by /wirepost.js: they
 // publish and subscribe by themselves, as the policies below allow, and call "join"
-// to learn what was said and who is there.
+// to learn who is there and "history" to learn what was said.
 package main
 
 import (

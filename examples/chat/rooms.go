@@ -23,15 +23,16 @@ type rooms struct {
 // call answers what a page calls.
 func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, data json.RawMessage) (any, error) {
 	var room string
-	if method != "join" || json.Unmarshal(data, &room) != nil || room == "" || wirepost.CheckChannel("room:"+room) != nil {
-		return nil, wirepost.Errorf(wirepost.BadRequest, "call join with the name of a room")
+	if json.Unmarshal(data, &room) == nil && room != "" && wirepost.CheckChannel("room:"+room) == nil {
+		switch method {
+		case "join":
+			return rs.enter(ctx, room, s)
+		case "history":
+			messages, _, err := rs.post.Messages("room:"+room, 0, history)
+			return messages, err
+		}
 	}
-	users, err := rs.enter(ctx, room, s)
-	if err != nil {
-		return nil, err
-	}
-	messages, _, err := rs.post.Messages("room:"+room, 0, history)
-	return map[string]any{"users": users, "messages": messages}, err
+	return nil, wirepost.Errorf(wirepost.BadRequest, "call join or history with the name of a room")
 }
 
 func (rs *rooms) enter(ctx context.Context, room string, s wirepost.Session) ([]string, error) {

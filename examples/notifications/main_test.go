@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/wirepost/wirepost/examples/internal/trial"
@@ -42,4 +43,32 @@ func TestBell(t *testing.T) {
 
 	browser.Visit(t, beside, p.URL+"/?user=ann")
 	browser.Wait(t, beside, `list.children.length === 3 && count.hidden`)
+}
+
+// TestReset has the program start again, with an empty store: sequences begin at 1,
+// and what was read says nothing about what comes.
+func TestReset(t *testing.T) {
+	p := trial.Start(t)
+	tab := browser.Open(t)
+	browser.Expect(tab, `WebSocket connection to|Failed to load resource|net::ERR_`)
+	browser.Visit(t, tab, p.URL+"/?user=ann")
+	notify := func(text string) {
+		t.Helper()
+		if status, body := p.Request("POST", "/notify/ann", text); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	for _, text := range []string{"one", "two", "three"} {
+		notify(text)
+	}
+	browser.Wait(t, tab, `count.textContent === "3" && list.children.length === 3`)
+	browser.Click(t, tab, "#bell")
+	browser.Wait(t, tab, `count.hidden`)
+	browser.Click(t, tab, "#bell") // and looks no longer
+	p.Kill()
+	p = trial.Start(t, "-listen", strings.TrimPrefix(p.URL, "http://"))
+	notify("after")
+	browser.Wait(t, tab, `count.textContent === "1" && list.children.length === 1`)
+	notify("and live")
+	browser.Wait(t, tab, `count.textContent === "2" && list.children.length === 2`)
 }

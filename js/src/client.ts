@@ -44,8 +44,11 @@ export interface Client extends AsyncIterable<Message> {
    */
   call(method: string, data?: Json, options?: { signal?: AbortSignal }): Promise<Json>
 
-  /** The user has read this message and everything before it in its channel. All devices are told. */
-  read(message: Pick<Message, "channel" | "seq">): Promise<void>
+  /**
+   * The user has read this message and everything before it in its channel. All devices
+   * are notified. A message of another store than the current one changes nothing.
+   */
+  read(message: Pick<Message, "channel" | "seq" | "epoch">): Promise<void>
 
   /** How many messages of a channel are unread; default: of the inbox. Only memberships are counted. */
   unread(channel?: string): number

@@ -93,7 +93,7 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
     }
     for (const c of known) c._disconnected()
     if (way === "websocket") requests._open((command) => line?.send(command))
-    else requests._refuse(new WirepostError("unavailable", `nothing can be sent by ${way}`))
+    else requests._refuse(new WirepostError("unavailable", `cannot send by ${way}`))
     for (const name in hello.channels) agreed(name, hello.channels[name]!, placed)
     for (const c of wanted()) if (!c._agreed) ask(c)
     acknowledge()
@@ -201,8 +201,8 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
 
   async function deliver(c: Channel, entry: Entry): Promise<void> {
     if (entry.type !== "message") return emit(entry.type, entry as Gap & Revoke)
-    const handlers = [...c._handlers, ...listeners("message")]
-    await Promise.all(handlers.map((handler) => guarded(handler, entry)))
+    const message = { ...entry, epoch: greeting!.epoch } // what waited for another store is forgotten
+    await Promise.all([...c._handlers, ...listeners("message")].map((handler) => guarded(handler, message)))
   }
 
   function acknowledgeLater(): void {
@@ -358,8 +358,8 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
       return answer
     },
 
-    async read({ channel, seq }) {
-      if (!(seq <= channels.get(channel)!?.read)) await requests._add({ type: "read", channel, seq })
+    async read({ channel, seq, epoch = greeting?.epoch }) {
+      if (epoch === greeting?.epoch && !(seq <= channels.get(channel)!?.read)) await requests._add({ type: "read", channel, seq })
     },
 
     unread(channel = `user:${greeting?.user}`) {

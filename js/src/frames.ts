@@ -56,6 +56,8 @@ export interface Message {
   readonly data?: Json
   /** The bytes of any other message. */
   readonly data_base64?: string
+  /** Names the store, in which alone the sequence means something. The client adds it. */
+  readonly epoch?: string
 }
 
 /** Messages are missing between `after` and `resumed_at`, both exclusive: retention removed them. */

@@ -39,7 +39,7 @@ export function openRequests() {
       const abort = () => take(ref)?._reject(new WirepostError("aborted", wording(signal?.reason)))
       return new Promise<Result>((resolve, reject) => {
         if (refusal) throw refusal
-        if (!send && pending.size >= most) throw new WirepostError("unavailable", "too many requests wait")
+        if (!send && pending.size >= most) throw new WirepostError("unavailable", "too many requests")
         pending.set(ref, { _request: request, _resolve: resolve, _reject: reject })
         if (signal?.aborted) return abort()
         signal?.addEventListener("abort", abort)
