@@ -375,7 +375,7 @@ export function connect(url: string | URL, { device = ownDevice(), channels: lis
   }
 }
 
-const closed = () => new WirepostError("closed", "client closed")
+const closed = () => new WirepostError("closed", "closed")
 
 /** The name of this browser, which stays. */
 function ownDevice(): string {
