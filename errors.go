@@ -111,6 +111,8 @@ func fieldError(field, format string, args ...any) *Error {
 // storageMessage says why the engine takes no writes.
 func storageMessage(err error) string {
 	switch {
+	case errors.Is(err, engine.ErrDamaged):
+		return "writes are refused because a file of the store is damaged: the log names it, `wirepost check` says what is missing"
 	case errors.Is(err, engine.ErrFailed):
 		return "the store has failed and takes no writes until the server is restarted"
 	case errors.Is(err, engine.ErrFull):

@@ -177,6 +177,7 @@ func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 			b.LogData(nil, nil) // an empty batch would not reach the disk
 		}
 	}
+	e.awaitCompactions()
 	if err := b.Commit(how); err != nil {
 		e.fault.set(err)
 	}

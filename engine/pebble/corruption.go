@@ -4,20 +4,35 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// corruption keeps what was found damaged while the store is open. A read of it fails,
-// and everything else goes on.
+// corruption records what was found damaged while the store is open. A read of a
+// damaged block fails, and everything else goes on.
+//
+// A compaction that reads a damaged block is parked until the store is closed. If it
+// failed instead, Pebble would start the same one again, for ever when its input is in
+// L0, and no other compaction of L0 would run until Pebble stalls all writes. While it
+// is parked, its inputs count as being compacted: Pebble leaves them alone and merges
+// what was written after them.
 type corruption struct {
+	log     *slog.Logger
+	parked  atomic.Int32
+	changed chan<- struct{} // background's
+	closed  chan struct{}   // closed by release
+
 	mu    sync.Mutex
-	files map[string]bool // that were logged
+	files map[string]bool // damaged ones, by path; each has been logged
 }
 
 // found is called by Pebble whenever something reads a damaged block.
-func (c *corruption) found(log *slog.Logger, i pdb.DataCorruptionInfo) {
+func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	c.mu.Lock()
 	known := c.files[i.Path]
 	if c.files == nil {
@@ -25,12 +40,78 @@ func (c *corruption) found(log *slog.Logger, i pdb.DataCorruptionInfo) {
 	}
 	c.files[i.Path] = true
 	c.mu.Unlock()
-	if known {
-		return
+	if !known {
+		c.log.Error("a file of the store is damaged: reads of that part fail, everything else goes on",
+			"file", i.Path, "from", describeKey(i.Bounds.Start), "to", describeKey(i.Bounds.End.Key),
+			"error", i.Details, "help", advice(filepath.Dir(i.Path)))
 	}
-	log.Error("a file of the store is damaged: what needs that part of it fails, everything else goes on",
-		"file", i.Path, "from", describeKey(i.Bounds.Start), "to", describeKey(i.Bounds.End.Key),
-		"error", i.Details, "help", advice(filepath.Dir(i.Path)))
+	if inCompaction() {
+		c.park(i.Path)
+	}
+}
+
+// park blocks until the store is closed. The compaction holds no lock of Pebble's.
+func (c *corruption) park(path string) {
+	select {
+	case <-c.closed:
+		return
+	default:
+	}
+	c.parked.Add(1)
+	signal(c.changed)
+	defer c.parked.Add(-1)
+	c.log.Warn("a compaction met a damaged file: its tables are not compacted until a restart", "file", path)
+	<-c.closed
+}
+
+// release ends what is parked. It is called before the store is closed, which waits for
+// all compactions.
+func (c *corruption) release() { close(c.closed) }
+
+// concurrency is how many compactions Pebble may run. Those that are parked do not
+// count, and beside them there is one more than usual: the part of L0 that can only be
+// merged within L0 grows, and what is new must not wait until all of it was merged.
+func (c *corruption) concurrency() (lower, upper int) {
+	n := 1
+	if parked := int(c.parked.Load()); parked > 0 {
+		n = parked + 2
+	}
+	return n, n
+}
+
+// inCompaction says whether a compaction is what reads. Pebble does not say, so the
+// stack has to.
+func inCompaction() bool {
+	const pebble = "github.com/cockroachdb/pebble/v2.(*DB)."
+	callers := make([]uintptr, 256)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	compaction := false
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		switch f.Function {
+		case pebble + "compactAndWrite":
+			compaction = true
+		case pebble + "flush1": // a kind of compaction to Pebble
+			return false
+		}
+	}
+	return compaction
+}
+
+// damage names the files that were found damaged; nil: there are none.
+func (c *corruption) damage() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.files) == 0 {
+		return nil
+	}
+	var names []string
+	for path := range c.files {
+		names = append(names, filepath.Base(path))
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w: %s; `wirepost check` says what is missing", ErrDamaged, strings.Join(names, ", "))
 }
 
 // worded says of an error that it comes from damage, if it does.

@@ -166,6 +166,12 @@ func (e *Engine) Close() error {
 	}
 }
 
+// closeDB closes the database. Pebble waits for all compactions.
+func (e *Engine) closeDB() error {
+	e.space.background.corruption.release()
+	return e.db.Close()
+}
+
 // release closes the store, as far as it can be, and frees the directory.
 func (e *Engine) release() (err error) {
 	e.stopAnchors()
@@ -178,7 +184,7 @@ func (e *Engine) release() (err error) {
 			err = e
 		}
 	}()
-	err = e.db.Close()
+	err = e.closeDB()
 	if fault := e.fault.get(); fault != nil {
 		return fault
 	}

@@ -41,7 +41,17 @@ type background struct {
 	failed atomic.Bool           // the last flush or compaction
 	logged seldom
 
+	changed chan struct{} // cap 1: gets a value when the tables have changed
+
 	corruption corruption
+}
+
+func newBackground(log *slog.Logger) *background {
+	changed := make(chan struct{}, 1)
+	return &background{
+		log: log, changed: changed,
+		corruption: corruption{log: log, changed: changed, closed: make(chan struct{})},
+	}
 }
 
 // refusal is why no write can be taken, as far as it is known here; nil: one can.
@@ -64,7 +74,7 @@ const emptyTable = "pebble: empty table"
 func (b *background) listener() *pdb.EventListener {
 	return &pdb.EventListener{
 		BackgroundError: b.failure,
-		DataCorruption:  func(i pdb.DataCorruptionInfo) { b.corruption.found(b.log, i) },
+		DataCorruption:  b.corruption.found,
 		FlushEnd: func(i pdb.FlushInfo) {
 			if i.Err == nil || i.Err.Error() == emptyTable {
 				b.flush.Store(nil)
@@ -72,18 +82,30 @@ func (b *background) listener() *pdb.EventListener {
 			} else {
 				b.flush.Store(&i.Err)
 			}
+			signal(b.changed)
 		},
 		CompactionEnd: func(i pdb.CompactionInfo) {
 			if i.Err == nil {
 				b.failed.Store(false)
 			}
+			signal(b.changed)
 		},
 		DiskSlow: func(i pdb.DiskSlowInfo) { b.log.Warn("pebble: the disk is slow", "info", i.String()) },
 	}
 }
 
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 func (b *background) failure(err error) {
 	b.failed.Store(true)
+	if pdb.ExtractDataCorruptionInfo(err) != nil {
+		return // corruption.found has logged it
+	}
 	if b.logged.due() {
 		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", err)
 	}

@@ -132,7 +132,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		lock: lock, log: o.Logger, epoch: epoch, fault: &fault{log: o.Logger},
 		patience:   &patience{log: o.Logger, ending: make(chan struct{})},
 		stallAfter: o.StallAfter, stuck: make(chan struct{}, 1),
-		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: &background{log: o.Logger}, log: o.Logger},
+		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: newBackground(o.Logger), log: o.Logger},
 		ledger: newLedger(s), anchor: s.anchor, anchored: make(chan struct{}),
 		maxQueued: min(maxQueued, o.MemTableBytes),
 		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
@@ -152,7 +152,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	if fault := e.fault.err.Load(); fault != nil {
 		if e.db != nil {
-			e.db.Close() //nolint:errcheck // it closes what was never written
+			e.closeDB() //nolint:errcheck // it closes what was never written
 		}
 		return nil, *fault // what came after it went nowhere, and may look like damage
 	}
@@ -161,7 +161,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	last, err := e.lastTime()
 	if err != nil {
-		return nil, errors.Join(err, e.db.Close())
+		return nil, errors.Join(err, e.closeDB())
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
 	e.patience.opened.Store(true)
@@ -223,7 +223,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		// before they are merged costs a reader a few more lookups, and halves the
 		// merging (BenchmarkChannels).
 		L0CompactionThreshold: 12,
-		L0StopWritesThreshold: 40,
+		L0StopWritesThreshold: damagedSublevels,
 		LBaseMaxBytes:         int64(2 * o.MemTableBytes),
 		// Pebble's own has room for at least 64 tables.
 		FileCache: pdb.NewFileCache(runtime.GOMAXPROCS(0), max(o.MaxOpenFiles-otherFiles, 1)),
@@ -235,6 +235,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	p.EventListener.ManifestCreated = e.ledger.manifestCreated
+	p.CompactionConcurrencyRange = e.space.background.corruption.concurrency
 	p.Experimental.L0CompactionConcurrency = 2
 	return p
 }

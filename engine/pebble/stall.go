@@ -20,6 +20,27 @@ const (
 	deadAfter = time.Minute
 )
 
+// Every sublevel of L0 is one more place where a read has to look, so writes wait when
+// there are too many. While compactions are parked (see corruption) many more are
+// allowed: slow reads are better than no writes. Pebble's own limit is then the only one.
+const (
+	manySublevels    = 40
+	damagedSublevels = 400
+)
+
+// awaitCompactions waits while there is too much to compact. It belongs to the committer.
+func (e *Engine) awaitCompactions() {
+	b := e.space.background
+	select {
+	case <-b.changed:
+	default:
+		return // as it was when the last write was let through
+	}
+	for e.db.Metrics().Levels[0].Sublevels >= manySublevels && b.corruption.parked.Load() == 0 {
+		<-b.changed
+	}
+}
+
 // underway is the commit that is being made. It is guarded by Engine.mu.
 type underway struct {
 	taken   []*request // nil: there is none
@@ -61,10 +82,7 @@ func (e *Engine) overdue() {
 	if first {
 		e.log.Error("storage is stalled: writes are refused until it goes on", "after", e.stallAfter)
 	}
-	select {
-	case e.stuck <- struct{}{}:
-	default:
-	}
+	signal(e.stuck)
 	e.nudge()
 }
 
@@ -89,10 +107,14 @@ func (e *Engine) stalledLocked() error {
 		return nil
 	}
 	waited := time.Since(c.began)
+	err := fmt.Errorf("%w: a commit takes %s", engine.ErrStalled, waited.Round(time.Second))
 	if waited >= deadAfter {
-		return fmt.Errorf("%w: stalled for %s", engine.ErrFailed, waited.Round(time.Second))
+		err = fmt.Errorf("%w: stalled for %s", engine.ErrFailed, waited.Round(time.Second))
 	}
-	return fmt.Errorf("%w: a commit takes %s", engine.ErrStalled, waited.Round(time.Second))
+	if cause := e.space.background.corruption.damage(); cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // nudge makes Pebble look for compactions: it does when a snapshot is closed.
