@@ -190,7 +190,7 @@ func (w *salvager) user(key, value []byte) error {
 	}
 	name, rest, _ := strings.Cut(string(key[1:]), "\x00")
 	if in := (numbers{rest: value}); rest[0] == markPart {
-		if in.next(); len(in.rest) > 0 {
+		if in.next(); in.member() {
 			return w.pair(memberKey(nil, rest[1:], name), nil)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,48 @@ func TestSalvageWhole(t *testing.T) {
 	}
 	if r, err = pebble.Check(disk, "saved"); err != nil || !r.OK() {
 		t.Fatalf("check of the new store: %+v, %v", r, err)
+	}
+}
+
+// A mark that is not a membership, such as a user's in the channel all, is no member
+// to the check, and becomes none in what salvage writes.
+func TestCheckTakesMarksForWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	e := openAt(t, disk, "store")
+	want := []engine.Mark{{Channel: "all", Read: 3, Since: 2}, {Channel: "room", Read: 2, Member: true, Since: 1}, {Channel: "user:42", Read: 1}}
+	for _, m := range want {
+		entries := make([]engine.Entry, m.Read)
+		for i := range entries {
+			entries[i].Channel = m.Channel
+		}
+		if _, err := e.Append(t.Context(), entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Save([]engine.Update{{User: "42", Marks: want}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := pebble.Check(disk, "store"); err != nil || !r.OK() {
+		t.Errorf("check: %+v, %v", r, err)
+	}
+	if _, err := pebble.Salvage(disk, "store", "saved"); err != nil {
+		t.Fatal(err)
+	}
+	e = openAt(t, disk, "saved")
+	defer e.Close()
+	u, err := e.Load("42")
+	slices.SortFunc(u.Marks, func(a, b engine.Mark) int { return strings.Compare(a.Channel, b.Channel) })
+	if err != nil || !slices.Equal(u.Marks, want) {
+		t.Errorf("marks %+v, %v; want %+v", u.Marks, err, want)
+	}
+	for channel, want := range map[string]int{"all": 0, "room": 1, "user:42": 0} {
+		if names, err := e.Members(channel, "", 10); err != nil || len(names) != want {
+			t.Errorf("members of %s: %q, %v; want %d", channel, names, err, want)
+		}
 	}
 }
 

@@ -44,10 +44,7 @@ func (l *loader) add(part byte, name string, value []byte) error {
 	}
 	switch part {
 	case markPart:
-		m := engine.Mark{Channel: name, Read: n}
-		if len(in.rest) > 0 {
-			m.Member, in.rest = in.rest[0] == 1, in.rest[1:]
-		}
+		m := engine.Mark{Channel: name, Read: n, Member: in.member()}
 		if len(in.rest) > 0 {
 			m.Since = in.next()
 		}
@@ -60,6 +57,16 @@ func (l *loader) add(part byte, name string, value []byte) error {
 		d.Cursors = append(d.Cursors, engine.Cursor{Channel: channel, Seq: n})
 	}
 	return nil
+}
+
+// member reads whether a mark is a membership, which follows its sequence.
+func (n *numbers) member() bool {
+	if len(n.rest) == 0 {
+		return false
+	}
+	member := n.rest[0] == 1
+	n.rest = n.rest[1:]
+	return member
 }
 
 func (l *loader) device(name string) *engine.Device {
