@@ -17,6 +17,7 @@ type audit struct {
 	heads   map[string]head   // as stored, until the channel's records have come
 	seqs    map[string]uint64 // the last sequence of each channel whose records have come
 	ends    map[string]map[uint64]bool
+	holes   map[string]*auditedHoles
 	keys    map[string]uint64 // pair → sequence
 	members map[string]bool   // member keys
 	memos   map[string]uint64 // channel → the largest sequence that was remembered
@@ -42,6 +43,7 @@ type auditedChannel struct {
 	head    head // followed over the records behind it
 	last    uint64
 	found   uint64 // messages that the stored head counts
+	listed  *auditedHoles
 	holes   uint64 // sequences that are certainly missing
 	from    uint64 // the first hole; 0: none
 	to      uint64 // the last
@@ -53,7 +55,8 @@ func newAudit(r *Report, out sink) *audit {
 	return &audit{
 		report: r, out: out,
 		heads: make(map[string]head), seqs: make(map[string]uint64), ends: make(map[string]map[uint64]bool),
-		keys: make(map[string]uint64), members: make(map[string]bool), memos: make(map[string]uint64),
+		holes: make(map[string]*auditedHoles),
+		keys:  make(map[string]uint64), members: make(map[string]bool), memos: make(map[string]uint64),
 		sweeps: make(map[string]int64), lost: make(map[string]int),
 	}
 }
@@ -78,6 +81,8 @@ func (a *audit) key(key, value []byte) error {
 	switch key[0] {
 	case memberPrefix:
 		a.members[string(key)] = true
+	case holesPrefix:
+		a.holesKey(key, value)
 	case endPrefix:
 		a.endKey(key)
 	case headPrefix:
@@ -103,8 +108,7 @@ func (a *audit) key(key, value []byte) error {
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
-	case holesPrefix, clockPrefix:
-		// Holes follow from the records, and a new store notes them by itself.
+	case clockPrefix: // a new store has a clock of its own
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
 	}
@@ -201,7 +205,11 @@ func (a *audit) begin(name string) error {
 	}
 	h, ok := a.heads[name]
 	delete(a.heads, name)
-	a.now = &auditedChannel{name: name, stored: h, head: h, last: h.floor, unknown: !ok}
+	a.now = &auditedChannel{name: name, stored: h, head: h, last: h.floor, unknown: !ok, listed: a.holes[name]}
+	delete(a.holes, name)
+	if a.now.listed == nil {
+		a.now.listed = &auditedHoles{}
+	}
 	return nil
 }
 
@@ -210,6 +218,8 @@ func (c *auditedChannel) follow(seq uint64, g *glance) {
 	if seq > c.last+1 {
 		c.hole(c.last+1, seq-1)
 	}
+	c.listed.want(c.last+1, seq-1, true)
+	c.listed.want(seq, seq, g.revokes != 0)
 	c.last = seq
 	if seq <= c.stored.seq {
 		if g.revokes == 0 {
@@ -249,6 +259,7 @@ func (a *audit) endChannel() error {
 	a.now = nil
 	if c.last < c.head.seq {
 		c.hole(c.last+1, c.head.seq)
+		c.listed.want(c.last+1, c.head.seq, true)
 	}
 	if c.unknown {
 		a.report.add("", "channel %q has no head: what it had up to sequence %d is not known", c.name, c.before)
@@ -260,6 +271,8 @@ func (a *audit) endChannel() error {
 	if n := c.missing(); n > 0 {
 		a.lose(c.name, n, c.from, c.to)
 		lost = c.to
+	} else if seq := c.listed.wrong; seq != 0 && !c.unknown && !c.stored.old {
+		a.report.add("", "what is kept of the holes of channel %q is wrong at %d", c.name, seq)
 	}
 	for seq := range a.ends[c.name] {
 		if seq > c.head.floor {
@@ -357,6 +370,9 @@ func (a *audit) end() error {
 	}
 	for member := range a.members {
 		a.report.add("", "the index of memberships has %q, which no user has", member)
+	}
+	for name := range a.holes {
+		a.report.add("", "there are holes of channel %q, which is not there", name)
 	}
 	for name, seqs := range a.ends {
 		a.report.add("", "the index of what expires has %d entries of channel %q, which is not there", len(seqs), name)

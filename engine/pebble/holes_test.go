@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,6 +213,87 @@ func forgetHoles(t *testing.T, e *Engine) {
 	}
 	if err := b.Commit(pdb.NoSync); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The check compares the holes with the records, and what salvage writes has holes
+// that count as the old ones did.
+func TestCheckComparesHoles(t *testing.T) {
+	t.Parallel()
+	fs := vfs.NewMem()
+	o := Options{FS: fs, SweepEvery: time.Hour, Logger: slog.New(slog.DiscardHandler)}
+	open := func(dir string) *Engine {
+		t.Helper()
+		e, err := Open(dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	check := func(want string) {
+		t.Helper()
+		r, err := Check(fs, "store")
+		if err != nil || r.OK() != (want == "") || want != "" && !strings.Contains(r.Damage[0].Problem, want) {
+			t.Errorf("check: %+v, %v; want %q", r, err, want)
+		}
+	}
+	e := open("store")
+	random := rand.New(rand.NewPCG(1, 5))
+	for i := range 600 {
+		in := engine.Entry{Channel: "c", ID: fmt.Sprint(i)}
+		if i < 300 || i%3 == 0 {
+			in.Key = fmt.Sprint(random.IntN(5)) // the first block is nothing but holes
+		}
+		if i%50 == 49 {
+			in = engine.Entry{Channel: "c", Revokes: uint64(i - 1)}
+		}
+		if _, err := e.Append(t.Context(), []engine.Entry{in}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := counts(t, e)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("")
+	if r, err := Salvage(fs, "store", "saved"); err != nil || !r.OK() {
+		t.Fatalf("salvage: %+v, %v", r, err)
+	}
+	for range 2 { // the second time they are stored
+		e = open("saved")
+		if diff := cmp.Diff(want, counts(t, e)); diff != "" {
+			t.Errorf("in the new store (-want +got):\n%s", diff)
+		}
+		if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", Key: "none"}, {Channel: "c", Revokes: headNow(t, e) + 1}}); err != nil {
+			t.Fatal(err)
+		}
+		want = counts(t, e)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, block := range []uint64{0, 1, 2} {
+		e = open("store")
+		var list []byte
+		if _, err := e.get(holesKey(nil, "c", block), func(v []byte) error { list = append(list, v...); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		write := func(key, value []byte) {
+			if err := e.db.Set(key, value, pdb.Sync); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(holesKey(nil, "c", block), append(list[:len(list)-1:len(list)-1], list[0]))
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		check("the holes of channel")
+		e = open("store")
+		write(holesKey(nil, "c", block), list)
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		check("")
 	}
 }
 

@@ -128,20 +128,38 @@ func (m *Merged) Close() {
 // Next goes to the next key, and says whether there is one.
 func (m *Merged) Next() bool {
 	for len(m.sources) > 0 {
-		e := *m.sources[0].entry()
-		m.key, m.value = append(m.key[:0], e.key...), append(m.value[:0], e.value...)
-		for len(m.sources) > 0 && bytes.Equal(m.sources[0].entry().key, m.key) { // and those that it replaced
+		m.key, m.value = append(m.key[:0], m.sources[0].entry().key...), m.value[:0]
+		there, merging := false, true
+		for len(m.sources) > 0 && bytes.Equal(m.sources[0].entry().key, m.key) { // the latest write comes first
+			if merging {
+				var counts bool
+				counts, merging = m.take(m.sources[0].entry())
+				there = there || counts
+			}
 			if m.sources[0].next() {
 				heap.Fix(&m.sources, 0)
 			} else {
 				heap.Pop(&m.sources).(source).close()
 			}
 		}
-		if (e.kind == kindSet || e.kind == kindSetWithDelete) && !m.deleted(e.seq) {
+		if there {
 			return true
 		}
 	}
 	return false
+}
+
+// take puts an earlier write of the present key before the value, and says whether it
+// counts, and whether those before it may count too: what is merged is concatenated.
+func (m *Merged) take(e *entry) (counts, more bool) {
+	switch e.kind {
+	case kindSet, kindSetWithDelete, kindMerge:
+		counts = !m.deleted(e.seq)
+	}
+	if counts {
+		m.value = slices.Insert(m.value, 0, e.value...)
+	}
+	return counts, counts && e.kind == kindMerge
 }
 
 // deleted says whether the present key lies in a range that was deleted later.

@@ -24,6 +24,7 @@ type entry struct {
 const (
 	kindDelete        = 0
 	kindSet           = 1
+	kindMerge         = 2
 	kindSingleDelete  = 7
 	kindRangeDelete   = 15
 	kindSetWithDelete = 18

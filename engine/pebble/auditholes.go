@@ -1,0 +1,55 @@
+package pebble
+
+// auditedHoles are the holes of a channel as they are stored.
+type auditedHoles struct {
+	lists map[uint64][]byte // by block or group
+	block uint64            // that dead is of
+	dead  *[blockSize]bool
+	wrong uint64 // the first sequence that is a hole and should not be, or the reverse
+}
+
+func (a *audit) holesKey(key, value []byte) {
+	i := len(key) - 9
+	if i < 1 || key[i] != 0 {
+		a.report.add("", "the key %q is of no known kind", key)
+		return
+	}
+	name := string(key[1:i])
+	if a.holes[name] == nil {
+		a.holes[name] = &auditedHoles{lists: make(map[uint64][]byte)}
+	}
+	a.holes[name].lists[recordSeq(key)] = append([]byte{}, value...)
+}
+
+// want compares the holes with what the records from one sequence to another say.
+func (h *auditedHoles) want(from, to uint64, hole bool) {
+	for seq := from; seq <= to && h.wrong == 0; seq++ {
+		whole := h.whole(blockOf(seq))
+		if whole && hole { // there may be very many
+			seq = min(to, seq|(blockSize-1))
+			continue
+		}
+		if (whole || h.has(seq)) != hole {
+			h.wrong = seq
+		}
+	}
+}
+
+// whole says whether a block is nothing but holes.
+func (h *auditedHoles) whole(block uint64) bool {
+	list, ok := h.lists[block]
+	if !ok {
+		_, ok = h.lists[groupOf(block)|wholeGroup]
+	}
+	return ok && len(list) == 0
+}
+
+func (h *auditedHoles) has(seq uint64) bool {
+	if block := blockOf(seq); h.dead == nil || h.block != block {
+		h.block, h.dead = block, new([blockSize]bool)
+		for _, seq := range h.lists[block] {
+			h.dead[seq] = true
+		}
+	}
+	return h.dead[byte(seq)]
+}
