@@ -211,8 +211,8 @@ func (a *App) warn() {
 // the last requests answered, what is stored closed.
 func (a *App) drain(limit time.Duration) error {
 	a.Log.Info("draining", "connections", a.server.Stats().Connections, "limit", limit)
-	// A tenth is kept for closing the store.
-	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/10, time.Second))
+	// The rest is for cutting clients that do not answer, and for closing the store.
+	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/2, 2*time.Second))
 	defer cancel()
 	close(a.draining)
 	if err := a.server.Shutdown(ctx); err != nil {
