@@ -106,7 +106,7 @@ func find() (string, error) {
 func options(path string) []chromedp.ExecAllocatorOption {
 	o := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.WindowSize(1280, 900),
+		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(Patience),
 		chromedp.Flag("force-color-profile", "srgb"),
 		chromedp.Flag("disable-features", "Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider"),
 	}
@@ -116,6 +116,9 @@ func options(path string) []chromedp.ExecAllocatorOption {
 		"disable-background-networking", "disable-component-update", "disable-sync",
 		"disable-domain-reliability", "disable-default-apps", "disable-extensions", "disable-breakpad",
 		"metrics-recording-only", "no-pings",
+		// Otherwise clicks and keys are dropped until the first frame of a page is on the
+		// screen, which on a busy machine may be long after its scripts have run.
+		"allow-pre-commit-input",
 		// A tab that nobody looks at must not be slowed down.
 		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
 	} {

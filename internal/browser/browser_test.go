@@ -55,6 +55,49 @@ func TestTab(t *testing.T) {
 	}
 }
 
+// TestClick has a page that hinders a click in each way that a page can: what is
+// clicked is disabled, covered, out of sight, and moves away under the mouse.
+func TestClick(t *testing.T) {
+	tab := Open(t)
+	Visit(t, tab, serve(t, "<p><button>press</button>"))
+	do(t, tab, `{
+		const button = document.querySelector("button")
+		button.disabled = true
+		button.style = "position: absolute; top: 3000px; left: 0"
+		const cover = document.createElement("div")
+		cover.style = "position: fixed; inset: 0"
+		document.body.append(cover)
+		window.downs = 0
+		window.clicks = 0
+		// It moves at the first two presses: the mouse is released over something else.
+		addEventListener("mousedown", () => { if (++downs < 3) button.style.left = downs * 300 + "px" })
+		button.addEventListener("click", (e) => { clicks += e.isTrusted ? 1 : 100; e.stopPropagation() })
+		setTimeout(() => { button.disabled = false; setTimeout(() => cover.remove(), 50) }, 50)
+	}`)
+	Click(t, tab, "button")
+	if got := Value[[]int](t, tab, "[downs, clicks]"); !slices.Equal(got, []int{3, 1}) {
+		t.Errorf("the mouse was pressed and the button clicked %d times, want 3 and 1", got)
+	}
+}
+
+func TestClickFollowsALink(t *testing.T) {
+	tab := Open(t)
+	Visit(t, tab, serve(t, "<a href=/b>b</a>"))
+	Click(t, tab, "a")
+	Wait(t, tab, `document.title === "/b"`)
+}
+
+// TestFill has a page that takes the focus away once.
+func TestFill(t *testing.T) {
+	tab := Open(t)
+	Visit(t, tab, serve(t, "<input id=a><input id=b>"))
+	do(t, tab, `a.addEventListener("focus", () => b.focus(), { once: true })`)
+	Fill(t, tab, "#a", "text")
+	if got := Value[string](t, tab, "a.value"); got != "text" {
+		t.Errorf("the field holds %q", got)
+	}
+}
+
 // do runs a script in the page.
 func do(t *testing.T, tab context.Context, script string) {
 	t.Helper()
@@ -96,7 +139,7 @@ func TestComplaints(t *testing.T) {
 }
 
 func eventually(holds func() bool) bool {
-	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(every) {
+	for end := time.Now().Add(Patience); time.Now().Before(end); <-time.After(every) {
 		if holds() {
 			return true
 		}

@@ -16,7 +16,7 @@ import (
 // -artifacts` keeps. A failed test makes one of each of its tabs by itself.
 func Screenshot(t *testing.T, tab context.Context, name string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, patience/2)
+	ctx, cancel := context.WithTimeout(tab, Patience/2)
 	defer cancel()
 	// What sticks to the top belongs to the top of the picture.
 	if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`scrollTo({ top: 0, behavior: "instant" })`)); err != nil {

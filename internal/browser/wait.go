@@ -16,27 +16,29 @@ const every = 25 * time.Millisecond
 // security policy, and across navigations.
 func Wait(t *testing.T, tab context.Context, expression string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, patience)
+	repeat(t, tab, "wait for "+expression, func(ctx context.Context) (bool, error) {
+		return evaluate[bool](ctx, "Boolean(await ("+expression+"))")
+	})
+}
+
+// repeat tries something until it succeeds.
+func repeat(t *testing.T, tab context.Context, what string, try func(context.Context) (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(tab, Patience)
 	defer cancel()
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	var last error
 	for {
-		holds, err := evaluate[bool](ctx, "Boolean(await ("+expression+"))")
-		if holds {
+		done, err := try(ctx)
+		if done {
 			return
-		}
-		if ctx.Err() == nil {
-			last = err // of an old document, or of one that is not all there
 		}
 		select {
 		case <-ctx.Done():
 			if tab.Err() != nil {
-				t.Fatalf("the tab is closed: waited for %s", expression)
+				t.Fatalf("the tab is closed: %s", what)
 			}
-			t.Fatalf("waited %s for %s (last error: %v)\nthe page shows:\n%s\nand complained: %q",
-				patience, expression, last, visibleText(tab), Complaints(tab))
-		case <-ticker.C:
+			t.Fatalf("%s: no success in %s (last error: %v)\nthe page shows:\n%s\nand complained: %q",
+				what, Patience, err, visibleText(tab), Complaints(tab))
+		case <-time.After(every):
 		}
 	}
 }
@@ -45,7 +47,7 @@ func Wait(t *testing.T, tab context.Context, expression string) {
 // read into.
 func Value[T any](t *testing.T, tab context.Context, expression string) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, patience)
+	ctx, cancel := context.WithTimeout(tab, Patience)
 	defer cancel()
 	value, err := evaluate[T](ctx, "await ("+expression+")")
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }
 
-const patience = 20 * time.Second
+const patience = browser.Patience
 
 // site is a server with the console, as the command puts it together.
 type site struct {

@@ -14,7 +14,8 @@ export function framelog() {
   const count = h("span", { class: "soft" });
   const clear = h("button", { type: "button", class: "quiet" }, "Clear");
   let seen = { in: 0, out: 0 };
-  let waiting = []; // for the next picture: a flood must not stop the page
+  let waiting = []; // lines to add; in a flood only the last of them are ever shown
+  let pause = 0; // ms until they are added: four times what it took, so that a flood leaves the page time for the frames themselves
 
   const tally = () => text(count, seen.in + seen.out ? `${whole(seen.in)} received, ${whole(seen.out)} sent` : "");
   clear.addEventListener("click", () => {
@@ -25,12 +26,14 @@ export function framelog() {
     tally();
   });
   const flush = () => {
+    const begun = performance.now();
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
     lines.append(...waiting.map(line));
     waiting = [];
     while (lines.children.length > most) lines.firstElementChild.remove();
     if (atEnd) lines.scrollTop = lines.scrollHeight;
     tally();
+    pause = 4 * (performance.now() - begun);
   };
   return {
     element: h("div", { class: "log" }, none, lines),
@@ -38,7 +41,7 @@ export function framelog() {
     add(event) {
       if (event.direction in seen) seen[event.direction]++;
       none.hidden = true;
-      if (waiting.length === 0) requestAnimationFrame(flush);
+      if (waiting.length === 0) setTimeout(flush, pause);
       waiting.push({ ...event, at: new Date() });
       if (waiting.length > most) waiting.shift();
     },

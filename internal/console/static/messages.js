@@ -19,9 +19,13 @@ export function messages(channel, title = "Messages") {
   let shown = shownAtOnce;
   let loaded = "";
   let found = [];
+  const revoked = new Set(); // an answer that was under way may still have them
   const open = new Set(); // those whose receipts are looked at
 
-  const rows = list(items, ({ message }) => row(channel, message, open, said, () => (loaded = "")));
+  const rows = list(items, ({ message }) => row(channel, message, open, said, () => {
+    revoked.add(message.seq);
+    loaded = "";
+  }));
   more.addEventListener("click", () => {
     shown *= 2;
     more.disabled = true;
@@ -40,7 +44,7 @@ export function messages(channel, title = "Messages") {
         more.disabled = false;
       }
       const place = context?.channels[channel];
-      rows(found.map((message) => ({ message, place })), ({ message }) => message.seq);
+      rows(found.filter(({ seq }) => !revoked.has(seq)).map((message) => ({ message, place })), ({ message }) => message.seq);
       for (const one of open) {
         if (one.element.isConnected) await one.refresh(context);
         else open.delete(one);
@@ -61,7 +65,7 @@ export function content(m) {
 
 function row(channel, m, open, said, changed) {
   const { words, full, kind } = content(m);
-  const state = h("div", { class: "receipts" });
+  const state = h("div", { class: "receipts" }, h("p", { class: "soft" }, "Asking the server …"));
   const come = h("span", { class: "come" });
   const revoke = h("button", { type: "button", class: "danger small" }, "Revoke…");
   const details = h(
