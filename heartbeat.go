@@ -32,16 +32,28 @@ func (s *session) heartbeat(now time.Time) bool {
 	silent, interval := now.Sub(s.conn.LastRead()), s.loop.srv.opts.Heartbeat
 	soon := interval - interval/10
 	switch {
+	case silent >= deadAfter(interval) && s.taking():
+		s.conn.Touch()
 	case silent >= deadAfter(interval):
 		s.end(wire.CloseHeartbeat, "heartbeat lost")
 		return false
 	case silent >= soon && now.Sub(s.loop.at(s.beat)) >= soon:
 		s.beat = now.Sub(s.loop.epoch)
+		if silent >= 2*soon {
+			s.taken, _ = s.conn.Acknowledged()
+		}
 		if !s.blocked { // else the client is to take what waits first, and that is a sign of life
 			s.send(s.beatFrame())
 		}
 	}
 	return true
+}
+
+// taking says that the client has taken output since the last heartbeat, and that more
+// is on its way, with the ping behind it. The kernel buffers megabytes for a slow client.
+func (s *session) taking() bool {
+	taken, waiting := s.conn.Acknowledged()
+	return waiting && taken != s.taken
 }
 
 // beatFrame is the heartbeat itself.

@@ -102,6 +102,12 @@ func (c *response) LastRead() time.Time {
 	return c.loop.at(time.Duration(c.progress.Load()))
 }
 
+// Acknowledged implements conn.Conn: net/http has the connection.
+func (c *response) Acknowledged() (bytes uint64, waiting bool) { return 0, false }
+
+// Touch implements conn.Conn.
+func (c *response) Touch() { c.progress.Store(int64(time.Since(c.loop.epoch))) }
+
 // caughtUp is told by the session when it has sent all there is.
 func (c *response) caughtUp() { c.settledOnce.Do(func() { close(c.settled) }) }
 

@@ -69,6 +69,7 @@ type session struct {
 	flight   *flight // nil when nothing waits for an acknowledgement
 	timer    conn.Timer
 	beat     time.Duration // of the last heartbeat ping, since loop.epoch
+	taken    uint64        // what the client had acknowledged of the output when a second ping went out
 	work     *work         // nil until there is some
 
 	// first is room for the two subscriptions that every session has. Few large

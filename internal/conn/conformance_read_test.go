@@ -256,3 +256,19 @@ func testLastRead(e *env) {
 		e.Errorf("the bytes came %v after the start", d)
 	}
 }
+
+func testTouch(e *env) {
+	r, _ := e.attach()
+	var attached, touched time.Time
+	e.on(func() { attached = r.Conn.LastRead() })
+	if e.fake {
+		time.Sleep(time.Minute)
+	}
+	e.on(func() {
+		r.Conn.Touch()
+		touched = r.Conn.LastRead()
+	})
+	if d := touched.Sub(attached); d < 0 || e.fake && d != time.Minute {
+		e.Errorf("touched %v after the start", d)
+	}
+}

@@ -21,6 +21,7 @@ var conformance = []struct {
 	{"PauseInHandler", Config{}, testPauseInHandler},
 	{"PauseAndResume", Config{}, testPauseAndResume},
 	{"LastRead", Config{}, testLastRead},
+	{"Touch", Config{}, testTouch},
 
 	{"Deflated", Config{MaxMessage: testMax}, testDeflated},
 	{"DeflatedFragments", Config{}, testDeflatedFragments},

@@ -88,4 +88,11 @@ type Conn interface {
 	// came from it, or the kernel took some of what had waited for it to read. Before
 	// that it is when the connection was attached.
 	LastRead() time.Time
+	// Acknowledged is how much output the peer's system has acknowledged so far, and
+	// whether some that the kernel has taken is still on its way: LastRead does not see
+	// the peer take that. It is a system call, and 0 and false where the system cannot
+	// say it (TCP on Linux can).
+	Acknowledged() (bytes uint64, waiting bool)
+	// Touch makes LastRead now.
+	Touch()
 }

@@ -83,6 +83,9 @@ func (c *endpoint) ResumeRead() {
 // LastRead implements Conn.
 func (c *endpoint) LastRead() time.Time { return c.loop.start.Add(c.last) }
 
+// Touch implements Conn.
+func (c *endpoint) Touch() { c.last = c.loop.now.Sub(c.loop.start) }
+
 // wantsBytes says whether the socket should go on reading.
 func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
 

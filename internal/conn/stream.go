@@ -39,6 +39,18 @@ func (s *stream) LastRead() time.Time {
 	return s.loop.start.Add(max(s.last, time.Duration(s.moved.Load())))
 }
 
+// Acknowledged implements Conn.
+func (s *stream) Acknowledged() (bytes uint64, waiting bool) {
+	nc := s.nc
+	for {
+		inner, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return acknowledgedBy(nc)
+		}
+		nc = inner.NetConn()
+	}
+}
+
 func (s *stream) begin(early []byte) {
 	if len(early) > 0 {
 		s.received(early)

@@ -1,0 +1,62 @@
+package conn
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestAcknowledged: what the kernel has taken is on its way until the peer reads it,
+// which shows.
+func TestAcknowledged(t *testing.T) {
+	for name, c := range map[string]struct {
+		pair     pairFunc
+		portable bool
+	}{
+		"event-driven": {tcpPair, false},
+		"portable":     {tcpPair, true},
+		"TLS":          {tlsPair, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEnv(t, c.pair, false, Config{Portable: c.portable}, func(e *env) {
+				r, client := e.attach()
+				look := func() (bytes uint64, waiting bool) {
+					e.on(func() { bytes, waiting = r.Conn.Acknowledged() })
+					return bytes, waiting
+				}
+				const messages, size = 64, 200 << 10
+				e.on(func() {
+					for range messages {
+						r.Conn.Write(serverText(strings.Repeat("s", size)))
+					}
+				})
+				for _, waiting := look(); !waiting; _, waiting = look() {
+					runtime.Gosched()
+				}
+				before, _ := look()
+				for range messages {
+					client.frame()
+				}
+				// All of it was read, so all of it is acknowledged sooner or later.
+				after, waiting := look()
+				for ; waiting || after < messages*size; after, waiting = look() {
+					runtime.Gosched()
+				}
+				if before >= after {
+					e.Errorf("%d bytes acknowledged before, and %d after the peer read all", before, after)
+				}
+			})
+		})
+	}
+}
+
+// TestAcknowledgedElsewhere: other transports do not know.
+func TestAcknowledgedElsewhere(t *testing.T) {
+	for name, pair := range map[string]pairFunc{"pipe": pipePair, "unix": unixPair} {
+		server, _ := pair(t)
+		if bytes, waiting := acknowledgedBy(server); bytes != 0 || waiting {
+			t.Errorf("%s: %d, %t", name, bytes, waiting)
+		}
+		server.Close()
+	}
+}
