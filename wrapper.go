@@ -41,8 +41,11 @@ func (s *Server) needs(w http.ResponseWriter, can func(http.ResponseWriter) bool
 func (s *Server) wrapped(w http.ResponseWriter, ability string, err error) error {
 	name := fmt.Sprintf("%T", w)
 	if _, logged := s.wrappers.LoadOrStore(name+" "+ability, true); !logged {
-		s.logger.Error("middleware keeps clients from connecting: its ResponseWriter has neither this ability nor a method Unwrap",
-			"type", name, "ability", ability, "error", err)
+		attrs := []any{"type", name, "ability", ability}
+		if err != nil {
+			attrs = append(attrs, "error", err)
+		}
+		s.logger.Error("middleware keeps clients from connecting: its ResponseWriter has neither this ability nor a method Unwrap", attrs...)
 	}
 	return &Error{Code: Internal, Message: "this server is set up so that it cannot serve this connection; its log says why", Err: err, reason: reasonWrapper}
 }

@@ -114,6 +114,9 @@ func TestWrappers(t *testing.T) {
 					t.Errorf("%s: %d errors, %d name %q", ability, all, right, want)
 				}
 			}
+			if empty := l.lines("level=ERROR", "error=<nil>"); empty != 0 {
+				t.Errorf("%d errors say error=<nil>", empty)
+			}
 			n.gone("42")
 		})
 	}
