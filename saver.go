@@ -1,6 +1,8 @@
 package wirepost
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -105,8 +107,17 @@ func (s *saver) settle() {
 	}
 	if err := s.users.engine.Save(nil, true); err != nil {
 		s.users.unsettled.Store(true)
-		s.logger.Error("saving cursors", "error", err)
+		s.failed(err)
 	}
+}
+
+// failed logs a save that failed and is tried again.
+func (s *saver) failed(err error) {
+	level := slog.LevelError
+	if errors.Is(err, engine.ErrUnavailable) {
+		level = slog.LevelWarn // the engine says for itself what has failed
+	}
+	s.logger.Log(context.Background(), level, "saving cursors", "error", err)
 }
 
 // save saves everything queued. What could not be saved is queued again.
@@ -121,7 +132,7 @@ func (s *saver) save() error {
 
 	err := s.users.saveAll(queue, false)
 	if err != nil {
-		s.logger.Error("saving cursors", "error", err)
+		s.failed(err)
 	}
 	for _, u := range queue {
 		if err != nil {
