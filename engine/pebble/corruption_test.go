@@ -71,6 +71,7 @@ func TestDamagedBlock(t *testing.T) {
 // tried again and again, however much is pushed afterwards. What was pushed can be
 // read, and the damage is still reported as before.
 func TestCompactionMeetsDamage(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T) (*vfs.MemFS, string){
 		"L0": damagedStore,
 		"below": func(t *testing.T) (*vfs.MemFS, string) {
@@ -108,6 +109,23 @@ func TestCompactionMeetsDamage(t *testing.T) {
 				t.Errorf("check: %+v, %v", r, err)
 			}
 		})
+	}
+}
+
+// A store whose tables are damaged where they have to be compacted opens, every time.
+func TestOpenDamaged(t *testing.T) {
+	t.Parallel()
+	disk, _ := damagedStore(t)
+	for i := range 12 { // each start flushes what the run before has left in its log
+		e := openSmall(t, disk, slog.New(slog.DiscardHandler))
+		for _, channel := range []string{"another", "room", "zoo"} {
+			if err := push(e, channel, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

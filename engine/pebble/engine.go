@@ -20,13 +20,14 @@ import (
 // anchor. Close ends them.
 type Engine struct {
 	// static after construction
-	db    *pdb.DB
-	lock  *pdb.Lock
-	log   *slog.Logger
-	clock *clock.Clock
-	epoch string
-	space space // the committer's
-	fault *fault
+	db       *pdb.DB
+	lock     *pdb.Lock
+	log      *slog.Logger
+	clock    *clock.Clock
+	epoch    string
+	space    space // the committer's
+	fault    *fault
+	schedule *schedule
 
 	ledger *ledger
 	anchor *anchor // as written last; of the goroutine anchors, and before and after it of Open and Close
@@ -169,6 +170,9 @@ func (e *Engine) Close() error {
 // closeDB closes the database. Pebble waits for all compactions.
 func (e *Engine) closeDB() error {
 	e.space.background.corruption.release()
+	if e.patience.opened.Load() {
+		e.schedule.end()
+	}
 	return e.db.Close()
 }
 

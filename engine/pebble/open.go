@@ -165,6 +165,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
 	e.patience.opened.Store(true)
+	go e.schedule.run()
 	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
 	e.watchdog.Stop()
 	e.writeAnchor()
@@ -237,5 +238,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 	p.EventListener.ManifestCreated = e.ledger.manifestCreated
 	p.CompactionConcurrencyRange = e.space.background.corruption.concurrency
 	p.Experimental.L0CompactionConcurrency = 2
+	e.schedule = newSchedule(&e.patience.opened)
+	p.Experimental.CompactionScheduler = e.schedule
 	return p
 }
