@@ -146,7 +146,7 @@ func (s *Server) hintInbox(channel string) {
 	if _, inbox := inboxUser(channel); inbox || s.hinted.Load() {
 		return
 	}
-	if s.users.connected(channel) && s.hinted.CompareAndSwap(false, true) {
+	if s.Online(channel) > 0 && s.hinted.CompareAndSwap(false, true) {
 		s.logger.Warn("a push went to a channel without subscribers that is named like a connected user; said once",
 			"channel", channel, "inbox", InboxOf(channel))
 	}

@@ -118,20 +118,6 @@ func (us *users) sessionsOf(name string) []*session {
 	return u.online()
 }
 
-// connected says whether there is a user of that name with a session.
-func (us *users) connected(name string) bool {
-	sh := us.shardOf(name)
-	sh.Lock()
-	u := sh.users.get(name)
-	sh.Unlock()
-	if u == nil {
-		return false
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.mu.sessions) > 0
-}
-
 // join makes a session one of its user's, and leave ends that.
 func (us *users) join(s *session, most int) error {
 	n, err := s.user.addSession(s, most)
