@@ -99,7 +99,7 @@ func (s *session) expiresIn() int64 {
 	if s.expires == 0 {
 		return 0
 	}
-	return max(1, s.expires-time.Now().UnixMilli())
+	return max(1, s.lifetime().Milliseconds())
 }
 
 // tokenGrants says whether the identity makes the user a member of a channel.
