@@ -2,7 +2,6 @@ package wirepost_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -316,22 +315,4 @@ func TestErrorsOfMessages(t *testing.T) {
 	if k := strings.Count(log.String(), "10.0.0.5"); k != 4 {
 		t.Errorf("4 failures, %d lines in the log: %s", k, log.String())
 	}
-}
-
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

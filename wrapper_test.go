@@ -2,13 +2,11 @@ package wirepost_test
 
 import (
 	"bufio"
-	"bytes"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/wirepost/wirepost"
@@ -29,22 +27,11 @@ func (w lyingWriter) Hijack() (c net.Conn, rw *bufio.ReadWriter, err error) {
 	return nil, nil, http.ErrNotSupported
 }
 
-// logged collects a log.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
+// logged collects a log and counts its lines.
+type logged struct{ lockedBuffer }
 
 func (l *logged) lines(with ...string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.b.String()) {
+	for line := range strings.Lines(l.String()) {
 		all := true
 		for _, w := range with {
 			all = all && strings.Contains(line, w)
