@@ -68,6 +68,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Printf("listening on http://%s", listener.Addr())
 	server := &http.Server{Handler: mux}
 	go server.Serve(listener)
 	go shipOrder(listener.Addr().String(), stop) // not in the README
