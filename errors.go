@@ -124,8 +124,8 @@ func storageMessage(err error) string {
 }
 
 // AsError turns any error into an *Error: what is not one becomes Unavailable
-// when the engine said so or a context ended, else Internal, with a message that gives no
-// internals away.
+// when the engine said so or a context ended, else Internal, with a message that
+// gives no internals away.
 func AsError(err error) *Error {
 	var e *Error
 	switch {
@@ -134,7 +134,7 @@ func AsError(err error) *Error {
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
 		return &Error{Code: Unavailable, Message: storageMessage(err), Err: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &Error{Code: Unavailable, Message: "it was given up before it was done", Err: err}
+		return &Error{Code: Unavailable, Message: "the request was canceled before it was done", Err: err}
 	case errors.Is(err, engine.ErrNotFound):
 		return &Error{Code: NotFound, Message: "no such message", Err: err}
 	}

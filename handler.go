@@ -229,7 +229,7 @@ func (s *Server) speakable(callback string, err error) error {
 		level = slog.LevelDebug // the client left
 	}
 	s.logger.Log(s.ctx, level, "callback failed", "callback", callback, "error", err)
-	return &Error{Code: Unavailable, Message: "the server cannot tell at the moment: come again", RetryAfter: 5 * time.Second, Err: err}
+	return &Error{Code: Unavailable, Message: "the server cannot check this connection at the moment: try again later", RetryAfter: 5 * time.Second, Err: err}
 }
 
 // authenticate says who sends the request. With an error there is no identity.

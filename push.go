@@ -20,8 +20,9 @@ const (
 )
 
 // Push stores a message, and wakes whoever is subscribed. On return a message to a
-// durable channel is on disk. With a ctx that has ended nothing is stored. Errors are *Error: BadRequest and TooLarge say what
-// is wrong with the push, Unavailable that the store takes nothing now.
+// durable channel is on disk. With a ctx that has ended nothing is stored. Errors are
+// *Error: BadRequest and TooLarge say what is wrong with the push, Unavailable that
+// the store takes nothing now.
 func (s *Server) Push(ctx context.Context, p Push) (Pushed, error) {
 	out := s.PushEach(ctx, []Push{p})
 	return out[0].Pushed, out[0].Err

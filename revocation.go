@@ -8,16 +8,16 @@ import (
 )
 
 // tokenMark is the channel of the mark that revokes tokens: a read mark like any
-// other, stored with the user. What it has read are the
-// milliseconds since 1970 before which no token counts. No channel has that name.
+// other, stored with the user. What it has read are the milliseconds since 1970
+// before which no token counts. No channel has that name.
 const tokenMark = ""
 
 // RevokeTokens has the tokens of a user refused that were issued before a time, and
 // closes the connections that were made with them (4401); it returns how many these
 // were. It is durable on return. A later time than an earlier call's counts, unless
-// that one lies in the future now, because the clock has been wrong. A token tells the second of its issue (RFC 7519
-// §4.1.6), so one that was issued in the second of the revocation counts as
-// issued before.
+// that one lies in the future now, because the clock has been wrong. A token tells the
+// second of its issue (RFC 7519 §4.1.6), so one that was issued in the second of the
+// revocation counts as issued before.
 func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, err error) {
 	if err := CheckUser(name); err != nil {
 		return 0, err

@@ -14,8 +14,8 @@ import (
 // as it is: what Pebble writes goes nowhere, and nothing is removed or renamed. New
 // tables are still written; nothing on the disk refers to them. (While it opens,
 // Pebble would wait for the flush of a table for ever, so this holds for tables
-// too.) Pebble then goes on in memory, reads are answered, and the next start finds what a power cut at the
-// moment of the failure would have left.
+// too.) Pebble then goes on in memory, reads are answered, and the next start finds
+// what a power cut at the moment of the failure would have left.
 type freezing struct {
 	vfs.FS
 	fault    *fault
