@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/glob"
+	"github.com/wirepost/wirepost/internal/names"
 )
 
 // patternCovers says whether one of the patterns of an identity allows a channel.
 // A pattern that begins with * does not reach inboxes or All.
 func patternCovers(patterns []string, channel string) bool {
-	_, inbox := inboxUser(channel)
+	_, inbox := names.InboxUser(channel)
 	for _, p := range patterns {
 		if (inbox || channel == All) && strings.HasPrefix(p, "*") {
 			continue
@@ -24,7 +25,7 @@ func patternCovers(patterns []string, channel string) bool {
 // maySubscribe says whether a client may read a channel by its own wish. No token
 // and no policy opens another user's inbox.
 func (s *Server) maySubscribe(id *Identity, channel string) error {
-	if user, inbox := inboxUser(channel); inbox {
+	if user, inbox := names.InboxUser(channel); inbox {
 		if user == id.User {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -31,7 +32,7 @@ func (s *session) pingFrame(kind byte) []byte {
 func (s *session) acknowledgeLater() {
 	f := s.flight
 	switch {
-	case s.mode != modePlain || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
+	case s.codec.Acknowledged() != codec.ByPong || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
 	case s.half():
 		s.sendCursorPing()
 	case f.unpinged.IsZero():
@@ -70,7 +71,7 @@ func (s *session) Pong(payload []byte) {
 		return
 	}
 	for _, p := range f.pinged {
-		if p.sub.session != nil {
+		if p.sub.Owner != nil {
 			s.acknowledge(p.sub, p.seq)
 		}
 	}
@@ -93,7 +94,7 @@ func (s *session) stray() {
 	if f.strays++; f.strays == strayPongs {
 		s.mute.Store(true)
 		s.loop.srv.logger.Warn("a client answers pings without their payload, so nothing is acknowledged",
-			"user", s.user.name, "connection", s.connection.String(), "agent", s.agent.Value())
+			"user", s.user.Name(), "connection", s.connection.String(), "agent", s.agent.Value())
 	}
 }
 
@@ -111,17 +112,17 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 	through = min(through, sub.told())
 	if n := s.landed(sub, through); n > 0 {
 		s.loop.srv.metrics.acks.Add(float64(n))
-		s.markDirty()
+		s.MarkDirty()
 	}
 	if !sub.stored {
 		return
 	}
-	channel := sub.feed.channel
-	read := s.mode == modePlain
+	channel := sub.Feed.Channel()
+	read := s.codec.Acknowledged() == codec.ByPong
 	s.withState(func() {
-		moved := s.user.acknowledge(s.device, channel, through)
+		moved := s.user.Acknowledge(s.device, channel, through)
 		if moved {
-			s.loop.srv.saver.later(s.user)
+			s.loop.srv.users.SaveLater(s.user)
 		}
 		if read {
 			s.read(channel, through)
@@ -132,14 +133,14 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 // withState runs fn with the user's state pinned: at once, or as a job if it has
 // to be loaded. On the loop.
 func (s *session) withState(fn func()) {
-	if s.user.pinWarm() {
+	if s.user.TryPin() {
 		fn()
-		s.user.unpin()
+		s.user.Unpin()
 		return
 	}
 	s.job(func() {
-		if err := s.loop.srv.users.pinned(s.user, fn); err != nil {
-			s.loop.srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+		if err := s.loop.srv.users.Pinned(s.user, fn); err != nil {
+			s.loop.srv.logger.Error("loading a user", "user", s.user.Name(), "error", err)
 			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		}
 	})
@@ -148,8 +149,8 @@ func (s *session) withState(fn func()) {
 // read moves the user's read mark and tells the user's sessions, if it moved. The
 // state is pinned.
 func (s *session) read(channel string, seq uint64) {
-	if s.user.advanceRead(channel, seq) {
-		s.loop.srv.saver.later(s.user)
+	if s.user.AdvanceRead(channel, seq) {
+		s.loop.srv.users.SaveLater(s.user)
 		s.loop.srv.tellStateSoon(s.user, channel)
 	}
 }
@@ -214,5 +215,5 @@ func (s *session) setState(channel string, head, read uint64, unread int) {
 	n := sub.theNews()
 	n.told = read
 	n.state = &wire.State{Type: "state", Channel: channel, Seq: head, Read: read, Unread: unread}
-	s.markDirty()
+	s.MarkDirty()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func (s *session) refuse(ref json.RawMessage, err error) {
 	if e.Field != "" {
 		message = e.Field + ": " + message
 	}
-	s.send(textFrame(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
 }
 
 // logFailure logs an error of which the client is told no more than that there was
@@ -58,7 +59,7 @@ func (s *session) refuse(ref json.RawMessage, err error) {
 func (s *session) logFailure(err error) {
 	var coded *Error
 	if !errors.As(err, &coded) || coded.Code == Internal {
-		s.loop.srv.logger.Error("command failed", "user", s.user.name, "connection", s.connection.String(), "error", err)
+		s.loop.srv.logger.Error("command failed", "user", s.user.Name(), "connection", s.connection.String(), "error", err)
 	}
 }
 
@@ -69,7 +70,7 @@ func (s *session) answer(ref json.RawMessage, object any, err error) {
 			s.refuse(ref, err)
 			return
 		}
-		s.send(textFrame(object))
+		s.send(s.notice(object))
 	})
 }
 
@@ -88,7 +89,7 @@ func (s *session) onRead(c *wire.Command) {
 		s.refuse(c.Ref, Errorf(NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
 		return
 	}
-	channel, seq := c.Channel, min(c.Seq, max(sub.cursor, sub.feed.head.Load()))
+	channel, seq := c.Channel, min(c.Seq, max(sub.cursor, sub.Feed.Head()))
 	s.withState(func() { s.read(channel, seq) })
 }
 
@@ -102,12 +103,12 @@ func (s *session) onState(c *wire.Command) {
 	}
 	ref, channel, srv := c.Ref, c.Channel, s.loop.srv
 	s.job(func() {
-		err := srv.users.pin(s.user)
+		err := srv.users.Pin(s.user)
 		if err == nil {
 			var head, read uint64
 			var unread int
-			head, read, unread, err = srv.unreadAt(s.user, channel)
-			s.user.unpin()
+			head, read, unread, err = srv.users.UnreadAt(s.user, channel)
+			s.user.Unpin()
 			if err == nil {
 				s.do(func() { s.setState(channel, head, read, unread) })
 				return
@@ -159,8 +160,8 @@ func (s *session) onAuth(c *wire.Command) {
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.pinnedJob(func() (onLoop, otherwise func()) {
 		id, err := s.loop.srv.verifyToken(ctx, token)
-		if err == nil && id.User == s.user.name {
-			err = s.user.checkRevoked(id)
+		if err == nil && id.User == s.user.Name() {
+			err = s.user.CheckRevoked(user.IssuedAt(id.Issued))
 		}
 		return func() { s.refresh(ref, id, err) }, func() {}
 	})
@@ -173,7 +174,7 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 	case err != nil:
 		s.refuse(ref, unauthorized(err))
 		return
-	case id.User != s.user.name:
+	case id.User != s.user.Name():
 		s.refuse(ref, Errorf(Forbidden, "the token is another user's"))
 		s.end(wire.CloseUnauthorized, "the token is another user's")
 		return
@@ -182,9 +183,9 @@ func (s *session) refresh(ref json.RawMessage, id *Identity, err error) {
 		return
 	}
 	s.assume(id)
-	s.issued = issuedAt(id)
+	s.issued = user.IssuedAt(id.Issued)
 	s.armTimer()
-	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
+	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
 	s.reconcile()
 }
 

@@ -8,6 +8,10 @@ import (
 	"unique"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -16,10 +20,10 @@ type wish struct {
 	identity *Identity
 	session  Session
 	address  address
-	mode     mode
+	codec    codec.Codec
 	protocol uint8 // as in session
 
-	connection connectionID
+	connection names.ConnectionID
 	channels   []string
 	after      map[string]uint64 // by channel: where to begin
 	position   *position         // the same, and it acknowledges; nil when there is none
@@ -31,14 +35,14 @@ type wish struct {
 // newSession makes the session of a user whose state is pinned. It takes over the
 // reference to the user and the connection's share of the limits; the caller
 // attaches it or gives it back by abandon.
-func (s *Server) newSession(u *user, w *wish) *session {
+func (s *Server) newSession(u *user.User, w *wish) *session {
 	ses := &session{
-		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode, protocol: w.protocol,
+		loop: s.pickLoop(), user: u, device: w.session.Device, codec: w.codec, protocol: w.protocol,
 		connection: w.connection, address: w.address,
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
 	ses.timer.Owner = ses
-	ses.issued = issuedAt(w.identity)
+	ses.issued = user.IssuedAt(w.identity.Issued)
 	ses.assume(w.identity)
 	s.unreleased.Add(1)
 	return ses
@@ -47,10 +51,10 @@ func (s *Server) newSession(u *user, w *wish) *session {
 // register makes a session one of its user's, if limits and revocations allow it:
 // from here on it counts as online.
 func (s *Server) register(ses *session, w *wish) error {
-	if err := s.users.join(ses, s.opts.MaxUserConnections); err != nil {
+	if err := s.users.Connect(ses.user, ses, s.opts.MaxUserConnections); err != nil {
 		return err
 	}
-	return ses.user.checkRevoked(w.identity)
+	return ses.user.CheckRevoked(user.IssuedAt(w.identity.Issued))
 }
 
 // connect makes the subscriptions of a session that is registered and accepted.
@@ -59,9 +63,9 @@ func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
 		return nil, err // OnConnect took longer than Shutdown
 	}
 	u := ses.user
-	w.forgot, err = u.connectDevice(ses.device, w.now, s.opts.MaxDevices)
+	w.forgot, err = u.ConnectDevice(ses.device, w.now, s.opts.MaxDevices)
 	if err == nil {
-		err = s.see(u)
+		err = s.users.MakeKnown(u)
 	}
 	if err == nil {
 		err = s.subscribeAll(ses, w)
@@ -76,7 +80,7 @@ func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
 		err = s.Ready() // Shutdown may have looked at the user's sessions before this one was there
 	}
 	if err == nil {
-		err = u.checkRevoked(w.identity) // OnConnect may have taken long
+		err = u.CheckRevoked(user.IssuedAt(w.identity.Issued)) // OnConnect may have taken long
 	}
 	return hello, err
 }
@@ -85,7 +89,7 @@ func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
 // lists, except for the memberships.
 func (s *session) assume(id *Identity) {
 	s.identity, s.expires = id, 0
-	if s.mode == modePlain && len(id.Channels) == 0 {
+	if s.codec == codec.Plain && len(id.Channels) == 0 {
 		s.identity = nil
 	}
 	if !id.Expires.IsZero() {
@@ -111,7 +115,7 @@ func (s *session) tokenGrants(channel string) bool {
 // the memberships and what the client asks for.
 func (s *Server) subscribeAll(ses *session, w *wish) error {
 	u := ses.user
-	granted := append([]string{u.inbox, All}, u.memberships()...)
+	granted := append([]string{u.Inbox(), All}, u.Memberships()...)
 	granted = append(granted, w.identity.Channels...)
 	for _, channel := range granted {
 		if err := ses.begin(channel, true, w); err != nil {
@@ -137,14 +141,14 @@ func (s *Server) subscribeAll(ses *session, w *wish) error {
 // saveStart stores that a session has begun: at once when it made a first starting
 // point, or another one did and is not done, because a device gets nothing before
 // its starting points are stored.
-func (s *Server) saveStart(u *user) {
-	if u.startStored() {
-		s.saver.later(u)
+func (s *Server) saveStart(u *user.User) {
+	if u.StartStored() {
+		s.users.SaveLater(u)
 		return
 	}
-	if err := s.saveNow(u, false); err != nil {
+	if err := s.users.Save(u, false); err != nil {
 		// It stays queued. Until it is saved a crash makes the device begin anew.
-		s.logger.Warn("a device's start is not stored yet", "user", u.name, "error", err)
+		s.logger.Warn("a device's start is not stored yet", "user", u.Name(), "error", err)
 	}
 }
 
@@ -154,7 +158,7 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 		sub.requested = sub.requested || !granted // it stays when the membership ends
 		return nil
 	}
-	feed, err := s.loop.srv.feeds.subscribe(channel)
+	f, err := s.loop.srv.feeds.Subscribe(channel)
 	if err != nil {
 		return err
 	}
@@ -164,21 +168,21 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 		s.subs = s.first.list[:n]
 	}
 	*sub = subscription{
-		session: s, feed: feed, granted: granted, requested: !granted,
-		stored: granted && !feed.policy.MemoryOnly,
+		Subscription: feed.Subscription{Feed: f, Owner: s}, granted: granted, requested: !granted,
+		stored: granted && !f.MemoryOnly(),
 	}
-	sub.cursor = feed.head.Load()
+	sub.cursor = f.Head()
 	if granted {
-		sub.cursor = s.user.start(s.device, feed)
+		sub.cursor = s.start(f)
 	}
 	s.subs = append(s.subs, sub) // which is released, whatever happens
-	if sub.cursor, err = feed.clamp(sub.cursor); err != nil {
+	if sub.cursor, err = f.Clamp(sub.cursor); err != nil {
 		return err
 	}
 	stored := sub.cursor
 	seq, ok := w.after[channel]
 	if ok {
-		if sub.cursor, err = feed.clamp(seq); err != nil {
+		if sub.cursor, err = f.Clamp(seq); err != nil {
 			return err
 		}
 	}
@@ -201,14 +205,14 @@ func (s *session) begin(channel string, granted bool, w *wish) error {
 // that acknowledges. If it says nothing, the subscription begins as any other; where
 // no cursor is stored, messages may then be missing.
 func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged uint64, err error) {
-	seq, ok := p.of(sub.feed.channel)
+	seq, ok := p.of(sub.Feed.Channel())
 	switch {
 	case ok:
-		if sub.cursor, err = sub.feed.clamp(seq); err != nil {
+		if sub.cursor, err = sub.Feed.Clamp(seq); err != nil {
 			return 0, err
 		}
 		if sub.stored {
-			s.user.acknowledge(s.device, sub.feed.channel, sub.cursor) // saved with the rest
+			s.user.Acknowledge(s.device, sub.Feed.Channel(), sub.cursor) // saved with the rest
 			return sub.cursor, nil
 		}
 	case p.partial && !sub.stored && !after:
@@ -219,26 +223,26 @@ func (s *session) goOn(sub *subscription, p *position, after bool) (acknowledged
 
 // resumes says whether everything after the cursor is still there. A memory-only
 // channel has lost what it had before the start; 0 stands for whatever it has.
-func (sub *subscription) resumes(b engine.Bounds) bool {
-	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.feed.policy.MemoryOnly && b.Lost == sub.feed.srv.memoryBase
+func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
+	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.Feed.MemoryOnly() && b.Lost == memoryBase
 }
 
 // hello describes where the session stands.
 func (s *Server) hello(ses *session) ([]byte, error) {
 	h := &wire.Hello{
-		Type: "hello", Connection: ses.connection.String(), User: ses.user.name, Device: ses.device,
+		Type: "hello", Connection: ses.connection.String(), User: ses.user.Name(), Device: ses.device,
 		Epoch: s.engine.Epoch(), Expires: ses.expires, ExpiresInMS: ses.expiresIn(), HeartbeatMS: s.opts.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Place, len(ses.subs)),
 	}
 	for _, sub := range ses.subs {
-		channel := sub.feed.channel
-		bounds, err := sub.feed.log().Bounds(channel)
+		channel := sub.Feed.Channel()
+		bounds, err := sub.Feed.Log().Bounds(channel)
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds) && !sub.missing()}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, s.memoryBase) && !sub.missing()}
 		if sub.stored {
-			if p.Read, p.Unread, err = s.unread(ses.user, sub.feed.log(), channel); err != nil {
+			if p.Read, p.Unread, err = s.users.Unread(ses.user, channel); err != nil {
 				return nil, err
 			}
 		}

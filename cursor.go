@@ -1,10 +1,11 @@
 package wirepost
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/names"
 )
 
 // A position is the cursor of a session without a WebSocket over all its channels,
@@ -30,7 +31,7 @@ import (
 const (
 	positionForm    = 2 // the first form had none, and began with a letter
 	positionPartial = 1 // flag
-	positionHead    = 2 + len(connectionID{}) + 8
+	positionHead    = 2 + len(names.ConnectionID{}) + 8
 
 	// maxPosition is the longest position, in characters; nginx refuses header
 	// lines and URLs from 8 KiB.
@@ -55,12 +56,12 @@ func (sub *subscription) class() int {
 	return 2
 }
 
-// position of a session, as a client is given it. On the loop.
-func (s *session) position() string {
+// Position implements codec.Position: the session as a client is given it. On the loop.
+func (s *session) Position() string {
 	b := make([]byte, 0, 128)
 	b = append(b, positionForm, 0)
 	b = append(b, s.connection[:]...)
-	b = binary.BigEndian.AppendUint64(b, s.connection.sum(s.loop.srv.engine.Epoch()))
+	b = binary.BigEndian.AppendUint64(b, s.connection.Sum(s.loop.srv.engine.Epoch()))
 	// The inbox and All come first, and no session is without them.
 	b = binary.AppendUvarint(b, s.subs[0].told())
 	b = binary.AppendUvarint(b, s.subs[1].told())
@@ -84,20 +85,12 @@ func (s *session) appendPlaces(b []byte, subs []*subscription) []byte {
 					b[1] |= positionPartial
 				}
 			default:
-				b = binary.BigEndian.AppendUint64(b, s.connection.sum(sub.feed.channel))
+				b = binary.BigEndian.AppendUint64(b, s.connection.Sum(sub.Feed.Channel()))
 				b = binary.AppendUvarint(b, sub.told())
 			}
 		}
 	}
 	return b
-}
-
-// sum is a hash of a channel's name or an epoch that nobody can foresee who does
-// not know the connection's ID.
-func (id connectionID) sum(name string) uint64 {
-	b := append(make([]byte, 0, len(id)+maxName), id[:]...)
-	sum := sha256.Sum256(append(b, name...))
-	return binary.BigEndian.Uint64(sum[:])
 }
 
 // told is the cursor, but not past a gap that the client was not told of.
@@ -119,7 +112,7 @@ func (sub *subscription) missing() bool { return sub.news != nil && sub.news.mis
 
 // position is a position as it was read.
 type position struct {
-	connection connectionID
+	connection names.ConnectionID
 	seqs       map[uint64]uint64 // by the hash of the channel
 	partial    bool              // channels without a stored cursor were left out
 }
@@ -129,7 +122,7 @@ func (p *position) of(channel string) (seq uint64, ok bool) {
 	if len(p.seqs) == 0 {
 		return 0, false
 	}
-	seq, ok = p.seqs[p.connection.sum(channel)]
+	seq, ok = p.seqs[p.connection.Sum(channel)]
 	return seq, ok
 }
 
@@ -153,7 +146,7 @@ func (s *Server) parsePosition(field, text, inbox string) (*position, error) {
 	if !ok {
 		return nil, fieldError(field, "this is no cursor that the server gave")
 	}
-	if p.seqs == nil || epoch != p.connection.sum(s.engine.Epoch()) {
+	if p.seqs == nil || epoch != p.connection.Sum(s.engine.Epoch()) {
 		return &position{partial: true}, nil
 	}
 	return p, nil
@@ -181,7 +174,7 @@ func decodePosition(text, inbox string) (p *position, epoch uint64, ok bool) {
 		if n <= 0 {
 			return nil, 0, false
 		}
-		p.set(p.connection.sum(channel), seq)
+		p.set(p.connection.Sum(channel), seq)
 		b = b[n:]
 	}
 	for len(b) > 0 {

@@ -2,7 +2,9 @@ package wirepost
 
 import (
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -22,7 +24,7 @@ type batch struct {
 	frames   [][]byte
 	bytes    int
 	messages int
-	items    []*item // scratch: what a feed's tail gave
+	items    []*feed.Item // scratch: what a feed's tail gave
 }
 
 func (b *batch) add(frame []byte) {
@@ -51,7 +53,7 @@ func (s *session) flush() int {
 		s.pull(sub)
 	}
 	if b.full() {
-		s.markDirty()
+		s.MarkDirty()
 	}
 	n := s.sendBatch()
 	if c, ok := s.conn.(*response); ok && !s.reading {
@@ -78,9 +80,9 @@ func (s *session) sendBatch() int {
 // behind it by having a page read.
 func (s *session) pull(sub *subscription) {
 	b := &s.loop.batch
-	for sub.cursor < sub.feed.head.Load() && !b.full() && s.roomFor(sub) > 0 {
+	for sub.cursor < sub.Feed.Head() && !b.full() && s.roomFor(sub) > 0 {
 		var behind bool
-		b.items, behind = sub.feed.after(sub.cursor, b.items[:0], batchFrames)
+		b.items, behind = sub.Feed.After(sub.cursor, b.items[:0], batchFrames)
 		if behind {
 			s.readPage(sub)
 			return
@@ -93,7 +95,7 @@ func (s *session) pull(sub *subscription) {
 
 // offerAll takes items into the batch, in order. False means that something did
 // not fit in the window or the batch.
-func (s *session) offerAll(sub *subscription, items []*item) bool {
+func (s *session) offerAll(sub *subscription, items []*feed.Item) bool {
 	for _, it := range items {
 		if s.loop.batch.full() || !s.offer(sub, it) {
 			return false
@@ -104,15 +106,15 @@ func (s *session) offerAll(sub *subscription, items []*item) bool {
 
 // offer takes one item into the batch and moves the cursor behind it. False means
 // that the window is full.
-func (s *session) offer(sub *subscription, it *item) bool {
-	r := it.rec
+func (s *session) offer(sub *subscription, it *feed.Item) bool {
+	r := it.Record
 	switch {
 	case r.Revokes != 0:
-		if s.mode.objects() {
+		if s.codec.Objects() {
 			s.tellGap(sub, r.Seq)
 			s.addItem(sub, it)
 		}
-	case !it.gone(s.loop.nowMS):
+	case !it.Gone(s.loop.nowMS):
 		if s.counts(sub) && !s.enter(sub, r.Seq, len(r.Data)) {
 			return false
 		}
@@ -125,19 +127,15 @@ func (s *session) offer(sub *subscription, it *item) bool {
 }
 
 // addItem takes an item into the batch, framed as the client wants it.
-func (s *session) addItem(sub *subscription, it *item) {
-	b, channel := &s.loop.batch, sub.feed.channel
-	switch s.mode {
-	case modeSSE:
-		sub.cursor, sub.moved = it.rec.Seq, true // which the ID is to tell
-		b.add(s.eventHead())
-		b.add(oneLine(it.object(channel)))
-		b.add(eventEnd)
-	case modePoll:
-		sub.moved = true
-		b.add(it.object(channel))
-	default:
-		b.add(it.frame(s.mode, channel, s.conn.Window()))
+func (s *session) addItem(sub *subscription, it *feed.Item) {
+	b, channel := &s.loop.batch, sub.Feed.Channel()
+	if s.codec.Acknowledged() == codec.ByReturn {
+		sub.cursor, sub.moved = it.Record.Seq, true // the position that goes with it includes it
+	}
+	n := len(b.frames)
+	b.frames = s.codec.AppendMessage(b.frames, it, channel, s.conn.Window(), s)
+	for _, frame := range b.frames[n:] {
+		b.bytes += len(frame)
 	}
 }
 
@@ -145,7 +143,13 @@ func (s *session) addItem(sub *subscription, it *item) {
 // only what has a stored cursor is ever acknowledged, so only that counts; and
 // nothing does where no acknowledgement can come.
 func (s *session) counts(sub *subscription) bool {
-	return s.mode == modeV1 || s.mode == modePlain && sub.stored
+	switch s.codec.Acknowledged() {
+	case codec.ByPong:
+		return sub.stored
+	case codec.ByFrame:
+		return true
+	}
+	return false
 }
 
 // lose remembers that messages behind a cursor are missing.
@@ -177,7 +181,7 @@ func (s *session) offerNews(sub *subscription) {
 		s.addGap(sub, 0, sub.cursor+1)
 	}
 	if n.state != nil {
-		s.loop.batch.add(s.mode.frame(wire.Encode(n.state)))
+		s.loop.batch.add(s.notice(n.state))
 		n.state = nil
 	}
 }
@@ -186,10 +190,10 @@ func (s *session) offerNews(sub *subscription) {
 // only counted.
 func (s *session) addGap(sub *subscription, after, resumedAt uint64) {
 	s.loop.srv.metrics.gaps.Inc()
-	if s.mode.objects() {
-		s.loop.batch.add(s.mode.frame(wire.Encode(wire.Gap{
-			Type: "gap", Channel: sub.feed.channel, After: after, ResumedAt: resumedAt,
-		})))
+	if s.codec.Objects() {
+		s.loop.batch.add(s.notice(wire.Gap{
+			Type: "gap", Channel: sub.Feed.Channel(), After: after, ResumedAt: resumedAt,
+		}))
 	}
 }
 
@@ -201,14 +205,14 @@ func (s *session) readPage(sub *subscription) {
 	}
 	s.reading = true
 	room := s.roomFor(sub)
-	feed, after, window := sub.feed, sub.cursor, s.conn.Window()
-	s.loop.srv.pages.read(func() {
+	f, after, window := sub.Feed, sub.cursor, s.conn.Window()
+	s.loop.srv.pages.Go(func() {
 		pages := s.loop.srv.pages
-		page, err := feed.log().Read(feed.channel, after, min(room, batchFrames), pages.size())
-		held := pages.hold(page)
-		items := newItems(page.Records)
+		page, err := f.Log().Read(f.Channel(), after, min(room, batchFrames), pages.Size())
+		held := pages.Hold(page)
+		items := feed.NewItems(page.Records)
 		if window != 0 {
-			encodeAll(items, s.mode, feed.channel, window)
+			codec.Prepare(s.codec, items, f.Channel(), window)
 		}
 		s.loop.post(func() {
 			if !s.ending {
@@ -229,15 +233,15 @@ func (s *session) roomFor(sub *subscription) int {
 
 // pageRead sends a page, as far as there is still room for it; the rest is read
 // again. On the loop.
-func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, items []*item, err error) {
+func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, items []*feed.Item, err error) {
 	s.reading = false
 	if err != nil {
-		s.loop.srv.readFailed(sub.feed.channel, err)
+		s.loop.srv.readFailed(sub.Feed.Channel(), err)
 		s.end(wire.CloseInternal, "the store cannot be read")
 		return
 	}
-	s.markDirty()
-	if s.ending || sub.session == nil || sub.cursor != after {
+	s.MarkDirty()
+	if s.ending || sub.Owner == nil || sub.cursor != after {
 		return // the subscription ended, or begins elsewhere now
 	}
 	if page.Lost {
@@ -250,7 +254,7 @@ func (s *session) pageRead(sub *subscription, after uint64, page engine.Page, it
 
 // sendPage writes the items of a page, and says whether all of them fitted in the
 // window.
-func (s *session) sendPage(sub *subscription, items []*item) bool {
+func (s *session) sendPage(sub *subscription, items []*feed.Item) bool {
 	s.loop.nowMS = s.loop.srv.clock.Now().UnixMilli()
 	all := s.offerAll(sub, items)
 	s.loop.srv.metrics.deliveries.Add(float64(s.sendBatch()))
@@ -268,7 +272,7 @@ func (s *session) holdPage(bytes int32) {
 
 func (s *session) releasePage() {
 	if s.page != 0 {
-		s.loop.srv.pages.release(s.page)
+		s.loop.srv.pages.Release(s.page)
 		s.page = 0
 	}
 }

@@ -2,46 +2,145 @@ package wirepost_test
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/wirepost/wirepost"
 
-// TestImports keeps the layers apart: cmd, then httpapi and auth, then this
-// package, then wire and conn, which know nothing of ours. A program that embeds
-// this package must not link a store or a framework that it did not ask for.
+// imports is the whole table: what each package imports of this module, outside of its
+// tests, and why. What is not in it is not allowed; so every line is a decision.
+var imports = map[string]map[string]string{
+	"": { // the library
+		"engine":          "it stores in one",
+		"engine/memory":   "the default engine, and memory-only channels",
+		"internal/clock":  "lifetimes",
+		"internal/codec":  "the modes that its handlers serve",
+		"internal/conn":   "event loops and connections",
+		"internal/fault":  "errors of the parts, which it returns as its own",
+		"internal/feed":   "what is subscribed to",
+		"internal/glob":   "patterns of policies",
+		"internal/names":  "names of channels and users",
+		"internal/origin": "which pages may connect",
+		"internal/user":   "who there is",
+		"internal/wire":   "commands and notices",
+	},
+	"engine":        {},
+	"engine/memory": {"engine": "it is one", "internal/clock": "lifetimes"},
+	"engine/pebble": {
+		"engine":                       "it is one",
+		"engine/pebble/internal/files": "files of a store that is not open",
+		"internal/clock":               "lifetimes",
+	},
+	"engine/pebble/internal/files": {},
+	"engine/enginetest":            {"engine": "what it tests"},
+
+	"internal/feed": {
+		"engine":            "records, and the logs that are watched and read",
+		"internal/conn":     "tasks of loops, and the classes of compressed frames",
+		"internal/evict":    "tails of idle feeds",
+		"internal/registry": "feeds by channel",
+	},
+	"internal/user": {
+		"engine":            "stored users",
+		"internal/evict":    "records of idle users",
+		"internal/fault":    "refusals",
+		"internal/names":    "inboxes",
+		"internal/registry": "users by name",
+	},
+	"internal/codec": {
+		"engine":        "records",
+		"internal/conn": "frames",
+		"internal/feed": "items, which keep their frames",
+		"internal/wire": "objects of wirepost.v1",
+	},
+	"internal/fault":    {"engine": "its errors have codes", "internal/wire": "close codes"},
+	"internal/names":    {"internal/fault": "refusals"},
+	"internal/wire":     {"internal/strict": "JSON that clients send is read exactly"},
+	"internal/origin":   {"internal/glob": "patterns of hosts"},
+	"internal/clock":    {},
+	"internal/conn":     {},
+	"internal/evict":    {},
+	"internal/glob":     {},
+	"internal/registry": {},
+	"internal/strict":   {},
+
+	"internal/auth": {"": "identities", "internal/strict": "tokens are read exactly"},
+	"internal/httpapi": {
+		"":                "what it offers by HTTP",
+		"internal/origin": "pages that may not send requests",
+		"internal/strict": "JSON that backends send is read exactly",
+		"internal/wire":   "messages in its answers",
+	},
+	"internal/console": {"internal/uplot": "plots in its page"},
+	"internal/uplot":   {},
+
+	"client":        {"internal/dial": "its WebSocket", "internal/wire": "frames of wirepost.v1"},
+	"internal/dial": {"internal/conn": "frames and their parser"},
+	"js":            {},
+
+	"cmd/wirepost": { // it wires everything
+		"":                    "the server",
+		"client":              "push and listen",
+		"cmd/wirepost/load":   "bench",
+		"cmd/wirepost/report": "bench",
+		"engine":              "health of the store",
+		"engine/memory":       "dev",
+		"engine/pebble":       "serve",
+		"internal/auth":       "tokens",
+		"internal/console":    "the page at /console",
+		"internal/dial":       "the connection of listen",
+		"internal/httpapi":    "the API",
+		"internal/origin":     "flags",
+		"internal/wire":       "close codes",
+		"js":                  "the browser's client",
+	},
+	"cmd/wirepost/load":   {"cmd/wirepost/report": "what it measures"},
+	"cmd/wirepost/report": {"internal/uplot": "plots"},
+
+	// For tests.
+	"internal/browser": {},
+	"internal/torture": {},
+}
+
+// TestImports holds every package to the table, and the table to the packages.
 func TestImports(t *testing.T) {
 	t.Parallel()
-	for _, rule := range []struct {
-		pkg     string
-		allowed []string // packages of ours
-		why     string
-	}{
-		{"", []string{"/engine", "/engine/memory", "/internal/clock", "/internal/wire", "/internal/conn", "/internal/glob", "/internal/origin", "/internal/strict"}, "the library stands below all that adapts to it"},
-		{"/engine", nil, "the contract knows no implementation"},
-		{"/engine/memory", []string{"/engine", "/internal/clock"}, "an engine knows the contract and the clock only"},
-		{"/engine/pebble", []string{"/engine", "/engine/pebble/internal/files", "/internal/clock"}, "an engine knows the contract and the clock only"},
-		{"/engine/pebble/internal/files", nil, "a leaf: it knows files, no messages"},
-		{"/internal/strict", nil, "a leaf"},
-		{"/internal/wire", []string{"/internal/strict"}, "it knows frames, no sessions"},
-		{"/internal/clock", nil, "a leaf"},
-		{"/internal/glob", nil, "a leaf"},
-		{"/internal/origin", []string{"/internal/glob"}, "it knows requests of net/http, no server"},
-		{"/internal/conn", nil, "a leaf: it knows bytes, no messages"},
-		{"/internal/console", []string{"/internal/uplot"}, "the console is files: what it shows it asks of the API"},
-	} {
-		allowed := map[string]bool{module + rule.pkg: true}
-		for _, p := range rule.allowed {
-			allowed[module+p] = true
+	seen := map[string]bool{}
+	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
+		paths := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(paths[0], module), "/")
+		allowed, listed := imports[pkg]
+		if !listed {
+			t.Errorf("%q is in no row of the table", pkg)
 		}
-		for _, dep := range deps(t, module+rule.pkg) {
-			if strings.HasPrefix(dep, module) && !allowed[dep] {
-				t.Errorf("%s imports %s: %s", module+rule.pkg, dep, rule.why)
+		seen[pkg] = true
+		for _, path := range paths[1:] {
+			dep, ours := strings.CutPrefix(path, module)
+			dep = strings.TrimPrefix(dep, "/")
+			if ours && allowed[dep] == "" {
+				t.Errorf("%q imports %q, which the table does not allow", pkg, dep)
+			}
+		}
+		for dep := range allowed {
+			if !slices.Contains(paths[1:], strings.TrimSuffix(module+"/"+dep, "/")) {
+				t.Errorf("%q does not import %q any more: take it out of the table", pkg, dep)
 			}
 		}
 	}
-	for _, dep := range deps(t, module) {
+	for pkg := range imports {
+		if !seen[pkg] {
+			t.Errorf("there is no package %q", pkg)
+		}
+	}
+}
+
+// TestLinks: a program that embeds the library must not link a store or a framework
+// that it did not ask for.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for _, dep := range goList(t, "-deps", ".") {
 		for _, heavy := range []string{"cockroachdb/pebble", "nats-io", "gin-gonic", "alecthomas/kong", "golang-jwt"} {
 			if strings.Contains(dep, heavy) {
 				t.Errorf("the library links %s", dep)
@@ -50,11 +149,11 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func deps(t *testing.T, pkg string) []string {
+func goList(t *testing.T, args ...string) []string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-deps", pkg).CombinedOutput()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("go list %s: %v\n%s", pkg, err, out)
+		t.Fatalf("go list: %v\n%s", err, out)
 	}
-	return strings.Fields(string(out))
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/user"
 )
 
 // Shutdown drains the server: pushes and new connections are refused from now on,
@@ -70,10 +72,9 @@ func (s *Server) drain(deadline time.Time) {
 		l.Close()
 	}
 	s.leaveCallbacks()
-	s.pages.close()
-	s.saver.close()
-	s.feeds.warm.close()
-	s.users.warm.close()
+	s.pages.Close()
+	s.users.Close()
+	s.feeds.Close()
 	s.memory.Close() //nolint:errcheck // it is memory
 	releaseEngine(s.engine)
 	s.hurry() // it has nothing to hurry any more
@@ -132,7 +133,7 @@ func rest(short <-chan struct{}, d time.Duration) {
 
 // sessions lists all that are registered.
 func (s *Server) sessions() (all []*session) {
-	s.users.each(func(u *user) { all = append(all, u.online()...) })
+	s.users.Each(func(u *user.User) { all = append(all, sessionsIn(u.Conns())...) })
 	return all
 }
 

@@ -1,14 +1,11 @@
 package wirepost
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/internal/fault"
 )
 
 // Code names what went wrong. It is the code of wirepost.v1 error frames, and
@@ -17,55 +14,18 @@ type Code string
 
 // The codes.
 const (
-	BadRequest   Code = wire.BadRequest  // 400
-	Unauthorized Code = "unauthorized"   // 401, close 4401; "forbidden" in a frame
-	Forbidden    Code = wire.Forbidden   // 403, close 4403
-	NotFound     Code = wire.NotFound    // 404
-	TooLarge     Code = wire.TooLarge    // 413, close 1009
-	RateLimited  Code = wire.RateLimited // 429, close 4429
-	Internal     Code = wire.Internal    // 500, close 1011
-	Unavailable  Code = wire.Unavailable // 503, close 1013
+	BadRequest   Code = Code(fault.BadRequest)   // 400
+	Unauthorized Code = Code(fault.Unauthorized) // 401, close 4401; "forbidden" in a frame
+	Forbidden    Code = Code(fault.Forbidden)    // 403, close 4403
+	NotFound     Code = Code(fault.NotFound)     // 404
+	TooLarge     Code = Code(fault.TooLarge)     // 413, close 1009
+	RateLimited  Code = Code(fault.RateLimited)  // 429, close 4429
+	Internal     Code = Code(fault.Internal)     // 500, close 1011
+	Unavailable  Code = Code(fault.Unavailable)  // 503, close 1013
 )
 
 // Status is the HTTP status for the code.
-func (c Code) Status() int {
-	switch c {
-	case BadRequest:
-		return http.StatusBadRequest
-	case Unauthorized:
-		return http.StatusUnauthorized
-	case Forbidden:
-		return http.StatusForbidden
-	case NotFound:
-		return http.StatusNotFound
-	case TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case RateLimited:
-		return http.StatusTooManyRequests
-	case Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
-// closeCode is the WebSocket close code for the code.
-func (c Code) closeCode() int {
-	switch c {
-	case Unauthorized:
-		return wire.CloseUnauthorized
-	case Forbidden:
-		return wire.CloseForbidden
-	case TooLarge:
-		return wire.CloseTooLarge
-	case RateLimited:
-		return wire.CloseTooMuch
-	case Unavailable:
-		return wire.CloseTryAgain
-	case Internal:
-		return wire.CloseInternal
-	}
-	return wire.ClosePolicy
-}
+func (c Code) Status() int { return fault.Code(c).Status() }
 
 // Error is the one error type of this package: a code that programs act on and a
 // message that a client may see.
@@ -82,61 +42,75 @@ type Error struct {
 	reason string // what a refusal is counted as, if not as Code
 }
 
-// Error tells the whole story, for logs.
-func (e *Error) Error() string {
-	s := string(e.Code) + ": "
-	if e.Field != "" {
-		s += e.Field + ": "
-	}
-	s += e.Message
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
+// Error includes the cause, for logs.
+func (e *Error) Error() string { return e.fault().Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Problem makes the problem details (RFC 9457) of the error.
+func (e *Error) Problem() Problem { return e.fault().Problem() }
+
+// Problem is an error as a backend sees it: problem details, RFC 9457.
+type Problem = fault.Problem
 
 // Errorf makes an Error with a message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+	return publicError(fault.Errorf(fault.Code(code), format, args...))
 }
 
 // fieldError blames one field of a request.
 func fieldError(field, format string, args ...any) *Error {
-	return &Error{Code: BadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
-}
-
-// storageMessage says why the engine takes no writes.
-func storageMessage(err error) string {
-	switch {
-	case errors.Is(err, engine.ErrDamaged):
-		return "writes are refused because a file of the store is damaged: the log names it, `wirepost check` says what is missing"
-	case errors.Is(err, engine.ErrFailed):
-		return "the store has failed and takes no writes until the server is restarted"
-	case errors.Is(err, engine.ErrFull):
-		return "the store takes no writes: its disk is full"
-	case errors.Is(err, engine.ErrStalled):
-		return "the store takes no writes at the moment: it is stalled"
-	}
-	return "the store takes no writes at the moment"
+	return publicError(fault.Field(field, format, args...))
 }
 
 // AsError turns any error into an *Error: what is not one becomes Unavailable
 // when the engine said so or a context ended, else Internal, with a message that
-// gives no internals away.
+// gives no internals away. AsError(nil) is nil.
 func AsError(err error) *Error {
 	var e *Error
-	switch {
-	case errors.As(err, &e):
+	if errors.As(err, &e) {
 		return e
-	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
-		return &Error{Code: Unavailable, Message: storageMessage(err), Err: err}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &Error{Code: Unavailable, Message: "the request was canceled before it was done", Err: err}
-	case errors.Is(err, engine.ErrNotFound):
-		return &Error{Code: NotFound, Message: "no such message", Err: err}
 	}
-	return &Error{Code: Internal, Message: "internal error", Err: err}
+	return publicError(fault.As(err))
 }
+
+// asFault is AsError for the parts of the server.
+func asFault(err error) *fault.Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.fault()
+	}
+	return fault.As(err)
+}
+
+// WriteError answers a request with an error, as application/problem+json with
+// the status of its code. Causes are not shown.
+func WriteError(w http.ResponseWriter, err error) { fault.Write(w, asFault(err)) }
+
+func publicError(f *fault.Error) *Error {
+	if f == nil {
+		return nil
+	}
+	return &Error{
+		Code: Code(f.Code), Field: f.Field, Message: f.Message,
+		RetryAfter: f.RetryAfter, Status: f.Status, Err: f.Err, reason: f.Reason,
+	}
+}
+
+func (e *Error) fault() *fault.Error {
+	return &fault.Error{
+		Code: fault.Code(e.Code), Field: e.Field, Message: e.Message,
+		RetryAfter: e.RetryAfter, Status: e.Status, Err: e.Err, Reason: e.reason,
+	}
+}
+
+// public is an error of a part of the server as this package returns it.
+func public(err error) error {
+	if err == nil {
+		return nil
+	}
+	return AsError(err)
+}
+
+func (c Code) closeCode() int { return fault.Code(c).CloseCode() }

@@ -58,8 +58,8 @@ func (s *session) taking() bool {
 
 // beatFrame is the heartbeat itself.
 func (s *session) beatFrame() []byte {
-	if s.mode == modeSSE {
-		return heartbeatComment
+	if beat := s.codec.Heartbeat(); beat != nil {
+		return beat
 	}
 	return s.pingFrame(heartbeatPing)
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/user"
 )
 
 // Limits of a list of messages.
@@ -26,7 +26,7 @@ func (s *Server) Messages(channel string, after uint64, limit int) (list []Messa
 	case limit < 0 || limit > MaxLimit:
 		return nil, 0, fieldError("limit", "a limit is a number from 1 to %d", MaxLimit)
 	}
-	log := s.logOf(s.policies.of(channel))
+	log := s.feeds.LogOf(channel)
 	for next = after; len(list) < limit; {
 		page, err := log.Read(channel, next, limit-len(list), listBytes)
 		if err != nil {
@@ -81,98 +81,68 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 	if err := CheckChannel(channel); err != nil {
 		return 0, 0, err
 	}
-	err = s.withUser(name, func(u *user) error {
+	err = s.users.With(name, func(u *user.User) error {
 		read, unread, err = s.markRead(u, channel, seq)
 		return err
 	})
 	return read, unread, err
 }
 
-func (s *Server) markRead(u *user, channel string, seq uint64) (read uint64, unread int, err error) {
-	log := s.logOf(s.policies.of(channel))
-	if channel != u.inbox && channel != All && !u.isMember(channel) {
-		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.name, channel)
+func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
+	log := s.feeds.LogOf(channel)
+	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
+		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.Name(), channel)
 	}
-	if err := s.see(u); err != nil {
+	if err := s.users.MakeKnown(u); err != nil {
 		return 0, 0, err
 	}
 	bounds, err := log.Bounds(channel)
 	if err != nil {
 		return 0, 0, err
 	}
-	if u.advanceRead(channel, min(seq, bounds.Head)) {
+	if u.AdvanceRead(channel, min(seq, bounds.Head)) {
 		s.tellState(u, channel)
 	}
 	// Also when it stayed: what moved it may not be durable yet.
-	if err := s.saveNow(u, true); err != nil {
+	if err := s.users.Save(u, true); err != nil {
 		return 0, 0, err
 	}
-	return s.unread(u, log, channel)
-}
-
-// unread returns a user's read mark in a channel and counts the live messages
-// after it.
-func (s *Server) unread(u *user, log engine.Log, channel string) (read uint64, unread int, err error) {
-	u.mu.Lock()
-	read = u.readLocked(channel)
-	u.mu.Unlock()
-	unread, err = log.Count(channel, read)
-	return read, unread, err
+	return s.users.Unread(u, channel)
 }
 
 // tellStateSoon has a user's sessions told where the read mark is, without waiting
 // for the store. The state is pinned.
-func (s *Server) tellStateSoon(u *user, channel string) {
-	if !anyWithState(u.online()) {
+func (s *Server) tellStateSoon(u *user.User, channel string) {
+	if !anyWithState(sessionsIn(u.Conns())) {
 		return
 	}
-	s.users.again(u)
-	s.pages.read(func() {
-		defer s.users.release(u)
+	s.users.Retain(u)
+	s.pages.Go(func() {
+		defer s.users.Release(u)
 		s.tellState(u, channel)
 	})
 }
 
-func (s *Server) tellState(u *user, channel string) {
-	sessions := u.online()
+func (s *Server) tellState(u *user.User, channel string) {
+	sessions := sessionsIn(u.Conns())
 	if !anyWithState(sessions) {
 		return
 	}
-	head, read, unread, err := s.unreadAt(u, channel)
+	head, read, unread, err := s.users.UnreadAt(u, channel)
 	if err != nil {
 		s.logger.Error("counting unread messages", "channel", channel, "error", err)
 		return
 	}
 	for _, ses := range sessions {
-		if ses.mode.objects() {
+		if ses.codec.Objects() {
 			ses.do(func() { ses.setState(channel, head, read, unread) })
 		}
 	}
 }
 
-// unreadAt is unread with the head that it counts up to: a push that comes while it
-// counts makes it count again, a few times.
-func (s *Server) unreadAt(u *user, channel string) (head, read uint64, unread int, err error) {
-	log := s.logOf(s.policies.of(channel))
-	for range 3 {
-		var before, after engine.Bounds
-		if before, err = log.Bounds(channel); err == nil {
-			read, unread, err = s.unread(u, log, channel)
-		}
-		if err == nil {
-			after, err = log.Bounds(channel)
-		}
-		if err != nil || before.Head == after.Head {
-			return after.Head, read, unread, err
-		}
-		head = before.Head
-	}
-	return head, read, unread, nil
-}
-
 func anyWithState(sessions []*session) bool {
 	for _, ses := range sessions {
-		if ses.mode.objects() {
+		if ses.codec.Objects() {
 			return true
 		}
 	}
@@ -187,7 +157,7 @@ func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error)
 	if seq == 0 || seq == math.MaxUint64 {
 		return Message{}, nil, Errorf(NotFound, "no such message")
 	}
-	page, err := s.logOf(s.policies.of(channel)).Read(channel, seq-1, 1, 1)
+	page, err := s.feeds.LogOf(channel).Read(channel, seq-1, 1, 1)
 	if err != nil {
 		s.readFailed(channel, err)
 		return Message{}, nil, err
@@ -205,7 +175,7 @@ func (s *Server) Empty(channel string) error {
 	if err := CheckChannel(channel); err != nil {
 		return err
 	}
-	log := s.logOf(s.policies.of(channel))
+	log := s.feeds.LogOf(channel)
 	bounds, err := log.Bounds(channel)
 	if err != nil {
 		return err
@@ -213,8 +183,8 @@ func (s *Server) Empty(channel string) error {
 	if err := log.Trim(channel, bounds.Head); err != nil {
 		return fmt.Errorf("empty %q: %w", channel, err)
 	}
-	if f := s.feeds.of(channel); f != nil {
-		f.forget(bounds.Head)
+	if f := s.feeds.Find(channel); f != nil {
+		f.Forget(bounds.Head)
 	}
 	return nil
 }

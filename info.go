@@ -1,5 +1,7 @@
 package wirepost
 
+import "github.com/wirepost/wirepost/internal/user"
+
 // Session is what is known of one client connection.
 type Session struct {
 	Connection string `json:"connection"`
@@ -63,10 +65,10 @@ type ReceiptState string
 
 // The states of a receipt. Read holds for all devices of the user.
 const (
-	Stored       ReceiptState = "stored"
-	Sent         ReceiptState = "sent"
-	Acknowledged ReceiptState = "acknowledged"
-	Read         ReceiptState = "read"
+	Stored       = ReceiptState(user.Stored)
+	Sent         = ReceiptState(user.Sent)
+	Acknowledged = ReceiptState(user.Acknowledged)
+	Read         = ReceiptState(user.Read)
 )
 
 // Stats is what the server counted since it started, and what there is now.

@@ -21,13 +21,13 @@ func (s *session) bye(code int, reason string, retryAfter time.Duration) {
 	if s.ending {
 		return
 	}
-	if s.mode == modeSSE && retryAfter > 0 {
-		s.conn.Write(retryField(retryAfter))
+	if retry := s.codec.Retry(retryAfter); retryAfter > 0 && retry != nil {
+		s.conn.Write(retry)
 	}
-	if s.mode.objects() {
-		s.conn.Write(s.mode.frame(wire.Encode(wire.Bye{
+	if s.codec.Objects() {
+		s.conn.Write(s.notice(wire.Bye{
 			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
-		})))
+		}))
 	}
 	s.leave(Ending{Code: code, Reason: reason})
 	s.conn.Close(code, reason)
@@ -46,7 +46,7 @@ func endAll(all []*session, code int, reason string) {
 		posted := s.loop.post(func() {
 			defer left.Done()
 			if s.conn == nil {
-				s.loop.srv.users.leave(s) // the rest follows when it is attached
+				s.loop.srv.users.Disconnect(s.user, s) // the rest follows when it is attached
 			}
 			s.doNow(func() { s.end(code, reason) })
 		})
@@ -63,11 +63,11 @@ func (s *session) leave(e Ending) {
 	s.ending = true
 	s.loop.Disarm(&s.timer)
 	for _, sub := range s.subs {
-		sub.feed.unfollow(sub)
-		sub.feed.count(-1)
+		sub.Feed.Unfollow(&sub.Subscription)
+		sub.Feed.Left()
 	}
 	srv := s.loop.srv
-	srv.users.leave(s)
+	srv.users.Disconnect(s.user, s)
 	srv.limits.leave(s.address)
 	if s.work != nil {
 		s.work.stop()
@@ -116,9 +116,9 @@ func (s *session) abandon(err error) {
 	}
 	if !left {
 		for _, sub := range subs {
-			sub.feed.count(-1)
+			sub.Feed.Left()
 		}
-		srv.users.leave(s)
+		srv.users.Disconnect(s.user, s)
 		srv.limits.leave(s.address)
 		if s.accepted {
 			e := AsError(err)
@@ -132,16 +132,16 @@ func (s *session) abandon(err error) {
 func (s *session) release(subs []*subscription) {
 	srv := s.loop.srv
 	for _, sub := range subs {
-		srv.feeds.unref(sub.feed)
+		srv.feeds.Unref(sub.Feed)
 	}
-	err := srv.users.pinned(s.user, func() {
-		s.user.leftDevice(s.device, srv.clock.Now())
-		srv.saver.later(s.user)
+	err := srv.users.Pinned(s.user, func() {
+		s.user.LeftDevice(s.device, srv.clock.Now())
+		srv.users.SaveLater(s.user)
 	})
 	if err != nil {
-		srv.logger.Error("loading a user", "user", s.user.name, "error", err)
+		srv.logger.Error("loading a user", "user", s.user.Name(), "error", err)
 	}
-	srv.users.unref(s.user)
+	srv.users.Unref(s.user)
 	srv.limits.close(s.address)
 	srv.unreleased.Add(-1)
 }

@@ -39,7 +39,6 @@ func newLimits(o *Options) *limits {
 // under.
 const (
 	refusedConnections        = "connections"
-	refusedUserConnections    = "user_connections"
 	refusedAddressConnections = "address_connections"
 	refusedHandshakeRate      = "handshake_rate"
 	refusedMessageRate        = "message_rate"

@@ -53,9 +53,9 @@ func newMetrics(s *Server) *metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "wirepost_clock_jumps_total", Help: "Times that the system's clock jumped by more than a minute.",
 		}, func() float64 { return float64(s.clock.Jumps()) }),
-		gauge("wirepost_connections", "Client connections, without those that are being closed.", func() int { return int(s.users.connections.Load()) }),
-		gauge("wirepost_users", "Users with an open connection.", func() int { return int(s.users.online.Load()) }),
-		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.subscribed),
+		gauge("wirepost_connections", "Client connections, without those that are being closed.", func() int { return s.users.Connections() }),
+		gauge("wirepost_users", "Users with an open connection.", func() int { return s.users.Online() }),
+		gauge("wirepost_channels", "Channels with a subscriber.", s.feeds.Subscribed),
 	}
 	return m
 }
@@ -92,7 +92,7 @@ func (cs collectors) Collect(ch chan<- prometheus.Metric) {
 // Stats tells what the server counted.
 func (s *Server) Stats() Stats {
 	return Stats{
-		Connections: int(s.users.connections.Load()), Users: int(s.users.online.Load()), Channels: s.feeds.subscribed(),
+		Connections: s.users.Connections(), Users: s.users.Online(), Channels: s.feeds.Subscribed(),
 		Pushes: value(s.metrics.pushes), Deliveries: value(s.metrics.deliveries),
 		Acks: value(s.metrics.acks), Gaps: value(s.metrics.gaps),
 		Epoch: s.engine.Epoch(), Uptime: time.Since(s.started).Milliseconds(),

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -26,7 +27,7 @@ const (
 func (s *Server) Poll() http.Handler { return http.HandlerFunc(s.servePoll) }
 
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
-	ses, hello := s.open(w, r, modePoll)
+	ses, hello := s.open(w, r, codec.Poll)
 	if ses == nil {
 		return
 	}
@@ -86,7 +87,7 @@ func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
 	left := make(chan struct{})
 	ok = c.loop.post(func() {
 		var ending *conn.Ending
-		cursor = c.session.position()
+		cursor = c.session.Position()
 		if objects, ending = c.take(); ending == nil {
 			ending = &conn.Ending{Code: wire.CloseNormal}
 		}

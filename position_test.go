@@ -6,14 +6,16 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"github.com/wirepost/wirepost/internal/names"
 )
 
 // A name that collides with another one under one connection's hash is of no use
 // under that of the next.
 func TestChannelHashesAreKeyedByTheConnection(t *testing.T) {
 	t.Parallel()
-	a, b := newConnectionID(), newConnectionID()
-	if a.sum("user:victim") == b.sum("user:victim") || a.sum("user:victim") == a.sum("room:7") {
+	a, b := names.NewConnectionID(), names.NewConnectionID()
+	if a.Sum("user:victim") == b.Sum("user:victim") || a.Sum("user:victim") == a.Sum("room:7") {
 		t.Error("the hash of a channel's name can be foreseen")
 	}
 }
@@ -21,13 +23,13 @@ func TestChannelHashesAreKeyedByTheConnection(t *testing.T) {
 // Entries of one hash cannot move a cursor over what the other one has not got.
 func TestOfTwoEntriesTheLowerOneCounts(t *testing.T) {
 	t.Parallel()
-	id := newConnectionID()
+	id := names.NewConnectionID()
 	b := append([]byte{positionForm, 0}, id[:]...)
-	b = binary.BigEndian.AppendUint64(b, id.sum("epoch"))
+	b = binary.BigEndian.AppendUint64(b, id.Sum("epoch"))
 	b = append(b, 3, 4)
-	b = append(binary.BigEndian.AppendUint64(b, id.sum("user:victim")), 9)
+	b = append(binary.BigEndian.AppendUint64(b, id.Sum("user:victim")), 9)
 	p, epoch, ok := decodePosition(base64.RawURLEncoding.EncodeToString(b), "user:victim")
-	if !ok || epoch != id.sum("epoch") {
+	if !ok || epoch != id.Sum("epoch") {
 		t.Fatal("the cursor is refused")
 	}
 	if seq, ok := p.of("user:victim"); !ok || seq != 3 {
@@ -46,11 +48,11 @@ func FuzzPosition(f *testing.F) {
 	f.Add("!")
 	f.Add("AgA")
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte("EPOCH\x0012345678\x01"))) // the first form
-	id := connectionID{1, 2, 3}
+	id := names.ConnectionID{1, 2, 3}
 	b := append([]byte{positionForm, positionPartial}, id[:]...)
-	b = append(binary.BigEndian.AppendUint64(b, id.sum("EPOCH")), 5, 0x80, 1)
+	b = append(binary.BigEndian.AppendUint64(b, id.Sum("EPOCH")), 5, 0x80, 1)
 	f.Add(base64.RawURLEncoding.EncodeToString(b))
-	b = append(binary.BigEndian.AppendUint64(b, id.sum("news")), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)
+	b = append(binary.BigEndian.AppendUint64(b, id.Sum("news")), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)
 	f.Add(base64.RawURLEncoding.EncodeToString(b))
 	f.Add(base64.RawURLEncoding.EncodeToString(append(b, 0, 0, 0, 0, 0, 0, 0, 0, 0x80)))
 	f.Fuzz(func(t *testing.T, text string) {
@@ -78,7 +80,7 @@ func writePosition(p *position) string {
 		b[1] = positionPartial
 	}
 	b = binary.BigEndian.AppendUint64(b, 0)
-	fixed := [...]uint64{p.connection.sum("user:42"), p.connection.sum(All)}
+	fixed := [...]uint64{p.connection.Sum("user:42"), p.connection.Sum(All)}
 	for _, hash := range fixed {
 		b = binary.AppendUvarint(b, p.seqs[hash])
 	}

@@ -2,18 +2,19 @@ package wirepost
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Online is how many connections a user has.
-func (s *Server) Online(name string) int { return len(s.users.sessionsOf(name)) }
+func (s *Server) Online(name string) int { return len(s.sessionsOf(name)) }
 
 // Sessions lists a user's connections, oldest first.
 func (s *Server) Sessions(name string) []Session {
 	list := []Session{}
-	for _, ses := range s.users.sessionsOf(name) {
+	for _, ses := range s.sessionsOf(name) {
 		list = append(list, ses.info())
 	}
 	return list
@@ -27,7 +28,7 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	if err := CheckUser(name); err != nil {
 		return 0, err
 	}
-	sessions := s.users.sessionsOf(name)
+	sessions := s.sessionsOf(name)
 	if connection != "" {
 		sessions = slices.DeleteFunc(sessions, func(ses *session) bool { return ses.connection.String() != connection })
 		if len(sessions) == 0 {
@@ -46,8 +47,8 @@ func (s *Server) User(name string) (UserInfo, error) {
 	}
 	info := UserInfo{User: name, Sessions: s.Sessions(name), Channels: map[string]UserPlace{}}
 	info.Online = len(info.Sessions)
-	err := s.withUser(name, func(u *user) error {
-		for _, channel := range append(u.memberships(), InboxOf(name), All) {
+	err := s.users.With(name, func(u *user.User) error {
+		for _, channel := range append(u.Memberships(), InboxOf(name), All) {
 			p, err := s.userPlace(u, channel)
 			if err != nil {
 				return err
@@ -59,33 +60,20 @@ func (s *Server) User(name string) (UserInfo, error) {
 	return info, err
 }
 
-func (s *Server) userPlace(u *user, channel string) (UserPlace, error) {
-	p := UserPlace{Devices: u.cursors(channel)}
-	log := s.logOf(s.policies.of(channel))
+func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
+	p := UserPlace{Devices: u.Cursors(channel)}
+	log := s.feeds.LogOf(channel)
 	bounds, err := log.Bounds(channel)
 	if err != nil {
 		return p, err
 	}
 	p.Head = bounds.Head
-	if channel == All && !u.seen() {
+	if channel == All && !u.Known() {
 		p.Read = bounds.Head // where the mark will begin
 		return p, nil
 	}
-	p.Read, p.Unread, err = s.unread(u, log, channel)
+	p.Read, p.Unread, err = s.users.Unread(u, channel)
 	return p, err
-}
-
-// cursors are what the user's devices acknowledged in a channel.
-func (u *user) cursors(channel string) map[string]uint64 {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	m := map[string]uint64{}
-	for _, d := range u.mu.devices {
-		if p := d.cursor(channel); p != nil {
-			m[d.name] = p.seq
-		}
-	}
-	return m
 }
 
 // Channel tells what is known of a channel; one that was never written to is
@@ -95,13 +83,13 @@ func (s *Server) Channel(name string) (ChannelInfo, error) {
 		return ChannelInfo{}, err
 	}
 	p := s.policies.of(name)
-	bounds, err := s.logOf(p).Bounds(name)
+	bounds, err := s.feeds.LogOf(name).Bounds(name)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
 	return ChannelInfo{
 		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
-		Subscribers: s.feeds.subscribers(name),
+		Subscribers: s.feeds.Connections(name),
 		Policy: PolicyInfo{
 			Pattern: p.Pattern, Durable: !p.MemoryOnly, MaxAge: p.MaxAge.String(),
 			MaxMessages: p.MaxMessages, Subscribe: p.Subscribe, Publish: p.Publish,
@@ -122,8 +110,10 @@ func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
 	}
 	list := []Receipt{}
 	for _, name := range names {
-		err := s.withUser(name, func(u *user) error {
-			list = append(list, u.receipts(channel, seq, s.sentTo(u, channel, seq))...)
+		err := s.users.With(name, func(u *user.User) error {
+			for _, r := range u.Receipts(channel, seq, s.sentTo(u, channel, seq)) {
+				list = append(list, Receipt{User: name, Device: r.Device, State: ReceiptState(r.State)})
+			}
 			return nil
 		})
 		if err != nil {
@@ -135,61 +125,28 @@ func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
 
 // audience lists the users that a channel's messages are for.
 func (s *Server) audience(channel string) ([]string, error) {
-	if name, inbox := inboxUser(channel); inbox {
+	if name, inbox := names.InboxUser(channel); inbox {
 		return []string{name}, nil
 	}
 	names, err := s.engine.Members(channel, "", maxReceipts)
 	if err != nil {
 		return nil, err
 	}
-	if f := s.feeds.of(channel); f != nil {
-		names = append(names, f.subscribedUsers(maxReceipts)...)
+	if f := s.feeds.Find(channel); f != nil {
+		for _, subscriber := range f.Followers(maxReceipts) {
+			names = append(names, subscriber.User())
+		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
 	return names[:min(len(names), maxReceipts)], nil
 }
 
-// receipts of the user's devices. A device without a cursor in the channel has
-// got nothing yet. A message from before the user's mark was not for the user and has
-// none.
-func (u *user) receipts(channel string, seq uint64, sent map[string]bool) []Receipt {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	m := u.markLocked(channel)
-	read := m != nil && m.read >= seq
-	if m != nil && m.since >= seq {
-		return nil
-	}
-	var list []Receipt
-	for _, d := range u.mu.devices {
-		r := Receipt{User: u.name, Device: d.name, State: Stored}
-		switch p := d.cursor(channel); {
-		case read:
-			r.State = Read
-		case p != nil && p.seq >= seq:
-			r.State = Acknowledged
-		case sent[d.name]:
-			r.State = Sent
-		}
-		list = append(list, r)
-	}
-	if len(list) == 0 {
-		r := Receipt{User: u.name, State: Stored}
-		if read {
-			r.State = Read
-		}
-		list = append(list, r)
-	}
-	slices.SortFunc(list, func(a, b Receipt) int { return strings.Compare(a.Device, b.Device) })
-	return list
-}
-
 // sentTo asks the loops which devices of a user have been sent a message in a
 // session that is still there.
-func (s *Server) sentTo(u *user, channel string, seq uint64) map[string]bool {
+func (s *Server) sentTo(u *user.User, channel string, seq uint64) map[string]bool {
 	sent := map[string]bool{}
-	for _, ses := range u.online() {
+	for _, ses := range sessionsIn(u.Conns()) {
 		answer := make(chan bool, 1)
 		ok := ses.loop.post(func() {
 			answer <- ses.sent(channel, seq)
@@ -208,30 +165,4 @@ func (s *session) sent(channel string, seq uint64) bool {
 	}
 	sub := s.subscription(channel)
 	return sub != nil && sub.cursor >= seq
-}
-
-// subscribedUsers asks the loops for the users whose sessions follow the feed, at
-// most max of each loop.
-func (f *feed) subscribedUsers(max int) (names []string) {
-	f.mu.Lock()
-	var followers []*follower
-	for fo := f.mu.followers; fo != nil; fo = fo.next {
-		followers = append(followers, fo)
-	}
-	f.mu.Unlock()
-	for _, fo := range followers {
-		answer := make(chan []string, 1)
-		if fo.loop.post(func() { answer <- fo.users(max) }) {
-			names = append(names, <-answer...)
-		}
-	}
-	return names
-}
-
-// users are those of the loop's sessions. On the loop.
-func (fo *follower) users(max int) (names []string) {
-	for _, sub := range fo.subs[:min(len(fo.subs), max)] {
-		names = append(names, sub.session.user.name)
-	}
-	return names
 }

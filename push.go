@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -134,7 +135,7 @@ func appendError(channel string, err error) error {
 }
 
 func (s *Server) pushed(channel string, r *engine.Result) Pushed {
-	online := s.feeds.subscribers(channel)
+	online := s.feeds.Connections(channel)
 	if online == 0 {
 		s.hintInbox(channel)
 	}
@@ -144,7 +145,7 @@ func (s *Server) pushed(channel string, r *engine.Result) Pushed {
 // hintInbox says once that a user's name is not the name of the user's inbox: a
 // push to the channel "42" is as valid as one to "news", and reaches nobody.
 func (s *Server) hintInbox(channel string) {
-	if _, inbox := inboxUser(channel); inbox || s.hinted.Load() {
+	if _, inbox := names.InboxUser(channel); inbox || s.hinted.Load() {
 		return
 	}
 	if s.Online(channel) > 0 && s.hinted.CompareAndSwap(false, true) {
@@ -191,7 +192,7 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 		e.ContentType = wire.JSONType
 	}
 	if e.ID == "" {
-		e.ID = newID()
+		e.ID = names.NewMessageID()
 	}
 	return nil
 }

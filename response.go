@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
 )
 
@@ -96,7 +97,7 @@ func (c *response) Window() int { return 0 }
 // LastRead implements conn.Conn. The client says nothing; that the kernel takes
 // bytes for it is the sign of life there is. A poll is too short to need any.
 func (c *response) LastRead() time.Time {
-	if c.session.mode == modePoll {
+	if c.session.codec == codec.Poll {
 		return c.loop.Now()
 	}
 	return c.loop.at(time.Duration(c.progress.Load()))
@@ -143,16 +144,16 @@ func (c *response) closed(e conn.Ending) {
 }
 
 // open makes the session of a request that is no WebSocket, or answers it.
-func (s *Server) open(w http.ResponseWriter, r *http.Request, m mode) (ses *session, hello []byte) {
+func (s *Server) open(w http.ResponseWriter, r *http.Request, c codec.Codec) (ses *session, hello []byte) {
 	if !s.crossOrigin(w, r) {
 		return nil, nil
 	}
 	err := noBody(w, r)
-	if err == nil && m == modeSSE {
+	if err == nil && c == codec.SSE {
 		err = s.needs(w, canFlush, "http.Flusher")
 	}
 	if err == nil {
-		ses, hello, err = s.admit(r, m)
+		ses, hello, err = s.admit(r, c)
 	}
 	if err != nil {
 		s.refuse(w, r, err)

@@ -12,7 +12,9 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/clock"
+	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/origin"
+	"github.com/wirepost/wirepost/internal/user"
 )
 
 // Server pushes messages to users and channels. It is an http.Handler that
@@ -31,10 +33,9 @@ type Server struct {
 	clock      *clock.Clock
 	logger     *slog.Logger
 	loops      []*loop
-	feeds      *feeds
-	users      *users
-	saver      *saver
-	pages      *pageReaders
+	feeds      *feed.Feeds
+	users      *user.Users
+	pages      *feed.Readers
 	limits     *limits
 	metrics    *metrics
 	started    time.Time
@@ -87,11 +88,15 @@ func New(o Options) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.urgent, s.hurry = context.WithCancel(context.Background())
 	s.limits = newLimits(&s.opts)
-	s.feeds = newFeeds(s)
-	s.users = newUsers(s.engine)
-	s.saver = newSaver(s.users, s.logger)
+	s.feeds = feed.New(feed.Config{
+		Durable: s.engine, Memory: s.memory, TailMemory: o.TailMemory,
+		MemoryOnly: func(channel string) bool { return s.policies.of(channel).MemoryOnly },
+	})
+	s.users = user.New(user.Config{
+		Store: s.engine, LogOf: s.feeds.LogOf, AllInMemory: s.policies.of(All).MemoryOnly, Logger: s.logger,
+	})
 	s.metrics = newMetrics(s)
-	s.pages = newPageReaders(2*o.Loops, o.PageMemory)
+	s.pages = feed.NewReaders(2*o.Loops, o.PageMemory)
 	for range o.Loops {
 		s.loops = append(s.loops, newLoop(s))
 	}

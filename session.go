@@ -5,35 +5,13 @@ import (
 	"time"
 	"unique"
 
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
-
-// mode is how a session speaks.
-type mode uint8
-
-const (
-	modePlain mode = iota
-	modeV1
-	modeSSE
-	modePoll
-)
-
-func (m mode) String() string { return [...]string{"plain", wire.ProtocolV1, "sse", "poll"}[m] }
-
-// objects says that the client is sent objects of wirepost.v1, not bare data.
-func (m mode) objects() bool { return m != modePlain }
-
-// frame makes what a client in that mode is sent for an object.
-func (m mode) frame(object []byte) []byte {
-	switch m {
-	case modeSSE:
-		return event(object)
-	case modePoll:
-		return object
-	}
-	return conn.AppendFrame(nil, conn.OpText, object)
-}
 
 // session is one client connection of a user. It belongs to one loop, which alone
 // touches everything below "owned by the loop", and it implements conn.Handler.
@@ -43,14 +21,14 @@ func (m mode) frame(object []byte) []byte {
 type session struct {
 	// Static.
 	loop       *loop
-	user       *user
+	user       *user.User
 	device     string
 	agent      unique.Handle[string]
 	since      int64 // ms since the epoch
-	connection connectionID
+	connection names.ConnectionID
 	address    address
-	issued     issued // owned by the loop
-	mode       mode
+	issued     user.Issued // owned by the loop
+	codec      codec.Codec
 	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
 	accepted   bool        // by OnConnect, if there is one: OnDisconnect is to be called
 	page       int32       // owned by the loop: bytes of a page that the client has not taken
@@ -80,11 +58,20 @@ type session struct {
 	}
 }
 
+// Device implements user.Conn.
+func (s *session) Device() string { return s.device }
+
+// User implements feed.Subscriber.
+func (s *session) User() string { return s.user.Name() }
+
+// notice frames an object of the protocol for the client.
+func (s *session) notice(object any) []byte { return s.codec.Notice(wire.Encode(object)) }
+
 // info describes the session for the application.
 func (s *session) info() Session {
 	return Session{
-		Connection: s.connection.String(), User: s.user.name, Device: s.device, Since: s.since,
-		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.String(),
+		Connection: s.connection.String(), User: s.user.Name(), Device: s.device, Since: s.since,
+		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.codec.Name(),
 		Protocol: s.loop.srv.subprotocol(s.protocol), NoAcks: s.mute.Load(),
 	}
 }
@@ -92,14 +79,11 @@ func (s *session) info() Session {
 // subscription is a session's place in a channel. Owned by the loop once the
 // session is attached.
 type subscription struct {
-	session   *session // nil when the subscription has ended
-	feed      *feed
-	follower  *follower
-	index     int32 // in follower.subs
-	stored    bool  // acknowledgements are stored
-	granted   bool  // a membership, by the backend or by the token
-	requested bool  // the client asked for it
-	moved     bool  // without a WebSocket: the cursor is not the stored one any more
+	feed.Subscription
+	stored    bool // acknowledgements are stored
+	granted   bool // a membership, by the backend or by the token
+	requested bool // the client asked for it
+	moved     bool // without a WebSocket: the cursor is not the stored one any more
 
 	cursor uint64 // the last sequence sent, or passed over
 	news   *news  // nil when there is none
@@ -123,15 +107,15 @@ func (sub *subscription) theNews() *news {
 
 func (s *session) subscription(channel string) *subscription {
 	for _, sub := range s.subs {
-		if sub.feed.channel == channel {
+		if sub.Feed.Channel() == channel {
 			return sub
 		}
 	}
 	return nil
 }
 
-// markDirty has the session flushed at the end of this turn. On the loop.
-func (s *session) markDirty() {
+// MarkDirty has the session flushed at the end of this turn. On the loop.
+func (s *session) MarkDirty() {
 	if !s.dirty {
 		s.dirty = true
 		s.loop.dirty = append(s.loop.dirty, s)
@@ -157,13 +141,13 @@ func (s *session) doNow(fn func()) {
 func (s *session) attach(c conn.Conn, hello []byte) {
 	s.conn = c
 	if hello != nil {
-		s.send(s.mode.frame(hello))
+		s.send(s.codec.Notice(hello))
 	}
 	for _, sub := range s.subs {
-		sub.feed.follow(sub)
+		sub.Feed.Follow(&sub.Subscription, s.loop)
 	}
 	s.armTimer()
-	s.markDirty()
+	s.MarkDirty()
 	if s.work != nil {
 		early := s.work.early
 		s.work.early = nil
@@ -195,7 +179,7 @@ const maxUnsent = 1 << 20
 func (s *session) Drained() {
 	s.blocked = false
 	s.releasePage()
-	s.markDirty()
+	s.MarkDirty()
 	s.throttle()
 	s.acknowledgeLater()
 	if f := s.flight; f != nil && !f.unpinged.IsZero() {
@@ -207,9 +191,9 @@ func (s *session) Drained() {
 func (s *session) Message(binary bool, payload []byte) {
 	switch {
 	case s.ending || !s.mayAlso(len(payload)):
-	case s.mode == modeV1 && binary:
+	case s.codec == codec.V1 && binary:
 		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
-	case s.mode == modeV1:
+	case s.codec == codec.V1:
 		s.command(payload)
 	default:
 		s.plainMessage(binary, payload)
@@ -231,4 +215,25 @@ func (s *session) throttle() {
 	} else {
 		s.conn.ResumeRead()
 	}
+}
+
+// sessionsIn are the sessions that a user's connections are.
+func sessionsIn(conns []user.Conn) []*session {
+	sessions := make([]*session, len(conns))
+	for i, c := range conns {
+		sessions[i] = c.(*session)
+	}
+	return sessions
+}
+
+// sessionsOf returns the sessions of a user.
+func (s *Server) sessionsOf(name string) []*session { return sessionsIn(s.users.ConnsOf(name)) }
+
+// start is where the subscription of a member begins. The cursor may be ahead of the
+// feed, see feed.Clamp.
+func (s *session) start(f *feed.Feed) uint64 {
+	if f.MemoryOnly() {
+		return f.Head()
+	}
+	return s.user.Start(s.device, f.Channel(), f.Head())
 }

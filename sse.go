@@ -1,14 +1,12 @@
 package wirepost
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
 	"os"
-	"strconv"
-	"time"
 
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -21,7 +19,7 @@ import (
 func (s *Server) Events() http.Handler { return http.HandlerFunc(s.serveEvents) }
 
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
-	ses, hello := s.open(w, r, modeSSE)
+	ses, hello := s.open(w, r, codec.SSE)
 	if ses == nil {
 		return
 	}
@@ -68,40 +66,6 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Endin
 	return conn.Ending{Code: code, Err: err}
 }
 
-// event is an object as an event without an ID.
-func event(object []byte) []byte {
-	b := make([]byte, 0, len(object)+8)
-	b = append(append(b, "data: "...), oneLine(object)...)
-	return append(b, "\n\n"...)
-}
-
-// oneLine is a JSON object without line breaks, which end a field of an event. A
-// raw body that was kept byte for byte may have some; in JSON they are white space.
-func oneLine(object []byte) []byte {
-	if !bytes.ContainsAny(object, "\r\n") {
-		return object
-	}
-	return bytes.Map(func(r rune) rune {
-		if r == '\r' || r == '\n' {
-			return ' '
-		}
-		return r
-	}, object)
-}
-
-// retryField tells an EventSource when to come back.
-func retryField(after time.Duration) []byte {
-	return append(strconv.AppendInt([]byte("retry: "), after.Milliseconds(), 10), '\n')
-}
-
-// eventHead comes before the object of an item: the position behind it.
-func (s *session) eventHead() []byte { return []byte("id: " + s.position() + "\ndata: ") }
-
-var (
-	eventEnd = []byte("\n\n")
-	// beginComment is the first line: what looks at a response when its body begins,
-	// as some proxies and polyfills do, is not to wait for the first message.
-	beginComment = []byte(": connected\n\n")
-	// heartbeatComment is nothing to a client, and keeps proxies from closing.
-	heartbeatComment = []byte(": heartbeat\n\n")
-)
+// beginComment is the first line: what looks at a response when its body begins, as
+// some proxies and polyfills do, is not to wait for the first message.
+var beginComment = []byte(": connected\n\n")

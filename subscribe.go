@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -26,7 +28,7 @@ func (s *session) onSubscribe(c *wire.Command) {
 			s.answer(ref, nil, err)
 			return nil, nil
 		}
-		return func() { s.subscribed(ref, sub, after, bounds) }, func() { s.loop.srv.feeds.release(sub.feed) }
+		return func() { s.subscribed(ref, sub, after, bounds) }, func() { s.loop.srv.feeds.Release(sub.Feed) }
 	})
 }
 
@@ -35,28 +37,28 @@ func (s *session) onSubscribe(c *wire.Command) {
 // memberships of that moment. If the session has ended, otherwise runs off the loop.
 func (s *session) pinnedJob(job func() (onLoop, otherwise func())) {
 	s.job(func() {
-		if err := s.loop.srv.users.pin(s.user); err != nil {
+		if err := s.loop.srv.users.Pin(s.user); err != nil {
 			s.failed("loading a user", err)
 			return
 		}
 		onLoop, otherwise := job()
 		if onLoop == nil {
-			s.user.unpin()
+			s.user.Unpin()
 			return
 		}
 		s.orElse(func() {
 			onLoop()
-			s.user.unpin()
+			s.user.Unpin()
 		}, func() {
 			otherwise()
-			s.user.unpin()
+			s.user.Unpin()
 		})
 	})
 }
 
 // failed ends the session because the store failed. Off the loop.
 func (s *session) failed(doing string, err error) {
-	s.loop.srv.logger.Error(doing, "user", s.user.name, "error", err)
+	s.loop.srv.logger.Error(doing, "user", s.user.Name(), "error", err)
 	s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 }
 
@@ -64,20 +66,20 @@ func (s *session) failed(doing string, err error) {
 // by the token, goes on at the device's cursor; any other begins at the head. It is
 // part of a job, and the user's state is pinned.
 func (s *session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
-	feed, err := s.loop.srv.feeds.subscribe(channel)
+	f, err := s.loop.srv.feeds.Subscribe(channel)
 	if err != nil {
 		return nil, engine.Bounds{}, err
 	}
-	sub := &subscription{session: s, feed: feed, cursor: feed.head.Load()}
-	if byToken || s.user.isMember(channel) {
-		sub.granted, sub.stored = true, !feed.policy.MemoryOnly
-		sub.cursor = s.user.start(s.device, feed)
-		s.loop.srv.saver.later(s.user)
+	sub := &subscription{Subscription: feed.Subscription{Feed: f, Owner: s}, cursor: f.Head()}
+	if byToken || s.user.IsMember(channel) {
+		sub.granted, sub.stored = true, !f.MemoryOnly()
+		sub.cursor = s.start(f)
+		s.loop.srv.users.SaveLater(s.user)
 	}
-	bounds, err := feed.log().Bounds(channel)
-	sub.cursor = min(sub.cursor, max(bounds.Head, feed.head.Load()))
+	bounds, err := f.Log().Bounds(channel)
+	sub.cursor = min(sub.cursor, max(bounds.Head, f.Head()))
 	if err != nil {
-		s.loop.srv.feeds.release(feed)
+		s.loop.srv.feeds.Release(f)
 	}
 	return sub, bounds, err
 }
@@ -99,22 +101,22 @@ func (s *session) orElse(fn, otherwise func()) {
 // subscribed takes in the subscription that a client asked for, or goes on with
 // the one that it has. On the loop, with the user's state pinned.
 func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
-	sub, head := s.subscription(fresh.feed.channel), max(bounds.Head, fresh.feed.head.Load())
+	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
 	// A new token may have been taken since the command came.
-	refused := s.loop.srv.maySubscribe(s.identity, fresh.feed.channel)
+	refused := s.loop.srv.maySubscribe(s.identity, fresh.Feed.Channel())
 	switch {
 	case refused != nil:
-		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.Release(fresh.Feed) })
 		s.refuse(ref, refused)
 		return
 	case sub != nil:
-		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.Release(fresh.Feed) })
 		if after != nil {
 			s.landed(sub, sub.cursor)
 			sub.news = nil
 		}
 	case len(s.subs) >= s.loop.srv.opts.MaxSubscriptions:
-		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.Release(fresh.Feed) })
 		s.refuse(ref, Errorf(RateLimited, "a session has at most %d subscriptions", s.loop.srv.opts.MaxSubscriptions))
 		return
 	default:
@@ -125,15 +127,15 @@ func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	if after != nil {
 		sub.cursor = min(*after, head)
 	}
-	resumed := sub.resumes(bounds)
-	s.send(textFrame(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
-	s.markDirty()
+	resumed := sub.resumes(bounds, s.loop.srv.memoryBase)
+	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
+	s.MarkDirty()
 	s.reconcile() // a membership may have begun or ended since the job looked
 }
 
 func (s *session) addSubscription(sub *subscription) {
 	s.subs = append(s.subs, sub)
-	sub.feed.follow(sub)
+	sub.Feed.Follow(&sub.Subscription, s.loop)
 }
 
 func (s *session) onUnsubscribe(c *wire.Command) {
@@ -141,31 +143,31 @@ func (s *session) onUnsubscribe(c *wire.Command) {
 	switch {
 	case sub == nil:
 		s.refuse(c.Ref, Errorf(NotFound, "no subscription to %q", c.Channel))
-	case c.Channel == All || c.Channel == s.user.inbox:
+	case c.Channel == All || c.Channel == s.user.Inbox():
 		s.refuse(c.Ref, Errorf(BadRequest, "every session is subscribed to %q", c.Channel))
 	default:
 		s.drop(sub)
-		s.send(textFrame(wire.OK{Type: "ok", Ref: c.Ref}))
+		s.send(s.notice(wire.OK{Type: "ok", Ref: c.Ref}))
 	}
 }
 
 // drop ends a subscription. On the loop.
 func (s *session) drop(sub *subscription) {
 	s.landed(sub, sub.cursor)
-	sub.feed.unfollow(sub)
-	sub.feed.count(-1)
-	sub.session = nil
+	sub.Feed.Unfollow(&sub.Subscription)
+	sub.Feed.Left()
+	sub.Owner = nil
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
-	s.job(func() { s.loop.srv.feeds.unref(sub.feed) })
-	s.markDirty()
+	s.job(func() { s.loop.srv.feeds.Unref(sub.Feed) })
+	s.MarkDirty()
 }
 
 // settle brings the subscriptions in line with what the user may have now: after a
 // new token, and when a membership began or ended. On the loop.
 func (s *session) settle() {
-	if s.user.pinWarm() {
+	if s.user.TryPin() {
 		s.reconcile()
-		s.user.unpin()
+		s.user.Unpin()
 		return
 	}
 	s.pinnedJob(func() (onLoop, otherwise func()) { return s.reconcile, func() {} })
@@ -178,7 +180,7 @@ func (s *session) settle() {
 func (s *session) reconcile() {
 	granted := s.grantedChannels()
 	for _, sub := range slices.Clone(s.subs) {
-		channel := sub.feed.channel
+		channel := sub.Feed.Channel()
 		switch {
 		case granted[channel]:
 			if sub.granted {
@@ -199,7 +201,7 @@ func (s *session) reconcile() {
 // ungrant makes the subscription of a member one without a stored cursor. In plain
 // mode nothing acknowledges its messages any more, so they leave the window.
 func (s *session) ungrant(sub *subscription) {
-	if s.mode == modePlain && sub.stored {
+	if s.codec.Acknowledged() == codec.ByPong && sub.stored {
 		s.landed(sub, sub.cursor)
 	}
 	sub.granted, sub.stored = false, false
@@ -208,8 +210,8 @@ func (s *session) ungrant(sub *subscription) {
 // grantedChannels is where every session of the user is subscribed: the inbox, All,
 // the stored memberships and those that the token lists.
 func (s *session) grantedChannels() map[string]bool {
-	granted := map[string]bool{s.user.inbox: true, All: true}
-	for _, channel := range s.user.memberships() {
+	granted := map[string]bool{s.user.Inbox(): true, All: true}
+	for _, channel := range s.user.Memberships() {
 		granted[channel] = true
 	}
 	if s.identity != nil {
@@ -235,7 +237,7 @@ func (s *session) grant(channel string) {
 			s.failed("subscribing a member", err)
 			return nil, nil
 		}
-		return func() { s.granted(sub) }, func() { s.loop.srv.feeds.release(sub.feed) }
+		return func() { s.granted(sub) }, func() { s.loop.srv.feeds.Release(sub.Feed) }
 	})
 }
 
@@ -243,24 +245,24 @@ func (s *session) grant(channel string) {
 // one, if there still is none and the membership has not ended. On the loop, with
 // the user's state pinned.
 func (s *session) granted(fresh *subscription) {
-	channel := fresh.feed.channel
+	channel := fresh.Feed.Channel()
 	sub := s.subscription(channel)
-	if sub != nil && sub.granted || !s.tokenGrants(channel) && !s.user.isMember(channel) {
-		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+	if sub != nil && sub.granted || !s.tokenGrants(channel) && !s.user.IsMember(channel) {
+		s.job(func() { s.loop.srv.feeds.Release(fresh.Feed) })
 		return
 	}
 	if sub != nil {
 		sub.granted, sub.stored = true, fresh.stored
-		s.job(func() { s.loop.srv.feeds.release(fresh.feed) })
+		s.job(func() { s.loop.srv.feeds.Release(fresh.Feed) })
 	} else {
 		s.addSubscription(fresh)
 	}
 	s.tellMembership("subscribed", channel)
-	s.markDirty()
+	s.MarkDirty()
 }
 
 func (s *session) tellMembership(what, channel string) {
-	if s.mode.objects() {
-		s.send(s.mode.frame(wire.Encode(wire.Membership{Type: what, Channel: channel})))
+	if s.codec.Objects() {
+		s.send(s.notice(wire.Membership{Type: what, Channel: channel}))
 	}
 }

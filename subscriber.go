@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/feed"
 )
 
 // GapError says that messages of a channel are missing: retention removed them, or
@@ -39,20 +40,20 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			yield(Message{}, err)
 			return
 		}
-		feed, err := s.feeds.acquire(channel, 0) // it is no connection
+		f, err := s.feeds.Acquire(channel)
 		if err != nil {
 			yield(Message{}, err)
 			return
 		}
-		defer s.feeds.unref(feed)
-		cursor, err := feed.clamp(after)
+		defer s.feeds.Unref(f)
+		cursor, err := f.Clamp(after)
 		if err != nil {
 			yield(Message{}, err)
 			return
 		}
-		r := &reader{feed: feed, cursor: cursor, advanced: make(chan struct{}, 1)}
-		feed.listen(r.advanced)
-		defer feed.unlisten(r.advanced)
+		r := &reader{srv: s, feed: f, cursor: cursor, advanced: make(chan struct{}, 1)}
+		f.Listen(r.advanced)
+		defer f.Unlisten(r.advanced)
 		for {
 			if err := r.pages(ctx, yield); err != nil {
 				if err != errEnough {
@@ -71,7 +72,8 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 
 // reader is a subscriber inside the program.
 type reader struct {
-	feed     *feed
+	srv      *Server
+	feed     *feed.Feed
 	cursor   uint64
 	lost     bool          // a gap is to be told, before the next message
 	lostAt   uint64        // the cursor behind which messages are missing
@@ -87,14 +89,14 @@ func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) err
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case r.feed.srv.ctx.Err() != nil:
+		case r.srv.ctx.Err() != nil:
 			return errDraining
-		case r.cursor >= r.feed.head.Load():
+		case r.cursor >= r.feed.Head():
 			return nil
 		}
-		page, err := r.feed.log().Read(r.feed.channel, r.cursor, batchFrames, batchBytes)
+		page, err := r.feed.Log().Read(r.feed.Channel(), r.cursor, batchFrames, batchBytes)
 		if err != nil {
-			r.feed.srv.readFailed(r.feed.channel, err)
+			r.srv.readFailed(r.feed.Channel(), err)
 			return err
 		}
 		if err := r.hand(ctx, page, yield); err != nil {
@@ -118,30 +120,14 @@ func (r *reader) hand(ctx context.Context, page engine.Page, yield func(Message,
 		}
 		if r.lost {
 			r.lost = false
-			if !yield(Message{}, &GapError{Channel: r.feed.channel, After: r.lostAt, ResumedAt: rec.Seq}) {
+			if !yield(Message{}, &GapError{Channel: r.feed.Channel(), After: r.lostAt, ResumedAt: rec.Seq}) {
 				return errEnough
 			}
 		}
 		r.cursor = rec.Seq
-		if !yield(newMessage(r.feed.channel, rec), nil) {
+		if !yield(newMessage(r.feed.Channel(), rec), nil) {
 			return errEnough
 		}
 	}
 	return nil
-}
-
-// listen has the channel told whenever the feed advances.
-func (f *feed) listen(advanced chan struct{}) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.mu.listeners == nil {
-		f.mu.listeners = map[chan struct{}]struct{}{}
-	}
-	f.mu.listeners[advanced] = struct{}{}
-}
-
-func (f *feed) unlisten(advanced chan struct{}) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.mu.listeners, advanced)
 }

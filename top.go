@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/feed"
 )
 
 // Top is what an operator looks at first: the largest channels, and the clients
@@ -53,26 +55,12 @@ func (s *Server) topChannels(n int) []TopChannel {
 	top := newRanking(n, func(a, b TopChannel) int {
 		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(b.Head, a.Head), strings.Compare(a.Channel, b.Channel))
 	})
-	s.feeds.each(func(f *feed) {
-		if f.subscribed() {
-			top.add(TopChannel{Channel: f.channel, Head: f.head.Load(), Subscribers: f.count(0)})
+	s.feeds.Each(func(f *feed.Feed) {
+		if f.Subscribed() {
+			top.add(TopChannel{Channel: f.Channel(), Head: f.Head(), Subscribers: f.Connections()})
 		}
 	})
 	return top.list
-}
-
-// each calls fn for every feed, without any lock held.
-func (fs *feeds) each(fn func(*feed)) {
-	for i := range fs.shard {
-		sh := &fs.shard[i]
-		sh.Lock()
-		all := make([]*feed, 0, sh.feeds.count)
-		sh.feeds.each(func(f *feed) { all = append(all, f) })
-		sh.Unlock()
-		for _, f := range all {
-			fn(f)
-		}
-	}
 }
 
 // askedAtOnce is how many sessions a loop is asked about in one turn.
@@ -119,7 +107,7 @@ func (l *loop) slow(sessions []*session) []SlowSession {
 
 // slow says whether messages wait for the client, and why. On the loop.
 func (s *session) slow() (SlowSession, bool) {
-	slow := SlowSession{User: s.user.name}
+	slow := SlowSession{User: s.user.Name()}
 	switch {
 	case s.ending, s.conn == nil:
 		return slow, false
@@ -139,7 +127,7 @@ func (s *session) slow() (SlowSession, bool) {
 
 // held says whether messages of a subscription wait for the window. On the loop.
 func (s *session) held(sub *subscription) bool {
-	return sub.cursor < sub.feed.head.Load() && s.roomFor(sub) == 0
+	return sub.cursor < sub.Feed.Head() && s.roomFor(sub) == 0
 }
 
 // ranking keeps the first n of many, in order.

@@ -1,20 +1,22 @@
-package wirepost
+// Package registry finds things by their names: in a table that is small, and in one
+// with a lock for each of its shards.
+package registry
 
 import (
 	"hash/maphash"
 	"math/bits"
 )
 
-// named is a pointer to something with a name of its own.
-type named interface {
+// Named is a pointer to something with a name of its own.
+type Named interface {
 	comparable
-	key() string
+	Key() string
 }
 
-// nameTable finds things by their names, as a map would, in a fifth of the memory:
+// Table finds things by their names, as a map would, in a fifth of the memory:
 // a slot is one pointer, for the name is in what it points to. It is a hash table
 // with linear probing. The zero value of T is an empty slot.
-type nameTable[T named] struct {
+type Table[T Named] struct {
 	seed  maphash.Seed
 	slots []T
 	count int
@@ -23,70 +25,70 @@ type nameTable[T named] struct {
 const minSlots = 8
 
 // home is where the search for a name begins.
-func (t *nameTable[T]) home(name string) int {
+func (t *Table[T]) home(name string) int {
 	hi, _ := bits.Mul64(maphash.String(t.seed, name), uint64(len(t.slots)))
 	return int(hi)
 }
 
-func (t *nameTable[T]) next(i int) int {
+func (t *Table[T]) next(i int) int {
 	if i++; i < len(t.slots) {
 		return i
 	}
 	return 0
 }
 
-// get returns what has the name, or the zero value.
-func (t *nameTable[T]) get(name string) (none T) {
+// Get returns what has the name, or the zero value.
+func (t *Table[T]) Get(name string) (none T) {
 	if t.count == 0 {
 		return none
 	}
 	for i := t.home(name); t.slots[i] != none; i = t.next(i) {
-		if t.slots[i].key() == name {
+		if t.slots[i].Key() == name {
 			return t.slots[i]
 		}
 	}
 	return none
 }
 
-// add takes in x, whose name must not be there yet.
-func (t *nameTable[T]) add(x T) {
+// Add takes in x, whose name must not be there yet.
+func (t *Table[T]) Add(x T) {
 	if t.slots == nil {
 		t.seed = maphash.MakeSeed()
 	}
 	if 5*(t.count+1) > 4*len(t.slots) {
 		t.resize(max(minSlots, len(t.slots)+len(t.slots)/4+1))
 	}
-	t.place(x)
+	t.insert(x)
 	t.count++
 }
 
-func (t *nameTable[T]) place(x T) {
+func (t *Table[T]) insert(x T) {
 	var none T
-	i := t.home(x.key())
+	i := t.home(x.Key())
 	for t.slots[i] != none {
 		i = t.next(i)
 	}
 	t.slots[i] = x
 }
 
-func (t *nameTable[T]) resize(n int) {
+func (t *Table[T]) resize(n int) {
 	var none T
 	old := t.slots
 	t.slots = make([]T, n)
 	for _, x := range old {
 		if x != none {
-			t.place(x)
+			t.insert(x)
 		}
 	}
 }
 
-// remove takes out x, if it is there.
-func (t *nameTable[T]) remove(x T) {
+// Remove takes out x, if it is there.
+func (t *Table[T]) Remove(x T) {
 	var none T
 	if t.count == 0 {
 		return
 	}
-	i := t.home(x.key())
+	i := t.home(x.Key())
 	for t.slots[i] != x {
 		if t.slots[i] == none {
 			return
@@ -102,10 +104,10 @@ func (t *nameTable[T]) remove(x T) {
 
 // close empties a slot and moves up what was only further on because the slot was
 // taken, so that no search ends too early.
-func (t *nameTable[T]) close(hole int) {
+func (t *Table[T]) close(hole int) {
 	var none T
 	for i := t.next(hole); t.slots[i] != none; i = t.next(i) {
-		home := t.home(t.slots[i].key())
+		home := t.home(t.slots[i].Key())
 		// Is the hole between home and i, going round?
 		if (i-home+len(t.slots))%len(t.slots) >= (i-hole+len(t.slots))%len(t.slots) {
 			t.slots[hole] = t.slots[i]
@@ -115,8 +117,11 @@ func (t *nameTable[T]) close(hole int) {
 	t.slots[hole] = none
 }
 
-// each calls fn for everything in the table.
-func (t *nameTable[T]) each(fn func(T)) {
+// Len is the number of things in the table.
+func (t *Table[T]) Len() int { return t.count }
+
+// Each calls fn for everything in the table.
+func (t *Table[T]) Each(fn func(T)) {
 	var none T
 	for _, x := range t.slots {
 		if x != none {

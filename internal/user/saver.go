@@ -1,4 +1,4 @@
-package wirepost
+package user
 
 import (
 	"context"
@@ -24,31 +24,29 @@ const (
 
 // saver writes the acknowledgements of users to the engine, many at a time. A user
 // holds a reference and a pin while it waits here. What must not wait is saved
-// directly (saveNow).
+// directly (Save).
 type saver struct {
-	users  *users
-	logger *slog.Logger
+	users  *Users
 	done   chan struct{}
 	ending chan struct{} // closed by close
 
 	mu struct {
 		sync.Mutex
-		queue []*user
+		queue []*User
 	}
 	wake chan struct{} // cap 1
 }
 
-func newSaver(us *users, logger *slog.Logger) *saver {
-	s := &saver{
-		users: us, logger: logger, done: make(chan struct{}), ending: make(chan struct{}),
-		wake: make(chan struct{}, 1),
-	}
+func newSaver(us *Users) *saver {
+	s := &saver{users: us, done: make(chan struct{}), ending: make(chan struct{}), wake: make(chan struct{}, 1)}
 	go s.run()
 	return s
 }
 
-// later has the changes of a user saved soon, whose state the caller has pinned.
-func (s *saver) later(u *user) {
+// SaveLater has the changes of a user saved soon, whose state the caller has pinned.
+func (us *Users) SaveLater(u *User) { us.saver.later(u) }
+
+func (s *saver) later(u *User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if u.queued {
@@ -56,7 +54,7 @@ func (s *saver) later(u *user) {
 	}
 	u.queued = true
 	s.mu.queue = append(s.mu.queue, u)
-	s.users.again(u)
+	s.users.Retain(u)
 	s.poke()
 }
 
@@ -64,6 +62,16 @@ func (s *saver) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
+	}
+}
+
+// rest waits, unless the saver is to end.
+func (s *saver) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ending:
 	}
 }
 
@@ -80,7 +88,7 @@ func (s *saver) run() {
 	for {
 		select {
 		case <-s.wake:
-			rest(s.ending, pause) // for more to be saved together
+			s.rest(pause) // for more to be saved together
 		case <-settle:
 			settle = nil
 			s.settle()
@@ -105,7 +113,7 @@ func (s *saver) settle() {
 	if !s.users.unsettled.Swap(false) {
 		return
 	}
-	if err := s.users.engine.Save(nil, true); err != nil {
+	if err := s.users.config.Store.Save(nil, true); err != nil {
 		s.users.unsettled.Store(true)
 		s.failed(err)
 	}
@@ -117,7 +125,7 @@ func (s *saver) failed(err error) {
 	if errors.Is(err, engine.ErrUnavailable) {
 		level = slog.LevelWarn // the engine says for itself what has failed
 	}
-	s.logger.Log(context.Background(), level, "saving cursors", "error", err)
+	s.users.config.Logger.Log(context.Background(), level, "saving cursors", "error", err)
 }
 
 // save saves everything queued. What could not be saved is queued again.
@@ -138,20 +146,20 @@ func (s *saver) save() error {
 		if err != nil {
 			s.later(u)
 		}
-		s.users.release(u)
+		s.users.Release(u)
 	}
 	return err
 }
 
-// saveNow saves the changes of a user whose state is pinned; with sync they are
-// durable on return. What could not be saved is tried again later.
-func (s *Server) saveNow(u *user, sync bool) error {
-	err := s.users.saveAll([]*user{u}, sync)
+// Save saves the changes of a user whose state is pinned; with sync they are durable
+// on return. What could not be saved is tried again later.
+func (us *Users) Save(u *User, sync bool) error {
+	err := us.saveAll([]*User{u}, sync)
 	if err != nil {
-		s.saver.later(u)
+		us.saver.later(u)
 	}
 	if !sync {
-		s.saver.poke() // it is to be on disk some time
+		us.saver.poke() // it is to be on disk some time
 	}
 	return err
 }
@@ -159,7 +167,7 @@ func (s *Server) saveNow(u *user, sync bool) error {
 // saveAll saves the changes of users whose states are pinned. One who saves a user
 // waits for another who does, so what is stored never goes back. Only the saver
 // saves several, each once, so nobody waits in a circle.
-func (us *users) saveAll(all []*user, sync bool) error {
+func (us *Users) saveAll(all []*User, sync bool) error {
 	for _, u := range all {
 		u.mu.saving.Lock()
 	}
@@ -171,7 +179,7 @@ func (us *users) saveAll(all []*user, sync bool) error {
 	return us.saveChanges(all, sync)
 }
 
-func (us *users) saveChanges(all []*user, sync bool) error {
+func (us *Users) saveChanges(all []*User, sync bool) error {
 	updates := make([]engine.Update, 0, len(all))
 	counts := make([]int, len(all))
 	for i, u := range all {
@@ -182,7 +190,7 @@ func (us *users) saveChanges(all []*user, sync bool) error {
 	if len(updates) == 0 && !sync { // with sync: another save may have taken them, without
 		return nil
 	}
-	err := us.engine.Save(updates, sync)
+	err := us.config.Store.Save(updates, sync)
 	if err == nil {
 		if !sync {
 			us.unsettled.Store(true)

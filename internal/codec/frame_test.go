@@ -1,4 +1,4 @@
-package wirepost
+package codec
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/feed"
 )
 
 func record(size int) *engine.Record {
@@ -17,26 +18,31 @@ func record(size int) *engine.Record {
 	return &engine.Record{Seq: 2, Prev: 1, ID: "zs4t95casa32yt9h", ContentType: "text/plain", Data: []byte(b.String()[:size])}
 }
 
+// frame is the one frame of an item on a WebSocket.
+func frame(c Codec, it *feed.Item, channel string, window int) []byte {
+	return c.AppendMessage(nil, it, channel, window, nil)[0]
+}
+
 // TestCompressedOnce: every session gets the same bytes, so they were made once.
 func TestCompressedOnce(t *testing.T) {
 	t.Parallel()
-	for _, m := range []mode{modePlain, modeV1} {
-		it := &item{rec: record(1000)}
+	for _, m := range []Codec{Plain, V1} {
+		it := &feed.Item{Record: record(1000)}
 		var all sync.WaitGroup
 		got := make([][2][]byte, 50)
 		for i := range got {
 			all.Go(func() {
-				got[i] = [2][]byte{it.frame(m, "news", 15), it.frame(m, "news", 0)}
+				got[i] = [2][]byte{frame(m, it, "news", 15), frame(m, it, "news", 0)}
 			})
 		}
 		all.Wait()
 		for _, frames := range got {
 			if &frames[0][0] != &got[0][0][0] || &frames[1][0] != &got[0][1][0] {
-				t.Fatalf("%v: a frame was made twice", m)
+				t.Fatalf("%s: a frame was made twice", m.Name())
 			}
 		}
 		if len(got[0][0]) >= len(got[0][1]) {
-			t.Errorf("%v: %d bytes became %d", m, len(got[0][1]), len(got[0][0]))
+			t.Errorf("%s: %d bytes became %d", m.Name(), len(got[0][1]), len(got[0][0]))
 		}
 	}
 }
@@ -45,15 +51,15 @@ func TestCompressedOnce(t *testing.T) {
 // and one for a message that fits in all windows.
 func TestCompressedOnceForEachWindow(t *testing.T) {
 	t.Parallel()
-	for _, m := range []mode{modePlain, modeV1} {
+	for _, m := range []Codec{Plain, V1} {
 		for size, want := range map[int]int{100: 1, 300: 2, 3000: 3, 10_000: 4} {
-			it := &item{rec: record(size)}
+			it := &feed.Item{Record: record(size)}
 			var all sync.WaitGroup
 			var mu sync.Mutex
 			frames := map[*byte]bool{}
 			for i := range 80 {
 				all.Go(func() {
-					f := it.frame(m, "news", 8+i%8)
+					f := frame(m, it, "news", 8+i%8)
 					mu.Lock()
 					defer mu.Unlock()
 					frames[&f[0]] = true
@@ -61,7 +67,7 @@ func TestCompressedOnceForEachWindow(t *testing.T) {
 			}
 			all.Wait()
 			if len(frames) != want {
-				t.Errorf("%v, %d bytes: %d frames, want %d", m, size, len(frames), want)
+				t.Errorf("%s, %d bytes: %d frames, want %d", m.Name(), size, len(frames), want)
 			}
 		}
 	}
@@ -70,8 +76,8 @@ func TestCompressedOnceForEachWindow(t *testing.T) {
 // TestNotCompressed: what does not get smaller is one frame for all sessions.
 func TestNotCompressed(t *testing.T) {
 	t.Parallel()
-	it := &item{rec: record(100)}
-	if a, b := it.frame(modePlain, "news", 15), it.frame(modePlain, "news", 0); &a[0] != &b[0] {
+	it := &feed.Item{Record: record(100)}
+	if a, b := frame(Plain, it, "news", 15), frame(Plain, it, "news", 0); &a[0] != &b[0] {
 		t.Error("a short message was compressed")
 	}
 }
@@ -87,9 +93,9 @@ func BenchmarkItemFrames(b *testing.B) {
 					bytes := 0
 					b.ReportAllocs()
 					for b.Loop() {
-						it := &item{rec: rec}
+						it := &feed.Item{Record: rec}
 						for range sessions {
-							bytes = len(it.frame(modeV1, "news", window))
+							bytes = len(frame(V1, it, "news", window))
 						}
 					}
 					b.ReportMetric(float64(bytes), "frame-B")

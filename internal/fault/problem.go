@@ -1,4 +1,4 @@
-package wirepost
+package fault
 
 import (
 	"encoding/json"
@@ -18,12 +18,9 @@ type Problem struct {
 	RetryAfter int    `json:"retry_after,omitempty"` // seconds
 }
 
-// Problem makes the details to show for an error.
+// Problem makes the problem details of the error.
 func (e *Error) Problem() Problem {
-	status := e.Status
-	if status == 0 {
-		status = e.Code.Status()
-	}
+	status := e.HTTPStatus()
 	p := Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: e.Message, Code: e.Code, Field: e.Field,
@@ -34,10 +31,10 @@ func (e *Error) Problem() Problem {
 	return p
 }
 
-// WriteError answers a request with an error, as application/problem+json with
-// the status of its code. Causes are not shown.
-func WriteError(w http.ResponseWriter, err error) {
-	p := AsError(err).Problem()
+// Write answers a request with an error, as application/problem+json with the status
+// of its code. Causes are not shown.
+func Write(w http.ResponseWriter, err error) {
+	p := As(err).Problem()
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -1,0 +1,63 @@
+package codec
+
+import (
+	"sync"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// bareFrame is an item as one WebSocket frame that holds exactly what was pushed.
+func bareFrame(it *feed.Item, window int) []byte {
+	form := &it.Forms[feed.Bare]
+	return deflated(form, window, form.Frame.Get(func() []byte {
+		op := conn.OpText
+		if wire.KindOf(it.Record.ContentType) == wire.Binary {
+			op = conn.OpBinary
+		}
+		return conn.AppendFrame(nil, op, it.Record.Data)
+	}))
+}
+
+// objectFrame is an item as one WebSocket frame with the message object of
+// wirepost.v1, or the revoke object of a revocation.
+func objectFrame(it *feed.Item, channel string, window int) []byte {
+	form := &it.Forms[feed.Object]
+	return deflated(form, window, form.Frame.Get(func() []byte {
+		scratch := encodeBuffers.Get().(*[]byte)
+		*scratch = appendObject((*scratch)[:0], channel, it.Record)
+		frame := conn.AppendFrame(nil, conn.OpText, *scratch)
+		encodeBuffers.Put(scratch)
+		return frame
+	}))
+}
+
+// object is the JSON in objectFrame.
+func object(it *feed.Item, channel string) []byte {
+	return conn.FramePayload(objectFrame(it, channel, 0))
+}
+
+// deflated is a frame as a connection with that window is sent it.
+func deflated(form *feed.Form, window int, frame []byte) []byte {
+	if window == 0 {
+		return frame
+	}
+	class := conn.DeflateClass(frame, window)
+	return form.Class(class).Get(func() []byte { return conn.DeflateFrame(frame, class) })
+}
+
+var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func appendObject(dst []byte, channel string, r *engine.Record) []byte {
+	if r.Revokes != 0 {
+		return append(dst, wire.Encode(wire.Revoke{
+			Type: "revoke", Channel: channel, Seq: r.Seq, Revoked: r.Revokes, ID: r.ID,
+		})...)
+	}
+	return wire.AppendMessage(dst, &wire.Message{
+		Channel: channel, Seq: r.Seq, Prev: r.Prev, ID: r.ID, Time: r.Time, Expires: r.Expires,
+		Key: r.Key, ContentType: r.ContentType, From: r.From, Data: r.Data,
+	})
+}

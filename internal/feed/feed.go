@@ -1,0 +1,376 @@
+// Package feed is the live end of the channels: the newest records of each channel
+// that has subscribers, and whom to wake when there are more. It also reads older
+// records, off the event loops. It knows no sessions: a subscriber is somebody to be
+// marked dirty.
+package feed
+
+import (
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/conn"
+)
+
+// Waker is the event loop of subscribers.
+type Waker interface {
+	// Post runs a task on the loop. False means that the loop has ended.
+	Post(conn.Task) bool
+}
+
+// Subscriber is who follows a feed, on one loop.
+type Subscriber interface {
+	// MarkDirty has the subscriber look for new records at the end of the loop's turn.
+	MarkDirty()
+	// User is the name of the user who subscribes.
+	User() string
+}
+
+// Subscription is a subscriber's link to a feed.
+type Subscription struct {
+	Feed  *Feed
+	Owner Subscriber // nil when the subscription has ended
+
+	// Owned by the owner's loop.
+	follower *follower // nil unless it follows
+	index    int32     // in follower.subs
+}
+
+// A tail keeps what sessions that are nearly caught up still need. Who is
+// further behind reads pages from the engine.
+const (
+	tailItems = 512
+	tailBytes = 1 << 20
+	// tailAge is how long an idle feed keeps its tail.
+	tailAge = 2 * time.Second
+)
+
+// Feed is the live end of one channel that has subscribers: the newest records,
+// and who is to be woken when there are more. It exists while it has references
+// (see Feeds).
+//
+// Sessions pull from it: it knows no cursors.
+type Feed struct {
+	// Static.
+	feeds      *Feeds
+	channel    string
+	memoryOnly bool
+
+	start atomic.Pointer[start] // nil once it has begun
+	refs  int32                 // guarded by the feeds' shard
+	// connections counts those that subscribe, also those still in their handshake.
+	connections atomic.Int32
+
+	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
+
+	mu struct {
+		sync.Mutex
+		tail      *tail                      // nil while the feed is idle
+		from      uint64                     // the tail holds every record after it
+		followers *follower                  // one for each loop that follows, linked
+		listeners map[chan struct{}]struct{} // of subscribers inside the program
+
+		// first is room for the one session that most inboxes have.
+		first struct {
+			follower follower
+			subs     [1]*Subscription
+		}
+	}
+}
+
+// tail is the newest records of a feed, oldest first.
+type tail struct {
+	items   []*Item
+	bytes   int       // of data
+	touched time.Time // of the last append
+}
+
+// Channel is the channel's name.
+func (f *Feed) Channel() string { return f.channel }
+
+// Key is the channel's name.
+func (f *Feed) Key() string { return f.channel }
+
+// Head is the last sequence that the feed has been notified of.
+func (f *Feed) Head() uint64 { return f.head.Load() }
+
+// MemoryOnly says that the channel's records are in memory alone.
+func (f *Feed) MemoryOnly() bool { return f.memoryOnly }
+
+// Log is where the channel's records are.
+func (f *Feed) Log() engine.Log { return f.feeds.log(f.memoryOnly) }
+
+// Clamp is a sequence that a client or the store named, or the head where that is
+// lower. The log's readers may be ahead of the feed: a record can be read just before
+// its watchers are notified, and what a client has of it counts. It may wait.
+func (f *Feed) Clamp(seq uint64) (uint64, error) {
+	head := f.head.Load()
+	if seq <= head {
+		return seq, nil
+	}
+	b, err := f.Log().Bounds(f.channel)
+	return min(seq, max(head, b.Head)), err
+}
+
+// follower is the sessions of one loop that follow a feed. It is a conn.Task: the
+// feed posts it, at most once at a time, when it has advanced.
+type follower struct {
+	feed   *Feed
+	loop   Waker
+	next   *follower       // guarded by feed.mu
+	posted bool            // guarded by feed.mu
+	subs   []*Subscription // owned by the loop
+}
+
+// Appended implements engine.Watcher.
+func (f *Feed) Appended(records []*engine.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.tail == nil {
+		f.mu.tail = new(tail)
+		f.feeds.idle.Add(f)
+	}
+	if records[0].Prev != f.head.Load() {
+		// A remote engine may have missed some. The tail begins again behind the
+		// hole; sessions before it read the engine.
+		f.cutTailLocked(len(f.mu.tail.items))
+		f.mu.from = max(records[0].Prev, f.head.Load())
+	}
+	for _, r := range records {
+		f.addLocked(r)
+	}
+	f.head.Store(records[len(records)-1].Seq)
+	f.trimTailLocked()
+	f.wakeLocked()
+}
+
+func (f *Feed) addLocked(r *engine.Record) {
+	t := f.mu.tail
+	if r.Revokes != 0 || r.Key != "" {
+		for _, it := range t.items {
+			if it.Record.Seq == r.Revokes || r.Key != "" && it.Record.Key == r.Key {
+				it.dead.Store(true)
+			}
+		}
+	}
+	t.items = append(t.items, &Item{Record: r})
+	t.bytes += len(r.Data)
+	f.feeds.tails.Add(Cost(r))
+}
+
+// trimTailLocked holds the tail to its limits.
+func (f *Feed) trimTailLocked() {
+	t := f.mu.tail
+	drop, bytes := 0, t.bytes
+	for len(t.items)-drop > tailItems || bytes > tailBytes && drop < len(t.items)-1 {
+		bytes -= len(t.items[drop].Record.Data)
+		drop++
+	}
+	if f.feeds.tails.Load() > int64(f.feeds.config.TailMemory) {
+		drop = len(t.items) - 1 // who is not quick reads the store
+	}
+	f.cutTailLocked(drop)
+	t.touched = time.Now()
+}
+
+// cutTailLocked drops the oldest n items of the tail.
+func (f *Feed) cutTailLocked(n int) {
+	if n == 0 {
+		return
+	}
+	t := f.mu.tail
+	cost := int64(0)
+	for _, it := range t.items[:n] {
+		t.bytes -= len(it.Record.Data)
+		cost += Cost(it.Record)
+	}
+	f.feeds.tails.Add(-cost)
+	f.mu.from = t.items[n-1].Record.Seq
+	clear(t.items[:n])
+	t.items = t.items[n:]
+}
+
+// Evict drops the tail of a feed that has been idle for tailAge, and says whether
+// it did.
+func (f *Feed) Evict(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.mu.tail.touched) < tailAge {
+		return false
+	}
+	f.cutTailLocked(len(f.mu.tail.items))
+	f.mu.tail, f.mu.from = nil, f.head.Load()
+	return true
+}
+
+// Forget drops the tail's records up to a sequence: they were removed from the
+// log.
+func (f *Feed) Forget(through uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.tail != nil {
+		f.cutTailLocked(f.mu.tail.behind(through))
+	}
+}
+
+// behind is the index of the first item after a sequence.
+func (t *tail) behind(seq uint64) int {
+	return sort.Search(len(t.items), func(i int) bool { return t.items[i].Record.Seq > seq })
+}
+
+func (f *Feed) wakeLocked() {
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
+		if !fo.posted {
+			fo.posted = true
+			fo.loop.Post(fo)
+		}
+	}
+	for advanced := range f.mu.listeners {
+		select {
+		case advanced <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
+
+// Run marks every session that follows as having something to send.
+func (fo *follower) Run() {
+	fo.feed.mu.Lock()
+	fo.posted = false
+	fo.feed.mu.Unlock()
+	for _, sub := range fo.subs {
+		sub.Owner.MarkDirty()
+	}
+}
+
+// After appends to dst the tail's items after a sequence, at most max. Behind
+// says that the sequence lies before the tail: the engine has to be read.
+func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, behind bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if seq < f.mu.from {
+		return dst, true
+	}
+	t := f.mu.tail
+	if t == nil {
+		return dst, false
+	}
+	i := t.behind(seq)
+	return append(dst, t.items[i:min(len(t.items), i+max)]...), false
+}
+
+// Follow makes a subscription one of those to wake, on its owner's loop, where it is
+// called.
+func (f *Feed) Follow(sub *Subscription, l Waker) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
+		if fo.loop == l {
+			sub.follower = fo
+			break
+		}
+	}
+	if sub.follower == nil {
+		sub.follower = f.newFollowerLocked(l)
+	}
+	sub.index = int32(len(sub.follower.subs))
+	sub.follower.subs = append(sub.follower.subs, sub)
+}
+
+func (f *Feed) newFollowerLocked(l Waker) *follower {
+	fo := &f.mu.first.follower
+	if fo.loop == nil {
+		fo.subs = f.mu.first.subs[:0]
+	} else {
+		fo = new(follower) // the first one is in use, or may still be posted
+	}
+	fo.feed, fo.loop, fo.next = f, l, f.mu.followers
+	f.mu.followers = fo
+	return fo
+}
+
+// Unfollow ends that. It is called on the owner's loop.
+func (f *Feed) Unfollow(sub *Subscription) {
+	fo := sub.follower
+	last := len(fo.subs) - 1
+	fo.subs[sub.index] = fo.subs[last]
+	fo.subs[sub.index].index = sub.index
+	fo.subs[last] = nil
+	fo.subs = fo.subs[:last]
+	sub.follower = nil
+	if last > 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for link := &f.mu.followers; *link != nil; link = &(*link).next {
+		if *link == fo {
+			*link = fo.next
+			return
+		}
+	}
+}
+
+// Followers returns the subscribers that follow the feed, at most max of each loop. It
+// asks the loops.
+func (f *Feed) Followers(max int) (all []Subscriber) {
+	f.mu.Lock()
+	var followers []*follower
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
+		followers = append(followers, fo)
+	}
+	f.mu.Unlock()
+	for _, fo := range followers {
+		answer := make(chan []Subscriber, 1)
+		if fo.loop.Post(conn.Func(func() { answer <- fo.owners(max) })) {
+			all = append(all, <-answer...)
+		}
+	}
+	return all
+}
+
+// owners are those of the loop's subscriptions. On the loop.
+func (fo *follower) owners(max int) (owners []Subscriber) {
+	for _, sub := range fo.subs[:min(len(fo.subs), max)] {
+		owners = append(owners, sub.Owner)
+	}
+	return owners
+}
+
+// Listen has the channel notified whenever the feed advances, for a subscriber that
+// is on no loop.
+func (f *Feed) Listen(advanced chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.listeners == nil {
+		f.mu.listeners = map[chan struct{}]struct{}{}
+	}
+	f.mu.listeners[advanced] = struct{}{}
+}
+
+// Unlisten ends that.
+func (f *Feed) Unlisten(advanced chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.mu.listeners, advanced)
+}
+
+// Subscribed says whether the feed has a subscriber: a connection, or one inside the
+// program.
+func (f *Feed) Subscribed() bool {
+	if f.Connections() > 0 {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.mu.listeners) > 0
+}
+
+// Connections is the number of subscribed connections.
+func (f *Feed) Connections() int { return int(f.connections.Load()) }
+
+// Left counts a connection as no longer subscribed, whose reference to the feed is
+// given back later.
+func (f *Feed) Left() { f.connections.Add(-1) }

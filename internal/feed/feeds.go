@@ -1,0 +1,154 @@
+package feed
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/evict"
+	"github.com/wirepost/wirepost/internal/registry"
+)
+
+// Feeds holds the feed of every channel that has subscribers. It is safe for
+// concurrent use.
+type Feeds struct {
+	config Config
+	all    *registry.Sharded[*Feed]
+	idle   *evict.Set[*Feed] // feeds that have a tail
+	tails  atomic.Int64      // bytes in all tails, an estimate
+}
+
+// Config is what feeds need.
+type Config struct {
+	Durable, Memory engine.Log
+	// MemoryOnly says which of the logs keeps a channel.
+	MemoryOnly func(channel string) bool
+	// TailMemory is what all tails may hold, in bytes.
+	TailMemory int
+}
+
+// New makes the feeds of a server.
+func New(c Config) *Feeds {
+	return &Feeds{config: c, all: registry.NewSharded[*Feed](), idle: evict.NewSet[*Feed](tailAge)}
+}
+
+// Close ends what runs by itself.
+func (fs *Feeds) Close() { fs.idle.Close() }
+
+// LogOf is the log that keeps a channel.
+func (fs *Feeds) LogOf(channel string) engine.Log { return fs.log(fs.config.MemoryOnly(channel)) }
+
+func (fs *Feeds) log(memoryOnly bool) engine.Log {
+	if memoryOnly {
+		return fs.config.Memory
+	}
+	return fs.config.Durable
+}
+
+// Subscribe returns the feed of a channel, with one more connection counted as
+// subscribed. The caller owes a call of Release.
+func (fs *Feeds) Subscribe(channel string) (*Feed, error) { return fs.acquire(channel, 1) }
+
+// Acquire returns the feed of a channel for a subscriber that is no connection. The
+// caller owes a call of Unref.
+func (fs *Feeds) Acquire(channel string) (*Feed, error) { return fs.acquire(channel, 0) }
+
+func (fs *Feeds) acquire(channel string, connections int32) (*Feed, error) {
+	sh := fs.all.Of(channel)
+	sh.Lock()
+	f := sh.Get(channel)
+	if f == nil {
+		f = &Feed{feeds: fs, channel: channel, memoryOnly: fs.config.MemoryOnly(channel)}
+		f.start.Store(new(start))
+		sh.Add(f)
+	}
+	f.refs++
+	sh.Unlock()
+
+	f.connections.Add(connections)
+	if err := f.begin(); err != nil {
+		f.connections.Add(-connections)
+		fs.Unref(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// start is the first use of a feed, which everybody else who wants it waits for.
+type start struct {
+	once sync.Once
+	err  error
+}
+
+// begin starts watching, once. A record that comes before the head is known has
+// settled head and from already: it looked like one after a hole.
+func (f *Feed) begin() error {
+	start := f.start.Load()
+	if start == nil {
+		return nil
+	}
+	start.once.Do(func() {
+		head, err := f.Log().Watch(f.channel, f)
+		if err != nil {
+			start.err = err
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.head.Load() == 0 {
+			f.head.Store(head)
+		}
+		f.mu.from = max(f.mu.from, head) // the tail has every record after that
+		f.start.Store(nil)
+	})
+	return start.err
+}
+
+// Release gives back what Subscribe returned.
+func (fs *Feeds) Release(f *Feed) {
+	f.Left()
+	fs.Unref(f)
+}
+
+// Unref gives back the feed alone, and may wait: the last one stops watching.
+func (fs *Feeds) Unref(f *Feed) {
+	sh := fs.all.Of(f.channel)
+	sh.Lock()
+	f.refs--
+	last := f.refs == 0
+	if last {
+		sh.Remove(f)
+	}
+	sh.Unlock()
+	if last && f.start.Load() == nil {
+		f.Log().Unwatch(f.channel, f)
+	}
+}
+
+// Find returns the feed of a channel, or nil when nobody is subscribed.
+func (fs *Feeds) Find(channel string) *Feed { return fs.all.Find(channel) }
+
+// Each calls fn for every feed, without any lock held.
+func (fs *Feeds) Each(fn func(*Feed)) { fs.all.Each(fn) }
+
+// Connections is the number of connections that are subscribed to a channel.
+func (fs *Feeds) Connections(channel string) int {
+	if f := fs.Find(channel); f != nil {
+		return f.Connections()
+	}
+	return 0
+}
+
+// Subscribed is the number of channels with subscribers.
+func (fs *Feeds) Subscribed() (n int) {
+	fs.Each(func(f *Feed) {
+		if f.Subscribed() {
+			n++
+		}
+	})
+	return n
+}
+
+// Len is the number of feeds, including those that are held only by sessions that
+// have left.
+func (fs *Feeds) Len() int { return fs.all.Len() }

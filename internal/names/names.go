@@ -1,0 +1,70 @@
+// Package names has the rules for the names of channels, users and devices.
+package names
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wirepost/wirepost/internal/fault"
+)
+
+const (
+	// All is the channel that every user is a member of.
+	All = "all"
+	// InboxPrefix makes a channel name the inbox of the user that follows it.
+	InboxPrefix = "user:"
+	// Max is the longest name, in bytes.
+	Max = 200
+)
+
+// Inbox is the channel that is a user's inbox.
+func Inbox(user string) string { return InboxPrefix + user }
+
+// InboxUser is the user whose inbox the channel is.
+func InboxUser(channel string) (user string, ok bool) {
+	return strings.CutPrefix(channel, InboxPrefix)
+}
+
+// CheckChannel checks a channel name: 1 to 200 bytes of printable UTF-8 without
+// white space, control characters, '*', '?' or ','; an inbox names a user.
+func CheckChannel(channel string) error {
+	if err := check("channel", channel, Max); err != nil {
+		return err
+	}
+	if channel == InboxPrefix {
+		return fault.Field("channel", "%q names no user", channel)
+	}
+	return nil
+}
+
+// CheckUser checks that a user name is valid after "user:".
+func CheckUser(user string) error {
+	return check("user", user, Max-len(InboxPrefix))
+}
+
+// CheckDevice checks a device name by the same rules. The empty name is the default
+// device.
+func CheckDevice(device string) error {
+	if device == "" {
+		return nil
+	}
+	return check("device", device, Max)
+}
+
+func check(what, name string, limit int) error {
+	switch {
+	case name == "":
+		return fault.Field(what, "a %s name is needed", what)
+	case len(name) > limit:
+		return fault.Field(what, "the %s name has %d bytes, more than %d", what, len(name), limit)
+	case !utf8.ValidString(name):
+		return fault.Field(what, "the %s name is not valid UTF-8", what)
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune("*?,", r) {
+			return fault.Field(what, "the %s name %q contains %q", what, name, r)
+		}
+	}
+	return nil
+}

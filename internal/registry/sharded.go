@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+const shards = 64
+
+// Sharded is a Table for concurrent use. Who looks for one thing waits for nobody who
+// looks for most others.
+type Sharded[T Named] struct {
+	seed  maphash.Seed
+	shard [shards]Shard[T]
+}
+
+// Shard is a part of a Sharded table. Its lock guards the table, and whatever of the
+// things in it their owner says.
+type Shard[T Named] struct {
+	sync.Mutex
+	Table[T]
+}
+
+// NewSharded makes an empty table.
+func NewSharded[T Named]() *Sharded[T] { return &Sharded[T]{seed: maphash.MakeSeed()} }
+
+// Of is the shard that has a name, or is to have it.
+func (s *Sharded[T]) Of(name string) *Shard[T] {
+	return &s.shard[maphash.String(s.seed, name)%shards]
+}
+
+// Find returns what has the name, or the zero value.
+func (s *Sharded[T]) Find(name string) T {
+	sh := s.Of(name)
+	sh.Lock()
+	defer sh.Unlock()
+	return sh.Get(name)
+}
+
+// Len is the number of things in all shards.
+func (s *Sharded[T]) Len() (n int) {
+	for i := range s.shard {
+		sh := &s.shard[i]
+		sh.Lock()
+		n += sh.Table.Len()
+		sh.Unlock()
+	}
+	return n
+}
+
+// Each calls fn for everything in the table, without any lock held.
+func (s *Sharded[T]) Each(fn func(T)) {
+	for i := range s.shard {
+		sh := &s.shard[i]
+		sh.Lock()
+		all := make([]T, 0, sh.Table.Len())
+		sh.Table.Each(func(x T) { all = append(all, x) })
+		sh.Unlock()
+		for _, x := range all {
+			fn(x)
+		}
+	}
+}

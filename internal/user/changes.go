@@ -1,0 +1,88 @@
+package user
+
+import "github.com/wirepost/wirepost/engine"
+
+// takeChanges appends what is to be saved to updates, and counts it as saved.
+// Removals go first: what is set now came after them.
+func (u *User) takeChanges(updates []engine.Update) []engine.Update {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r := u.mu.removed; r != nil {
+		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
+		u.mu.removed = nil
+	}
+	u.mu.startTaken = u.mu.startTaken || u.mu.startMade
+	u.mu.startMade = false
+	n := len(updates)
+	updates = append(updates, engine.Update{User: u.name})
+	up := &updates[n]
+	for i := range u.mu.marks {
+		if m := &u.mu.marks[i]; m.dirty {
+			m.dirty = false
+			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Member: m.member, Since: m.since})
+		}
+	}
+	for _, d := range u.mu.devices {
+		if d.dirty {
+			up.Devices = append(up.Devices, d.take())
+		}
+	}
+	if len(up.Marks)+len(up.Devices) == 0 {
+		return updates[:n]
+	}
+	return updates
+}
+
+func (d *device) take() engine.Device {
+	d.dirty = false
+	stored := engine.Device{Name: d.name, Used: d.used}
+	for i := range d.cursors {
+		if p := &d.cursors[i]; p.dirty {
+			p.dirty = false
+			stored.Cursors = append(stored.Cursors, engine.Cursor{Channel: p.channel, Seq: p.seq})
+		}
+	}
+	return stored
+}
+
+// saved is called when what was taken is stored.
+func (u *User) saved() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.startTaken = false
+}
+
+// StartStored says that all first starting points are stored.
+func (u *User) StartStored() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return !u.mu.startMade && !u.mu.startTaken
+}
+
+// putBack makes everything that a failed save took dirty again.
+func (u *User) putBack(up *engine.Update) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(up.RemoveMarks)+len(up.RemoveDevices) > 0 {
+		r := u.removedLocked()
+		r.left = append(up.RemoveMarks, r.left...)
+		r.forgotten = append(up.RemoveDevices, r.forgotten...)
+	}
+	for _, saved := range up.Marks {
+		if m := u.markLocked(saved.Channel); m != nil {
+			m.dirty = true
+		}
+	}
+	for _, saved := range up.Devices {
+		d := u.deviceLocked(saved.Name)
+		if d == nil {
+			continue
+		}
+		d.dirty = true
+		for _, c := range saved.Cursors {
+			if p := d.find(c.Channel); p != nil {
+				p.dirty = true
+			}
+		}
+	}
+}

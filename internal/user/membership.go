@@ -1,0 +1,105 @@
+package user
+
+import (
+	"slices"
+
+	"github.com/wirepost/wirepost/internal/names"
+)
+
+// MakeKnown makes the user known, whose state is pinned: the read mark of All starts
+// where All stands at that moment.
+func (us *Users) MakeKnown(u *User) error {
+	if us.config.AllInMemory || u.Known() {
+		return nil
+	}
+	bounds, err := us.config.LogOf(names.All).Bounds(names.All)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.markLocked(names.All) == nil {
+		u.addMarkLocked(names.All, bounds.Head)
+		u.mu.startMade = true
+	}
+	return nil
+}
+
+// Known says whether the user was ever seen.
+func (u *User) Known() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.markLocked(names.All) != nil
+}
+
+// Join makes the mark of a membership, and the cursors of the devices known so
+// far, start at the channel's head. It says whether that changed anything.
+func (u *User) Join(channel string, head uint64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := u.markLocked(channel)
+	switch {
+	case m == nil:
+		m = u.addMarkLocked(channel, head)
+	case m.member:
+		return false
+	}
+	m.member, m.dirty = true, true
+	m.read, m.since = max(m.read, head), head
+	for _, d := range u.mu.devices {
+		d.advance(channel, head)
+	}
+	return true
+}
+
+// Leave ends a membership, and says whether there was one.
+func (u *User) Leave(channel string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	i := slices.IndexFunc(u.mu.marks, func(m mark) bool { return m.channel == channel && m.member })
+	if i < 0 {
+		return false
+	}
+	u.mu.marks = slices.Delete(u.mu.marks, i, i+1)
+	for _, d := range u.mu.devices {
+		d.cursors = slices.DeleteFunc(d.cursors, func(c cursor) bool { return c.channel == channel })
+	}
+	r := u.removedLocked()
+	r.left = append(r.left, channel)
+	return true
+}
+
+// IsMember says whether the user has a stored membership.
+func (u *User) IsMember(channel string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := u.markLocked(channel)
+	return m != nil && m.member
+}
+
+// Start is where a device's subscription to a channel with stored cursors begins:
+// at its cursor or, the first time, at the read mark, which is then stored as its
+// cursor. A mark that does not exist yet begins at the head; that of an inbox at
+// its beginning.
+func (u *User) Start(device, channel string, head uint64) uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.deviceLocked(device)
+	if d == nil {
+		return head // forgotten meanwhile, for want of room
+	}
+	if p := d.find(channel); p != nil {
+		return p.seq
+	}
+	m := u.markLocked(channel)
+	switch {
+	case m != nil:
+	case channel == u.inbox:
+		m = &mark{}
+	default:
+		m = u.addMarkLocked(channel, head)
+	}
+	d.advance(channel, m.read)
+	u.mu.startMade = true
+	return m.read
+}

@@ -1,0 +1,71 @@
+package user
+
+import (
+	"slices"
+	"strings"
+)
+
+// Receipt says how far a message came on one device.
+type Receipt struct {
+	Device string
+	State  ReceiptState
+}
+
+// ReceiptState is one of four, each of which includes those before it.
+type ReceiptState string
+
+// The states of a receipt. Read holds for all devices of the user.
+const (
+	Stored       ReceiptState = "stored"
+	Sent         ReceiptState = "sent"
+	Acknowledged ReceiptState = "acknowledged"
+	Read         ReceiptState = "read"
+)
+
+// Receipts of the user's devices. A device without a cursor in the channel has
+// got nothing yet. A message from before the user's mark was not for the user and has
+// none.
+func (u *User) Receipts(channel string, seq uint64, sent map[string]bool) []Receipt {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := u.markLocked(channel)
+	read := m != nil && m.read >= seq
+	if m != nil && m.since >= seq {
+		return nil
+	}
+	var list []Receipt
+	for _, d := range u.mu.devices {
+		r := Receipt{Device: d.name, State: Stored}
+		switch p := d.find(channel); {
+		case read:
+			r.State = Read
+		case p != nil && p.seq >= seq:
+			r.State = Acknowledged
+		case sent[d.name]:
+			r.State = Sent
+		}
+		list = append(list, r)
+	}
+	if len(list) == 0 {
+		r := Receipt{State: Stored}
+		if read {
+			r.State = Read
+		}
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b Receipt) int { return strings.Compare(a.Device, b.Device) })
+	return list
+}
+
+// Cursors are what the user's devices acknowledged in a channel.
+func (u *User) Cursors(channel string) map[string]uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := map[string]uint64{}
+	for _, d := range u.mu.devices {
+		if p := d.find(channel); p != nil {
+			m[d.name] = p.seq
+		}
+	}
+	return m
+}

@@ -1,0 +1,173 @@
+package user
+
+import (
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/evict"
+	"github.com/wirepost/wirepost/internal/registry"
+)
+
+// Users holds the users that are in use. It is safe for concurrent use.
+type Users struct {
+	config Config
+	all    *registry.Sharded[*User]
+	idle   *evict.Set[*User] // users whose state is loaded
+	saver  *saver
+
+	online atomic.Int64 // users with a connection
+	conns  atomic.Int64 // connections
+	// unsettled says that something was saved that need not be on disk yet.
+	unsettled atomic.Bool
+}
+
+// Config is what users need.
+type Config struct {
+	Store engine.Users
+	// LogOf is the log that keeps a channel.
+	LogOf func(channel string) engine.Log
+	// AllInMemory says that the channel All is memory-only, so it has no read marks.
+	AllInMemory bool
+	Logger      *slog.Logger
+}
+
+// New makes the users of a server. Close ends what it starts.
+func New(c Config) *Users {
+	us := &Users{config: c, all: registry.NewSharded[*User](), idle: evict.NewSet[*User](stateAge)}
+	us.saver = newSaver(us)
+	return us
+}
+
+// Close saves what is left.
+func (us *Users) Close() {
+	us.saver.close()
+	us.idle.Close()
+}
+
+// Acquire returns a user with the state pinned. The caller owes a call of Release.
+func (us *Users) Acquire(name string) (*User, error) {
+	sh := us.all.Of(name)
+	sh.Lock()
+	u := sh.Get(name)
+	if u == nil {
+		u = newUser(name)
+		sh.Add(u)
+	}
+	u.refs++
+	sh.Unlock()
+	if err := us.Pin(u); err != nil {
+		us.Unref(u)
+		return nil, err
+	}
+	return u, nil
+}
+
+// Release gives back what Acquire returned.
+func (us *Users) Release(u *User) {
+	u.Unpin()
+	us.Unref(u)
+}
+
+// With runs fn with a user whose state is pinned.
+func (us *Users) With(name string, fn func(*User) error) error {
+	u, err := us.Acquire(name)
+	if err != nil {
+		return err
+	}
+	defer us.Release(u)
+	return fn(u)
+}
+
+// Pin loads the state, if it is not loaded, and keeps it until Unpin.
+func (us *Users) Pin(u *User) error {
+	// Loading under the user's lock keeps everybody else who wants this user
+	// waiting, and nobody who wants another.
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.mu.state == nil {
+		stored, err := us.config.Store.Load(u.name)
+		if err != nil {
+			return err
+		}
+		u.mu.state = newState(stored)
+		us.idle.Add(u)
+	}
+	u.mu.pins++
+	return nil
+}
+
+// Pinned runs fn with the user's state pinned. It may wait for the store.
+func (us *Users) Pinned(u *User, fn func()) error {
+	if err := us.Pin(u); err != nil {
+		return err
+	}
+	defer u.Unpin()
+	fn()
+	return nil
+}
+
+// Retain takes one more reference to a user whose state the caller has pinned, and
+// pins it once more: for another call of Release.
+func (us *Users) Retain(u *User) {
+	u.mu.Lock()
+	u.mu.pins++
+	u.mu.Unlock()
+	sh := us.all.Of(u.name)
+	sh.Lock()
+	defer sh.Unlock()
+	u.refs++
+}
+
+// Unref gives back the reference alone.
+func (us *Users) Unref(u *User) {
+	sh := us.all.Of(u.name)
+	sh.Lock()
+	defer sh.Unlock()
+	if u.refs--; u.refs == 0 {
+		sh.Remove(u)
+	}
+}
+
+// ConnsOf returns the connections of a user.
+func (us *Users) ConnsOf(name string) []Conn {
+	if u := us.all.Find(name); u != nil {
+		return u.Conns()
+	}
+	return nil
+}
+
+// Each calls fn for every user in memory, without any lock held.
+func (us *Users) Each(fn func(*User)) { us.all.Each(fn) }
+
+// Connect makes a connection one of its user's, who may have so many (0: any number),
+// and Disconnect ends that.
+func (us *Users) Connect(u *User, c Conn, most int) error {
+	n, err := u.addConn(c, most)
+	if err != nil {
+		return err
+	}
+	us.conns.Add(1)
+	if n == 1 {
+		us.online.Add(1)
+	}
+	return nil
+}
+
+// Disconnect may be called more than once.
+func (us *Users) Disconnect(u *User, c Conn) {
+	left, last := u.removeConn(c)
+	if left {
+		us.conns.Add(-1)
+	}
+	if last {
+		us.online.Add(-1)
+	}
+}
+
+// Online is the number of users with a connection, and Connections that of their
+// connections.
+func (us *Users) Online() int { return int(us.online.Load()) }
+
+// Connections is the number of connections of all users.
+func (us *Users) Connections() int { return int(us.conns.Load()) }
