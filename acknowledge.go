@@ -32,7 +32,7 @@ func (s *session) pingFrame(kind byte) []byte {
 func (s *session) acknowledgeLater() {
 	f := s.flight
 	switch {
-	case s.codec.Acknowledged() != codec.ByPong || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
+	case s.mode.Codec().Acknowledged() != codec.ByPong || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
 	case s.half():
 		s.sendCursorPing()
 	case f.unpinged.IsZero():
@@ -118,7 +118,7 @@ func (s *session) acknowledge(sub *subscription, through uint64) {
 		return
 	}
 	channel := sub.Feed.Channel()
-	read := s.codec.Acknowledged() == codec.ByPong
+	read := s.mode.Codec().Acknowledged() == codec.ByPong
 	s.withState(func() {
 		moved := s.user.Acknowledge(s.device, channel, through)
 		if moved {

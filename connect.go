@@ -20,7 +20,7 @@ type wish struct {
 	identity *Identity
 	session  Session
 	address  address
-	codec    codec.Codec
+	mode     codec.Mode
 	protocol uint8 // as in session
 
 	connection names.ConnectionID
@@ -37,7 +37,7 @@ type wish struct {
 // attaches it or gives it back by abandon.
 func (s *Server) newSession(u *user.User, w *wish) *session {
 	ses := &session{
-		loop: s.pickLoop(), user: u, device: w.session.Device, codec: w.codec, protocol: w.protocol,
+		loop: s.pickLoop(), user: u, device: w.session.Device, mode: w.mode, protocol: w.protocol,
 		connection: w.connection, address: w.address,
 		agent: unique.Make(w.session.Agent), since: w.session.Since,
 	}
@@ -89,7 +89,7 @@ func (s *Server) connect(ses *session, w *wish) (hello []byte, err error) {
 // lists, except for the memberships.
 func (s *session) assume(id *Identity) {
 	s.identity, s.expires = id, 0
-	if s.codec == codec.Plain && len(id.Channels) == 0 {
+	if s.mode == codec.Plain && len(id.Channels) == 0 {
 		s.identity = nil
 	}
 	if !id.Expires.IsZero() {

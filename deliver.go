@@ -110,7 +110,7 @@ func (s *session) offer(sub *subscription, it *feed.Item) bool {
 	r := it.Record
 	switch {
 	case r.Revokes != 0:
-		if s.codec.Objects() {
+		if s.mode.Codec().Objects() {
 			s.tellGap(sub, r.Seq)
 			s.addItem(sub, it)
 		}
@@ -129,11 +129,11 @@ func (s *session) offer(sub *subscription, it *feed.Item) bool {
 // addItem takes an item into the batch, framed as the client wants it.
 func (s *session) addItem(sub *subscription, it *feed.Item) {
 	b, channel := &s.loop.batch, sub.Feed.Channel()
-	if s.codec.Acknowledged() == codec.ByReturn {
+	if s.mode.Codec().Acknowledged() == codec.ByReturn {
 		sub.cursor, sub.moved = it.Record.Seq, true // the position that goes with it includes it
 	}
 	n := len(b.frames)
-	b.frames = s.codec.AppendMessage(b.frames, it, channel, s.conn.Window(), s)
+	b.frames = s.mode.Codec().AppendMessage(b.frames, it, channel, s.conn.Window(), s)
 	for _, frame := range b.frames[n:] {
 		b.bytes += len(frame)
 	}
@@ -143,7 +143,7 @@ func (s *session) addItem(sub *subscription, it *feed.Item) {
 // only what has a stored cursor is ever acknowledged, so only that counts; and
 // nothing does where no acknowledgement can come.
 func (s *session) counts(sub *subscription) bool {
-	switch s.codec.Acknowledged() {
+	switch s.mode.Codec().Acknowledged() {
 	case codec.ByPong:
 		return sub.stored
 	case codec.ByFrame:
@@ -190,7 +190,7 @@ func (s *session) offerNews(sub *subscription) {
 // only counted.
 func (s *session) addGap(sub *subscription, after, resumedAt uint64) {
 	s.loop.srv.metrics.gaps.Inc()
-	if s.codec.Objects() {
+	if s.mode.Codec().Objects() {
 		s.loop.batch.add(s.notice(wire.Gap{
 			Type: "gap", Channel: sub.Feed.Channel(), After: after, ResumedAt: resumedAt,
 		}))
@@ -212,7 +212,7 @@ func (s *session) readPage(sub *subscription) {
 		held := pages.Hold(page)
 		items := feed.NewItems(page.Records)
 		if window != 0 {
-			codec.Prepare(s.codec, items, f.Channel(), window)
+			codec.Prepare(s.mode.Codec(), items, f.Channel(), window)
 		}
 		s.loop.post(func() {
 			if !s.ending {

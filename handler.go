@@ -26,15 +26,15 @@ const maxAgent = 200
 // ServeHTTP upgrades a request to a client connection, which then speaks as
 // docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := codec.Plain
+	mode := codec.Plain
 	if offers(r, wire.ProtocolV1) {
-		c = codec.V1
+		mode = codec.V1
 	}
 	var ses *session
 	var hello []byte
 	err := s.checkUpgrade(w, r)
 	if err == nil {
-		ses, hello, err = s.admit(r, c)
+		ses, hello, err = s.admit(r, mode)
 	}
 	if err != nil {
 		s.refuseUpgrade(w, r, err)
@@ -57,7 +57,7 @@ var errNotUpgraded = Errorf(Internal, "the connection was not upgraded")
 // admit makes the session that a request asks for, or says why not. Its steps are
 // called one after the other from here, and not from each other, so that the
 // application's callbacks find most of a small stack still free.
-func (s *Server) admit(r *http.Request, c codec.Codec) (*session, []byte, error) {
+func (s *Server) admit(r *http.Request, m codec.Mode) (*session, []byte, error) {
 	from := parseAddress(r.RemoteAddr)
 	if err := s.limits.enter(from); err != nil {
 		return nil, nil, err // before a token is verified, or anything read
@@ -74,7 +74,7 @@ func (s *Server) admit(r *http.Request, c codec.Codec) (*session, []byte, error)
 		identity, err = s.authenticate(r, query)
 	}
 	if err == nil {
-		req, err = s.readWish(r, c, query, identity)
+		req, err = s.readWish(r, m, query, identity)
 	}
 	if err == nil {
 		u, err = s.users.Acquire(identity.User)
@@ -106,10 +106,10 @@ func (s *Server) admit(r *http.Request, c codec.Codec) (*session, []byte, error)
 }
 
 // readWish checks the rest of what can be checked without the store.
-func (s *Server) readWish(r *http.Request, c codec.Codec, query url.Values, identity *Identity) (*wish, error) {
+func (s *Server) readWish(r *http.Request, m codec.Mode, query url.Values, identity *Identity) (*wish, error) {
 	// The name may be a part of the request's text, which is not to stay for it.
 	identity.Device = strings.Clone(identity.Device)
-	req := &wish{identity: identity, codec: c, now: s.clock.Now()}
+	req := &wish{identity: identity, mode: m, now: s.clock.Now()}
 	if err := s.readQuery(req, query); err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func parseQuery(r *http.Request) (url.Values, error) {
 // describe fills in what the application is told of a session.
 func (s *Server) describe(req *wish, r *http.Request) {
 	req.connection = names.NewConnectionID()
-	if req.codec == codec.Plain {
+	if req.mode == codec.Plain {
 		req.protocol = s.chooseSubprotocol(r)
 	}
 	agent := r.UserAgent()
@@ -150,7 +150,7 @@ func (s *Server) describe(req *wish, r *http.Request) {
 	info.User = req.identity.User
 	info.Since = req.now.UnixMilli()
 	info.Address = r.RemoteAddr
-	info.Mode = req.codec.Name()
+	info.Mode = req.mode.Codec().Name()
 	info.Protocol = s.subprotocol(req.protocol)
 }
 
@@ -175,14 +175,14 @@ func (s *Server) readQuery(req *wish, query url.Values) (err error) {
 			return err
 		}
 	}
-	req.hello = req.codec == codec.V1 || req.codec.Objects() && query.Get("hello") == "1"
+	req.hello = req.mode == codec.V1 || req.mode.Codec().Objects() && query.Get("hello") == "1"
 	return nil
 }
 
 // readPosition reads where the session is to begin, if the client says it.
 func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err error) {
 	after, inbox := query.Get("after"), InboxOf(req.identity.User)
-	if req.codec == codec.Poll {
+	if req.mode == codec.Poll {
 		if _, err := parseWait(query.Get("wait")); err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func (s *Server) readPosition(req *wish, r *http.Request, query url.Values) (err
 	if after != "" {
 		req.after, err = parseAfter(after, inbox)
 	}
-	if err != nil || req.codec != codec.SSE {
+	if err != nil || req.mode != codec.SSE {
 		return err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {

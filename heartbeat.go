@@ -40,7 +40,8 @@ func (s *session) heartbeat(now time.Time) bool {
 	case silent >= soon && now.Sub(s.loop.at(s.beat)) >= soon:
 		s.beat = now.Sub(s.loop.epoch)
 		if silent >= 2*soon {
-			s.taken, _ = s.conn.Acknowledged()
+			taken, _ := s.conn.Acknowledged()
+			s.taken = uint32(taken)
 		}
 		if !s.blocked { // else the client is to take what waits first, and that is a sign of life
 			s.send(s.beatFrame())
@@ -53,12 +54,12 @@ func (s *session) heartbeat(now time.Time) bool {
 // is on its way, with the ping behind it. The kernel buffers megabytes for a slow client.
 func (s *session) taking() bool {
 	taken, waiting := s.conn.Acknowledged()
-	return waiting && taken != s.taken
+	return waiting && uint32(taken) != s.taken
 }
 
 // beatFrame is the heartbeat itself.
 func (s *session) beatFrame() []byte {
-	if beat := s.codec.Heartbeat(); beat != nil {
+	if beat := s.mode.Codec().Heartbeat(); beat != nil {
 		return beat
 	}
 	return s.pingFrame(heartbeatPing)

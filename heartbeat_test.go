@@ -31,7 +31,7 @@ func TestSlowTransferInTheKernel(t *testing.T) {
 	start := time.Unix(1e9, 0)
 	l := &loop{srv: &Server{opts: Options{Heartbeat: interval, MaxMessage: 64 << 10}}, epoch: start}
 	c := &slowConn{last: start, now: start, more: true}
-	s := &session{loop: l, conn: c, codec: codec.Plain}
+	s := &session{loop: l, conn: c, mode: codec.Plain}
 	for c.now.Sub(start) < 20*interval {
 		c.now = s.nextBeat()
 		c.acked = uint64(c.now.Sub(start) / time.Second) // a byte a second

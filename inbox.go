@@ -134,7 +134,7 @@ func (s *Server) tellState(u *user.User, channel string) {
 		return
 	}
 	for _, ses := range sessions {
-		if ses.codec.Objects() {
+		if ses.mode.Codec().Objects() {
 			ses.do(func() { ses.setState(channel, head, read, unread) })
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Server) tellState(u *user.User, channel string) {
 
 func anyWithState(sessions []*session) bool {
 	for _, ses := range sessions {
-		if ses.codec.Objects() {
+		if ses.mode.Codec().Objects() {
 			return true
 		}
 	}

@@ -21,10 +21,10 @@ func (s *session) bye(code int, reason string, retryAfter time.Duration) {
 	if s.ending {
 		return
 	}
-	if retry := s.codec.Retry(retryAfter); retryAfter > 0 && retry != nil {
+	if retry := s.mode.Codec().Retry(retryAfter); retryAfter > 0 && retry != nil {
 		s.conn.Write(retry)
 	}
-	if s.codec.Objects() {
+	if s.mode.Codec().Objects() {
 		s.conn.Write(s.notice(wire.Bye{
 			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
 		}))
@@ -63,7 +63,7 @@ func (s *session) leave(e Ending) {
 	s.ending = true
 	s.loop.Disarm(&s.timer)
 	for _, sub := range s.subs {
-		sub.Feed.Unfollow(&sub.Subscription)
+		sub.Feed.Unfollow(&sub.Subscription, s.loop.waker)
 		sub.Feed.Left()
 	}
 	srv := s.loop.srv

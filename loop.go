@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
 )
 
 // loop is one event loop with the sessions that belong to it. Only the loop
@@ -11,6 +12,7 @@ import (
 type loop struct {
 	*conn.Loop
 	srv   *Server
+	waker *feed.Waker
 	epoch time.Time // what sessions keep times against
 
 	// Owned by the loop.
@@ -30,6 +32,7 @@ func (resumeTask) Run() {}
 func newLoop(srv *Server) *loop {
 	l := &loop{srv: srv, epoch: time.Now()}
 	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(srv.opts.MaxMessage), Flush: l.flush})
+	l.waker = feed.NewWaker(l.Post)
 	return l
 }
 

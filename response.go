@@ -97,7 +97,7 @@ func (c *response) Window() int { return 0 }
 // LastRead implements conn.Conn. The client says nothing; that the kernel takes
 // bytes for it is the sign of life there is. A poll is too short to need any.
 func (c *response) LastRead() time.Time {
-	if c.session.codec == codec.Poll {
+	if c.session.mode == codec.Poll {
 		return c.loop.Now()
 	}
 	return c.loop.at(time.Duration(c.progress.Load()))
@@ -144,16 +144,16 @@ func (c *response) closed(e conn.Ending) {
 }
 
 // open makes the session of a request that is no WebSocket, or answers it.
-func (s *Server) open(w http.ResponseWriter, r *http.Request, c codec.Codec) (ses *session, hello []byte) {
+func (s *Server) open(w http.ResponseWriter, r *http.Request, m codec.Mode) (ses *session, hello []byte) {
 	if !s.crossOrigin(w, r) {
 		return nil, nil
 	}
 	err := noBody(w, r)
-	if err == nil && c == codec.SSE {
+	if err == nil && m == codec.SSE {
 		err = s.needs(w, canFlush, "http.Flusher")
 	}
 	if err == nil {
-		ses, hello, err = s.admit(r, c)
+		ses, hello, err = s.admit(r, m)
 	}
 	if err != nil {
 		s.refuse(w, r, err)

@@ -28,7 +28,7 @@ type session struct {
 	connection names.ConnectionID
 	address    address
 	issued     user.Issued // owned by the loop
-	codec      codec.Codec
+	mode       codec.Mode
 	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
 	accepted   bool        // by OnConnect, if there is one: OnDisconnect is to be called
 	page       int32       // owned by the loop: bytes of a page that the client has not taken
@@ -40,6 +40,7 @@ type session struct {
 	reading  bool      // a page is being read from an engine
 	ending   bool      // it has left (see leave): nothing more is sent
 	pings    uint8     // the number of the last ping, never 0
+	taken    uint32    // low bits of what the client had acknowledged of the output when a second ping went out
 	conn     conn.Conn // nil until attached
 	expires  int64     // of the identity, in ms since the epoch; 0: never
 	identity *Identity // nil in plain mode, unless its lists may be needed
@@ -47,7 +48,6 @@ type session struct {
 	flight   *flight // nil when nothing waits for an acknowledgement
 	timer    conn.Timer
 	beat     time.Duration // of the last heartbeat ping, since loop.epoch
-	taken    uint64        // what the client had acknowledged of the output when a second ping went out
 	work     *work         // nil until there is some
 
 	// first is room for the two subscriptions that every session has. Few large
@@ -65,13 +65,13 @@ func (s *session) Device() string { return s.device }
 func (s *session) User() string { return s.user.Name() }
 
 // notice frames an object of the protocol for the client.
-func (s *session) notice(object any) []byte { return s.codec.Notice(wire.Encode(object)) }
+func (s *session) notice(object any) []byte { return s.mode.Codec().Notice(wire.Encode(object)) }
 
 // info describes the session for the application.
 func (s *session) info() Session {
 	return Session{
 		Connection: s.connection.String(), User: s.user.Name(), Device: s.device, Since: s.since,
-		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.codec.Name(),
+		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.Codec().Name(),
 		Protocol: s.loop.srv.subprotocol(s.protocol), NoAcks: s.mute.Load(),
 	}
 }
@@ -141,10 +141,10 @@ func (s *session) doNow(fn func()) {
 func (s *session) attach(c conn.Conn, hello []byte) {
 	s.conn = c
 	if hello != nil {
-		s.send(s.codec.Notice(hello))
+		s.send(s.mode.Codec().Notice(hello))
 	}
 	for _, sub := range s.subs {
-		sub.Feed.Follow(&sub.Subscription, s.loop)
+		sub.Feed.Follow(&sub.Subscription, s.loop.waker)
 	}
 	s.armTimer()
 	s.MarkDirty()
@@ -191,9 +191,9 @@ func (s *session) Drained() {
 func (s *session) Message(binary bool, payload []byte) {
 	switch {
 	case s.ending || !s.mayAlso(len(payload)):
-	case s.codec == codec.V1 && binary:
+	case s.mode == codec.V1 && binary:
 		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
-	case s.codec == codec.V1:
+	case s.mode == codec.V1:
 		s.command(payload)
 	default:
 		s.plainMessage(binary, payload)

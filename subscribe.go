@@ -135,7 +135,7 @@ func (s *session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 
 func (s *session) addSubscription(sub *subscription) {
 	s.subs = append(s.subs, sub)
-	sub.Feed.Follow(&sub.Subscription, s.loop)
+	sub.Feed.Follow(&sub.Subscription, s.loop.waker)
 }
 
 func (s *session) onUnsubscribe(c *wire.Command) {
@@ -154,7 +154,7 @@ func (s *session) onUnsubscribe(c *wire.Command) {
 // drop ends a subscription. On the loop.
 func (s *session) drop(sub *subscription) {
 	s.landed(sub, sub.cursor)
-	sub.Feed.Unfollow(&sub.Subscription)
+	sub.Feed.Unfollow(&sub.Subscription, s.loop.waker)
 	sub.Feed.Left()
 	sub.Owner = nil
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
@@ -201,7 +201,7 @@ func (s *session) reconcile() {
 // ungrant makes the subscription of a member one without a stored cursor. In plain
 // mode nothing acknowledges its messages any more, so they leave the window.
 func (s *session) ungrant(sub *subscription) {
-	if s.codec.Acknowledged() == codec.ByPong && sub.stored {
+	if s.mode.Codec().Acknowledged() == codec.ByPong && sub.stored {
 		s.landed(sub, sub.cursor)
 	}
 	sub.granted, sub.stored = false, false
@@ -262,7 +262,7 @@ func (s *session) granted(fresh *subscription) {
 }
 
 func (s *session) tellMembership(what, channel string) {
-	if s.codec.Objects() {
+	if s.mode.Codec().Objects() {
 		s.send(s.notice(wire.Membership{Type: what, Channel: channel}))
 	}
 }

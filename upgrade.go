@@ -125,7 +125,7 @@ func headerHas(h http.Header, name, token string) bool {
 // protocolName is the subprotocol that is agreed on with the client, if one is.
 func (s *session) protocolName(r *http.Request) string {
 	switch {
-	case s.codec == codec.V1:
+	case s.mode == codec.V1:
 		return wire.ProtocolV1
 	case s.protocol != 0:
 		return s.loop.srv.subprotocol(s.protocol)

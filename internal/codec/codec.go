@@ -9,8 +9,23 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 )
 
-// Codec is a mode of sessions. Codecs have no state; all sessions of a mode share
-// one.
+// Mode is how a client is served. A session keeps this byte instead of its Codec.
+type Mode uint8
+
+// The modes.
+const (
+	Plain Mode = iota // one WebSocket frame is exactly what was pushed
+	V1                // wirepost.v1: every WebSocket frame is an object
+	SSE               // a stream of Server-Sent Events, each with an object
+	Poll              // one list of objects
+)
+
+// Codec returns the codec of a mode.
+func (m Mode) Codec() Codec { return codecs[m] }
+
+var codecs = [...]Codec{Plain: plain{}, V1: v1{}, SSE: sse{}, Poll: poll{}}
+
+// Codec is what the sessions of a mode send. It has no state.
 type Codec interface {
 	// Name is the mode as sessions are listed with it.
 	Name() string

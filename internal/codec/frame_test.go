@@ -19,14 +19,14 @@ func record(size int) *engine.Record {
 }
 
 // frame is the one frame of an item on a WebSocket.
-func frame(c Codec, it *feed.Item, channel string, window int) []byte {
-	return c.AppendMessage(nil, it, channel, window, nil)[0]
+func frame(m Mode, it *feed.Item, channel string, window int) []byte {
+	return m.Codec().AppendMessage(nil, it, channel, window, nil)[0]
 }
 
 // TestCompressedOnce: every session gets the same bytes, so they were made once.
 func TestCompressedOnce(t *testing.T) {
 	t.Parallel()
-	for _, m := range []Codec{Plain, V1} {
+	for _, m := range []Mode{Plain, V1} {
 		it := &feed.Item{Record: record(1000)}
 		var all sync.WaitGroup
 		got := make([][2][]byte, 50)
@@ -38,11 +38,11 @@ func TestCompressedOnce(t *testing.T) {
 		all.Wait()
 		for _, frames := range got {
 			if &frames[0][0] != &got[0][0][0] || &frames[1][0] != &got[0][1][0] {
-				t.Fatalf("%s: a frame was made twice", m.Name())
+				t.Fatalf("%s: a frame was made twice", m.Codec().Name())
 			}
 		}
 		if len(got[0][0]) >= len(got[0][1]) {
-			t.Errorf("%s: %d bytes became %d", m.Name(), len(got[0][1]), len(got[0][0]))
+			t.Errorf("%s: %d bytes became %d", m.Codec().Name(), len(got[0][1]), len(got[0][0]))
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestCompressedOnce(t *testing.T) {
 // and one for a message that fits in all windows.
 func TestCompressedOnceForEachWindow(t *testing.T) {
 	t.Parallel()
-	for _, m := range []Codec{Plain, V1} {
+	for _, m := range []Mode{Plain, V1} {
 		for size, want := range map[int]int{100: 1, 300: 2, 3000: 3, 10_000: 4} {
 			it := &feed.Item{Record: record(size)}
 			var all sync.WaitGroup
@@ -67,7 +67,7 @@ func TestCompressedOnceForEachWindow(t *testing.T) {
 			}
 			all.Wait()
 			if len(frames) != want {
-				t.Errorf("%s, %d bytes: %d frames, want %d", m.Name(), size, len(frames), want)
+				t.Errorf("%s, %d bytes: %d frames, want %d", m.Codec().Name(), size, len(frames), want)
 			}
 		}
 	}

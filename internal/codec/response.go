@@ -8,15 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 )
 
-// The modes without a WebSocket, whose clients are sent a response.
-var (
-	// SSE is a stream of Server-Sent Events, each with an object of wirepost.v1
-	// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-	SSE Codec = sse{}
-	// Poll is one list of objects.
-	Poll Codec = poll{}
-)
-
+// sse is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 type sse struct{}
 
 func (sse) Name() string                  { return "sse" }

@@ -8,14 +8,6 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// The modes of WebSockets.
-var (
-	// Plain: one frame is exactly what was pushed.
-	Plain Codec = plain{}
-	// V1 is wirepost.v1: every frame is an object.
-	V1 Codec = v1{}
-)
-
 type plain struct{ websocket }
 
 func (plain) Name() string                  { return "plain" }

@@ -14,11 +14,14 @@ import (
 	"github.com/wirepost/wirepost/internal/conn"
 )
 
-// Waker is the event loop of subscribers.
-type Waker interface {
-	// Post runs a task on the loop. False means that the loop has ended.
-	Post(conn.Task) bool
+// Waker runs tasks on the event loop of subscribers. There is one for each loop.
+type Waker struct {
+	post func(conn.Task) bool
 }
+
+// NewWaker makes a Waker. Post says whether it takes the task: false means that the
+// loop has ended.
+func NewWaker(post func(conn.Task) bool) *Waker { return &Waker{post: post} }
 
 // Subscriber is who follows a feed, on one loop.
 type Subscriber interface {
@@ -33,9 +36,7 @@ type Subscription struct {
 	Feed  *Feed
 	Owner Subscriber // nil when the subscription has ended
 
-	// Owned by the owner's loop.
-	follower *follower // nil unless it follows
-	index    int32     // in follower.subs
+	index int32 // in the subs of its loop's follower; owned by the loop
 }
 
 // A tail keeps what sessions that are nearly caught up still need. Who is
@@ -118,7 +119,7 @@ func (f *Feed) Clamp(seq uint64) (uint64, error) {
 // feed posts it, at most once at a time, when it has advanced.
 type follower struct {
 	feed   *Feed
-	loop   Waker
+	loop   *Waker
 	next   *follower       // guarded by feed.mu
 	posted bool            // guarded by feed.mu
 	subs   []*Subscription // owned by the loop
@@ -224,7 +225,7 @@ func (f *Feed) wakeLocked() {
 	for fo := f.mu.followers; fo != nil; fo = fo.next {
 		if !fo.posted {
 			fo.posted = true
-			fo.loop.Post(fo)
+			fo.loop.post(fo)
 		}
 	}
 	for advanced := range f.mu.listeners {
@@ -263,23 +264,28 @@ func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, behind bo
 
 // Follow makes a subscription one of those to wake, on its owner's loop, where it is
 // called.
-func (f *Feed) Follow(sub *Subscription, l Waker) {
+func (f *Feed) Follow(sub *Subscription, l *Waker) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for fo := f.mu.followers; fo != nil; fo = fo.next {
-		if fo.loop == l {
-			sub.follower = fo
-			break
-		}
+	fo := f.followerLocked(l)
+	if fo == nil {
+		fo = f.newFollowerLocked(l)
 	}
-	if sub.follower == nil {
-		sub.follower = f.newFollowerLocked(l)
-	}
-	sub.index = int32(len(sub.follower.subs))
-	sub.follower.subs = append(sub.follower.subs, sub)
+	sub.index = int32(len(fo.subs))
+	fo.subs = append(fo.subs, sub)
 }
 
-func (f *Feed) newFollowerLocked(l Waker) *follower {
+// followerLocked is the follower of a loop, or nil.
+func (f *Feed) followerLocked(l *Waker) *follower {
+	for fo := f.mu.followers; fo != nil; fo = fo.next {
+		if fo.loop == l {
+			return fo
+		}
+	}
+	return nil
+}
+
+func (f *Feed) newFollowerLocked(l *Waker) *follower {
 	fo := &f.mu.first.follower
 	if fo.loop == nil {
 		fo.subs = f.mu.first.subs[:0]
@@ -292,19 +298,18 @@ func (f *Feed) newFollowerLocked(l Waker) *follower {
 }
 
 // Unfollow ends that. It is called on the owner's loop.
-func (f *Feed) Unfollow(sub *Subscription) {
-	fo := sub.follower
+func (f *Feed) Unfollow(sub *Subscription, l *Waker) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fo := f.followerLocked(l)
 	last := len(fo.subs) - 1
 	fo.subs[sub.index] = fo.subs[last]
 	fo.subs[sub.index].index = sub.index
 	fo.subs[last] = nil
 	fo.subs = fo.subs[:last]
-	sub.follower = nil
 	if last > 0 {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for link := &f.mu.followers; *link != nil; link = &(*link).next {
 		if *link == fo {
 			*link = fo.next
@@ -324,7 +329,7 @@ func (f *Feed) Followers(max int) (all []Subscriber) {
 	f.mu.Unlock()
 	for _, fo := range followers {
 		answer := make(chan []Subscriber, 1)
-		if fo.loop.Post(conn.Func(func() { answer <- fo.owners(max) })) {
+		if fo.loop.post(conn.Func(func() { answer <- fo.owners(max) })) {
 			all = append(all, <-answer...)
 		}
 	}

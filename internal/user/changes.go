@@ -8,13 +8,13 @@ func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if r := u.mu.removed; r != nil {
-		updates = append(updates, engine.Update{User: u.name, RemoveMarks: r.left, RemoveDevices: r.forgotten})
+		updates = append(updates, engine.Update{User: u.Name(), RemoveMarks: r.left, RemoveDevices: r.forgotten})
 		u.mu.removed = nil
 	}
 	u.mu.startTaken = u.mu.startTaken || u.mu.startMade
 	u.mu.startMade = false
 	n := len(updates)
-	updates = append(updates, engine.Update{User: u.name})
+	updates = append(updates, engine.Update{User: u.Name()})
 	up := &updates[n]
 	for i := range u.mu.marks {
 		if m := &u.mu.marks[i]; m.dirty {

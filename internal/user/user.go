@@ -25,8 +25,7 @@ type Conn interface {
 // so an acknowledgement that one of them brought counts for the next at once; the
 // saver stores it soon after.
 type User struct {
-	name  string // the end of inbox
-	inbox string // the channel
+	inbox string // the channel; the name is the end of it
 	refs  int32  // guarded by the users' shard
 	// queued is guarded by the saver.
 	queued bool
@@ -42,15 +41,14 @@ type User struct {
 }
 
 func newUser(name string) *User {
-	inbox := names.Inbox(name)
-	return &User{name: inbox[len(names.InboxPrefix):], inbox: inbox}
+	return &User{inbox: names.Inbox(name)}
 }
 
 // Key is the user's name.
-func (u *User) Key() string { return u.name }
+func (u *User) Key() string { return u.Name() }
 
 // Name is the user's name.
-func (u *User) Name() string { return u.name }
+func (u *User) Name() string { return u.inbox[len(names.InboxPrefix):] }
 
 // Inbox is the channel that is the user's inbox.
 func (u *User) Inbox() string { return u.inbox }
@@ -293,7 +291,7 @@ func (u *User) makeRoomLocked(now time.Time, most int) (forgot bool, err error) 
 			}
 		}
 		if oldest < 0 {
-			return false, fault.Errorf(fault.RateLimited, "user %q has %d devices that are connected or were within the last hour, and more are not allowed: a client has to keep its device's name", u.name, most)
+			return false, fault.Errorf(fault.RateLimited, "user %q has %d devices that are connected or were within the last hour, and more are not allowed: a client has to keep its device's name", u.Name(), most)
 		}
 		r := u.removedLocked()
 		r.forgotten = append(r.forgotten, u.mu.devices[oldest].name)

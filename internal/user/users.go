@@ -86,7 +86,7 @@ func (us *Users) Pin(u *User) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.mu.state == nil {
-		stored, err := us.config.Store.Load(u.name)
+		stored, err := us.config.Store.Load(u.Name())
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (us *Users) Retain(u *User) {
 	u.mu.Lock()
 	u.mu.pins++
 	u.mu.Unlock()
-	sh := us.all.Of(u.name)
+	sh := us.all.Of(u.Name())
 	sh.Lock()
 	defer sh.Unlock()
 	u.refs++
@@ -121,7 +121,7 @@ func (us *Users) Retain(u *User) {
 
 // Unref gives back the reference alone.
 func (us *Users) Unref(u *User) {
-	sh := us.all.Of(u.name)
+	sh := us.all.Of(u.Name())
 	sh.Lock()
 	defer sh.Unlock()
 	if u.refs--; u.refs == 0 {
