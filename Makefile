@@ -3,6 +3,8 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+# A package that takes so long hangs; a busy machine may be ten times slower than a quiet one.
+TIMEOUT  ?= 1h
 TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
@@ -28,7 +30,7 @@ vuln:
 	if [ $$status != 0 ]; then echo "vuln: not checked, govulncheck could not ask its database"; fi
 
 test: check js chromium
-	$(GO) test ./...
+	$(GO) test -timeout $(TIMEOUT) ./...
 	$(MAKE) --no-print-directory -C bench test
 	$(MAKE) --no-print-directory -C examples test
 	@$(MAKE) --no-print-directory race
@@ -84,7 +86,7 @@ screenshots: chromium
 # tested in the browser takes long, and has no goroutines of its own.
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo "$(GO) test -race"; $(GO) test -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/console)$$'); \
+		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/console)$$'); \
 	else \
 		echo "race: skipped, there is no C compiler"; \
 	fi

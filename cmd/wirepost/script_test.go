@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"runtime"
 	"strings"
@@ -23,6 +24,10 @@ import (
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
+	if signal.Ignored(syscall.SIGHUP) {
+		// The tests run under nohup. The servers that scripts start would inherit that.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	testscript.Main(browser.With(m), map[string]func(){"wirepost": main})
 }
 
