@@ -83,6 +83,7 @@ var packages = map[string]string{
 	"json": "encoding/json", "log": "log", "os": "os", "strings": "strings", "time": "time",
 	"client": "github.com/wirepost/wirepost/client", "gin": "github.com/gin-gonic/gin",
 	"js": "github.com/wirepost/wirepost/js", "jwt": "github.com/golang-jwt/jwt/v5",
+	"metrics":  "github.com/wirepost/wirepost/prometheus",
 	"pebble":   "github.com/wirepost/wirepost/engine/pebble",
 	"promhttp": "github.com/prometheus/client_golang/prometheus/promhttp", "prometheus": "github.com/prometheus/client_golang/prometheus",
 	"wirepost": "github.com/wirepost/wirepost",

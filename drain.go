@@ -4,8 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/user"
 )
 
 // Shutdown drains the server: pushes and new connections are refused from now on,
@@ -61,20 +59,18 @@ const (
 // none.
 func (s *Server) drain(deadline time.Time) {
 	defer close(s.stopped)
-	s.echoes.retire()
+	s.gateway.Drain()
 	s.sendAway(deadline)
 	s.cut = wait(s.urgent, func() bool {
-		return s.attached.Load() == 0 && s.echoes.len() == 0 && s.responses.Load() == 0
+		return s.host.Attached.Load() == 0 && s.gateway.Open() == 0
 	}) != nil
 	s.cancel()
 	s.cutResponses()
-	for _, l := range s.loops {
-		l.Close()
-	}
+	s.gateway.Close()
 	s.leaveCallbacks()
-	s.pages.Close()
-	s.users.Close()
-	s.feeds.Close()
+	s.host.Pages.Close()
+	s.host.Users.Close()
+	s.host.Feeds.Close()
 	s.memory.Close() //nolint:errcheck // it is memory
 	releaseEngine(s.engine)
 	s.hurry() // it has nothing to hurry any more
@@ -92,10 +88,10 @@ const (
 // back, and they are closed over time as well, for those that come back at once:
 // plain clients, who cannot be told a moment.
 func (s *Server) sendAway(deadline time.Time) {
-	all := s.sessions()
+	all := s.host.All()
 	if s.opts.ReconnectRate == 0 {
 		for _, ses := range all {
-			ses.retire(soonest + rand.N(retrySpread))
+			ses.Retire(soonest + rand.N(retrySpread))
 		}
 		return
 	}
@@ -105,7 +101,7 @@ func (s *Server) sendAway(deadline time.Time) {
 	for i, ses := range all {
 		closeAt := window * time.Duration(i) / time.Duration(len(all))
 		rest(s.urgent.Done(), closeAt-time.Since(begun))
-		ses.retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
+		ses.Retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
 	}
 }
 
@@ -131,15 +127,9 @@ func rest(short <-chan struct{}, d time.Duration) {
 	}
 }
 
-// sessions lists all that are registered.
-func (s *Server) sessions() (all []*session) {
-	s.users.Each(func(u *user.User) { all = append(all, sessionsIn(u.Conns())...) })
-	return all
-}
-
 // leaveCallbacks waits for the jobs of sessions, which all have ended, for a while.
 func (s *Server) leaveCallbacks() {
-	ended := func() bool { return s.jobs.Load() == 0 }
+	ended := func() bool { return s.host.Jobs.Load() == 0 }
 	ctx, cancel := context.WithTimeout(s.urgent, callbackGrace)
 	defer cancel()
 	if wait(ctx, ended) == nil {
@@ -148,7 +138,7 @@ func (s *Server) leaveCallbacks() {
 	ctx, cancel = context.WithTimeout(context.Background(), urgentGrace)
 	defer cancel()
 	if wait(ctx, ended) != nil {
-		s.logger.Warn("callbacks did not return although their contexts ended", "sessions", s.jobs.Load())
+		s.logger.Warn("callbacks did not return although their contexts ended", "sessions", s.host.Jobs.Load())
 	}
 }
 
@@ -157,7 +147,7 @@ func (s *Server) leaveCallbacks() {
 func (s *Server) cutResponses() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	wait(ctx, func() bool { return s.responses.Load() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
+	wait(ctx, func() bool { return s.gateway.Responses() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
 }
 
 // wait returns when something is done, or with ctx's error.

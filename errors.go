@@ -112,5 +112,3 @@ func public(err error) error {
 	}
 	return AsError(err)
 }
-
-func (c Code) closeCode() int { return fault.Code(c).CloseCode() }

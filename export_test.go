@@ -1,4 +1,4 @@
 package wirepost
 
 // Feeds is how many feeds are in memory, whoever holds them.
-func (s *Server) Feeds() int { return s.feeds.Len() }
+func (s *Server) Feeds() int { return s.host.Feeds.Len() }

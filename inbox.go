@@ -26,11 +26,11 @@ func (s *Server) Messages(channel string, after uint64, limit int) (list []Messa
 	case limit < 0 || limit > MaxLimit:
 		return nil, 0, fieldError("limit", "a limit is a number from 1 to %d", MaxLimit)
 	}
-	log := s.feeds.LogOf(channel)
+	log := s.host.Feeds.LogOf(channel)
 	for next = after; len(list) < limit; {
 		page, err := log.Read(channel, next, limit-len(list), listBytes)
 		if err != nil {
-			s.readFailed(channel, err)
+			s.host.ReadFailed(channel, err)
 			return nil, 0, err
 		}
 		for _, r := range page.Records {
@@ -81,7 +81,7 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 	if err := CheckChannel(channel); err != nil {
 		return 0, 0, err
 	}
-	err = s.users.With(name, func(u *user.User) error {
+	err = s.host.Users.With(name, func(u *user.User) error {
 		read, unread, err = s.markRead(u, channel, seq)
 		return err
 	})
@@ -89,11 +89,11 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 }
 
 func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
-	log := s.feeds.LogOf(channel)
+	log := s.host.Feeds.LogOf(channel)
 	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
 		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.Name(), channel)
 	}
-	if err := s.users.MakeKnown(u); err != nil {
+	if err := s.host.Users.MakeKnown(u); err != nil {
 		return 0, 0, err
 	}
 	bounds, err := log.Bounds(channel)
@@ -101,52 +101,13 @@ func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64
 		return 0, 0, err
 	}
 	if u.AdvanceRead(channel, min(seq, bounds.Head)) {
-		s.tellState(u, channel)
+		s.host.NotifyRead(u, channel)
 	}
 	// Also when it stayed: what moved it may not be durable yet.
-	if err := s.users.Save(u, true); err != nil {
+	if err := s.host.Users.Save(u, true); err != nil {
 		return 0, 0, err
 	}
-	return s.users.Unread(u, channel)
-}
-
-// tellStateSoon has a user's sessions told where the read mark is, without waiting
-// for the store. The state is pinned.
-func (s *Server) tellStateSoon(u *user.User, channel string) {
-	if !anyWithState(sessionsIn(u.Conns())) {
-		return
-	}
-	s.users.Retain(u)
-	s.pages.Go(func() {
-		defer s.users.Release(u)
-		s.tellState(u, channel)
-	})
-}
-
-func (s *Server) tellState(u *user.User, channel string) {
-	sessions := sessionsIn(u.Conns())
-	if !anyWithState(sessions) {
-		return
-	}
-	head, read, unread, err := s.users.UnreadAt(u, channel)
-	if err != nil {
-		s.logger.Error("counting unread messages", "channel", channel, "error", err)
-		return
-	}
-	for _, ses := range sessions {
-		if ses.mode.Codec().Objects() {
-			ses.do(func() { ses.setState(channel, head, read, unread) })
-		}
-	}
-}
-
-func anyWithState(sessions []*session) bool {
-	for _, ses := range sessions {
-		if ses.mode.Codec().Objects() {
-			return true
-		}
-	}
-	return false
+	return s.host.Users.Unread(u, channel)
 }
 
 // Message returns one live message with its receipts: NotFound when there is none.
@@ -157,9 +118,9 @@ func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error)
 	if seq == 0 || seq == math.MaxUint64 {
 		return Message{}, nil, Errorf(NotFound, "no such message")
 	}
-	page, err := s.feeds.LogOf(channel).Read(channel, seq-1, 1, 1)
+	page, err := s.host.Feeds.LogOf(channel).Read(channel, seq-1, 1, 1)
 	if err != nil {
-		s.readFailed(channel, err)
+		s.host.ReadFailed(channel, err)
 		return Message{}, nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
@@ -175,7 +136,7 @@ func (s *Server) Empty(channel string) error {
 	if err := CheckChannel(channel); err != nil {
 		return err
 	}
-	log := s.feeds.LogOf(channel)
+	log := s.host.Feeds.LogOf(channel)
 	bounds, err := log.Bounds(channel)
 	if err != nil {
 		return err
@@ -183,7 +144,7 @@ func (s *Server) Empty(channel string) error {
 	if err := log.Trim(channel, bounds.Head); err != nil {
 		return fmt.Errorf("empty %q: %w", channel, err)
 	}
-	if f := s.feeds.Find(channel); f != nil {
+	if f := s.host.Feeds.Find(channel); f != nil {
 		f.Forget(bounds.Head)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/prometheus"
 )
 
 // refusals is what wirepost_refused_total says for a reason.
@@ -23,7 +24,7 @@ func (n *node) refusals(reason string, want int) {
 # TYPE wirepost_refused_total counter
 wirepost_refused_total{reason=%q} %d
 `, reason, want)
-	if err := testutil.CollectAndCompare(n.Collector(), strings.NewReader(expected), "wirepost_refused_total"); err != nil {
+	if err := testutil.CollectAndCompare(prometheus.NewCollector(n), strings.NewReader(expected), "wirepost_refused_total"); err != nil {
 		n.t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
@@ -12,22 +13,22 @@ func (s *Server) Join(name, channel string) error {
 	if err := checkMembership(name, channel); err != nil {
 		return err
 	}
-	return s.users.With(name, func(u *user.User) error { return s.join(u, channel) })
+	return s.host.Users.With(name, func(u *user.User) error { return s.join(u, channel) })
 }
 
 func (s *Server) join(u *user.User, channel string) error {
-	if err := s.users.MakeKnown(u); err != nil {
+	if err := s.host.Users.MakeKnown(u); err != nil {
 		return err
 	}
-	bounds, err := s.feeds.LogOf(channel).Bounds(channel)
+	bounds, err := s.host.Feeds.LogOf(channel).Bounds(channel)
 	if err != nil {
 		return err
 	}
 	if u.Join(channel, bounds.Head) {
-		settleSessions(u)
+		session.Settle(u)
 	}
 	// Also when nothing changed: the earlier call may have failed to save it.
-	return s.users.Save(u, true)
+	return s.host.Users.Save(u, true)
 }
 
 // Leave ends a membership: NotFound when there is none. It is durable on return.
@@ -35,20 +36,13 @@ func (s *Server) Leave(name, channel string) error {
 	if err := checkMembership(name, channel); err != nil {
 		return err
 	}
-	return s.users.With(name, func(u *user.User) error {
+	return s.host.Users.With(name, func(u *user.User) error {
 		if !u.Leave(channel) {
 			return Errorf(NotFound, "user %q is no member of %q", name, channel)
 		}
-		settleSessions(u)
-		return s.users.Save(u, true)
+		session.Settle(u)
+		return s.host.Users.Save(u, true)
 	})
-}
-
-// settleSessions has every session take in what changed in the memberships.
-func settleSessions(u *user.User) {
-	for _, ses := range sessionsIn(u.Conns()) {
-		ses.do(ses.settle)
-	}
 }
 
 func checkMembership(name, channel string) error {

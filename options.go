@@ -14,6 +14,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/origin"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -260,4 +261,13 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// session is what the options say of sessions.
+func (o *Options) session() session.Config {
+	return session.Config{
+		MaxMessage: o.MaxMessage, Heartbeat: o.Heartbeat, Window: o.Window, WindowBytes: o.WindowBytes,
+		AckDelay: o.AckDelay, MaxSubscriptions: o.MaxSubscriptions, MaxConnections: o.MaxUserConnections,
+		MaxDevices: o.MaxDevices, MessageRate: o.MessageRate, ByteRate: o.ByteRate, Subprotocols: o.Subprotocols,
+	}
 }

@@ -3,8 +3,7 @@ package wirepost
 import (
 	"time"
 
-	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/glob"
+	"github.com/wirepost/wirepost/internal/access"
 )
 
 // Access says which clients may do something with a channel. Backends may do
@@ -13,9 +12,9 @@ type Access string
 
 // The kinds of access.
 const (
-	ByToken     Access = "token"   // what the client's token lists: the default
-	Anyone      Access = "anyone"  // any authenticated user, besides the token's lists
-	BackendOnly Access = "backend" // no client
+	ByToken     = Access(access.ByToken)     // what the client's token lists: the default
+	Anyone      = Access(access.Anyone)      // any authenticated user, besides the token's lists
+	BackendOnly = Access(access.BackendOnly) // no client
 )
 
 // Policy is what holds for the channels that match a pattern; for each channel
@@ -34,60 +33,18 @@ type Policy struct {
 
 // The retention of a channel that no policy changes.
 const (
-	DefaultMaxAge      = 30 * 24 * time.Hour
-	DefaultMaxMessages = 100_000
+	DefaultMaxAge      = access.DefaultMaxAge
+	DefaultMaxMessages = access.DefaultMaxMessages
 )
 
-func (p *Policy) limits() engine.Limits {
-	return engine.Limits{MaxAge: p.MaxAge, MaxMessages: p.MaxMessages}
-}
-
-// policies are the configured ones, with defaults filled in, and behind them one
-// that matches every channel.
-type policies []Policy
-
-func newPolicies(configured []Policy) (policies, error) {
-	ps := append(append(policies{}, configured...), Policy{Pattern: "*"})
-	for i := range ps {
-		if err := ps[i].complete(); err != nil {
-			return nil, fieldError("Channels", "policy %d (%q): %s", i, ps[i].Pattern, err.Message)
+func newPolicies(configured []Policy) (access.Policies, error) {
+	list := make([]access.Policy, len(configured))
+	for i, p := range configured {
+		list[i] = access.Policy{
+			Pattern: p.Pattern, MemoryOnly: p.MemoryOnly, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
+			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish),
 		}
 	}
-	return ps, nil
-}
-
-func (p *Policy) complete() *Error {
-	switch {
-	case p.Pattern == "":
-		return fieldError("pattern", "a pattern is needed")
-	case p.MaxAge < 0:
-		return fieldError("max_age", "a negative max_age")
-	case p.MaxMessages < 0:
-		return fieldError("max_messages", "a negative max_messages")
-	}
-	if p.MaxAge == 0 {
-		p.MaxAge = DefaultMaxAge
-	}
-	if p.MaxMessages == 0 {
-		p.MaxMessages = DefaultMaxMessages
-	}
-	for _, a := range []*Access{&p.Subscribe, &p.Publish} {
-		switch *a {
-		case "":
-			*a = ByToken
-		case ByToken, Anyone, BackendOnly:
-		default:
-			return fieldError("access", "access %q is none of token, anyone, backend", string(*a))
-		}
-	}
-	return nil
-}
-
-func (ps policies) of(channel string) *Policy {
-	for i := range ps {
-		if glob.Match(ps[i].Pattern, channel) {
-			return &ps[i]
-		}
-	}
-	panic("unreachable: the last policy matches every channel")
+	policies, err := access.NewPolicies(list)
+	return policies, public(err)
 }

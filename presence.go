@@ -4,18 +4,19 @@ import (
 	"slices"
 
 	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Online is how many connections a user has.
-func (s *Server) Online(name string) int { return len(s.sessionsOf(name)) }
+func (s *Server) Online(name string) int { return len(s.host.Users.ConnsOf(name)) }
 
 // Sessions lists a user's connections, oldest first.
 func (s *Server) Sessions(name string) []Session {
 	list := []Session{}
-	for _, ses := range s.sessionsOf(name) {
-		list = append(list, ses.info())
+	for _, ses := range s.host.Of(name) {
+		list = append(list, Session(ses.Info()))
 	}
 	return list
 }
@@ -28,14 +29,14 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	if err := CheckUser(name); err != nil {
 		return 0, err
 	}
-	sessions := s.sessionsOf(name)
+	sessions := s.host.Of(name)
 	if connection != "" {
-		sessions = slices.DeleteFunc(sessions, func(ses *session) bool { return ses.connection.String() != connection })
+		sessions = slices.DeleteFunc(sessions, func(ses *session.Session) bool { return ses.Info().Connection != connection })
 		if len(sessions) == 0 {
 			return 0, Errorf(NotFound, "user %q has no connection %q", name, connection)
 		}
 	}
-	endAll(sessions, wire.CloseDisconnected, "disconnected by the application")
+	session.EndAll(sessions, wire.CloseDisconnected, "disconnected by the application")
 	return len(sessions), nil
 }
 
@@ -47,7 +48,7 @@ func (s *Server) User(name string) (UserInfo, error) {
 	}
 	info := UserInfo{User: name, Sessions: s.Sessions(name), Channels: map[string]UserPlace{}}
 	info.Online = len(info.Sessions)
-	err := s.users.With(name, func(u *user.User) error {
+	err := s.host.Users.With(name, func(u *user.User) error {
 		for _, channel := range append(u.Memberships(), InboxOf(name), All) {
 			p, err := s.userPlace(u, channel)
 			if err != nil {
@@ -62,7 +63,7 @@ func (s *Server) User(name string) (UserInfo, error) {
 
 func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
 	p := UserPlace{Devices: u.Cursors(channel)}
-	log := s.feeds.LogOf(channel)
+	log := s.host.Feeds.LogOf(channel)
 	bounds, err := log.Bounds(channel)
 	if err != nil {
 		return p, err
@@ -72,7 +73,7 @@ func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
 		p.Read = bounds.Head // where the mark will begin
 		return p, nil
 	}
-	p.Read, p.Unread, err = s.users.Unread(u, channel)
+	p.Read, p.Unread, err = s.host.Users.Unread(u, channel)
 	return p, err
 }
 
@@ -82,17 +83,17 @@ func (s *Server) Channel(name string) (ChannelInfo, error) {
 	if err := CheckChannel(name); err != nil {
 		return ChannelInfo{}, err
 	}
-	p := s.policies.of(name)
-	bounds, err := s.feeds.LogOf(name).Bounds(name)
+	p := s.host.Policies.Of(name)
+	bounds, err := s.host.Feeds.LogOf(name).Bounds(name)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
 	return ChannelInfo{
 		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
-		Subscribers: s.feeds.Connections(name),
+		Subscribers: s.host.Feeds.Connections(name),
 		Policy: PolicyInfo{
 			Pattern: p.Pattern, Durable: !p.MemoryOnly, MaxAge: p.MaxAge.String(),
-			MaxMessages: p.MaxMessages, Subscribe: p.Subscribe, Publish: p.Publish,
+			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish),
 		},
 	}, nil
 }
@@ -110,8 +111,8 @@ func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
 	}
 	list := []Receipt{}
 	for _, name := range names {
-		err := s.users.With(name, func(u *user.User) error {
-			for _, r := range u.Receipts(channel, seq, s.sentTo(u, channel, seq)) {
+		err := s.host.Users.With(name, func(u *user.User) error {
+			for _, r := range u.Receipts(channel, seq, session.SentTo(u, channel, seq)) {
 				list = append(list, Receipt{User: name, Device: r.Device, State: ReceiptState(r.State)})
 			}
 			return nil
@@ -132,7 +133,7 @@ func (s *Server) audience(channel string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := s.feeds.Find(channel); f != nil {
+	if f := s.host.Feeds.Find(channel); f != nil {
 		for _, subscriber := range f.Followers(maxReceipts) {
 			names = append(names, subscriber.User())
 		}
@@ -140,29 +141,4 @@ func (s *Server) audience(channel string) ([]string, error) {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	return names[:min(len(names), maxReceipts)], nil
-}
-
-// sentTo asks the loops which devices of a user have been sent a message in a
-// session that is still there.
-func (s *Server) sentTo(u *user.User, channel string, seq uint64) map[string]bool {
-	sent := map[string]bool{}
-	for _, ses := range sessionsIn(u.Conns()) {
-		answer := make(chan bool, 1)
-		ok := ses.loop.post(func() {
-			answer <- ses.sent(channel, seq)
-		})
-		if ok && <-answer {
-			sent[ses.device] = true
-		}
-	}
-	return sent
-}
-
-// sent says whether a message was sent in this session. On the loop.
-func (s *session) sent(channel string, seq uint64) bool {
-	if s.conn == nil {
-		return false
-	}
-	sub := s.subscription(channel)
-	return sub != nil && sub.cursor >= seq
 }

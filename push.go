@@ -11,7 +11,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -88,7 +91,7 @@ func (s *Server) store(ctx context.Context, entries []engine.Entry, out []Outcom
 			out[i].Err = AsError(context.Cause(ctx))
 		case s.draining.Load():
 			out[i].Err = errDraining
-		case s.policies.of(entries[i].Channel).MemoryOnly:
+		case s.host.Policies.MemoryOnly(entries[i].Channel):
 			memory = append(memory, i)
 		default:
 			durable = append(durable, i)
@@ -112,7 +115,7 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 	}
 	begun := time.Now()
 	results, err := log.Append(ctx, batch)
-	s.metrics.appendSeconds.Observe(time.Since(begun).Seconds())
+	s.host.Counters.Appends.Observe(time.Since(begun))
 	stored := 0
 	for i, k := range indexes {
 		switch {
@@ -127,7 +130,7 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 			}
 		}
 	}
-	s.metrics.pushes.Add(float64(stored))
+	s.host.Counters.Pushes.Add(uint64(stored))
 }
 
 func appendError(channel string, err error) error {
@@ -135,7 +138,7 @@ func appendError(channel string, err error) error {
 }
 
 func (s *Server) pushed(channel string, r *engine.Result) Pushed {
-	online := s.feeds.Connections(channel)
+	online := s.host.Feeds.Connections(channel)
 	if online == 0 {
 		s.hintInbox(channel)
 	}
@@ -186,7 +189,7 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	}
 	*e = engine.Entry{
 		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
-		TTL: p.TTL, Data: data, Limits: s.policies.of(p.To).limits(),
+		TTL: p.TTL, Data: data, Limits: s.host.Policies.Of(p.To).Limits(),
 	}
 	if e.ContentType == "" {
 		e.ContentType = wire.JSONType
@@ -291,20 +294,22 @@ func checkContentType(t string) error {
 }
 
 // publish is a push by a client.
-func (s *Server) publish(ctx context.Context, id *Identity, p Push) (Pushed, error) {
+func (s *Server) publish(ctx context.Context, id *access.Identity, pub session.Publication) (session.Published, error) {
+	p := Push{To: pub.Channel, ID: pub.ID, Key: pub.Key, ContentType: pub.ContentType, Data: pub.Data}
 	if err := CheckChannel(p.To); err != nil {
-		return Pushed{}, fieldError("to", "%s", AsError(err).Message)
+		return session.Published{}, fault.Field("to", "%s", AsError(err).Message)
 	}
-	if err := s.mayPublish(id, p.To); err != nil {
-		return Pushed{}, err
+	if err := s.host.Policies.MayPublish(id, p.To); err != nil {
+		return session.Published{}, err
 	}
 	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
 	if err := s.prepare(&entries[0], &p, nil); err != nil {
-		return Pushed{}, err
+		return session.Published{}, internalError(err)
 	}
 	entries[0].From = id.User
 	s.store(ctx, entries, out)
-	return out[0].Pushed, out[0].Err
+	stored := out[0]
+	return session.Published{ID: stored.ID, Seq: stored.Seq, Duplicate: stored.Duplicate}, internalError(stored.Err)
 }
 
 // Revoke takes a message back: it is removed, whoever has it is told, also those
@@ -317,7 +322,7 @@ func (s *Server) Revoke(ctx context.Context, channel string, seq uint64) (Pushed
 		return Pushed{}, Errorf(NotFound, "no such message")
 	}
 	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
-	entries[0] = engine.Entry{Channel: channel, Revokes: seq, Limits: s.policies.of(channel).limits()}
+	entries[0] = engine.Entry{Channel: channel, Revokes: seq, Limits: s.host.Policies.Of(channel).Limits()}
 	s.store(ctx, entries, out)
 	return out[0].Pushed, out[0].Err
 }

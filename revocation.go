@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -23,22 +24,15 @@ func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, 
 		return 0, fieldError("before", "%s is yet to come, and what is revoked stays revoked", before.Format(time.RFC3339))
 	}
 	mark := uint64(max(0, before.UnixMilli()))
-	err = s.users.With(name, func(u *user.User) error {
+	err = s.host.Users.With(name, func(u *user.User) error {
 		u.RevokeBefore(mark, uint64(latest.UnixMilli()))
-		return s.users.Save(u, true)
+		return s.host.Users.Save(u, true)
 	})
 	if err != nil {
 		return 0, err
 	}
 	// Who is not registered yet sees the mark.
-	old := slices.DeleteFunc(s.sessionsOf(name), func(ses *session) bool { return !ses.madeBefore(mark) })
-	endAll(old, wire.CloseUnauthorized, "token revoked")
+	old := slices.DeleteFunc(s.host.Of(name), func(ses *session.Session) bool { return !ses.MadeBefore(mark) })
+	session.EndAll(old, wire.CloseUnauthorized, "token revoked")
 	return len(old), nil
-}
-
-// madeBefore says whether the session was made with a token that a mark revokes.
-func (s *session) madeBefore(mark uint64) bool {
-	old := make(chan bool, 1)
-	posted := s.loop.post(func() { old <- s.issued.Before(mark) })
-	return posted && <-old
 }

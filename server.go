@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -12,8 +13,10 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/clock"
+	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
-	"github.com/wirepost/wirepost/internal/origin"
+	"github.com/wirepost/wirepost/internal/gateway"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
@@ -23,46 +26,28 @@ import (
 // Who makes a Server owes it a call of Shutdown, and closes the engine after that.
 type Server struct {
 	// Static.
-	opts     Options
-	policies policies
-	origins  origin.Patterns // that pages may connect from
-	engine   engine.Engine
-	memory   engine.Engine // of the memory-only channels
-	// memoryBase is what its sequences come after.
-	memoryBase uint64
-	clock      *clock.Clock
-	logger     *slog.Logger
-	loops      []*loop
-	feeds      *feed.Feeds
-	users      *user.Users
-	pages      *feed.Readers
-	limits     *limits
-	metrics    *metrics
-	started    time.Time
+	opts    Options
+	host    *session.Host // what sessions share
+	gateway *gateway.Gateway
+	engine  engine.Engine
+	memory  engine.Engine // of the memory-only channels
+	logger  *slog.Logger
+	started time.Time
 
-	nextLoop   atomic.Uint32
-	unreleased atomic.Int64 // sessions that hold something, also those that have left
-	echoes     echoes
-	responses  atomic.Int64 // requests that are answered by a session
-	draining   atomic.Bool
-	stopped    chan struct{} // closed when Shutdown is done
-	stopOnce   sync.Once
-	wrappers   sync.Map // of the ResponseWriters that were logged, see needs
-	cut        bool     // written before stopped is closed: not every connection ended by itself
+	hinted   atomic.Bool // see hintInbox
+	draining atomic.Bool
+	stopped  chan struct{} // closed when Shutdown is done
+	stopOnce sync.Once
+	cut      bool // written before stopped is closed: not every connection ended by itself
 
-	// attached counts the sessions that were accepted and have a connection still, or
-	// are to get one; jobs the goroutines that run commands and callbacks of sessions.
-	attached, jobs atomic.Int64
-	hinted         atomic.Bool // see hintInbox
-	// ctx ends when Shutdown is nearly done; callbacks get it.
-	ctx    context.Context
+	// cancel ends host.Base, when Shutdown is nearly done.
 	cancel context.CancelFunc
 	// urgent ends when a caller of Shutdown has no more time.
 	urgent context.Context
 	hurry  context.CancelFunc
 }
 
-var errDraining = &Error{Code: Unavailable, Message: "the server is shutting down", RetryAfter: 2 * time.Second}
+var errDraining = publicError(gateway.ErrDraining)
 
 // New makes a server and starts its loops. It fails only on options that make no
 // sense, with an *Error that names the field.
@@ -70,38 +55,63 @@ func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	ps, err := newPolicies(o.Channels)
+	policies, err := newPolicies(o.Channels)
 	if err != nil {
 		return nil, err
 	}
 	if err := claimEngine(o.Engine); err != nil {
 		return nil, err
 	}
-	s := &Server{
-		opts: o, policies: ps, origins: origin.ParsePatterns(o.AllowOrigins), engine: o.Engine, clock: clockOf(o.Engine, o.Logger),
-		logger: o.Logger, started: time.Now(), stopped: make(chan struct{}),
-	}
-	s.memoryBase = memoryBase(s.clock.Now())
+	s := &Server{opts: o, engine: o.Engine, logger: o.Logger, started: time.Now(), stopped: make(chan struct{})}
+	now := clockOf(o.Engine, o.Logger)
+	base := memoryBase(now.Now())
 	s.memory = memory.New(memory.Options{
-		MaxBytes: int64(o.ChannelMemory), Base: s.memoryBase, Now: s.clock.Now, Logger: o.Logger,
+		MaxBytes: int64(o.ChannelMemory), Base: base, Now: now.Now, Logger: o.Logger,
 	})
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.urgent, s.hurry = context.WithCancel(context.Background())
-	s.limits = newLimits(&s.opts)
-	s.feeds = feed.New(feed.Config{
-		Durable: s.engine, Memory: s.memory, TailMemory: o.TailMemory,
-		MemoryOnly: func(channel string) bool { return s.policies.of(channel).MemoryOnly },
+	feeds := feed.New(feed.Config{
+		Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory,
 	})
-	s.users = user.New(user.Config{
-		Store: s.engine, LogOf: s.feeds.LogOf, AllInMemory: s.policies.of(All).MemoryOnly, Logger: s.logger,
+	users := user.New(user.Config{
+		Store: s.engine, LogOf: feeds.LogOf, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger,
 	})
-	s.metrics = newMetrics(s)
-	s.pages = feed.NewReaders(2*o.Loops, o.PageMemory)
-	for range o.Loops {
-		s.loops = append(s.loops, newLoop(s))
+	s.host = &session.Host{
+		Config: o.session(), Users: users, Feeds: feeds, Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
+		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
+		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), MemoryBase: base,
 	}
+	s.host.Base, s.cancel = context.WithCancel(context.Background())
+	s.urgent, s.hurry = context.WithCancel(context.Background())
+	s.gateway = gateway.New(s.host, gateway.Config{
+		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
+		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,
+	})
 	return s, nil
 }
+
+// ServeHTTP upgrades a request to a client connection, which then speaks as
+// docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.gateway.ServeHTTP(w, r) }
+
+// Events is for clients that a proxy keeps from WebSockets: an endless stream of
+// Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// The data of each is an object of wirepost.v1; its ID is a cursor over all
+// channels, and to come back with it as Last-Event-ID acknowledges and resumes.
+// Tokens, limits and the query are those of ServeHTTP.
+func (s *Server) Events() http.Handler { return s.gateway.Events() }
+
+// Poll is for clients that can have nothing but plain requests. A GET with
+// ?after=CURSOR&wait=25s answers, at once when there is something, and otherwise after
+// the wait with an empty list, {"cursor":"…","messages":[…]}; the messages are objects
+// of wirepost.v1. To come back with the cursor acknowledges them. Each poll is a
+// session of its own; tokens, limits and the rest of the query are those of ServeHTTP.
+func (s *Server) Poll() http.Handler { return s.gateway.Poll() }
+
+// Echo answers every message of a WebSocket with itself, whatever its type. There
+// is no user and no channel behind it; the server's origins are checked.
+func (s *Server) Echo() http.Handler { return s.gateway.Echo() }
+
+// TokenCookie is the cookie that may carry a client's token.
+const TokenCookie = gateway.TokenCookie
 
 // claimed are the engines that servers use.
 var claimed = struct {
@@ -144,7 +154,7 @@ func clockOf(e engine.Engine, log *slog.Logger) *clock.Clock {
 
 // Now is the time by the server's clock: the system's, without jumps that have not
 // lasted for ten minutes.
-func (s *Server) Now() time.Time { return s.clock.Wall() }
+func (s *Server) Now() time.Time { return s.host.Clock.Wall() }
 
 // memoryBase is what the sequences of memory-only channels come after: the time of
 // the start in µs, so that those of the next run come after these (and a number
@@ -184,8 +194,3 @@ func (s *Server) storage() error {
 
 // MaxMessage is the limit for a message's data, in bytes.
 func (s *Server) MaxMessage() int { return s.opts.MaxMessage }
-
-// pickLoop spreads sessions over the loops.
-func (s *Server) pickLoop() *loop {
-	return s.loops[int(s.nextLoop.Add(1))%len(s.loops)]
-}

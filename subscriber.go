@@ -40,12 +40,12 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			yield(Message{}, err)
 			return
 		}
-		f, err := s.feeds.Acquire(channel)
+		f, err := s.host.Feeds.Acquire(channel)
 		if err != nil {
 			yield(Message{}, err)
 			return
 		}
-		defer s.feeds.Unref(f)
+		defer s.host.Feeds.Unref(f)
 		cursor, err := f.Clamp(after)
 		if err != nil {
 			yield(Message{}, err)
@@ -64,7 +64,7 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			select {
 			case <-r.advanced:
 			case <-ctx.Done():
-			case <-s.ctx.Done():
+			case <-s.host.Base.Done():
 			}
 		}
 	}
@@ -80,6 +80,12 @@ type reader struct {
 	advanced chan struct{} // has an entry when the feed may have more
 }
 
+// What a reader reads at a time.
+const (
+	readerMessages = 256
+	readerBytes    = 256 << 10
+)
+
 // errEnough ends a subscriber who broke off.
 var errEnough = errors.New("wirepost: the reader has enough")
 
@@ -89,14 +95,14 @@ func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) err
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case r.srv.ctx.Err() != nil:
+		case r.srv.host.Base.Err() != nil:
 			return errDraining
 		case r.cursor >= r.feed.Head():
 			return nil
 		}
-		page, err := r.feed.Log().Read(r.feed.Channel(), r.cursor, batchFrames, batchBytes)
+		page, err := r.feed.Log().Read(r.feed.Channel(), r.cursor, readerMessages, readerBytes)
 		if err != nil {
-			r.srv.readFailed(r.feed.Channel(), err)
+			r.srv.host.ReadFailed(r.feed.Channel(), err)
 			return err
 		}
 		if err := r.hand(ctx, page, yield); err != nil {

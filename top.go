@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/session"
 )
 
 // Top is what an operator looks at first: the largest channels, and the clients
@@ -55,7 +56,7 @@ func (s *Server) topChannels(n int) []TopChannel {
 	top := newRanking(n, func(a, b TopChannel) int {
 		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(b.Head, a.Head), strings.Compare(a.Channel, b.Channel))
 	})
-	s.feeds.Each(func(f *feed.Feed) {
+	s.host.Feeds.Each(func(f *feed.Feed) {
 		if f.Subscribed() {
 			top.add(TopChannel{Channel: f.Channel(), Head: f.Head(), Subscribers: f.Connections()})
 		}
@@ -63,71 +64,23 @@ func (s *Server) topChannels(n int) []TopChannel {
 	return top.list
 }
 
-// askedAtOnce is how many sessions a loop is asked about in one turn.
-const askedAtOnce = 1000
-
 // slowSessions asks the loops about all their sessions.
 func (s *Server) slowSessions(n int) ([]SlowSession, int) {
-	ofLoop := map[*loop][]*session{}
-	for _, ses := range s.sessions() {
-		ofLoop[ses.loop] = append(ofLoop[ses.loop], ses)
-	}
 	top := newRanking(n, func(a, b SlowSession) int {
 		return cmp.Or(cmp.Compare(b.Unsent+b.Bytes, a.Unsent+a.Bytes), strings.Compare(a.Session.Connection, b.Session.Connection))
 	})
-	count := 0
-	for l, sessions := range ofLoop {
-		for some := range slices.Chunk(sessions, askedAtOnce) {
-			for _, slow := range l.slow(some) {
-				top.add(slow)
-				count++
-			}
+	lags := session.Lagging(s.host.All())
+	for _, lag := range lags {
+		reason := SlowWindow
+		if lag.Socket {
+			reason = SlowSocket
 		}
+		top.add(SlowSession{
+			User: lag.Session.User, Session: Session(lag.Session), Reason: reason,
+			InFlight: lag.InFlight, Bytes: lag.Bytes, Unsent: lag.Unsent,
+		})
 	}
-	return top.list, count
-}
-
-// slow says which of the loop's sessions are.
-func (l *loop) slow(sessions []*session) []SlowSession {
-	answer := make(chan []SlowSession, 1)
-	ok := l.post(func() {
-		var list []SlowSession
-		for _, ses := range sessions {
-			if slow, ok := ses.slow(); ok {
-				list = append(list, slow)
-			}
-		}
-		answer <- list
-	})
-	if !ok {
-		return nil
-	}
-	return <-answer
-}
-
-// slow says whether messages wait for the client, and why. On the loop.
-func (s *session) slow() (SlowSession, bool) {
-	slow := SlowSession{User: s.user.Name()}
-	switch {
-	case s.ending, s.conn == nil:
-		return slow, false
-	case s.blocked:
-		slow.Reason = SlowSocket
-	case slices.ContainsFunc(s.subs, s.held):
-		slow.Reason = SlowWindow
-	default:
-		return slow, false
-	}
-	slow.Session, slow.Unsent = s.info(), s.conn.Unsent()
-	if s.flight != nil {
-		slow.InFlight, slow.Bytes = len(s.flight.sent), s.flight.bytes
-	}
-	return slow, true
-}
-
-// held says whether messages of a subscription wait for the window. On the loop.
-func (s *session) held(sub *subscription) bool {
-	return sub.cursor < sub.Feed.Head() && s.roomFor(sub) == 0
+	return top.list, len(lags)
 }
 
 // ranking keeps the first n of many, in order.

@@ -135,6 +135,15 @@ func As(err error) *Error {
 	return &Error{Code: Internal, Message: "internal error", Err: err}
 }
 
+// Unauthorize makes a mistake in an identity, which would be a bad request, a 401.
+func Unauthorize(err error) error {
+	var coded *Error
+	if errors.As(err, &coded) && coded.Code == BadRequest {
+		return &Error{Code: Unauthorized, Message: coded.Message, Err: err}
+	}
+	return err
+}
+
 // storageMessage says why the engine takes no writes.
 func storageMessage(err error) string {
 	switch {

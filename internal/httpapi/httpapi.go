@@ -17,8 +17,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/wirepost/wirepost"
 )
 
@@ -74,7 +72,7 @@ type backend interface {
 	Ready() error
 	Alive() error
 	MaxMessage() int
-	Collector() prometheus.Collector
+	Metrics() wirepost.Metrics
 	CountRefusal(reason string)
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -116,7 +114,7 @@ func newHandler(srv backend, o Options) http.Handler {
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
-	a.metrics = newMetrics(srv.Collector(), a.logger)
+	a.metrics = newMetrics(srv, a.logger)
 	if o.Dev {
 		return LocalOnly(a, srv.Refuse, o.AllowOrigins...)
 	}

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
 )
@@ -242,14 +240,12 @@ type fake struct {
 	push func([]wirepost.Push) []wirepost.Outcome
 }
 
-func (f *fake) MaxMessage() int     { return 1 << 16 }
-func (f *fake) Ready() error        { return nil }
-func (f *fake) Alive() error        { return nil }
-func (f *fake) Now() time.Time      { return time.Now() }
-func (f *fake) CountRefusal(string) {}
-func (f *fake) Collector() prometheus.Collector {
-	return prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})
-}
+func (f *fake) MaxMessage() int           { return 1 << 16 }
+func (f *fake) Ready() error              { return nil }
+func (f *fake) Alive() error              { return nil }
+func (f *fake) Now() time.Time            { return time.Now() }
+func (f *fake) CountRefusal(string)       {}
+func (f *fake) Metrics() wirepost.Metrics { return wirepost.Metrics{} }
 
 func (f *fake) PushEach(_ context.Context, ps []wirepost.Push) []wirepost.Outcome { return f.push(ps) }
 

@@ -10,13 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wirepost/wirepost"
+	collector "github.com/wirepost/wirepost/prometheus"
 )
 
 // newMetrics serves the server's metrics, and those of the Go runtime and the
 // process, from a registry of its own.
-func newMetrics(server prometheus.Collector, logger *slog.Logger) http.Handler {
+func newMetrics(server collector.Source, logger *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(server, collectors.NewGoCollector(),
+	registry.MustRegister(collector.NewCollector(server), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelError),

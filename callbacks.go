@@ -1,0 +1,70 @@
+package wirepost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/gateway"
+	"github.com/wirepost/wirepost/internal/session"
+)
+
+// sessionHooks are what sessions call, with the types of this package for the
+// application's callbacks.
+func (s *Server) sessionHooks() session.Hooks {
+	o := &s.opts
+	h := session.Hooks{Publish: s.publish}
+	if o.OnMessage != nil {
+		h.Message = func(ctx context.Context, i session.Info, f session.Frame) (session.Frame, error) {
+			reply, err := o.OnMessage(ctx, Session(i), Frame(f))
+			return session.Frame(reply), internalError(err)
+		}
+	}
+	if o.OnCall != nil {
+		h.Call = func(ctx context.Context, i session.Info, method string, data json.RawMessage) (any, error) {
+			result, err := o.OnCall(ctx, Session(i), method, data)
+			return result, internalError(err)
+		}
+	}
+	if o.OnDisconnect != nil {
+		h.Disconnected = func(ctx context.Context, i session.Info, e session.Ending) {
+			o.OnDisconnect(ctx, Session(i), Ending(e))
+		}
+	}
+	return h
+}
+
+func (s *Server) gatewayHooks() gateway.Hooks {
+	o := &s.opts
+	h := gateway.Hooks{Ready: func() error { return internalError(s.Ready()) }}
+	if o.Authenticate != nil {
+		h.Authenticate = func(r *http.Request) (access.Identity, error) {
+			id, err := o.Authenticate(r)
+			return access.Identity(id), internalError(err)
+		}
+	}
+	if o.VerifyToken != nil {
+		h.VerifyToken = func(ctx context.Context, token string) (access.Identity, error) {
+			id, err := o.VerifyToken(ctx, token)
+			return access.Identity(id), internalError(err)
+		}
+	}
+	if o.OnConnect != nil {
+		h.Connect = func(r *http.Request, i session.Info) error {
+			return internalError(o.OnConnect(r, Session(i)))
+		}
+	}
+	return h
+}
+
+// internalError is an error of this package, or of a callback, as the parts of the
+// server know it. What is not an *Error stays what it is.
+func internalError(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.fault()
+	}
+	return err
+}

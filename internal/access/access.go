@@ -1,0 +1,111 @@
+// Package access says what clients may do with channels: by what their identity lists,
+// and by the policies.
+package access
+
+import (
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/glob"
+	"github.com/wirepost/wirepost/internal/names"
+)
+
+// Identity is who a client is and what it may do.
+type Identity struct {
+	User   string
+	Device string // "": the client picks one
+	// Channels the user is a member of while the identity is valid.
+	Channels []string
+	// Subscribe and Publish list channels, or patterns with *. A leading * does not
+	// match inboxes or All.
+	Subscribe []string
+	Publish   []string
+	Expires   time.Time // zero: never
+	Issued    time.Time // when the token was made; zero: there is none
+}
+
+// Grants says whether the identity makes the user a member of a channel.
+func (id *Identity) Grants(channel string) bool {
+	for _, c := range id.Channels {
+		if c == channel {
+			return true
+		}
+	}
+	return false
+}
+
+// Check refuses what no identity may have.
+func (id *Identity) Check(now time.Time) error {
+	if err := names.CheckUser(id.User); err != nil {
+		return err
+	}
+	if err := names.CheckDevice(id.Device); err != nil {
+		return err
+	}
+	for _, channel := range id.Channels {
+		if err := names.CheckChannel(channel); err != nil {
+			return err
+		}
+		if user, inbox := names.InboxUser(channel); inbox && user != id.User {
+			return fault.Errorf(fault.Unauthorized, "nobody is a member of another user's inbox, %q", channel)
+		}
+	}
+	if !id.Expires.IsZero() && !id.Expires.After(now) {
+		return fault.Errorf(fault.Unauthorized, "the token has expired")
+	}
+	return nil
+}
+
+// covers says whether one of the patterns of an identity matches a channel. A pattern
+// that begins with * does not match inboxes or All.
+func covers(patterns []string, channel string) bool {
+	_, inbox := names.InboxUser(channel)
+	for _, p := range patterns {
+		if (inbox || channel == names.All) && strings.HasPrefix(p, "*") {
+			continue
+		}
+		if glob.Match(p, channel) {
+			return true
+		}
+	}
+	return false
+}
+
+// MaySubscribe says whether a client may read a channel by its own wish. No token
+// and no policy opens another user's inbox.
+func (ps Policies) MaySubscribe(id *Identity, channel string) error {
+	if user, inbox := names.InboxUser(channel); inbox {
+		if user == id.User {
+			return nil
+		}
+		return fault.Errorf(fault.Forbidden, "%q is another user's inbox", channel)
+	}
+	switch rule := ps.Of(channel).Subscribe; {
+	case channel == names.All, rule == Anyone:
+		return nil
+	case rule == BackendOnly:
+		return fault.Errorf(fault.Forbidden, "the policy of %q lets no client subscribe", channel)
+	}
+	if covers(id.Channels, channel) || covers(id.Subscribe, channel) {
+		return nil
+	}
+	return fault.Errorf(fault.Forbidden, "this token may not subscribe to %q", channel)
+}
+
+// MayPublish says whether a client may publish to a channel; never to All.
+func (ps Policies) MayPublish(id *Identity, channel string) error {
+	if channel == names.All {
+		return fault.Errorf(fault.Forbidden, "clients do not publish to %q", names.All)
+	}
+	switch ps.Of(channel).Publish {
+	case Anyone:
+		return nil
+	case BackendOnly:
+		return fault.Errorf(fault.Forbidden, "the policy of %q lets no client publish", channel)
+	}
+	if covers(id.Publish, channel) {
+		return nil
+	}
+	return fault.Errorf(fault.Forbidden, "this token may not publish to %q", channel)
+}

@@ -1,0 +1,95 @@
+package access
+
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/glob"
+)
+
+// Rule says which clients may do something with a channel.
+type Rule string
+
+// The rules.
+const (
+	ByToken     Rule = "token"   // what the client's token lists: the default
+	Anyone      Rule = "anyone"  // any authenticated user, besides the token's lists
+	BackendOnly Rule = "backend" // no client
+)
+
+// Policy is what holds for the channels that match a pattern.
+type Policy struct {
+	Pattern     string
+	MemoryOnly  bool
+	MaxAge      time.Duration // 0: DefaultMaxAge
+	MaxMessages int           // 0: DefaultMaxMessages
+	Subscribe   Rule          // "": ByToken
+	Publish     Rule          // "": ByToken
+}
+
+// The retention of a channel that no policy changes.
+const (
+	DefaultMaxAge      = 30 * 24 * time.Hour
+	DefaultMaxMessages = 100_000
+)
+
+// Limits are what the policy says of retention.
+func (p *Policy) Limits() engine.Limits {
+	return engine.Limits{MaxAge: p.MaxAge, MaxMessages: p.MaxMessages}
+}
+
+// Policies are policies of which, for a channel, the first that matches counts. The
+// last one matches every channel.
+type Policies []Policy
+
+// NewPolicies checks the configured policies and fills in defaults.
+func NewPolicies(configured []Policy) (Policies, error) {
+	ps := append(append(Policies{}, configured...), Policy{Pattern: "*"})
+	for i := range ps {
+		if err := ps[i].complete(); err != nil {
+			return nil, fault.Field("Channels", "policy %d (%q): %s", i, ps[i].Pattern, err.Message)
+		}
+	}
+	return ps, nil
+}
+
+func (p *Policy) complete() *fault.Error {
+	switch {
+	case p.Pattern == "":
+		return fault.Field("pattern", "a pattern is needed")
+	case p.MaxAge < 0:
+		return fault.Field("max_age", "a negative max_age")
+	case p.MaxMessages < 0:
+		return fault.Field("max_messages", "a negative max_messages")
+	}
+	if p.MaxAge == 0 {
+		p.MaxAge = DefaultMaxAge
+	}
+	if p.MaxMessages == 0 {
+		p.MaxMessages = DefaultMaxMessages
+	}
+	for _, rule := range []*Rule{&p.Subscribe, &p.Publish} {
+		switch *rule {
+		case "":
+			*rule = ByToken
+		case ByToken, Anyone, BackendOnly:
+		default:
+			return fault.Field("access", "access %q is none of token, anyone, backend", string(*rule))
+		}
+	}
+	return nil
+}
+
+// Of is the policy of a channel.
+func (ps Policies) Of(channel string) *Policy {
+	for i := range ps {
+		if glob.Match(ps[i].Pattern, channel) {
+			return &ps[i]
+		}
+	}
+	panic("unreachable: the last policy matches every channel")
+}
+
+// MemoryOnly says whether a channel is kept in memory alone.
+func (ps Policies) MemoryOnly(channel string) bool { return ps.Of(channel).MemoryOnly }

@@ -1,0 +1,85 @@
+// Package count counts, with atomics: what the parts of the server count costs no
+// dependency, and whoever watches reads it.
+package count
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Counters are what a server counts.
+type Counters struct {
+	Pushes     atomic.Uint64 // messages and revocations stored
+	Deliveries atomic.Uint64 // messages written to connections
+	Acks       atomic.Uint64 // messages acknowledged
+	Gaps       atomic.Uint64 // times that a client went on after a gap
+	ReadErrors atomic.Uint64 // reads of messages that failed in the store
+	Closes     ByLabel       // connections that ended, by close code
+	Refused    ByLabel       // what was refused, by reason
+	Appends    Histogram     // the time of each append
+}
+
+// ByLabel counts under labels. They are few: each is a time series somewhere.
+type ByLabel struct{ counts sync.Map } // of *atomic.Uint64
+
+// Add counts one.
+func (b *ByLabel) Add(label string) {
+	n, ok := b.counts.Load(label)
+	if !ok {
+		n, _ = b.counts.LoadOrStore(label, new(atomic.Uint64))
+	}
+	n.(*atomic.Uint64).Add(1)
+}
+
+// All returns the counts.
+func (b *ByLabel) All() map[string]uint64 {
+	all := map[string]uint64{}
+	b.counts.Range(func(label, n any) bool {
+		all[label.(string)] = n.(*atomic.Uint64).Load()
+		return true
+	})
+	return all
+}
+
+// The upper bounds of a histogram's buckets are first, twice that, and so on.
+const (
+	first   = 50 * time.Microsecond
+	buckets = 16
+)
+
+// Histogram counts durations in buckets.
+type Histogram struct {
+	counts [buckets + 1]atomic.Uint64 // the last one has no upper bound
+	sum    atomic.Int64               // ns
+}
+
+// Observe counts a duration.
+func (h *Histogram) Observe(d time.Duration) {
+	i := 0
+	for bound := first; i < buckets && d > bound; bound *= 2 {
+		i++
+	}
+	h.counts[i].Add(1)
+	h.sum.Add(int64(d))
+}
+
+// Snapshot is what a histogram has counted.
+type Snapshot struct {
+	Count   uint64
+	Sum     float64            // seconds
+	Buckets map[float64]uint64 // by upper bound in seconds: how many were not above it
+}
+
+// Snapshot returns what was counted.
+func (h *Histogram) Snapshot() Snapshot {
+	s := Snapshot{Sum: time.Duration(h.sum.Load()).Seconds(), Buckets: make(map[float64]uint64, buckets)}
+	for i := range h.counts {
+		s.Count += h.counts[i].Load()
+		if i < buckets {
+			s.Buckets[first.Seconds()*math.Pow(2, float64(i))] = s.Count
+		}
+	}
+	return s
+}

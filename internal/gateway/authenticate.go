@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// TokenCookie is the cookie that may carry a client's token.
+const TokenCookie = "wirepost_token"
+
+// authenticate says who sends the request. With an error there is no identity.
+func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Identity, error) {
+	if g.config.Authenticate == nil {
+		token, err := requestToken(r, query)
+		if err != nil {
+			return nil, err
+		}
+		if token == "" {
+			return nil, fault.Errorf(fault.Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
+				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
+		}
+		return g.verifyToken(r.Context(), token)
+	}
+	return g.identify("Authenticate", func(id *access.Identity) (err error) {
+		*id, err = g.config.Authenticate(r)
+		return err
+	})
+}
+
+// verifyToken says whose token it is, and what it allows.
+func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identity, error) {
+	return g.identify("VerifyToken", func(id *access.Identity) (err error) {
+		*id, err = g.config.VerifyToken(ctx, token)
+		assumeIssued(id)
+		return err
+	})
+}
+
+// identify asks one of the application's callbacks who somebody is. Identities are
+// large: they are handed on by pointer, because the stack of a request's goroutine
+// would have to grow for copies of them.
+func (g *Gateway) identify(name string, ask func(*access.Identity) error) (*access.Identity, error) {
+	id := new(access.Identity)
+	var err error
+	if p := callback.Guard(g.host.Logger, name, func() { err = ask(id) }); p != nil {
+		return nil, p
+	}
+	if errors.Is(err, http.ErrNoCookie) {
+		err = &fault.Error{Code: fault.Unauthorized, Message: "the request has no cookie that says who sends it", Err: err}
+	}
+	if err = g.speakable(name, err); err == nil {
+		err = id.Check(time.Now())
+	}
+	if err != nil {
+		return nil, fault.Unauthorize(err)
+	}
+	return id, nil
+}
+
+// assumeIssued dates a token that says nothing of it.
+func assumeIssued(id *access.Identity) {
+	if id.Issued.IsZero() {
+		id.Issued = time.Unix(1, 0)
+	}
+}
+
+// requestToken is the token of a request, or "" if there is none.
+func requestToken(r *http.Request, query url.Values) (string, error) {
+	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token), nil
+	}
+	if token := query.Get("token"); token != "" {
+		return token, nil
+	}
+	if token, err := cookieToken(r); token != "" || err != nil {
+		return token, err
+	}
+	for p := range offeredProtocols(r) {
+		if token, ok := strings.CutPrefix(p, wire.BearerPrefix); ok {
+			return token, nil
+		}
+	}
+	return "", nil
+}
+
+// cookieToken is the token in the cookie. Of several with different values none is
+// taken: a browser sends them without saying who set which, and a page of a sibling
+// domain may have set one for the whole domain, to have the user connect as
+// somebody else.
+func cookieToken(r *http.Request) (token string, err error) {
+	for _, c := range r.CookiesNamed(TokenCookie) {
+		switch {
+		case c.Value == "" || c.Value == token:
+		case token != "":
+			return "", fault.Errorf(fault.Unauthorized, "there are several cookies %s with different values: "+
+				"set it for one domain and path only, and delete the others", TokenCookie)
+		default:
+			token = c.Value
+		}
+	}
+	return token, nil
+}
+
+// speakable is what a client is told when a callback about its connection failed:
+// an *fault.Error speaks for itself. Anything else is an outage, such as that of the
+// application's database, about which the log knows more than a client may; it must
+// not read as a refusal, after which a page asks its user to log in again.
+func (g *Gateway) speakable(name string, err error) error {
+	var coded *fault.Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelDebug // the client left
+	}
+	g.host.Logger.Log(g.host.Base, level, "callback failed", "callback", name, "error", err)
+	return &fault.Error{Code: fault.Unavailable, Message: "the server cannot check this connection at the moment: try again later", RetryAfter: 5 * time.Second, Err: err}
+}

@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Echo answers every message of a WebSocket with itself, whatever its type. There
+// is no user and no channel behind it; the server's origins are checked.
+func (g *Gateway) Echo() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := session.ParseAddress(r.RemoteAddr)
+		err := g.config.Ready()
+		if err == nil {
+			err = g.checkUpgrade(w, r)
+		}
+		if err == nil {
+			err = g.limits.enter(from)
+		}
+		if err != nil {
+			g.refuseUpgrade(w, r, err)
+			return
+		}
+		l := g.pickLoop()
+		e := &echo{gateway: g, loop: l, address: from}
+		g.echoes.add(e)
+		if g.upgrade(w, r, g.echoProtocol(r), l, e.attach) != nil { // it has answered by itself
+			g.echoes.remove(e)
+		}
+	})
+}
+
+// echoProtocol is the subprotocol that an echo agrees on.
+func (g *Gateway) echoProtocol(r *http.Request) string {
+	if n := g.chooseSubprotocol(r); n != 0 {
+		return g.host.Subprotocol(n)
+	}
+	return plainProtocol(r)
+}
+
+// echo is one such connection. It reads on only when its answers have left, so
+// what it holds is bounded by what the peer reads.
+type echo struct {
+	gateway *Gateway
+	loop    *session.Loop
+	address session.Address
+	conn    conn.Conn      // owned by the loop; nil until attached
+	meter   *session.Meter // owned by the loop
+}
+
+func (e *echo) attach(c conn.Conn) conn.Handler {
+	e.conn = c
+	if e.gateway.draining.Load() { // Shutdown may have looked before there was a connection
+		c.Close(wire.CloseRestart, "restart")
+	}
+	return e
+}
+
+// retire ends the connection because the server restarts.
+func (e *echo) retire() {
+	e.loop.Do(func() {
+		if e.conn != nil {
+			e.conn.Close(wire.CloseRestart, "restart")
+		}
+	})
+}
+
+// Message implements conn.Handler.
+func (e *echo) Message(binary bool, payload []byte) {
+	if !e.allows(len(payload)) {
+		return
+	}
+	if len(payload) > e.gateway.host.MaxMessage {
+		e.conn.Close(wire.CloseTooLarge, "message too big")
+		return
+	}
+	if !e.conn.Write(session.Frame{Binary: binary, Data: payload}.Encode()) {
+		e.conn.PauseRead()
+	}
+}
+
+// Ping implements conn.Handler.
+func (e *echo) Ping(payload []byte) { e.allows(len(payload)) }
+
+// Pong implements conn.Handler.
+func (e *echo) Pong([]byte) {}
+
+// Drained implements conn.Handler.
+func (e *echo) Drained() { e.conn.ResumeRead() }
+
+// Closing implements conn.Handler.
+func (e *echo) Closing(conn.Ending) {}
+
+// Closed implements conn.Handler.
+func (e *echo) Closed(conn.Ending) { e.gateway.echoes.remove(e) }
+
+// allows says whether the client may send this message, or ping, too; one that sends
+// too much is closed (4429). On the loop.
+func (e *echo) allows(size int) bool {
+	why, ok := e.loop.Allows(&e.meter, size)
+	if !ok {
+		e.conn.Close(wire.CloseTooMuch, why)
+	}
+	return ok
+}
+
+// echoes are the echo connections that are open, so that Shutdown can end them.
+type echoes struct {
+	mu  sync.Mutex
+	all map[*echo]struct{}
+}
+
+func (es *echoes) add(e *echo) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	if es.all == nil {
+		es.all = map[*echo]struct{}{}
+	}
+	es.all[e] = struct{}{}
+}
+
+func (es *echoes) remove(e *echo) {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	delete(es.all, e)
+	e.gateway.limits.Leave(e.address)
+	e.gateway.limits.Close(e.address)
+}
+
+func (es *echoes) len() int {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	return len(es.all)
+}
+
+func (es *echoes) retire() {
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	for e := range es.all {
+		e.retire()
+	}
+}

@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// ServeHTTP upgrades a request to a client connection, which then speaks as
+// docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mode := codec.Plain
+	if offers(r, wire.ProtocolV1) {
+		mode = codec.V1
+	}
+	var a admitted
+	err := g.checkUpgrade(w, r)
+	if err == nil {
+		a, err = g.admit(r, mode)
+	}
+	if err != nil {
+		g.refuseUpgrade(w, r, err)
+		return
+	}
+	err = errNotUpgraded // unless upgrade returns, which it does not when a wrapper of w panics
+	defer func() {
+		if err != nil {
+			a.session.Abandon(err)
+		}
+	}()
+	err = g.upgrade(w, r, g.protocolName(r, mode, a.protocol), a.loop, func(c conn.Conn) conn.Handler {
+		a.session.Attach(c, a.hello)
+		return a.session
+	})
+}
+
+var errNotUpgraded = fault.Errorf(fault.Internal, "the connection was not upgraded")
+
+// admitted is a session that a request gets.
+type admitted struct {
+	session  *session.Session
+	loop     *session.Loop
+	protocol uint8 // as in session.Plan
+	hello    []byte
+}
+
+// admit makes the session that a request asks for, or says why not. Its steps are
+// called one after the other from here, and not from each other, so that the
+// application's callbacks find most of a small stack still free. What they settle is
+// the plan.
+func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
+	from := session.ParseAddress(r.RemoteAddr)
+	if err := g.limits.enter(from); err != nil {
+		return a, err // before a token is verified, or anything read
+	}
+	var query url.Values
+	var identity *access.Identity
+	var plan *session.Plan
+	var u *user.User
+	err = g.config.Ready()
+	if err == nil {
+		query, err = parseQuery(r)
+	}
+	if err == nil {
+		identity, err = g.authenticate(r, query)
+	}
+	if err == nil {
+		plan, err = g.plan(r, from, m, query, identity)
+	}
+	if err == nil {
+		u, err = g.host.Users.Acquire(identity.User)
+	}
+	if err != nil {
+		g.limits.Leave(from)
+		g.limits.Close(from)
+		return a, err
+	}
+	// From here on the session holds all of it, and gives it back when it ends.
+	l := g.pickLoop()
+	ses := session.New(l, u, plan)
+	err = ses.Register()
+	if err == nil && g.config.Connect != nil {
+		err = g.askApplication(r, plan)
+	}
+	if err == nil {
+		ses.Accept()
+		err = g.config.Ready() // OnConnect may have taken longer than Shutdown
+	}
+	if err == nil {
+		a.hello, err = ses.Begin(plan)
+	}
+	if err == nil {
+		err = g.config.Ready() // Shutdown may have looked at the user's sessions before this one was there
+	}
+	if err == nil {
+		err = ses.CheckRevoked() // OnConnect may have taken long
+	}
+	if err != nil {
+		ses.Abandon(err)
+	}
+	u.Unpin() // the session has the reference, and no need of the state while it is idle
+	a.session, a.loop, a.protocol = ses, l, plan.Protocol
+	return a, err
+}
+
+// askApplication asks whether a session may begin. When it says yes, the session
+// leaves by OnDisconnect, whatever comes.
+func (g *Gateway) askApplication(r *http.Request, p *session.Plan) (err error) {
+	info := p.Info(g.host)
+	if p := callback.Guard(g.host.Logger, "OnConnect", func() { err = g.config.Connect(r, info) }); p != nil {
+		return p
+	}
+	return g.speakable("OnConnect", err)
+}

@@ -1,0 +1,163 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/cursor"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/session"
+)
+
+// plan checks the rest of what can be checked without the store.
+func (g *Gateway) plan(r *http.Request, from session.Address, m codec.Mode, query url.Values, id *access.Identity) (*session.Plan, error) {
+	// The name may be a part of the request's text, which is not to stay for it.
+	id.Device = strings.Clone(id.Device)
+	agent := r.UserAgent()
+	p := &session.Plan{
+		Identity: id, Mode: m, Address: from, Connection: names.NewConnectionID(), Now: g.host.Clock.Now(),
+		Agent: strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], ""),
+	}
+	if m == codec.Plain {
+		p.Protocol = g.chooseSubprotocol(r)
+	}
+	if err := g.readQuery(p, query); err != nil {
+		return nil, err
+	}
+	if err := g.readCursor(p, r, query); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// maxAgent bounds what is kept of a User-Agent header, in bytes.
+const maxAgent = 200
+
+// parseQuery is not a part of its caller because there the map would be on the
+// stack, and make it grow.
+//
+//go:noinline
+func parseQuery(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fault.Field("query", "the query does not parse")
+	}
+	for _, name := range [...]string{"token", "device", "channels", "after", "last_event_id", "wait"} {
+		if len(query[name]) > 1 {
+			return nil, fault.Field(name, "it is given twice")
+		}
+	}
+	return query, nil
+}
+
+func (g *Gateway) readQuery(p *session.Plan, query url.Values) (err error) {
+	device := query.Get("device")
+	if err := names.CheckDevice(device); err != nil {
+		return err
+	}
+	id := p.Identity
+	if id.Device != "" && device != "" && device != id.Device {
+		return &fault.Error{Code: fault.Forbidden, Field: "device", Message: "the token is for another device"}
+	}
+	p.Device = strings.Clone(device)
+	if id.Device != "" {
+		p.Device = id.Device
+	}
+	if p.Requested, err = parseChannels(query.Get("channels")); err != nil {
+		return err
+	}
+	for _, c := range p.Requested {
+		if err := g.host.Policies.MaySubscribe(id, c); err != nil {
+			return err
+		}
+	}
+	p.Hello = p.Mode == codec.V1 || p.Mode.Codec().Objects() && query.Get("hello") == "1"
+	return nil
+}
+
+// readCursor reads where the session is to begin, if the client says it.
+func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values) (err error) {
+	after, inbox := query.Get("after"), names.Inbox(p.Identity.User)
+	if p.Mode == codec.Poll {
+		if _, err := parseWait(query.Get("wait")); err != nil {
+			return err
+		}
+		p.Cursor, err = g.parseCursor("after", after, inbox)
+		return err
+	}
+	if after != "" {
+		p.After, err = parseAfter(after, inbox)
+	}
+	if err != nil || p.Mode != codec.SSE {
+		return err
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		p.Cursor, err = g.parseCursor("Last-Event-ID", id, inbox)
+		return err
+	}
+	// As this client sends it, or as polyfills do.
+	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID"} {
+		if id := query.Get(name); id != "" {
+			p.Cursor, err = g.parseCursor(name, id, inbox)
+			return err
+		}
+	}
+	return nil
+}
+
+// parseCursor reads what a client without a WebSocket was given.
+func (g *Gateway) parseCursor(field, text, inbox string) (*cursor.Cursor, error) {
+	if text == "" {
+		return nil, nil
+	}
+	c, ok := cursor.Read(text, g.host.Epoch, inbox)
+	if !ok {
+		return nil, fault.Field(field, "this is no cursor that the server gave")
+	}
+	return c, nil
+}
+
+// parseChannels reads ?channels=, a comma-separated list.
+func parseChannels(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	channels := strings.Split(list, ",")
+	for _, c := range channels {
+		if err := names.CheckChannel(c); err != nil {
+			return nil, fault.Field("channels", "%s", fault.As(err).Message)
+		}
+	}
+	slices.Sort(channels)
+	return slices.Compact(channels), nil
+}
+
+// parseAfter reads ?after=: a sequence for the inbox, or channel=seq,… where the
+// last = of an entry splits it.
+func parseAfter(list, inbox string) (map[string]uint64, error) {
+	if list == "" {
+		return nil, nil
+	}
+	after := map[string]uint64{}
+	for _, entry := range strings.Split(list, ",") {
+		channel, number := inbox, entry
+		if i := strings.LastIndexByte(entry, '='); i >= 0 {
+			channel, number = entry[:i], entry[i+1:]
+		}
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return nil, fault.Field("after", "%q is no sequence", number)
+		}
+		if _, twice := after[channel]; twice {
+			return nil, fault.Field("after", "%q is named twice", channel)
+		}
+		after[channel] = seq
+	}
+	return after, nil
+}

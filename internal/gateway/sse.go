@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Events is the way in for clients that a proxy keeps from WebSockets: an endless
+// stream of Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// The data of each is an object of wirepost.v1; its ID is a cursor over all
+// channels, and to come back with it as Last-Event-ID acknowledges and resumes.
+// Tokens, limits and the query are those of ServeHTTP.
+func (g *Gateway) Events() http.Handler { return http.HandlerFunc(g.serveEvents) }
+
+func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
+	a, ok := g.open(w, r, codec.SSE)
+	if !ok {
+		return
+	}
+	ctx, done := g.whileServing(w, r)
+	defer done()
+	c := g.respond(a, a.hello)
+	ending := conn.Ending{Code: wire.CloseAbnormal}
+	defer func() { c.closed(ending) }() // also when w panics
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store, no-transform") // compressed, it would come in blocks
+	h.Set("X-Accel-Buffering", "no")                 // nginx would collect what is to be there at once
+	w.WriteHeader(http.StatusOK)
+	ending = c.stream(ctx, w)
+}
+
+// stream sends what the session writes until it ends, the client leaves or takes
+// nothing any more, or the server ends.
+func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Ending {
+	patience := session.DeadAfter(c.host.Heartbeat)
+	err := send(w, patience, beginComment) // and the header
+	for err == nil {
+		frames, ending := c.take()
+		if len(frames) > 0 {
+			if err = send(w, patience, frames...); err != nil {
+				break
+			}
+			c.took(frames)
+			c.loop.Do(c.session.Drained)
+		}
+		if ending != nil {
+			return *ending
+		}
+		select {
+		case <-c.told:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	code := wire.CloseAbnormal
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.host.Base.Err() == nil {
+		code = wire.CloseHeartbeat // which the session may be about to notice, too
+	}
+	return conn.Ending{Code: code, Err: err}
+}
+
+// beginComment is the first line: what looks at a response when its body begins, as
+// some proxies and polyfills do, is not to wait for the first message.
+var beginComment = []byte(": connected\n\n")

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
+// §4.2.1) from an origin that may connect.
+func (g *Gateway) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case r.Method != http.MethodGet:
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1: // RFC 9110 §7.8: HTTP/1.0 has no upgrade
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
+	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+	}
+	if err := g.needs(w, canHijack, "http.Hijacker"); err != nil {
+		return err
+	}
+	if err := noBody(w, r); err != nil { // its bytes would be taken for frames
+		return err
+	}
+	switch {
+	case !headerIs(r.Header, "Sec-Websocket-Version", "13"):
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
+	case len(r.Header["Sec-Websocket-Key"]) != 1 || !validKey(r.Header.Get("Sec-WebSocket-Key")):
+		return fault.Field("Sec-WebSocket-Key", "there is not one key of 16 bytes in base64")
+	}
+	return g.checkOrigin(r)
+}
+
+// validKey says whether a key is what RFC 6455 §4.1 has clients send.
+func validKey(key string) bool {
+	if len(key) != 24 {
+		return false
+	}
+	var b [18]byte
+	n, err := base64.StdEncoding.Decode(b[:], []byte(key))
+	return err == nil && n == 16
+}
+
+// upgrade takes the connection out of net/http and hands it to a loop, which sends
+// the 101, with the agreed subprotocol if there is one, before anything else. A
+// connection that fails on the way is closed.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol string, l *session.Loop, h func(conn.Conn) conn.Handler) error {
+	answer, window := g.acceptUpgrade(r, protocol)
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		err = g.wrapped(w, "http.Hijacker", err)
+		g.Refuse(w, r, err)
+		return err
+	}
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err == nil {
+		err = nc.SetDeadline(time.Time{})
+	}
+	if err == nil {
+		err = l.Attach(nc, conn.Handshake{Early: early, Window: window}, func(c conn.Conn) conn.Handler {
+			c.Write(answer)
+			return h(c)
+		})
+	}
+	if err != nil {
+		nc.Close() //nolint:errcheck // it failed already
+	}
+	return err
+}
+
+// acceptUpgrade makes the 101 (RFC 6455 §4.2.2).
+func (g *Gateway) acceptUpgrade(r *http.Request, protocol string) (answer []byte, window int) {
+	answer = make([]byte, 0, 256)
+	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	answer = append(answer, "Sec-WebSocket-Accept: "...)
+	answer = conn.AppendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
+	if protocol != "" {
+		answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), protocol...)
+	}
+	if g.config.Compress {
+		var extension string
+		if extension, window = conn.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); window != 0 {
+			answer = append(append(answer, "\r\nSec-WebSocket-Extensions: "...), extension...)
+		}
+	}
+	return append(answer, "\r\n\r\n"...), window
+}
+
+func (g *Gateway) refuseUpgrade(w http.ResponseWriter, r *http.Request, err error) {
+	switch fault.As(err).Status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodGet)
+	case http.StatusUpgradeRequired:
+		w.Header().Set("Connection", "Upgrade") // RFC 9110 §7.8
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-WebSocket-Version", "13")
+	}
+	g.Refuse(w, r, err)
+}
+
+// headerIs says whether there is one line of a header, with that value (RFC 6455
+// §11.3). The name is in its canonical form.
+func headerIs(h http.Header, name, value string) bool {
+	return len(h[name]) == 1 && h[name][0] == value
+}
+
+// headerHas says whether a comma-separated header holds a token.
+func headerHas(h http.Header, name, token string) bool {
+	for v := range headerList(h, name) {
+		if strings.EqualFold(v, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// protocolName is the subprotocol that is agreed on with the client, if one is.
+func (g *Gateway) protocolName(r *http.Request, m codec.Mode, chosen uint8) string {
+	switch {
+	case m == codec.V1:
+		return wire.ProtocolV1
+	case chosen != 0:
+		return g.host.Subprotocol(chosen)
+	}
+	return plainProtocol(r)
+}
+
+// plainProtocol is the name for plain mode, if the client offers it.
+func plainProtocol(r *http.Request) string {
+	if offers(r, wire.ProtocolPlain) {
+		return wire.ProtocolPlain
+	}
+	return ""
+}
+
+// chooseSubprotocol is the first of the application's subprotocols that the client
+// offers, as in session.Plan.
+func (g *Gateway) chooseSubprotocol(r *http.Request) uint8 {
+	for p := range offeredProtocols(r) {
+		if i := slices.Index(g.host.Subprotocols, p); i >= 0 {
+			return uint8(i + 1)
+		}
+	}
+	return 0
+}
+
+// offers says whether the client offered a subprotocol, by its exact name.
+func offers(r *http.Request, protocol string) bool {
+	for p := range offeredProtocols(r) {
+		if p == protocol {
+			return true
+		}
+	}
+	return false
+}
+
+func offeredProtocols(r *http.Request) iter.Seq[string] {
+	return headerList(r.Header, "Sec-WebSocket-Protocol")
+}
+
+// headerList is what a comma-separated header lists.
+func headerList(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h.Values(name) {
+			for v := range strings.SplitSeq(line, ",") {
+				if !yield(strings.TrimSpace(v)) {
+					return
+				}
+			}
+		}
+	}
+}

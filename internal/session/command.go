@@ -1,0 +1,254 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// command does what a wirepost.v1 client asks for. Acknowledgements are done on
+// the spot; everything that may wait is a job. On the loop.
+func (s *Session) command(frame []byte) {
+	c, err := wire.ParseCommand(frame)
+	if err != nil {
+		s.refuse(c.Ref, fault.Errorf(fault.BadRequest, "%s", err))
+		return
+	}
+	switch c.Type {
+	case "ack":
+		s.onAck(&c)
+	case "read":
+		s.onRead(&c)
+	case "state":
+		s.onState(&c)
+	case "subscribe":
+		s.onSubscribe(&c)
+	case "unsubscribe":
+		s.onUnsubscribe(&c)
+	case "publish":
+		s.onPublish(&c)
+	case "call":
+		s.onCall(&c)
+	case "message":
+		s.onData(&c)
+	case "auth":
+		s.onAuth(&c)
+	}
+}
+
+// refuse answers with an error frame. On the loop.
+func (s *Session) refuse(ref json.RawMessage, err error) {
+	s.logFailure(err)
+	e := fault.As(err)
+	code := e.Code
+	if code == fault.Unauthorized {
+		code = fault.Forbidden
+	}
+	message := e.Message
+	if e.Field != "" {
+		message = e.Field + ": " + message
+	}
+	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+}
+
+// logFailure logs an error of which the client is told no more than that there was
+// one.
+func (s *Session) logFailure(err error) {
+	var coded *fault.Error
+	if !errors.As(err, &coded) || coded.Code == fault.Internal {
+		s.loop.host.Logger.Error("command failed", "user", s.user.Name(), "connection", s.connection.String(), "error", err)
+	}
+}
+
+// answer has an object sent from a job.
+func (s *Session) answer(ref json.RawMessage, object any, err error) {
+	s.do(func() {
+		if err != nil {
+			s.refuse(ref, err)
+			return
+		}
+		s.send(s.notice(object))
+	})
+}
+
+func (s *Session) onAck(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "ack: no subscription to %q", c.Channel))
+		return
+	}
+	s.acknowledge(sub, c.Seq)
+}
+
+func (s *Session) onRead(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil || !sub.stored {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
+		return
+	}
+	channel, seq := c.Channel, min(c.Seq, max(sub.cursor, sub.Feed.Head()))
+	s.withState(func() { s.read(channel, seq) })
+}
+
+// onState tells the client where the read mark is and what is unread, as a read that
+// moved the mark does.
+func (s *Session) onState(c *wire.Command) {
+	sub := s.subscription(c.Channel)
+	if sub == nil || !sub.stored {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "state: %q is neither your inbox nor a membership", c.Channel))
+		return
+	}
+	ref, channel, h := c.Ref, c.Channel, s.loop.host
+	s.Job(func() {
+		err := h.Users.Pin(s.user)
+		if err == nil {
+			var head, read uint64
+			var unread int
+			head, read, unread, err = h.Users.UnreadAt(s.user, channel)
+			s.user.Unpin()
+			if err == nil {
+				s.do(func() { s.setState(channel, head, read, unread) })
+				return
+			}
+		}
+		s.do(func() { s.refuse(ref, err) })
+	})
+}
+
+func (s *Session) onPublish(c *wire.Command) {
+	data, contentType, err := c.Payload()
+	if err != nil {
+		s.refuse(c.Ref, fault.Errorf(fault.BadRequest, "%s", err))
+		return
+	}
+	p := Publication{Channel: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
+	identity, ref := s.identity, c.Ref
+	s.Job(func() {
+		pushed, err := s.loop.host.Hooks.Publish(s.loop.host.Base, identity, p)
+		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
+	})
+}
+
+func (s *Session) onCall(c *wire.Command) {
+	if s.loop.host.Hooks.Call == nil {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "no handler for calls"))
+		return
+	}
+	ctx, ref, method, data := s.theWork().context(s), c.Ref, c.Method, c.Data
+	s.Job(func() {
+		var result any
+		var err error
+		if p := callback.Guard(s.loop.host.Logger, "OnCall", func() { result, err = s.loop.host.Hooks.Call(ctx, s.Info(), method, data) }); p != nil {
+			err = p
+		}
+		var body []byte
+		if err == nil {
+			body, err = json.Marshal(result)
+		}
+		s.answer(ref, wire.Reply{Type: "reply", Ref: ref, Data: body}, err)
+	})
+}
+
+func (s *Session) onAuth(c *wire.Command) {
+	if s.loop.host.Hooks.Verify == nil {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "tokens are not refreshed here"))
+		return
+	}
+	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
+	s.pinnedJob(func() (onLoop, otherwise func()) {
+		id, err := s.loop.host.Hooks.Verify(ctx, token)
+		if err == nil && id.User == s.user.Name() {
+			err = s.user.CheckRevoked(user.IssuedAt(id.Issued))
+		}
+		return func() { s.refresh(ref, id, err) }, func() {}
+	})
+}
+
+// refresh takes over the rights of a new token. One of another user ends the
+// connection. On the loop, with the user's state pinned.
+func (s *Session) refresh(ref json.RawMessage, id *access.Identity, err error) {
+	switch {
+	case err != nil:
+		s.refuse(ref, fault.Unauthorize(err))
+		return
+	case id.User != s.user.Name():
+		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token is another user's"))
+		s.end(wire.CloseUnauthorized, "the token is another user's")
+		return
+	case id.Device != "" && id.Device != s.device:
+		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token is for another device"))
+		return
+	}
+	s.assume(id)
+	s.issued = user.IssuedAt(id.Issued)
+	s.armTimer()
+	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
+	s.reconcile()
+}
+
+// onData hands what a wirepost.v1 client sent to the application.
+func (s *Session) onData(c *wire.Command) {
+	if s.loop.host.Hooks.Message == nil {
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "no handler for messages"))
+		return
+	}
+	data, contentType, err := c.Payload()
+	switch {
+	case err != nil:
+		s.refuse(c.Ref, fault.Errorf(fault.BadRequest, "%s", err))
+		return
+	case len(data) > s.loop.host.MaxMessage:
+		s.refuse(c.Ref, fault.Errorf(fault.TooLarge, "the data has more than %d bytes", s.loop.host.MaxMessage))
+		return
+	}
+	frame := Frame{Binary: wire.KindOf(contentType) == wire.Binary, Data: data}
+	ctx, ref := s.theWork().context(s), c.Ref
+	s.Job(func() {
+		reply, err := s.onMessage(ctx, frame)
+		if err == nil && reply.Data == nil {
+			s.answer(ref, wire.OK{Type: "ok", Ref: ref}, nil)
+			return
+		}
+		s.answer(ref, wire.NewReply(ref, reply.Binary, reply.Data), err)
+	})
+}
+
+// plainMessage hands what a plain client sent to the application. On the loop.
+func (s *Session) plainMessage(binary bool, payload []byte) {
+	if len(payload) > s.loop.host.MaxMessage {
+		s.end(wire.CloseTooLarge, "message too big")
+		return
+	}
+	if s.loop.host.Hooks.Message == nil {
+		return
+	}
+	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte{}, payload...)} // never nil, so that it can be a reply
+	s.Job(func() {
+		reply, err := s.onMessage(ctx, frame)
+		s.do(func() {
+			switch {
+			case err != nil:
+				s.logFailure(err)
+				e := fault.As(err)
+				s.end(e.Code.CloseCode(), e.Message)
+			case reply.Data != nil:
+				s.send(reply.Encode())
+			}
+		})
+	})
+}
+
+// onMessage is part of a job.
+func (s *Session) onMessage(ctx context.Context, frame Frame) (reply Frame, err error) {
+	p := callback.Guard(s.loop.host.Logger, "OnMessage", func() { reply, err = s.loop.host.Hooks.Message(ctx, s.Info(), frame) })
+	if p != nil {
+		return Frame{}, p
+	}
+	return reply, err
+}

@@ -1,0 +1,286 @@
+package session
+
+import (
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// What one write takes at most; a session with more takes another turn, so that
+// nobody has to wait behind it for long.
+const (
+	batchFrames = 256
+	batchBytes  = 256 << 10
+)
+
+// largestBatch is about how many bytes one batch may have: one message too many, and
+// it in its longest form.
+func (l *Loop) largestBatch() int { return batchBytes + 2*maxFrame(l.host.MaxMessage) }
+
+// batch collects what a session sends in one write. There is one per loop.
+type batch struct {
+	frames   [][]byte
+	bytes    int
+	messages int
+	items    []*feed.Item // scratch: what a feed's tail gave
+}
+
+func (b *batch) add(frame []byte) {
+	b.frames = append(b.frames, frame)
+	b.bytes += len(frame)
+}
+
+func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= batchBytes }
+
+func (b *batch) reset() {
+	clear(b.frames)
+	clear(b.items)
+	b.frames, b.items = b.frames[:0], b.items[:0]
+	b.bytes, b.messages = 0, 0
+}
+
+// flush sends what comes behind the cursors, as far as the window and one batch
+// allow, in one write, and returns the number of messages. On the loop.
+func (s *Session) flush() int {
+	if s.blocked || s.ending || s.conn == nil {
+		return 0
+	}
+	b := &s.loop.batch
+	for _, sub := range s.subs {
+		s.offerNews(sub)
+		s.pull(sub)
+	}
+	if b.full() {
+		s.MarkDirty()
+	}
+	n := s.sendBatch()
+	if s.mode == codec.Poll && !s.reading {
+		s.conn.(CaughtUp).CaughtUp()
+	}
+	return n
+}
+
+// CaughtUp is what the connection of a poll is, besides a conn.Conn.
+type CaughtUp interface {
+	// CaughtUp is called when the session has sent all there is.
+	CaughtUp()
+}
+
+// sendBatch writes the batch, empties it, and returns its number of messages.
+func (s *Session) sendBatch() int {
+	b := &s.loop.batch
+	n := b.messages
+	if len(b.frames) > 0 {
+		if !s.conn.Write(b.frames...) {
+			s.blocked = true
+		}
+		s.acknowledgeLater()
+	}
+	b.reset()
+	return n
+}
+
+// pull moves a subscription's cursor towards the head: out of the feed's tail, or
+// behind it by having a page read.
+func (s *Session) pull(sub *subscription) {
+	b := &s.loop.batch
+	for sub.cursor < sub.Feed.Head() && !b.full() && s.roomFor(sub) > 0 {
+		var behind bool
+		b.items, behind = sub.Feed.After(sub.cursor, b.items[:0], batchFrames)
+		if behind {
+			s.readPage(sub)
+			return
+		}
+		if len(b.items) == 0 || !s.offerAll(sub, b.items) {
+			return
+		}
+	}
+}
+
+// offerAll takes items into the batch, in order. False means that something did
+// not fit in the window or the batch.
+func (s *Session) offerAll(sub *subscription, items []*feed.Item) bool {
+	for _, it := range items {
+		if s.loop.batch.full() || !s.offer(sub, it) {
+			return false
+		}
+	}
+	return true
+}
+
+// offer takes one item into the batch and moves the cursor behind it. False means
+// that the window is full.
+func (s *Session) offer(sub *subscription, it *feed.Item) bool {
+	r := it.Record
+	switch {
+	case r.Revokes != 0:
+		if s.mode.Codec().Objects() {
+			s.tellGap(sub, r.Seq)
+			s.addItem(sub, it)
+		}
+	case !it.Gone(s.loop.nowMS):
+		if s.counts(sub) && !s.enter(sub, r.Seq, len(r.Data)) {
+			return false
+		}
+		s.tellGap(sub, r.Seq)
+		s.addItem(sub, it)
+		s.loop.batch.messages++
+	}
+	sub.cursor = r.Seq
+	return true
+}
+
+// addItem takes an item into the batch, framed as the client wants it.
+func (s *Session) addItem(sub *subscription, it *feed.Item) {
+	b, channel := &s.loop.batch, sub.Feed.Channel()
+	if s.mode.Codec().Acknowledged() == codec.ByReturn {
+		sub.cursor, sub.moved = it.Record.Seq, true // the position that goes with it includes it
+	}
+	n := len(b.frames)
+	b.frames = s.mode.Codec().AppendMessage(b.frames, it, channel, s.conn.Window(), s)
+	for _, frame := range b.frames[n:] {
+		b.bytes += len(frame)
+	}
+}
+
+// counts says whether a subscription's messages count in the window. In plain mode
+// only what has a stored cursor is ever acknowledged, so only that counts; and
+// nothing does where no acknowledgement can come.
+func (s *Session) counts(sub *subscription) bool {
+	switch s.mode.Codec().Acknowledged() {
+	case codec.ByPong:
+		return sub.stored
+	case codec.ByFrame:
+		return true
+	}
+	return false
+}
+
+// lose remembers that messages behind a cursor are missing.
+func (sub *subscription) lose(after uint64) {
+	if n := sub.pending(); !n.lost {
+		n.lost, n.lostAt = true, after
+	}
+}
+
+// tellGap says that messages before this record are missing, if they are: whatever
+// the client is sent next of the channel, and may acknowledge, comes after that.
+func (s *Session) tellGap(sub *subscription, resumedAt uint64) {
+	if sub.notices == nil || !sub.notices.lost {
+		return
+	}
+	sub.notices.lost = false
+	s.addGap(sub, sub.notices.lostAt, resumedAt)
+}
+
+// offerNews tells a client what does not wait for the next message: that a device
+// may have missed some, and the newest read mark.
+func (s *Session) offerNews(sub *subscription) {
+	n := sub.notices
+	if n == nil {
+		return
+	}
+	if n.missed {
+		n.missed = false
+		s.addGap(sub, 0, sub.cursor+1)
+	}
+	if n.state != nil {
+		s.loop.batch.add(s.notice(n.state))
+		n.state = nil
+	}
+}
+
+// addGap takes a gap into the batch. Plain mode has no words for it: there it is
+// only counted.
+func (s *Session) addGap(sub *subscription, after, resumedAt uint64) {
+	s.loop.host.Counters.Gaps.Add(1)
+	if s.mode.Codec().Objects() {
+		s.loop.batch.add(s.notice(wire.Gap{
+			Type: "gap", Channel: sub.Feed.Channel(), After: after, ResumedAt: resumedAt,
+		}))
+	}
+}
+
+// readPage has the records behind the cursor read off the loop. A session reads
+// one page at a time, so what it holds stays small.
+func (s *Session) readPage(sub *subscription) {
+	if s.reading {
+		return
+	}
+	s.reading = true
+	room := s.roomFor(sub)
+	f, after, window := sub.Feed, sub.cursor, s.conn.Window()
+	s.loop.host.Pages.Go(func() {
+		pages := s.loop.host.Pages
+		page, err := f.Log().Read(f.Channel(), after, min(room, batchFrames), pages.Size())
+		held := pages.Hold(page)
+		items := feed.NewItems(page.Records)
+		if window != 0 {
+			codec.Prepare(s.mode.Codec(), items, f.Channel(), window)
+		}
+		s.loop.Do(func() {
+			if !s.ending {
+				s.pageRead(sub, after, page, items, err)
+			}
+			s.holdPage(held)
+		})
+	})
+}
+
+// roomFor is how many messages of a subscription may be sent now.
+func (s *Session) roomFor(sub *subscription) int {
+	if !s.counts(sub) {
+		return batchFrames
+	}
+	return s.room()
+}
+
+// pageRead sends a page, as far as there is still room for it; the rest is read
+// again. On the loop.
+func (s *Session) pageRead(sub *subscription, after uint64, page engine.Page, items []*feed.Item, err error) {
+	s.reading = false
+	if err != nil {
+		s.loop.host.ReadFailed(sub.Feed.Channel(), err)
+		s.end(wire.CloseInternal, "the store cannot be read")
+		return
+	}
+	s.MarkDirty()
+	if s.ending || sub.Owner == nil || sub.cursor != after {
+		return // the subscription ended, or begins elsewhere now
+	}
+	if page.Lost {
+		sub.lose(after)
+	}
+	if s.sendPage(sub, items) {
+		sub.cursor = max(sub.cursor, page.Next)
+	}
+}
+
+// sendPage writes the items of a page, and says whether all of them fitted in the
+// window.
+func (s *Session) sendPage(sub *subscription, items []*feed.Item) bool {
+	s.loop.nowMS = s.loop.host.Clock.Now().UnixMilli()
+	all := s.offerAll(sub, items)
+	s.loop.host.Counters.Deliveries.Add(uint64(s.sendBatch()))
+	return all
+}
+
+// holdPage counts the bytes of a page until the client has taken what was sent of
+// it. On the loop.
+func (s *Session) holdPage(bytes int32) {
+	s.page += bytes
+	if !s.blocked || s.subs == nil { // or it is closed
+		s.releasePage()
+	}
+}
+
+func (s *Session) releasePage() {
+	if s.page != 0 {
+		s.loop.host.Pages.Release(s.page)
+		s.page = 0
+	}
+}
+
+var _ conn.Handler = (*Session)(nil)

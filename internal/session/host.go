@@ -1,0 +1,133 @@
+// Package session is one connected client: its subscriptions and cursors, what it was
+// sent and has not acknowledged, its commands, and the application's callbacks about
+// it. A session belongs to one event loop, and what it sends is in the form of its
+// codec. How a client came to be connected is not its matter.
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/clock"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/count"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/user"
+)
+
+// Host is what all sessions of a server share.
+type Host struct {
+	Config
+	Users    *user.Users
+	Feeds    *feed.Feeds
+	Pages    *feed.Readers
+	Policies access.Policies
+	Clock    *clock.Clock
+	Counters *count.Counters
+	Logger   *slog.Logger
+	Hooks    Hooks
+	// Limits are told of ends.
+	Limits Limits
+	// Epoch is that of the store.
+	Epoch string
+	// MemoryBase is what the sequences of memory-only channels come after.
+	MemoryBase uint64
+	// Base is what the contexts of callbacks are derived from. It ends with the server.
+	Base context.Context
+
+	// Attached counts the sessions that were accepted and have a connection still, or
+	// are to get one; Jobs the goroutines that run commands and callbacks of sessions;
+	// Unreleased the sessions that hold something, also those that have left.
+	Attached, Jobs, Unreleased atomic.Int64
+}
+
+// Config is what the server's options say of sessions.
+type Config struct {
+	MaxMessage       int
+	Heartbeat        time.Duration
+	Window           int
+	WindowBytes      int
+	AckDelay         time.Duration
+	MaxSubscriptions int
+	MaxConnections   int // of one user; 0: any number
+	MaxDevices       int // of one user
+	MessageRate      float64
+	ByteRate         int
+	Subprotocols     []string // the application's own
+}
+
+// Limits are told of the ends of connections.
+type Limits interface {
+	// Leave is called when the end of a connection begins, and Close when its socket
+	// is closed.
+	Leave(Address)
+	Close(Address)
+}
+
+// Hooks are the server's and the application's functions that sessions call. Those
+// that may be nil are not there.
+type Hooks struct {
+	// Publish stores what a client publishes.
+	Publish func(context.Context, *access.Identity, Publication) (Published, error)
+	// Verify says whose token it is. Nil: tokens are not renewed.
+	Verify func(ctx context.Context, token string) (*access.Identity, error)
+	// Message answers a client's message. May be nil.
+	Message func(context.Context, Info, Frame) (Frame, error)
+	// Call answers a call. May be nil.
+	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
+	// Disconnected is called once for each session that was accepted. May be nil.
+	Disconnected func(context.Context, Info, Ending)
+}
+
+// Publication is what a client publishes.
+type Publication struct {
+	Channel, ID, Key, ContentType string
+	Data                          []byte
+}
+
+// Published is what became of a Publication.
+type Published struct {
+	ID        string
+	Seq       uint64
+	Duplicate bool
+}
+
+// Frame is a message without a log.
+type Frame struct {
+	Binary bool
+	Data   []byte
+}
+
+// Info describes a session.
+type Info struct {
+	Connection string
+	User       string
+	Device     string
+	Since      int64 // ms since the epoch
+	Address    string
+	Agent      string
+	Mode       string
+	Protocol   string
+	NoAcks     bool
+}
+
+// Encode is the frame for a WebSocket.
+func (f Frame) Encode() []byte {
+	op := conn.OpText
+	if f.Binary {
+		op = conn.OpBinary
+	}
+	return conn.AppendFrame(nil, op, f.Data)
+}
+
+// Subprotocol is the name of an agreed subprotocol, as in Plan.
+func (c *Config) Subprotocol(n uint8) string {
+	if n == 0 {
+		return ""
+	}
+	return c.Subprotocols[n-1]
+}

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"slices"
+
+	"github.com/wirepost/wirepost/internal/user"
+)
+
+// In are the sessions that a user's connections are.
+func In(conns []user.Conn) []*Session {
+	sessions := make([]*Session, len(conns))
+	for i, c := range conns {
+		sessions[i] = c.(*Session)
+	}
+	return sessions
+}
+
+// Of returns the sessions of a user, oldest first.
+func (h *Host) Of(name string) []*Session { return In(h.Users.ConnsOf(name)) }
+
+// All returns all sessions that are registered.
+func (h *Host) All() (all []*Session) {
+	h.Users.Each(func(u *user.User) { all = append(all, In(u.Conns())...) })
+	return all
+}
+
+// Settle has every session of a user take in what changed in the memberships.
+func Settle(u *user.User) {
+	for _, s := range In(u.Conns()) {
+		s.do(s.settle)
+	}
+}
+
+// SentTo asks the loops which devices of a user have been sent a message in a session
+// that is still there.
+func SentTo(u *user.User, channel string, seq uint64) map[string]bool {
+	sent := map[string]bool{}
+	for _, s := range In(u.Conns()) {
+		answer := make(chan bool, 1)
+		if s.loop.Do(func() { answer <- s.sent(channel, seq) }) && <-answer {
+			sent[s.device] = true
+		}
+	}
+	return sent
+}
+
+// sent says whether a message was sent in this session. On the loop.
+func (s *Session) sent(channel string, seq uint64) bool {
+	if s.conn == nil {
+		return false
+	}
+	sub := s.subscription(channel)
+	return sub != nil && sub.cursor >= seq
+}
+
+// MadeBefore says whether the session was made with a token that a mark, in ms since
+// 1970, revokes.
+func (s *Session) MadeBefore(mark uint64) bool {
+	old := make(chan bool, 1)
+	posted := s.loop.Do(func() { old <- s.issued.Before(mark) })
+	return posted && <-old
+}
+
+// Lag is what a lagging session waits for.
+type Lag struct {
+	Session         Info
+	Socket          bool // its connection takes no more; else its window is full
+	InFlight, Bytes int  // messages sent and not acknowledged
+	Unsent          int  // bytes written, and not yet taken by the system
+}
+
+// askedAtOnce is how many sessions a loop is asked about in one turn.
+const askedAtOnce = 1000
+
+// Lagging asks the loops for which sessions messages wait.
+func Lagging(all []*Session) (lags []Lag) {
+	ofLoop := map[*Loop][]*Session{}
+	for _, s := range all {
+		ofLoop[s.loop] = append(ofLoop[s.loop], s)
+	}
+	for l, sessions := range ofLoop {
+		for some := range slices.Chunk(sessions, askedAtOnce) {
+			lags = append(lags, l.lagging(some)...)
+		}
+	}
+	return lags
+}
+
+// lagging says which of the loop's sessions are.
+func (l *Loop) lagging(sessions []*Session) []Lag {
+	answer := make(chan []Lag, 1)
+	ok := l.Do(func() {
+		var list []Lag
+		for _, s := range sessions {
+			if lag, ok := s.lag(); ok {
+				list = append(list, lag)
+			}
+		}
+		answer <- list
+	})
+	if !ok {
+		return nil
+	}
+	return <-answer
+}
+
+// lag says whether messages wait for the client, and why. On the loop.
+func (s *Session) lag() (lag Lag, ok bool) {
+	switch {
+	case s.ending, s.conn == nil:
+		return lag, false
+	case s.blocked:
+		lag.Socket = true
+	case !slices.ContainsFunc(s.subs, s.held):
+		return lag, false
+	}
+	lag.Session, lag.Unsent = s.Info(), s.conn.Unsent()
+	if s.window != nil {
+		lag.InFlight, lag.Bytes = len(s.window.sent), s.window.bytes
+	}
+	return lag, true
+}
+
+// held says whether messages of a subscription wait for the window. On the loop.
+func (s *Session) held(sub *subscription) bool {
+	return sub.cursor < sub.Feed.Head() && s.roomFor(sub) == 0
+}

@@ -1,0 +1,274 @@
+package session
+
+import (
+	"time"
+	"unique"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/cursor"
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Plan is what a connect request settled: who connects, how, and where each channel
+// begins. It is handed on, so that nothing of it is looked up twice.
+type Plan struct {
+	Identity   *access.Identity
+	Device     string
+	Agent      string // User-Agent
+	Address    Address
+	Connection names.ConnectionID
+	Mode       codec.Mode
+	Protocol   uint8 // 1 more than its index in Config.Subprotocols; 0 for none
+
+	Requested []string          // channels, besides those that every session of the user has
+	After     map[string]uint64 // by channel: where to begin
+	Cursor    *cursor.Cursor    // the same, and it acknowledges; nil when there is none
+	Hello     bool
+	Now       time.Time
+
+	forgot bool // another device was forgotten for this one
+}
+
+// Info describes the session that is planned.
+func (p *Plan) Info(h *Host) Info {
+	return Info{
+		Connection: p.Connection.String(), User: p.Identity.User, Device: p.Device, Since: p.Now.UnixMilli(),
+		Address: p.Address.String(), Agent: p.Agent, Mode: p.Mode.Codec().Name(), Protocol: h.Subprotocol(p.Protocol),
+	}
+}
+
+// New makes the session of a user whose state is pinned. It takes over the reference
+// to the user and the connection's share of the limits; the caller attaches it or
+// gives it back by Abandon.
+func New(l *Loop, u *user.User, p *Plan) *Session {
+	s := &Session{
+		loop: l, user: u, device: p.Device, mode: p.Mode, protocol: p.Protocol,
+		connection: p.Connection, address: p.Address,
+		agent: unique.Make(p.Agent), since: p.Now.UnixMilli(),
+		issued: user.IssuedAt(p.Identity.Issued),
+	}
+	s.timer.Owner = s
+	s.assume(p.Identity)
+	l.host.Unreleased.Add(1)
+	return s
+}
+
+// Register makes the session one of its user's, if limits and revocations allow it:
+// from here on it counts as online.
+func (s *Session) Register() error {
+	if err := s.loop.host.Users.Connect(s.user, s, s.loop.host.MaxConnections); err != nil {
+		return err
+	}
+	return s.CheckRevoked()
+}
+
+// CheckRevoked refuses a session whose token was revoked. The user's state is pinned.
+func (s *Session) CheckRevoked() error { return s.user.CheckRevoked(s.issued) }
+
+// Accept notes that the application has accepted the session: it is told of the end.
+func (s *Session) Accept() {
+	s.accepted = true
+	s.loop.host.Attached.Add(1)
+}
+
+// Begin makes the subscriptions that the session starts with: the inbox, All, the
+// memberships and what the client asks for. The session is registered and accepted,
+// and the user's state is pinned.
+func (s *Session) Begin(p *Plan) (hello []byte, err error) {
+	h := s.loop.host
+	p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
+	if err == nil {
+		err = h.Users.MakeKnown(s.user)
+	}
+	if err == nil {
+		err = s.subscribeAll(p)
+	}
+	if err == nil {
+		s.saveStart()
+	}
+	if err == nil && p.Hello {
+		hello, err = s.hello()
+	}
+	return hello, err
+}
+
+// assume takes over the rights of an identity. A plain client has no use for its
+// lists, except for the memberships.
+func (s *Session) assume(id *access.Identity) {
+	s.identity, s.expires = id, 0
+	if s.mode == codec.Plain && len(id.Channels) == 0 {
+		s.identity = nil
+	}
+	if !id.Expires.IsZero() {
+		s.expires = id.Expires.UnixMilli()
+	}
+}
+
+// expiresIn is how long the identity is still good for, in ms; 0: for ever. A client
+// whose clock is wrong can go by it.
+func (s *Session) expiresIn() int64 {
+	if s.expires == 0 {
+		return 0
+	}
+	return max(1, s.lifetime().Milliseconds())
+}
+
+// tokenGrants says whether the identity makes the user a member of a channel.
+func (s *Session) tokenGrants(channel string) bool {
+	return s.identity != nil && s.identity.Grants(channel)
+}
+
+func (s *Session) subscribeAll(p *Plan) error {
+	granted := append([]string{s.user.Inbox(), names.All}, s.user.Memberships()...)
+	granted = append(granted, p.Identity.Channels...)
+	for _, channel := range granted {
+		if err := s.begin(channel, true, p); err != nil {
+			return err
+		}
+	}
+	most := s.loop.host.MaxSubscriptions
+	for _, channel := range p.Requested {
+		if len(s.subs) >= most && s.subscription(channel) == nil {
+			return fault.Errorf(fault.RateLimited, "a session has at most %d subscriptions", most)
+		}
+		if err := s.begin(channel, false, p); err != nil {
+			return err
+		}
+	}
+	for channel := range p.After {
+		if s.subscription(channel) == nil {
+			return fault.Field("after", "this session is not subscribed to %q", channel)
+		}
+	}
+	return nil
+}
+
+// saveStart stores that a session has begun: at once when it made a first starting
+// point, or another one did and is not done, because a device gets nothing before
+// its starting points are stored.
+func (s *Session) saveStart() {
+	h := s.loop.host
+	if s.user.StartStored() {
+		h.Users.SaveLater(s.user)
+		return
+	}
+	if err := h.Users.Save(s.user, false); err != nil {
+		// It stays queued. Until it is saved a crash makes the device begin anew.
+		h.Logger.Warn("a device's start is not stored yet", "user", s.user.Name(), "error", err)
+	}
+}
+
+// begin makes one of the subscriptions that a session starts with.
+func (s *Session) begin(channel string, granted bool, p *Plan) error {
+	if sub := s.subscription(channel); sub != nil {
+		sub.requested = sub.requested || !granted // it stays when the membership ends
+		return nil
+	}
+	f, err := s.loop.host.Feeds.Subscribe(channel)
+	if err != nil {
+		return err
+	}
+	sub := new(subscription)
+	if n := len(s.subs); n < len(s.first.subs) {
+		sub = &s.first.subs[n]
+		s.subs = s.first.list[:n]
+	}
+	*sub = subscription{
+		Subscription: feed.Subscription{Feed: f, Owner: s}, granted: granted, requested: !granted,
+		stored: granted && !f.MemoryOnly(),
+	}
+	sub.cursor = f.Head()
+	if granted {
+		sub.cursor = s.start(f)
+	}
+	s.subs = append(s.subs, sub) // which is released, whatever happens
+	if sub.cursor, err = f.Clamp(sub.cursor); err != nil {
+		return err
+	}
+	stored := sub.cursor
+	seq, ok := p.After[channel]
+	if ok {
+		if sub.cursor, err = f.Clamp(seq); err != nil {
+			return err
+		}
+	}
+	if p.Cursor != nil {
+		acknowledged, err := s.resume(sub, p.Cursor, ok)
+		if err != nil {
+			return err
+		}
+		stored = max(stored, acknowledged)
+	}
+	sub.moved = sub.cursor != stored
+	if p.forgot && sub.stored && sub.cursor > 0 && !ok && p.Cursor == nil {
+		// This device may have been forgotten, too, with what it had not got.
+		sub.pending().missed = true
+	}
+	return nil
+}
+
+// start is where the subscription of a member begins. The cursor may be ahead of the
+// feed, see feed.Clamp.
+func (s *Session) start(f *feed.Feed) uint64 {
+	if f.MemoryOnly() {
+		return f.Head()
+	}
+	return s.user.Start(s.device, f.Channel(), f.Head())
+}
+
+// resume lets a subscription go on where the client's cursor says, and returns what
+// that acknowledges. If it says nothing, the subscription begins as any other; where
+// no cursor is stored, messages may then be missing.
+func (s *Session) resume(sub *subscription, c *cursor.Cursor, after bool) (acknowledged uint64, err error) {
+	seq, ok := c.Of(sub.Feed.Channel())
+	switch {
+	case ok:
+		if sub.cursor, err = sub.Feed.Clamp(seq); err != nil {
+			return 0, err
+		}
+		if sub.stored {
+			s.user.Acknowledge(s.device, sub.Feed.Channel(), sub.cursor) // saved with the rest
+			return sub.cursor, nil
+		}
+	case c.Partial && !sub.stored && !after:
+		sub.lose(0)
+	}
+	return 0, nil
+}
+
+// resumes says whether everything after the cursor is still there. A memory-only
+// channel has lost what it had before the start; 0 stands for whatever it has.
+func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
+	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.Feed.MemoryOnly() && b.Lost == memoryBase
+}
+
+// hello describes where the session stands.
+func (s *Session) hello() ([]byte, error) {
+	host := s.loop.host
+	h := &wire.Hello{
+		Type: "hello", Connection: s.connection.String(), User: s.user.Name(), Device: s.device,
+		Epoch: host.Epoch, Expires: s.expires, ExpiresInMS: s.expiresIn(), HeartbeatMS: host.Heartbeat.Milliseconds(),
+		Channels: make(map[string]wire.Place, len(s.subs)),
+	}
+	for _, sub := range s.subs {
+		channel := sub.Feed.Channel()
+		bounds, err := sub.Feed.Log().Bounds(channel)
+		if err != nil {
+			return nil, err
+		}
+		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, host.MemoryBase) && !sub.missing()}
+		if sub.stored {
+			if p.Read, p.Unread, err = host.Users.Unread(s.user, channel); err != nil {
+				return nil, err
+			}
+		}
+		h.Channels[channel] = p
+	}
+	return wire.Encode(h), nil
+}

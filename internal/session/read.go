@@ -1,0 +1,75 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// ReadFailed counts and logs that messages could not be read. Clients come back and try
+// again, so damage, which the engine logs once, would fill the log.
+func (h *Host) ReadFailed(channel string, err error) {
+	h.Counters.ReadErrors.Add(1)
+	level := slog.LevelError
+	if errors.Is(err, engine.ErrDamaged) {
+		level = slog.LevelDebug
+	}
+	h.Logger.Log(context.Background(), level, "reading a channel", "channel", channel, "error", err)
+}
+
+// NotifyRead has a user's sessions notified where the read mark is. The state is
+// pinned.
+func (h *Host) NotifyRead(u *user.User, channel string) {
+	sessions := In(u.Conns())
+	if !anyWithObjects(sessions) {
+		return
+	}
+	head, read, unread, err := h.Users.UnreadAt(u, channel)
+	if err != nil {
+		h.Logger.Error("counting unread messages", "channel", channel, "error", err)
+		return
+	}
+	for _, s := range sessions {
+		if s.mode.Codec().Objects() {
+			s.do(func() { s.setState(channel, head, read, unread) })
+		}
+	}
+}
+
+// notifyReadLater is NotifyRead without waiting for the store.
+func (h *Host) notifyReadLater(u *user.User, channel string) {
+	if !anyWithObjects(In(u.Conns())) {
+		return
+	}
+	h.Users.Retain(u)
+	h.Pages.Go(func() {
+		defer h.Users.Release(u)
+		h.NotifyRead(u, channel)
+	})
+}
+
+func anyWithObjects(sessions []*Session) bool {
+	for _, s := range sessions {
+		if s.mode.Codec().Objects() {
+			return true
+		}
+	}
+	return false
+}
+
+// setState has the client notified where the user's read mark is. Only the newest
+// counts, however long the client takes to read. On the loop.
+func (s *Session) setState(channel string, head, read uint64, unread int) {
+	sub := s.subscription(channel)
+	if sub == nil || sub.notices != nil && read < sub.notices.read {
+		return
+	}
+	n := sub.pending()
+	n.read = read
+	n.state = &wire.State{Type: "state", Channel: channel, Seq: head, Read: read, Unread: unread}
+	s.MarkDirty()
+}

@@ -1,0 +1,222 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+	"unique"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Session is one client connection of a user. It belongs to one loop, which alone
+// touches everything below "owned by the loop", and it implements conn.Handler.
+//
+// There may be a hundred thousand idle ones: what only a busy session needs is
+// behind a pointer.
+type Session struct {
+	// Static.
+	loop       *Loop
+	user       *user.User
+	device     string
+	agent      unique.Handle[string]
+	since      int64 // ms since the epoch
+	connection names.ConnectionID
+	address    Address
+	issued     user.Issued // owned by the loop
+	mode       codec.Mode
+	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
+	accepted   bool        // by OnConnect, if there is one: OnDisconnect is to be called
+	page       int32       // owned by the loop: bytes of a page that the client has not taken
+	mute       atomic.Bool // it answers pings without their payload
+
+	// Owned by the loop.
+	dirty    bool             // in loop.dirty
+	blocked  bool             // waiting for Drained
+	reading  bool             // a page is being read from an engine
+	ending   bool             // it has left (see leave): nothing more is sent
+	pings    uint8            // the number of the last ping, never 0
+	taken    uint32           // low bits of what the client had acknowledged of the output when a second ping went out
+	conn     conn.Conn        // nil until attached
+	expires  int64            // of the identity, in ms since the epoch; 0: never
+	identity *access.Identity // nil in plain mode, unless its lists may be needed
+	subs     []*subscription
+	window   *window // nil when nothing waits for an acknowledgement
+	timer    conn.Timer
+	beat     time.Duration // of the last heartbeat ping, since loop.epoch
+	work     *work         // nil until there is some
+
+	// first is room for the two subscriptions that every session has. Few large
+	// allocations that live as long as the session leave fewer holes in the heap.
+	first struct {
+		subs [2]subscription
+		list [2]*subscription
+	}
+}
+
+// Mode is how the client is served.
+func (s *Session) Mode() codec.Mode { return s.mode }
+
+// Device implements user.Conn.
+func (s *Session) Device() string { return s.device }
+
+// User implements feed.Subscriber.
+func (s *Session) User() string { return s.user.Name() }
+
+// notice frames an object of the protocol for the client.
+func (s *Session) notice(object any) []byte { return s.mode.Codec().Notice(wire.Encode(object)) }
+
+// Info describes the session.
+func (s *Session) Info() Info {
+	return Info{
+		Connection: s.connection.String(), User: s.user.Name(), Device: s.device, Since: s.since,
+		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.Codec().Name(),
+		Protocol: s.loop.host.Subprotocol(s.protocol), NoAcks: s.mute.Load(),
+	}
+}
+
+// subscription is a session's place in a channel. Owned by the loop once the
+// session is attached.
+type subscription struct {
+	feed.Subscription
+	stored    bool // acknowledgements are stored
+	granted   bool // a membership, by the backend or by the token
+	requested bool // the client asked for it
+	moved     bool // without a WebSocket: the cursor is not the stored one any more
+
+	cursor  uint64   // the last sequence sent, or passed over
+	notices *notices // nil when there are none
+}
+
+// notices are what a client is to be notified of besides the messages.
+type notices struct {
+	lost   bool   // a gap, before the next message
+	lostAt uint64 // the cursor behind which messages are missing
+	missed bool   // a gap before where the subscription began, at once
+	state  *wire.State
+	read   uint64 // the read mark in the newest state
+}
+
+func (sub *subscription) pending() *notices {
+	if sub.notices == nil {
+		sub.notices = new(notices)
+	}
+	return sub.notices
+}
+
+func (s *Session) subscription(channel string) *subscription {
+	for _, sub := range s.subs {
+		if sub.Feed.Channel() == channel {
+			return sub
+		}
+	}
+	return nil
+}
+
+// MarkDirty has the session flushed at the end of this turn. On the loop.
+func (s *Session) MarkDirty() {
+	if !s.dirty {
+		s.dirty = true
+		s.loop.dirty = append(s.loop.dirty, s)
+	}
+}
+
+// do runs fn on the session's loop, once the connection is attached and unless its
+// end has begun.
+func (s *Session) do(fn func()) { s.loop.Do(func() { s.doNow(fn) }) }
+
+// doNow is do, on the loop.
+func (s *Session) doNow(fn func()) {
+	switch {
+	case s.ending:
+	case s.conn == nil:
+		s.theWork().early = append(s.theWork().early, fn)
+	default:
+		fn()
+	}
+}
+
+// Attach begins the session on its loop, with its hello if there is to be one.
+func (s *Session) Attach(c conn.Conn, hello []byte) {
+	s.conn = c
+	if hello != nil {
+		s.send(s.mode.Codec().Notice(hello))
+	}
+	for _, sub := range s.subs {
+		sub.Feed.Follow(&sub.Subscription, s.loop.waker)
+	}
+	s.armTimer()
+	s.MarkDirty()
+	if s.work != nil {
+		early := s.work.early
+		s.work.early = nil
+		for _, fn := range early {
+			s.doNow(fn)
+		}
+	}
+}
+
+// send writes one frame past the window: an answer, a notice.
+func (s *Session) send(frame []byte) {
+	if s.ending {
+		return
+	}
+	if s.conn.Unsent() > maxUnsent+s.loop.largestBatch() {
+		s.end(wire.CloseTooMuch, "too much output waits to be read")
+		return
+	}
+	if !s.conn.Write(frame) {
+		s.blocked = true
+	}
+}
+
+// maxUnsent bounds the answers and notices that wait for a client that does not
+// read, in bytes, besides the messages of one batch.
+const maxUnsent = 1 << 20
+
+// Drained implements conn.Handler.
+func (s *Session) Drained() {
+	s.blocked = false
+	s.releasePage()
+	s.MarkDirty()
+	s.throttle()
+	s.acknowledgeLater()
+	if f := s.window; f != nil && !f.unpinged.IsZero() {
+		s.armTimer()
+	}
+}
+
+// Message implements conn.Handler.
+func (s *Session) Message(binary bool, payload []byte) {
+	switch {
+	case s.ending || !s.allows(len(payload)):
+	case s.mode == codec.V1 && binary:
+		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
+	case s.mode == codec.V1:
+		s.command(payload)
+	default:
+		s.plainMessage(binary, payload)
+	}
+	s.throttle()
+}
+
+// Ping implements conn.Handler.
+func (s *Session) Ping(payload []byte) {
+	if !s.ending {
+		s.allows(len(payload))
+	}
+}
+
+// throttle stops reading from a client while it has enough to wait for.
+func (s *Session) throttle() {
+	if s.work != nil && s.work.full() || s.conn.Unsent() > maxUnsent/4 {
+		s.conn.PauseRead()
+	} else {
+		s.conn.ResumeRead()
+	}
+}

@@ -1,0 +1,92 @@
+package session
+
+import (
+	"context"
+	"sync"
+)
+
+// maxJobs is how many commands of one session may wait. Then reading stops.
+const maxJobs = 16
+
+// work is what a session has to do off its loop, because it may wait: commands
+// that need the engine, and the application's callbacks. The jobs run one at a
+// time, in order, on a goroutine that exists only while there are some.
+type work struct {
+	mu      sync.Mutex
+	queue   []func() // guarded by mu; the first one is running
+	waiting bool     // guarded by mu: reading stopped because the queue was full
+
+	// Owned by the loop.
+	ctx    context.Context // of the callbacks; ends with the session
+	cancel context.CancelFunc
+	early  []func() // posted before the connection was attached
+	meter  *Meter   // nil until something came that is metered
+}
+
+func (s *Session) theWork() *work {
+	if s.work == nil {
+		s.work = new(work)
+	}
+	return s.work
+}
+
+// Job runs fn behind the session's earlier jobs. On the loop.
+func (s *Session) Job(fn func()) { s.theWork().add(s, fn) }
+
+func (w *work) add(s *Session, fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = append(w.queue, fn)
+	if len(w.queue) == 1 {
+		s.loop.host.Jobs.Add(1)
+		go w.run(s, fn)
+	}
+}
+
+// full says whether reading has to stop until there are fewer.
+func (w *work) full() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = len(w.queue) >= maxJobs
+	return w.waiting
+}
+
+func (w *work) run(s *Session, fn func()) {
+	defer s.loop.host.Jobs.Add(-1)
+	for fn != nil {
+		fn()
+		fn = w.next(s)
+	}
+}
+
+// next takes the finished job off the queue and returns the one behind it.
+func (w *work) next(s *Session) func() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue[0] = nil
+	w.queue = w.queue[1:]
+	if w.waiting {
+		w.waiting = false
+		s.do(s.throttle)
+	}
+	if len(w.queue) == 0 {
+		w.queue = nil
+		return nil
+	}
+	return w.queue[0]
+}
+
+// context is the one for the session's callbacks. On the loop.
+func (w *work) context(s *Session) context.Context {
+	if w.ctx == nil {
+		w.ctx, w.cancel = context.WithCancel(s.loop.host.Base)
+	}
+	return w.ctx
+}
+
+// stop ends the context of the callbacks.
+func (w *work) stop() {
+	if w.cancel != nil {
+		w.cancel()
+	}
+}

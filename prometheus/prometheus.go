@@ -1,0 +1,72 @@
+// Package prometheus gives the metrics of a Wirepost server to Prometheus.
+package prometheus
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wirepost/wirepost"
+)
+
+// Source is what a collector reads: a *wirepost.Server.
+type Source interface {
+	Metrics() wirepost.Metrics
+}
+
+// NewCollector makes a collector to register with a Prometheus registry. Names and
+// labels are a contract with dashboards.
+func NewCollector(s Source) prometheus.Collector { return collector{s} }
+
+type collector struct{ source Source }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	pushes      = desc("wirepost_pushes_total", "Messages and revocations stored.")
+	deliveries  = desc("wirepost_deliveries_total", "Messages written to connections.")
+	acks        = desc("wirepost_acks_total", "Messages acknowledged by clients.")
+	gaps        = desc("wirepost_gaps_total", "Times that a client had to go on behind a gap.")
+	readErrors  = desc("wirepost_read_errors_total", "Reads of messages that failed in the store.")
+	clockJumps  = desc("wirepost_clock_jumps_total", "Times that the system's clock jumped by more than a minute.")
+	closes      = desc("wirepost_closes_total", "Connections ended, by close code.", "code")
+	refused     = desc("wirepost_refused_total", "Connections and messages refused, and sessions closed for sending too much, by reason.", "reason")
+	appends     = desc("wirepost_append_seconds", "Time until a batch of messages was stored, in seconds.")
+	connections = desc("wirepost_connections", "Client connections, without those that are being closed.")
+	users       = desc("wirepost_users", "Users with an open connection.")
+	channels    = desc("wirepost_channels", "Channels with a subscriber.")
+)
+
+// Describe implements prometheus.Collector.
+func (collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, connections, users, channels,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	m := c.source.Metrics()
+	add := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	for d, n := range map[*prometheus.Desc]uint64{
+		pushes: m.Pushes, deliveries: m.Deliveries, acks: m.Acks, gaps: m.Gaps,
+		readErrors: m.ReadErrors, clockJumps: m.ClockJumps,
+	} {
+		add(d, prometheus.CounterValue, float64(n))
+	}
+	for d, n := range map[*prometheus.Desc]int{connections: m.Connections, users: m.Users, channels: m.Channels} {
+		add(d, prometheus.GaugeValue, float64(n))
+	}
+	for code, n := range m.Closes {
+		add(closes, prometheus.CounterValue, float64(n), code)
+	}
+	for reason, n := range m.Refused {
+		add(refused, prometheus.CounterValue, float64(n), reason)
+	}
+	h := m.AppendSeconds
+	ch <- prometheus.MustNewConstHistogram(appends, h.Count, h.Sum, h.Buckets)
+}
