@@ -41,6 +41,7 @@ var imports = map[string]map[string]string{
 		"internal/session":  "what a request becomes",
 		"internal/user":     "whose session it becomes",
 		"internal/wire":     "subprotocols and close codes",
+		"internal/ws":       "the handshake",
 	},
 	"internal/session": {
 		"engine":            "pages of records",
@@ -56,6 +57,7 @@ var imports = map[string]map[string]string{
 		"internal/names":    "names in commands",
 		"internal/user":     "its user",
 		"internal/wire":     "commands and notices",
+		"internal/ws":       "cursor pings, and frames of its callbacks",
 	},
 	"engine":        {},
 	"engine/memory": {"engine": "it is one", "internal/clock": "lifetimes"},
@@ -69,9 +71,10 @@ var imports = map[string]map[string]string{
 
 	"internal/feed": {
 		"engine":            "records, and the logs that are watched and read",
-		"internal/conn":     "tasks of loops, and the classes of compressed frames",
+		"internal/conn":     "tasks of loops",
 		"internal/evict":    "tails of idle feeds",
 		"internal/registry": "feeds by channel",
+		"internal/ws":       "the classes of compressed frames",
 	},
 	"internal/user": {
 		"engine":            "stored users",
@@ -82,9 +85,9 @@ var imports = map[string]map[string]string{
 	},
 	"internal/codec": {
 		"engine":        "records",
-		"internal/conn": "frames",
 		"internal/feed": "items, which keep their frames",
 		"internal/wire": "objects of wirepost.v1",
+		"internal/ws":   "frames",
 	},
 	"internal/access": {
 		"engine":         "retention",
@@ -100,11 +103,12 @@ var imports = map[string]map[string]string{
 	"internal/wire":     {"internal/strict": "JSON that clients send is read exactly"},
 	"internal/origin":   {"internal/glob": "patterns of hosts"},
 	"internal/clock":    {},
-	"internal/conn":     {},
+	"internal/conn":     {"internal/ws": "what its sockets carry"},
 	"internal/evict":    {},
 	"internal/glob":     {},
 	"internal/registry": {},
 	"internal/strict":   {},
+	"internal/ws":       {},
 
 	"internal/auth": {"": "identities", "internal/strict": "tokens are read exactly"},
 	"internal/httpapi": {
@@ -118,7 +122,7 @@ var imports = map[string]map[string]string{
 	"internal/uplot":   {},
 
 	"client":        {"internal/dial": "its WebSocket", "internal/wire": "frames of wirepost.v1"},
-	"internal/dial": {"internal/conn": "frames and their parser"},
+	"internal/dial": {"internal/ws": "frames and their parser"},
 	"js":            {},
 
 	"cmd/wirepost": { // it wires everything
@@ -141,8 +145,9 @@ var imports = map[string]map[string]string{
 	"cmd/wirepost/report": {"internal/uplot": "plots"},
 
 	// For tests.
-	"internal/browser": {},
-	"internal/torture": {},
+	"internal/browser":   {},
+	"internal/torture":   {},
+	"internal/ws/wstest": {},
 }
 
 // TestImports holds every package to the table, and the table to the packages.
@@ -182,7 +187,7 @@ func TestImports(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	for _, dep := range goList(t, "-deps", ".") {
-		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "gin-gonic", "alecthomas/kong", "golang-jwt"} {
+		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "gin-gonic", "alecthomas/kong", "golang-jwt", "gobwas"} {
 			if strings.Contains(dep, heavy) {
 				t.Errorf("the library links %s", dep)
 			}

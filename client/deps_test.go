@@ -16,13 +16,13 @@ func TestImports(t *testing.T) {
 	}
 	allowed := map[string]bool{
 		module + "/client": true, module + "/internal/dial": true,
-		module + "/internal/conn": true, module + "/internal/wire": true, module + "/internal/strict": true,
+		module + "/internal/ws": true, module + "/internal/wire": true, module + "/internal/strict": true,
 	}
 	for dep := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(dep, module) && !allowed[dep] {
 			t.Errorf("the client imports %s", dep)
 		}
-		for _, heavy := range []string{"cockroachdb/pebble", "prometheus", "nats-io", "gin-gonic", "golang-jwt"} {
+		for _, heavy := range []string{"cockroachdb/pebble", "prometheus", "nats-io", "gin-gonic", "golang-jwt", "gobwas"} {
 			if strings.Contains(dep, heavy) {
 				t.Errorf("the client links %s", dep)
 			}

@@ -18,7 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // TestHostileFrames: what breaks wirepost.v1 ends the client with ErrProtocol.
@@ -176,12 +176,12 @@ func raw(t testing.TB, stream []byte) (dial func(context.Context, string, string
 // FuzzServer feeds a client with what a server might send. It must not panic, and
 // end.
 func FuzzServer(f *testing.F) {
-	text := func(s string) []byte { return conn.AppendFrame(nil, conn.OpText, []byte(s)) }
+	text := func(s string) []byte { return ws.AppendFrame(nil, ws.OpText, []byte(s)) }
 	f.Add(append(text(hello), text(message("user:42", 1, "1"))...))
-	f.Add(append(text(hello), conn.AppendClose(nil, 4409, "x")...))
+	f.Add(append(text(hello), ws.AppendClose(nil, 4409, "x")...))
 	f.Add(append(text(hello), text(`{"type":"revoke","channel":"user:42","seq":3,"revoked":1}`)...))
 	f.Add(append(text(hello), text(`{"type":"gap","channel":"news","after":8,"resumed_at":12}`)...))
-	f.Add(conn.AppendPing(text(hello), []byte("p")))
+	f.Add(ws.AppendPing(text(hello), []byte("p")))
 	f.Add([]byte{0x81, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{0x01, 0x01, 0xC3})
 	f.Fuzz(func(t *testing.T, stream []byte) {

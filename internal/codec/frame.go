@@ -4,20 +4,20 @@ import (
 	"sync"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // bareFrame is an item as one WebSocket frame that holds exactly what was pushed.
 func bareFrame(it *feed.Item, window int) []byte {
 	form := &it.Forms[feed.Bare]
 	return deflated(form, window, form.Frame.Get(func() []byte {
-		op := conn.OpText
+		op := ws.OpText
 		if wire.KindOf(it.Record.ContentType) == wire.Binary {
-			op = conn.OpBinary
+			op = ws.OpBinary
 		}
-		return conn.AppendFrame(nil, op, it.Record.Data)
+		return ws.AppendFrame(nil, op, it.Record.Data)
 	}))
 }
 
@@ -28,7 +28,7 @@ func objectFrame(it *feed.Item, channel string, window int) []byte {
 	return deflated(form, window, form.Frame.Get(func() []byte {
 		scratch := encodeBuffers.Get().(*[]byte)
 		*scratch = appendObject((*scratch)[:0], channel, it.Record)
-		frame := conn.AppendFrame(nil, conn.OpText, *scratch)
+		frame := ws.AppendFrame(nil, ws.OpText, *scratch)
 		encodeBuffers.Put(scratch)
 		return frame
 	}))
@@ -36,7 +36,7 @@ func objectFrame(it *feed.Item, channel string, window int) []byte {
 
 // object is the JSON in objectFrame.
 func object(it *feed.Item, channel string) []byte {
-	return conn.FramePayload(objectFrame(it, channel, 0))
+	return ws.FramePayload(objectFrame(it, channel, 0))
 }
 
 // deflated is a frame as a connection with that window is sent it.
@@ -44,8 +44,8 @@ func deflated(form *feed.Form, window int, frame []byte) []byte {
 	if window == 0 {
 		return frame
 	}
-	class := conn.DeflateClass(frame, window)
-	return form.Class(class).Get(func() []byte { return conn.DeflateFrame(frame, class) })
+	class := ws.DeflateClass(frame, window)
+	return form.Class(class).Get(func() []byte { return ws.DeflateFrame(frame, class) })
 }
 
 var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}

@@ -3,9 +3,9 @@ package codec
 import (
 	"time"
 
-	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 type plain struct{ websocket }
@@ -31,6 +31,6 @@ func (v1) AppendMessage(dst [][]byte, it *feed.Item, channel string, window int,
 // websocket is what both have in common.
 type websocket struct{}
 
-func (websocket) Notice(object []byte) []byte { return conn.AppendFrame(nil, conn.OpText, object) }
+func (websocket) Notice(object []byte) []byte { return ws.AppendFrame(nil, ws.OpText, object) }
 func (websocket) Heartbeat() []byte           { return nil }
 func (websocket) Retry(time.Duration) []byte  { return nil }

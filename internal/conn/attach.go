@@ -3,7 +3,7 @@ package conn
 // Handshake is what an upgrade leaves to the connection.
 type Handshake struct {
 	Early  []byte // came behind it
-	Window int    // of permessage-deflate, 0 when it was not agreed on; see NegotiateDeflate
+	Window int    // of permessage-deflate, 0 when it was not agreed on; see ws.NegotiateDeflate
 }
 
 // attached is an endpoint's place among those of its loop.

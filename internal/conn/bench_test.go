@@ -5,53 +5,11 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
-
-func BenchmarkParse(b *testing.B) {
-	for _, size := range []int{16, 64, 1024, 16 << 10} {
-		b.Run(fmt.Sprint("whole/", size), func(b *testing.B) { benchmarkParse(b, size, 1<<20) })
-	}
-	b.Run("pieces/16384by1024", func(b *testing.B) { benchmarkParse(b, 16<<10, 1024) })
-	b.Run("pieces/64by16", func(b *testing.B) { benchmarkParse(b, 64, 16) })
-}
-
-func benchmarkParse(b *testing.B, size, piece int) {
-	frame := textFrame(strings.Repeat("x", size))
-	scratch := make([]byte, len(frame))
-	var p parser
-	b.ReportAllocs()
-	b.SetBytes(int64(len(frame)))
-	for b.Loop() {
-		copy(scratch, frame) // parsing unmasks it
-		for rest := scratch; len(rest) > 0; {
-			n := min(piece, len(rest))
-			chunk := rest[:n]
-			for {
-				ev, left, err := p.next(chunk, rules{maxMessage: 1 << 20})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if ev.op == opContinuation {
-					break
-				}
-				chunk = left
-			}
-			rest = rest[n:]
-		}
-	}
-}
-
-func BenchmarkAppendFrame(b *testing.B) {
-	payload := make([]byte, 256)
-	dst := make([]byte, 0, 300)
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = AppendFrame(dst[:0], OpText, payload)
-	}
-}
 
 func BenchmarkPost(b *testing.B) {
 	l := NewLoop(Config{})
@@ -92,7 +50,7 @@ func BenchmarkWrite(b *testing.B) {
 			fan := newFan(b, 1, kind.pair)
 			burst := make([][]byte, 8)
 			for i := range burst {
-				burst[i] = AppendFrame(nil, OpText, make([]byte, 256))
+				burst[i] = ws.AppendFrame(nil, ws.OpText, make([]byte, 256))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -112,7 +70,7 @@ func BenchmarkFanOut(b *testing.B) {
 				fan := newFan(b, n, tcpPair)
 				burst := make([][]byte, frames)
 				for i := range burst {
-					burst[i] = AppendFrame(nil, OpText, make([]byte, 256))
+					burst[i] = ws.AppendFrame(nil, ws.OpText, make([]byte, 256))
 				}
 				b.ReportAllocs()
 				for b.Loop() {
@@ -231,7 +189,7 @@ func BenchmarkIdle(b *testing.B) {
 		l.Attach(s, Handshake{}, func(c Conn) Handler { return &echo{c: c} })
 	}
 	for _, c := range clients {
-		c.Write(controlFrame(OpPong, "x"))
+		c.Write(controlFrame(ws.OpPong, "x"))
 	}
 	time.Sleep(200 * time.Millisecond)
 	held := float64(memory()-before) / n

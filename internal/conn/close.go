@@ -4,11 +4,19 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // CloseTimeout is how long Close waits for the output to leave and for the
 // peer's close frame.
 const CloseTimeout = 5 * time.Second
+
+// Close codes that this package gives (RFC 6455 §7.4.1).
+const (
+	codeGoingAway = 1001
+	codeAbnormal  = 1006
+)
 
 // The closing handshake, whoever begins:
 //
@@ -71,7 +79,7 @@ func (c *endpoint) peerClosed(code int, reason string) {
 
 // violated ends a connection whose peer broke the protocol. Where frames begin in
 // what still comes is unknown, so it is dropped.
-func (c *endpoint) violated(err *ProtocolError) {
+func (c *endpoint) violated(err *ws.ProtocolError) {
 	if c.end != nil {
 		c.end.deaf = true
 		if c.end.sent {
@@ -104,7 +112,7 @@ func (c *endpoint) startClosing(end *farewell) {
 	if end.received {
 		reason = ""
 	}
-	c.out.add(c.loop, AppendClose(nil, end.ending.Code, reason))
+	c.out.add(c.loop, ws.AppendClose(nil, end.ending.Code, reason))
 	c.sock.kick()
 	c.ResumeRead()
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 func testAbort(e *env) {
@@ -107,7 +109,7 @@ func testLoopClose(e *env) {
 		{aborted, func(*recorder, *rawClient) {}},
 		{aborted, func(r *recorder, c *rawClient) { e.on(r.Conn.PauseRead) }},
 		{aborted, func(r *recorder, c *rawClient) { e.on(func() { r.Conn.Write(e.fill()) }) }},
-		{aborted, func(r *recorder, c *rawClient) { c.send(begins(OpText, "x"), textFrame("y")[:3]) }},
+		{aborted, func(r *recorder, c *rawClient) { c.send(begins(ws.OpText, "x"), textFrame("y")[:3]) }},
 		{aborted, func(r *recorder, c *rawClient) {
 			c.send(textFrame(strings.Repeat("x", 300)))
 			r.next()
@@ -119,7 +121,7 @@ func testLoopClose(e *env) {
 		}},
 		{`closed 1000 "" peer`, func(r *recorder, c *rawClient) {
 			e.on(func() { r.Conn.Write(e.fill()) })
-			c.send(frames(controlFrame(OpPong, ""), closeFrame(1000, "")))
+			c.send(frames(controlFrame(ws.OpPong, ""), closeFrame(1000, "")))
 			r.next()
 			e.on(func() {})
 		}},
@@ -166,7 +168,7 @@ func testStress(e *env) {
 				r.Conn.Abort(4000, "")
 				return
 			}
-			r.Conn.Write(AppendFrame(nil, OpText, p), serverText("and"))
+			r.Conn.Write(ws.AppendFrame(nil, ws.OpText, p), serverText("and"))
 		}
 		if err := e.loop.Attach(server, Handshake{}, r.attach); err != nil {
 			e.Fatal(err)
@@ -185,9 +187,9 @@ func (e *env) talk(c *rawClient, rnd *rand.Rand) {
 	for i := range 100 {
 		message := fmt.Sprint(i, strings.Repeat("é", rnd.IntN(1+rnd.IntN(2000))))
 		cut := rnd.IntN(len(message) + 1)
-		c.send(begins(OpText, message[:cut]), controlFrame(OpPong, "x"), ends(message[cut:]))
-		c.expect(OpText, message)
-		c.expect(OpText, "and")
+		c.send(begins(ws.OpText, message[:cut]), controlFrame(ws.OpPong, "x"), ends(message[cut:]))
+		c.expect(ws.OpText, message)
+		c.expect(ws.OpText, "and")
 	}
 	switch rnd.IntN(4) {
 	case 0:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 func testPeerCloses(e *env) {
@@ -20,7 +21,7 @@ func testPeerCloses(e *env) {
 
 func testPeerClosesWithoutCode(e *env) {
 	r, c := e.attach()
-	c.send(controlFrame(OpClose, ""))
+	c.send(controlFrame(ws.OpClose, ""))
 	c.expectClose(0)
 	c.expectEOF()
 	r.expect(`closed 1005 "" peer`)
@@ -34,7 +35,7 @@ func testPeerClosesBehindOutput(e *env) {
 	c.send(closeFrame(1000, ""))
 	r.isClosing(1000)
 	c.frame()
-	c.expect(OpText, "last")
+	c.expect(ws.OpText, "last")
 	c.expectClose(1000)
 	c.expectEOF()
 	r.expect(`closed 1000 "" peer`)
@@ -45,7 +46,7 @@ func testPeerClosesBehindOutput(e *env) {
 // not disturb the answer.
 func testPeerClosesAndSends(e *env) {
 	r, c := e.attach()
-	c.send(frames(closeFrame(1000, ""), textFrame("x"), controlFrame(OpPing, ""), closeFrame(1001, ""), unmaskedFrame))
+	c.send(frames(closeFrame(1000, ""), textFrame("x"), controlFrame(ws.OpPing, ""), closeFrame(1001, ""), unmaskedFrame))
 	c.expectClose(1000)
 	c.expectEOF()
 	r.expect(`closed 1000 "" peer`)
@@ -71,7 +72,7 @@ func testPeerVanishes(e *env) {
 
 func testPeerVanishesInMessage(e *env) {
 	r, c := e.attach()
-	c.send(begins(OpText, "x"), textFrame("y")[:3])
+	c.send(begins(ws.OpText, "x"), textFrame("y")[:3])
 	c.Close()
 	r.expect(`closed 1006 "" peer`)
 	r.someError()
@@ -86,9 +87,9 @@ func testWeClose(e *env) {
 			e.Error("a write behind Close waits for something")
 		}
 	})
-	c.expect(OpText, "last")
+	c.expect(ws.OpText, "last")
 	c.expectClose(4409)
-	c.send(frames(textFrame("not heard"), controlFrame(OpPing, "nor this"), closeFrame(4409, "")))
+	c.send(frames(textFrame("not heard"), controlFrame(ws.OpPing, "nor this"), closeFrame(4409, "")))
 	c.expectEOF()
 	r.expect(`closed 4409 "enough" local`)
 	r.noError()
@@ -117,7 +118,7 @@ func testWeCloseTwice(e *env) {
 func testWeCloseInMessage(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.onMessage = func(bool, []byte) { r.Conn.Close(1008, "") } })
-	c.send(frames(textFrame("one"), textFrame("two"), begins(OpText, "thr")))
+	c.send(frames(textFrame("one"), textFrame("two"), begins(ws.OpText, "thr")))
 	c.expectClose(1008)
 	c.send(frames(ends("ee"), closeFrame(1008, "")))
 	c.expectEOF()
@@ -159,14 +160,14 @@ func testWeCloseOddCodes(e *env) {
 		r, c := e.attach()
 		e.on(func() { r.Conn.Close(code, long) })
 		c.expectClose(0)
-		c.send(controlFrame(OpClose, ""))
+		c.send(controlFrame(ws.OpClose, ""))
 		c.expectEOF()
 		r.expect(fmt.Sprintf("closed %d %q local", code, long))
 	}
 	// 123 bytes are left for the reason, which ends in the middle of a character.
 	r, c := e.attach()
 	e.on(func() { r.Conn.Close(1000, "x"+long) })
-	c.expect(OpClose, "\x03\xE8x"+strings.Repeat("€", 40))
+	c.expect(ws.OpClose, "\x03\xE8x"+strings.Repeat("€", 40))
 	c.send(closeFrame(1000, ""))
 	r.expect(fmt.Sprintf("closed 1000 %q local", "x"+long))
 }
@@ -175,12 +176,12 @@ func testWeCloseOddCodes(e *env) {
 func testPongBehindClose(e *env) {
 	r, c := e.attach()
 	e.on(func() {
-		r.Conn.Write(AppendPing(nil, []byte("cursor")))
+		r.Conn.Write(ws.AppendPing(nil, []byte("cursor")))
 		r.Conn.Close(1012, "")
 	})
-	c.expect(OpPing, "cursor")
+	c.expect(ws.OpPing, "cursor")
 	c.expectClose(1012)
-	c.send(frames(controlFrame(OpPong, "cursor"), closeFrame(1012, "")))
+	c.send(frames(controlFrame(ws.OpPong, "cursor"), closeFrame(1012, "")))
 	r.expect(`pong "cursor"`, `closed 1012 "" local`)
 }
 
@@ -256,14 +257,14 @@ func testBothClose(e *env) {
 	r.noError()
 }
 
-var unmaskedFrame = []byte{finBit | OpText, 1, 'x'}
+var unmaskedFrame = []byte{finBit | ws.OpText, 1, 'x'}
 
 // testViolations: every one of them is answered with its code, which arrives
 // although the peer goes on sending.
 func testViolations(e *env) {
 	e.shortClose()
 	for _, v := range parseCases {
-		e.violate(Handshake{}, v.name, v.input, v.want)
+		e.violate(Handshake{}, v.Name, v.Input, v.Want)
 	}
 }
 
@@ -278,7 +279,7 @@ func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
 	want := 0
 	fmt.Sscan(lines[n], &want)
 	for {
-		if op, payload := c.frame(); op == OpClose {
+		if op, payload := c.frame(); op == ws.OpClose {
 			if got := int(payload[0])<<8 | int(payload[1]); got != want {
 				e.Errorf("%s: closed with %d, want %d", name, got, want)
 			}
@@ -290,7 +291,7 @@ func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
 	c.Close()
 	for !strings.HasPrefix(r.next(), "closed") {
 	}
-	var violation *ProtocolError
+	var violation *ws.ProtocolError
 	if !errors.As(r.ending.Err, &violation) || !r.ending.Local || r.ending.Code != want {
 		e.Errorf("%s: ended with %+v", name, r.ending)
 	}

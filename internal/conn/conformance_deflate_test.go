@@ -9,20 +9,24 @@ import (
 	"strings"
 
 	coder "github.com/coder/websocket"
+	gobwas "github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
+
+	"github.com/wirepost/wirepost/internal/ws"
+	"github.com/wirepost/wirepost/internal/ws/wstest"
 )
 
 // testDeflated goes through what a peer may send once compression was agreed on.
 func testDeflated(e *env) {
 	for _, v := range deflateCases {
-		if strings.HasPrefix(v.want[len(v.want)-1], "100") {
+		if strings.HasPrefix(v.Want[len(v.Want)-1], "100") {
 			continue
 		}
 		r, c := e.attachBy(Handshake{Window: maxWindow})
-		go c.Conn.Write(frames(v.input, textFrame("end")))
-		for _, line := range v.want {
+		go c.Conn.Write(frames(v.Input, textFrame("end")))
+		for _, line := range v.Want {
 			if op, payload, _ := strings.Cut(line, " "); op == "9" {
-				c.expect(OpPong, strings.Trim(payload, `"`))
+				c.expect(ws.OpPong, strings.Trim(payload, `"`))
 			} else {
 				r.expect(strings.NewReplacer("1 ", "text ", "2 ", "binary ").Replace(op+" ") + payload)
 			}
@@ -36,7 +40,7 @@ func testDeflatedFragments(e *env) {
 	r, c := e.attachBy(Handshake{Window: maxWindow})
 	want := sample(5000)
 	for _, n := range []int{1, 7, 255, 1000} {
-		c.send(squeezedIn(n, OpText, want), textFrame("between"), squeezedIn(n, OpBinary, want))
+		c.send(squeezedIn(n, ws.OpText, want), textFrame("between"), squeezedIn(n, ws.OpBinary, want))
 		r.expect(fmt.Sprintf("text %q", want), `text "between"`, fmt.Sprintf("binary %q", want))
 	}
 }
@@ -44,7 +48,7 @@ func testDeflatedFragments(e *env) {
 // testDeflatedEarly: a compressed message may come behind the handshake, cut
 // anywhere.
 func testDeflatedEarly(e *env) {
-	input := frames(squeezed(OpText, "Hello"), squeezedIn(2, OpText, "world"))
+	input := frames(squeezed(ws.OpText, "Hello"), squeezedIn(2, ws.OpText, "world"))
 	for i := range len(input) + 1 {
 		r, c := e.attachBy(Handshake{Early: input[:i], Window: maxWindow})
 		c.send(input[i:])
@@ -56,14 +60,14 @@ func testDeflatedEarly(e *env) {
 func testDeflatedViolations(e *env) {
 	e.shortClose()
 	for _, v := range deflateCases {
-		e.violate(Handshake{Window: maxWindow}, v.name, v.input, v.want)
+		e.violate(Handshake{Window: maxWindow}, v.Name, v.Input, v.Want)
 	}
 }
 
 // testDeflatedUnasked: without an agreement it is a violation, and Window says so.
 func testDeflatedUnasked(e *env) {
 	e.shortClose()
-	e.violate(Handshake{}, "unasked", squeezed(OpText, "Hello"), []string{"1002"})
+	e.violate(Handshake{}, "unasked", squeezed(ws.OpText, "Hello"), []string{"1002"})
 	for _, want := range []int{0, minWindow, maxWindow} {
 		r, _ := e.attachBy(Handshake{Window: want})
 		e.on(func() {
@@ -77,11 +81,11 @@ func testDeflatedUnasked(e *env) {
 // testDeflatedIdle: a connection that agreed holds nothing between messages.
 func testDeflatedIdle(e *env) {
 	r, c := e.attachBy(Handshake{Window: maxWindow})
-	c.send(squeezed(OpText, sample(3000)), squeezedIn(100, OpText, sample(3000)))
+	c.send(squeezed(ws.OpText, sample(3000)), squeezedIn(100, ws.OpText, sample(3000)))
 	r.expect(fmt.Sprintf("text %q", sample(3000)), fmt.Sprintf("text %q", sample(3000)))
 	e.on(func() {
-		if part := r.Conn.(socket).base().parser.part; part != nil {
-			e.Errorf("it holds %+v", part)
+		if p := r.Conn.(socket).base().parser; p != (ws.Parser{}) {
+			e.Errorf("it holds %+v", p)
 		}
 	})
 }
@@ -103,7 +107,7 @@ func testDeflatedTurns(e *env) {
 		close(done)
 	}))
 	<-done
-	bomb := squeezed(OpBinary, strings.Repeat("0", defaultMaxMessage))
+	bomb := squeezed(ws.OpBinary, strings.Repeat("0", defaultMaxMessage))
 	go c.Conn.Write(bytes.Repeat(bomb, messages)) //nolint:errcheck // the handler tells
 	for range messages {
 		r.next()
@@ -115,7 +119,7 @@ func testDeflatedTurns(e *env) {
 }
 
 // deflatedSizes are around the threshold, the pooled buffers and the window.
-var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, keepMessage, keepMessage + 1, 32768, 65536, 300_000}
+var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, 16 << 10, 16<<10 + 1, 32768, 65536, 300_000}
 
 // echoDeflated has a recorder's connection answer compressed.
 func (e *env) echoDeflated(r *recorder) {
@@ -125,12 +129,12 @@ func (e *env) echoDeflated(r *recorder) {
 			e.Error("nothing was agreed on")
 		}
 		r.onMessage = func(bin bool, p []byte) {
-			op := OpText
+			op := ws.OpText
 			if bin {
-				op = OpBinary
+				op = ws.OpBinary
 			}
-			frame := AppendFrame(nil, op, p)
-			r.Conn.Write(DeflateFrame(frame, DeflateClass(frame, window)))
+			frame := ws.AppendFrame(nil, op, p)
+			r.Conn.Write(ws.DeflateFrame(frame, ws.DeflateClass(frame, window)))
 		}
 	})
 }
@@ -189,4 +193,30 @@ func (e *env) coder(mode coder.CompressionMode) (r *recorder, c *coder.Conn) {
 		return err
 	})
 	return r, c
+}
+
+// testDeflatedWindows: every window there is, in both directions.
+func testDeflatedWindows(e *env) {
+	for bits := minWindow; bits <= maxWindow; bits++ {
+		r, c := e.attachBy(Handshake{Window: bits})
+		e.echoDeflated(r)
+		for _, want := range []string{"Hello", sample(1000), sample(20_000), apart(1<<bits, 50_000)} {
+			go c.Conn.Write(masked(finBit|rsv1|ws.OpBinary, wstest.Narrow(want, bits))) //nolint:errcheck // the answer tells
+			f, err := gobwas.ReadFrame(c.r)
+			if err != nil {
+				e.Fatal(err)
+			}
+			got := f.Payload
+			if f.Header.Rsv1() {
+				got, err = inflateWithin(f.Payload, 1<<bits)
+			}
+			if err != nil || string(got) != want {
+				e.Errorf("%d bits, %d bytes: got %d, %v", bits, len(want), len(got), err)
+			}
+			if len(want) == 20_000 && len(f.Payload) > 15_000 {
+				e.Errorf("%d bits: %d bytes are %d on the line", bits, len(want), len(f.Payload))
+			}
+		}
+		c.Close()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // testEcho sends messages of many sizes to and fro with an independent client.
@@ -16,11 +17,11 @@ func testEcho(e *env) {
 	r, c := e.gorilla()
 	e.on(func() {
 		r.onMessage = func(bin bool, p []byte) {
-			op := OpText
+			op := ws.OpText
 			if bin {
-				op = OpBinary
+				op = ws.OpBinary
 			}
-			r.Conn.Write(AppendFrame(nil, op, p))
+			r.Conn.Write(ws.AppendFrame(nil, op, p))
 		}
 	})
 	for _, n := range []int{0, 1, 125, 126, 127, 255, 256, 257, 4096, 65535, 65536, 1 << 20} {
@@ -39,16 +40,16 @@ func testEcho(e *env) {
 
 func testFragments(e *env) {
 	r, c := e.attach()
-	c.send(begins(OpText, "a€"[:2]), controlFrame(OpPing, "1"), continues("a€"[2:]),
-		controlFrame(OpPong, "2"), controlFrame(OpPing, "3"), ends(""), binaryFrame("\xFF"))
-	c.expect(OpPong, "1")
-	c.expect(OpPong, "3")
+	c.send(begins(ws.OpText, "a€"[:2]), controlFrame(ws.OpPing, "1"), continues("a€"[2:]),
+		controlFrame(ws.OpPong, "2"), controlFrame(ws.OpPing, "3"), ends(""), binaryFrame("\xFF"))
+	c.expect(ws.OpPong, "1")
+	c.expect(ws.OpPong, "3")
 	r.expect(`pong "2"`, `text "a€"`, `binary "\xff"`)
 }
 
 // testSplitAnywhere cuts a conversation at every byte.
 func testSplitAnywhere(e *env) {
-	script := frames(begins(OpText, "é"), controlFrame(OpPong, "x"), ends("€"),
+	script := frames(begins(ws.OpText, "é"), controlFrame(ws.OpPong, "x"), ends("€"),
 		binaryFrame(strings.Repeat("b", 130)), closeFrame(1000, ""))
 	for i := 0; i <= len(script); i += 1 + i/40 {
 		r, c := e.attach()
@@ -104,8 +105,8 @@ func testBigMessage(e *env) {
 func testPing(e *env) {
 	_, c := e.attach()
 	for _, payload := range []string{"", "p", strings.Repeat("x", 125)} {
-		c.send(controlFrame(OpPing, payload))
-		c.expect(OpPong, payload)
+		c.send(controlFrame(ws.OpPing, payload))
+		c.expect(ws.OpPong, payload)
 	}
 }
 
@@ -116,20 +117,20 @@ func testPingBurst(e *env) {
 	e.on(func() { r.onMessage = func(_ bool, p []byte) { r.Conn.Write(serverText(string(p))) } })
 	var burst []byte
 	for i := range 10 {
-		burst = append(burst, controlFrame(OpPing, fmt.Sprint(i))...)
+		burst = append(burst, controlFrame(ws.OpPing, fmt.Sprint(i))...)
 	}
 	burst = append(burst, textFrame("between")...)
 	long := strings.Repeat("x", 122)
 	for i := range 100 {
-		burst = append(burst, controlFrame(OpPing, fmt.Sprintf("%s%3d", long, i))...)
+		burst = append(burst, controlFrame(ws.OpPing, fmt.Sprintf("%s%3d", long, i))...)
 	}
 	c.send(burst)
 	for i := range 10 {
-		c.expect(OpPong, fmt.Sprint(i))
+		c.expect(ws.OpPong, fmt.Sprint(i))
 	}
-	c.expect(OpText, "between")
+	c.expect(ws.OpText, "between")
 	for i := range 100 {
-		c.expect(OpPong, fmt.Sprintf("%s%3d", long, i))
+		c.expect(ws.OpPong, fmt.Sprintf("%s%3d", long, i))
 	}
 }
 
@@ -141,7 +142,7 @@ func testPingFlood(e *env) {
 	const pings = 5000
 	var flood []byte
 	for i := range pings {
-		flood = append(flood, controlFrame(OpPing, fmt.Sprint("ping ", i))...)
+		flood = append(flood, controlFrame(ws.OpPing, fmt.Sprint("ping ", i))...)
 	}
 	unsent := 0
 	e.on(func() { unsent = r.Conn.Unsent() })
@@ -155,7 +156,7 @@ func testPingFlood(e *env) {
 	c.frame()
 	for last := ""; last != fmt.Sprint("ping ", pings-1); {
 		op, payload := c.frame()
-		if last = string(payload); op != OpPong {
+		if last = string(payload); op != ws.OpPong {
 			e.Fatalf("got frame %d", op)
 		}
 	}
@@ -165,7 +166,7 @@ func testPingFlood(e *env) {
 // fill is a frame that no socket buffer holds.
 func (e *env) fill() []byte { return fill() }
 
-var fill = sync.OnceValue(func() []byte { return AppendFrame(nil, OpBinary, make([]byte, 16<<20)) })
+var fill = sync.OnceValue(func() []byte { return ws.AppendFrame(nil, ws.OpBinary, make([]byte, 16<<20)) })
 
 // testPauseRead: a paused connection takes a bounded number of bytes, and nothing
 // is lost.

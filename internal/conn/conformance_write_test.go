@@ -3,6 +3,8 @@ package conn
 import (
 	"fmt"
 	"strings"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // testWriteOrder writes from many turns, in several frames at a time and of many
@@ -25,7 +27,7 @@ func testWriteOrder(e *env) {
 		}
 	}()
 	for i := range turns * each {
-		c.expect(OpText, body(i))
+		c.expect(ws.OpText, body(i))
 	}
 }
 
@@ -40,7 +42,7 @@ func testWriteNothing(e *env) {
 		}
 		r.Conn.Write(nil, serverText("x"), nil)
 	})
-	c.expect(OpText, "x")
+	c.expect(ws.OpText, "x")
 }
 
 // testWriteInAttach writes before the handler is known.
@@ -52,7 +54,7 @@ func testWriteInAttach(e *env) {
 		e.Fatal(err)
 	}
 	c := newRawClient(e, client)
-	c.expect(OpText, "hello")
+	c.expect(ws.OpText, "hello")
 	r.expect(`text "early"`)
 }
 
@@ -74,7 +76,7 @@ func testDrained(e *env) {
 		})
 		r.none()
 		c.frame()
-		c.expect(OpText, "more")
+		c.expect(ws.OpText, "more")
 		r.expect("drained")
 		e.on(func() {
 			if n := r.Conn.Unsent(); n != 0 {

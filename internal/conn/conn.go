@@ -1,6 +1,7 @@
-// Package conn is one WebSocket after its upgrade: bytes in, whole messages out,
-// shared frames written without waiting. It knows RFC 6455 and RFC 7692, and
-// nothing of Wirepost's channels.
+// Package conn has a server's connections after their upgrade: sockets, loops and
+// timers. Bytes come in and whole messages go to a Handler; shared frames are written
+// without waiting. The protocol's bytes are those of internal/ws. It knows nothing of
+// Wirepost's channels.
 //
 // The model is a few loops. A Loop is one goroutine; every Conn belongs to one
 // Loop, and everything that happens to a Conn happens on it: the calls of its
@@ -10,9 +11,8 @@
 // pending leaves in one write per connection.
 //
 // Start with NewLoop and Loop.Attach. The reading path: a socket (stream.go)
-// brings bytes to its endpoint (endpoint.go), whose parser (parse.go) makes
-// messages of them; close.go is the closing handshake. Compression is in
-// negotiate.go, deflate.go and inflate.go.
+// brings bytes to its endpoint (endpoint.go), whose parser makes messages of them;
+// close.go is the closing handshake.
 package conn
 
 import "time"
@@ -48,7 +48,7 @@ type Ending struct {
 	Reason string
 	Local  bool
 	// Err is what broke it, where something did: the error of the socket, a
-	// *ProtocolError, or ErrCloseTimeout. It is nil after a whole handshake.
+	// *ws.ProtocolError, or ErrCloseTimeout. It is nil after a whole handshake.
 	Err error
 }
 
@@ -56,7 +56,7 @@ type Ending struct {
 // (the Handler's calls, posted tasks, timers, Flush), and do nothing once it is
 // closed.
 type Conn interface {
-	// Write hands over whole frames (see AppendFrame) to be sent in this order, in
+	// Write hands over whole frames (see ws.AppendFrame) to be sent in this order, in
 	// as few system calls as possible. It keeps references to the frames, not
 	// copies, until they are sent; nobody may change them. The slice of them is
 	// the caller's again when Write returns. It never waits: false means that some
@@ -82,7 +82,7 @@ type Conn interface {
 	PauseRead()
 	ResumeRead()
 	// Window is not 0 when permessage-deflate was agreed on: then frames made by
-	// DeflateFrame may be written, of the class that DeflateClass says for it.
+	// ws.DeflateFrame may be written, of the class that ws.DeflateClass says for it.
 	Window() int
 	// LastRead is when the peer last gave a sign of life, by the loop's clock: bytes
 	// came from it, or the kernel took some of what had waited for it to read. Before

@@ -1,11 +1,14 @@
 package conn
 
-import "time"
+import (
+	"time"
 
-// endpoint is the protocol of one connection: everything of RFC 6455 that does not
-// depend on where the bytes come from and how they leave. Every kind of socket
-// embeds one, and calls received, readFailed, sent and writeFailed on it. All of
-// it belongs to the loop.
+	"github.com/wirepost/wirepost/internal/ws"
+)
+
+// endpoint is one connection: what a WebSocket does that does not depend on where
+// the bytes come from and how they leave. Every kind of socket embeds one, and calls
+// received, readFailed, sent and writeFailed on it. All of it belongs to the loop.
 type endpoint struct {
 	// Static.
 	loop    *Loop
@@ -13,7 +16,7 @@ type endpoint struct {
 	handler Handler
 
 	attached
-	parser  parser
+	parser  ws.Parser
 	out     outbox
 	end     *farewell     // nil until the end has begun
 	last    time.Duration // when bytes came, since the loop's start
@@ -105,39 +108,39 @@ func (c *endpoint) room(buf []byte) []byte {
 // received takes bytes that came from the peer, and changes them.
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
-	r := rules{maxMessage: c.loop.cfg.MaxMessage, deflate: c.window != 0}
+	r := ws.Rules{MaxMessage: c.loop.cfg.MaxMessage, Deflate: c.window != 0}
 	for !c.closed && !c.deaf() {
-		ev, rest, err := c.parser.next(b, r)
+		f, rest, err := c.parser.Next(b, r)
 		if err != nil {
 			c.violated(err)
 			break
 		}
-		if ev.op == opContinuation {
+		if f.Op == 0 {
 			return
 		}
-		c.take(ev)
+		c.take(f)
 		b = rest
 	}
-	c.parser.release()
+	c.parser.Release()
 }
 
-func (c *endpoint) take(ev event) {
-	switch ev.op {
-	case OpText, OpBinary:
+func (c *endpoint) take(f ws.Frame) {
+	switch f.Op {
+	case ws.OpText, ws.OpBinary:
 		if c.end == nil {
-			c.handler.Message(ev.op == OpBinary, ev.payload)
+			c.handler.Message(f.Op == ws.OpBinary, f.Payload)
 		}
-	case OpPing:
+	case ws.OpPing:
 		if c.end == nil {
-			c.out.addPong(c.loop, ev.payload)
+			c.out.addPong(c.loop, f.Payload)
 			c.sock.kick()
-			c.handler.Ping(ev.payload)
+			c.handler.Ping(f.Payload)
 		}
-	case OpPong:
+	case ws.OpPong:
 		// After Close too: the pong acknowledges what was sent before.
-		c.handler.Pong(ev.payload)
-	case OpClose:
-		c.peerClosed(ev.code, string(ev.payload))
+		c.handler.Pong(f.Payload)
+	case ws.OpClose:
+		c.peerClosed(f.Code, string(f.Payload))
 	}
 }
 

@@ -8,34 +8,3 @@ var (
 	// ErrCloseTimeout is in Ending when the closing handshake did not end in time.
 	ErrCloseTimeout = errors.New("closing handshake timed out")
 )
-
-// ProtocolError is what a peer did against RFC 6455.
-type ProtocolError struct {
-	Code   int    // the close code to answer with
-	Reason string // sent to the peer
-}
-
-func (e *ProtocolError) Error() string { return e.Reason }
-
-func violation(reason string) *ProtocolError {
-	return &ProtocolError{Code: codeProtocolError, Reason: reason}
-}
-
-// What the parser refuses. They are values because a hostile peer must not cost
-// an allocation each.
-var (
-	errReserved      = violation("reserved bits are set")
-	errOpcode        = violation("unknown opcode")
-	errFragmented    = violation("control frame is fragmented")
-	errControlLength = violation("control frame is too long")
-	errUnmasked      = violation("frame is not masked")
-	errMasked        = violation("frame of a server is masked")
-	errLength        = violation("length is not encoded in the shortest way")
-	errNoMessage     = violation("continuation of no message")
-	errInMessage     = violation("new message inside a message")
-	errClosePayload  = violation("close frame of one byte")
-	errCloseCode     = violation("close code is not valid")
-	errUTF8          = &ProtocolError{Code: codeInvalidPayload, Reason: "text is not valid UTF-8"}
-	errDeflate       = &ProtocolError{Code: codeInvalidPayload, Reason: "compressed data is corrupt"}
-	errTooBig        = &ProtocolError{Code: codeTooBig, Reason: "message is too big"}
-)

@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/gobwas/httphead"
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"github.com/wirepost/wirepost/internal/ws"
+	"github.com/wirepost/wirepost/internal/ws/wstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -134,17 +137,17 @@ func (e *env) handshake(dial func(client net.Conn) error) *recorder {
 // upgrade answers a handshake, and gives the window that was agreed on.
 func upgrade(server net.Conn) (window int, err error) {
 	var offers []string
-	u := ws.Upgrader{
+	u := gobwas.Upgrader{
 		ExtensionCustom: func(value []byte, none []httphead.Option) ([]httphead.Option, bool) {
 			offers = append(offers, string(value))
 			return none, true
 		},
-		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+		OnBeforeUpgrade: func() (gobwas.HandshakeHeader, error) {
 			var answer string
-			if answer, window = NegotiateDeflate(offers); window == 0 {
+			if answer, window = ws.NegotiateDeflate(offers); window == 0 {
 				return nil, nil
 			}
-			return ws.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {answer}}, nil
+			return gobwas.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {answer}}, nil
 		},
 	}
 	_, err = u.Upgrade(server)
@@ -322,7 +325,7 @@ func (c *rawClient) send(frames ...[]byte) {
 func (c *rawClient) frame() (op byte, payload []byte) {
 	c.Helper()
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	h, err := ws.ReadHeader(c.r)
+	h, err := gobwas.ReadHeader(c.r)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -348,7 +351,7 @@ func (c *rawClient) expect(op byte, payload string) {
 func (c *rawClient) expectClose(code int) {
 	c.Helper()
 	op, payload := c.frame()
-	if op != OpClose {
+	if op != ws.OpClose {
 		c.Fatalf("got frame %d %q, want close", op, payload)
 	}
 	got := 0
@@ -371,26 +374,37 @@ func (c *rawClient) expectEOF() {
 	}
 }
 
-// masked makes a client's frame. first is the first byte: FIN, RSV and opcode.
-func masked(first byte, payload string) []byte {
-	b := AppendFrame(nil, OpText, []byte(payload))
-	header := len(b) - len(payload)
-	mask := [4]byte{0x5A, 0x01, 0xFF, 0xC3}
-	out := append([]byte{first, b[1] | maskBit}, b[2:header]...)
-	out = append(out, mask[:]...)
-	body := []byte(payload)
-	ws.Cipher(body, mask, 0)
-	return append(out, body...)
-}
+// What clients send, by the names of wstest.
+var (
+	masked        = wstest.Masked
+	textFrame     = wstest.Text
+	binaryFrame   = wstest.Binary
+	controlFrame  = wstest.Control
+	closeFrame    = wstest.Close
+	begins        = wstest.Begins
+	continues     = wstest.Continues
+	ends          = wstest.Ends
+	frames        = wstest.Join
+	squeezed      = wstest.Squeezed
+	squeezedIn    = wstest.SqueezedIn
+	deflatedText  = wstest.Deflated
+	sample        = wstest.JSON
+	noise         = wstest.Noise
+	apart         = wstest.Apart
+	inflateWithin = wstest.InflateWithin
+	parseCases    = wstest.Parsed
+	deflateCases  = wstest.Inflated
+)
 
-func textFrame(payload string) []byte   { return masked(finBit|OpText, payload) }
-func binaryFrame(payload string) []byte { return masked(finBit|OpBinary, payload) }
-func controlFrame(op byte, payload string) []byte {
-	return masked(finBit|op, payload)
-}
+const (
+	testMax = wstest.MaxMessage
+	finBit  = 0x80
+	rsv1    = 0x40
 
-func closeFrame(code int, reason string) []byte {
-	return controlFrame(OpClose, string([]byte{byte(code >> 8), byte(code)})+reason)
-}
+	// What internal/ws compresses from, and the windows that there are.
+	minDeflate = 256
+	minWindow  = 8
+	maxWindow  = 15
+)
 
-func serverText(s string) []byte { return AppendFrame(nil, OpText, []byte(s)) }
+func serverText(s string) []byte { return ws.AppendFrame(nil, ws.OpText, []byte(s)) }

@@ -1,6 +1,10 @@
 package conn
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/wirepost/wirepost/internal/ws"
+)
 
 // outbox is what a connection has to send, in order: references to frames, never
 // copies. It holds no memory while there is nothing to send.
@@ -48,15 +52,15 @@ func (o *outbox) addPong(l *Loop, payload []byte) {
 	case list.pong > 0 && list.pongs+size > maxPongs:
 		pongs := &list.frames[list.pong-1]
 		gone := len(*pongs) - list.last
-		*pongs = AppendFrame((*pongs)[:list.last], OpPong, payload)
+		*pongs = ws.AppendFrame((*pongs)[:list.last], ws.OpPong, payload)
 		list.pongs -= gone
 		o.unsent -= gone
 	case list.pong > 0 && list.pong == len(list.frames):
 		pongs := &list.frames[list.pong-1]
 		list.last = len(*pongs)
-		*pongs = AppendFrame(*pongs, OpPong, payload)
+		*pongs = ws.AppendFrame(*pongs, ws.OpPong, payload)
 	default:
-		list.frames = append(list.frames, AppendFrame(nil, OpPong, payload))
+		list.frames = append(list.frames, ws.AppendFrame(nil, ws.OpPong, payload))
 		list.pong, list.last = len(list.frames), 0
 	}
 	list.pongs += size

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // rfcRule is one rule of RFC 6455 (or of RFC 7692, where the section says so): what
@@ -38,7 +40,7 @@ var rfcRules = []rfcRule{
 	{"5.1", "a client's frames are masked", textFrame("x"), heard("text", "x"), "-", stays, false},
 	{"5.1", "an unmasked text frame", head(0x81, 1, 'x'), nil, "-", 1002, false},
 	{"5.1", "an unmasked binary frame", head(0x82, 1, 'x'), nil, "-", 1002, false},
-	{"5.1", "an unmasked continuation", frames(begins(OpText, "a"), head(0x80, 1, 'x')), nil, "-", 1002, false},
+	{"5.1", "an unmasked continuation", frames(begins(ws.OpText, "a"), head(0x80, 1, 'x')), nil, "-", 1002, false},
 	{"5.1", "an unmasked ping", head(0x89, 0), nil, "-", 1002, false},
 	{"5.1", "an unmasked close", head(0x88, 0), nil, "-", 1002, false},
 	{"5.3", "a mask of zeros is a mask", head(0x81, 0x81, 0, 0, 0, 0, 'x'), heard("text", "x"), "-", stays, false},
@@ -48,7 +50,7 @@ var rfcRules = []rfcRule{
 	{"5.2", "RSV2", masked(0xA1, "x"), nil, "-", 1002, false},
 	{"5.2", "RSV3", masked(0x91, "x"), nil, "-", 1002, false},
 	{"5.2", "RSV on a control frame", masked(0xB9, ""), nil, "-", 1002, false},
-	{"5.2", "RSV on a continuation", frames(begins(OpText, "a"), masked(0xA0, "b")), nil, "-", 1002, false},
+	{"5.2", "RSV on a continuation", frames(begins(ws.OpText, "a"), masked(0xA0, "b")), nil, "-", 1002, false},
 	{"5.2", "opcode 3", masked(0x83, ""), nil, "-", 1002, false},
 	{"5.2", "opcode 4", masked(0x84, ""), nil, "-", 1002, false},
 	{"5.2", "opcode 5", masked(0x85, ""), nil, "-", 1002, false},
@@ -68,74 +70,74 @@ var rfcRules = []rfcRule{
 	{"5.2", "the highest bit of a length", head(0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0), nil, "-", 1002, false},
 	{"5.2", "the longest length there is", head(0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0), nil, "-", 1009, false},
 
-	{"5.4", "a message in fragments", frames(begins(OpBinary, "a"), continues("b"), ends("c")), heard("binary", "abc"), "-", stays, false},
-	{"5.4", "empty fragments", frames(begins(OpText, ""), continues(""), ends("")), heard("text", ""), "-", stays, false},
+	{"5.4", "a message in fragments", frames(begins(ws.OpBinary, "a"), continues("b"), ends("c")), heard("binary", "abc"), "-", stays, false},
+	{"5.4", "empty fragments", frames(begins(ws.OpText, ""), continues(""), ends("")), heard("text", ""), "-", stays, false},
 	{"5.4", "a continuation of nothing", continues("x"), nil, "-", 1002, false},
 	{"5.4", "a last continuation of nothing", ends("x"), nil, "-", 1002, false},
-	{"5.4", "a continuation after the last one", frames(begins(OpText, "a"), ends("b"), ends("c")), heard("text", "ab"), "-", 1002, false},
+	{"5.4", "a continuation after the last one", frames(begins(ws.OpText, "a"), ends("b"), ends("c")), heard("text", "ab"), "-", 1002, false},
 	{"5.4", "a continuation after a whole message", frames(textFrame("a"), ends("b")), heard("text", "a"), "-", 1002, false},
-	{"5.4", "a message inside a message", frames(begins(OpText, "a"), textFrame("b")), nil, "-", 1002, false},
-	{"5.4", "a fragment of another inside a message", frames(begins(OpText, "a"), begins(OpBinary, "b")), nil, "-", 1002, false},
-	{"5.4", "a ping between fragments is answered", frames(begins(OpText, "a"), controlFrame(OpPing, "p"), ends("b")), heard("text", "ab"), "p", stays, false},
-	{"5.4", "before the message has come to its end", frames(begins(OpText, "a"), controlFrame(OpPing, "p")), nil, "p", stays, false},
-	{"5.4", "a pong between fragments", frames(begins(OpText, "a"), controlFrame(OpPong, "p"), ends("b")), append(heard("pong", "p"), heard("text", "ab")...), "-", stays, false},
-	{"5.4", "a close between fragments", frames(begins(OpText, "a"), closeFrame(1000, "")), nil, "-", 1000, false},
+	{"5.4", "a message inside a message", frames(begins(ws.OpText, "a"), textFrame("b")), nil, "-", 1002, false},
+	{"5.4", "a fragment of another inside a message", frames(begins(ws.OpText, "a"), begins(ws.OpBinary, "b")), nil, "-", 1002, false},
+	{"5.4", "a ping between fragments is answered", frames(begins(ws.OpText, "a"), controlFrame(ws.OpPing, "p"), ends("b")), heard("text", "ab"), "p", stays, false},
+	{"5.4", "before the message has come to its end", frames(begins(ws.OpText, "a"), controlFrame(ws.OpPing, "p")), nil, "p", stays, false},
+	{"5.4", "a pong between fragments", frames(begins(ws.OpText, "a"), controlFrame(ws.OpPong, "p"), ends("b")), append(heard("pong", "p"), heard("text", "ab")...), "-", stays, false},
+	{"5.4", "a close between fragments", frames(begins(ws.OpText, "a"), closeFrame(1000, "")), nil, "-", 1000, false},
 
-	{"5.5", "a control frame of 125 bytes", controlFrame(OpPing, xs(125)), nil, xs(125), stays, false},
+	{"5.5", "a control frame of 125 bytes", controlFrame(ws.OpPing, xs(125)), nil, xs(125), stays, false},
 	{"5.5", "a ping of 126 bytes", head(0x89, 0xFE), nil, "-", 1002, false},
 	{"5.5", "a pong of 126 bytes", head(0x8A, 0xFE), nil, "-", 1002, false},
 	{"5.5", "a close of 126 bytes", head(0x88, 0xFE), nil, "-", 1002, false},
 	{"5.5", "a control frame of eight bytes of length", head(0x89, 0xFF), nil, "-", 1002, false},
-	{"5.5", "a ping in fragments", masked(OpPing, "x"), nil, "-", 1002, false},
-	{"5.5", "a pong in fragments", masked(OpPong, "x"), nil, "-", 1002, false},
-	{"5.5", "a close in fragments", masked(OpClose, over(1000, "")), nil, "-", 1002, false},
+	{"5.5", "a ping in fragments", masked(ws.OpPing, "x"), nil, "-", 1002, false},
+	{"5.5", "a pong in fragments", masked(ws.OpPong, "x"), nil, "-", 1002, false},
+	{"5.5", "a close in fragments", masked(ws.OpClose, over(1000, "")), nil, "-", 1002, false},
 	{"5.5.1", "the answer has the code of the close frame", closeFrame(4321, "why"), nil, "-", 4321, false},
-	{"5.5.1", "a close frame without a code", controlFrame(OpClose, ""), nil, "-", empty, false},
-	{"5.5.1", "a close frame of one byte", controlFrame(OpClose, "\x03"), nil, "-", 1002, false},
+	{"5.5.1", "a close frame without a code", controlFrame(ws.OpClose, ""), nil, "-", empty, false},
+	{"5.5.1", "a close frame of one byte", controlFrame(ws.OpClose, "\x03"), nil, "-", 1002, false},
 	{"5.5.1", "a reason is UTF-8", closeFrame(1000, "é"), nil, "-", 1000, false},
 	{"5.5.1", "a reason that is none", closeFrame(1000, "\xC3("), nil, "-", 1007, false},
 	{"5.5.1", "a reason that is cut", closeFrame(1000, "\xC3"), nil, "-", 1007, false},
 	{"5.5.1", "a reason of 123 bytes", closeFrame(1000, xs(123)), nil, "-", 1000, false},
 	{"5.5.1", "nothing is taken behind a close frame", frames(closeFrame(1000, ""), textFrame("x"), head(0x81, 0)), nil, "-", 1000, false},
-	{"5.5.1", "a ping behind it is not answered", frames(closeFrame(1000, ""), controlFrame(OpPing, "p")), nil, "-", 1000, false},
-	{"5.5.2", "an empty ping", controlFrame(OpPing, ""), nil, "", stays, false},
-	{"5.5.3", "a pong that nobody asked for", controlFrame(OpPong, "x"), heard("pong", "x"), "-", stays, false},
+	{"5.5.1", "a ping behind it is not answered", frames(closeFrame(1000, ""), controlFrame(ws.OpPing, "p")), nil, "-", 1000, false},
+	{"5.5.2", "an empty ping", controlFrame(ws.OpPing, ""), nil, "", stays, false},
+	{"5.5.3", "a pong that nobody asked for", controlFrame(ws.OpPong, "x"), heard("pong", "x"), "-", stays, false},
 
 	{"5.6", "text is UTF-8", textFrame("aé€😀"), heard("text", "aé€😀"), "-", stays, false},
 	{"5.6", "binary is anything", binaryFrame("\xFF\xC0"), heard("binary", "\xFF\xC0"), "-", stays, false},
-	{"5.6", "a character across fragments", frames(begins(OpText, "\xF0"), continues("\x9F\x98"), ends("\x80")), heard("text", "😀"), "-", stays, false},
+	{"5.6", "a character across fragments", frames(begins(ws.OpText, "\xF0"), continues("\x9F\x98"), ends("\x80")), heard("text", "😀"), "-", stays, false},
 	{"8.1", "text that is no UTF-8", textFrame("\xFF"), nil, "-", 1007, false},
 	{"8.1", "a surrogate", textFrame("\xED\xA0\x80"), nil, "-", 1007, false},
 	{"8.1", "an overlong form", textFrame("\xE0\x80\xAF"), nil, "-", 1007, false},
 	{"8.1", "beyond U+10FFFF", textFrame("\xF4\x90\x80\x80"), nil, "-", 1007, false},
 	{"8.1", "a lone continuation byte", textFrame("\x80"), nil, "-", 1007, false},
 	{"8.1", "a character that the message's end cuts", textFrame("\xE2\x82"), nil, "-", 1007, false},
-	{"8.1", "one that the last fragment's end cuts", frames(begins(OpText, "\xE2"), ends("\x82")), nil, "-", 1007, false},
+	{"8.1", "one that the last fragment's end cuts", frames(begins(ws.OpText, "\xE2"), ends("\x82")), nil, "-", 1007, false},
 	{"8.1", "fail fast: the frame is not at its end", textFrame("\xFF" + xs(100))[:10], nil, "-", 1007, false},
-	{"8.1", "fail fast: the message is not at its end", begins(OpText, "a\xC0"), nil, "-", 1007, false},
-	{"8.1", "fail fast: across fragments", frames(begins(OpText, "\xE2"), continues("\x28")), nil, "-", 1007, false},
-	{"8.1", "fail fast: a byte that no third one helps", begins(OpText, "\xED\xA0"), nil, "-", 1007, false},
+	{"8.1", "fail fast: the message is not at its end", begins(ws.OpText, "a\xC0"), nil, "-", 1007, false},
+	{"8.1", "fail fast: across fragments", frames(begins(ws.OpText, "\xE2"), continues("\x28")), nil, "-", 1007, false},
+	{"8.1", "fail fast: a byte that no third one helps", begins(ws.OpText, "\xED\xA0"), nil, "-", 1007, false},
 
 	{"7.4.1", "a message of a size that is not taken", head(0x82, 0xFE, 0x10, 0, 0, 0, 0, 0), nil, "-", 1009, false},
-	{"7.4.1", "fragments that are too long together", frames(begins(OpBinary, xs(testMax)), continues("x")[:6]), nil, "-", 1009, false},
+	{"7.4.1", "fragments that are too long together", frames(begins(ws.OpBinary, xs(testMax)), continues("x")[:6]), nil, "-", 1009, false},
 
-	{"7692 6", "a compressed message", squeezed(OpText, "Hello"), heard("text", "Hello"), "-", stays, true},
-	{"7692 6", "one that is not, beside it", frames(squeezed(OpText, "a"), textFrame("b")), append(heard("text", "a"), heard("text", "b")...), "-", stays, true},
-	{"7692 6", "only the first fragment is marked", squeezedIn(2, OpText, "Hello"), heard("text", "Hello"), "-", stays, true},
-	{"7692 6", "RSV1 on a continuation", frames(begins(OpText, "a"), masked(0xC0, "b")), nil, "-", 1002, true},
+	{"7692 6", "a compressed message", squeezed(ws.OpText, "Hello"), heard("text", "Hello"), "-", stays, true},
+	{"7692 6", "one that is not, beside it", frames(squeezed(ws.OpText, "a"), textFrame("b")), append(heard("text", "a"), heard("text", "b")...), "-", stays, true},
+	{"7692 6", "only the first fragment is marked", squeezedIn(2, ws.OpText, "Hello"), heard("text", "Hello"), "-", stays, true},
+	{"7692 6", "RSV1 on a continuation", frames(begins(ws.OpText, "a"), masked(0xC0, "b")), nil, "-", 1002, true},
 	{"7692 6", "RSV1 on a ping", masked(0xC9, ""), nil, "-", 1002, true},
 	{"7692 6", "RSV1 on a pong", masked(0xCA, ""), nil, "-", 1002, true},
 	{"7692 6", "RSV1 on a close", masked(0xC8, ""), nil, "-", 1002, true},
 	{"7692 6", "RSV1 and RSV2", masked(0xE1, "\x00"), nil, "-", 1002, true},
 	{"7692 7.2.2", "data that is no DEFLATE", masked(0xC1, "hello hello"), nil, "-", 1007, true},
 	{"7692 7.2.2", "data that ends in the middle", masked(0xC2, deflatedText(sample(900))[:200]), nil, "-", 1007, true},
-	{"7692 7.2.2", "what refers to the message before", frames(squeezed(OpText, "Hello"), masked(0xC1, "\xf2\x00\x11\x00\x00")), heard("text", "Hello"), "-", 1007, true},
+	{"7692 7.2.2", "what refers to the message before", frames(squeezed(ws.OpText, "Hello"), masked(0xC1, "\xf2\x00\x11\x00\x00")), heard("text", "Hello"), "-", 1007, true},
 	{"7692 7.2.3.2", "a block that is stored", masked(0xC1, "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), heard("text", "Hello"), "-", stays, true},
 	{"7692 7.2.3.4", "a block with BFINAL", masked(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), heard("text", "Hello"), "-", stays, true},
 	{"7692 7.2.3.5", "two blocks", masked(0xC1, "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), heard("text", "Hello"), "-", stays, true},
-	{"7692 8", "a bomb", squeezed(OpText, strings.Repeat("0", 100_000)), nil, "-", 1009, true},
-	{"7692 8", "a bomb in fragments", squeezedIn(10, OpText, strings.Repeat("0", 100_000)), nil, "-", 1009, true},
-	{"8.1", "compressed text that is no UTF-8", squeezed(OpText, "a\xFF"), nil, "-", 1007, true},
+	{"7692 8", "a bomb", squeezed(ws.OpText, strings.Repeat("0", 100_000)), nil, "-", 1009, true},
+	{"7692 8", "a bomb in fragments", squeezedIn(10, ws.OpText, strings.Repeat("0", 100_000)), nil, "-", 1009, true},
+	{"8.1", "compressed text that is no UTF-8", squeezed(ws.OpText, "a\xFF"), nil, "-", 1007, true},
 }
 
 // rfcCloseCodes adds a rule for each edge of the ranges in RFC 6455 §7.4.2 and for
@@ -201,7 +203,7 @@ func (e *env) obey(rule *rfcRule) {
 		}
 	}
 	if rule.pong != "-" {
-		if op, payload := c.frame(); op != OpPong || string(payload) != rule.pong {
+		if op, payload := c.frame(); op != ws.OpPong || string(payload) != rule.pong {
 			fail("answered %d %q", op, payload)
 		}
 	}
@@ -212,7 +214,7 @@ func (e *env) obey(rule *rfcRule) {
 	}
 	op, payload := c.frame()
 	switch {
-	case op != OpClose:
+	case op != ws.OpClose:
 		fail("answered %d %.40q instead of a close frame", op, payload)
 	case rule.closes == empty && len(payload) != 0, rule.closes != empty && (len(payload) < 2 || string(payload[:2]) != over(rule.closes, "")):
 		fail("closed with %q, want %d", payload, rule.closes)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // TestIdleHoldsNoBuffer: after a burst a reader that waits has given its buffer
@@ -24,7 +26,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 			if s.read.big != nil {
 				t.Errorf("a buffer is held %d bytes behind the small one", extra)
 			}
-			if s.parser.part != nil || !s.out.empty() || s.send.batch != nil || s.end != nil {
+			if s.parser != (ws.Parser{}) || !s.out.empty() || s.send.batch != nil || s.end != nil {
 				t.Errorf("an idle connection holds %+v", s)
 			}
 		}
@@ -140,7 +142,7 @@ func TestSlowReadersShareMemory(t *testing.T) {
 		r, _ := e.attach()
 		rs = append(rs, r)
 	}
-	shared := AppendFrame(nil, OpBinary, make([]byte, 1<<20))
+	shared := ws.AppendFrame(nil, ws.OpBinary, make([]byte, 1<<20))
 	before := heap()
 	for range frames / 10 {
 		e.on(func() {
@@ -177,10 +179,10 @@ func heap() int64 {
 func TestWriteAllocs(t *testing.T) {
 	dst := make([]byte, 0, 1000)
 	payload := make([]byte, 300)
-	if n := testing.AllocsPerRun(100, func() { AppendFrame(dst, OpText, payload) }); n != 0 {
-		t.Errorf("AppendFrame: %v allocations", n)
+	if n := testing.AllocsPerRun(100, func() { ws.AppendFrame(dst, ws.OpText, payload) }); n != 0 {
+		t.Errorf("ws.AppendFrame: %v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { AppendClose(dst, 1000, "bye") }); n != 0 {
-		t.Errorf("AppendClose: %v allocations", n)
+	if n := testing.AllocsPerRun(100, func() { ws.AppendClose(dst, 1000, "bye") }); n != 0 {
+		t.Errorf("ws.AppendClose: %v allocations", n)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // Conn is one connection. One goroutine calls Read until it fails, which it must,
@@ -23,8 +23,8 @@ type Conn struct {
 	over     chan struct{} // closed with the socket
 	written  chan struct{} // closed when the writer has ended
 
-	frames *conn.Reader // owned by Read
-	ending error        // owned by Read: what it answers from now on
+	frames *ws.Reader // owned by Read
+	ending error      // owned by Read: what it answers from now on
 
 	mu struct {
 		sync.Mutex
@@ -78,7 +78,7 @@ func newConn(nc net.Conn, protocol string, early []byte, maxMessage int, deflate
 	if maxMessage == 0 {
 		maxMessage = defaultMaxMessage
 	}
-	c.frames = conn.NewReader((*source)(c), append([]byte(nil), early...), maxMessage, deflate)
+	c.frames = ws.NewReader((*source)(c), append([]byte(nil), early...), maxMessage, deflate)
 	go c.writeAll()
 	return c
 }
@@ -105,13 +105,13 @@ func (c *Conn) Read() (data []byte, binary bool, err error) {
 			break
 		}
 		switch f.Op {
-		case conn.OpText, conn.OpBinary:
+		case ws.OpText, ws.OpBinary:
 			if !c.isClosing() {
-				return f.Payload, f.Op == conn.OpBinary, nil
+				return f.Payload, f.Op == ws.OpBinary, nil
 			}
-		case conn.OpPing:
+		case ws.OpPing:
 			c.pong(f.Payload)
-		case conn.OpClose:
+		case ws.OpClose:
 			c.ending = c.peerClosed(f.Code, string(f.Payload))
 		}
 	}
@@ -194,7 +194,7 @@ func (c *Conn) startClosing(end *CloseError, reason string) (first bool) {
 	c.mu.closing = end
 	c.mu.closeBy = time.Now().Add(CloseTimeout)
 	c.queuePongLocked()
-	c.mu.out = conn.AppendMaskedClose(c.mu.out, end.Code, reason)
+	c.mu.out = ws.AppendMaskedClose(c.mu.out, end.Code, reason)
 	c.nc.SetReadDeadline(c.mu.closeBy) //nolint:errcheck // the next read tells
 	notify(c.wake)
 	return true
@@ -208,7 +208,7 @@ func (c *Conn) peerClosed(code int, reason string) error {
 
 // broke ends a connection whose peer broke the protocol, or that cannot be read.
 func (c *Conn) broke(err error) error {
-	if bad, ok := errors.AsType[*conn.ProtocolError](err); ok {
+	if bad, ok := errors.AsType[*ws.ProtocolError](err); ok {
 		if !c.startClosing(&CloseError{Code: bad.Code, Reason: bad.Reason, Local: true, Err: bad}, bad.Reason) {
 			err = bad
 		} else {

@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // pair is a connection and the server's end of it, in a synctest bubble.
@@ -50,32 +50,32 @@ func pair(t *testing.T) (*Conn, net.Conn) {
 }
 
 // frame reads a frame that the client sent.
-func frame(t *testing.T, there net.Conn) (ws.OpCode, string) {
+func frame(t *testing.T, there net.Conn) (gobwas.OpCode, string) {
 	t.Helper()
-	f, err := ws.ReadFrame(there)
+	f, err := gobwas.ReadFrame(there)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !f.Header.Masked {
 		t.Error("a frame is not masked")
 	}
-	return f.Header.OpCode, string(ws.UnmaskFrame(f).Payload)
+	return f.Header.OpCode, string(gobwas.UnmaskFrame(f).Payload)
 }
 
 // TestClosings: who ends a connection, and how.
 func TestClosings(t *testing.T) {
-	invalid := conn.AppendFrame(nil, conn.OpText, []byte{0xC3, 0x28})
+	invalid := ws.AppendFrame(nil, ws.OpText, []byte{0xC3, 0x28})
 	for name, tc := range map[string]struct {
 		send  []byte
 		code  int
 		frame string // the client's close frame
 		local bool
 	}{
-		"peer":        {conn.AppendClose(nil, 4409, "go"), 4409, "\x11\x39", false},
-		"no code":     {conn.AppendClose(nil, 1005, ""), 1005, "", false},
+		"peer":        {ws.AppendClose(nil, 4409, "go"), 4409, "\x11\x39", false},
+		"no code":     {ws.AppendClose(nil, 1005, ""), 1005, "", false},
 		"bad UTF-8":   {invalid, 1007, "\x03\xeftext is not valid UTF-8", true},
 		"too big":     {[]byte{0x82, 126, 0x10, 0}, 1009, "\x03\xf1message is too big", true},
-		"masked":      {conn.AppendMasked(nil, conn.OpText, nil), 1002, "\x03\xeaframe of a server is masked", true},
+		"masked":      {ws.AppendMasked(nil, ws.OpText, nil), 1002, "\x03\xeaframe of a server is masked", true},
 		"bad code":    {[]byte{0x88, 2, 0x03, 0xed}, 1002, "\x03\xeaclose code is not valid", true},
 		"long ping":   {[]byte{0x89, 126, 0, 126}, 1002, "\x03\xeacontrol frame is too long", true},
 		"rsv":         {[]byte{0xC1, 0}, 1002, "\x03\xeareserved bits are set", true},
@@ -90,7 +90,7 @@ func TestClosings(t *testing.T) {
 					ended <- err
 				}()
 				there.Write(tc.send) //nolint:errcheck // the frame tells
-				if op, payload := frame(t, there); op != ws.OpClose || payload != tc.frame {
+				if op, payload := frame(t, there); op != gobwas.OpClose || payload != tc.frame {
 					t.Errorf("the client answered %v %q", op, payload)
 				}
 				there.Close()
@@ -114,7 +114,7 @@ func TestCloseTimeout(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() {
 			for {
-				if _, err := there.Write(conn.AppendPing(nil, nil)); err != nil {
+				if _, err := there.Write(ws.AppendPing(nil, nil)); err != nil {
 					return
 				}
 				time.Sleep(time.Second)
@@ -122,7 +122,7 @@ func TestCloseTimeout(t *testing.T) {
 		})
 		all.Go(func() {
 			for {
-				if _, err := ws.ReadFrame(there); err != nil {
+				if _, err := gobwas.ReadFrame(there); err != nil {
 					return
 				}
 			}
@@ -142,8 +142,8 @@ func TestQuiet(t *testing.T) {
 		c.SetQuiet(10 * time.Second)
 		go func() {
 			time.Sleep(9 * time.Second)
-			there.Write(conn.AppendPing(nil, []byte("p"))) //nolint:errcheck // the pong tells
-			if op, payload := frame(t, there); op != ws.OpPong || payload != "p" {
+			there.Write(ws.AppendPing(nil, []byte("p"))) //nolint:errcheck // the pong tells
+			if op, payload := frame(t, there); op != gobwas.OpPong || payload != "p" {
 				t.Errorf("%v %q", op, payload)
 			}
 		}()
@@ -164,12 +164,12 @@ func TestPongs(t *testing.T) {
 			ping := func(from, to int) {
 				var pings []byte
 				for i := range to - from {
-					pings = conn.AppendPing(pings, fmt.Append(nil, from+i))
+					pings = ws.AppendPing(pings, fmt.Append(nil, from+i))
 				}
 				there.Write(pings) //nolint:errcheck // the pongs tell
 				synctest.Wait()
 			}
-			expect := func(op ws.OpCode, payload string) {
+			expect := func(op gobwas.OpCode, payload string) {
 				t.Helper()
 				if gotOp, got := frame(t, there); gotOp != op || got != payload {
 					t.Errorf("got %v of %d bytes, %.10q; want %v, %.10q", gotOp, len(got), got, op, payload)
@@ -177,7 +177,7 @@ func TestPongs(t *testing.T) {
 			}
 			ping(0, 100)
 			for i := range 100 {
-				expect(ws.OpPong, fmt.Sprint(i))
+				expect(gobwas.OpPong, fmt.Sprint(i))
 			}
 			first, second := strings.Repeat("a", 1000), strings.Repeat("b", maxQueued)
 			c.TryWrite([]byte(first))
@@ -188,14 +188,14 @@ func TestPongs(t *testing.T) {
 				go c.Close(1000, "") //nolint:errcheck // the frame tells
 				synctest.Wait()
 			}
-			expect(ws.OpText, first)
-			expect(ws.OpText, second)
-			expect(ws.OpPong, "4999")
+			expect(gobwas.OpText, first)
+			expect(gobwas.OpText, second)
+			expect(gobwas.OpPong, "4999")
 			if closes {
-				expect(ws.OpClose, "\x03\xe8")
+				expect(gobwas.OpClose, "\x03\xe8")
 			} else {
 				ping(5000, 5001)
-				expect(ws.OpPong, "5000")
+				expect(gobwas.OpPong, "5000")
 			}
 			there.Close()
 		})

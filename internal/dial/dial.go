@@ -1,6 +1,6 @@
 // Package dial is a WebSocket as a client has it: Dial does the opening handshake
 // (RFC 6455 §4.1), and a Conn carries messages until one side closes it. It knows
-// nothing of Wirepost's messages, and leaves the frames to internal/conn.
+// nothing of Wirepost's messages, and leaves the frames to internal/ws.
 package dial
 
 import (
@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // Options are all optional.
@@ -179,7 +179,7 @@ func request(u *url.URL, o *Options, key string) *http.Request {
 	r.Header.Set("Sec-Websocket-Key", key)
 	r.Header.Del("Sec-Websocket-Extensions")
 	if o.Deflate {
-		r.Header.Set("Sec-Websocket-Extensions", conn.DeflateOffer)
+		r.Header.Set("Sec-Websocket-Extensions", ws.DeflateOffer)
 	}
 	r.Header.Del("Sec-Websocket-Protocol")
 	if len(o.Subprotocols) > 0 {
@@ -247,7 +247,7 @@ func checkUpgrade(answer *http.Response, key string) error {
 		return &HandshakeError{"the answer's Upgrade header is not websocket"}
 	case !hasToken(answer.Header.Values("Connection"), "upgrade"):
 		return &HandshakeError{"the answer's Connection header lacks upgrade"}
-	case len(got) != 1 || strings.TrimSpace(got[0]) != string(conn.AppendAccept(nil, key)):
+	case len(got) != 1 || strings.TrimSpace(got[0]) != string(ws.AppendAccept(nil, key)):
 		return &HandshakeError{"the answer's Sec-WebSocket-Accept is wrong"}
 	}
 	return nil
@@ -278,7 +278,7 @@ func chosenExtension(headers []string, offered bool) (deflate bool, err error) {
 		}
 		return false, nil
 	}
-	if deflate, err = conn.AcceptedDeflate(headers); err != nil {
+	if deflate, err = ws.AcceptedDeflate(headers); err != nil {
 		return false, &HandshakeError{err.Error()}
 	}
 	return deflate, nil

@@ -1,8 +1,6 @@
 package dial
 
 import (
-	"bytes"
-	"compress/flate"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,9 +11,10 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
+	"github.com/wirepost/wirepost/internal/ws/wstest"
 )
 
 // rfcRule is one rule of RFC 6455 (or of RFC 7692, where the section says so) for
@@ -37,7 +36,7 @@ const (
 
 // srv is a server's frame with that first byte, its length encoded as it should be.
 func srv(first byte, payload string) string {
-	frame := conn.AppendFrame(nil, conn.OpText, []byte(payload))
+	frame := ws.AppendFrame(nil, ws.OpText, []byte(payload))
 	frame[0] = first
 	return string(frame)
 }
@@ -46,15 +45,6 @@ func xs(n int) string { return strings.Repeat("x", n) }
 
 func closing(code int, reason string) string {
 	return srv(0x88, string([]byte{byte(code >> 8), byte(code)})+reason)
-}
-
-// squeeze compresses a message as RFC 7692 §7.2.1 says.
-func squeeze(text string) string {
-	var b bytes.Buffer
-	w, _ := flate.NewWriter(&b, flate.BestCompression)
-	w.Write([]byte(text)) //nolint:errcheck // to memory
-	w.Flush()             //nolint:errcheck // to memory
-	return strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
 }
 
 var rfcRules = []rfcRule{
@@ -110,16 +100,16 @@ var rfcRules = []rfcRule{
 	{"7.4.1", "a message of a size that is not taken", srv(0x82, xs(most+1))[:4], nil, "-", 1009, false},
 	{"7.4.1", "fragments that are too long together", srv(0x02, xs(most)) + srv(0x00, "x")[:2], nil, "-", 1009, false},
 
-	{"7692 6", "a compressed message", srv(0xC1, squeeze("Hello")), []string{"tHello"}, "-", stays, true},
-	{"7692 6", "one that is not, beside it", srv(0xC1, squeeze("a")) + srv(0x82, "b"), []string{"ta", "bb"}, "-", stays, true},
-	{"7692 6", "only the first fragment is marked", srv(0x41, squeeze("Hello")[:2]) + srv(0x80, squeeze("Hello")[2:]), []string{"tHello"}, "-", stays, true},
+	{"7692 6", "a compressed message", srv(0xC1, wstest.Deflated("Hello")), []string{"tHello"}, "-", stays, true},
+	{"7692 6", "one that is not, beside it", srv(0xC1, wstest.Deflated("a")) + srv(0x82, "b"), []string{"ta", "bb"}, "-", stays, true},
+	{"7692 6", "only the first fragment is marked", srv(0x41, wstest.Deflated("Hello")[:2]) + srv(0x80, wstest.Deflated("Hello")[2:]), []string{"tHello"}, "-", stays, true},
 	{"7692 6", "RSV1 on a continuation", srv(0x01, "a") + srv(0xC0, "b"), nil, "-", 1002, true},
 	{"7692 6", "RSV1 on a ping", srv(0xC9, ""), nil, "-", 1002, true},
 	{"7692 6", "RSV1 on a close", srv(0xC8, ""), nil, "-", 1002, true},
 	{"7692 7.2.2", "data that is no DEFLATE", srv(0xC1, "hello hello"), nil, "-", 1007, true},
-	{"7692 7.2.2", "what refers to the message before", srv(0xC1, squeeze("Hello")) + srv(0xC1, "\xf2\x00\x11\x00\x00"), []string{"tHello"}, "-", 1007, true},
-	{"7692 8", "a bomb", srv(0xC1, squeeze(strings.Repeat("0", 100_000))), nil, "-", 1009, true},
-	{"8.1", "compressed text that is no UTF-8", srv(0xC1, squeeze("a\xFF")), nil, "-", 1007, true},
+	{"7692 7.2.2", "what refers to the message before", srv(0xC1, wstest.Deflated("Hello")) + srv(0xC1, "\xf2\x00\x11\x00\x00"), []string{"tHello"}, "-", 1007, true},
+	{"7692 8", "a bomb", srv(0xC1, wstest.Deflated(strings.Repeat("0", 100_000))), nil, "-", 1009, true},
+	{"8.1", "compressed text that is no UTF-8", srv(0xC1, wstest.Deflated("a\xFF")), nil, "-", 1007, true},
 }
 
 func rfcCloseCodes() (rules []rfcRule) {
@@ -175,13 +165,13 @@ func (rule rfcRule) obey(t *testing.T, size int) {
 		}
 	}()
 	if rule.pong != "-" {
-		if op, payload := frame(t, there); op != ws.OpPong || payload != rule.pong {
+		if op, payload := frame(t, there); op != gobwas.OpPong || payload != rule.pong {
 			t.Errorf("answered %v %q", op, payload)
 		}
 	}
 	op, payload := frame(t, there)
 	want := string([]byte{byte(closes >> 8), byte(closes)})
-	if op != ws.OpClose || closes == empty && payload != "" || closes != empty && !strings.HasPrefix(payload, want) {
+	if op != gobwas.OpClose || closes == empty && payload != "" || closes != empty && !strings.HasPrefix(payload, want) {
 		t.Errorf("closed with %v %q, want %d", op, payload, closes)
 	}
 	there.Close()
@@ -292,7 +282,7 @@ func TestMasks(t *testing.T) {
 		}()
 		seen := make(map[[4]byte]bool)
 		for range frames {
-			f, err := ws.ReadFrame(there)
+			f, err := gobwas.ReadFrame(there)
 			if err != nil || !f.Header.Masked || !f.Header.Fin || f.Header.Rsv != 0 {
 				t.Fatalf("%+v %v", f.Header, err)
 			}

@@ -5,7 +5,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 const (
@@ -21,9 +21,9 @@ const (
 // context, or the end of the connection, which is net.ErrClosed. That it was
 // queued proves nothing; an answer does.
 func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
-	op := conn.OpText
+	op := ws.OpText
 	if binary {
-		op = conn.OpBinary
+		op = ws.OpBinary
 	}
 	for {
 		full, err := c.queue(op, data)
@@ -41,7 +41,7 @@ func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
 
 // TryWrite queues a text message if that needs no waiting.
 func (c *Conn) TryWrite(data []byte) bool {
-	full, err := c.queue(conn.OpText, data)
+	full, err := c.queue(ws.OpText, data)
 	return full == nil && err == nil
 }
 
@@ -64,7 +64,7 @@ func (c *Conn) pong(payload []byte) {
 // queuePongLocked queues the pong that waits, if one does.
 func (c *Conn) queuePongLocked() {
 	if c.mu.ponging {
-		c.mu.out = conn.AppendMasked(c.mu.out, conn.OpPong, c.mu.pong)
+		c.mu.out = ws.AppendMasked(c.mu.out, ws.OpPong, c.mu.pong)
 		c.mu.ponging = false
 	}
 }
@@ -83,7 +83,7 @@ func (c *Conn) queue(op byte, payload []byte) (full <-chan struct{}, err error) 
 		}
 		return c.mu.room, nil
 	}
-	c.mu.out = conn.AppendMasked(c.mu.out, op, payload)
+	c.mu.out = ws.AppendMasked(c.mu.out, op, payload)
 	notify(c.wake)
 	return nil, nil
 }

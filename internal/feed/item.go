@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // Item is a record with the frames made of it. It is shared by all sessions that
@@ -29,11 +29,11 @@ const (
 // Form is a record in one form, framed for a WebSocket.
 type Form struct {
 	Frame    Once
-	Deflated Once                   // of the first class, see conn.DeflateClass
+	Deflated Once                   // of the first class, see ws.DeflateClass
 	narrow   atomic.Pointer[narrow] // of the other classes
 }
 
-type narrow [conn.DeflateClasses - 1]Once
+type narrow [ws.DeflateClasses - 1]Once
 
 // Once is a frame that is made once.
 type Once struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
@@ -83,13 +84,13 @@ func (g *Gateway) acceptUpgrade(r *http.Request, protocol string) (answer []byte
 	answer = make([]byte, 0, 256)
 	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
 	answer = append(answer, "Sec-WebSocket-Accept: "...)
-	answer = conn.AppendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
+	answer = ws.AppendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
 	if protocol != "" {
 		answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), protocol...)
 	}
 	if g.config.Compress {
 		var extension string
-		if extension, window = conn.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); window != 0 {
+		if extension, window = ws.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); window != 0 {
 			answer = append(append(answer, "\r\nSec-WebSocket-Extensions: "...), extension...)
 		}
 	}

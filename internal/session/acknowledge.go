@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/codec"
-	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/wire"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // A ping's payload is its kind and a number. Only a pong with the payload of the
@@ -21,7 +21,7 @@ func (s *Session) pingFrame(kind byte) []byte {
 	if s.pings++; s.pings == 0 {
 		s.pings = 1
 	}
-	return conn.AppendFrame(nil, conn.OpPing, binary.BigEndian.AppendUint32([]byte{kind}, uint32(s.pings)))
+	return ws.AppendFrame(nil, ws.OpPing, binary.BigEndian.AppendUint32([]byte{kind}, uint32(s.pings)))
 }
 
 // acknowledgeLater has a cursor ping follow what was just sent in plain mode:

@@ -13,10 +13,10 @@ import (
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/clock"
-	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // Host is what all sessions of a server share.
@@ -117,11 +117,11 @@ type Info struct {
 
 // Encode is the frame for a WebSocket.
 func (f Frame) Encode() []byte {
-	op := conn.OpText
+	op := ws.OpText
 	if f.Binary {
-		op = conn.OpBinary
+		op = ws.OpBinary
 	}
-	return conn.AppendFrame(nil, op, f.Data)
+	return ws.AppendFrame(nil, op, f.Data)
 }
 
 // Subprotocol is the name of an agreed subprotocol, as in Plan.

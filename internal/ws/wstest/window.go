@@ -1,25 +1,23 @@
-package conn
+package wstest
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 
-	"github.com/gobwas/ws"
 	"github.com/klauspost/compress/flate"
 )
 
-// inflateWithin decompresses a message as a client with a window of so many bytes
+// InflateWithin decompresses a message as a client with a window of so many bytes
 // does: a reference further back is an error. It is written from RFC 1951 alone.
-func inflateWithin(message []byte, window int) (out []byte, err error) {
+func InflateWithin(message []byte, window int) (out []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	d := &narrowInflater{in: append(bytes.Clone(message), syncTail...), window: window}
+	d := &narrowInflater{in: append(bytes.Clone(message), tail...), window: window}
 	for d.pos/8 < len(d.in) {
 		d.block()
 	}
@@ -171,8 +169,8 @@ func (d *narrowInflater) value(code, group, first int) int {
 	return value + d.bits(extra)
 }
 
-// narrowText compresses as a client does that has agreed on a window.
-func narrowText(tb testing.TB, s string, bits int) string {
+// Narrow compresses as a client does that has agreed on a window.
+func Narrow(s string, bits int) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriterWindow(&b, 1<<bits)
 	if err == nil {
@@ -182,87 +180,11 @@ func narrowText(tb testing.TB, s string, bits int) string {
 		err = w.Flush()
 	}
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
-	return strings.TrimSuffix(b.String(), syncTail)
+	return strings.TrimSuffix(b.String(), tail)
 }
 
-// apart repeats a random block at that distance, so that each match is as far back
+// Apart repeats a random block at that distance, so that each match is as far back
 // as it can be.
-func apart(distance, n int) string { return strings.Repeat(noise(distance), n/distance+1)[:n] }
-
-func checkWindow(tb testing.TB, data string, bits int) (size int) {
-	tb.Helper()
-	frame := serverText(data)
-	small := DeflateFrame(frame, DeflateClass(frame, bits))
-	if small[0] != finBit|rsv1|OpText {
-		if string(small) != string(frame) {
-			tb.Errorf("%d bits: what was not compressed was changed", bits)
-		}
-		return len(small)
-	}
-	got, err := inflateWithin(small[headerSize(small):], 1<<bits)
-	if err != nil || string(got) != data {
-		tb.Errorf("%d bits, %d bytes: got %d and %v", bits, len(data), len(got), err)
-	}
-	return len(small)
-}
-
-// TestDeflateWindow: with each window a message refers no further back than that,
-// and where it has nothing to refer to further back, it is the same for all.
-func TestDeflateWindow(t *testing.T) {
-	t.Parallel()
-	for bits := minWindow; bits <= maxWindow; bits++ {
-		for _, n := range []int{minDeflate, 257, 1000, 1024, 1025, 4096, 5000, 32768, 70_000, 300_000} {
-			size := checkWindow(t, sample(n), bits)
-			if n >= 1000 && size > n*7/10 {
-				t.Errorf("%d bits: %d bytes of JSON became %d", bits, n, size)
-			}
-			for _, distance := range []int{1, 1<<bits - 1, 1 << bits, 1<<bits + 1, 1 << maxWindow} {
-				checkWindow(t, apart(distance, n), bits)
-			}
-		}
-		frame := serverText(sample(1 << bits))
-		if class := DeflateClass(frame, bits); class != 0 {
-			t.Errorf("%d bits: a frame that fits in the window is of class %d", bits, class)
-		}
-	}
-}
-
-// FuzzDeflateWindow does the same with any message.
-func FuzzDeflateWindow(f *testing.F) {
-	f.Add([]byte(sample(3000)), byte(8), 1)
-	f.Add([]byte(noise(500)), byte(9), 5)
-	f.Add([]byte(apart(1<<8, 2000)), byte(8), 2)
-	f.Add([]byte(apart(1<<10+1, 5000)), byte(10), 20)
-	f.Fuzz(func(t *testing.T, data []byte, bits byte, times int) {
-		times = min(max(times, 1), 1+20_000/(len(data)+1))
-		checkWindow(t, strings.Repeat(string(data), times), minWindow+int(bits)%(maxWindow-minWindow+1))
-	})
-}
-
-// testDeflatedWindows: every window there is, in both directions.
-func testDeflatedWindows(e *env) {
-	for bits := minWindow; bits <= maxWindow; bits++ {
-		r, c := e.attachBy(Handshake{Window: bits})
-		e.echoDeflated(r)
-		for _, want := range []string{"Hello", sample(1000), sample(20_000), apart(1<<bits, 50_000)} {
-			go c.Conn.Write(masked(finBit|rsv1|OpBinary, narrowText(e, want, bits))) //nolint:errcheck // the answer tells
-			f, err := ws.ReadFrame(c.r)
-			if err != nil {
-				e.Fatal(err)
-			}
-			got := f.Payload
-			if f.Header.Rsv1() {
-				got, err = inflateWithin(f.Payload, 1<<bits)
-			}
-			if err != nil || string(got) != want {
-				e.Errorf("%d bits, %d bytes: got %d, %v", bits, len(want), len(got), err)
-			}
-			if len(want) == 20_000 && len(f.Payload) > 15_000 {
-				e.Errorf("%d bits: %d bytes are %d on the line", bits, len(want), len(f.Payload))
-			}
-		}
-		c.Close()
-	}
-}
+func Apart(distance, n int) string { return strings.Repeat(Noise(distance), n/distance+1)[:n] }

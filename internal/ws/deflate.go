@@ -1,4 +1,4 @@
-package conn
+package ws
 
 import (
 	"bytes"
@@ -6,9 +6,6 @@ import (
 
 	"github.com/klauspost/compress/flate"
 )
-
-// rsv1 marks a compressed message, in its first frame (RFC 7692 §6).
-const rsv1 = 0x40
 
 // minDeflate is the smallest payload that is compressed. 128 bytes of JSON hardly
 // shrink, 256 bytes do by a third (docs/decisions/0004-compression-once.md).
@@ -32,7 +29,7 @@ const DeflateClasses = len(classWindows)
 // window. It is 0, the whole window, for all frames that have no bytes further apart
 // than the window is long.
 func DeflateClass(frame []byte, window int) int {
-	if len(frame)-headerSize(frame) <= 1<<window {
+	if len(FramePayload(frame)) <= 1<<window {
 		return 0
 	}
 	class := 0
@@ -47,7 +44,7 @@ func DeflateClass(frame []byte, window int) int {
 // other messages, so the result may be shared by all connections for which
 // DeflateClass says this class; others must not get it.
 func DeflateFrame(frame []byte, class int) []byte {
-	payload := frame[headerSize(frame):]
+	payload := FramePayload(frame)
 	if len(payload) < minDeflate {
 		return frame
 	}
@@ -84,17 +81,6 @@ func deflateWithin(out *bytes.Buffer, payload []byte, class int) {
 }
 
 var narrowWriters [DeflateClasses]sync.Pool
-
-// headerSize is the size of a server frame's header.
-func headerSize(frame []byte) int {
-	switch frame[1] {
-	case 126:
-		return 4
-	case 127:
-		return 10
-	}
-	return 2
-}
 
 // deflated are the buffers that are compressed into.
 var deflated = sync.Pool{New: func() any { return new(bytes.Buffer) }}

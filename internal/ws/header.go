@@ -1,4 +1,4 @@
-package conn
+package ws
 
 import "encoding/binary"
 
@@ -15,24 +15,24 @@ type header struct {
 // parseHeader reads the head of the peer's frame; n is its size, and 0 while b
 // does not hold all of it. With deflate the first frame of a message may be marked
 // as compressed.
-func parseHeader(b []byte, r rules) (h header, n int, err *ProtocolError) {
+func parseHeader(b []byte, r Rules) (h header, n int, err *ProtocolError) {
 	if len(b) < 2 {
 		return h, 0, nil
 	}
 	first := b[0]
 	h.op, h.fin = first&0x0F, first&finBit != 0
-	if r.deflate && (h.op == OpText || h.op == OpBinary) {
+	if r.Deflate && (h.op == OpText || h.op == OpBinary) {
 		h.deflated = first&rsv1 != 0
 		first &^= rsv1
 	}
-	if err := checkHead(first, b[1], r.unmasked); err != nil {
+	if err := checkHead(first, b[1], r.Unmasked); err != nil {
 		return h, 0, err
 	}
 	h.length, n, err = parseLength(b)
 	switch {
 	case n == 0:
 		return h, 0, err
-	case r.unmasked:
+	case r.Unmasked:
 		return h, n, nil
 	case len(b) < n+4:
 		return h, 0, nil

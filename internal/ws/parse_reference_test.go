@@ -1,4 +1,4 @@
-package conn
+package ws
 
 import (
 	"bytes"
@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 )
 
 // reference reads frames the slow and obvious way, and returns what it found as
 // lines of text, the last one being the close code of a violation, if there is
 // one. It follows the text of RFC 6455 and shares no code with the parser.
 func reference(input []byte, maxMessage int) []string {
-	return referenceBy(rules{maxMessage: maxMessage}, input)
+	return referenceBy(Rules{MaxMessage: maxMessage}, input)
 }
 
 // referenceBy takes compressed messages too (RFC 7692), if the rules say so.
-func referenceBy(rules rules, input []byte) []string {
-	r := referenceReader{in: bytes.NewReader(input), max: rules.maxMessage, deflate: rules.deflate}
+func referenceBy(rules Rules, input []byte) []string {
+	r := referenceReader{in: bytes.NewReader(input), max: rules.MaxMessage, deflate: rules.Deflate}
 	for {
 		line, code := r.frame()
 		if line != "" {
@@ -39,8 +39,8 @@ type referenceReader struct {
 	in      *bytes.Reader
 	max     int
 	deflate bool
-	kind    ws.OpCode // of the message, 0 outside of one
-	marked  bool      // the message is compressed
+	kind    gobwas.OpCode // of the message, 0 outside of one
+	marked  bool          // the message is compressed
 	message []byte
 	lines   []string
 }
@@ -53,10 +53,10 @@ func (r *referenceReader) frame() (line string, code int) {
 		return "", code
 	}
 	control := h.OpCode.IsControl()
-	if !control && (h.OpCode == ws.OpContinuation) != (r.kind != 0) {
+	if !control && (h.OpCode == gobwas.OpContinuation) != (r.kind != 0) {
 		return "", 1002
 	}
-	if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary {
+	if h.OpCode == gobwas.OpText || h.OpCode == gobwas.OpBinary {
 		r.marked = h.Rsv1()
 	}
 	limit := r.max
@@ -81,13 +81,13 @@ func (r *referenceReader) frame() (line string, code int) {
 	return referenceControl(h.OpCode, payload)
 }
 
-func (r *referenceReader) data(h *ws.Header, payload []byte, whole bool) (line string, code int) {
-	if h.OpCode != ws.OpContinuation {
+func (r *referenceReader) data(h *gobwas.Header, payload []byte, whole bool) (line string, code int) {
+	if h.OpCode != gobwas.OpContinuation {
 		r.kind = h.OpCode
 	}
 	r.message = append(r.message, payload...)
 	switch {
-	case r.kind == ws.OpText && !r.marked && !referenceUTF8(r.message, whole && h.Fin):
+	case r.kind == gobwas.OpText && !r.marked && !referenceUTF8(r.message, whole && h.Fin):
 		return "", 1007
 	case !whole:
 		return "", inputOver
@@ -95,7 +95,7 @@ func (r *referenceReader) data(h *ws.Header, payload []byte, whole bool) (line s
 		if r.message, code = referenceInflate(r.message, r.max); code != 0 {
 			return "", code
 		}
-		if r.kind == ws.OpText && !referenceUTF8(r.message, true) {
+		if r.kind == gobwas.OpText && !referenceUTF8(r.message, true) {
 			return "", 1007
 		}
 	}
@@ -108,7 +108,7 @@ func (r *referenceReader) data(h *ws.Header, payload []byte, whole bool) (line s
 
 // referenceHeader returns inputOver when the header is not complete and nothing in
 // it is wrong so far. What is missing is taken to be there in a way that is not wrong.
-func referenceHeader(r *bytes.Reader, deflate bool) (*ws.Header, int) {
+func referenceHeader(r *bytes.Reader, deflate bool) (*gobwas.Header, int) {
 	left := r.Len()
 	if left < 2 {
 		return nil, inputOver
@@ -119,13 +119,13 @@ func referenceHeader(r *bytes.Reader, deflate bool) (*ws.Header, int) {
 	}
 	n, _ := r.Read(head)
 	padded := bytes.NewReader(head)
-	h, err := ws.ReadHeader(padded)
-	if errors.Is(err, ws.ErrHeaderLengthMSB) && left < 10 {
+	h, err := gobwas.ReadHeader(padded)
+	if errors.Is(err, gobwas.ErrHeaderLengthMSB) && left < 10 {
 		// It is wrong, but not known yet to be.
 		err = nil
 	}
 	size := len(head) - padded.Len()
-	marked := deflate && h.Rsv1() && !h.Rsv2() && !h.Rsv3() && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary)
+	marked := deflate && h.Rsv1() && !h.Rsv2() && !h.Rsv3() && (h.OpCode == gobwas.OpText || h.OpCode == gobwas.OpBinary)
 	known := h.OpCode <= 2 || h.OpCode >= 8 && h.OpCode <= 10
 	switch {
 	case err != nil, h.Rsv != 0 && !marked, !known, !h.Masked:
@@ -141,8 +141,8 @@ func referenceHeader(r *bytes.Reader, deflate bool) (*ws.Header, int) {
 	return &h, 0
 }
 
-func referenceControl(op ws.OpCode, payload []byte) (line string, code int) {
-	if op != ws.OpClose {
+func referenceControl(op gobwas.OpCode, payload []byte) (line string, code int) {
+	if op != gobwas.OpClose {
 		return fmt.Sprintf("%d %q", op, payload), 0
 	}
 	switch len(payload) {
@@ -151,7 +151,7 @@ func referenceControl(op ws.OpCode, payload []byte) (line string, code int) {
 	case 1:
 		return "", 1002
 	}
-	status, reason := ws.ParseCloseFrameData(payload)
+	status, reason := gobwas.ParseCloseFrameData(payload)
 	switch {
 	case status < 1000, status >= 1004 && status <= 1006, status >= 1015 && status < 3000, status >= 5000:
 		return "", 1002

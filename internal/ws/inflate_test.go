@@ -1,4 +1,4 @@
-package conn
+package ws
 
 import (
 	"fmt"
@@ -14,9 +14,6 @@ const (
 	emptyDynamic = "\x04\xc0\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x10\x00\x07\x02\x00\x00\x00\x00\x40\xfe\xaf\x41" +
 		"\x00\x1c\x08\x00\x00\x00\x00\x00\xf9\xbf\x06\x01\x70\x20\x00\x00\x00\x00\x00\xe4\xff\x1a" // four blocks with code tables
 )
-
-// bomb is a compressed message that holds n bytes.
-func bomb(n int) string { return deflatedText(strings.Repeat("0", n)) }
 
 var inflateCases = []struct {
 	name    string

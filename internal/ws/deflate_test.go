@@ -1,45 +1,14 @@
-package conn
+package ws
 
 import (
 	"bytes"
-	"compress/flate"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 
 	other "github.com/klauspost/compress/flate"
 )
-
-// deflatedText compresses with an implementation other than the one under test, as a
-// client does.
-func deflatedText(s string) string {
-	return strings.TrimSuffix(compressed(s, (*flate.Writer).Flush), syncTail)
-}
-
-// finalText is the same as a DEFLATE stream that says that it ends (RFC 7692
-// §7.2.3.4).
-func finalText(s string) string { return compressed(s, (*flate.Writer).Close) }
-
-func compressed(s string, finish func(*flate.Writer) error) string {
-	w := compressors.Get().(*flate.Writer)
-	defer compressors.Put(w)
-	var b strings.Builder
-	w.Reset(&b)
-	io.WriteString(w, s)
-	finish(w)
-	return b.String()
-}
-
-var compressors = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(nil, flate.BestCompression)
-	if err != nil {
-		panic(err)
-	}
-	return w
-}}
 
 // referenceInflate decompresses the slow and obvious way, with another
 // implementation, and returns a close code if there is something wrong.
@@ -62,26 +31,6 @@ func referenceInflate(message []byte, maxMessage int) ([]byte, int) {
 	return out, 0
 }
 
-// sample is JSON as applications send it, of n bytes.
-func sample(n int) string {
-	rnd := rand.New(rand.NewPCG(1, uint64(n)))
-	states := []string{"paid", "shipped", "new", "cancelled"}
-	var b strings.Builder
-	b.WriteString(`{"type":"message","channel":"user:42","seq":2,"prev":1,"id":"zs4t95casa32yt9h","time":1795176687464,"data":[`)
-	for b.Len() < n {
-		fmt.Fprintf(&b, `{"order":%d,"status":%q,"price":%d.%02d,"customer":"c%x"},`,
-			rnd.IntN(1e6), states[rnd.IntN(4)], rnd.IntN(500), rnd.IntN(100), rnd.Uint64())
-	}
-	return b.String()[:n]
-}
-
-func noise(n int) string {
-	rnd := rand.NewChaCha8([32]byte{byte(n)})
-	b := make([]byte, n)
-	rnd.Read(b)
-	return string(b)
-}
-
 func TestDeflateFrame(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{minDeflate, 300, 1024, 4096, 32767, 32768, 65535, 65536, 70_000, 200_000, 1 << 20} {
@@ -92,11 +41,11 @@ func TestDeflateFrame(t *testing.T) {
 			if len(small) >= len(frame)*7/10 || small[0] != finBit|rsv1|op {
 				t.Fatalf("%d bytes: a frame %#x of %d", n, small[0], len(small))
 			}
-			got, code := referenceInflate(small[headerSize(small):], n)
+			got, code := referenceInflate(FramePayload(small), n)
 			if code != 0 || string(got) != want {
 				t.Fatalf("%d bytes: got %d and code %d", n, len(got), code)
 			}
-			if string(frame[headerSize(frame):]) != want {
+			if string(FramePayload(frame)) != want {
 				t.Fatal("the plain frame was changed")
 			}
 		}
@@ -130,7 +79,7 @@ func TestDeflateFrameShared(t *testing.T) {
 			for range 50 {
 				small := DeflateFrame(serverText(want), 0)
 				DeflateFrame(serverText(sample(2000)), 0)
-				if got, code := referenceInflate(small[headerSize(small):], 5000); code != 0 || string(got) != want {
+				if got, code := referenceInflate(FramePayload(small), 5000); code != 0 || string(got) != want {
 					t.Errorf("got %q and %d", got, code)
 				}
 			}
@@ -150,13 +99,13 @@ func TestDeflateAllocs(t *testing.T) {
 	}
 	in := masked(finBit|rsv1|OpText, deflatedText(sample(1024)))
 	b := make([]byte, len(in))
-	var p parser
+	var p Parser
 	if n := testing.AllocsPerRun(100, func() {
 		copy(b, in)
-		if ev, _, err := p.next(b, rules{maxMessage: testMax * 2, deflate: true}); err != nil || len(ev.payload) != 1024 {
-			t.Fatal(ev, err)
+		if f, _, err := p.Next(b, Rules{MaxMessage: testMax * 2, Deflate: true}); err != nil || len(f.Payload) != 1024 {
+			t.Fatal(f, err)
 		}
-		p.release()
+		p.Release()
 	}); n > 0.5 {
 		t.Errorf("%v allocations for a message", n)
 	}

@@ -1,50 +1,41 @@
-package conn
+package ws
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"unicode/utf8"
 )
-
-// Opcodes of RFC 6455 §5.2.
-const (
-	opContinuation byte = 0x0
-	OpText         byte = 0x1
-	OpBinary       byte = 0x2
-	OpClose        byte = 0x8
-	OpPing         byte = 0x9
-	OpPong         byte = 0xA
-)
-
-const (
-	finBit  = 0x80
-	rsvBits = 0x70
-	maskBit = 0x80
-
-	// maxControl is the longest payload of a control frame (RFC 6455 §5.5).
-	maxControl = 125
-	// maxHeader is two bytes, a length of eight and a mask of four.
-	maxHeader = 14
-)
-
-func isControl(op byte) bool { return op&0x8 != 0 }
 
 // AppendFrame appends a whole server frame (final, not masked) to dst. The result
 // may be shared by any number of connections. A control frame's payload must not
 // be longer than 125 bytes.
 func AppendFrame(dst []byte, op byte, payload []byte) []byte {
-	if isControl(op) && len(payload) > maxControl {
-		panic("conn: control frame of more than 125 bytes")
+	return append(appendHead(dst, op, 0, len(payload)), payload...)
+}
+
+// AppendMasked appends a whole client frame to dst: final, and masked with a key
+// that nobody can foresee (RFC 6455 §5.3). A control frame's payload must not be
+// longer than 125 bytes.
+func AppendMasked(dst []byte, op byte, payload []byte) []byte {
+	var key [4]byte
+	rand.Read(key[:]) //nolint:errcheck // it never fails
+	dst = append(appendHead(dst, op, maskBit, len(payload)), key[:]...)
+	dst = append(dst, payload...)
+	mask(dst[len(dst)-len(payload):], key, 0)
+	return dst
+}
+
+// appendHead appends a frame's first bytes, up to its length.
+func appendHead(dst []byte, op, masked byte, size int) []byte {
+	switch {
+	case size <= maxControl:
+		return append(dst, finBit|op, masked|byte(size))
+	case isControl(op):
+		panic("ws: control frame of more than 125 bytes")
+	case size <= 0xFFFF:
+		return binary.BigEndian.AppendUint16(append(dst, finBit|op, masked|126), uint16(size))
 	}
-	dst = append(dst, finBit|op)
-	switch n := len(payload); {
-	case n <= 125:
-		dst = append(dst, byte(n))
-	case n <= 0xFFFF:
-		dst = binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
-	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
-	}
-	return append(dst, payload...)
+	return binary.BigEndian.AppendUint64(append(dst, finBit|op, masked|127), uint64(size))
 }
 
 // FramePayload is the payload in a frame that AppendFrame made.
@@ -74,6 +65,11 @@ func AppendClose(dst []byte, code int, reason string) []byte {
 	return AppendFrame(dst, OpClose, payload)
 }
 
+// AppendMaskedClose is AppendClose for a client.
+func AppendMaskedClose(dst []byte, code int, reason string) []byte {
+	return AppendMasked(dst, OpClose, FramePayload(AppendClose(nil, code, reason)))
+}
+
 // cut shortens s to at most n bytes of whole characters, so that it stays UTF-8.
 func cut(s string, n int) string {
 	if len(s) <= n {
@@ -84,16 +80,6 @@ func cut(s string, n int) string {
 	}
 	return s[:n]
 }
-
-// Close codes this package sets by itself (RFC 6455 §7.4.1).
-const (
-	codeGoingAway      = 1001
-	codeProtocolError  = 1002
-	codeNoStatus       = 1005
-	codeAbnormal       = 1006
-	codeInvalidPayload = 1007
-	codeTooBig         = 1009
-)
 
 // validCloseCode says whether a close frame may carry the code: those defined by
 // RFC 6455 §7.4.1 and the IANA registry, without the three that are never on the

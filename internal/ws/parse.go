@@ -1,64 +1,64 @@
-package conn
+package ws
 
 import (
 	"encoding/binary"
 	"sync"
 	"unicode/utf8"
-
-	"github.com/gobwas/ws"
 )
 
-// event is what the parser found: a whole message or a control frame.
-type event struct {
-	op       byte // opContinuation: nothing whole is there
-	deflated bool // the payload is compressed still
-	code     int  // of a close frame
-	payload  []byte
+// Frame is what a peer sent: a whole data message, joined from its frames,
+// decompressed and checked to be UTF-8 if it is text, or a control frame.
+type Frame struct {
+	Op       byte   // OpText, OpBinary, OpClose, OpPing or OpPong; 0: there is no whole frame
+	deflated bool   // the payload is still compressed
+	Code     int    // of a close frame; 1005 when it had none
+	Payload  []byte // of a close frame, its reason
 }
 
-// rules are what one connection allows its peer.
-type rules struct {
-	maxMessage int
-	deflate    bool // compressed messages
-	unmasked   bool // the peer is a server: its frames are not masked (RFC 6455 §5.1)
+// Rules are what one connection allows its peer.
+type Rules struct {
+	MaxMessage int  // the largest message, in bytes
+	Deflate    bool // permessage-deflate was agreed on
+	Unmasked   bool // the peer is a server: its frames are not masked (RFC 6455 §5.1)
 }
 
 // maxPayload is how many bytes the frames of a message may carry.
-func (r rules) maxPayload(deflated bool) int {
+func (r Rules) maxPayload(deflated bool) int {
 	if deflated {
-		return maxDeflated(r.maxMessage)
+		return maxDeflated(r.MaxMessage)
 	}
-	return r.maxMessage
+	return r.MaxMessage
 }
 
-// parser makes events of a peer's bytes, however they are cut. It owns no memory
+// Parser finds frames in a peer's bytes, however they are cut. It owns no memory
 // between messages: whole frames are handed out of the slice they came in, and
-// only what is incomplete is copied, as it comes.
-type parser struct {
+// only what is incomplete is copied, as it comes. It is for one goroutine. Its zero
+// value is ready for use.
+type Parser struct {
 	part *partial
 }
 
-// next takes from b up to the end of the next event. Call it again with the rest
-// until it finds nothing; it then took all of b. The event's payload is valid
-// until then, and b is changed: payloads are unmasked where they lie.
-func (p *parser) next(b []byte, r rules) (ev event, rest []byte, err *ProtocolError) {
-	ev, rest, err = p.find(b, r)
-	if err == nil && ev.deflated {
-		ev, err = p.inflate(ev, r.maxMessage)
+// Next takes from b up to the end of the next frame. Call it again with the rest
+// until it finds none; it then took all of b. The frame's payload is valid until
+// then, and b is changed: payloads are unmasked where they lie. An error is final.
+func (p *Parser) Next(b []byte, r Rules) (f Frame, rest []byte, err *ProtocolError) {
+	f, rest, err = p.find(b, r)
+	if err == nil && f.deflated {
+		f, err = p.inflate(f, r.MaxMessage)
 	}
-	return ev, rest, err
+	return f, rest, err
 }
 
-func (p *parser) find(b []byte, r rules) (ev event, rest []byte, err *ProtocolError) {
+func (p *Parser) find(b []byte, r Rules) (f Frame, rest []byte, err *ProtocolError) {
 	if p.part != nil && p.part.done {
-		p.release()
+		p.Release()
 	}
 	if p.part == nil {
 		if len(b) == 0 {
-			return event{}, nil, nil
+			return Frame{}, nil, nil
 		}
-		if ev, n, err := wholeFrame(b, r); n > 0 || err != nil {
-			return ev, b[n:], err
+		if f, n, err := wholeFrame(b, r); n > 0 || err != nil {
+			return f, b[n:], err
 		}
 		p.part = partials.Get().(*partial)
 	}
@@ -67,69 +67,71 @@ func (p *parser) find(b []byte, r rules) (ev event, rest []byte, err *ProtocolEr
 
 // inflate puts what a compressed message holds into the place of the message. Both
 // are at hand only then: between its frames just the compressed bytes are kept.
-func (p *parser) inflate(ev event, maxMessage int) (event, *ProtocolError) {
+func (p *Parser) inflate(f Frame, maxMessage int) (Frame, *ProtocolError) {
 	whole := partials.Get().(*partial)
 	whole.done = true
 	var err *ProtocolError
-	whole.msg, err = inflate(whole.msg, ev.payload, maxMessage)
-	p.release()
+	whole.msg, err = inflate(whole.msg, f.Payload, maxMessage)
+	p.Release()
 	p.part = whole
-	if err == nil && ev.op == OpText && !utf8.Valid(whole.msg) {
+	if err == nil && f.Op == OpText && !utf8.Valid(whole.msg) {
 		err = errUTF8
 	}
-	return event{op: ev.op, payload: whole.msg}, err
+	return Frame{Op: f.Op, Payload: whole.msg}, err
 }
 
-// release gives back what the parser holds.
-func (p *parser) release() {
+// Release gives back what the parser holds. It then begins anew.
+func (p *Parser) Release() {
 	if p.part != nil {
 		p.part.recycle()
 		p.part = nil
 	}
 }
 
-// wholeFrame is the common case: a frame that is an event by itself, with all of
-// its bytes there. n is 0 if it is not that.
-func wholeFrame(b []byte, r rules) (ev event, n int, err *ProtocolError) {
+// wholeFrame is the common case: a control frame or a message of one frame, with all
+// of its bytes there. n is 0 if it is not that.
+func wholeFrame(b []byte, r Rules) (f Frame, n int, err *ProtocolError) {
 	h, n, err := parseHeader(b, r)
 	if n == 0 || !h.fin || h.op == opContinuation || h.length > uint64(len(b)-n) {
-		return event{}, 0, err
+		return Frame{}, 0, err
 	}
 	end := n + int(h.length)
 	payload := b[n:end:end]
-	ws.Cipher(payload, h.mask, 0)
+	if !r.Unmasked {
+		mask(payload, h.mask, 0)
+	}
 	switch {
 	case isControl(h.op):
-		ev, err = controlEvent(h.op, payload)
-		return ev, end, err
+		f, err = checkControl(h.op, payload)
+		return f, end, err
 	case len(payload) > r.maxPayload(h.deflated):
-		return event{}, 0, errTooBig
+		return Frame{}, 0, errTooBig
 	case h.op == OpText && !h.deflated && !utf8.Valid(payload):
-		return event{}, 0, errUTF8
+		return Frame{}, 0, errUTF8
 	}
-	return event{op: h.op, deflated: h.deflated, payload: payload}, end, nil
+	return Frame{Op: h.op, deflated: h.deflated, Payload: payload}, end, nil
 }
 
-// controlEvent checks what only close frames have to be checked for (RFC 6455
-// §5.5.1); the payload of their event is the reason.
-func controlEvent(op byte, payload []byte) (event, *ProtocolError) {
+// checkControl checks what only close frames have to be checked for (RFC 6455
+// §5.5.1); their payload is the reason.
+func checkControl(op byte, payload []byte) (Frame, *ProtocolError) {
 	if op != OpClose {
-		return event{op: op, payload: payload}, nil
+		return Frame{Op: op, Payload: payload}, nil
 	}
 	switch len(payload) {
 	case 0:
-		return event{op: OpClose, code: codeNoStatus}, nil
+		return Frame{Op: OpClose, Code: codeNoStatus}, nil
 	case 1:
-		return event{}, errClosePayload
+		return Frame{}, errClosePayload
 	}
 	code, reason := int(binary.BigEndian.Uint16(payload)), payload[2:]
 	switch {
 	case !validCloseCode(code):
-		return event{}, errCloseCode
+		return Frame{}, errCloseCode
 	case !utf8.Valid(reason):
-		return event{}, errUTF8
+		return Frame{}, errUTF8
 	}
-	return event{op: OpClose, code: code, payload: reason}, nil
+	return Frame{Op: OpClose, Code: code, Payload: reason}, nil
 }
 
 // partial is a message, or a frame, of which more is to come.
@@ -164,27 +166,27 @@ func (p *partial) recycle() {
 	partials.Put(p)
 }
 
-func (p *partial) next(b []byte, r rules) (event, []byte, *ProtocolError) {
+func (p *partial) next(b []byte, r Rules) (Frame, []byte, *ProtocolError) {
 	for {
 		if !p.inFrame {
 			n, err := p.takeHeader(b, r)
 			if b = b[n:]; err != nil || !p.inFrame {
-				return event{}, b, err
+				return Frame{}, b, err
 			}
 		}
-		n, err := p.takePayload(b)
+		n, err := p.takePayload(b, r)
 		if b = b[n:]; err != nil || p.got < int(p.frame.length) {
-			return event{}, b, err
+			return Frame{}, b, err
 		}
-		if ev, err := p.endFrame(); err != nil || ev.op != opContinuation {
-			return ev, b, err
+		if f, err := p.endFrame(); err != nil || f.Op != opContinuation {
+			return f, b, err
 		}
 	}
 }
 
 // takeHeader takes the head of the next frame from b, or as much of it as is
 // there.
-func (p *partial) takeHeader(b []byte, r rules) (int, *ProtocolError) {
+func (p *partial) takeHeader(b []byte, r Rules) (int, *ProtocolError) {
 	before := p.nhead
 	p.nhead += copy(p.head[before:], b)
 	h, n, err := parseHeader(p.head[:p.nhead], r)
@@ -203,7 +205,7 @@ func (p *partial) takeHeader(b []byte, r rules) (int, *ProtocolError) {
 
 // beginFrame checks a frame against the message it is part of, and its size before
 // any memory is taken for it.
-func (p *partial) beginFrame(h header, r rules) *ProtocolError {
+func (p *partial) beginFrame(h header, r Rules) *ProtocolError {
 	if !isControl(h.op) {
 		switch {
 		case h.op == opContinuation && p.op == opContinuation:
@@ -223,10 +225,12 @@ func (p *partial) beginFrame(h header, r rules) *ProtocolError {
 }
 
 // takePayload takes what b has of the frame's payload.
-func (p *partial) takePayload(b []byte) (int, *ProtocolError) {
+func (p *partial) takePayload(b []byte, r Rules) (int, *ProtocolError) {
 	n := min(len(b), int(p.frame.length)-p.got)
 	b = b[:n]
-	ws.Cipher(b, p.frame.mask, p.got)
+	if !r.Unmasked {
+		mask(b, p.frame.mask, p.got)
+	}
 	if isControl(p.frame.op) {
 		copy(p.control[p.got:], b)
 	} else {
@@ -268,16 +272,16 @@ func cutRune(b []byte) int {
 	return 0
 }
 
-// endFrame makes an event of a complete frame, if it is the end of one.
-func (p *partial) endFrame() (event, *ProtocolError) {
+// endFrame hands out a complete frame, if it ends a message or is a control frame.
+func (p *partial) endFrame() (Frame, *ProtocolError) {
 	p.inFrame = false
 	switch {
 	case isControl(p.frame.op):
 		p.done = p.op == opContinuation
-		return controlEvent(p.frame.op, p.control[:p.got])
+		return checkControl(p.frame.op, p.control[:p.got])
 	case p.frame.fin:
 		p.done = true
-		return event{op: p.op, deflated: p.deflated, payload: p.msg}, nil
+		return Frame{Op: p.op, deflated: p.deflated, Payload: p.msg}, nil
 	}
-	return event{}, nil
+	return Frame{}, nil
 }

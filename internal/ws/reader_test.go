@@ -1,4 +1,4 @@
-package conn
+package ws
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/gobwas/ws"
+	gobwas "github.com/gobwas/ws"
 )
 
 // TestReader reads what a server sends, in one piece and byte by byte.
@@ -73,19 +73,19 @@ func TestReaderRefuses(t *testing.T) {
 func TestAppendMasked(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 0xFFFF, 0x10000} {
 		payload := bytes.Repeat([]byte("x"), n)
-		f, err := ws.ReadFrame(bytes.NewReader(AppendMasked([]byte{}, OpBinary, payload)))
-		if err != nil || !f.Header.Masked || !f.Header.Fin || f.Header.OpCode != ws.OpBinary {
+		f, err := gobwas.ReadFrame(bytes.NewReader(AppendMasked([]byte{}, OpBinary, payload)))
+		if err != nil || !f.Header.Masked || !f.Header.Fin || f.Header.OpCode != gobwas.OpBinary {
 			t.Fatalf("%d bytes: %+v %v", n, f.Header, err)
 		}
-		if got := ws.UnmaskFrame(f).Payload; !bytes.Equal(got, payload) {
+		if got := gobwas.UnmaskFrame(f).Payload; !bytes.Equal(got, payload) {
 			t.Errorf("%d bytes came out as %d others", n, len(got))
 		}
 	}
-	f, err := ws.ReadFrame(bytes.NewReader(AppendMaskedClose(nil, 1000, "bye")))
+	f, err := gobwas.ReadFrame(bytes.NewReader(AppendMaskedClose(nil, 1000, "bye")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, reason := ws.ParseCloseFrameData(ws.UnmaskFrame(f).Payload); code != 1000 || reason != "bye" {
+	if code, reason := gobwas.ParseCloseFrameData(gobwas.UnmaskFrame(f).Payload); code != 1000 || reason != "bye" {
 		t.Errorf("close %d %q", code, reason)
 	}
 }

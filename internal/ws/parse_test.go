@@ -1,0 +1,199 @@
+package ws
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// parsed feeds chunks to a parser and returns what came out as lines of text, in
+// the form of reference. The chunks are copied first, since parsing changes them.
+func parsed(maxMessage int, chunks ...[]byte) []string {
+	return parsedBy(Rules{MaxMessage: maxMessage}, chunks...)
+}
+
+func parsedBy(r Rules, chunks ...[]byte) (lines []string) {
+	var p Parser
+	defer p.Release()
+	for _, chunk := range chunks {
+		b := slices.Clone(chunk)
+		for {
+			f, rest, err := p.Next(b, r)
+			if err != nil {
+				return append(lines, fmt.Sprint(err.Code))
+			}
+			if f.Op == opContinuation {
+				break
+			}
+			b = rest
+			if f.Op == OpClose {
+				lines = append(lines, fmt.Sprintf("%d %d %q", f.Op, f.Code, f.Payload))
+			} else {
+				lines = append(lines, fmt.Sprintf("%d %q", f.Op, f.Payload))
+			}
+		}
+	}
+	return lines
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, c := range parseCases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			check := func(how string, chunks ...[]byte) {
+				t.Helper()
+				if diff := cmp.Diff(c.Want, parsed(testMax, chunks...)); diff != "" {
+					t.Errorf("%s: %s", how, diff)
+				}
+			}
+			check("whole", c.Input)
+			check("byte by byte", pieces(c.Input, 1)...)
+			for i := range c.Input {
+				check(fmt.Sprintf("cut at %d", i), c.Input[:i], c.Input[i:])
+			}
+			if diff := cmp.Diff(c.Want, reference(c.Input, testMax)); diff != "" {
+				t.Errorf("the reference differs: %s", diff)
+			}
+		})
+	}
+}
+
+// TestCloseCodes goes through all codes there can be.
+func TestCloseCodes(t *testing.T) {
+	t.Parallel()
+	for code := range 1 << 16 {
+		got := parsed(testMax, closeFrame(code, ""))
+		want := "1002"
+		if code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999 {
+			want = fmt.Sprintf(`8 %d ""`, code)
+		}
+		if len(got) != 1 || got[0] != want {
+			t.Fatalf("%d: got %v, want %s", code, got, want)
+		}
+	}
+}
+
+// TestParseMemory: a header that declares much takes nothing, and what is kept is
+// in proportion to what came.
+func TestParseMemory(t *testing.T) {
+	t.Parallel()
+	const declared = 1 << 30
+	var p Parser
+	defer p.Release()
+	head := []byte{finBit | OpBinary, maskBit | 127, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4}
+	if _, _, err := p.Next(head, Rules{MaxMessage: declared}); err != nil {
+		t.Fatal(err)
+	}
+	if got := cap(p.part.msg); got > keepMessage {
+		t.Errorf("%d bytes for a header", got)
+	}
+	came := 0
+	for came < 1<<20 {
+		chunk := make([]byte, 1000)
+		if _, _, err := p.Next(chunk, Rules{MaxMessage: declared}); err != nil {
+			t.Fatal(err)
+		}
+		came += len(chunk)
+		if got := cap(p.part.msg); got > max(2*came, keepMessage) {
+			t.Fatalf("%d bytes for %d that came", got, came)
+		}
+	}
+}
+
+// TestParseIdle: between messages a parser holds nothing.
+func TestParseIdle(t *testing.T) {
+	t.Parallel()
+	input := frames(begins(OpText, "a"), controlFrame(OpPing, "p"), ends("b"))
+	var p Parser
+	for _, chunk := range pieces(input, 1) {
+		for {
+			f, rest, err := p.Next(chunk, Rules{MaxMessage: testMax})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Op == opContinuation {
+				break
+			}
+			chunk = rest
+		}
+	}
+	if p.part != nil {
+		t.Errorf("still holds %+v", p.part)
+	}
+}
+
+func TestParseAllocs(t *testing.T) {
+	frame := textFrame(`{"type":"ack","channel":"user:42","seq":1042}`)
+	b := make([]byte, len(frame))
+	var p Parser
+	if n := testing.AllocsPerRun(100, func() {
+		copy(b, frame)
+		if f, _, err := p.Next(b, Rules{MaxMessage: testMax}); err != nil || f.Op != OpText {
+			t.Fatal(f, err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzParse compares the parser with the reference, fed whole and in two or many
+// pieces.
+func FuzzParse(f *testing.F) {
+	for _, c := range parseCases {
+		f.Add(c.Input, uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, input []byte, size uint8) {
+		if len(input) > 1<<12 {
+			return
+		}
+		want := reference(input, testMax)
+		check := func(chunks ...[]byte) {
+			if diff := cmp.Diff(want, parsed(testMax, chunks...)); diff != "" {
+				t.Fatalf("%x in %d pieces: %s", input, len(chunks), diff)
+			}
+		}
+		check(input)
+		check(pieces(input, max(1, int(size)))...)
+		for i := range min(len(input), 300) {
+			check(input[:i], input[i:])
+		}
+	})
+}
+
+// TestParseRandom makes frames that mostly obey, which fuzzing finds slowly.
+func TestParseRandom(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		var input []byte
+		for range 1 + rnd.IntN(6) {
+			input = append(input, randomFrame(rnd)...)
+		}
+		want := reference(input, testMax)
+		size := 1 + rnd.IntN(40)
+		for _, got := range [][]string{parsed(testMax, input), parsed(testMax, pieces(input, size)...)} {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("%x by %d: %s", input, size, diff)
+			}
+		}
+	}
+}
+
+func randomFrame(rnd *rand.Rand) []byte {
+	alphabet := []string{"a", "é", "€", "😀", "\xE2\x82", "\xAC", "\xF0\x9F", "\x98\x80"}
+	var payload strings.Builder
+	for range rnd.IntN(60) {
+		payload.WriteString(alphabet[rnd.IntN(4+rnd.IntN(2)*4)])
+	}
+	first := []byte{finBit | OpText, OpText, finBit, 0, finBit | OpBinary, OpBinary, finBit | OpPing, finBit | OpPong}[rnd.IntN(8)]
+	s := payload.String()
+	if isControl(first & 0xF) {
+		s = s[:min(len(s), maxControl)]
+	}
+	return masked(first, s)
+}
