@@ -19,7 +19,6 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
@@ -330,69 +329,6 @@ func TestReliable(t *testing.T) {
 	if got != "open 1 open 2 close" && got != "open 1 open 1 2 close" {
 		t.Errorf("events: %s", got)
 	}
-}
-
-// TestTabs closes the tab that leads.
-func TestTabs(t *testing.T) {
-	s := serve(t, "dev")
-	first := browser.Open(t)
-	tabs := []context.Context{first, browser.OpenBeside(t, first), browser.OpenBeside(t, first)}
-	for _, tab := range tabs {
-		start(t, tab, s, `"/ws?user=42", { shared: true }`)
-		browser.Wait(t, tab, `client.state === "open"`)
-	}
-	connections := `fetch("/v1/users/42").then((r) => r.json()).then((u) => u.online === 1)`
-	browser.Wait(t, first, connections)
-	run(t, tabs[2], `await client.subscribe("room:7", (m) => seen.push("room " + m.data))`)
-	s.mustPush("user:42", "1")
-	s.mustPush("room:7", "2")
-	saw(t, tabs[0], "1")
-	saw(t, tabs[1], "1")
-	saw(t, tabs[2], "1", "room 2", "2")
-	acknowledged(t, tabs[1], 1)
-
-	var want []string
-	var pushing sync.WaitGroup
-	half := make(chan struct{})
-	pushing.Go(func() {
-		for i := range 200 {
-			if i == 100 {
-				close(half)
-			}
-			if !s.push("user:42", "n"+strconv.Itoa(i)) {
-				t.Errorf("push %d failed", i)
-			}
-		}
-	})
-	<-half
-	closeTab(t, tabs[0])
-	pushing.Wait()
-	s.mustPush("room:7", "3")
-	for i := range 200 {
-		want = append(want, "n"+strconv.Itoa(i))
-	}
-	for _, tab := range tabs[1:] {
-		browser.Wait(t, tab, `seen.includes("n199")`)
-		got := browser.Value[[]string](t, tab, `seen.filter((text) => text.startsWith("n"))`)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("seen (-want +got):\n%s", diff)
-		}
-	}
-	browser.Wait(t, tabs[2], `seen.includes("room 3")`)
-	browser.Wait(t, tabs[1], connections)
-	acknowledged(t, tabs[1], 201)
-	published := browser.Value[int](t, tabs[2], `client.publish("room:7", "4").then((p) => p.seq)`)
-	if published != 3 {
-		t.Errorf("published as %d", published)
-	}
-}
-
-func closeTab(t *testing.T, tab context.Context) {
-	t.Helper()
-	browser.Run(t, tab, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
-		_, err = cdp.Call(ctx, target, page.Close, cdp.Empty{})
-		return none, err
-	})
 }
 
 // behind is the server as it is seen through a proxy that refuses some requests.

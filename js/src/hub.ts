@@ -1,26 +1,25 @@
 import type { ErrorCode } from "./errors.js"
 import type { Command, Frame, Hello, Place, Ref, Request } from "./frames.js"
 import type { Line, LineEvents } from "./line.js"
-import type { MakeLink, Notice, Standings } from "./shared.js"
+import { longestSilence, Silence, unlessFrozen } from "./silence.js"
+import type { MakeLink, Note, Notice, Standings } from "./tabs.js"
 import type { TransportName } from "./transport.js"
-
-/** What a tab tells the hub. */
-export type Note = { readonly from: string } & (
-  | { readonly kind: "join" | "leave" }
-  | { readonly kind: "command"; readonly connection: string; readonly command: Command }
-)
 
 interface Port {
   /** Channels besides the memberships. */
   readonly wants: Set<string>
   /** What the tab is done with, in channels of which it got something. */
   readonly done: Map<string, number>
+  /** Runs while the tab is not done with something. */
+  readonly silence: Silence
+  /** The tab is frozen: what it gets waits in the browser, and no acknowledgement waits for it. */
+  silent: boolean
 }
 
 /**
  * Puts the tabs of a browser on one connection. Messages go to every tab that the
  * channel concerns; a message is acknowledged when all of them are done with it,
- * or gone. Answers go to the tab that asked.
+ * gone or frozen. Answers go to the tab that asked.
  */
 export class Hub {
   readonly #name: string
@@ -55,19 +54,28 @@ export class Hub {
 
   close(): void {
     this.#leave.abort()
+    for (const { silence } of this.#ports.values()) silence.stop()
     this.#link.close()
   }
 
   /** Takes what a tab tells. */
   take(note: Note): void {
     if (note.kind === "leave") return this.#gone(note.from)
+    const to = [note.from]
     const port = this.#port(note.from)
-    if (note.kind === "command") {
-      if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command)
-    } else if (this.#hello) {
-      const hello = { ...this.#hello, channels: this.#places() }
-      this.#spread({ kind: "up", to: [note.from], hello, transport: this.#transport })
+    port.silent = false
+    switch (note.kind) {
+      case "command":
+        if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command, note.time)
+        break
+      case "join":
+        if (this.#hello) this.#spread({ kind: "up", to, hello: { ...this.#hello, channels: this.#places() }, transport: this.#transport })
+        break
+      case "ping":
+        unlessFrozen(() => this.#leave.signal.aborted || this.#spread({ kind: "pong", to }))
     }
+    port.silence.stop()
+    if (this.#owes(port)) port.silence.watch()
   }
 
   #linkEvents(): LineEvents {
@@ -135,20 +143,27 @@ export class Hub {
   #pass(frame: Extract<Frame, { type: "message" | "revoke" }>, size: number): void {
     const { channel, seq } = frame
     const to = this.#concerned(channel)
+    if (!to.length) return
+    this.#positions.set(channel, Math.max(seq, this.#positions.get(channel) ?? 0))
     for (const id of to) {
       const port = this.#port(id)
       if (!port.done.has(channel)) port.done.set(channel, seq - 1)
+      if (!port.silent && this.#owes(port)) port.silence.watch()
     }
-    this.#positions.set(channel, Math.max(seq, this.#positions.get(channel) ?? 0))
     this.#spread({ kind: "frame", frame, size, to })
+    this.#acknowledge(channel) // those who got it may be done with it, or frozen
   }
 
   #concerned(channel: string): string[] {
     return [...this.#ports].filter(([, port]) => this.#members.has(channel) || port.wants.has(channel)).map(([id]) => id)
   }
 
-  #command(from: string, port: Port, command: Command): void {
+  #command(from: string, port: Port, command: Command, time = Date.now()): void {
     switch (command.type) {
+      case "call":
+        // This tab was frozen: the call has failed, or is about to, and may have been made anew.
+        if (time + longestSilence >= Date.now()) break
+        return this.#spread({ kind: "frame", to: [from], size: 0, frame: { type: "error", ref: command.ref!, code: "unavailable", message: "not sent in time" } })
       case "state":
         return this.#link.send(command) // all tabs get what it brings
       case "ack":
@@ -157,8 +172,7 @@ export class Hub {
       case "unsubscribe": {
         port.wants.delete(command.channel)
         port.done.delete(command.channel)
-        this.#acknowledge(command.channel)
-        if ([...this.#ports.values()].some(({ wants }) => wants.has(command.channel))) return
+        if ([...this.#ports.values()].some(({ wants }) => wants.has(command.channel))) return this.#acknowledge(command.channel)
         this.#subscribed.delete(command.channel)
         this.#positions.delete(command.channel)
         break
@@ -172,14 +186,23 @@ export class Hub {
   /** Has a tab's channel begin where the tab is, unless the connection is not that far yet. */
   #subscribe(from: string, port: Port, { after, ...command }: Extract<Command, { type: "subscribe" }>): void {
     const { channel } = command
+    const member = this.#members.has(channel)
+    const there = member || this.#subscribed.has(channel)
     const position = this.#positions.get(channel)
-    const there = this.#members.has(channel) || this.#subscribed.has(channel)
-    const back = after !== undefined && (!there || after < (position ?? 0))
-    if (back) this.#positions.set(channel, Math.min(after, position ?? after))
-    port.wants.add(channel)
-    this.#subscribed.add(channel)
+    // A membership of which nothing has come yet goes on where the server knows.
+    const start = after === undefined || (member && position === undefined) ? undefined : Math.min(after, position ?? after)
+    const back = start !== undefined && !(there && start === position)
+    if (back) {
+      this.#positions.set(channel, start)
+      this.#acknowledged.delete(channel) // what comes again fills the window again
+    }
+    if (!member) {
+      port.wants.add(channel)
+      this.#subscribed.add(channel)
+    }
     if (there && this.#transport !== "websocket" && !back) return
-    this.#forward(from, back ? { ...command, after } : command)
+    // The tab drops what comes before the answer: it has to come again, also if that is all.
+    this.#forward(from, { ...command, after: start })
   }
 
   #forward(to: string, command: Request & { ref?: Ref }): void {
@@ -187,11 +210,11 @@ export class Hub {
     this.#link.send({ ...command, ref: this.#ref })
   }
 
-  /** Acknowledges what all tabs are done with that got something of a channel. */
+  /** Acknowledges what all tabs are done with that got something of a channel, as far as it has come. */
   #acknowledge(channel: string): void {
-    const done = [...this.#ports.values()].flatMap((port) => port.done.get(channel) ?? [])
-    const seq = Math.min(...done)
-    if (!done.length || seq <= (this.#acknowledged.get(channel) ?? 0)) return
+    const done = [...this.#ports.values()].flatMap(({ silent, done }) => (silent && done.has(channel) ? Infinity : (done.get(channel) ?? [])))
+    const seq = Math.min(this.#positions.get(channel) ?? Infinity, ...done)
+    if (!done.length || seq === Infinity || seq <= (this.#acknowledged.get(channel) ?? 0)) return
     this.#acknowledged.set(channel, seq)
     this.#link.send({ type: "ack", channel, seq })
   }
@@ -206,15 +229,34 @@ export class Hub {
   #port(id: string): Port {
     let port = this.#ports.get(id)
     if (!port) {
-      this.#ports.set(id, (port = { wants: new Set(), done: new Map() }))
+      port = { wants: new Set(), done: new Map(), silence: this.#silence(id), silent: false }
+      this.#ports.set(id, port)
       navigator.locks.request(`${this.#name} ${id}`, { signal: this.#leave.signal }, () => this.#gone(id)).catch(() => {}) // closed
     }
     return port
   }
 
+  #silence(id: string): Silence {
+    return new Silence(
+      () => this.#spread({ kind: "ping", to: [id] }),
+      () => this.#frozen(this.#port(id)),
+    )
+  }
+
+  /** Whether a tab is not done with what it got. */
+  #owes({ done }: Port): boolean {
+    return [...done].some(([channel, seq]) => seq < (this.#positions.get(channel) ?? 0))
+  }
+
+  #frozen(port: Port): void {
+    port.silent = true
+    for (const channel of port.done.keys()) this.#acknowledge(channel)
+  }
+
   #gone(id: string): void {
     const port = this.#ports.get(id)
     if (!port) return
+    port.silence.stop()
     for (const channel of port.wants) this.#command(id, port, { type: "unsubscribe", channel })
     this.#ports.delete(id)
     for (const channel of port.done.keys()) this.#acknowledge(channel)

@@ -1,22 +1,10 @@
-import type { Channel } from "./channel.js"
-import { wording, type ErrorCode } from "./errors.js"
-import type { Command, Frame, Hello } from "./frames.js"
-import { Hub, type Note } from "./hub.js"
+import { wording } from "./errors.js"
+import type { Command } from "./frames.js"
+import { Hub } from "./hub.js"
 import { randomId } from "./id.js"
-import type { Down, Line, LineEvents, Owner } from "./line.js"
-import type { TransportName } from "./transport.js"
-
-/** What tabs tell each other. Without `to` it is for all of them. */
-export type Notice = { readonly to?: readonly string[] } & (
-  | { readonly kind: "up"; readonly hello: Hello; readonly transport: TransportName }
-  | { readonly kind: "frame"; readonly frame: Frame; readonly size: number }
-  | { readonly kind: "down"; readonly reason: Down }
-  | { readonly kind: "failed" | "ended"; readonly code: ErrorCode; readonly message: string }
-)
-
-export type MakeLink = (owner: Owner) => Line
-/** What the leader knows of its channels, for tabs that come later. */
-export type Standings = ReadonlyMap<string, Pick<Channel, "name" | "member" | "head" | "read" | "unread">>
+import type { Down, Line, LineEvents } from "./line.js"
+import { Silence, unlessFrozen } from "./silence.js"
+import type { MakeLink, Note, Notice, Standings } from "./tabs.js"
 
 /**
  * Joins the one connection of all tabs with this name; undefined where the browser
@@ -26,35 +14,55 @@ export type Standings = ReadonlyMap<string, Pick<Channel, "name" | "member" | "h
  * connection, and tell when a tab is gone, however it went; a BroadcastChannel
  * carries what tabs say. A SharedWorker would need a script of its own at a URL of
  * the page's origin, and is missing on most phones.
+ *
+ * A tab that the browser has frozen keeps its locks. When the leader is silent,
+ * another tab steals the lock and leads; until the frozen one notices, both have a
+ * connection, and the greater term tells which leader counts.
  */
 export function share(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents): Line | undefined {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return undefined
-  return new Tab(`wirepost:${name}`, makeLink, channels, events)
+  return new Tab(`wirepost 2:${name}`, makeLink, channels, events)
 }
+
+/** A notice as it is sent. Each leader has a greater term than the one before. */
+type Sent = Notice & { readonly term: number }
 
 /** One tab: the line of its client. The tab that leads has the hub as well. */
 class Tab implements Line {
   readonly #id = randomId()
-  readonly #bus: BroadcastChannel
+  readonly #name: string
+  readonly #makeLink: MakeLink
+  readonly #channels: Standings
   readonly #events: LineEvents
+  readonly #bus: BroadcastChannel
   readonly #leave = new AbortController()
+  readonly #silence: Silence // of the leader
+  #candidacy = new AbortController() // for the lead, or the lead itself
+  #term = 0 // of the leader
   #hub: Hub | undefined
   #connection = "" // that this tab is on; empty while the line is down
 
   constructor(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents) {
+    this.#name = name
+    this.#makeLink = makeLink
+    this.#channels = channels
     this.#events = events
+    this.#silence = new Silence(
+      () => this.#tell({ kind: "ping", from: this.#id }),
+      () => this.#takeOver(),
+    )
     this.#bus = new BroadcastChannel(name)
-    this.#bus.onmessage = ({ data }: MessageEvent<Notice | Note>) => {
-      if ("from" in data) this.#hub?.take(data)
-      else this.#hear(data)
+    this.#bus.onmessage = ({ data }: MessageEvent<unknown>) => {
+      // Anything on the page's origin may have sent this.
+      const { from, term } = Object(data) as Partial<Record<string, unknown>>
+      if (typeof from === "string") this.#hub?.take(data as Note)
+      else if (typeof term === "number") this.#receive(data as Sent)
     }
-    this.#join(name, makeLink, channels).catch((thrown: unknown) => {
-      if (!this.#leave.signal.aborted) events.failed("internal", wording(thrown))
-    })
+    this.#join().catch((thrown: unknown) => this.#failed(thrown))
   }
 
   send(command: Command): void {
-    if (this.#connection) this.#tell({ kind: "command", from: this.#id, connection: this.#connection, command })
+    if (this.#connection) this.#tell({ kind: "command", from: this.#id, connection: this.#connection, command, time: Date.now() })
   }
 
   close(): void {
@@ -62,28 +70,72 @@ class Tab implements Line {
     this.#hub?.close()
     this.#hub = undefined
     this.#connection = ""
+    this.#silence.stop()
     this.#leave.abort() // gives the locks back
+    this.#candidacy.abort()
     this.#bus.close()
   }
 
-  async #join(name: string, makeLink: MakeLink, channels: Standings): Promise<void> {
-    const { locks } = navigator
+  #failed(thrown: unknown): void {
+    if (!this.#leave.signal.aborted) this.#events.failed("internal", wording(thrown))
+  }
+
+  async #join(): Promise<void> {
     const { signal } = this.#leave
-    const open = () => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))
     // First what shows that this tab lives: a leader may look for it at once.
     await new Promise<void>((held, failed) => {
-      locks.request(`${name} ${this.#id}`, () => (held(), open())).catch(failed)
+      navigator.locks.request(`${this.#name} ${this.#id}`, () => (held(), aborted(signal))).catch(failed)
     })
-    if (signal.aborted) return
+    if (!signal.aborted) this.#follow()
+  }
+
+  /** Asks the leader where things stand, and waits for the lead. */
+  #follow(): void {
+    this.#silence.heard()
     this.#tell({ kind: "join", from: this.#id })
-    await locks.request(`${name} leader`, { signal }, async () => {
-      const { held = [] } = await locks.query()
+    void this.#stand({})
+  }
+
+  /** The leader's tab is frozen: this one leads. */
+  #takeOver(): void {
+    this.#down({ code: 1001, reason: "the leading tab is silent", retryIn: 0 })
+    this.#candidacy.abort()
+    void this.#stand({ steal: true })
+  }
+
+  /** Leads as soon as the lock is free, or stolen, until another tab steals it. */
+  async #stand(options: LockOptions): Promise<void> {
+    const { signal } = (this.#candidacy = new AbortController())
+    try {
+      await navigator.locks.request(`${this.#name} leader`, options.steal ? options : { signal }, () => this.#lead(signal))
+    } catch (thrown) {
       if (signal.aborted) return
-      const tabs = held.map((lock) => lock.name ?? "").filter((lock) => lock.startsWith(`${name} `))
-      this.#spread({ kind: "down", reason: { code: 1001, reason: "another tab leads now", retryIn: 0 } })
-      this.#hub = new Hub(name, tabs.map((lock) => lock.slice(name.length + 1)).filter((tab) => tab !== "leader"), makeLink, channels, (notice) => this.#spread(notice))
-      await open()
-    })
+      if ((thrown as Error).name === "AbortError") this.#stepDown()
+      else this.#failed(thrown)
+    }
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    const prefix = `${this.#name} `
+    const { held = [] } = await navigator.locks.query()
+    if (signal.aborted) return
+    const tabs = held.flatMap(({ name = "" }) => (name.startsWith(prefix) ? name.slice(prefix.length) : [])).filter((tab) => tab !== "leader")
+    // Tabs that have not heard of the leader before go by the clock.
+    const term = Math.max(this.#term + 1, Date.now() + Math.random())
+    const spread = (notice: Notice) => this.#spread({ ...notice, term })
+    spread({ kind: "down", reason: takenOver })
+    this.#hub = new Hub(this.#name, tabs, this.#makeLink, this.#channels, spread)
+    this.#silence.stop()
+    await aborted(signal)
+  }
+
+  /** Another tab has taken the lead, as it does when this one was frozen. */
+  #stepDown(): void {
+    this.#candidacy.abort()
+    this.#hub?.close()
+    this.#hub = undefined
+    this.#down(takenOver)
+    this.#follow()
   }
 
   #tell(note: Note): void {
@@ -91,13 +143,25 @@ class Tab implements Line {
     else this.#bus.postMessage(note)
   }
 
-  #spread(notice: Notice): void {
+  #spread(notice: Sent): void {
     if (!notice.to || notice.to.some((id) => id !== this.#id)) this.#bus.postMessage(notice)
-    this.#hear(notice)
+    this.#receive(notice)
+  }
+
+  #receive(notice: Sent): void {
+    const { kind, term, to } = notice
+    // What a former leader says is nothing, but for an end that came while nobody else had a connection.
+    if (term < this.#term && (kind !== "ended" || this.#connection)) return
+    if (term > this.#term) {
+      this.#term = term
+      if (this.#hub) this.#stepDown()
+      else this.#down(takenOver)
+    }
+    if (!this.#hub) this.#silence.heard()
+    if (!to || to.includes(this.#id)) this.#hear(notice)
   }
 
   #hear(notice: Notice): void {
-    if (notice.to && !notice.to.includes(this.#id)) return
     switch (notice.kind) {
       case "up":
         if (this.#connection === notice.hello.connection) return
@@ -108,9 +172,9 @@ class Tab implements Line {
         if (this.#connection) this.#events.frame(notice.frame, notice.size)
         return
       case "down":
-        if (this.#connection) this.#events.down(notice.reason)
-        this.#connection = ""
-        return
+        return this.#down(notice.reason)
+      case "ping":
+        return unlessFrozen(() => this.#leave.signal.aborted || this.#tell({ kind: "pong", from: this.#id }))
       case "failed":
         return this.#events.failed(notice.code, notice.message)
       case "ended":
@@ -118,4 +182,17 @@ class Tab implements Line {
         return this.#events.ended(notice.code, notice.message)
     }
   }
+
+  #down(reason: Down): void {
+    const was = this.#connection
+    this.#connection = ""
+    if (was) this.#events.down(reason)
+  }
+}
+
+const takenOver: Down = { code: 1001, reason: "another tab leads now", retryIn: 0 }
+
+/** Resolves when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve())))
 }

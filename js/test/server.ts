@@ -1,3 +1,5 @@
+import { toThisPage } from "./page.js"
+
 /** A frame as tests write and read it. */
 export interface Raw {
   type: string
@@ -222,6 +224,7 @@ function fakeWebSocket(server: FakeServer) {
     onmessage: ((event: MessageEvent) => void) | null = null
     onerror: ((event: Event) => void) | null = null
     onclose: ((event: { code: number; reason: string; wasClean: boolean }) => void) | null = null
+    readonly #here = toThisPage("socket")
     #session: Session | undefined
 
     constructor(url: string | URL, protocols: string | string[] = []) {
@@ -231,7 +234,7 @@ function fakeWebSocket(server: FakeServer) {
       const list = [protocols].flat()
       for (const p of list) if (!/^[\w.~!#$%&'*+^`|-]+$/.test(p)) throw new DOMException("a bad protocol", "SyntaxError")
       this.url = at.href
-      setImmediate(() => this.#connect(at, list))
+      setImmediate(() => this.#here(() => this.#connect(at, list)))
     }
 
     #connect(at: URL, protocols: string[]): void {
@@ -244,10 +247,10 @@ function fakeWebSocket(server: FakeServer) {
       this.readyState = 1
       this.protocol = protocols.find((p) => p === "wirepost.v1" || p === "wirepost.plain") ?? ""
       this.#session = new Session(server, at, protocols, (frame) => {
-        setImmediate(() => this.readyState === 1 && this.onmessage?.({ data: JSON.stringify(frame), origin: at.origin } as MessageEvent))
+        setImmediate(() => this.#here(() => this.readyState === 1 && this.onmessage?.({ data: JSON.stringify(frame), origin: at.origin } as MessageEvent)))
       }, (code, reason = "") => {
         if (this.#session) this.#session.open = false
-        setImmediate(() => this.readyState < 3 && this.#end(code, reason, code !== 1006))
+        setImmediate(() => this.#here(() => this.readyState < 3 && this.#end(code, reason, code !== 1006)))
       })
       this.onopen?.(new Event("open"))
       if (this.protocol === "wirepost.v1") this.#session.greet()

@@ -1,24 +1,8 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { connect, type Client } from "../src/index.js"
+import { tabs, url } from "./tabs.js"
 import { World } from "./world.js"
-
-const url = "wss://push.example.com/ws"
-
-/** Opens tabs, and collects what each of them sees. */
-async function tabs(world: World, count: number, options = {}): Promise<{ clients: Client[]; seen: unknown[][] }> {
-  const clients: Client[] = []
-  const seen: unknown[][] = []
-  for (let i = 0; i < count; i++) {
-    const client = connect(url, { shared: true, ...options })
-    const mine: unknown[] = []
-    client.on("message", (m) => mine.push(m.data))
-    clients.push(client)
-    seen.push(mine)
-    await world.pass()
-  }
-  return { clients, seen }
-}
 
 test("all tabs are on one connection, and each has its own subscriptions", async (t) => {
   const world = new World(t)
@@ -195,6 +179,77 @@ test("a tab that comes later is told where things stand", async (t) => {
   assert.equal(later.clients[0]!.unread(), 4)
   assert.deepEqual(later.seen, [[3]])
   for (const client of [...clients, ...later.clients]) client.close()
+})
+
+/** Has the next tab be one that was reloaded, and had this much of room:7. */
+const reloaded = (seq: number) => sessionStorage.setItem("wirepost:e1 42", JSON.stringify({ "room:7": seq }))
+
+/** What was acknowledged of room:7. */
+const acks = (world: World) => world.server.last.all("ack").flatMap((frame) => (frame["channel"] === "room:7" ? frame["seq"] : []))
+
+test("what comes again for one tab is acknowledged again", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 1)
+  const joined = clients[0]!.subscribe("room:7", () => {})
+  await world.pass()
+  await joined
+  for (let i = 1; i < 5; i++) world.server.push("room:7", i)
+  await world.pass(500)
+  assert.deepEqual(acks(world), [4])
+  reloaded(2)
+  const again = await tabs(world, 1)
+  let finish = () => {}
+  const rejoined = again.clients[0]!.subscribe("room:7", (m) => m.data === 4 && new Promise<void>((done) => (finish = done)))
+  await world.pass(500)
+  await rejoined
+  assert.deepEqual(again.seen, [[3, 4]])
+  assert.equal(acks(world).at(-1), 3)
+  again.clients[0]!.close()
+  await world.pass(500)
+  assert.deepEqual(acks(world).at(-1), 4, "the other tab had it")
+  finish()
+  clients[0]!.close()
+})
+
+test("a tab goes on where it was in a channel that another has just joined", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 1)
+  for (let i = 1; i < 4; i++) world.server.push("room:7", i)
+  const joined = clients[0]!.subscribe("room:7", () => {})
+  await world.pass(500)
+  await joined
+  reloaded(1)
+  const again = await tabs(world, 1)
+  const rejoined = again.clients[0]!.subscribe("room:7", () => {})
+  await world.pass(500)
+  await rejoined
+  world.server.push("room:7", 4)
+  await world.pass(500)
+  assert.deepEqual(again.seen, [[2, 3, 4]])
+  for (const client of [...clients, ...again.clients]) client.close()
+})
+
+test("a tab loses nothing that comes before it is told that it is subscribed", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 1)
+  const joined = clients[0]!.subscribe("room:7", () => {})
+  await world.pass()
+  await joined
+  world.server.push("room:7", 1)
+  await world.pass(500)
+  reloaded(1)
+  const again = await tabs(world, 1)
+  const session = world.server.last
+  const take = session.take.bind(session)
+  session.take = (frame) => {
+    if (frame.type === "subscribe") world.server.push("room:7", 2)
+    take(frame)
+  }
+  const rejoined = again.clients[0]!.subscribe("room:7", () => {})
+  await world.pass(500)
+  await rejoined
+  assert.deepEqual([...seen, ...again.seen], [[1, 2], [2]])
+  for (const client of [...clients, ...again.clients]) client.close()
 })
 
 test("over a fallback the connection carries what all tabs want", async (t) => {

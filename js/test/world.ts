@@ -1,5 +1,6 @@
 import { mock, type TestContext } from "node:test"
 import "../src/wirepost-more.js" // at hand, as a page may have it in its cache
+import { toThisPage } from "./page.js"
 import { FakeServer } from "./server.js"
 
 /** What a test sees of the world: a server, a clock, and tabs of one browser. */
@@ -12,6 +13,11 @@ export class World {
 
   constructor(t: TestContext, options: { storage?: boolean } = {}) {
     mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 })
+    const { setTimeout } = globalThis
+    define("setTimeout", (fn: () => void, ms?: number, ...args: []) => {
+      const here = toThisPage("timer")
+      return setTimeout(() => here(() => fn(...args)), ms)
+    })
     mock.method(Math, "random", () => this.random)
     mock.method(console, "error", (...args: unknown[]) => void this.logged.push(args))
     const { window, server } = this
@@ -88,6 +94,7 @@ class Bus {
   static readonly all = new Set<Bus>()
   onmessage: ((event: { data: unknown }) => void) | null = null
   readonly name: string
+  readonly #here = toThisPage("bus")
   constructor(name: string) {
     this.name = name
     Bus.all.add(this)
@@ -97,7 +104,7 @@ class Bus {
     for (const other of Bus.all) {
       if (other === this || other.name !== this.name) continue
       const copy = structuredClone(data)
-      setImmediate(() => Bus.all.has(other) && other.onmessage?.({ data: copy }))
+      setImmediate(() => other.#here(() => Bus.all.has(other) && other.onmessage?.({ data: copy })))
     }
   }
   close(): void {
@@ -113,20 +120,25 @@ interface Wait {
 /** Web Locks, with a way to see a tab die. */
 class Locks {
   readonly #held = new Map<string, () => void>()
+  readonly #steal = new Map<string, () => void>() // tells who has it
   #waiting: Wait[] = []
 
-  request(name: string, ...rest: [LockGrantedCallback<unknown>] | [{ signal?: AbortSignal }, LockGrantedCallback<unknown>]): Promise<unknown> {
+  request(name: string, ...rest: [LockGrantedCallback<unknown>] | [{ signal?: AbortSignal; steal?: boolean }, LockGrantedCallback<unknown>]): Promise<unknown> {
     const [options, callback] = rest.length === 1 ? [{}, rest[0]] : rest
+    if (options.signal && options.steal) throw new DOMException("signal and steal", "NotSupportedError")
+    const here = toThisPage("lock")
     return new Promise((resolve, reject) => {
       const wait: Wait = {
         name,
         run: () => {
           const end = () => {
+            if (this.#held.get(name) !== end) return // stolen
             this.#held.delete(name)
             this.#next()
           }
           this.#held.set(name, end)
-          Promise.resolve(callback({ name, mode: "exclusive" })).then(resolve, reject).finally(end)
+          this.#steal.set(name, () => here(() => reject(new DOMException("stolen", "AbortError"))))
+          here(() => void Promise.resolve(callback({ name, mode: "exclusive" })).then(resolve, reject).finally(end))
         },
       }
       options.signal?.addEventListener("abort", () => {
@@ -134,17 +146,27 @@ class Locks {
         this.#waiting = this.#waiting.filter((w) => w !== wait)
         reject(new DOMException("aborted", "AbortError"))
       })
-      this.#waiting.push(wait)
-      setImmediate(() => this.#next())
+      if (!options.steal) this.#waiting.push(wait)
+      setImmediate(() => {
+        if (!options.steal) return this.#next()
+        if (this.#held.delete(name)) this.#steal.get(name)?.()
+        wait.run()
+      })
     })
   }
 
   query(): Promise<{ held: { name: string }[] }> {
-    return Promise.resolve({ held: [...this.#held.keys()].map((name) => ({ name })) })
+    const here = toThisPage("lock")
+    return new Promise((resolve) => setImmediate(() => here(() => resolve({ held: this.names.map((name) => ({ name })) }))))
   }
 
   get names(): string[] {
     return [...this.#held.keys()]
+  }
+
+  /** The name of the lock that the leading tab has. */
+  get lead(): string {
+    return this.names.find((name) => name.endsWith(" leader")) ?? ""
   }
 
   /** Takes the locks with such names from whoever has them, as when a tab is killed. */
@@ -159,10 +181,4 @@ class Locks {
       wait.run()
     }
   }
-}
-
-/** Kills the newest tab that joined: its bus hears nothing and its locks are free. */
-export function killBus(bus: number): void {
-  const victim = [...Bus.all][bus]
-  if (victim) Bus.all.delete(victim)
 }

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict"
+import { mock, test } from "node:test"
+import type { Client } from "../src/index.js"
+import { Silence } from "../src/silence.js"
+import { tabs } from "./tabs.js"
+import { World } from "./world.js"
+
+for (const passes of [undefined, "bus"] as const) for (const first of ["timer", "bus", "lock", "socket"] as const) {
+  test(`a leader that is frozen loses the lead, and follows when it is thawed, by its ${first} first${passes ? ", and hears the others all the time" : ""}`, async (t) => {
+    const world = new World(t)
+    const { clients, pages, seen } = await tabs(world, 3)
+    const [a, b, c] = clients as [Client, Client, Client]
+    const room: unknown[] = []
+    const joined = a.subscribe("room:7", (m) => room.push(m.data))
+    const states: string[] = []
+    b.on("disconnect", () => states.push(b.state))
+    await world.pass()
+    await joined
+    world.server.push("user:42", 0)
+    world.server.push("room:7", "r0")
+    await world.pass(500)
+    const session = world.server.last
+    pages[0]!.freeze(passes)
+    for (let i = 1; i < 3; i++) world.server.push("user:42", i)
+    await world.pass(14_000)
+    assert.deepEqual(states, [])
+    await world.pass(3000)
+    assert.equal(states[0], "connecting")
+    assert.deepEqual([b.state, c.state], ["open", "open"])
+    const published = c.publish("room:8", "x")
+    await world.pass(100)
+    assert.equal((await published).seq, 1)
+    for (let i = 3; i < 6; i++) world.server.push("user:42", i)
+    world.server.push("room:7", "r1")
+    await world.pass(500)
+    assert.deepEqual(seen.slice(1), Array(2).fill([0, 1, 2, 3, 4, 5]))
+    await world.pass(20_000)
+    assert.equal(world.server.cursors.get(`${a.device} user:42`), 6, "acknowledged without the tab that is frozen")
+    pages[0]!.thaw(first)
+    await world.pass(2000)
+    world.server.push("user:42", 6)
+    world.server.push("room:7", "r2")
+    await world.pass(500)
+    assert.deepEqual(seen.map((mine) => mine.filter((data) => typeof data === "number")), Array(3).fill([0, 1, 2, 3, 4, 5, 6]))
+    assert.deepEqual(room, ["r0", "r1", "r2"])
+    assert.deepEqual(clients.map((client) => client.state), ["open", "open", "open"])
+    assert.equal(world.server.open.length, 1)
+    assert.equal(session.open, false)
+    assert.equal(world.server.cursors.get(`${a.device} user:42`), 7)
+    for (const client of clients) client.close()
+  })
+}
+
+test("two tabs that take the lead at the same moment end up with one leader", async (t) => {
+  const world = new World(t)
+  const { clients, pages, seen } = await tabs(world, 4)
+  world.server.push("user:42", 0)
+  await world.pass(500)
+  pages[0]!.freeze()
+  // All three notice it at the same tick, and the one that steals first reads the latest clock.
+  let random = 1
+  Object.defineProperty(world, "random", { get: () => (random /= 2) })
+  await world.pass(16_000)
+  world.server.push("user:42", 1)
+  await world.pass(15_000)
+  assert.deepEqual(seen.slice(1), Array(3).fill([0, 1]))
+  assert.equal(world.server.open.length, 2)
+  pages[0]!.thaw("bus")
+  await world.pass(2000)
+  world.server.push("user:42", 2)
+  await world.pass(500)
+  assert.deepEqual(seen, Array(4).fill([0, 1, 2]))
+  assert.equal(world.server.open.length, 1)
+  for (const client of clients) client.close()
+})
+
+test("a follower that is frozen when the lock comes to it does not lead", async (t) => {
+  const world = new World(t)
+  const { clients, pages, seen } = await tabs(world, 3)
+  pages[1]!.freeze()
+  clients[0]!.close()
+  world.server.push("user:42", 1)
+  await world.pass(17_000)
+  assert.deepEqual(seen[2], [1])
+  pages[1]!.thaw("lock")
+  await world.pass(2000)
+  world.server.push("user:42", 2)
+  await world.pass(500)
+  assert.deepEqual(seen.slice(1), [[1, 2], [1, 2]])
+  assert.equal(world.server.open.length, 1)
+  assert.equal(world.server.sessions.length, 2)
+  for (const client of clients.slice(1)) client.close()
+})
+
+test("a call that waited for a frozen leader is not made when it is thawed", async (t) => {
+  const world = new World(t)
+  const { clients, pages } = await tabs(world, 2)
+  const first = world.server.last
+  pages[0]!.freeze()
+  const failed = assert.rejects(clients[1]!.call("echo", 1), { code: "unavailable" })
+  await world.pass(17_000)
+  await failed
+  const made = clients[1]!.call("echo", 2)
+  await world.pass(100)
+  assert.equal(await made, 2)
+  pages[0]!.thaw("bus")
+  await world.pass(2000)
+  assert.deepEqual(first.all("call"), [])
+  for (const client of clients) client.close()
+})
+
+test("a call that waited through a sleep of all tabs fails", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 2)
+  const failed = assert.rejects(clients[1]!.call("echo", 1), { code: "unavailable", message: "not sent in time" })
+  mock.timers.setTime(Date.now() + 60_000)
+  await world.pass(100)
+  await failed
+  assert.deepEqual(world.server.last.all("call"), [])
+  for (const client of clients) client.close()
+})
+
+for (const passes of [undefined, "bus"] as const) test(`a follower that is frozen${passes ? ", but for what others say," : ""} holds up no acknowledgements, and gets what came meanwhile`, async (t) => {
+  const world = new World(t)
+  const { clients, pages, seen } = await tabs(world, 2)
+  const room: unknown[] = []
+  const joined = clients[1]!.subscribe("room:7", (m) => room.push(m.data))
+  world.server.push("user:42", 0)
+  await world.pass(500)
+  await joined
+  const acks = (channel: string) => world.server.last.all("ack").flatMap((frame) => (frame["channel"] === channel ? frame["seq"] : []))
+  pages[1]!.freeze(passes)
+  world.server.push("user:42", 1)
+  world.server.push("room:7", 1)
+  await world.pass(14_000)
+  assert.deepEqual([acks("user:42"), acks("room:7")], [[1], []])
+  await world.pass(2000)
+  assert.deepEqual([acks("user:42"), acks("room:7")], [[1, 2], [1]])
+  world.server.push("user:42", 2)
+  world.server.push("room:7", 2)
+  await world.pass(500)
+  assert.deepEqual([acks("user:42"), acks("room:7")], [[1, 2, 3], [1, 2]])
+  let finish = () => {}
+  clients[1]!.on("message", (m) => m.data === 3 && new Promise<void>((done) => (finish = done)))
+  pages[1]!.thaw("bus")
+  await world.pass(2000)
+  assert.deepEqual([seen[1], room], [[0, 1, 1, 2, 2], [1, 2]])
+  world.server.push("user:42", 3)
+  await world.pass(60_000)
+  assert.deepEqual(acks("user:42"), [1, 2, 3], "a tab that is at work is waited for")
+  finish()
+  await world.pass(500)
+  assert.deepEqual(acks("user:42"), [1, 2, 3, 4])
+  assert.deepEqual(seen[0], [0, 1, 2, 3])
+  for (const client of clients) client.close()
+})
+
+test("a leader whose handler takes long is waited for", async (t) => {
+  const world = new World(t)
+  const { clients } = await tabs(world, 2)
+  let finish = () => {}
+  clients[0]!.on("message", () => new Promise<void>((done) => (finish = done)))
+  const downs: unknown[] = []
+  for (const client of clients) client.on("disconnect", (down) => downs.push(down))
+  world.server.push("user:42", 1)
+  await world.pass(120_000)
+  assert.deepEqual(world.server.last.all("ack"), [])
+  finish()
+  await world.pass(500)
+  assert.equal(world.server.last.all("ack").length, 1)
+  assert.deepEqual(downs, [])
+  for (const client of clients) client.close()
+})
+
+test("a silence is noticed by who was not held up", (t) => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] })
+  t.after(() => mock.timers.reset())
+  const log: string[] = []
+  let answers = true
+  const silence: Silence = new Silence(
+    () => {
+      log.push("ask")
+      if (answers) silence.heard()
+    },
+    () => log.push("silent"),
+  )
+  silence.watch()
+  mock.timers.tick(9_999)
+  silence.watch()
+  assert.deepEqual(log, [])
+  mock.timers.tick(1)
+  mock.timers.tick(15_000)
+  assert.deepEqual(log, ["ask", "ask"])
+  answers = false
+  mock.timers.tick(4_999)
+  silence.heard()
+  mock.timers.tick(10_000)
+  mock.timers.setTime(Date.now() + 60_000) // this tab was frozen
+  mock.timers.tick(5_000)
+  assert.deepEqual(log, ["ask", "ask", "ask", "ask"])
+  mock.timers.tick(4_999)
+  assert.equal(log.length, 4)
+  mock.timers.tick(1)
+  assert.deepEqual(log.slice(4), ["silent"])
+  mock.timers.tick(60_000)
+  assert.equal(log.length, 5)
+})
+
+test("what others say on the channel is ignored", async (t) => {
+  const world = new World(t)
+  const { clients, seen } = await tabs(world, 2)
+  const foreign = new BroadcastChannel(world.locks.lead.slice(0, -" leader".length))
+  for (const data of ["text", null, 7, {}, { from: 1 }, { from: "x" }, { from: "x", kind: "what" }, { term: "x" }]) foreign.postMessage(data)
+  await world.pass(100)
+  foreign.close()
+  world.server.push("user:42", 1)
+  await world.pass(500)
+  assert.deepEqual(seen, [[1], [1]])
+  assert.equal(world.server.last.all("ack").length, 1)
+  for (const client of clients) client.close()
+})
