@@ -123,8 +123,19 @@ addEventListener("keydown", (event) => {
   const act = keys[event.key];
   if (!act || document.body.classList.contains("locked")) return;
   event.preventDefault();
+  swallow(event.key);
   act();
 });
+
+// swallow keeps the character of a shortcut out of the field that the shortcut
+// focuses: it may come when the field has the focus already.
+function swallow(key) {
+  const held = new AbortController();
+  const options = { capture: true, signal: held.signal };
+  addEventListener("keypress", (event) => event.key === key && event.preventDefault(), options);
+  addEventListener("keyup", () => held.abort(), options);
+  addEventListener("blur", (event) => event.target === window && held.abort(), options);
+}
 
 // load finds out whether a key is needed, and tries again while no server
 // answers.
