@@ -38,7 +38,7 @@ func (s *Server) sessionHooks() session.Hooks {
 
 func (s *Server) gatewayHooks() gateway.Hooks {
 	o := &s.opts
-	h := gateway.Hooks{Ready: func() error { return internalError(s.Ready()) }}
+	h := gateway.Hooks{Accepting: func() error { return internalError(s.accepting()) }}
 	if o.Authenticate != nil {
 		h.Authenticate = func(r *http.Request) (access.Identity, error) {
 			id, err := o.Authenticate(r)

@@ -214,3 +214,22 @@ func TestACursorIsGoodAfterARestart(t *testing.T) {
 		t.Errorf("after the restart came %v", got)
 	}
 }
+
+// A page that changes users, with an EventSource that goes on or the cookie of the
+// next one, brings the cursor of the one before: it acknowledges nothing.
+func TestACursorOfAnotherUserAcknowledgesNothing(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for i := range 3 {
+		n.json("user:alice", fmt.Sprint(i))
+	}
+	cursor := n.poll("alice&wait=0").Cursor
+	n.json("user:bob", `"not seen"`)
+	if got := n.poll("bob&wait=0&after=" + cursor).data(t); len(got) != 1 {
+		t.Fatalf("a poll with another user's cursor brought %v", got)
+	}
+	n.events("bob", "Last-Event-ID", cursor).message(`"not seen"`)
+	if got := n.cursor("bob", "user:bob", ""); got != 0 {
+		t.Errorf("bob has acknowledged message %d", got)
+	}
+}

@@ -166,10 +166,19 @@ func memoryBase(start time.Time) uint64 { return uint64(max(0, start.UnixMicro()
 // (see engine.Health). Whoever sends work to several servers leaves out one that is
 // not ready.
 func (s *Server) Ready() error {
+	if err := s.accepting(); err != nil {
+		return err
+	}
+	return s.storage()
+}
+
+// accepting says whether clients may connect: until Shutdown begins, also while the
+// engine takes no writes, because reading goes on.
+func (s *Server) accepting() error {
 	if s.draining.Load() {
 		return errDraining
 	}
-	return s.storage()
+	return nil
 }
 
 // Alive says whether the server can go on without a restart: nil, or an *Error when

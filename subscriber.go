@@ -36,7 +36,7 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			yield(Message{}, err)
 			return
 		}
-		if err := s.Ready(); err != nil {
+		if err := s.accepting(); err != nil {
 			yield(Message{}, err)
 			return
 		}

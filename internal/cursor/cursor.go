@@ -6,7 +6,7 @@
 //	form        1 byte: form
 //	flags       1 byte: partial
 //	connection  10 bytes, random: the key of the hashes
-//	epoch       8 bytes: the hash of the store's epoch
+//	store       8 bytes: the hash of the store's epoch and the user's inbox
 //	inbox, all  varints: the sequences in these two channels
 //	then for each other channel the hash of its name (8 bytes) and the sequence (varint)
 //
@@ -48,16 +48,23 @@ type Writer struct {
 	b  []byte
 }
 
-// Write begins the cursor of a connection, with the two channels that every session
-// has.
-func Write(id names.ConnectionID, epoch string, inbox, all uint64) *Writer {
+// Write begins the cursor of a connection of a user with that inbox, with the sequences
+// in the two channels that every session has.
+func Write(id names.ConnectionID, epoch, inbox string, inboxSeq, allSeq uint64) *Writer {
 	w := &Writer{id: id, b: make([]byte, 0, 128)}
 	w.b = append(w.b, form, 0)
 	w.b = append(w.b, id[:]...)
-	w.b = binary.BigEndian.AppendUint64(w.b, id.Sum(epoch))
-	w.b = binary.AppendUvarint(w.b, inbox)
-	w.b = binary.AppendUvarint(w.b, all)
+	w.b = binary.BigEndian.AppendUint64(w.b, sumStore(id, epoch, inbox))
+	w.b = binary.AppendUvarint(w.b, inboxSeq)
+	w.b = binary.AppendUvarint(w.b, allSeq)
 	return w
+}
+
+// sumStore is a hash that says whose sequences a cursor has: a store's and a user's. A
+// cursor does not name its inbox, so one that another user brings, after a page changed
+// users for example, must not acknowledge anything.
+func sumStore(id names.ConnectionID, epoch, inbox string) uint64 {
+	return id.Sum(epoch) ^ id.Sum(inbox)
 }
 
 // Room says whether one more channel fits in so many bytes.
@@ -101,18 +108,18 @@ func (c *Cursor) set(hash, seq uint64) {
 	c.seqs[hash] = seq
 }
 
-// Read reads a cursor of a user with that inbox. One of another store says nothing
-// about this one's sequences, and neither does one of an earlier form: all that is
-// known then is that the client was here. False means that it is not a cursor.
+// Read reads a cursor of a user with that inbox. One of another store or another user
+// says nothing about these sequences, and neither does one of an earlier form: all that
+// is known then is that the client was here. False means that it is not a cursor.
 func Read(text, epoch, inbox string) (*Cursor, bool) {
 	c, hash, ok := decode(text, inbox)
-	if ok && (c.seqs == nil || hash != c.connection.Sum(epoch)) {
+	if ok && (c.seqs == nil || hash != sumStore(c.connection, epoch, inbox)) {
 		c = &Cursor{Partial: true}
 	}
 	return c, ok
 }
 
-func decode(text, inbox string) (c *Cursor, epoch uint64, ok bool) {
+func decode(text, inbox string) (c *Cursor, store uint64, ok bool) {
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) == 0 {
 		return nil, 0, false
@@ -127,7 +134,7 @@ func decode(text, inbox string) (c *Cursor, epoch uint64, ok bool) {
 	}
 	c = &Cursor{Partial: b[1]&partial != 0, seqs: map[uint64]uint64{}}
 	copy(c.connection[:], b[2:])
-	epoch = binary.BigEndian.Uint64(b[2+len(c.connection):])
+	store = binary.BigEndian.Uint64(b[2+len(c.connection):])
 	b = b[head:]
 	for _, channel := range [...]string{inbox, names.All} {
 		seq, n := binary.Uvarint(b)
@@ -148,5 +155,5 @@ func decode(text, inbox string) (c *Cursor, epoch uint64, ok bool) {
 		c.set(binary.BigEndian.Uint64(b), seq)
 		b = b[8+n:]
 	}
-	return c, epoch, true
+	return c, store, true
 }

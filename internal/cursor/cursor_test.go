@@ -25,11 +25,11 @@ func TestOfTwoEntriesTheLowerOneCounts(t *testing.T) {
 	t.Parallel()
 	id := names.NewConnectionID()
 	b := append([]byte{form, 0}, id[:]...)
-	b = binary.BigEndian.AppendUint64(b, id.Sum("epoch"))
+	b = binary.BigEndian.AppendUint64(b, sumStore(id, "epoch", "user:victim"))
 	b = append(b, 3, 4)
 	b = append(binary.BigEndian.AppendUint64(b, id.Sum("user:victim")), 9)
-	p, epoch, ok := decode(base64.RawURLEncoding.EncodeToString(b), "user:victim")
-	if !ok || epoch != id.Sum("epoch") {
+	p, store, ok := decode(base64.RawURLEncoding.EncodeToString(b), "user:victim")
+	if !ok || store != sumStore(id, "epoch", "user:victim") {
 		t.Fatal("the cursor is refused")
 	}
 	if seq, ok := p.Of("user:victim"); !ok || seq != 3 {

@@ -14,7 +14,7 @@ import (
 func (g *Gateway) Echo() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := session.ParseAddress(r.RemoteAddr)
-		err := g.config.Ready()
+		err := g.config.Accepting()
 		if err == nil {
 			err = g.checkUpgrade(w, r)
 		}

@@ -47,8 +47,9 @@ type Config struct {
 
 // Hooks are the server's and the application's functions that a gateway calls.
 type Hooks struct {
-	// Ready says why the server takes no work, if it does not.
-	Ready func() error
+	// Accepting says why clients may not connect, if they may not. That the store takes
+	// no writes is no reason: reading goes on.
+	Accepting func() error
 	// Authenticate says who sends a request. Nil: the request's token does.
 	Authenticate func(*http.Request) (access.Identity, error)
 	// VerifyToken says whose token it is. May be nil if Authenticate is not.

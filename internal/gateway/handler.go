@@ -65,7 +65,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 	var identity *access.Identity
 	var plan *session.Plan
 	var u *user.User
-	err = g.config.Ready()
+	err = g.config.Accepting()
 	if err == nil {
 		query, err = parseQuery(r)
 	}
@@ -92,13 +92,13 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 	}
 	if err == nil {
 		ses.Accept()
-		err = g.config.Ready() // OnConnect may have taken longer than Shutdown
+		err = g.config.Accepting() // OnConnect may have taken longer than Shutdown
 	}
 	if err == nil {
 		a.hello, err = ses.Begin(plan)
 	}
 	if err == nil {
-		err = g.config.Ready() // Shutdown may have looked at the user's sessions before this one was there
+		err = g.config.Accepting() // Shutdown may have looked at the user's sessions before this one was there
 	}
 	if err == nil {
 		err = ses.CheckRevoked() // OnConnect may have taken long

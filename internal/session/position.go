@@ -28,7 +28,7 @@ func (sub *subscription) class() int {
 // loop.
 func (s *Session) Position() string {
 	// The inbox and All come first, and no session is without them.
-	w := cursor.Write(s.connection, s.loop.host.Epoch, s.subs[0].announced(), s.subs[1].announced())
+	w := cursor.Write(s.connection, s.loop.host.Epoch, s.user.Inbox(), s.subs[0].announced(), s.subs[1].announced())
 	if rest := s.subs[2:]; len(rest) > 0 {
 		s.writeChannels(w, rest)
 	}
