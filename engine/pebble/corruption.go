@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -43,7 +44,7 @@ func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	if !known {
 		c.log.Error("a file of the store is damaged: reads of that part fail, everything else goes on",
 			"file", i.Path, "from", describeKey(i.Bounds.Start), "to", describeKey(i.Bounds.End.Key),
-			"error", i.Details, "help", advice(filepath.Dir(i.Path)))
+			"error", plain(i.Details), "help", advice(filepath.Dir(i.Path)))
 	}
 	if inCompaction() {
 		c.park(i.Path)
@@ -112,6 +113,22 @@ func (c *corruption) damage() error {
 	}
 	slices.Sort(names)
 	return fmt.Errorf("%w: %s; `wirepost check` says what is missing", ErrDamaged, strings.Join(names, ", "))
+}
+
+// plain is what an error says, in one line. Errors of Pebble have more behind it, and
+// slog would add the stack that they hold.
+func plain(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// unopened is the error of a start that met damage the survey does not look for, such as
+// a block of a table.
+func unopened(dir string, err error) error {
+	if !pdb.IsCorruptionError(err) && !errors.Is(err, ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("%w: %s; %s", ErrDamaged, strings.TrimPrefix(plain(err), ErrDamaged.Error()+": "), advice(dir))
 }
 
 // worded says of an error that it comes from damage, if it does.

@@ -129,6 +129,30 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
+// A start that has to read what is damaged in a table says so in one line, with the
+// commands that help, and the log has no stacks.
+func TestStartMeetsDamage(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewMem()
+	fill(t, disk, 3000)
+	table := largest(t, disk, ".sst")
+	text := readAll(t, disk, table)
+	text[len(text)-20] ^= 1 // in the footer
+	overwrite(t, disk, table, string(text))
+	var logged lines
+	e, err := pebble.Open("store", pebble.Options{FS: disk, Logger: logged.logger(), MemTableBytes: 256 << 10})
+	if err == nil {
+		t.Fatal("it starts", e.Close())
+	}
+	if said := err.Error(); !errors.Is(err, engine.ErrDamaged) || strings.Contains(said, "\n") ||
+		!strings.Contains(said, "wirepost salvage") || strings.Count(said, engine.ErrDamaged.Error()) != 1 {
+		t.Errorf("the start says %q", said)
+	}
+	if logged.count("stack") != 0 || logged.count(".go:") != 0 {
+		t.Errorf("the log has stacks: %s", &logged)
+	}
+}
+
 func openSmall(t *testing.T, disk vfs.FS, log *slog.Logger) *pebble.Engine {
 	t.Helper()
 	e, err := pebble.Open("store", pebble.Options{FS: disk, Logger: log, MemTableBytes: 256 << 10, SweepEvery: time.Millisecond})

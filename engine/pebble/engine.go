@@ -99,7 +99,7 @@ type fault struct {
 
 func (f *fault) set(err error) {
 	if f.err.CompareAndSwap(nil, &err) {
-		f.log.Error("storage failed: writes are refused until a restart", "error", err)
+		f.log.Error("storage failed: writes are refused until a restart", "error", plain(err))
 	}
 }
 

@@ -161,7 +161,7 @@ func (e *Engine) writeAnchor() {
 	}
 	a.generation++
 	if err := writeAnchor(e.space.fs, e.space.dir, a); err != nil {
-		e.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", err)
+		e.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", plain(err))
 		return
 	}
 	e.anchor = a

@@ -52,7 +52,7 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 	w.dirty = true
 	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
-		c.e.log.Warn("purge failed", "channel", s.name, "error", err) // the sweeper comes back to it
+		c.e.log.Warn("purge failed", "channel", s.name, "error", plain(err)) // the sweeper comes back to it
 	}
 }
 

@@ -107,6 +107,6 @@ func (b *background) failure(err error) {
 		return // corruption.found has logged it
 	}
 	if b.logged.due() {
-		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", err)
+		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", plain(err))
 	}
 }

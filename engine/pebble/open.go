@@ -157,11 +157,11 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		return nil, *fault // what came after it went nowhere, and may look like damage
 	}
 	if err != nil {
-		return nil, err
+		return nil, unopened(dir, err)
 	}
 	last, err := e.lastTime()
 	if err != nil {
-		return nil, errors.Join(err, e.closeDB())
+		return nil, errors.Join(unopened(dir, err), e.closeDB())
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
 	e.patience.opened.Store(true)
@@ -199,9 +199,6 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 		}
 	}()
 	db, err = pdb.Open(dir, o)
-	if pdb.IsCorruptionError(err) {
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
 	return db, err
 }
 

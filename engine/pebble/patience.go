@@ -66,7 +66,7 @@ func (p *patience) wait(try func() error, limit time.Duration) error {
 	if shortage(err) == nil {
 		return err
 	}
-	p.log.Warn("the store waits for what the system lacks", "error", err)
+	p.log.Warn("the store waits for what the system lacks", "error", plain(err))
 	begun := time.Now()
 	for pause := firstPause; time.Since(begun) < limit; pause = min(2*pause, longPause) {
 		select {

@@ -26,7 +26,7 @@ func (e *Engine) sweeps(every time.Duration) {
 		case <-tick.C:
 		}
 		if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrUnavailable) {
-			e.log.Warn("sweep failed", "error", err)
+			e.log.Warn("sweep failed", "error", plain(err))
 		}
 	}
 }

@@ -70,7 +70,7 @@ type Clock struct {
 	mu struct {
 		sync.Mutex
 		elapsed   time.Duration // at the last look
-		suspended time.Duration // at the last look
+		suspended time.Duration // at the last correction
 		wall      time.Time     // the wall clock as it is believed, at the last look
 		ahead     time.Duration // by how much Now is later; never negative
 		jump      time.Duration // the jump that is not believed yet, or 0
@@ -149,10 +149,8 @@ func (c *Clock) lookLocked() {
 // jumpedLocked notes a jump. One that is a suspend is none.
 func (c *Clock) jumpedLocked(off time.Duration) {
 	m := &c.mu
-	slept := c.source.Suspended()
-	if near(off, slept-m.suspended, correction) {
+	if near(off, c.source.Suspended()-m.suspended, correction) {
 		c.stepLocked(off)
-		m.suspended = slept
 		return
 	}
 	m.jump, m.since = off, m.elapsed
@@ -166,6 +164,7 @@ func (c *Clock) stepLocked(off time.Duration) {
 	m.wall = m.wall.Add(off)
 	m.ahead = max(0, m.ahead-off)
 	m.jump = 0
+	m.suspended = c.source.Suspended() // all of it is a part of what was taken
 }
 
 func (c *Clock) logLocked(message string, args ...any) {

@@ -113,6 +113,18 @@ func TestSuspend(t *testing.T) {
 	f.want(t, 16*time.Hour, 16*time.Hour, 1)
 }
 
+// A suspend that is short enough to be a correction is not counted again in the next.
+func TestShortSuspends(t *testing.T) {
+	t.Parallel()
+	f := newFake(time.Time{})
+	for _, d := range []time.Duration{50 * time.Second, 50 * time.Second, 50 * time.Second, 8 * time.Hour} {
+		f.jump(d)
+		f.slept += d
+		f.c.Now()
+	}
+	f.want(t, 8*time.Hour+150*time.Second, 8*time.Hour+150*time.Second, 0)
+}
+
 func TestRestartBehindTheStore(t *testing.T) {
 	t.Parallel()
 	f := newFake(noon.Add(48 * time.Hour))
