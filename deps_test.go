@@ -146,6 +146,7 @@ var imports = map[string]map[string]string{
 
 	// For tests.
 	"internal/browser":   {},
+	"internal/knots":     {},
 	"internal/torture":   {},
 	"internal/ws/wstest": {},
 }
