@@ -17,7 +17,7 @@ func (e *Engine) saveClock(now int64) error {
 	if now < e.clockSaved+clockPause.Milliseconds() {
 		return nil
 	}
-	err := e.do(false, true, nil, func(c *commit) error {
+	err := e.do(false, false, nil, func(c *commit) error { // it frees no space
 		c.set([]byte{clockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
 		return nil
 	})

@@ -74,7 +74,7 @@ func (c *commit) perform(taken []*request) {
 	short := c.e.space.check(c.now, size)
 	c.batch = c.e.db.NewBatchWithSize(size + size/2)
 	for _, rq := range taken {
-		if short != nil && !rq.frees {
+		if short != nil && (!rq.frees || c.e.space.none) {
 			rq.err = short
 			continue
 		}

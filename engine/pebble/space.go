@@ -59,6 +59,7 @@ type space struct {
 	asked   int64 // when
 	written int   // since then
 	short   error // what was found then; nil: enough
+	none    bool  // and there is not even space for removals
 	said    bool  // the log's last word is that writes are refused
 	logged  seldom
 }
@@ -66,13 +67,14 @@ type space struct {
 // check answers an error that wraps engine.ErrUnavailable when the space is short.
 func (s *space) check(now int64, size int) error {
 	if err := s.background.refusal(); err != nil {
+		_, s.none = s.ask()
 		return err
 	}
 	s.written += size
 	if s.short == nil && s.written < spaceBytes && now-s.asked < spaceMillis && now >= s.asked {
 		return nil
 	}
-	short := s.now()
+	short, none := s.ask()
 	switch {
 	case short != nil && !s.said && s.logged.due():
 		s.said = true
@@ -81,17 +83,25 @@ func (s *space) check(now int64, size int) error {
 		s.said = false
 		s.log.Info("writes are taken again: there is space on the disk")
 	}
-	s.asked, s.written, s.short = now, 0, short
+	s.asked, s.written, s.short, s.none = now, 0, short, none
 	return short
 }
 
 // now asks the disk. It is safe for concurrent use.
 func (s *space) now() error {
+	short, _ := s.ask()
+	return short
+}
+
+// ask asks the disk, also whether there is none left for the writes of removals: when
+// somebody else has filled it, such a write would fail, and stop the engine for good.
+func (s *space) ask() (short error, none bool) {
 	usage, err := s.fs.GetDiskUsage(s.dir)
-	if err == nil && usage.AvailBytes < s.reserve {
-		return fmt.Errorf("%w: %s are free, %s are kept back", engine.ErrFull, mebibytes(usage.AvailBytes), mebibytes(s.reserve))
+	if err != nil || usage.AvailBytes >= s.reserve {
+		return nil, false
 	}
-	return nil
+	return fmt.Errorf("%w: %s are free, %s are kept back", engine.ErrFull, mebibytes(usage.AvailBytes), mebibytes(s.reserve)),
+		usage.AvailBytes < min(spaceBytes, s.reserve/2)
 }
 
 // seldom keeps what happens again and again from filling the log.

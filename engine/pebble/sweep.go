@@ -34,7 +34,7 @@ func (e *Engine) sweeps(every time.Duration) {
 // sweep removes everything that has expired by now.
 func (e *Engine) sweep() error {
 	now := e.nowMilli()
-	if err := e.saveClock(now); err != nil {
+	if err := e.saveClock(now); err != nil && !errors.Is(err, engine.ErrFull) {
 		return err
 	}
 	if err := e.forgetMemos(dayOf(now)); err != nil {
