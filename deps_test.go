@@ -104,6 +104,7 @@ var imports = map[string]map[string]string{
 	"internal/origin":   {"internal/glob": "patterns of hosts"},
 	"internal/clock":    {},
 	"internal/conn":     {"internal/ws": "what its sockets carry"},
+	"internal/crowd":    {"internal/ws": "what its sockets carry"},
 	"internal/evict":    {},
 	"internal/glob":     {},
 	"internal/registry": {},
@@ -141,7 +142,11 @@ var imports = map[string]map[string]string{
 		"internal/wire":       "close codes",
 		"js":                  "the browser's client",
 	},
-	"cmd/wirepost/load":   {"cmd/wirepost/report": "what it measures"},
+	"cmd/wirepost/load": {
+		"cmd/wirepost/report": "what it measures",
+		"internal/crowd":      "the connections of its clients",
+		"internal/ws":         "acknowledgements",
+	},
 	"cmd/wirepost/report": {"internal/uplot": "plots"},
 
 	// For tests.

@@ -1,8 +1,9 @@
-// Package crowd is the client of the benchmark: many connections, one epoll loop,
-// the same for every server. It does as little as a client can do: it splits the
-// bytes into frames, counts messages and answers pings.
+// Package crowd is the client of the comparison: the connections of internal/crowd
+// in one epoll loop, the same for every server, in the dialect of each. It counts
+// messages and does nothing else with them.
 //
-// Open connects; WaitFor waits until so many messages have come. Linux only.
+// Open connects; WaitFor waits until so many messages have come. Linux only, as the
+// peers are.
 package crowd
 
 import (
@@ -12,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/wirepost/wirepost/internal/crowd"
 )
 
 // Marker is the byte that every message has exactly once and nothing else has: it
@@ -37,24 +38,17 @@ type Config struct {
 // one owes it a Close.
 type Crowd struct {
 	cfg   Config
-	epoll int
-	wake  int // eventfd: ends the loop
-
-	// Owned by the loop: Open's caller at first, then its own goroutine.
-	conns   []conn
-	next    int // the connection to open next
-	ready   int
-	buf     []byte
-	out     []byte
-	failure error
+	conns *crowd.Crowd
 
 	expected  atomic.Int64
 	received  atomic.Int64
 	reached   chan struct{} // gets one when received comes to expected
-	lost      atomic.Int64  // readers that the server closed
 	latencies recorder
-	done      chan struct{}
 }
+
+// sources is how many addresses the clients come from: one has not ports enough for
+// several runs one after the other.
+const sources = 16
 
 // Open connects everyone and returns when all are ready for messages.
 func Open(cfg Config) (*Crowd, error) {
@@ -64,49 +58,47 @@ func Open(cfg Config) (*Crowd, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
-	c := &Crowd{
-		cfg: cfg, conns: make([]conn, cfg.Sessions), buf: make([]byte, 256<<10),
-		reached: make(chan struct{}, 1), done: make(chan struct{}),
-	}
+	c := &Crowd{cfg: cfg, reached: make(chan struct{}, 1)}
+	clients := make([]client, cfg.Sessions)
 	var err error
-	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	c.conns, err = crowd.Connect(crowd.Config{
+		Address: cfg.Address, Size: cfg.Sessions, Loops: 1, InFlight: cfg.InFlight, Sources: sources, Reset: true,
+		Slow: func(i int) bool { return i < cfg.Slow },
+		Client: func(i, _ int) crowd.Client {
+			clients[i] = client{crowd: c, number: cfg.First + i}
+			return &clients[i]
+		},
+	})
+	if err != nil {
 		return nil, err
 	}
-	if c.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		unix.Close(c.epoll)
+	if err := c.awaitReady(); err != nil {
+		c.Close()
 		return nil, err
 	}
-	c.watch(c.wake, wakeIndex, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
-	if err := c.connectAll(); err != nil {
-		c.release()
-		return nil, err
-	}
-	go c.read()
 	return c, nil
 }
 
-// Close cuts all connections, without a TIME_WAIT.
-func (c *Crowd) Close() {
-	unix.Write(c.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) //nolint:errcheck // an eventfd takes it
-	<-c.done
-	c.release()
+var errTimeout = errors.New("not everyone was connected in time")
+
+func (c *Crowd) awaitReady() error {
+	select {
+	case <-c.conns.Ready():
+		return nil
+	case <-c.conns.Broken():
+		return c.conns.Failure()
+	case <-time.After(c.cfg.Timeout):
+		return fmt.Errorf("%w: %d of %d", errTimeout, c.conns.Connected(), c.cfg.Sessions)
+	}
 }
 
-func (c *Crowd) release() {
-	for i := range c.conns {
-		if c.conns[i].state != unopened {
-			unix.Close(c.conns[i].fd)
-		}
-	}
-	unix.Close(c.wake)
-	unix.Close(c.epoll)
-}
+// Close cuts all connections, without a TIME_WAIT.
+func (c *Crowd) Close() { c.conns.Close() }
 
 // Received is how many messages have come, in all.
 func (c *Crowd) Received() int { return int(c.received.Load()) }
 
-// WaitFor returns when so many messages have come, in all. It fails on a timeout,
-// and when the loop has failed.
+// WaitFor returns when so many messages have come, in all. It fails on a timeout.
 func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -116,77 +108,24 @@ func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 	for c.Received() < total {
 		select {
 		case <-c.reached:
-		case <-c.done:
-			return c.failure
 		case <-timer.C:
-			return fmt.Errorf("%d messages are missing after %s; the server closed %d connections",
-				total-c.Received(), timeout, c.lost.Load())
+			err := fmt.Errorf("%d messages are missing after %s", total-c.Received(), timeout)
+			return errors.Join(err, c.conns.Failure())
 		}
 	}
 	return nil
 }
 
-// Readers is how many of the clients read.
-func (c *Crowd) Readers() int { return c.cfg.Sessions - c.cfg.Slow }
-
-var errTimeout = errors.New("not everyone was connected in time")
-
-// connectAll runs the loop until everybody is ready.
-func (c *Crowd) connectAll() error {
-	deadline := time.Now().Add(c.cfg.Timeout)
-	events := make([]unix.EpollEvent, 1024)
-	for c.ready < len(c.conns) && c.failure == nil {
-		for c.next < len(c.conns) && c.next-c.ready < c.cfg.InFlight {
-			if err := c.open(c.next); err != nil {
-				return fmt.Errorf("connection %d: %w", c.next, err)
-			}
-			c.next++
-		}
-		if err := c.turn(events, 100); err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: %d of %d", errTimeout, c.ready, len(c.conns))
-		}
-	}
-	return c.failure
-}
-
-// read is the loop from then on.
-func (c *Crowd) read() {
-	defer close(c.done)
-	events := make([]unix.EpollEvent, 1024)
-	for {
-		switch err := c.turn(events, -1); {
-		case errors.Is(err, errWoken):
-			return
-		case err != nil:
-			c.failure = err
-			return
-		}
-	}
-}
-
-var errWoken = errors.New("woken")
-
-// turn handles what one epoll_wait returns.
-func (c *Crowd) turn(events []unix.EpollEvent, milliseconds int) error {
-	n, err := unix.EpollWait(c.epoll, events, milliseconds)
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("epoll_wait: %w", err)
-	}
-	messages := 0
-	for _, e := range events[:max(n, 0)] {
-		if e.Fd == wakeIndex {
-			return errWoken
-		}
-		messages += c.handle(int(e.Fd), e.Events)
-	}
-	if messages > 0 && c.received.Add(int64(messages)) >= c.expected.Load() {
+// count counts messages that came.
+func (c *Crowd) count(messages int, now time.Time) {
+	c.latencies.add(messages, now)
+	if c.received.Add(int64(messages)) >= c.expected.Load() {
 		select {
 		case c.reached <- struct{}{}:
 		default:
 		}
 	}
-	return nil
 }
+
+// Readers is how many of the clients read.
+func (c *Crowd) Readers() int { return c.cfg.Sessions - c.cfg.Slow }

@@ -21,13 +21,13 @@ func (c *Crowd) Mark() {
 	c.latencies.on, c.latencies.begun = true, time.Now()
 }
 
-func (r *recorder) add(messages int) {
+func (r *recorder) add(messages int, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.on {
 		return
 	}
-	took := time.Since(r.begun)
+	took := now.Sub(r.begun)
 	for range messages {
 		r.all = append(r.all, took)
 	}

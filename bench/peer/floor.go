@@ -1,13 +1,14 @@
 package peer
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wirepost/wirepost/internal/ws"
 )
 
 // floor is plain TCP: no protocol, only the bytes that a WebSocket server would
@@ -56,9 +57,7 @@ func detach(c *net.TCPConn) (fd int, err error) {
 }
 
 func (f *floor) Publish(data []byte, times int) error {
-	frame := append([]byte{0x81}, 126, 0, 0)
-	binary.BigEndian.PutUint16(frame[2:], uint16(len(data)))
-	bytes := slices.Repeat(append(frame, data...), times)
+	bytes := slices.Repeat(ws.AppendFrame(nil, ws.OpText, data), times)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fd := range f.fds {

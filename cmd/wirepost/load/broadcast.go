@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// broadcast is a channel with its crowd of subscribers and one publisher. Its
+// broadcast is a channel with its subscribers and one publisher. Its
 // methods are for one goroutine, except progress and delivered.
 type broadcast struct {
 	run     *run
 	channel string
 	own     bool // the channel is the run's, and nobody else's
-	crowd   *crowd
+	clients *clients
 	stream  *stream
 	readers int
 	refused chan struct{} // closed by the first refusal
@@ -35,8 +35,8 @@ type broadcast struct {
 	}
 }
 
-// openChannel connects the crowd and the publisher. Channel "" makes one.
-func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan crowdPlan) (*broadcast, error) {
+// openChannel connects the subscribers and the publisher. Channel "" makes one.
+func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan clientPlan) (*broadcast, error) {
 	b := &broadcast{run: r, channel: channel, readers: who.Connections - plan.slow, refused: make(chan struct{})}
 	if channel == "" {
 		b.channel, b.own = r.id, true
@@ -46,14 +46,14 @@ func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan c
 	}
 	plan.channel = b.channel
 	var err error
-	if b.crowd, err = r.connect(ctx, who, plan); err != nil {
+	if b.clients, err = r.connect(ctx, who, plan); err != nil {
 		return nil, err
 	}
-	if err = b.crowd.await(ctx, r.Progress); err == nil {
+	if err = b.clients.await(ctx, r.Progress); err == nil {
 		b.stream, err = openStream(ctx, &r.Target, b.answered)
 	}
 	if err != nil {
-		b.crowd.close()
+		b.clients.Close()
 		return nil, err
 	}
 	return b, nil
@@ -87,11 +87,11 @@ func (b *broadcast) answered(r result, err error) {
 // push pushes the next message.
 func (b *broadcast) push() error {
 	n := b.pushed.Load() + 1
-	if f := b.crowd.plan.flight; f != nil {
+	if f := b.clients.plan.flight; f != nil {
 		f.launch(n)
 	}
 	b.pushed.Store(n)
-	b.body = appendPush(b.body[:0], b.channel, &b.crowd.plan.marks, n, b.run.clock)
+	b.body = appendPush(b.body[:0], b.channel, &b.clients.plan.marks, n, b.run.clock)
 	if err := b.stream.send(b.body); err != nil {
 		return b.stream.broken()
 	}
@@ -102,7 +102,7 @@ func (b *broadcast) push() error {
 }
 
 // delivered is how many messages came where they belong.
-func (b *broadcast) delivered() uint64 { return b.crowd.tallies.counts().delivered }
+func (b *broadcast) delivered() uint64 { return b.clients.tallies.counts().delivered }
 
 func (b *broadcast) progress() string {
 	return fmt.Sprintf("%d pushed, %d delivered", b.measured(), b.delivered())
@@ -116,12 +116,12 @@ func (b *broadcast) warmUp(ctx context.Context) error {
 	if err := b.settle(ctx, uint64(b.readers)); err != nil {
 		return err
 	}
-	if f := b.crowd.plan.flight; f != nil {
+	if f := b.clients.plan.flight; f != nil {
 		<-f.landed // the last arrival may be a moment behind its count
 		f.reset()
 	}
 	b.warm = b.pushed.Load()
-	b.crowd.tallies.reset()
+	b.clients.tallies.reset()
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (b *broadcast) settle(ctx context.Context, want uint64) error {
 	defer tick.Stop()
 	before, since := uint64(0), time.Now()
 	for {
-		c := b.crowd.tallies.counts()
+		c := b.clients.tallies.counts()
 		got := c.delivered + c.spoilt + c.gaps // what was overtaken will not come
 		if got >= want {
 			return nil
@@ -165,8 +165,8 @@ func (b *broadcast) settle(ctx context.Context, want uint64) error {
 			return errStopped
 		case <-b.refused:
 			return b.word(nil)
-		case <-b.crowd.broken:
-			return b.crowd.failure()
+		case <-b.clients.Broken():
+			return b.clients.Failure()
 		}
 	}
 }
@@ -185,7 +185,7 @@ func (b *broadcast) word(err error) error {
 func (b *broadcast) newRecorder() *recorder {
 	rec := b.run.newRecorder()
 	rec.plotRate("deliveries", "Deliveries", b.delivered)
-	rec.plotTimes("latency", "Push to receipt", b.crowd.tallies.cut)
+	rec.plotTimes("latency", "Push to receipt", b.clients.tallies.cut)
 	rec.plotUsage()
 	return rec
 }
@@ -202,8 +202,8 @@ func (b *broadcast) tell(from, to span) {
 // check ends the publisher and adds what was wrong.
 func (b *broadcast) check() {
 	b.run.failed(b.end())
-	b.run.failed(b.crowd.failure())
-	b.run.addCounts(b.crowd.tallies.counts(), b.expected())
+	b.run.failed(b.clients.Failure())
+	b.run.addCounts(b.clients.tallies.counts(), b.expected())
 }
 
 // end closes the publisher's side and says what was wrong with its answers.
@@ -221,7 +221,7 @@ func (b *broadcast) end() error {
 // close ends everything and removes what was stored.
 func (b *broadcast) close(ctx context.Context) {
 	b.end() //nolint:errcheck // it was told, or something worse was
-	b.crowd.close()
+	b.clients.Close()
 	if b.own {
 		b.run.empty(ctx, []string{b.channel})
 	}

@@ -27,7 +27,7 @@ func (b *Fanout) Run(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	slow := b.Connections * b.SlowPercent / 100
-	w, err := r.openChannel(ctx, b.Crowd, b.Channel, crowdPlan{
+	w, err := r.openChannel(ctx, b.Crowd, b.Channel, clientPlan{
 		marks: newMarks(r.id, b.Size), slow: slow, flight: newFlight(b.Connections-slow, b.InFlight),
 	})
 	if err != nil {
@@ -46,11 +46,11 @@ func (b *Fanout) Run(ctx context.Context) (*report.Report, error) {
 	r.add("connections", "connections", float64(b.Connections), "")
 	r.add("slow_connections", "of these not reading", float64(slow), "")
 	w.tell(from, to)
-	r.addTimes("delivery", "push to each receipt", w.crowd.tallies.each())
-	r.addTimes("last_delivery", "push to last receipt", w.crowd.plan.flight.latencies())
+	r.addTimes("delivery", "push to each receipt", w.clients.tallies.each())
+	r.addTimes("last_delivery", "push to last receipt", w.clients.plan.flight.latencies())
 	r.addCPU(from, to, float64(w.delivered()), "delivery")
 	w.check()
-	r.plotCurve("distribution", "Distribution of push to receipt", w.crowd.tallies.each())
+	r.plotCurve("distribution", "Distribution of push to receipt", w.clients.tallies.each())
 	return r.finish(ctx), nil
 }
 
@@ -65,13 +65,13 @@ func (b *Fanout) push(ctx context.Context, w *broadcast) error {
 		if n >= b.InFlight {
 			stalled.Reset(stall)
 			select {
-			case <-w.crowd.plan.flight.landed:
+			case <-w.clients.plan.flight.landed:
 			case <-over.C:
 				return w.land(ctx)
 			case <-ctx.Done():
 				return w.land(ctx)
-			case <-w.crowd.broken:
-				return w.crowd.failure()
+			case <-w.clients.Broken():
+				return w.clients.Failure()
 			case <-w.stream.done:
 				return w.stream.broken()
 			case <-w.refused:

@@ -15,15 +15,14 @@ type Crowd struct {
 	Sources     int  // loopback addresses to connect from; 0: as many as it takes
 }
 
-// connect checks that there is room and connects everybody. The crowd has to be
-// closed, unless there is none.
-func (r *run) connect(ctx context.Context, who Crowd, plan crowdPlan) (*crowd, error) {
+// connect checks that there is room and connects everybody. The clients have to
+// be closed, unless there are none.
+func (r *run) connect(ctx context.Context, who Crowd, plan clientPlan) (*clients, error) {
 	if err := r.checkRoom(ctx, who.Connections, who.Sources); err != nil {
 		return nil, err
 	}
 	plan.target, plan.clock, plan.user = &r.Target, r.clock, r.user
 	plan.size, plan.v1, plan.sources = who.Connections, who.V1, who.Sources
-	plan.driver = newDriver
 	return connect(ctx, plan)
 }
 
@@ -42,32 +41,32 @@ func (b *Idle) Run(ctx context.Context) (*report.Report, error) {
 		return nil, err
 	}
 	before := r.measure(ctx)
-	c, err := r.connect(ctx, b.Crowd, crowdPlan{marks: newMarks(r.id, 0)})
+	c, err := r.connect(ctx, b.Crowd, clientPlan{marks: newMarks(r.id, 0)})
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
+	defer c.Close()
 	rec := r.newRecorder()
-	connected := func() uint64 { return uint64(c.connected.Load()) }
+	connected := func() uint64 { return uint64(c.Connected()) }
 	rec.plot("connections", "Connections", "", func(span, span) []float64 { return []float64{float64(connected())} }, "open")
 	rec.plotUsage()
 	rec.start(ctx, b.Settle+b.Duration, func() string { return fmt.Sprintf("%d connections", connected()) })
 	err = b.stay(ctx, r, c, before)
 	rec.stop(ctx)
-	if c.connected.Load() == 0 && err != nil && ctx.Err() == nil {
+	if c.Connected() == 0 && err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	r.failed(err)
-	r.failed(c.failure())
+	r.failed(c.Failure())
 	return r.finish(ctx), nil
 }
 
 // stay connects, waits and measures.
-func (b *Idle) stay(ctx context.Context, r *run, c *crowd, before span) error {
+func (b *Idle) stay(ctx context.Context, r *run, c *clients, before span) error {
 	began := r.clock.now()
 	err := c.await(ctx, func(string, ...any) {}) // the recorder tells
 	took := (r.clock.now() - began).Seconds()
-	n := float64(c.connected.Load())
+	n := float64(c.Connected())
 	r.add("connections", "connections", n, "")
 	r.add("handshakes_per_s", "handshakes", n/took, "1/s")
 	r.addTimes("handshake", "handshake", c.handshakeTimes())
@@ -83,12 +82,12 @@ func (b *Idle) stay(ctx context.Context, r *run, c *crowd, before span) error {
 }
 
 // idle waits; false says that it was cut short.
-func (c *crowd) idle(ctx context.Context, d time.Duration) bool {
+func (c *clients) idle(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
 		return true
 	case <-ctx.Done():
-	case <-c.broken:
+	case <-c.Broken():
 	}
 	return false
 }

@@ -24,7 +24,7 @@ func (b *Latency) Run(ctx context.Context) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := r.openChannel(ctx, b.Crowd, b.Channel, crowdPlan{marks: newMarks(r.id, b.Size)})
+	w, err := r.openChannel(ctx, b.Crowd, b.Channel, clientPlan{marks: newMarks(r.id, b.Size)})
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +41,11 @@ func (b *Latency) Run(ctx context.Context) (*report.Report, error) {
 
 	r.add("connections", "connections", float64(b.Connections), "")
 	w.tell(from, to)
-	r.addTimes("delivery", "push to receipt", w.crowd.tallies.each())
+	r.addTimes("delivery", "push to receipt", w.clients.tallies.each())
 	r.add("late_p99_ms", "pushed later than planned p99", milliseconds(late.quantile(0.99)), "ms")
 	r.addCPU(from, to, float64(w.delivered()), "delivery")
 	w.check()
-	r.plotCurve("distribution", "Distribution of push to receipt", w.crowd.tallies.each())
+	r.plotCurve("distribution", "Distribution of push to receipt", w.clients.tallies.each())
 	return r.finish(ctx), nil
 }
 
@@ -67,8 +67,8 @@ func (b *Latency) push(ctx context.Context, w *broadcast, late *histogram) error
 			case <-timer.C:
 			case <-ctx.Done():
 				return w.land(ctx)
-			case <-w.crowd.broken:
-				return w.crowd.failure()
+			case <-w.clients.Broken():
+				return w.clients.Failure()
 			case <-w.stream.done:
 				return w.stream.broken()
 			case <-w.refused:

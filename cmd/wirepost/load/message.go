@@ -31,10 +31,10 @@ func (m *marks) appendMessage(dst []byte, n uint64, sent int64) []byte {
 	dst = append(dst, `,"t":`...)
 	dst = strconv.AppendInt(dst, sent, 10)
 	dst = append(dst, `,"pad":"`...)
-	for left := m.size - (len(dst) - from) - len(`"}`); left > 0; left -= len(padding) {
+	for left := m.size - (len(dst) - from) - len(messageEnd); left > 0; left -= len(padding) {
 		dst = append(dst, padding[:min(left, len(padding))]...)
 	}
-	return append(dst, `"}`...)
+	return append(dst, messageEnd...)
 }
 
 // mark is what a message says.
@@ -42,41 +42,45 @@ type mark struct {
 	n    uint64
 	sent int64
 	bare int    // size of the message without padding
-	tail []byte // what the head has behind the marks, to be padding
+	tail []byte // what is behind the marks: the padding, and the end
 }
 
-// find reads the marks of a message from the head of its frame. Ok is false for
-// what is no message of this run.
-func (m *marks) find(head []byte) (found mark, ok bool) {
+// find reads the marks of a message. Ok is false for what is not a message of this
+// run.
+func (m *marks) find(payload []byte) (found mark, ok bool) {
 	at := 0
-	if !bytes.HasPrefix(head, m.begin) { // inside the envelope of wirepost.v1
-		if at = bytes.Index(head, m.begin); at < 0 {
+	if !bytes.HasPrefix(payload, m.begin) { // inside the envelope of wirepost.v1
+		if at = bytes.Index(payload, m.begin); at < 0 {
 			return mark{}, false
 		}
 	}
-	rest := head[at+len(m.begin):]
+	rest := payload[at+len(m.begin):]
 	n, rest, ok1 := number(rest)
 	rest, ok2 := bytes.CutPrefix(rest, []byte(`,"t":`))
 	sent, rest, ok3 := number(rest)
 	rest, ok4 := bytes.CutPrefix(rest, []byte(`,"pad":"`))
-	bare := len(head) - at - len(rest) + len(`"}`)
+	bare := len(payload) - at - len(rest) + len(messageEnd)
 	return mark{n, int64(sent), bare, rest}, ok1 && ok2 && ok3 && ok4
 }
 
-// sizeOf is that of a message with these marks.
-func (m *marks) sizeOf(f mark) int { return max(m.size, f.bare) }
+const (
+	messageEnd  = `"}`
+	envelopeEnd = messageEnd + "}"
+)
 
-// whole reports whether the padding is what was pushed, as far as it was kept.
-func (f *mark) whole() bool {
-	tail := f.tail
-	for len(tail) > 0 && tail[0] == 'x' {
-		n := min(len(tail), len(padding))
-		if string(tail[:n]) != padding[:n] {
-			n = 1
-		}
-		tail = tail[n:]
+// whole reports whether a message with these marks is what was pushed, up to its end.
+func (m *marks) whole(found mark, end string) bool {
+	left := max(m.size-found.bare, 0)
+	tail := found.tail
+	if len(tail) != left+len(end) || string(tail[left:]) != end {
+		return false
 	}
-	return len(tail) == 0 || bytes.HasPrefix([]byte(`"}}`), tail)
+	for tail = tail[:left]; len(tail) > len(padding); tail = tail[len(padding):] {
+		if string(tail[:len(padding)]) != padding {
+			return false
+		}
+	}
+	return string(tail) == padding[:len(tail)]
 }
 
 func number(p []byte) (n uint64, rest []byte, ok bool) {

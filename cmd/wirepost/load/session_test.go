@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,12 +15,12 @@ func TestMessageMarks(t *testing.T) {
 	for _, size := range []int{0, 60, 256, 5000} {
 		m := newMarks("bench-x", size)
 		text := m.appendMessage(nil, 17, 123456789)
-		got, ok := m.find(text[:min(len(text), maxHead)])
-		if !ok || got.n != 17 || got.sent != 123456789 || !got.whole() || m.sizeOf(got) != len(text) || len(text) < size {
+		got, ok := m.find(text)
+		if !ok || got.n != 17 || got.sent != 123456789 || !m.whole(got, messageEnd) || len(text) < size {
 			t.Errorf("size %d: %s gives %+v, %v", size, text, got, ok)
 		}
 		envelope := fmt.Sprintf(`{"type":"message","channel":"c","seq":9,"prev":8,"id":"i","time":1,"data":%s}`, text)
-		if got, ok = m.find([]byte(envelope)[:min(len(envelope), maxHead)]); !ok || got.n != 17 || !got.whole() {
+		if got, ok = m.find([]byte(envelope)); !ok || got.n != 17 || !m.whole(got, envelopeEnd) {
 			t.Errorf("size %d in an envelope: %+v, %v", size, got, ok)
 		}
 		if _, ok = m.find([]byte(strings.Replace(string(text), "bench-x", "bench-y", 1))); ok {
@@ -31,44 +32,46 @@ func TestMessageMarks(t *testing.T) {
 func TestMessageSpoilt(t *testing.T) {
 	m := newMarks("bench-x", 300)
 	text := m.appendMessage(nil, 1, 1)
-	for i := len(text) - 240; i < len(text)-1; i += 7 {
+	for i := len(text) - 240; i < len(text); i++ {
 		text[i] ^= 1
-		if got, ok := m.find(text); !ok || got.whole() {
+		if got, ok := m.find(text); !ok || m.whole(got, messageEnd) {
 			t.Errorf("a changed byte at %d was not noticed", i)
 		}
 		text[i] ^= 1
 	}
+	for _, other := range []string{"x" + string(text[len(text)-2:]), string(text[len(text)-1:]), "", `"} `} {
+		spoilt := append(text[:len(text)-2:len(text)-2], other...)
+		if got, ok := m.find(spoilt); !ok || m.whole(got, messageEnd) {
+			t.Errorf("%q in place of the end was not noticed", other)
+		}
+	}
 }
 
-// testSession is a session of a crowd of one whose handshake is done.
+// testSession is a session whose handshake is done.
 func testSession(v1 bool) *session {
 	m := newMarks("bench-x", 100)
 	return &session{
-		crowd: &crowd{plan: crowdPlan{size: 1, v1: v1, channel: "c", marks: m}},
-		tally: &tally{}, expected: 1, open: true,
+		clients: &clients{plan: clientPlan{size: 1, v1: v1, channel: "c", marks: m}},
+		tally:   &tally{}, expected: 1, open: true,
 	}
 }
 
 func TestSessionCounts(t *testing.T) {
 	s := testSession(false)
-	m := &s.crowd.plan.marks
-	var in []byte
+	m := &s.clients.plan.marks
+	var out []byte
+	take := func(message []byte) { out = s.Message(message, time.Time{}.Add(time.Second), out) }
 	for _, n := range []uint64{1, 2, 2, 5, 4, 6} {
-		in = append(in, serverFrame(ws.OpText, m.appendMessage(nil, n, 0))...)
+		take(m.appendMessage(nil, n, 0))
 	}
-	in = append(in, serverFrame(ws.OpText, append(m.appendMessage(nil, 7, 0), ' '))...)
-	in = append(in, serverFrame(ws.OpText, []byte("something else"))...)
-	in = append(in, serverFrame(ws.OpPing, []byte("cursor"))...)
-	answers, err := s.take(in, time.Second, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	take(append(m.appendMessage(nil, 7, 0), ' '))
+	take([]byte("something else"))
 	want := counts{delivered: 4, gaps: 2, repeats: 2, spoilt: 1, foreign: 1}
 	if diff := cmp.Diff(want, tallies{s.tally}.counts(), cmp.AllowUnexported(counts{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if pong := appendFrame(nil, opPong, []byte("cursor")); string(answers) != string(pong) {
-		t.Errorf("answered %q, want %q", answers, pong)
+	if len(out) > 0 {
+		t.Errorf("sent %q", out)
 	}
 	if h := (tallies{s.tally}).each(); h.max != time.Second {
 		t.Errorf("latency %s", h.max)
@@ -77,59 +80,54 @@ func TestSessionCounts(t *testing.T) {
 
 func TestSessionAcknowledges(t *testing.T) {
 	s := testSession(true)
-	v1 := func(channel string, seq uint64) []byte {
-		text := s.crowd.plan.marks.appendMessage(nil, seq, 0)
-		return serverFrame(ws.OpText, fmt.Appendf(nil, `{"type":"message","channel":"%s","seq":%d,"prev":0,"id":"i","time":1,"data":%s}`, channel, seq, text))
+	take := func(channel string, seq uint64) []byte {
+		text := s.clients.plan.marks.appendMessage(nil, seq, 0)
+		return s.Message(fmt.Appendf(nil, `{"type":"message","channel":"%s","seq":%d,"prev":0,"id":"i","time":1,"data":%s}`, channel, seq, text), time.Time{}, nil)
 	}
-	var answers []byte
-	for n := range uint64(ackCount) {
-		if len(answers) > 0 {
-			t.Fatalf("acknowledged after %d", n)
+	for n := range uint64(ackCount - 1) {
+		if got := take("c", n+1); len(got) > 0 {
+			t.Fatalf("acknowledged after %d", n+1)
 		}
-		answers, _ = s.take(v1("c", n+1), 0, answers)
 	}
-	if want := appendAck(nil, "c", ackCount); string(answers) != string(want) {
-		t.Errorf("sent %q, want %q", answers, want)
-	}
-	s.take(v1("c", ackCount+1), 0, nil) //nolint:errcheck // the acknowledgement tells
-	if got, want := s.acknowledge(nil), appendAck(nil, "c", ackCount+1); string(got) != string(want) {
-		t.Errorf("sent %q, want %q", got, want)
-	}
-	if got := s.acknowledge(nil); len(got) > 0 {
+	checkAck(t, take("c", ackCount), "c", ackCount)
+	take("c", ackCount+1)
+	checkAck(t, s.Due(nil), "c", ackCount+1)
+	if got := s.Due(nil); len(got) > 0 {
 		t.Errorf("acknowledged twice: %q", got)
 	}
 	// What is not of this run must not fill the window.
-	got, _ := s.take(v1(`al\"l`, 3), 0, nil)
-	if want := appendAck(nil, `al\"l`, 3); string(got) != string(want) {
+	checkAck(t, take(`al\"l`, 3), `al\"l`, 3)
+	if got := s.tally.mu.counts; got != (counts{delivered: ackCount + 1, repeats: 1}) {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+func checkAck(t *testing.T, frame []byte, channel string, seq uint64) {
+	t.Helper()
+	f, err := ws.ReadFrame(bytes.NewReader(frame))
+	if err != nil {
+		t.Fatalf("%q: %v", frame, err)
+	}
+	want := fmt.Sprintf(`{"type":"ack","channel":"%s","seq":%d}`, channel, seq)
+	if got := ws.UnmaskFrame(f).Payload; string(got) != want || f.Header.OpCode != ws.OpText {
 		t.Errorf("sent %q, want %q", got, want)
 	}
 }
 
-func TestSessionEnds(t *testing.T) {
-	s := testSession(false)
-	_, err := s.take(serverFrame(ws.OpClose, ws.NewCloseFrameBody(1012, "restart")), 0, nil)
-	if err == nil || !strings.Contains(err.Error(), `1012 "restart"`) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestHandshakeRefused(t *testing.T) {
-	s := testSession(false)
-	s.open = false
-	answer := "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: 30\r\n\r\n" + `{"detail":"the token is wrong"}`
-	for i := range len(answer) - 1 {
-		if _, err := s.take([]byte(answer[i:i+1]), 0, nil); err != nil && !strings.Contains(err.Error(), "401") {
-			t.Fatalf("after %d bytes: %v", i, err)
+func TestHandshakeAnswers(t *testing.T) {
+	for answer, want := range map[string]string{
+		"HTTP/1.1 101 Switching Protocols\r\n\r\n": "",
+		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: 30\r\n\r\n" + `{"detail":"the token is wrong"}`: "the token is wrong",
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 30\r\n\r\n" + `{"det`:                                                              "503",
+		"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: wirepost.v1\r\n\r\n":                                                       `"wirepost.v1"`,
+		"SSH-2.0\r\n\r\n": "answer to the handshake",
+	} {
+		s := testSession(false)
+		s.open = false
+		header, rest, _ := strings.Cut(answer, "\r\n\r\n")
+		_, err := s.Upgraded([]byte(header+"\r\n\r\n"), []byte(rest), time.Now(), nil)
+		if s.Ready() != (want == "") || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: ready %v, %v", answer, s.Ready(), err)
 		}
-	}
-	s = testSession(false)
-	s.open = false
-	if _, err := s.take([]byte(answer), 0, nil); err == nil || !strings.Contains(err.Error(), "the token is wrong") {
-		t.Errorf("got %v", err)
-	}
-	s = testSession(false)
-	s.open = false
-	if _, err := s.take([]byte(strings.Repeat("x", maxAnswer+1)), 0, nil); err == nil {
-		t.Error("an endless answer is waited for")
 	}
 }

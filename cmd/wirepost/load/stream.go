@@ -13,6 +13,13 @@ import (
 	"time"
 )
 
+const (
+	// leaveTime is how long what is on its way is waited for when a run ends early.
+	leaveTime = 2 * time.Second
+	// maxAnswer bounds what is read of a refusal.
+	maxAnswer = 8 << 10
+)
+
 // A stream is a bulk push (NDJSON) that stays open. One goroutine sends; another,
 // which belongs to the stream, reads the answers.
 type stream struct {

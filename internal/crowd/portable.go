@@ -1,4 +1,4 @@
-package load
+package crowd
 
 import (
 	"context"
@@ -9,24 +9,19 @@ import (
 	"time"
 )
 
-const (
-	// shaking is how many handshakes of a driver are under way at the same time.
-	shaking = 128
-	// leaveTime is how long a server may take to answer the close frames.
-	leaveTime = 2 * time.Second
-	// slowBuffer is what the kernel may receive for a session that does not read.
-	slowBuffer = 4 << 10
-)
-
 // portable drives sessions by a goroutine for each: for TLS, and where there is
 // no epoll.
 type portable struct {
-	crowd    *crowd
-	sessions []*session
+	crowd    *Crowd
+	sessions []session
 	all      sync.WaitGroup
 
 	mu    sync.Mutex
 	conns []net.Conn // guarded by mu
+}
+
+func newPortable(c *Crowd, sessions []session) *portable {
+	return &portable{crowd: c, sessions: sessions}
 }
 
 func (d *portable) run() {
@@ -40,8 +35,8 @@ func (d *portable) run() {
 
 // start begins the sessions, a few at a time.
 func (d *portable) start(ctx context.Context) {
-	slots := make(chan struct{}, shaking)
-	for _, s := range d.sessions {
+	slots := make(chan struct{}, d.crowd.cfg.InFlight)
+	for i := range d.sessions {
 		select {
 		case slots <- struct{}{}:
 		case <-d.crowd.stopped:
@@ -50,9 +45,9 @@ func (d *portable) start(ctx context.Context) {
 			return
 		}
 		d.all.Go(func() {
-			shook := sync.OnceFunc(func() { <-slots })
-			defer shook()
-			if err := d.follow(ctx, s, shook); err != nil {
+			settled := sync.OnceFunc(func() { <-slots })
+			defer settled()
+			if err := d.follow(ctx, &d.sessions[i], settled); err != nil {
 				d.crowd.fail(err)
 			}
 		})
@@ -66,48 +61,53 @@ func (d *portable) leave() {
 	d.conns = nil // who comes now sees that the crowd has stopped
 	d.mu.Unlock()
 	for _, c := range conns {
+		if d.crowd.cfg.Reset {
+			c.Close() //nolint:errcheck // it is over either way
+			continue
+		}
 		c.SetWriteDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Write tells
 		c.Write(farewell)                             //nolint:errcheck // it is over either way
 		c.SetReadDeadline(time.Now().Add(leaveTime))  //nolint:errcheck // as above
 	}
 }
 
-// follow is the life of one connection. It calls shook when the handshake is done.
-func (d *portable) follow(ctx context.Context, s *session, shook func()) error {
-	clock := d.crowd.plan.clock
-	s.began = clock.now()
+// follow is the life of one connection. It calls settled when that is ready.
+func (d *portable) follow(ctx context.Context, s *session, settled func()) error {
 	c, err := d.dial(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // it is over either way
+	defer s.parser.Release()
 	buf := make([]byte, 8<<10)
-	var answers []byte
+	var out []byte
+	waiting := false // for Due, by a deadline
 	for {
+		if s.ready {
+			settled()
+			if s.slow {
+				<-d.crowd.stopped
+				return nil
+			}
+		}
 		n, err := c.Read(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) && !d.crowd.stopping.Load() {
-			answers, err = s.acknowledge(answers[:0]), nil
+			out, err, waiting = s.client.Due(out[:0]), nil, false
 			d.unlimit(c)
 		} else if err == nil {
-			was := s.unacked
-			if answers, err = s.take(buf[:n], clock.now(), answers[:0]); was == 0 && s.unacked > 0 {
-				c.SetReadDeadline(time.Now().Add(ackPause)) //nolint:errcheck // Read tells
+			out, err = s.take(buf[:n], time.Now(), out[:0])
+			if every := d.crowd.cfg.DueEvery; s.ready && every > 0 && !waiting {
+				c.SetReadDeadline(time.Now().Add(every)) //nolint:errcheck // Read tells
+				waiting = true
 			}
 		}
 		if err != nil {
 			return err
 		}
-		if len(answers) > 0 {
-			if _, err := c.Write(answers); err != nil {
+		if len(out) > 0 {
+			if _, err := c.Write(out); err != nil {
 				return err
 			}
-		}
-		if s.open {
-			shook()
-		}
-		if s.open && s.slow {
-			<-d.crowd.stopped
-			return nil
 		}
 	}
 }
@@ -120,26 +120,15 @@ func (d *portable) unlimit(c net.Conn) {
 	}
 }
 
-// dial connects and sends the handshake.
+// dial connects and sends the request.
 func (d *portable) dial(ctx context.Context, s *session) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	request, err := d.crowd.handshake(s.index)
+	request, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
-	dialer := net.Dialer{}
-	if from := d.crowd.source(s.index); from.IsValid() {
-		dialer.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
-	}
-	plain, err := dialer.DialContext(ctx, "tcp", d.crowd.at.String())
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := plain.(*net.TCPConn); ok && s.slow {
-		tcp.SetReadBuffer(slowBuffer) //nolint:errcheck // then it is slow a little later
-	}
-	c, err := d.crowd.plan.target.wrap(ctx, plain)
+	c, err := d.connect(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +140,33 @@ func (d *portable) dial(ctx context.Context, s *session) (net.Conn, error) {
 		c.Close() //nolint:errcheck // it is of no use
 		return nil, errStopped
 	}
+	if s.upgraded { // there is no request
+		s.checkReady()
+		return c, nil
+	}
 	_, err = c.Write(request)
 	return c, err
+}
+
+func (d *portable) connect(ctx context.Context, s *session) (net.Conn, error) {
+	dialer := net.Dialer{}
+	if from := d.crowd.source(s.index); from.IsValid() {
+		dialer.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
+	}
+	c, err := dialer.DialContext(ctx, "tcp", d.crowd.cfg.Address.String())
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		if s.slow {
+			tcp.SetReadBuffer(slowBuffer) //nolint:errcheck // then it is slow a little later
+		}
+		if d.crowd.cfg.Reset {
+			tcp.SetLinger(0) //nolint:errcheck // then its port is in use for longer
+		}
+	}
+	if d.crowd.cfg.Secure == nil {
+		return c, nil
+	}
+	return d.crowd.cfg.Secure(ctx, c)
 }

@@ -1,4 +1,4 @@
-package load
+package crowd
 
 import (
 	"errors"
@@ -12,39 +12,32 @@ import (
 // wake-up for each of them, so that the load costs the machine as little as it
 // can. It is TCP alone.
 type poller struct {
-	crowd   *crowd
+	crowd   *Crowd
 	fd      int // of epoll
 	sockets []socket
 	next    int // the first that is not begun
-	shaking int // handshakes under way
+	shaking int // connections that are not ready yet
 	living  int // connections, those included
 	buf     [64 << 10]byte
-	answers []byte // to what is in buf
+	out     []byte // what is sent for what is in buf
 
-	acknowledged time.Duration // when all last did
-	deadline     time.Duration // of leaving; 0: not yet
+	due      time.Time // when Due is called next
+	deadline time.Time // of leaving; zero: not yet
 }
 
 // socket is one connection of a poller.
 type socket struct {
-	*session
+	session
 	slot      int // in the poller's sockets
 	fd        int // -1: there is none
 	connected bool
-	unsent    []byte
+	unsent    []byte // before it is connected, the request
 }
 
 // tick is how often a poller looks at what is no event of a socket.
 const tick = 20 * time.Millisecond
 
-func newDriver(c *crowd, sessions []*session) (driver, error) {
-	if c.plan.target.secure() {
-		return &portable{crowd: c, sessions: sessions}, nil
-	}
-	return newPoller(c, sessions)
-}
-
-func newPoller(c *crowd, sessions []*session) (*poller, error) {
+func newDriver(c *Crowd, sessions []session) (driver, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
@@ -54,6 +47,16 @@ func newPoller(c *crowd, sessions []*session) (*poller, error) {
 		d.sockets[i] = socket{session: s, slot: i, fd: -1}
 	}
 	return d, nil
+}
+
+// closeAll gives back what drivers hold that were never run.
+func closeAll(drivers []driver) (err error) {
+	for _, d := range drivers {
+		if d, ok := d.(*poller); ok {
+			err = errors.Join(err, unix.Close(d.fd))
+		}
+	}
+	return err
 }
 
 func (d *poller) run() {
@@ -79,12 +82,11 @@ func (d *poller) run() {
 	}
 }
 
-// begin keeps enough handshakes under way.
+// begin keeps enough connections in the making.
 func (d *poller) begin() {
-	for d.shaking < shaking && d.next < len(d.sockets) && !d.crowd.stopping.Load() {
+	for d.shaking < d.crowd.cfg.InFlight && d.next < len(d.sockets) && !d.crowd.stopping.Load() {
 		s := &d.sockets[d.next]
 		d.next++
-		s.began = d.crowd.plan.clock.now()
 		d.shaking++
 		d.living++
 		if err := d.connect(s); err != nil {
@@ -97,16 +99,16 @@ func (d *poller) begin() {
 
 // connect begins a connection; EPOLLOUT tells when it is there.
 func (d *poller) connect(s *socket) error {
-	family, to := sockaddr(d.crowd)
 	var err error
+	if s.unsent, err = s.session.begin(); err != nil {
+		return err
+	}
+	family, to := sockaddr(d.crowd)
 	if s.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		s.fd = -1
 		return fmt.Errorf("open a socket: %w", err)
 	}
-	if s.slow {
-		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, slowBuffer) //nolint:errcheck // then it is slow a little later
-	}
-	unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) //nolint:errcheck // it works without
+	d.configure(s)
 	if from := d.crowd.source(s.index); from.IsValid() {
 		// The port is then chosen for the pair of addresses, not for this one alone.
 		unix.SetsockoptInt(s.fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) //nolint:errcheck // then there are fewer ports
@@ -115,21 +117,28 @@ func (d *poller) connect(s *socket) error {
 		}
 	}
 	if err := unix.Connect(s.fd, to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		return d.wordDial(err)
+		return d.crowd.wordDial(err)
 	}
 	return d.watch(s, unix.EPOLL_CTL_ADD, unix.EPOLLOUT)
 }
 
-func sockaddr(c *crowd) (family int, to unix.Sockaddr) {
-	at := c.at
+// configure sets the options of a socket. It works without any of them.
+func (d *poller) configure(s *socket) {
+	if s.slow {
+		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, slowBuffer) //nolint:errcheck // then it is slow a little later
+	}
+	if d.crowd.cfg.Reset {
+		unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) //nolint:errcheck // then its port is in use for longer
+	}
+	unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) //nolint:errcheck // then it is slower
+}
+
+func sockaddr(c *Crowd) (family int, to unix.Sockaddr) {
+	at := c.cfg.Address
 	if at.Addr().Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
 	}
 	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
-}
-
-func (d *poller) wordDial(err error) error {
-	return fmt.Errorf("cannot connect to %s: %w", d.crowd.at, err)
 }
 
 // watch sets what epoll tells of a socket. The event carries the socket's index.
@@ -161,24 +170,39 @@ func (d *poller) handle(s *socket, events uint32) error {
 	return nil
 }
 
-// greet sends the handshake once the connection is there.
+// greet sends the request once the connection is there.
 func (d *poller) greet(s *socket) error {
 	if code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
-		return d.wordDial(unix.Errno(code))
-	}
-	request, err := d.crowd.handshake(s.index)
-	if err != nil {
-		return err
+		return d.crowd.wordDial(unix.Errno(code))
 	}
 	s.connected = true
+	request := s.unsent
+	s.unsent = nil
 	if err := d.watch(s, unix.EPOLL_CTL_MOD, unix.EPOLLIN); err != nil {
 		return err
+	}
+	if s.upgraded { // there is no request
+		s.checkReady()
+		return d.settle(s)
 	}
 	return d.send(s, request)
 }
 
+// settle counts a connection that has become ready.
+func (d *poller) settle(s *socket) error {
+	if !s.ready {
+		return nil
+	}
+	d.shaking--
+	if s.slow {
+		return unix.EpollCtl(d.fd, unix.EPOLL_CTL_DEL, s.fd, nil)
+	}
+	return nil
+}
+
 var errCut = errors.New("the server cut the connection")
 
+// read reads once; what is left makes epoll tell again.
 func (d *poller) read(s *socket) error {
 	n, err := unix.Read(s.fd, d.buf[:])
 	switch {
@@ -189,18 +213,15 @@ func (d *poller) read(s *socket) error {
 	case n == 0:
 		return errCut
 	}
-	was := s.open
-	d.answers, err = s.take(d.buf[:n], d.crowd.plan.clock.now(), d.answers[:0])
+	was := s.ready
+	d.out, err = s.take(d.buf[:n], time.Now(), d.out[:0])
+	if !was {
+		err = errors.Join(err, d.settle(s))
+	}
 	if err != nil {
 		return err
 	}
-	if s.open != was {
-		d.shaking--
-		if s.slow {
-			return unix.EpollCtl(d.fd, unix.EPOLL_CTL_DEL, s.fd, nil)
-		}
-	}
-	return d.send(s, d.answers)
+	return d.send(s, d.out)
 }
 
 // send writes what waits and what is new. What the socket does not take waits for
@@ -238,32 +259,42 @@ func (d *poller) end(s *socket) {
 		unix.Close(s.fd) //nolint:errcheck // nothing can be done
 		s.fd = -1
 	}
-	if !s.open {
+	s.parser.Release()
+	if !s.ready {
 		d.shaking--
 	}
 	d.living--
 }
 
-// tick acknowledges what is due and sees to the end. True says that it is there.
+// tick does what is due and sees to the end. True says that it is there.
 func (d *poller) tick() bool {
-	now := d.crowd.plan.clock.now()
-	if d.crowd.plan.v1 && now-d.acknowledged >= ackPause {
-		d.acknowledged = now
-		d.each(func(s *socket) error { return d.send(s, s.acknowledge(nil)) })
+	now := time.Now()
+	if every := d.crowd.cfg.DueEvery; every > 0 && !now.Before(d.due) {
+		d.due = now.Add(every)
+		d.each(func(s *socket) error {
+			if !s.ready || s.slow {
+				return nil
+			}
+			d.out = s.client.Due(d.out[:0])
+			return d.send(s, d.out)
+		})
 	}
 	if !d.crowd.stopping.Load() {
 		return false
 	}
-	if d.deadline == 0 {
-		d.deadline = now + leaveTime
+	if d.crowd.cfg.Reset {
+		return true
+	}
+	if d.deadline.IsZero() {
+		d.deadline = now.Add(leaveTime)
 		d.each(func(s *socket) error {
-			if !s.open || s.slow {
+			if !s.ready || s.slow {
 				return errStopped
 			}
 			return d.send(s, farewell)
 		})
 	}
-	return d.living == 0 || now > d.deadline
+	return d.living == 0 || now.After(d.deadline)
 }
 
 // each does something for all that live.

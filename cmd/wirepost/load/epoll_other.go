@@ -1,7 +1,0 @@
-//go:build !linux
-
-package load
-
-func newDriver(c *crowd, sessions []*session) (driver, error) {
-	return &portable{crowd: c, sessions: sessions}, nil
-}

@@ -1,0 +1,105 @@
+package crowd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/ws"
+)
+
+// session is the protocol of one connection, without its socket. Its driver owns it.
+type session struct {
+	// Static.
+	crowd  *Crowd
+	client Client
+	index  int
+	slow   bool
+
+	upgraded bool   // frames come
+	ready    bool   // the client is
+	answer   []byte // to the handshake, so far
+	parser   ws.Parser
+}
+
+// rules bound nothing but nonsense: memory is taken for what has come only.
+var rules = ws.Rules{MaxMessage: 1 << 30, Unmasked: true}
+
+// farewell is the close frame of a client that leaves.
+var farewell = ws.AppendMaskedClose(nil, 1000, "")
+
+// begin gives the request to send once the socket is connected.
+func (s *session) begin() (request []byte, err error) {
+	request, err = s.client.Request()
+	s.upgraded = err == nil && request == nil
+	return request, err
+}
+
+// take handles what came and appends to out what is to be sent.
+func (s *session) take(p []byte, now time.Time, out []byte) ([]byte, error) {
+	var err error
+	if !s.upgraded {
+		if p, out, err = s.upgrade(p, now, out); err != nil || !s.upgraded {
+			return out, err
+		}
+	}
+	for {
+		f, rest, bad := s.parser.Next(p, rules)
+		if bad != nil {
+			return out, fmt.Errorf("the server broke the protocol: %w", bad)
+		}
+		switch f.Op {
+		case ws.OpText, ws.OpBinary:
+			out = s.client.Message(f.Payload, now, out)
+			s.checkReady()
+		case ws.OpPing:
+			out = ws.AppendMasked(out, ws.OpPong, f.Payload)
+		case ws.OpPong:
+		case ws.OpClose:
+			return out, closeError(f)
+		default:
+			return out, nil
+		}
+		p = rest
+	}
+}
+
+// maxAnswer bounds the header of the answer to a handshake.
+const maxAnswer = 8 << 10
+
+// upgrade reads the answer to the handshake, and gives what is behind its header.
+func (s *session) upgrade(p []byte, now time.Time, out []byte) (rest, more []byte, err error) {
+	s.answer = append(s.answer, p...)
+	end := bytes.Index(s.answer, []byte("\r\n\r\n")) + 4
+	if end < 4 {
+		if len(s.answer) > maxAnswer {
+			return nil, out, errors.New("the server's answer to the handshake does not end")
+		}
+		return nil, out, nil
+	}
+	header, rest := s.answer[:end], s.answer[end:]
+	if out, err = s.client.Upgraded(header, rest, now, out); err != nil {
+		return nil, out, err
+	}
+	s.answer, s.upgraded = nil, true
+	s.checkReady()
+	return rest, out, nil
+}
+
+// checkReady counts the connection when its client has become ready.
+func (s *session) checkReady() {
+	if !s.ready && s.client.Ready() {
+		s.ready = true
+		s.crowd.joined()
+	}
+}
+
+// closeError words a close frame.
+func closeError(f ws.Frame) error {
+	const noStatus = 1005
+	if f.Code == noStatus {
+		return errors.New("the server closed the connection")
+	}
+	return fmt.Errorf("the server closed the connection with %d %q", f.Code, f.Payload)
+}
