@@ -24,12 +24,12 @@ type presence struct {
 	mu        sync.Mutex
 	connected map[string]bool
 	began     int
-	ended     chan wirepost.Ending
+	ended     chan wirepost.CloseInfo
 	t         *testing.T
 }
 
 func countPresence(t *testing.T, o *wirepost.Options) *presence {
-	p := &presence{t: t, connected: map[string]bool{}, ended: make(chan wirepost.Ending, 100)}
+	p := &presence{t: t, connected: map[string]bool{}, ended: make(chan wirepost.CloseInfo, 100)}
 	o.OnConnect = func(_ *http.Request, s wirepost.Session) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func countPresence(t *testing.T, o *wirepost.Options) *presence {
 		p.began++
 		return nil
 	}
-	o.OnDisconnect = func(_ context.Context, s wirepost.Session, e wirepost.Ending) {
+	o.OnDisconnect = func(_ context.Context, s wirepost.Session, e wirepost.CloseInfo) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.connected[s.Connection] {
@@ -243,12 +243,12 @@ func TestErrorsOfCallbacks(t *testing.T) {
 		}, 500, "", true},
 		"coded": {func(o *wirepost.Options) {
 			o.Authenticate = func(*http.Request) (wirepost.Identity, error) {
-				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "log in first")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "log in first")
 			}
 		}, 401, "log in first", false},
 		"coded, with a cause": {func(o *wirepost.Options) {
 			o.OnConnect = func(*http.Request, wirepost.Session) error {
-				return &wirepost.Error{Code: wirepost.Forbidden, Message: "banned", Err: outage}
+				return &wirepost.Error{Code: wirepost.CodeForbidden, Message: "banned", Err: outage}
 			}
 		}, 403, "banned", false},
 		"no cookie": {func(o *wirepost.Options) {

@@ -29,8 +29,8 @@ func (s *Server) sessionHooks() session.Hooks {
 		}
 	}
 	if o.OnDisconnect != nil {
-		h.Disconnected = func(ctx context.Context, i session.Info, e session.Ending) {
-			o.OnDisconnect(ctx, Session(i), Ending(e))
+		h.Disconnected = func(ctx context.Context, i session.Info, e session.CloseInfo) {
+			o.OnDisconnect(ctx, Session(i), CloseInfo(e))
 		}
 	}
 	return h

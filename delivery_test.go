@@ -399,7 +399,7 @@ func TestSubscribeBeforeThePushAndAfterASequence(t *testing.T) {
 func TestCollapseRevokeAndTTLLeaveNoGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t)
-		push := func(data, key string, ttl time.Duration) wirepost.Pushed {
+		push := func(data, key string, ttl time.Duration) wirepost.PushResult {
 			return n.push(wirepost.Push{To: "user:42", Data: []byte(data), Key: key, TTL: ttl})
 		}
 		push("1", "k", 0)
@@ -410,7 +410,7 @@ func TestCollapseRevokeAndTTLLeaveNoGap(t *testing.T) {
 		if _, err := n.Revoke(context.Background(), "user:42", third.Seq); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n.Revoke(context.Background(), "user:42", third.Seq); wirepost.AsError(err).Code != wirepost.NotFound {
+		if _, err := n.Revoke(context.Background(), "user:42", third.Seq); wirepost.AsError(err).Code != wirepost.CodeNotFound {
 			t.Fatalf("revoked twice: %v", err)
 		}
 		time.Sleep(2 * time.Minute)
@@ -536,7 +536,7 @@ func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 		o.Channels = []wirepost.Policy{{Pattern: "typing:*", MemoryOnly: true}}
 	}
 	before := newNode(t, typing)
-	var last wirepost.Pushed
+	var last wirepost.PushResult
 	for range 10 {
 		last = before.json("typing:7", `"old"`)
 	}

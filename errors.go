@@ -14,18 +14,35 @@ type Code string
 
 // The codes.
 const (
-	BadRequest   Code = Code(fault.BadRequest)   // 400
-	Unauthorized Code = Code(fault.Unauthorized) // 401, close 4401; "forbidden" in a frame
-	Forbidden    Code = Code(fault.Forbidden)    // 403, close 4403
-	NotFound     Code = Code(fault.NotFound)     // 404
-	TooLarge     Code = Code(fault.TooLarge)     // 413, close 1009
-	RateLimited  Code = Code(fault.RateLimited)  // 429, close 4429
-	Internal     Code = Code(fault.Internal)     // 500, close 1011
-	Unavailable  Code = Code(fault.Unavailable)  // 503, close 1013
+	CodeBadRequest   Code = Code(fault.BadRequest)   // 400
+	CodeUnauthorized Code = Code(fault.Unauthorized) // 401, close 4401; "forbidden" in a frame
+	CodeForbidden    Code = Code(fault.Forbidden)    // 403, close 4403
+	CodeNotFound     Code = Code(fault.NotFound)     // 404
+	CodeTooLarge     Code = Code(fault.TooLarge)     // 413, close 1009
+	CodeRateLimited  Code = Code(fault.RateLimited)  // 429, close 4429
+	CodeInternal     Code = Code(fault.Internal)     // 500, close 1011
+	CodeUnavailable  Code = Code(fault.Unavailable)  // 503, close 1013
 )
 
 // Status is the HTTP status for the code.
 func (c Code) Status() int { return fault.Code(c).Status() }
+
+// The codes as errors: errors.Is(err, ErrNotFound) says whether an *Error in err's
+// chain has that code.
+var (
+	ErrBadRequest   error = codeError(CodeBadRequest)
+	ErrUnauthorized error = codeError(CodeUnauthorized)
+	ErrForbidden    error = codeError(CodeForbidden)
+	ErrNotFound     error = codeError(CodeNotFound)
+	ErrTooLarge     error = codeError(CodeTooLarge)
+	ErrRateLimited  error = codeError(CodeRateLimited)
+	ErrInternal     error = codeError(CodeInternal)
+	ErrUnavailable  error = codeError(CodeUnavailable)
+)
+
+type codeError Code
+
+func (c codeError) Error() string { return string(c) }
 
 // Error is the one error type of this package: a code that programs act on and a
 // message that a client may see.
@@ -33,7 +50,7 @@ type Error struct {
 	Code    Code
 	Field   string // the field of the request that was wrong, if one was
 	Message string
-	// RetryAfter is sent with RateLimited and Unavailable; 0 means one second.
+	// RetryAfter is sent with CodeRateLimited and CodeUnavailable; 0 means one second.
 	RetryAfter time.Duration
 	// Status overrides the HTTP status of Code, if it is not 0.
 	Status int
@@ -47,6 +64,9 @@ func (e *Error) Error() string { return e.fault().Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is says whether target is the code of the error, such as ErrNotFound.
+func (e *Error) Is(target error) bool { return target == codeError(e.Code) }
 
 // Problem makes the problem details (RFC 9457) of the error.
 func (e *Error) Problem() Problem { return e.fault().Problem() }
@@ -64,8 +84,8 @@ func fieldError(field, format string, args ...any) *Error {
 	return publicError(fault.Field(field, format, args...))
 }
 
-// AsError turns any error into an *Error: what is not one becomes Unavailable
-// when the engine said so or a context ended, else Internal, with a message that
+// AsError turns any error into an *Error: what is not one becomes
+// CodeUnavailable when the engine said so or a context ended, else CodeInternal, with a message that
 // gives no internals away. AsError(nil) is nil.
 func AsError(err error) *Error {
 	var e *Error

@@ -149,7 +149,7 @@ func ExampleOptions_onMessage() {
 		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 			if string(f.Data) == "quit" {
 				// The code of the Error decides the close code: here 4403.
-				return wirepost.Frame{}, wirepost.Errorf(wirepost.Forbidden, "nobody quits")
+				return wirepost.Frame{}, wirepost.Errorf(wirepost.CodeForbidden, "nobody quits")
 			}
 			return wirepost.Frame{Data: fmt.Appendf(nil, "%s said %s", s.User, f.Data)}, nil
 		},

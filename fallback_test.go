@@ -655,7 +655,7 @@ func TestDataNestedTooDeep(t *testing.T) {
 	}
 	for _, raw := range []bool{true, false} {
 		_, err := n.Push(t.Context(), wirepost.Push{To: "user:42", Data: nested(1001), Raw: raw})
-		if e := wirepost.AsError(err); e.Code != wirepost.BadRequest || e.Field != "data" {
+		if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest || e.Field != "data" {
 			t.Errorf("too deep: %v", err)
 		}
 		n.push(wirepost.Push{To: "user:42", Data: nested(1000), Raw: raw})

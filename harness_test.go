@@ -54,7 +54,7 @@ func onDisk(t testing.TB) func(*wirepost.Options) {
 func byQuery(r *http.Request) (wirepost.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
-		return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
+		return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "no user")
 	}
 	return wirepost.Identity{
 		User: user, Subscribe: []string{"*"}, Publish: []string{"*", wirepost.InboxOf(user)},
@@ -130,7 +130,7 @@ func (n *node) stop() {
 	n.engine.Close()
 }
 
-func (n *node) push(p wirepost.Push) wirepost.Pushed {
+func (n *node) push(p wirepost.Push) wirepost.PushResult {
 	n.t.Helper()
 	pushed, err := n.Push(context.Background(), p)
 	if err != nil {
@@ -140,7 +140,7 @@ func (n *node) push(p wirepost.Push) wirepost.Pushed {
 }
 
 // text pushes a text message.
-func (n *node) text(to, text string) wirepost.Pushed {
+func (n *node) text(to, text string) wirepost.PushResult {
 	n.t.Helper()
 	return n.push(wirepost.Push{To: to, Data: []byte(text), ContentType: "text/plain"})
 }
@@ -300,7 +300,7 @@ func (n *node) cursor(user, channel, device string) uint64 {
 }
 
 // json pushes a JSON message.
-func (n *node) json(to, data string) wirepost.Pushed {
+func (n *node) json(to, data string) wirepost.PushResult {
 	n.t.Helper()
 	return n.push(wirepost.Push{To: to, Data: []byte(data)})
 }

@@ -91,7 +91,7 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
 	log := s.host.Feeds.LogOf(channel)
 	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
-		return 0, 0, Errorf(NotFound, "user %q is no member of %q", u.Name(), channel)
+		return 0, 0, Errorf(CodeNotFound, "user %q is no member of %q", u.Name(), channel)
 	}
 	if err := s.host.Users.MakeKnown(u); err != nil {
 		return 0, 0, err
@@ -110,13 +110,13 @@ func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64
 	return s.host.Users.Unread(u, channel)
 }
 
-// Message returns one live message with its receipts: NotFound when there is none.
+// Message returns one live message with its receipts: CodeNotFound when there is none.
 func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error) {
 	if err := CheckChannel(channel); err != nil {
 		return Message{}, nil, err
 	}
 	if seq == 0 || seq == math.MaxUint64 {
-		return Message{}, nil, Errorf(NotFound, "no such message")
+		return Message{}, nil, Errorf(CodeNotFound, "no such message")
 	}
 	page, err := s.host.Feeds.LogOf(channel).Read(channel, seq-1, 1, 1)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error)
 		return Message{}, nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
-		return Message{}, nil, Errorf(NotFound, "there is no message %d in %q", seq, channel)
+		return Message{}, nil, Errorf(CodeNotFound, "there is no message %d in %q", seq, channel)
 	}
 	receipts, err := s.receipts(channel, seq)
 	return newMessage(channel, page.Records[0]), receipts, err

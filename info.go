@@ -65,10 +65,10 @@ type ReceiptState string
 
 // The states of a receipt. Read holds for all devices of the user.
 const (
-	Stored       = ReceiptState(user.Stored)
-	Sent         = ReceiptState(user.Sent)
-	Acknowledged = ReceiptState(user.Acknowledged)
-	Read         = ReceiptState(user.Read)
+	ReceiptStored       = ReceiptState(user.Stored)
+	ReceiptSent         = ReceiptState(user.Sent)
+	ReceiptAcknowledged = ReceiptState(user.Acknowledged)
+	ReceiptRead         = ReceiptState(user.Read)
 )
 
 // Stats is what the server counted since it started, and what there is now.

@@ -89,7 +89,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 								return id, err
 							}
 						}
-						o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) {
+						o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.CloseInfo) {
 							mu.Lock()
 							defer mu.Unlock()
 							told = append(told, e.Code)

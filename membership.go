@@ -31,14 +31,14 @@ func (s *Server) join(u *user.User, channel string) error {
 	return s.host.Users.Save(u, true)
 }
 
-// Leave ends a membership: NotFound when there is none. It is durable on return.
+// Leave ends a membership: CodeNotFound when there is none. It is durable on return.
 func (s *Server) Leave(name, channel string) error {
 	if err := checkMembership(name, channel); err != nil {
 		return err
 	}
 	return s.host.Users.With(name, func(u *user.User) error {
 		if !u.Leave(channel) {
-			return Errorf(NotFound, "user %q is no member of %q", name, channel)
+			return Errorf(CodeNotFound, "user %q is no member of %q", name, channel)
 		}
 		session.Settle(u)
 		return s.host.Users.Save(u, true)

@@ -31,8 +31,8 @@ type Push struct {
 	TTL time.Duration
 }
 
-// Pushed answers a Push.
-type Pushed struct {
+// PushResult answers a Push.
+type PushResult struct {
 	To  string `json:"to"`
 	ID  string `json:"id"`
 	Seq uint64 `json:"seq"`
@@ -41,9 +41,9 @@ type Pushed struct {
 	Duplicate bool `json:"duplicate,omitempty"`
 }
 
-// Outcome is what became of one push of many.
-type Outcome struct {
-	Pushed
+// BatchResult is what became of one push of many.
+type BatchResult struct {
+	PushResult
 	Err error
 }
 

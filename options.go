@@ -27,7 +27,7 @@ type Options struct {
 	Engine engine.Engine
 
 	// Authenticate says who sends a request, by cookie, header or whatever the
-	// program uses. An *Error decides the answer: Errorf(Unauthorized, …) is a 401,
+	// program uses. An *Error decides the answer: Errorf(CodeUnauthorized, …) is a 401,
 	// and so are an Identity without a user and http.ErrNoCookie. Any other error is
 	// an outage: it is logged, and the client is answered 503 without its text.
 	Authenticate func(*http.Request) (Identity, error)
@@ -55,7 +55,7 @@ type Options struct {
 	// also when the connection broke before it was upgraded: when the end of the
 	// session has begun and every other callback for it has returned. It does not
 	// wait for the client to answer the close frame.
-	OnDisconnect func(context.Context, Session, Ending)
+	OnDisconnect func(context.Context, Session, CloseInfo)
 	// OnMessage gets what a plain-mode client sends, and the message frames of
 	// wirepost.v1, one message at a time for each session. A reply with Data is
 	// sent to that connection alone, past all logs. An error ends a plain
@@ -139,9 +139,9 @@ type Frame struct {
 	Data   []byte
 }
 
-// Ending says how a session ended: the close code (RFC 6455 §7.4, or one from
+// CloseInfo says how a session ended: the close code (RFC 6455 §7.4, or one from
 // 4000 on) and the reason given with it.
-type Ending struct {
+type CloseInfo struct {
 	Code   int
 	Reason string
 }

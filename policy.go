@@ -12,9 +12,9 @@ type Access string
 
 // The kinds of access.
 const (
-	ByToken     = Access(access.ByToken)     // what the client's token lists: the default
-	Anyone      = Access(access.Anyone)      // any authenticated user, besides the token's lists
-	BackendOnly = Access(access.BackendOnly) // no client
+	AccessByToken     = Access(access.ByToken)     // what the client's token lists: the default
+	AccessAnyone      = Access(access.Anyone)      // any authenticated user, besides the token's lists
+	AccessBackendOnly = Access(access.BackendOnly) // no client
 )
 
 // Policy is what holds for the channels that match a pattern; for each channel
@@ -27,8 +27,8 @@ type Policy struct {
 	MemoryOnly  bool
 	MaxAge      time.Duration // 0: 30 days
 	MaxMessages int           // 0: 100 000
-	Subscribe   Access        // "": ByToken
-	Publish     Access        // "": ByToken
+	Subscribe   Access        // "": AccessByToken
+	Publish     Access        // "": AccessByToken
 }
 
 // The retention of a channel that no policy changes.

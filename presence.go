@@ -33,7 +33,7 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	if connection != "" {
 		sessions = slices.DeleteFunc(sessions, func(ses *session.Session) bool { return ses.Info().Connection != connection })
 		if len(sessions) == 0 {
-			return 0, Errorf(NotFound, "user %q has no connection %q", name, connection)
+			return 0, Errorf(CodeNotFound, "user %q has no connection %q", name, connection)
 		}
 	}
 	session.EndAll(sessions, wire.CloseDisconnected, "disconnected by the application")

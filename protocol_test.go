@@ -20,7 +20,7 @@ import (
 func TestRefusalsAreHTTPErrors(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
-		o.Channels = []wirepost.Policy{{Pattern: "internal:*", Subscribe: wirepost.BackendOnly}}
+		o.Channels = []wirepost.Policy{{Pattern: "internal:*", Subscribe: wirepost.AccessBackendOnly}}
 		o.MaxSubscriptions = 3
 	})
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestSubprotocols(t *testing.T) {
 		o.Authenticate = nil
 		o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
 			if token != "secret" {
-				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "unknown token")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "unknown token")
 			}
 			return wirepost.Identity{User: "42"}, nil
 		}
@@ -86,7 +86,7 @@ func TestSubprotocols(t *testing.T) {
 func TestPublishByClients(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
-		o.Channels = []wirepost.Policy{{Pattern: "staff", Publish: wirepost.BackendOnly}}
+		o.Channels = []wirepost.Policy{{Pattern: "staff", Publish: wirepost.AccessBackendOnly}}
 	})
 	c, _ := n.dialV1("42&channels=room:7")
 	c.send(`{"type":"publish","ref":3,"to":"room:7","data":{"a": 1},"id":"k7"}`)
@@ -241,7 +241,7 @@ func TestAfterOverridesTheCursorOnceAndAcknowledgesNothing(t *testing.T) {
 
 func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 	t.Parallel()
-	ended := make(chan wirepost.Ending, 1)
+	ended := make(chan wirepost.CloseInfo, 1)
 	n := newNode(t, func(o *wirepost.Options) {
 		o.OnCall = func(_ context.Context, s wirepost.Session, method string, data json.RawMessage) (any, error) {
 			switch method {
@@ -250,12 +250,12 @@ func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 			case "panic":
 				panic("on purpose")
 			}
-			return nil, wirepost.Errorf(wirepost.NotFound, "no method %q", method)
+			return nil, wirepost.Errorf(wirepost.CodeNotFound, "no method %q", method)
 		}
 		o.OnMessage = func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 			return wirepost.Frame{Binary: f.Binary, Data: append([]byte("received: "), f.Data...)}, nil
 		}
-		o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) { ended <- e }
+		o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.CloseInfo) { ended <- e }
 	})
 	c, _ := n.dialV1("42")
 	c.send(`{"type":"call","ref":1,"method":"who","data":[1]}`)
@@ -341,7 +341,7 @@ func TestOnConnectMayRefuse(t *testing.T) {
 	n := newNode(t, func(o *wirepost.Options) {
 		o.OnConnect = func(_ *http.Request, s wirepost.Session) error {
 			if s.Device == "banned" {
-				return &wirepost.Error{Code: wirepost.Forbidden, Status: 418, Message: "short and stout"}
+				return &wirepost.Error{Code: wirepost.CodeForbidden, Status: 418, Message: "short and stout"}
 			}
 			return nil
 		}
@@ -357,7 +357,7 @@ func TestDisconnectByTheApplication(t *testing.T) {
 	n := newNode(t)
 	plain := n.dial("42")
 	v1, hello := n.dialV1("42")
-	if _, err := n.Disconnect("42", "nobody"); wirepost.AsError(err).Code != wirepost.NotFound {
+	if _, err := n.Disconnect("42", "nobody"); wirepost.AsError(err).Code != wirepost.CodeNotFound {
 		t.Fatalf("an unknown connection: %v", err)
 	}
 	if k, err := n.Disconnect("42", hello.str("connection")); k != 1 || err != nil {
@@ -400,7 +400,7 @@ func TestTokensExpireAndAreRefreshed(t *testing.T) {
 			user, life, ok := strings.Cut(token, "/")
 			d, err := time.ParseDuration(life)
 			if !ok || err != nil {
-				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "bad token")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "bad token")
 			}
 			return wirepost.Identity{User: user, Expires: time.Now().Add(d), Channels: []string{"room:" + life}}, nil
 		}
@@ -485,7 +485,7 @@ func TestReceipts(t *testing.T) {
 	if fmt.Sprint(receipts) != "[{42 acked read} {42 away read} {42 sent read}]" {
 		t.Fatal(receipts)
 	}
-	if _, _, err := n.Message("user:42", 99); wirepost.AsError(err).Code != wirepost.NotFound {
+	if _, _, err := n.Message("user:42", 99); wirepost.AsError(err).Code != wirepost.CodeNotFound {
 		t.Fatal(err)
 	}
 }
@@ -508,7 +508,7 @@ func TestShutdownTellsEverybody(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Push(context.Background(), wirepost.Push{To: "x", Data: []byte("1")}); wirepost.AsError(err).Code != wirepost.Unavailable {
+	if _, err := n.Push(context.Background(), wirepost.Push{To: "x", Data: []byte("1")}); wirepost.AsError(err).Code != wirepost.CodeUnavailable {
 		t.Fatalf("push after shutdown: %v", err)
 	}
 	if _, resp, _ := n.tryDial("user=42"); resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {

@@ -25,39 +25,39 @@ const (
 
 // Push stores a message, and wakes whoever is subscribed. On return a message to a
 // durable channel is on disk. With a ctx that has ended nothing is stored. Errors are
-// *Error: BadRequest and TooLarge say what is wrong with the push, Unavailable that
+// *Error: CodeBadRequest and CodeTooLarge say what is wrong with the push, CodeUnavailable that
 // the store takes nothing now.
-func (s *Server) Push(ctx context.Context, p Push) (Pushed, error) {
+func (s *Server) Push(ctx context.Context, p Push) (PushResult, error) {
 	out := s.PushEach(ctx, []Push{p})
-	return out[0].Pushed, out[0].Err
+	return out[0].PushResult, out[0].Err
 }
 
 // PushAll pushes several messages, in order. All are checked first: one that is
 // wrong refuses them all.
-func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]Pushed, error) {
+func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, error) {
 	entries := make([]engine.Entry, len(pushes))
-	out := make([]Outcome, len(pushes))
+	out := make([]BatchResult, len(pushes))
 	for i := range pushes {
 		if err := s.prepareOne(entries, pushes, i); err != nil {
 			return nil, err
 		}
 	}
 	s.store(ctx, entries, out)
-	pushed := make([]Pushed, len(out))
+	pushed := make([]PushResult, len(out))
 	for i, o := range out {
 		if o.Err != nil {
 			return nil, o.Err
 		}
-		pushed[i] = o.Pushed
+		pushed[i] = o.PushResult
 	}
 	return pushed, nil
 }
 
 // PushEach pushes several messages, in order, each on its own: what is wrong with
-// one is said in its Outcome and does not touch the others.
-func (s *Server) PushEach(ctx context.Context, pushes []Push) []Outcome {
+// one is said in its BatchResult and does not touch the others.
+func (s *Server) PushEach(ctx context.Context, pushes []Push) []BatchResult {
 	entries := make([]engine.Entry, len(pushes))
-	out := make([]Outcome, len(pushes))
+	out := make([]BatchResult, len(pushes))
 	for i := range pushes {
 		out[i].Err = s.prepareOne(entries, pushes, i)
 	}
@@ -82,7 +82,7 @@ func sameData(a, b *Push) bool {
 
 // store appends the entries whose outcome has no error yet, to the log that keeps
 // their channel.
-func (s *Server) store(ctx context.Context, entries []engine.Entry, out []Outcome) {
+func (s *Server) store(ctx context.Context, entries []engine.Entry, out []BatchResult) {
 	var durable, memory []int // indexes
 	for i := range entries {
 		switch {
@@ -102,7 +102,7 @@ func (s *Server) store(ctx context.Context, entries []engine.Entry, out []Outcom
 }
 
 // appendTo appends the entries with the given indexes to one log.
-func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.Entry, out []Outcome, indexes []int) {
+func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.Entry, out []BatchResult, indexes []int) {
 	if len(indexes) == 0 {
 		return
 	}
@@ -124,7 +124,7 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 		case results[i].Err != nil:
 			out[k].Err = appendError(entries[k].Channel, results[i].Err)
 		default:
-			out[k].Pushed = s.pushed(batch[i].Channel, &results[i])
+			out[k].PushResult = s.pushed(batch[i].Channel, &results[i])
 			if !results[i].Duplicate {
 				stored++
 			}
@@ -137,12 +137,12 @@ func appendError(channel string, err error) error {
 	return AsError(fmt.Errorf("append to %q: %w", channel, err))
 }
 
-func (s *Server) pushed(channel string, r *engine.Result) Pushed {
+func (s *Server) pushed(channel string, r *engine.Result) PushResult {
 	online := s.host.Feeds.Connections(channel)
 	if online == 0 {
 		s.hintInbox(channel)
 	}
-	return Pushed{To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate, Online: online}
+	return PushResult{To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate, Online: online}
 }
 
 // hintInbox says once that a user's name is not the name of the user's inbox: a
@@ -166,7 +166,7 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	switch {
 	case len(p.Data) > s.opts.MaxMessage:
 		return &Error{
-			Code: TooLarge, Field: "data",
+			Code: CodeTooLarge, Field: "data",
 			Message: fmt.Sprintf("the data has %d bytes, more than %d", len(p.Data), s.opts.MaxMessage),
 		}
 	case p.TTL < 0:
@@ -302,7 +302,7 @@ func (s *Server) publish(ctx context.Context, id *access.Identity, pub session.P
 	if err := s.host.Policies.MayPublish(id, p.To); err != nil {
 		return session.Published{}, err
 	}
-	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
+	entries, out := make([]engine.Entry, 1), make([]BatchResult, 1)
 	if err := s.prepare(&entries[0], &p, nil); err != nil {
 		return session.Published{}, internalError(err)
 	}
@@ -313,16 +313,16 @@ func (s *Server) publish(ctx context.Context, id *access.Identity, pub session.P
 }
 
 // Revoke takes a message back: it is removed, whoever has it is told, also those
-// who are away. NotFound when there is no such live message.
-func (s *Server) Revoke(ctx context.Context, channel string, seq uint64) (Pushed, error) {
+// who are away. CodeNotFound when there is no such live message.
+func (s *Server) Revoke(ctx context.Context, channel string, seq uint64) (PushResult, error) {
 	if err := CheckChannel(channel); err != nil {
-		return Pushed{}, err
+		return PushResult{}, err
 	}
 	if seq == 0 {
-		return Pushed{}, Errorf(NotFound, "no such message")
+		return PushResult{}, Errorf(CodeNotFound, "no such message")
 	}
-	entries, out := make([]engine.Entry, 1), make([]Outcome, 1)
+	entries, out := make([]engine.Entry, 1), make([]BatchResult, 1)
 	entries[0] = engine.Entry{Channel: channel, Revokes: seq, Limits: s.host.Policies.Of(channel).Limits()}
 	s.store(ctx, entries, out)
-	return out[0].Pushed, out[0].Err
+	return out[0].PushResult, out[0].Err
 }

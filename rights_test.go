@@ -34,8 +34,8 @@ func byRights(o *wirepost.Options) {
 		return wirepost.Identity{User: "42", Channels: r.Channels, Subscribe: r.Subscribe, Device: r.Device}, err
 	}
 	o.Channels = []wirepost.Policy{
-		{Pattern: "anyone:*", Subscribe: wirepost.Anyone},
-		{Pattern: "backend:*", Subscribe: wirepost.BackendOnly},
+		{Pattern: "anyone:*", Subscribe: wirepost.AccessAnyone},
+		{Pattern: "backend:*", Subscribe: wirepost.AccessBackendOnly},
 	}
 }
 

@@ -161,7 +161,7 @@ func (s *Server) Now() time.Time { return s.host.Clock.Wall() }
 // that JavaScript can hold).
 func memoryBase(start time.Time) uint64 { return uint64(max(0, start.UnixMicro())) }
 
-// Ready says whether the server takes work: nil, or an *Error with Unavailable and
+// Ready says whether the server takes work: nil, or an *Error with CodeUnavailable and
 // a message for operators once Shutdown began, and while the engine takes no writes
 // (see engine.Health). Whoever sends work to several servers leaves out one that is
 // not ready.

@@ -86,7 +86,7 @@ func TestShutdownInACallback(t *testing.T) {
 						shutdown("OnMessage")
 						return wirepost.Frame{}, nil
 					}
-					o.OnDisconnect = func(context.Context, wirepost.Session, wirepost.Ending) { shutdown("OnDisconnect") }
+					o.OnDisconnect = func(context.Context, wirepost.Session, wirepost.CloseInfo) { shutdown("OnDisconnect") }
 				})
 				if c, _, err := n.tryDial("user=42"); err == nil {
 					c.send("hello")
@@ -117,9 +117,9 @@ func TestShutdownAfterTheStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ended := make(chan wirepost.Ending, 3)
+			ended := make(chan wirepost.CloseInfo, 3)
 			n := newNode(t, open, func(o *wirepost.Options) {
-				o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.Ending) { ended <- e }
+				o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.CloseInfo) { ended <- e }
 			})
 			n.dial("42")
 			v1, _ := n.dialV1("43")
@@ -221,7 +221,7 @@ func TestPushWithAnEndedContext(t *testing.T) {
 		each := n.PushEach(ctx, []wirepost.Push{p})
 		_, revoked := n.Revoke(ctx, to, m.Seq)
 		for _, err := range []error{one, all, each[0].Err, revoked} {
-			if e := wirepost.AsError(err); err == nil || e.Code != wirepost.Unavailable || !errors.Is(err, context.Canceled) {
+			if e := wirepost.AsError(err); err == nil || e.Code != wirepost.CodeUnavailable || !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %v", to, err)
 			}
 		}

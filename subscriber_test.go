@@ -90,7 +90,7 @@ func TestSubscribeEnds(t *testing.T) {
 	for _, err := range n.Subscribe(t.Context(), "no news", 0) {
 		last = err
 	}
-	if wirepost.AsError(last).Code != wirepost.BadRequest {
+	if wirepost.AsError(last).Code != wirepost.CodeBadRequest {
 		t.Errorf("a bad name is answered with %v", last)
 	}
 	for _, err := range n.Subscribe(t.Context(), "news", 0) {
@@ -98,7 +98,7 @@ func TestSubscribeEnds(t *testing.T) {
 			go n.stop()
 		}
 	}
-	if wirepost.AsError(last).Code != wirepost.Unavailable {
+	if wirepost.AsError(last).Code != wirepost.CodeUnavailable {
 		t.Errorf("with the server it ends with %v", last)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 func echoCall(_ context.Context, s wirepost.Session, method string, data json.RawMessage) (any, error) {
 	if method == "fail" {
-		return nil, wirepost.Errorf(wirepost.Forbidden, "not you")
+		return nil, wirepost.Errorf(wirepost.CodeForbidden, "not you")
 	}
 	return map[string]any{"user": s.User, "method": method, "data": data}, nil
 }
@@ -162,7 +162,7 @@ func TestResubscribeRefused(t *testing.T) {
 		var strict atomic.Bool
 		s := newSite(t, func(o *wirepost.Options) {
 			if strict.Load() {
-				o.Channels = []wirepost.Policy{{Pattern: "news", Subscribe: wirepost.BackendOnly}}
+				o.Channels = []wirepost.Policy{{Pattern: "news", Subscribe: wirepost.AccessBackendOnly}}
 			}
 		})
 		var told events

@@ -37,7 +37,7 @@ type site struct {
 func byQuery(r *http.Request) (wirepost.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
-		return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
+		return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "no user")
 	}
 	return wirepost.Identity{
 		User: user, Subscribe: []string{"*"}, Publish: []string{"*", wirepost.InboxOf(user)},
@@ -115,7 +115,7 @@ func (s *site) tryDial(query string, change ...func(*client.Options)) (*client.C
 	return client.Dial(s.t.Context(), "ws://wirepost.test/ws?user="+query, o)
 }
 
-func (s *site) push(to, text string) wirepost.Pushed {
+func (s *site) push(to, text string) wirepost.PushResult {
 	s.t.Helper()
 	pushed, err := s.Push(context.Background(), wirepost.Push{To: to, Data: []byte(text), ContentType: "text/plain"})
 	if err != nil {

@@ -37,8 +37,8 @@ type Push struct {
 	TTL time.Duration
 }
 
-// Pushed answers a Push.
-type Pushed struct {
+// PushResult answers a Push.
+type PushResult struct {
 	To        string `json:"to"`
 	ID        string `json:"id"`
 	Seq       uint64 `json:"seq"`
@@ -103,10 +103,10 @@ func NewPusher(server string, o PusherOptions) (*Pusher, error) {
 // Push pushes a message and waits for the server to have stored it. What may go
 // better later (the network, 429 and 5xx) is tried again until the context ends: give
 // it a deadline. Other refusals are a *RefusedError.
-func (p *Pusher) Push(ctx context.Context, push Push) (Pushed, error) {
+func (p *Pusher) Push(ctx context.Context, push Push) (PushResult, error) {
 	list, err := p.PushTo(ctx, push, push.To)
 	if err != nil {
-		return Pushed{}, err
+		return PushResult{}, err
 	}
 	return list[0], nil
 }
@@ -114,7 +114,7 @@ func (p *Pusher) Push(ctx context.Context, push Push) (Pushed, error) {
 // PushTo pushes one message to several channels, at most 1000; push.To does not
 // count. All names are checked first, and one bad name refuses the whole push. The
 // results are in the order of the channels.
-func (p *Pusher) PushTo(ctx context.Context, push Push, channels ...string) ([]Pushed, error) {
+func (p *Pusher) PushTo(ctx context.Context, push Push, channels ...string) ([]PushResult, error) {
 	body, err := encodePush(&push, channels)
 	if err != nil {
 		return nil, fmt.Errorf("push to %s: %w", strings.Join(channels, ","), err)
@@ -130,7 +130,7 @@ func (p *Pusher) PushTo(ctx context.Context, push Push, channels ...string) ([]P
 }
 
 type pushAnswer struct {
-	Messages []Pushed `json:"messages"`
+	Messages []PushResult `json:"messages"`
 }
 
 // pushBody is a push as POST /v1/push takes it.

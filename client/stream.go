@@ -45,7 +45,7 @@ type Pending struct {
 	to, id   string
 	attempts int // answers of 500
 	done     chan struct{}
-	pushed   Pushed // valid when done is closed
+	pushed   PushResult // valid when done is closed
 	err      error  // the same
 	seen     bool   // guarded by the stream's mutex: Wait has given err
 }
@@ -114,7 +114,7 @@ func (s *Stream) add(pd *Pending) (room <-chan struct{}, err error) {
 }
 
 // Wait waits for the answer. A push that the server refused is a *RefusedError.
-func (pd *Pending) Wait(ctx context.Context) (Pushed, error) {
+func (pd *Pending) Wait(ctx context.Context) (PushResult, error) {
 	select {
 	case <-pd.done:
 		if pd.err != nil {
@@ -122,7 +122,7 @@ func (pd *Pending) Wait(ctx context.Context) (Pushed, error) {
 		}
 		return pd.pushed, pd.err
 	case <-ctx.Done():
-		return Pushed{}, ctx.Err()
+		return PushResult{}, ctx.Err()
 	}
 }
 
@@ -251,13 +251,13 @@ func (s *Stream) finish(err error) {
 	s.mu.queued, s.mu.end = nil, err
 	s.wakeLocked()
 	for _, pd := range rest {
-		pd.settle(Pushed{}, err)
+		pd.settle(PushResult{}, err)
 		s.missLocked(pd)
 	}
 	s.mu.Unlock()
 }
 
-func (pd *Pending) settle(pushed Pushed, err error) {
+func (pd *Pending) settle(pushed PushResult, err error) {
 	pd.pushed, pd.err = pushed, err
 	pd.line = nil
 	close(pd.done)
@@ -302,7 +302,7 @@ func (s *Stream) answer(line []byte) (again, err error) {
 			return problem, nil
 		}
 		s.removeLocked(pd)
-		pd.settle(Pushed{}, problem)
+		pd.settle(PushResult{}, problem)
 		s.missLocked(pd)
 		return nil, nil
 	}

@@ -31,7 +31,7 @@ func (s *tokens) next(context.Context) (string, error) {
 func verify(_ context.Context, token string) (wirepost.Identity, error) {
 	expires, err := time.Parse(time.RFC3339Nano, token)
 	if err != nil || time.Now().After(expires) {
-		return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "the token has expired")
+		return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "the token has expired")
 	}
 	return wirepost.Identity{User: "42", Expires: expires}, nil
 }

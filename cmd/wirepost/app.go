@@ -115,7 +115,7 @@ func (a *App) linger(served <-chan error) error {
 // ready is asked by /readyz.
 func (a *App) ready() error {
 	if a.leaving.Load() {
-		return &wirepost.Error{Code: wirepost.Unavailable, Message: "the server is about to shut down", RetryAfter: time.Second}
+		return &wirepost.Error{Code: wirepost.CodeUnavailable, Message: "the server is about to shut down", RetryAfter: time.Second}
 	}
 	return nil
 }

@@ -178,9 +178,9 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 	case "max_messages":
 		return (*count)(&p.MaxMessages).UnmarshalText([]byte(text))
 	case "subscribe":
-		return choice(&p.Subscribe, []byte(text), wirepost.ByToken, wirepost.Anyone, wirepost.BackendOnly)
+		return choice(&p.Subscribe, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
 	case "publish":
-		return choice(&p.Publish, []byte(text), wirepost.ByToken, wirepost.Anyone, wirepost.BackendOnly)
+		return choice(&p.Publish, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
 	default:
 		return errors.New("is no setting of a channel" + didYouMean(name, policyNames))
 	}

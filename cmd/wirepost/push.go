@@ -104,12 +104,12 @@ func (c *pushCommand) request(ctx context.Context, body io.Reader, contentType s
 	return r, nil
 }
 
-func (c *pushCommand) print(t *terminal, p client.Pushed) error {
+func (c *pushCommand) print(t *terminal, p client.PushResult) error {
 	if !c.JSON {
 		_, err := fmt.Fprintln(t.Out, wordPushed(p))
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"messages": []client.Pushed{p}})
+	text, err := json.Marshal(map[string]any{"messages": []client.PushResult{p}})
 	if err == nil {
 		_, err = fmt.Fprintf(t.Out, "%s\n", text)
 	}
@@ -117,7 +117,7 @@ func (c *pushCommand) print(t *terminal, p client.Pushed) error {
 }
 
 // wordPushed tells what became of a push.
-func wordPushed(p client.Pushed) string {
+func wordPushed(p client.PushResult) string {
 	s := fmt.Sprintf("%s seq %d id %s: ", printable(p.To), p.Seq, printable(p.ID))
 	switch p.Online {
 	case 0:

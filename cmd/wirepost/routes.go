@@ -62,7 +62,7 @@ func (a *App) ifMemory(next http.Handler) http.Handler {
 		if a.heap.full.Load() {
 			a.server.CountRefusal("memory")
 			wirepost.WriteError(w, &wirepost.Error{
-				Code: wirepost.Unavailable, Message: "this server has no memory for more connections", RetryAfter: 5 * time.Second,
+				Code: wirepost.CodeUnavailable, Message: "this server has no memory for more connections", RetryAfter: 5 * time.Second,
 			})
 			return
 		}

@@ -36,7 +36,7 @@ func (c *tokenCommand) Run(t *terminal) error {
 
 // plain gives the message of the library's errors without their code.
 func plain(err error) error {
-	if e := wirepost.AsError(err); e.Code == wirepost.BadRequest {
+	if e := wirepost.AsError(err); e.Code == wirepost.CodeBadRequest {
 		return fmt.Errorf("%s", e.Message)
 	}
 	return err

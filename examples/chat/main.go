@@ -37,9 +37,9 @@ func main() {
 			return wirepost.Identity{User: r.URL.Query().Get("user")}, nil
 		},
 		Channels: []wirepost.Policy{
-			{Pattern: "room:*", Subscribe: wirepost.Anyone, Publish: wirepost.Anyone, MaxMessages: history},
-			{Pattern: "typing:*", Subscribe: wirepost.Anyone, Publish: wirepost.Anyone, MemoryOnly: true},
-			{Pattern: "presence:*", Subscribe: wirepost.Anyone, MemoryOnly: true},
+			{Pattern: "room:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MaxMessages: history},
+			{Pattern: "typing:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MemoryOnly: true},
+			{Pattern: "presence:*", Subscribe: wirepost.AccessAnyone, MemoryOnly: true},
 		},
 		OnCall:       rooms.call,
 		OnDisconnect: rooms.leave,

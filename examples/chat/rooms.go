@@ -32,7 +32,7 @@ func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, da
 			return messages, err
 		}
 	}
-	return nil, wirepost.Errorf(wirepost.BadRequest, "call join or history with the name of a room")
+	return nil, wirepost.Errorf(wirepost.CodeBadRequest, "call join or history with the name of a room")
 }
 
 func (rs *rooms) enter(ctx context.Context, room string, s wirepost.Session) ([]string, error) {
@@ -49,7 +49,7 @@ func (rs *rooms) enter(ctx context.Context, room string, s wirepost.Session) ([]
 }
 
 // leave is called when a connection has ended, however it did.
-func (rs *rooms) leave(ctx context.Context, s wirepost.Session, _ wirepost.Ending) {
+func (rs *rooms) leave(ctx context.Context, s wirepost.Session, _ wirepost.CloseInfo) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for room, users := range rs.here {

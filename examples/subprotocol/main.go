@@ -35,7 +35,7 @@ func main() {
 		},
 		OnConnect: func(_ *http.Request, s wirepost.Session) error {
 			if s.Protocol != "chat" {
-				return wirepost.Errorf(wirepost.BadRequest, "this server speaks chat")
+				return wirepost.Errorf(wirepost.CodeBadRequest, "this server speaks chat")
 			}
 			return nil
 		},

@@ -92,13 +92,13 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 			select {
 			case <-running:
 			case <-ctx.Done():
-				return found, &wirepost.Error{Code: wirepost.Unavailable, Message: "the token's key is still being fetched", Err: ctx.Err()}
+				return found, &wirepost.Error{Code: wirepost.CodeUnavailable, Message: "the token's key is still being fetched", Err: ctx.Err()}
 			}
 		case failed != nil:
 			// A key that was just made may be behind the fetch that failed: the client
 			// is to come again, which it would not after a 401.
 			return found, &wirepost.Error{
-				Code: wirepost.Unavailable, Message: "the token's key is unknown, and the key set cannot be fetched at the moment",
+				Code: wirepost.CodeUnavailable, Message: "the token's key is unknown, and the key set cannot be fetched at the moment",
 				RetryAfter: minRefresh, Err: failed,
 			}
 		default:

@@ -156,7 +156,7 @@ func TestKeySetRefresh(t *testing.T) {
 		}
 		source.answer(200, keys.set(t, "old", "new"))
 		check("a known key", verify("old"), "", 1)
-		check("a new key too soon", verify("new"), wirepost.Unauthorized, 1)
+		check("a new key too soon", verify("new"), wirepost.CodeUnauthorized, 1)
 
 		time.Sleep(minRefresh)
 		var all sync.WaitGroup
@@ -169,18 +169,18 @@ func TestKeySetRefresh(t *testing.T) {
 		}
 		all.Wait()
 		check("ten at once", verify("new"), "", 2)
-		check("a wrong key", verify("wrong"), wirepost.Unauthorized, 2)
+		check("a wrong key", verify("wrong"), wirepost.CodeUnauthorized, 2)
 
 		time.Sleep(minRefresh)
 		source.answer(500, nil)
-		check("the issuer fails", verify("newer"), wirepost.Unavailable, 3)
+		check("the issuer fails", verify("newer"), wirepost.CodeUnavailable, 3)
 		check("keys from before stay", verify("new"), "", 3)
 		time.Sleep(minRefresh)
-		check("back-off", verify("newer"), wirepost.Unavailable, 3)
+		check("back-off", verify("newer"), wirepost.CodeUnavailable, 3)
 		source.answer(200, keys.set(t, "newer"))
 		time.Sleep(minRefresh)
 		check("the issuer is back", verify("newer"), "", 4)
-		check("a removed key", verify("old"), wirepost.Unauthorized, 4)
+		check("a removed key", verify("old"), wirepost.CodeUnauthorized, 4)
 	})
 }
 

@@ -187,9 +187,9 @@ func (v *Verifier) explain(err error, c *claims) error {
 	default:
 		message = "the token is not valid"
 	}
-	return &wirepost.Error{Code: wirepost.Unauthorized, Message: message, Err: err}
+	return &wirepost.Error{Code: wirepost.CodeUnauthorized, Message: message, Err: err}
 }
 
 func refuse(format string, args ...any) *wirepost.Error {
-	return wirepost.Errorf(wirepost.Unauthorized, format, args...)
+	return wirepost.Errorf(wirepost.CodeUnauthorized, format, args...)
 }

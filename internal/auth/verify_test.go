@@ -165,7 +165,7 @@ func TestVerifyRefuses(t *testing.T) {
 				t.Fatalf("accepted as %+v", id)
 			}
 			e := wirepost.AsError(err)
-			if e.Code != wirepost.Unauthorized || !strings.Contains(e.Message, tc.want) {
+			if e.Code != wirepost.CodeUnauthorized || !strings.Contains(e.Message, tc.want) {
 				t.Errorf("got %s: %s; want unauthorized: …%s…", e.Code, e.Message, tc.want)
 			}
 			if id.User != "" {
@@ -356,11 +356,11 @@ func TestDev(t *testing.T) {
 		t.Errorf("error %v, identity (-want +got):\n%s", err, diff)
 	}
 	_, err = authenticate(httptest.NewRequest("GET", "http://localhost:8080/ws", nil))
-	if e := wirepost.AsError(err); e.Code != wirepost.Unauthorized || !strings.Contains(e.Message, "ws://localhost:8080/ws?user=42") {
+	if e := wirepost.AsError(err); e.Code != wirepost.CodeUnauthorized || !strings.Contains(e.Message, "ws://localhost:8080/ws?user=42") {
 		t.Errorf("without a user: %v", err)
 	}
 	_, err = authenticate(httptest.NewRequest("GET", "/ws?user=a%20b", nil))
-	if e := wirepost.AsError(err); e.Code != wirepost.BadRequest {
+	if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest {
 		t.Errorf("with a bad user: %v", err)
 	}
 }

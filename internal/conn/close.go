@@ -34,7 +34,7 @@ const (
 type farewell struct {
 	timer    Timer
 	c        *endpoint
-	ending   Ending
+	ending   CloseInfo
 	sent     bool // our close frame was handed to the kernel
 	received bool // the peer's close frame came
 	deaf     bool // what still comes is dropped
@@ -44,7 +44,7 @@ type farewell struct {
 // Close implements Conn.
 func (c *endpoint) Close(code int, reason string) {
 	if c.end == nil {
-		c.startClosing(&farewell{ending: Ending{Code: code, Reason: reason, Local: true}})
+		c.startClosing(&farewell{ending: CloseInfo{Code: code, Reason: reason, Local: true}})
 	}
 }
 
@@ -54,7 +54,7 @@ func (c *endpoint) Abort(code int, reason string) {
 		return
 	}
 	if c.end == nil {
-		c.end = &farewell{ending: Ending{Code: code, Reason: reason, Local: true}}
+		c.end = &farewell{ending: CloseInfo{Code: code, Reason: reason, Local: true}}
 	}
 	c.finish(true)
 }
@@ -64,7 +64,7 @@ func (c *endpoint) Abort(code int, reason string) {
 func (c *endpoint) peerClosed(code int, reason string) {
 	if c.end == nil {
 		c.startClosing(&farewell{
-			ending:   Ending{Code: code, Reason: reason},
+			ending:   CloseInfo{Code: code, Reason: reason},
 			received: true,
 			deaf:     true,
 		})
@@ -88,7 +88,7 @@ func (c *endpoint) violated(err *ws.ProtocolError) {
 		return
 	}
 	c.startClosing(&farewell{
-		ending: Ending{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
+		ending: CloseInfo{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
 		deaf:   true,
 	})
 	c.tellClosing()
@@ -170,7 +170,7 @@ func (c *endpoint) writeFailed(err error) {
 
 func (c *endpoint) broke(err error) {
 	if c.end == nil {
-		c.end = &farewell{ending: Ending{Code: codeAbnormal}}
+		c.end = &farewell{ending: CloseInfo{Code: codeAbnormal}}
 	}
 	c.end.failed(err)
 	c.finish(true)

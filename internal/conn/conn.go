@@ -34,13 +34,13 @@ type Handler interface {
 	// Closing says that the peer ended the connection, by its close frame or by
 	// breaking the protocol, and that the socket is still open: Closed follows. An
 	// end that this side began with Close or Abort is not told.
-	Closing(Ending)
+	Closing(CloseInfo)
 	// Closed is the last call, exactly one for each connection that was attached.
-	Closed(Ending)
+	Closed(CloseInfo)
 }
 
-// Ending says how a connection ended.
-type Ending struct {
+// CloseInfo says how a connection ended.
+type CloseInfo struct {
 	// Code is the close code that ended it: the one sent, if this side began
 	// (Local), else the one received; 1005 when the peer's close frame had none,
 	// 1006 when the connection just broke.
@@ -73,7 +73,7 @@ type Conn interface {
 	// 123 bytes is cut. A code that must not be sent, such as 1005, makes a close
 	// frame without one.
 	Close(code int, reason string)
-	// Abort closes the socket at once, with code in Ending, unless an end had
+	// Abort closes the socket at once, with code in CloseInfo, unless an end had
 	// begun before: that one keeps its code.
 	Abort(code int, reason string)
 	// PauseRead stops reading (TCP then slows the peer down) until ResumeRead. At

@@ -160,7 +160,7 @@ type recorder struct {
 	Conn     Conn
 	attached chan struct{}
 	events   chan string
-	ending   Ending // after the event closed
+	ending   CloseInfo // after the event closed
 
 	// What to do besides, on the loop.
 	onAttach  func()
@@ -169,11 +169,11 @@ type recorder struct {
 	onClosed  func()
 
 	closed  bool
-	closing chan Ending // what Closing told
+	closing chan CloseInfo // what Closing told
 }
 
 func newRecorder(tb testing.TB) *recorder {
-	return &recorder{tb: tb, attached: make(chan struct{}), closing: make(chan Ending, 1), events: make(chan string, 1<<16)}
+	return &recorder{tb: tb, attached: make(chan struct{}), closing: make(chan CloseInfo, 1), events: make(chan string, 1<<16)}
 }
 
 func (r *recorder) attach(c Conn) Handler {
@@ -213,7 +213,7 @@ func (r *recorder) Drained() {
 	r.record("drained")
 }
 
-func (r *recorder) Closing(e Ending) {
+func (r *recorder) Closing(e CloseInfo) {
 	if r.closed {
 		r.tb.Errorf("Closing was called after Closed: %v", e)
 	}
@@ -237,7 +237,7 @@ func (r *recorder) isClosing(code int) {
 	}
 }
 
-func (r *recorder) Closed(e Ending) {
+func (r *recorder) Closed(e CloseInfo) {
 	r.ending = e
 	side := "peer"
 	if e.Local {
@@ -281,7 +281,7 @@ func (r *recorder) none() {
 	}
 }
 
-// noError, someError and isError look at Ending.Err, after the event closed.
+// noError, someError and isError look at CloseInfo.Err, after the event closed.
 func (r *recorder) noError() { r.tb.Helper(); r.isError(nil) }
 
 func (r *recorder) isError(want error) {

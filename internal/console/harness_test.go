@@ -63,7 +63,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			user := r.URL.Query().Get("user")
 			if user == "" {
-				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "no user")
 			}
 			return wirepost.Identity{User: user, Subscribe: []string{"*"}, Publish: []string{"*"}}, nil
 		},

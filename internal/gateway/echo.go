@@ -93,10 +93,10 @@ func (e *echo) Pong([]byte) {}
 func (e *echo) Drained() { e.conn.ResumeRead() }
 
 // Closing implements conn.Handler.
-func (e *echo) Closing(conn.Ending) {}
+func (e *echo) Closing(conn.CloseInfo) {}
 
 // Closed implements conn.Handler.
-func (e *echo) Closed(conn.Ending) { e.gateway.echoes.remove(e) }
+func (e *echo) Closed(conn.CloseInfo) { e.gateway.echoes.remove(e) }
 
 // allows says whether the client may send this message, or ping, too; one that sends
 // too much is closed (4429). On the loop.

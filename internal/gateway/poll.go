@@ -87,10 +87,10 @@ func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
 	left := make(chan struct{})
 	ok = c.loop.Do(func() {
-		var ending *conn.Ending
+		var ending *conn.CloseInfo
 		cursor = c.session.Position()
 		if objects, ending = c.take(); ending == nil {
-			ending = &conn.Ending{Code: wire.CloseNormal}
+			ending = &conn.CloseInfo{Code: wire.CloseNormal}
 		}
 		c.session.Closed(*ending)
 		c.session.Job(func() { close(left) })

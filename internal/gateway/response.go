@@ -33,7 +33,7 @@ type response struct {
 	mu     sync.Mutex
 	frames [][]byte
 	unsent int          // bytes, also those being sent
-	ending *conn.Ending // nil until it is closed
+	ending *conn.CloseInfo // nil until it is closed
 }
 
 var _ conn.Conn = (*response)(nil)
@@ -72,7 +72,7 @@ func (c *response) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending == nil {
-		c.ending = &conn.Ending{Code: code, Reason: reason, Local: true}
+		c.ending = &conn.CloseInfo{Code: code, Reason: reason, Local: true}
 		c.tell()
 	}
 }
@@ -116,7 +116,7 @@ func (c *response) Touch() { c.progress.Store(int64(time.Since(c.loop.Epoch())))
 func (c *response) CaughtUp() { c.settledOnce.Do(func() { close(c.settled) }) }
 
 // take gives what is to be sent, and how the response ends if it does.
-func (c *response) take() (frames [][]byte, ending *conn.Ending) {
+func (c *response) take() (frames [][]byte, ending *conn.CloseInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	frames, c.frames = c.frames, nil
@@ -134,7 +134,7 @@ func (c *response) took(frames [][]byte) {
 }
 
 // closed tells the session, as its last call, how the connection ended.
-func (c *response) closed(e conn.Ending) {
+func (c *response) closed(e conn.CloseInfo) {
 	c.mu.Lock()
 	if c.ending == nil {
 		c.ending = &e

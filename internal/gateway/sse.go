@@ -27,7 +27,7 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
 	ctx, done := g.whileServing(w, r)
 	defer done()
 	c := g.respond(a, a.hello)
-	ending := conn.Ending{Code: wire.CloseAbnormal}
+	ending := conn.CloseInfo{Code: wire.CloseAbnormal}
 	defer func() { c.closed(ending) }() // also when w panics
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -39,7 +39,7 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
 
 // stream sends what the session writes until it ends, the client leaves or takes
 // nothing any more, or the server ends.
-func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Ending {
+func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.CloseInfo {
 	patience := session.DeadAfter(c.host.Heartbeat)
 	err := send(w, patience, beginComment) // and the header
 	for err == nil {
@@ -64,7 +64,7 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Endin
 	if errors.Is(err, os.ErrDeadlineExceeded) && c.host.Base.Err() == nil {
 		code = wire.CloseHeartbeat // which the session may be about to notice, too
 	}
-	return conn.Ending{Code: code, Err: err}
+	return conn.CloseInfo{Code: code, Err: err}
 }
 
 // beginComment is the first line: what looks at a response when its body begins, as

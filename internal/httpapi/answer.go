@@ -40,7 +40,7 @@ var (
 )
 
 // writePushed answers a push: 201 when somebody is connected, else 202.
-func writePushed(w http.ResponseWriter, pushed []wirepost.Pushed) error {
+func writePushed(w http.ResponseWriter, pushed []wirepost.PushResult) error {
 	status := http.StatusAccepted
 	for i := range pushed {
 		if pushed[i].Online > 0 {
@@ -53,7 +53,7 @@ func writePushed(w http.ResponseWriter, pushed []wirepost.Pushed) error {
 }
 
 // appendPushed appends {"messages":[…]}.
-func appendPushed(dst []byte, pushed []wirepost.Pushed) []byte {
+func appendPushed(dst []byte, pushed []wirepost.PushResult) []byte {
 	dst = append(dst, `{"messages":[`...)
 	for i := range pushed {
 		p := &pushed[i]

@@ -148,7 +148,7 @@ func brokenBody(err error) error {
 
 func tooLarge(field, format string, args ...any) *wirepost.Error {
 	e := badRequest(field, format, args...)
-	e.Code = wirepost.TooLarge
+	e.Code = wirepost.CodeTooLarge
 	return e
 }
 

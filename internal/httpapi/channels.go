@@ -163,7 +163,7 @@ func (r *request) place() (seq uint64, err error) {
 	case err != nil:
 		return 0, badRequest("seq", "%q is no sequence, which is an integer", shorten(r.seq))
 	case seq == 0:
-		return 0, wirepost.Errorf(wirepost.NotFound, "no such message: sequences begin at 1")
+		return 0, wirepost.Errorf(wirepost.CodeNotFound, "no such message: sequences begin at 1")
 	}
 	return seq, nil
 }

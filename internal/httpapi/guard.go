@@ -32,7 +32,7 @@ func LocalOnly(next http.Handler, refuse func(http.ResponseWriter, *http.Request
 func checkLocal(r *http.Request, allowed origin.Patterns) error {
 	if own, ok := origin.ParseHost("http", r.Host); !ok || !isLocal(own.Host, r) {
 		return &wirepost.Error{
-			Code: wirepost.Forbidden, Field: "Host",
+			Code: wirepost.CodeForbidden, Field: "Host",
 			Message: "in development mode this server answers only to localhost and its own address",
 		}
 	}
@@ -53,7 +53,7 @@ func checkLocal(r *http.Request, allowed origin.Patterns) error {
 
 func foreignOrigin() error {
 	return &wirepost.Error{
-		Code: wirepost.Forbidden, Field: "Origin",
+		Code: wirepost.CodeForbidden, Field: "Origin",
 		Message: "in development mode pages of other origins may not send requests here, unless they are allowed",
 	}
 }

@@ -42,7 +42,7 @@ func newServer(t testing.TB, change ...func(*wirepost.Options)) *wirepost.Server
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			user := r.URL.Query().Get("user")
 			if user == "" {
-				return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "no user")
+				return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "no user")
 			}
 			return wirepost.Identity{User: user, Subscribe: []string{"*"}}, nil
 		},
@@ -172,9 +172,9 @@ func (a answer) into(v any) answer {
 }
 
 // pushed reads the answer to a push.
-func (a answer) pushed() []wirepost.Pushed {
+func (a answer) pushed() []wirepost.PushResult {
 	a.t.Helper()
-	var v struct{ Messages []wirepost.Pushed }
+	var v struct{ Messages []wirepost.PushResult }
 	a.into(&v)
 	return v.Messages
 }

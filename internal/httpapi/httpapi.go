@@ -49,10 +49,10 @@ type Options struct {
 
 // backend is what the handlers need of a *wirepost.Server.
 type backend interface {
-	Push(context.Context, wirepost.Push) (wirepost.Pushed, error)
-	PushAll(context.Context, []wirepost.Push) ([]wirepost.Pushed, error)
-	PushEach(context.Context, []wirepost.Push) []wirepost.Outcome
-	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.Pushed, error)
+	Push(context.Context, wirepost.Push) (wirepost.PushResult, error)
+	PushAll(context.Context, []wirepost.Push) ([]wirepost.PushResult, error)
+	PushEach(context.Context, []wirepost.Push) []wirepost.BatchResult
+	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.PushResult, error)
 
 	User(user string) (wirepost.UserInfo, error)
 	Disconnect(user, connection string) (int, error)

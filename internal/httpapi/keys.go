@@ -129,11 +129,11 @@ func bearer(h http.Header) string {
 
 func refusedKey(h http.Header) error {
 	if bearer(h) == "" {
-		return wirepost.Errorf(wirepost.Unauthorized, "an API key is needed, as Authorization: Bearer KEY")
+		return wirepost.Errorf(wirepost.CodeUnauthorized, "an API key is needed, as Authorization: Bearer KEY")
 	}
-	return wirepost.Errorf(wirepost.Unauthorized, "this API key is not known here")
+	return wirepost.Errorf(wirepost.CodeUnauthorized, "this API key is not known here")
 }
 
 func refusedScope(has, need Scope) error {
-	return wirepost.Errorf(wirepost.Forbidden, "this API key is for %s alone, and this needs the scope %s", has, need)
+	return wirepost.Errorf(wirepost.CodeForbidden, "this API key is for %s alone, and this needs the scope %s", has, need)
 }

@@ -39,7 +39,7 @@ func (p *pace) admit() error {
 	}
 	missing := 1 - p.bucket.TokensAt(now)
 	return &wirepost.Error{
-		Code: wirepost.RateLimited, Message: "this API key pushes more messages per second than it may",
+		Code: wirepost.CodeRateLimited, Message: "this API key pushes more messages per second than it may",
 		RetryAfter: time.Duration(missing / float64(p.bucket.Limit()) * float64(time.Second)),
 	}
 }
@@ -89,7 +89,7 @@ func (b *budget) takeMore(n int64) bool {
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
 var errOverload = &wirepost.Error{
-	Code: wirepost.Unavailable, Message: "too many pushes are under way: come again in a moment", RetryAfter: time.Second,
+	Code: wirepost.CodeUnavailable, Message: "too many pushes are under way: come again in a moment", RetryAfter: time.Second,
 }
 
 // pushOverhead is what a push takes besides its body, in bytes, roughly.

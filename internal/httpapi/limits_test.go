@@ -29,18 +29,18 @@ type counting struct {
 
 func newCounting() *counting {
 	c := &counting{fake: &fake{}, refusals: map[string]int{}}
-	c.push = func(ps []wirepost.Push) []wirepost.Outcome {
+	c.push = func(ps []wirepost.Push) []wirepost.BatchResult {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.pushed += len(ps)
-		return make([]wirepost.Outcome, len(ps))
+		return make([]wirepost.BatchResult, len(ps))
 	}
 	return c
 }
 
-func (c *counting) PushAll(_ context.Context, ps []wirepost.Push) ([]wirepost.Pushed, error) {
+func (c *counting) PushAll(_ context.Context, ps []wirepost.Push) ([]wirepost.PushResult, error) {
 	c.push(ps)
-	return make([]wirepost.Pushed, len(ps)), nil
+	return make([]wirepost.PushResult, len(ps)), nil
 }
 
 func (c *counting) CountRefusal(reason string) {
@@ -135,7 +135,7 @@ func TestOverload(t *testing.T) {
 	c := newCounting()
 	begun, proceed := make(chan bool), make(chan bool)
 	push := c.push
-	c.push = func(ps []wirepost.Push) []wirepost.Outcome {
+	c.push = func(ps []wirepost.Push) []wirepost.BatchResult {
 		begun <- true
 		<-proceed
 		return push(ps)

@@ -83,9 +83,9 @@ func FuzzLines(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, size uint8) {
 		var got []wirepost.Push
-		srv := &fake{push: func(ps []wirepost.Push) []wirepost.Outcome {
+		srv := &fake{push: func(ps []wirepost.Push) []wirepost.BatchResult {
 			got = append(got, ps...)
-			return make([]wirepost.Outcome, len(ps))
+			return make([]wirepost.BatchResult, len(ps))
 		}}
 		a := newHandler(srv, Options{}).(*api)
 		var want []wirepost.Push

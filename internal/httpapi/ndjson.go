@@ -337,7 +337,7 @@ func (b *bulk) take(old *batch) (next *batch, ended bool) {
 // push pushes a batch and writes its results. False says that the client does
 // not take them.
 func (b *bulk) push(t *batch) bool {
-	var outcomes []wirepost.Outcome
+	var outcomes []wirepost.BatchResult
 	if len(t.pushes) > 0 {
 		outcomes = b.api.srv.PushEach(b.ctx, t.pushes)
 	}
@@ -367,11 +367,11 @@ func (b *bulk) write() bool {
 
 // result appends the line that answers a line: what POST /v1/push would, or a
 // problem. A list of which one target failed has failed.
-func (b *bulk) result(l *line, outcomes []wirepost.Outcome) {
+func (b *bulk) result(l *line, outcomes []wirepost.BatchResult) {
 	err := l.err
-	pushed := make([]wirepost.Pushed, 0, 1)
+	pushed := make([]wirepost.PushResult, 0, 1)
 	for i := range outcomes {
-		pushed = append(pushed, outcomes[i].Pushed)
+		pushed = append(pushed, outcomes[i].PushResult)
 		if err == nil {
 			err = outcomes[i].Err
 		}
@@ -388,7 +388,7 @@ func (b *bulk) result(l *line, outcomes []wirepost.Outcome) {
 
 func (b *bulk) problem(err error) {
 	e := wirepost.AsError(err)
-	if e.Code == wirepost.Internal {
+	if e.Code == wirepost.CodeInternal {
 		b.api.logger.Error("bulk push failed", "error", err)
 	}
 	object, err := json.Marshal(e.Problem())

@@ -27,7 +27,7 @@ const asLines = "Content-Type: application/x-ndjson"
 
 // result is a line of the answer: of a push or a problem.
 type result struct {
-	Messages []wirepost.Pushed
+	Messages []wirepost.PushResult
 	wirepost.Problem
 }
 
@@ -278,10 +278,10 @@ func TestLinesWithoutReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var pushed atomic.Int64
-		f := &fake{push: func(ps []wirepost.Push) []wirepost.Outcome {
-			out := make([]wirepost.Outcome, len(ps))
+		f := &fake{push: func(ps []wirepost.Push) []wirepost.BatchResult {
+			out := make([]wirepost.BatchResult, len(ps))
 			for i := range ps {
-				out[i].Pushed = wirepost.Pushed{To: ps[i].To, ID: "id", Seq: uint64(pushed.Add(1))}
+				out[i].PushResult = wirepost.PushResult{To: ps[i].To, ID: "id", Seq: uint64(pushed.Add(1))}
 			}
 			return out
 		}}

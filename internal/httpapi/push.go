@@ -62,7 +62,7 @@ func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
 		if err != nil {
 			return err
 		}
-		return writePushed(w, []wirepost.Pushed{pushed})
+		return writePushed(w, []wirepost.PushResult{pushed})
 	}
 	t := newTargets(f.to)
 	r.key.pace.owe(len(t.names) - 1)
@@ -192,11 +192,11 @@ func newTargets(to []string) targetSet {
 
 // results puts what became of the names into the order of the list. A repetition
 // has the result of the first, as a duplicate.
-func (t *targetSet) results(pushed []wirepost.Pushed) []wirepost.Pushed {
+func (t *targetSet) results(pushed []wirepost.PushResult) []wirepost.PushResult {
 	if len(t.names) == len(t.to) {
 		return pushed
 	}
-	out := make([]wirepost.Pushed, len(t.to))
+	out := make([]wirepost.PushResult, len(t.to))
 	told := make([]bool, len(pushed))
 	for i, name := range t.to {
 		k := t.index[name]
@@ -242,7 +242,7 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return writePushed(w, []wirepost.Pushed{pushed})
+	return writePushed(w, []wirepost.PushResult{pushed})
 }
 
 // rawType is the type of a raw body: as it was sent. No type, or that of a form,

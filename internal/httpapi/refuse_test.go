@@ -237,7 +237,7 @@ func TestLocalOnlyKnowsItsAddress(t *testing.T) {
 // fake is a backend whose pushes end as a test wants; nothing else of it works.
 type fake struct {
 	backend
-	push func([]wirepost.Push) []wirepost.Outcome
+	push func([]wirepost.Push) []wirepost.BatchResult
 }
 
 func (f *fake) MaxMessage() int           { return 1 << 16 }
@@ -247,19 +247,19 @@ func (f *fake) Now() time.Time            { return time.Now() }
 func (f *fake) CountRefusal(string)       {}
 func (f *fake) Metrics() wirepost.Metrics { return wirepost.Metrics{} }
 
-func (f *fake) PushEach(_ context.Context, ps []wirepost.Push) []wirepost.Outcome { return f.push(ps) }
+func (f *fake) PushEach(_ context.Context, ps []wirepost.Push) []wirepost.BatchResult { return f.push(ps) }
 
-func (f *fake) Push(_ context.Context, p wirepost.Push) (wirepost.Pushed, error) {
+func (f *fake) Push(_ context.Context, p wirepost.Push) (wirepost.PushResult, error) {
 	o := f.push([]wirepost.Push{p})[0]
-	return o.Pushed, o.Err
+	return o.PushResult, o.Err
 }
 
 func (f *fake) Stats() wirepost.Stats { panic("a bug") }
 
 // failing is a backend whose pushes all fail.
 func failing(err error) *fake {
-	return &fake{push: func(ps []wirepost.Push) []wirepost.Outcome {
-		out := make([]wirepost.Outcome, len(ps))
+	return &fake{push: func(ps []wirepost.Push) []wirepost.BatchResult {
+		out := make([]wirepost.BatchResult, len(ps))
 		for i := range out {
 			out[i].Err = err
 		}
@@ -302,8 +302,8 @@ func TestBackendErrors(t *testing.T) {
 	}{
 		{errors.New("the secret reason"), 500, "", true},
 		{engine.ErrUnavailable, 503, "1", false},
-		{&wirepost.Error{Code: wirepost.RateLimited, Message: "slow down", RetryAfter: 1500 * time.Millisecond}, 429, "2", false},
-		{&wirepost.Error{Code: wirepost.Unavailable, Message: "later", Err: errors.New("the secret reason")}, 503, "1", false},
+		{&wirepost.Error{Code: wirepost.CodeRateLimited, Message: "slow down", RetryAfter: 1500 * time.Millisecond}, 429, "2", false},
+		{&wirepost.Error{Code: wirepost.CodeUnavailable, Message: "later", Err: errors.New("the secret reason")}, 503, "1", false},
 	} {
 		s, log := serveFake(t, failing(tt.err))
 		a := s.push(`{"to":"a","data":1}`)
@@ -323,7 +323,7 @@ func TestBackendErrors(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	s, log := serveFake(t, &fake{push: func([]wirepost.Push) []wirepost.Outcome { panic("a bug") }})
+	s, log := serveFake(t, &fake{push: func([]wirepost.Push) []wirepost.BatchResult { panic("a bug") }})
 	for _, r := range []*http.Request{
 		s.request("GET", "/v1/stats", nil),
 		s.request("POST", "/v1/push", strings.NewReader(`{"to":"a","data":1}`)),

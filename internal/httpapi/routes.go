@@ -95,7 +95,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if m == nil {
 		w.Header().Set("Allow", rt.allow())
 		return &wirepost.Error{
-			Code: wirepost.BadRequest, Status: http.StatusMethodNotAllowed,
+			Code: wirepost.CodeBadRequest, Status: http.StatusMethodNotAllowed,
 			Message: fmt.Sprintf("%s is not possible here, only %s", r.Method, rt.allow()),
 		}
 	}
@@ -112,7 +112,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 // fail answers with an error. What the client is not told goes to the log, unless
 // it is only that the client went away.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if e := wirepost.AsError(err); e.Code == wirepost.Internal && r.Context().Err() == nil {
+	if e := wirepost.AsError(err); e.Code == wirepost.CodeInternal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -236,7 +236,7 @@ func notFound(u *url.URL) error {
 	if path := u.EscapedPath(); strings.HasPrefix(path, "/v1/channels/") || strings.HasPrefix(path, "/v1/users/") {
 		detail += "; a slash inside of a name is written %2F"
 	}
-	return &wirepost.Error{Code: wirepost.NotFound, Message: detail}
+	return &wirepost.Error{Code: wirepost.CodeNotFound, Message: detail}
 }
 
 // parseQuery reads the query. A parameter that the route does not know is

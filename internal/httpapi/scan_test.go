@@ -147,7 +147,7 @@ func TestWrongBodies(t *testing.T) {
 			continue
 		}
 		e := wirepost.AsError(err)
-		if e.Code != wirepost.BadRequest || e.Field != tt.field || !strings.Contains(e.Message, tt.says) {
+		if e.Code != wirepost.CodeBadRequest || e.Field != tt.field || !strings.Contains(e.Message, tt.says) {
 			t.Errorf("%.80s: got %v, want field %q and %q", tt.body, e, tt.field, tt.says)
 		}
 	}
@@ -189,7 +189,7 @@ func TestMessage(t *testing.T) {
 		`{"to":"a","data_base64":"MDEyMzQ1Njc4OWFiY2RlZmc="}`,
 	} {
 		_, err := a.parse(new(fields), []byte(body))
-		if e := wirepost.AsError(err); e.Code != wirepost.TooLarge || !strings.HasPrefix(e.Field, "data") {
+		if e := wirepost.AsError(err); e.Code != wirepost.CodeTooLarge || !strings.HasPrefix(e.Field, "data") {
 			t.Errorf("%s: got %v, want too_large", body, err)
 		}
 	}
@@ -234,7 +234,7 @@ func FuzzPushBody(f *testing.F) {
 		var parsed fields
 		p, err := a.parse(&parsed, body)
 		if err != nil {
-			if e := wirepost.AsError(err); e.Code != wirepost.BadRequest && e.Code != wirepost.TooLarge {
+			if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest && e.Code != wirepost.CodeTooLarge {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return

@@ -15,7 +15,7 @@ import (
 
 // badRequest blames one field of a request; "" blames the whole.
 func badRequest(field, format string, args ...any) *wirepost.Error {
-	return &wirepost.Error{Code: wirepost.BadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
+	return &wirepost.Error{Code: wirepost.CodeBadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 // eachMember reads a JSON object and nothing behind it, and calls fn with every

@@ -46,7 +46,7 @@ func (a *api) readyz(w http.ResponseWriter, _ *request) error {
 	}
 	if a.ready != nil {
 		if err := a.ready(); err != nil {
-			return &wirepost.Error{Code: wirepost.Unavailable, Message: "the server is not ready", Err: err}
+			return &wirepost.Error{Code: wirepost.CodeUnavailable, Message: "the server is not ready", Err: err}
 		}
 	}
 	return writeBody(w, http.StatusOK, []byte(`{"status":"ready"}`))

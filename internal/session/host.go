@@ -80,7 +80,7 @@ type Hooks struct {
 	// Call answers a call. May be nil.
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.
-	Disconnected func(context.Context, Info, Ending)
+	Disconnected func(context.Context, Info, CloseInfo)
 }
 
 // Publication is what a client publishes.

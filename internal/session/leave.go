@@ -11,8 +11,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Ending is how a session ended.
-type Ending struct {
+// CloseInfo is how a session ended.
+type CloseInfo struct {
 	Code   int
 	Reason string
 }
@@ -41,7 +41,7 @@ func (s *Session) bye(code int, reason string, retryAfter time.Duration) {
 			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
 		}))
 	}
-	s.leave(Ending{Code: code, Reason: reason})
+	s.leave(CloseInfo{Code: code, Reason: reason})
 	s.conn.Close(code, reason)
 }
 
@@ -71,7 +71,7 @@ func EndAll(all []*Session, code int, reason string) {
 
 // leave takes the session out of everything that counts or lists sessions. It
 // happens once, on the loop, at the moment that the session's end begins.
-func (s *Session) leave(e Ending) {
+func (s *Session) leave(e CloseInfo) {
 	s.ending = true
 	s.loop.Disarm(&s.timer)
 	for _, sub := range s.subs {
@@ -90,7 +90,7 @@ func (s *Session) leave(e Ending) {
 }
 
 // disconnected tells the application.
-func (s *Session) disconnected(e Ending) {
+func (s *Session) disconnected(e CloseInfo) {
 	h := s.loop.host
 	if h.Hooks.Disconnected != nil {
 		callback.Guard(h.Logger, "OnDisconnect", func() { //nolint:errcheck // it is logged
@@ -100,14 +100,14 @@ func (s *Session) disconnected(e Ending) {
 }
 
 // Closing implements conn.Handler.
-func (s *Session) Closing(e conn.Ending) {
+func (s *Session) Closing(e conn.CloseInfo) {
 	if !s.ending {
-		s.leave(Ending{Code: e.Code, Reason: e.Reason})
+		s.leave(CloseInfo{Code: e.Code, Reason: e.Reason})
 	}
 }
 
 // Closed implements conn.Handler.
-func (s *Session) Closed(e conn.Ending) {
+func (s *Session) Closed(e conn.CloseInfo) {
 	s.Closing(e)
 	s.loop.host.Attached.Add(-1)
 	s.loop.host.Counters.Closes.Add(closeLabel(e.Code))
@@ -136,7 +136,7 @@ func (s *Session) Abandon(err error) {
 		h.Limits.Leave(s.address)
 		if s.accepted {
 			e := fault.As(err)
-			s.disconnected(Ending{Code: e.Code.CloseCode(), Reason: e.Message})
+			s.disconnected(CloseInfo{Code: e.Code.CloseCode(), Reason: e.Message})
 		}
 	}
 	s.release(subs)

@@ -198,7 +198,7 @@ func (p *publisher) raw(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		var answer struct{ Messages []client.Pushed }
+		var answer struct{ Messages []client.PushResult }
 		err = json.NewDecoder(response.Body).Decode(&answer)
 		response.Body.Close()
 		switch {
