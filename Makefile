@@ -80,13 +80,13 @@ chromium:
 
 # What the pages look like, as PNG files in screenshots/.
 screenshots: chromium
-	SCREENSHOTS=$(CURDIR)/screenshots $(GO) test -count 1 ./internal/console
+	SCREENSHOTS=$(CURDIR)/screenshots $(GO) test -count 1 ./console
 
 # The race detector needs a C compiler; where there is none, that is said. What is
 # tested in the browser takes long, and has no goroutines of its own.
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/console)$$'); \
+		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|console)$$'); \
 	else \
 		echo "race: skipped, there is no C compiler"; \
 	fi

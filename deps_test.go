@@ -111,15 +111,15 @@ var imports = map[string]map[string]string{
 	"internal/strict":   {},
 	"internal/ws":       {},
 
-	"internal/auth": {"": "identities", "internal/strict": "tokens are read exactly"},
-	"internal/httpapi": {
+	"auth": {"": "identities", "internal/strict": "tokens are read exactly"},
+	"httpapi": {
 		"":                "what it offers by HTTP",
 		"prometheus":      "/metrics",
 		"internal/origin": "pages that may not send requests",
 		"internal/strict": "JSON that backends send is read exactly",
 		"internal/wire":   "messages in its answers",
 	},
-	"internal/console": {"internal/uplot": "plots in its page"},
+	"console": {"internal/uplot": "plots in its page"},
 	"internal/uplot":   {},
 
 	"client":        {"internal/dial": "its WebSocket", "internal/wire": "frames of wirepost.v1"},
@@ -134,10 +134,10 @@ var imports = map[string]map[string]string{
 		"engine":              "health of the store",
 		"engine/memory":       "dev",
 		"engine/pebble":       "serve",
-		"internal/auth":       "tokens",
-		"internal/console":    "the page at /console",
+		"auth":       "tokens",
+		"console":    "the page at /console",
 		"internal/dial":       "the connection of listen",
-		"internal/httpapi":    "the API",
+		"httpapi":    "the API",
 		"internal/origin":     "flags",
 		"internal/wire":       "close codes",
 		"js":                  "the browser's client",

@@ -87,7 +87,7 @@ func TestRoutesDocumented(t *testing.T) {
 	var api struct {
 		Paths map[string]map[string]json.RawMessage `json:"paths"`
 	}
-	if err := json.Unmarshal([]byte(readDoc(t, "internal/httpapi/openapi.json")), &api); err != nil {
+	if err := json.Unmarshal([]byte(readDoc(t, "httpapi/openapi.json")), &api); err != nil {
 		t.Fatal(err)
 	}
 	var want []string

@@ -12,7 +12,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // A program that handles what is pushed to user 42, each message once and in order,

@@ -17,7 +17,7 @@ import (
 	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // site is a real server in a synctest bubble: connections are pipes, and time is

@@ -18,7 +18,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // App is a server as a command runs it. It is used once.

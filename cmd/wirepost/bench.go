@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/cmd/wirepost/load"
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
-	"github.com/wirepost/wirepost/internal/auth"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // benchCommand is `wirepost bench`.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 )
 
 // Config is what dev and serve can be told. The fields' names are those of the

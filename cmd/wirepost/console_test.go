@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/internal/browser"
 )
 

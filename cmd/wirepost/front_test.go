@@ -18,7 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/internal/dial"
 )
 

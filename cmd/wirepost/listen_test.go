@@ -14,7 +14,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 )
 
 // interrupter is an output that interrupts at the last thing a test waits for.

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/auth"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // TestBulkRefused: a refusal comes at once, also while standard input goes on.

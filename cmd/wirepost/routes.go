@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/console"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/console"
+	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/js"
 )
 

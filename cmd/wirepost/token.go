@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 )
 
 // tokenCommand is `wirepost token`.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/auth"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/httpapi"
 	origins "github.com/wirepost/wirepost/internal/origin"
 )
 

@@ -25,7 +25,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 )
 
 // attack is something that clients do to a server. It lasts until the context ends,

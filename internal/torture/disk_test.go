@@ -16,8 +16,8 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine/pebble"
-	"github.com/wirepost/wirepost/internal/auth"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // inProcess is a server in this process, over a disk in memory that fails as it is

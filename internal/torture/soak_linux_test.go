@@ -14,7 +14,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/client"
-	"github.com/wirepost/wirepost/internal/auth"
+	"github.com/wirepost/wirepost/auth"
 )
 
 // A soak is many short connections and pushes to many users, at a steady rate, as

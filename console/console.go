@@ -56,6 +56,15 @@ func Routes(o Options) map[string]http.Handler {
 	return routes
 }
 
+// New makes one handler of the Routes, to mount at /console and /console/.
+func New(o Options) http.Handler {
+	mux := http.NewServeMux()
+	for path, file := range Routes(o) {
+		mux.Handle(path, file)
+	}
+	return mux
+}
+
 func settings(o Options) []byte {
 	data, err := json.Marshal(o)
 	if err != nil {

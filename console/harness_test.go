@@ -18,7 +18,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/browser"
-	"github.com/wirepost/wirepost/internal/httpapi"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }

@@ -28,7 +28,7 @@ import (
 // answer, with the store. The time per operation shares the cores with the client.
 // With pebble every push is on disk before its answer: put TMPDIR on one.
 //
-//	go test -run xxx -bench Push ./internal/httpapi
+//	go test -run xxx -bench Push ./httpapi
 
 func BenchmarkPushJSON(b *testing.B) {
 	for _, conns := range []int{1, 64, 256} {
