@@ -19,7 +19,7 @@ func testServer(t *testing.T) (*wirepost.Server, *Target) {
 	server, err := wirepost.New(wirepost.Options{Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 		user := r.URL.Query().Get("user")
 		if strings.HasSuffix(user, "nobody") {
-			return wirepost.Identity{}, wirepost.Errorf(wirepost.Unauthorized, "nobody is not known")
+			return wirepost.Identity{}, wirepost.Errorf(wirepost.CodeUnauthorized, "nobody is not known")
 		}
 		return wirepost.Identity{User: user, Subscribe: []string{"*"}}, nil
 	}})
