@@ -46,8 +46,8 @@ type Pending struct {
 	attempts int // answers of 500
 	done     chan struct{}
 	pushed   PushResult // valid when done is closed
-	err      error  // the same
-	seen     bool   // guarded by the stream's mutex: Wait has given err
+	err      error      // the same
+	seen     bool       // guarded by the stream's mutex: Wait has given err
 }
 
 const (

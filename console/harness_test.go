@@ -17,8 +17,8 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine/memory"
-	"github.com/wirepost/wirepost/internal/browser"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/browser"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }

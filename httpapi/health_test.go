@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
-	"github.com/wirepost/wirepost/auth"
 )
 
 // ailing is an engine that says what a test wants of itself.

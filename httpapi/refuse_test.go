@@ -247,7 +247,9 @@ func (f *fake) Now() time.Time            { return time.Now() }
 func (f *fake) CountRefusal(string)       {}
 func (f *fake) Metrics() wirepost.Metrics { return wirepost.Metrics{} }
 
-func (f *fake) PushEach(_ context.Context, ps []wirepost.Push) []wirepost.BatchResult { return f.push(ps) }
+func (f *fake) PushEach(_ context.Context, ps []wirepost.Push) []wirepost.BatchResult {
+	return f.push(ps)
+}
 
 func (f *fake) Push(_ context.Context, p wirepost.Push) (wirepost.PushResult, error) {
 	o := f.push([]wirepost.Push{p})[0]

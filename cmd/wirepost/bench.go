@@ -10,9 +10,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/cmd/wirepost/load"
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
-	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/httpapi"
 )
 

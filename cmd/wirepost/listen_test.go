@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/client"
 )
 
 // interrupter is an output that interrupts at the last thing a test waits for.

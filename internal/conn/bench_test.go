@@ -99,8 +99,8 @@ type drainCounter struct {
 func (d *drainCounter) Message(bool, []byte) {}
 func (d *drainCounter) Ping([]byte)          {}
 func (d *drainCounter) Pong([]byte)          {}
-func (d *drainCounter) Closing(CloseInfo)       {}
-func (d *drainCounter) Closed(CloseInfo)        {}
+func (d *drainCounter) Closing(CloseInfo)    {}
+func (d *drainCounter) Closed(CloseInfo)     {}
 func (d *drainCounter) Drained() {
 	if d.fan.left--; d.fan.left == 0 {
 		d.fan.done <- struct{}{}
@@ -170,8 +170,8 @@ func (e *echo) Message(bool, []byte) { e.c.Write(e.frame) }
 func (e *echo) Ping([]byte)          {}
 func (e *echo) Pong([]byte)          {}
 func (e *echo) Drained()             {}
-func (e *echo) Closing(CloseInfo)       {}
-func (e *echo) Closed(CloseInfo)        {}
+func (e *echo) Closing(CloseInfo)    {}
+func (e *echo) Closed(CloseInfo)     {}
 
 // BenchmarkIdle reports the memory of a connection that waits, with its goroutine
 // and without what the kernel and the client's end hold.

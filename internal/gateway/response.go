@@ -32,7 +32,7 @@ type response struct {
 
 	mu     sync.Mutex
 	frames [][]byte
-	unsent int          // bytes, also those being sent
+	unsent int             // bytes, also those being sent
 	ending *conn.CloseInfo // nil until it is closed
 }
 

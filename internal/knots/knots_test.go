@@ -26,7 +26,7 @@ var tied = map[string]int{
 	"engine/pebble":     26,
 	"internal/conn":     13,
 	"internal/gateway":  12,
-	"httpapi":  15,
+	"httpapi":           15,
 	"internal/session":  16,
 }
 

@@ -24,8 +24,8 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/client"
 )
 
 // attack is something that clients do to a server. It lasts until the context ends,

@@ -15,8 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
 )
 

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/client"
 )
 
 // target is a server that is made to fail. Its methods are called one at a time.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/client"
 )
 
 // A soak is many short connections and pushes to many users, at a steady rate, as
