@@ -11,7 +11,7 @@ import (
 // shrink, 256 bytes do by a third (docs/decisions/0004-compression-once.md).
 const minDeflate = 256
 
-// Windows of permessage-deflate are powers of two (RFC 7692 §7.1.2.1), told by their
+// Windows of permessage-deflate are powers of two (RFC 7692 §7.1.2.1), given by their
 // exponent.
 const (
 	minWindow = 8
@@ -25,9 +25,8 @@ var classWindows = [...]int{maxWindow, 12, 10, minWindow}
 // DeflateClasses is how many compressed frames there can be of one frame.
 const DeflateClasses = len(classWindows)
 
-// DeflateClass is for which class to compress a frame for a connection with that
-// window. It is 0, the whole window, for all frames that have no bytes further apart
-// than the window is long.
+// DeflateClass is the class to compress a frame in for a connection with that window.
+// It is 0, the whole window, for every frame that is not longer than the window.
 func DeflateClass(frame []byte, window int) int {
 	if len(FramePayload(frame)) <= 1<<window {
 		return 0
@@ -42,7 +41,7 @@ func DeflateClass(frame []byte, window int) int {
 // DeflateFrame returns a frame made by AppendFrame compressed (RFC 7692 §7.2.1),
 // or the frame itself where that is not smaller. No context is taken over from
 // other messages, so the result may be shared by all connections for which
-// DeflateClass says this class; others must not get it.
+// DeflateClass gives this class; others must not get it.
 func DeflateFrame(frame []byte, class int) []byte {
 	payload := FramePayload(frame)
 	if len(payload) < minDeflate {

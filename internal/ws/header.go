@@ -2,8 +2,7 @@ package ws
 
 import "encoding/binary"
 
-// header is the head of a frame that passed every check that needs no more than
-// the head itself.
+// header is the head of a frame, after the checks that need nothing but the head.
 type header struct {
 	op       byte
 	fin      bool

@@ -44,8 +44,8 @@ func AcceptedDeflate(headers []string) (deflate bool, err error) {
 	return true, nil
 }
 
-// validAnswer checks one parameter of an answer. A server may tell its window
-// unasked (§7.1.2.1), and limit the client's because that was offered (§7.1.2.2).
+// validAnswer checks one parameter of an answer. A server may state its
+// window without being asked (§7.1.2.1), and limit the client's because that was offered (§7.1.2.2).
 func validAnswer(name, value string, valued bool) bool {
 	switch name {
 	case "server_no_context_takeover", "client_no_context_takeover":

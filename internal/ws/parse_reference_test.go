@@ -16,9 +16,10 @@ func reference(input []byte, maxMessage int) []string {
 	return referenceBy(Rules{MaxMessage: maxMessage}, input)
 }
 
-// referenceBy takes compressed messages too (RFC 7692), if the rules say so.
+// referenceBy takes compressed messages too (RFC 7692), or a server's frames, if the
+// rules say so.
 func referenceBy(rules Rules, input []byte) []string {
-	r := referenceReader{in: bytes.NewReader(input), max: rules.MaxMessage, deflate: rules.Deflate}
+	r := referenceReader{in: bytes.NewReader(input), max: rules.MaxMessage, deflate: rules.Deflate, server: rules.Unmasked}
 	for {
 		line, code := r.frame()
 		if line != "" {
@@ -39,6 +40,7 @@ type referenceReader struct {
 	in      *bytes.Reader
 	max     int
 	deflate bool
+	server  bool          // it is the peer: nothing is masked
 	kind    gobwas.OpCode // of the message, 0 outside of one
 	marked  bool          // the message is compressed
 	message []byte
@@ -48,7 +50,7 @@ type referenceReader struct {
 // frame returns the line of what the frame made whole, and a close code or
 // inputOver.
 func (r *referenceReader) frame() (line string, code int) {
-	h, code := referenceHeader(r.in, r.deflate)
+	h, code := referenceHeader(r.in, r.deflate, r.server)
 	if code != 0 {
 		return "", code
 	}
@@ -108,7 +110,7 @@ func (r *referenceReader) data(h *gobwas.Header, payload []byte, whole bool) (li
 
 // referenceHeader returns inputOver when the header is not complete and nothing in
 // it is wrong so far. What is missing is taken to be there in a way that is not wrong.
-func referenceHeader(r *bytes.Reader, deflate bool) (*gobwas.Header, int) {
+func referenceHeader(r *bytes.Reader, deflate, server bool) (*gobwas.Header, int) {
 	left := r.Len()
 	if left < 2 {
 		return nil, inputOver
@@ -125,14 +127,18 @@ func referenceHeader(r *bytes.Reader, deflate bool) (*gobwas.Header, int) {
 		err = nil
 	}
 	size := len(head) - padded.Len()
+	length := size // without the mask
+	if h.Masked {
+		length -= 4
+	}
 	marked := deflate && h.Rsv1() && !h.Rsv2() && !h.Rsv3() && (h.OpCode == gobwas.OpText || h.OpCode == gobwas.OpBinary)
 	known := h.OpCode <= 2 || h.OpCode >= 8 && h.OpCode <= 10
 	switch {
-	case err != nil, h.Rsv != 0 && !marked, !known, !h.Masked:
+	case err != nil, h.Rsv != 0 && !marked, !known, h.Masked == server:
 		return nil, 1002
 	case h.OpCode.IsControl() && (!h.Fin || head[1]&0x7F > 125):
 		return nil, 1002
-	case size == 8 && left >= 4 && h.Length < 126, size == 14 && left >= 10 && h.Length < 65536:
+	case length == 4 && left >= 4 && h.Length < 126, length == 10 && left >= 10 && h.Length < 65536:
 		return nil, 1002
 	case n < size:
 		return nil, inputOver

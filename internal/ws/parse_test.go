@@ -1,12 +1,14 @@
 package ws
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	gobwas "github.com/gobwas/ws"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -163,6 +165,71 @@ func FuzzParse(f *testing.F) {
 			check(input[:i], input[i:])
 		}
 	})
+}
+
+// FuzzParseServer does the same with what servers send.
+func FuzzParseServer(f *testing.F) {
+	for _, c := range parseCases {
+		f.Add(c.Input, uint8(1))
+		f.Add(asServer(c.Input), uint8(2))
+	}
+	f.Add([]byte("\x81\x7F\xFF\x00\x00\x00\x00\x00\x00\x00"), uint8(3))
+	f.Fuzz(func(t *testing.T, input []byte, size uint8) {
+		if len(input) > 1<<12 {
+			return
+		}
+		checkServer(t, input, max(1, int(size)))
+	})
+}
+
+var fromServer = Rules{MaxMessage: testMax, Unmasked: true}
+
+func checkServer(t *testing.T, input []byte, size int) {
+	t.Helper()
+	want := referenceBy(fromServer, input)
+	half := len(input) / 2
+	for _, got := range [][]string{
+		parsedBy(fromServer, input), parsedBy(fromServer, pieces(input, size)...), parsedBy(fromServer, input[:half], input[half:]),
+	} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%x by %d: %s", input, size, diff)
+		}
+	}
+}
+
+// asServer takes the masks off whole frames, and leaves what is not one as it is.
+func asServer(input []byte) (out []byte) {
+	in := bytes.NewReader(input)
+	for {
+		rest := input[len(input)-in.Len():]
+		h, err := gobwas.ReadHeader(in)
+		if err != nil || !h.Masked || h.Length > int64(in.Len()) {
+			return append(out, rest...)
+		}
+		payload := make([]byte, h.Length)
+		in.Read(payload) //nolint:errcheck // it is there
+		f := gobwas.UnmaskFrameInPlace(gobwas.Frame{Header: h, Payload: payload})
+		out = append(out, gobwas.MustCompileFrame(f)...)
+	}
+}
+
+// TestParseServer: what a client sends is what a server sends, but for the masks.
+func TestParseServer(t *testing.T) {
+	t.Parallel()
+	for _, c := range parseCases {
+		for _, size := range []int{1, 2, 7, 100} {
+			checkServer(t, c.Input, size)
+			checkServer(t, asServer(c.Input), size)
+		}
+	}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for range 1000 {
+		var input []byte
+		for range 1 + rnd.IntN(6) {
+			input = append(input, asServer(randomFrame(rnd))...)
+		}
+		checkServer(t, input, 1+rnd.IntN(40))
+	}
 }
 
 // TestParseRandom makes frames that mostly obey, which fuzzing finds slowly.
