@@ -112,7 +112,7 @@ func (c *endpoint) startClosing(end *farewell) {
 	if end.received {
 		reason = ""
 	}
-	c.out.add(c.loop, ws.AppendClose(nil, end.ending.Code, reason))
+	c.out.add(&c.loop.lists, ws.AppendClose(nil, end.ending.Code, reason))
 	c.sock.kick()
 	c.ResumeRead()
 }
@@ -182,6 +182,6 @@ func (c *endpoint) finish(atOnce bool) {
 	c.closed, c.blocked = true, false
 	c.loop.Disarm(&c.end.timer)
 	c.loop.detach(c)
-	c.out.drop(c.loop)
+	c.out.drop(&c.loop.lists)
 	c.sock.closeSocket(atOnce)
 }

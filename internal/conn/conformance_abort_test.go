@@ -145,7 +145,7 @@ func testAttachWhileClosing(e *env) {
 	server, client := e.pair(e)
 	defer client.Close()
 	r := newRecorder(e)
-	sock, err := e.loop.newSocket(server)
+	sock, err := e.loop.open(e.loop, server)
 	if err != nil {
 		e.Fatal(err)
 	}

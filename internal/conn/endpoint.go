@@ -52,7 +52,7 @@ func (c *endpoint) Write(frames ...[]byte) bool {
 		return true
 	}
 	for _, f := range frames {
-		c.out.add(c.loop, f)
+		c.out.add(&c.loop.lists, f)
 	}
 	if !c.out.empty() {
 		c.sock.kick()
@@ -132,7 +132,7 @@ func (c *endpoint) take(f ws.Frame) {
 		}
 	case ws.OpPing:
 		if c.end == nil {
-			c.out.addPong(c.loop, f.Payload)
+			c.out.addPong(&c.loop.lists, f.Payload)
 			c.sock.kick()
 			c.handler.Ping(f.Payload)
 		}

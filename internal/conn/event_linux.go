@@ -11,8 +11,8 @@ import (
 )
 
 // eventSocket is the event-driven socket: a connection of TCP or of a Unix socket
-// that was taken out of the Go runtime. While idle it has no goroutine and no buffer; the loop's epoll
-// says when there is something to read, or room to write again.
+// that was taken out of the Go runtime. While idle it has no goroutine and no buffer;
+// the loop's epoll says when there is something to read, or room to write again.
 type eventSocket struct {
 	endpoint
 	fd       int32
@@ -21,12 +21,12 @@ type eventSocket struct {
 
 // newSocket takes a connection over, if it is plain TCP or of a Unix socket; any
 // other one becomes a stream.
-func (l *Loop) newSocket(nc net.Conn) (socket, error) {
+func newSocket(l *Loop, nc net.Conn) (socket, error) {
 	plain := plainSocket(nc)
 	if plain == nil || l.cfg.Portable {
 		return newStream(l, nc), nil
 	}
-	if err := l.watchSockets(); err != nil {
+	if err := l.poller.(*switching).watchSockets(l.pending); err != nil {
 		return nil, err
 	}
 	fd, err := detach(plain)
@@ -180,7 +180,7 @@ func (s *eventSocket) Write(frames ...[]byte) bool {
 		frames = skip(frames, &n)
 		if len(frames) > 0 && n > 0 {
 			// A frame that went out in part: its rest is a slice of the same bytes.
-			s.out.add(s.loop, frames[0][n:])
+			s.out.add(&s.loop.lists, frames[0][n:])
 			frames = frames[1:]
 			again = false
 		}
@@ -192,7 +192,7 @@ func (s *eventSocket) Write(frames ...[]byte) bool {
 		return true
 	}
 	for _, f := range frames {
-		s.out.add(s.loop, f)
+		s.out.add(&s.loop.lists, f)
 	}
 	s.blocked = s.out.unsent > 0
 	s.watch()
@@ -206,7 +206,7 @@ func (s *eventSocket) flush() {
 		if sent == 0 {
 			break
 		}
-		s.out.consume(s.loop, sent)
+		s.out.consume(&s.loop.lists, sent)
 		if s.blocked { // it is room that the peer made
 			s.last = s.loop.now.Sub(s.loop.start)
 		}
@@ -255,6 +255,11 @@ func skip(frames [][]byte, n *int) [][]byte {
 		frames = frames[1:]
 	}
 	return frames
+}
+
+// Acknowledged implements Conn.
+func (s *eventSocket) Acknowledged() (bytes uint64, waiting bool) {
+	return tcpAcknowledged(int(s.fd))
 }
 
 func (s *eventSocket) closeWrite() {

@@ -9,4 +9,4 @@ func newPoller() poller { return newSignal() }
 func acknowledgedBy(net.Conn) (bytes uint64, waiting bool) { return 0, false }
 
 // newSocket makes a socket of a connection. The event-driven kind is for Linux.
-func (l *Loop) newSocket(nc net.Conn) (socket, error) { return newStream(l, nc), nil }
+func newSocket(l *Loop, nc net.Conn) (socket, error) { return newStream(l, nc), nil }

@@ -39,6 +39,7 @@ type Loop struct {
 	cfg    Config
 	start  time.Time
 	poller poller
+	open   func(*Loop, net.Conn) (socket, error)
 	// closeTimeout is CloseTimeout but in tests.
 	closeTimeout time.Duration
 	wg           sync.WaitGroup // the loop's goroutine, and all that its sockets start
@@ -57,7 +58,7 @@ type Loop struct {
 	ended   []*endpoint
 	late    []turnEnder
 	taken   []Task // scratch of takePosts
-	lists   []*frameList
+	lists   frameLists
 	closing bool
 	done    bool
 }
@@ -65,10 +66,8 @@ type Loop struct {
 // turnEnder has something to do when a turn is over, behind Flush.
 type turnEnder interface{ turnEnds() }
 
-// NewLoop starts a loop. It runs until Close.
-func NewLoop(cfg Config) *Loop { return newLoop(cfg, newPoller()) }
-
-func newLoop(cfg Config, p poller) *Loop {
+// newLoop is NewLoop with a poller, and with what makes sockets of connections.
+func newLoop(cfg Config, p poller, open func(*Loop, net.Conn) (socket, error)) *Loop {
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = defaultMaxMessage
 	}
@@ -76,13 +75,36 @@ func newLoop(cfg Config, p poller) *Loop {
 		cfg.Flush = func() {}
 	}
 	now := time.Now()
-	l := &Loop{cfg: cfg, start: now, now: now, poller: p, closeTimeout: CloseTimeout}
+	l := &Loop{cfg: cfg, start: now, now: now, poller: p, open: open, closeTimeout: CloseTimeout}
 	l.wg.Go(l.run)
 	return l
 }
 
 // Now is the time this turn began.
 func (l *Loop) Now() time.Time { return l.now }
+
+// Arm has t expire when d is over, counted from Now; an earlier schedule is
+// replaced. More than three years is three years. On the loop.
+func (l *Loop) Arm(t *Timer, d time.Duration) {
+	d = min(max(d, 0), maxTicks*tick)
+	due := (l.now.Sub(l.start) + d + tick - 1) / tick
+	l.wheel.arm(t, uint32(due))
+}
+
+// Disarm cancels t's schedule, if it has one. On the loop.
+func (l *Loop) Disarm(t *Timer) { l.wheel.disarm(t) }
+
+// ticks is the number of whole ticks since the loop's start.
+func (l *Loop) ticks() uint32 { return uint32(l.now.Sub(l.start) / tick) }
+
+// untilTimer is how long to wait for the next timer; negative means for ever.
+func (l *Loop) untilTimer() time.Duration {
+	if l.wheel.armed == 0 {
+		return -1
+	}
+	next := l.start.Add(time.Duration(l.wheel.nextTick()) * tick)
+	return max(time.Until(next), 0)
+}
 
 // Post has t run on the loop, in the order of posting. It never waits. False means
 // that the loop is closed and t will not run; a task that was taken always runs.
@@ -101,8 +123,8 @@ func (l *Loop) Post(t Task) bool {
 	return true
 }
 
-// Attach serves a connection whose upgrade is done. h runs on the loop before any other call, and makes the
-// handler. With an error the connection stays the caller's; else it is the loop's,
+// Attach serves a connection whose upgrade is done. h runs on the loop before any
+// other call, and makes the handler. With an error the connection stays the caller's; else it is the loop's,
 // and Handler.Closed is called in any case.
 func (l *Loop) Attach(nc net.Conn, hs Handshake, h func(Conn) Handler) error {
 	// The caller's buffer is not ours to keep, nor to unmask in.
@@ -113,7 +135,7 @@ func (l *Loop) Attach(nc net.Conn, hs Handshake, h func(Conn) Handler) error {
 	if refusing {
 		return ErrLoopClosed
 	}
-	sock, err := l.newSocket(nc)
+	sock, err := l.open(l, nc)
 	if err != nil {
 		return err
 	}

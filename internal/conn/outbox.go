@@ -27,12 +27,12 @@ type frameList struct {
 
 func (o *outbox) empty() bool { return o.list == nil }
 
-func (o *outbox) add(l *Loop, frame []byte) {
+func (o *outbox) add(lists *frameLists, frame []byte) {
 	if len(frame) == 0 {
 		return
 	}
 	if o.list == nil {
-		o.list = l.takeList()
+		o.list = lists.take()
 	}
 	o.list.frames = append(o.list.frames, frame)
 	o.unsent += len(frame)
@@ -43,9 +43,9 @@ func (o *outbox) add(l *Loop, frame []byte) {
 // one before (RFC 6455 §5.5.3), so that a flood of pings holds no more than that.
 const maxPongs = 16 << 10
 
-func (o *outbox) addPong(l *Loop, payload []byte) {
+func (o *outbox) addPong(lists *frameLists, payload []byte) {
 	if o.list == nil {
-		o.list = l.takeList()
+		o.list = lists.take()
 	}
 	list, size := o.list, 2+len(payload)
 	switch {
@@ -67,7 +67,7 @@ func (o *outbox) addPong(l *Loop, payload []byte) {
 	o.unsent += size
 }
 
-// take hands over the frames; who takes them gives the list back with giveList,
+// take hands over the frames; the caller gives the list back with frameLists.give,
 // and their bytes to endpoint.sent.
 func (o *outbox) take() *frameList {
 	list := o.list
@@ -78,14 +78,14 @@ func (o *outbox) take() *frameList {
 // consume takes out what the kernel has taken, frame by frame; of the last one
 // perhaps only a part. Pongs of which a part is gone are neither replaced nor
 // appended to.
-func (o *outbox) consume(l *Loop, bytes int) {
+func (o *outbox) consume(lists *frameLists, bytes int) {
 	list, gone := o.list, 0
 	for gone < len(list.frames) && bytes >= len(list.frames[gone]) {
 		bytes -= len(list.frames[gone])
 		gone++
 	}
 	if gone == len(list.frames) {
-		l.giveList(o.take())
+		lists.give(o.take())
 		return
 	}
 	if bytes > 0 {
@@ -101,29 +101,32 @@ func (o *outbox) consume(l *Loop, bytes int) {
 }
 
 // drop forgets what was not sent.
-func (o *outbox) drop(l *Loop) {
+func (o *outbox) drop(lists *frameLists) {
 	if o.list != nil {
-		l.giveList(o.take())
+		lists.give(o.take())
 	}
 	o.unsent = 0
 }
 
-// takeList gives an empty list of frames.
-func (l *Loop) takeList() *frameList {
-	if n := len(l.lists); n > 0 {
-		list := l.lists[n-1]
-		l.lists = l.lists[:n-1]
+// frameLists are the empty lists of a loop.
+type frameLists []*frameList
+
+// take gives an empty list of frames.
+func (all *frameLists) take() *frameList {
+	if n := len(*all); n > 0 {
+		list := (*all)[n-1]
+		*all = (*all)[:n-1]
 		return list
 	}
 	return &frameList{frames: make([][]byte, 0, 8)}
 }
 
-// giveList takes a list back. Frames it still refers to are let go.
-func (l *Loop) giveList(list *frameList) {
-	if cap(list.frames) <= maxList && len(l.lists) < maxLists {
+// give takes a list back. Frames it still refers to are let go.
+func (all *frameLists) give(list *frameList) {
+	if cap(list.frames) <= maxList && len(*all) < maxLists {
 		clear(list.frames)
 		*list = frameList{frames: list.frames[:0]}
-		l.lists = append(l.lists, list)
+		*all = append(*all, list)
 	}
 }
 

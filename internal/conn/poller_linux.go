@@ -18,9 +18,9 @@ type switching struct {
 
 func newPoller() poller { return &switching{signal: newSignal()} }
 
-// watchSockets makes the loop's epoll, if it is the first time.
-func (l *Loop) watchSockets() error {
-	sw := l.poller.(*switching)
+// watchSockets makes the loop's epoll, if it is the first time. Pending says whether
+// something was posted to the loop.
+func (sw *switching) watchSockets(pending func() bool) error {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
 	if sw.epoll.Load() != nil {
@@ -29,7 +29,7 @@ func (l *Loop) watchSockets() error {
 	if sw.closed {
 		return ErrLoopClosed
 	}
-	p, err := newEpoll(l.pending)
+	p, err := newEpoll(pending)
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (d *writeDone) Run() {
 	s := (*stream)(d)
 	w := &s.send
 	w.busy = false
-	s.loop.giveList(w.batch)
+	s.loop.lists.give(w.batch)
 	w.batch, w.bufs = nil, nil
 	if s.closed {
 		return

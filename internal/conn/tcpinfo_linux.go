@@ -7,11 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Acknowledged implements Conn.
-func (s *eventSocket) Acknowledged() (bytes uint64, waiting bool) {
-	return tcpAcknowledged(int(s.fd))
-}
-
 // acknowledgedBy asks the connection under a stream, if it is one of TCP.
 func acknowledgedBy(nc net.Conn) (bytes uint64, waiting bool) {
 	tcp, ok := nc.(syscall.Conn)

@@ -131,26 +131,3 @@ func (w *wheel) fire() (fired bool) {
 	}
 	return fired
 }
-
-// Arm has t's owner told when d is over, counted from Now; an earlier schedule is
-// replaced. More than three years is three years. On the loop.
-func (l *Loop) Arm(t *Timer, d time.Duration) {
-	d = min(max(d, 0), maxTicks*tick)
-	due := (l.now.Sub(l.start) + d + tick - 1) / tick
-	l.wheel.arm(t, uint32(due))
-}
-
-// Disarm takes t's schedule back, if it has one. On the loop.
-func (l *Loop) Disarm(t *Timer) { l.wheel.disarm(t) }
-
-// ticks is the number of whole ticks since the loop's start.
-func (l *Loop) ticks() uint32 { return uint32(l.now.Sub(l.start) / tick) }
-
-// untilTimer is how long to wait for the next timer; negative means for ever.
-func (l *Loop) untilTimer() time.Duration {
-	if l.wheel.armed == 0 {
-		return -1
-	}
-	next := l.start.Add(time.Duration(l.wheel.nextTick()) * tick)
-	return max(time.Until(next), 0)
-}

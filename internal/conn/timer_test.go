@@ -236,7 +236,7 @@ func TestNoTick(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		counted := &countingPoller{poller: newSignal()}
-		l := newLoop(Config{}, counted)
+		l := newLoop(Config{}, counted, newSocket)
 		defer l.Close()
 		a := newAlarm(l)
 		time.Sleep(time.Hour)

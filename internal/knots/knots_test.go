@@ -24,7 +24,6 @@ var tied = map[string]int{
 	"cmd/wirepost":      21,
 	"engine/enginetest": 11,
 	"engine/pebble":     26,
-	"internal/conn":     13,
 	"internal/gateway":  12,
 	"httpapi":           15,
 	"internal/session":  16,
