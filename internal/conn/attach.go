@@ -1,18 +1,18 @@
 package conn
 
-// Handshake is what an upgrade leaves to the connection.
+// Handshake is what the opening handshake settled for the connection.
 type Handshake struct {
-	Early  []byte // came behind it
+	Early  []byte // bytes that came after it
 	Window int    // of permessage-deflate, 0 when it was not agreed on; see ws.NegotiateDeflate
 }
 
-// attached is an endpoint's place among those of its loop.
+// attached links an endpoint with the others of its loop.
 type attached struct {
 	nextOf, prevOf *endpoint
 }
 
-// attach takes a connection in, on the loop. One that comes too late is ended at
-// once: Attach promised a call of Closed.
+// attach adds a connection to the loop, on the loop. When the loop is closing, the
+// connection is closed at once: Attach promised a call of Closed.
 func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	c := sock.base()
 	c.window = uint8(hs.Window)
@@ -31,7 +31,7 @@ func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	}
 }
 
-// detach is the other end of attach; Closed is called later in this turn.
+// detach undoes attach; Closed is called later in this turn.
 func (l *Loop) detach(c *endpoint) {
 	if c.prevOf != nil {
 		c.prevOf.nextOf = c.nextOf
@@ -45,7 +45,7 @@ func (l *Loop) detach(c *endpoint) {
 	l.ended = append(l.ended, c)
 }
 
-// abortAll begins the loop's end.
+// abortAll begins to close the loop.
 func (l *Loop) abortAll() {
 	l.closing = true
 	for l.first != nil {

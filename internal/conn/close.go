@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// CloseTimeout is how long Close waits for the output to leave and for the
+// CloseTimeout is how long Close waits for the output to be sent and for the
 // peer's close frame.
 const CloseTimeout = 5 * time.Second
 
@@ -18,7 +18,7 @@ const (
 	codeAbnormal  = 1006
 )
 
-// The closing handshake, whoever begins:
+// The closing handshake, by what begins it:
 //
 //	Close:      what was written ─► close frame ─► wait for the peer's ─► socket closed
 //	peer:       its close frame ─► what was written ─► echo ─► socket closed
@@ -26,18 +26,18 @@ const (
 //	            bytes dropped until the peer hangs up ─► socket closed
 //	Abort, socket broke: socket closed
 //
-// All but the last end after CloseTimeout at the latest. Bytes are read to the
-// end, also where nobody looks at them: a socket that is closed with unread bytes
-// sends a reset, and that would destroy the close frame on its way to the peer.
+// All but the last are over after CloseTimeout at the latest. Bytes are read to the
+// end even where they are ignored: a socket that is closed with unread bytes sends a
+// reset, which would destroy the close frame on its way to the peer.
 
-// farewell is the end of a connection, from when it has begun.
+// farewell is the state of a connection that is closing.
 type farewell struct {
 	timer    Timer
 	c        *endpoint
 	ending   CloseInfo
 	sent     bool // our close frame was handed to the kernel
 	received bool // the peer's close frame came
-	deaf     bool // what still comes is dropped
+	ignoring bool // what still comes is dropped
 	eof      bool // nothing more comes
 }
 
@@ -59,51 +59,51 @@ func (c *endpoint) Abort(code int, reason string) {
 	c.finish(true)
 }
 
-// peerClosed answers the peer's close frame with its own code, or takes it as the
-// answer to ours.
+// peerClosed responds to the peer's close frame with its own code, or takes it as the
+// response to ours.
 func (c *endpoint) peerClosed(code int, reason string) {
 	if c.end == nil {
 		c.startClosing(&farewell{
 			ending:   CloseInfo{Code: code, Reason: reason},
 			received: true,
-			deaf:     true,
+			ignoring: true,
 		})
-		c.tellClosing()
+		c.notifyClosing()
 		return
 	}
-	c.end.received, c.end.deaf = true, true
+	c.end.received, c.end.ignoring = true, true
 	if c.end.sent {
 		c.finish(false)
 	}
 }
 
-// violated ends a connection whose peer broke the protocol. Where frames begin in
+// violated closes a connection whose peer broke the protocol. Where frames begin in
 // what still comes is unknown, so it is dropped.
 func (c *endpoint) violated(err *ws.ProtocolError) {
 	if c.end != nil {
-		c.end.deaf = true
+		c.end.ignoring = true
 		if c.end.sent {
 			c.sock.closeWrite()
 		}
 		return
 	}
 	c.startClosing(&farewell{
-		ending: CloseInfo{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
-		deaf:   true,
+		ending:   CloseInfo{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
+		ignoring: true,
 	})
-	c.tellClosing()
+	c.notifyClosing()
 }
 
-// tellClosing tells the handler of an end that the peer caused. A socket that is
-// closed already is told by Closed alone.
-func (c *endpoint) tellClosing() {
+// notifyClosing notifies the handler of a close that the peer caused. If the socket is
+// closed already, Closed alone is called.
+func (c *endpoint) notifyClosing() {
 	if !c.closed {
 		c.handler.Closing(c.end.ending)
 	}
 }
 
-// startClosing queues the close frame behind what was written. The frame that
-// answers the peer's carries the code only.
+// startClosing queues the close frame after what was written. A frame that responds
+// to the peer's carries the code only.
 func (c *endpoint) startClosing(end *farewell) {
 	end.c, end.timer.Owner = c, end
 	c.end, c.blocked = end, false
@@ -117,19 +117,19 @@ func (c *endpoint) startClosing(end *farewell) {
 	c.ResumeRead()
 }
 
-// farewellSent goes on when all output, and the close frame as the last of it, was
-// handed to the kernel.
+// farewellSent continues when all output, the close frame last, was handed to the
+// kernel.
 func (c *endpoint) farewellSent() {
 	c.end.sent = true
 	switch {
 	case c.end.received, c.end.eof:
 		c.finish(false)
-	case c.end.deaf:
+	case c.end.ignoring:
 		c.sock.closeWrite()
 	}
 }
 
-// Expired ends a handshake that takes too long.
+// Expired cuts a closing handshake that takes too long.
 func (f *farewell) Expired() {
 	if !f.received {
 		f.failed(ErrCloseTimeout)
@@ -137,23 +137,23 @@ func (f *farewell) Expired() {
 	f.c.finish(true)
 }
 
-// failed keeps the first error that matters: once the peer's close frame is there,
-// the handshake is as good as done.
+// failed keeps the first error that matters: once the peer's close frame has come,
+// the handshake is as good as complete.
 func (f *farewell) failed(err error) {
 	if f.ending.Err == nil && !f.received {
 		f.ending.Err = err
 	}
 }
 
-func (c *endpoint) deaf() bool { return c.end != nil && c.end.deaf }
+func (c *endpoint) ignoring() bool { return c.end != nil && c.end.ignoring }
 
-// readFailed is told by the socket when nothing more can be read.
+// readFailed is called by the socket when nothing more can be read.
 func (c *endpoint) readFailed(err error) {
 	if c.closed {
 		return
 	}
 	if c.end != nil && !c.end.sent && errors.Is(err, io.EOF) {
-		// The peer said all it had to say, but may still listen.
+		// The peer sends nothing more, but may still read.
 		c.end.eof = true
 		c.end.failed(err)
 		return
@@ -161,7 +161,7 @@ func (c *endpoint) readFailed(err error) {
 	c.broke(err)
 }
 
-// writeFailed is told by the socket when nothing more can be written.
+// writeFailed is called by the socket when nothing more can be written.
 func (c *endpoint) writeFailed(err error) {
 	if !c.closed {
 		c.broke(err)
@@ -177,7 +177,7 @@ func (c *endpoint) broke(err error) {
 }
 
 // finish closes the socket, and has Handler.Closed called later in this turn, so
-// that no handler is called from inside a call of its own.
+// that no handler is called from inside one of its own calls.
 func (c *endpoint) finish(atOnce bool) {
 	c.closed, c.blocked = true, false
 	c.loop.Disarm(&c.end.timer)

@@ -5,7 +5,7 @@
 //
 // The model is a few loops. A Loop is one goroutine; every Conn belongs to one
 // Loop, and everything that happens to a Conn happens on it: the calls of its
-// Handler, and every method of Conn. What comes from elsewhere is posted. One
+// Handler, and every method of Conn. Other goroutines post tasks. One
 // turn of a loop takes the posts, the socket events and the timers that are due,
 // and ends with a call of its Flush function, so that whatever a turn made
 // pending leaves in one write per connection.
@@ -17,23 +17,23 @@ package conn
 
 import "time"
 
-// Handler is told what happens on one connection. All calls come from the
+// Handler is notified of what happens on one connection. All calls come from the
 // connection's loop, one at a time and never from inside a method of Conn that
 // was called on it, and must not block. Slices are valid during the call only.
 type Handler interface {
 	// Message is a whole data message: unmasked, joined from its fragments,
 	// decompressed, a text message checked to be UTF-8. The handler may change payload.
 	Message(binary bool, payload []byte)
-	// Ping is a ping frame, which is being answered.
+	// Ping is a ping frame; its pong is being sent.
 	Ping(payload []byte)
 	// Pong is a pong frame, asked for or not. It may still come after Close.
 	Pong(payload []byte)
 	// Drained says that all that was written has been handed to the kernel, after
 	// a Write that returned false. There is none after Close.
 	Drained()
-	// Closing says that the peer ended the connection, by its close frame or by
-	// breaking the protocol, and that the socket is still open: Closed follows. An
-	// end that this side began with Close or Abort is not told.
+	// Closing says that the peer closes the connection, by its close frame or by
+	// breaking the protocol, and that the socket is still open: Closed follows. It is
+	// not called when this side began, with Close or Abort.
 	Closing(CloseInfo)
 	// Closed is the last call, exactly one for each connection that was attached.
 	Closed(CloseInfo)
@@ -58,7 +58,7 @@ type CloseInfo struct {
 type Conn interface {
 	// Write hands over whole frames (see ws.AppendFrame) to be sent in this order, in
 	// as few system calls as possible. It keeps references to the frames, not
-	// copies, until they are sent; nobody may change them. The slice of them is
+	// copies, until they are sent; they must not be changed meanwhile. The slice of them is
 	// the caller's again when Write returns. It never waits: false means that some
 	// of it is still to be sent, and a Drained call will follow. Writing more
 	// before Drained is allowed and queues. After Close it does nothing.
@@ -73,8 +73,8 @@ type Conn interface {
 	// 123 bytes is cut. A code that must not be sent, such as 1005, makes a close
 	// frame without one.
 	Close(code int, reason string)
-	// Abort closes the socket at once, with code in CloseInfo, unless an end had
-	// begun before: that one keeps its code.
+	// Abort closes the socket at once, with code in CloseInfo, unless the
+	// connection was closing already: then that code stays.
 	Abort(code int, reason string)
 	// PauseRead stops reading (TCP then slows the peer down) until ResumeRead. At
 	// most what was already read is still handed to the Handler. Close ends the
@@ -82,16 +82,16 @@ type Conn interface {
 	PauseRead()
 	ResumeRead()
 	// Window is not 0 when permessage-deflate was agreed on: then frames made by
-	// ws.DeflateFrame may be written, of the class that ws.DeflateClass says for it.
+	// ws.DeflateFrame may be written, of the class that ws.DeflateClass gives for it.
 	Window() int
 	// LastRead is when the peer last gave a sign of life, by the loop's clock: bytes
-	// came from it, or the kernel took some of what had waited for it to read. Before
-	// that it is when the connection was attached.
+	// came from it, or the kernel took some of the output that had waited for it to
+	// read. Until then it is when the connection was attached.
 	LastRead() time.Time
 	// Acknowledged is how much output the peer's system has acknowledged so far, and
-	// whether some that the kernel has taken is still on its way: LastRead does not see
-	// the peer take that. It is a system call, and 0 and false where the system cannot
-	// say it (TCP on Linux can).
+	// whether some that the kernel has taken is still unacknowledged: LastRead does not
+	// show that the peer takes that. It is a system call, and gives 0 and false where
+	// the system does not know (TCP on Linux does).
 	Acknowledged() (bytes uint64, waiting bool)
 	// Touch makes LastRead now.
 	Touch()

@@ -18,7 +18,7 @@ type endpoint struct {
 	attached
 	parser  ws.Parser
 	out     outbox
-	end     *farewell     // nil until the end has begun
+	end     *farewell     // nil until it is closing
 	last    time.Duration // when bytes came, since the loop's start
 	blocked bool          // a Write returned false, and Drained was not called yet
 	paused  bool
@@ -30,15 +30,15 @@ type endpoint struct {
 // wait.
 type socket interface {
 	Conn
-	// begin starts reading, behind the early bytes.
+	// begin starts reading, after the early bytes.
 	begin(early []byte)
 	// kick says that the outbox has frames to be taken.
 	kick()
 	// readMore says that reading is wanted again.
 	readMore()
-	// closeWrite tells the peer that nothing more comes, where the transport can.
+	// closeWrite shuts the sending side, where the transport can.
 	closeWrite()
-	// closeSocket closes it: at once, or with the transport's own farewell.
+	// closeSocket closes it: at once, or with the transport's own closing handshake.
 	closeSocket(atOnce bool)
 	// base is the endpoint that the socket embeds.
 	base() *endpoint
@@ -92,9 +92,9 @@ func (c *endpoint) Touch() { c.last = c.loop.now.Sub(c.loop.start) }
 // wantsBytes says whether the socket should go on reading.
 func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
 
-// maxSqueezed is how much is read at once from a peer that may compress, in bytes:
-// they may stand for a thousand times as many, and the loop's other connections wait
-// while those are inflated.
+// maxSqueezed is how many bytes are read at once from a peer that may compress: they
+// may inflate to a thousand times as many, and the loop's other connections wait
+// meanwhile.
 const maxSqueezed = 2 << 10
 
 // room is the part of a buffer that may be read into at once.
@@ -109,7 +109,7 @@ func (c *endpoint) room(buf []byte) []byte {
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
 	r := ws.Rules{MaxMessage: c.loop.cfg.MaxMessage, Deflate: c.window != 0}
-	for !c.closed && !c.deaf() {
+	for !c.closed && !c.ignoring() {
 		f, rest, err := c.parser.Next(b, r)
 		if err != nil {
 			c.violated(err)
@@ -144,7 +144,7 @@ func (c *endpoint) take(f ws.Frame) {
 	}
 }
 
-// sent is told by the socket when the kernel has taken n bytes.
+// sent is called by the socket when the kernel has taken n bytes.
 func (c *endpoint) sent(n int) {
 	if c.closed {
 		return

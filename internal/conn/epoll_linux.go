@@ -27,7 +27,7 @@ type epoll struct {
 	// pending says whether something was posted.
 	pending func() bool
 
-	// sleeping is set while nobody has taken over to wake the loop.
+	// sleeping is set while the loop waits and no goroutine has begun to wake it.
 	sleeping atomic.Bool
 
 	// Owned by the loop.

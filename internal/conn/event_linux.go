@@ -56,7 +56,7 @@ func plainSocket(nc net.Conn) rawConn {
 }
 
 // detach takes the descriptor out of the runtime: a duplicate stays, the
-// connection itself is closed, and with it its place in the runtime's poller.
+// connection itself is closed, and with it its registration in the runtime's poller.
 func detach(c rawConn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *eventSocket) begin(early []byte) {
 	}
 }
 
-// happened is told by epoll.
+// happened takes events that epoll reported.
 func (s *eventSocket) happened(events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		s.flush()
@@ -109,8 +109,8 @@ func (s *eventSocket) happened(events uint32) {
 	s.watch()
 }
 
-// readSome reads once. What is still there then makes epoll tell again, after the
-// other sockets had their turn.
+// readSome reads once. If bytes are left, epoll reports them again, after the other
+// sockets had their turn.
 func (s *eventSocket) readSome() {
 	buf := s.room(s.poll().in)
 	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
@@ -161,8 +161,7 @@ func (s *eventSocket) wanted() (interest uint32) {
 	return interest
 }
 
-// kick sends what the outbox has, unless epoll is already asked to tell when there
-// is room.
+// kick sends what the outbox has, unless epoll already watches for room.
 func (s *eventSocket) kick() {
 	if s.interest&unix.EPOLLOUT == 0 && !s.out.empty() {
 		s.flush()

@@ -63,7 +63,7 @@ type Loop struct {
 	done    bool
 }
 
-// turnEnder has something to do when a turn is over, behind Flush.
+// turnEnder has something to do at the end of a turn, after Flush.
 type turnEnder interface{ turnEnds() }
 
 // newLoop is NewLoop with a poller, and with what makes sockets of connections.
@@ -176,8 +176,8 @@ func (l *Loop) idle() time.Duration {
 	return l.untilTimer()
 }
 
-// turn takes posts, then timers, then tells handlers of connections that ended,
-// and sends what all of this made pending.
+// turn takes posts, then timers, then calls Closed of connections that ended, and
+// sends what all of this made pending.
 func (l *Loop) turn(wait time.Duration) {
 	l.poller.wait(wait)
 	l.now = time.Now()
@@ -192,12 +192,12 @@ func (l *Loop) turn(wait time.Duration) {
 	did := l.poller.dispatch()
 	did = l.runPosts() || did
 	did = l.wheel.advance(l.ticks()) || did
-	did = l.tellEnded() || did
+	did = l.notifyEnded() || did
 	if did {
 		l.cfg.Flush()
 	}
 	l.endTurn()
-	for l.done && l.tellEnded() {
+	for l.done && l.notifyEnded() {
 		// What Flush ended in the last turn.
 	}
 }
@@ -222,9 +222,9 @@ func (l *Loop) runPosts() bool {
 // maxScratch is the longest list of tasks that is kept for the next turn.
 const maxScratch = 1 << 15
 
-// tellEnded calls Closed of the connections that ended. Doing that here keeps the
+// notifyEnded calls Closed of the connections that ended. Doing that here keeps the
 // call out of the handler's own ones.
-func (l *Loop) tellEnded() bool {
+func (l *Loop) notifyEnded() bool {
 	if len(l.ended) == 0 {
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 // copies. It holds no memory while there is nothing to send.
 type outbox struct {
 	list   *frameList // not yet taken by the socket; nil when there are none
-	unsent int        // bytes of frames, and of those taken whose end was not told
+	unsent int        // bytes of frames, and of those taken and not yet reported as sent
 }
 
 // frameList is frames in the order of sending. Lists move from connection to

@@ -38,9 +38,9 @@ func (sw *switching) watchSockets(pending func() bool) error {
 	return nil
 }
 
-// current is where the loop waits. One who wakes the signal when the loop is just
-// changing over is noticed all the same: before it sleeps, an epoll looks whether
-// something was posted.
+// current is where the loop waits. A wake-up of the signal while the loop is
+// changing over is not lost: before it sleeps, an epoll checks whether something was
+// posted.
 func (sw *switching) current() poller {
 	if p := sw.epoll.Load(); p != nil {
 		return p

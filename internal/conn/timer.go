@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Timer is a place in its loop's timing wheel, to be embedded in its owner: it
+// Timer is an entry of its loop's timing wheel, to be embedded in its owner: it
 // costs no goroutine and no allocation. It fires up to one tick (100 ms) late and
 // never early. The zero value with an Owner is ready; it must not be copied while
 // it is armed.
 type Timer struct {
-	// Owner is told. It is set once, before the first Arm.
+	// Owner is notified. It is set once, before the first Arm.
 	Owner Expirer
 
 	next, prev *Timer
@@ -18,7 +18,7 @@ type Timer struct {
 	due        uint32 // the tick to fire at, at or after at
 }
 
-// Expirer is told that its timer fired. The timer is no longer armed then.
+// Expirer is notified that its timer fired. The timer is no longer armed then.
 type Expirer interface{ Expired() }
 
 const (

@@ -1,9 +1,9 @@
 // Package crowd is the client of load tests: many WebSocket connections in one
-// process that cost little. A few loops read, find the messages, hand them to a
-// Client for each connection and answer pings; on Linux a loop is one goroutine with
-// one epoll, whatever the number of its connections.
+// process that cost little. A few loops read, hand each message to the Client of its
+// connection and respond to pings; on Linux a loop is one goroutine with one epoll,
+// whatever the number of its connections.
 //
-// Connect begins to connect; Ready and Broken say how that went. The command's
+// Connect begins to connect; Ready and Broken report the result. The command's
 // benchmarks and the comparison with other servers in bench use it.
 package crowd
 
@@ -19,32 +19,32 @@ import (
 	"time"
 )
 
-// Config says who connects, and to what.
+// Config describes the connections of a crowd.
 type Config struct {
 	Address netip.AddrPort
 	Size    int // number of connections
-	// Client gives what connection i does. The calls of one Client come from one of
-	// the loops, which are counted from 0 on; that of Client itself from Connect.
+	// Client makes the Client of connection i. Connect calls it; the methods of what
+	// it returns are called by one of the loops, which are numbered from 0.
 	Client func(i, loop int) Client
-	Loops  int // 0: half of the cores, so that the others are left to the server
+	Loops  int // 0: half of the cores, which leaves the others to the server
 	// InFlight is how many connections of a loop are made at the same time; 0 means
 	// 128.
 	InFlight int
-	// Sources is how many loopback addresses to connect from, 127.0.0.1 and those
-	// behind it: each has so many ports only. 0 and 1 leave the choice to the system.
+	// Sources is how many loopback addresses to connect from, 127.0.0.1 and the next
+	// ones: each has a limited number of ports. 0 and 1 leave the choice to the system.
 	Sources int
-	// Slow names connections that read nothing once they are ready. They have a small
-	// receive buffer, so that it is the server that has to cope. nil: there are none.
+	// Slow selects connections that read nothing once they are ready. They have a small
+	// receive buffer, so that the server has to cope. nil: none.
 	Slow func(i int) bool
 	// DueEvery is how often Client.Due is called; 0: never.
 	DueEvery time.Duration
-	// Reset ends the connections by a reset, which leaves no port in TIME_WAIT, and not
-	// by a closing handshake.
+	// Reset ends the connections by a reset instead of a closing handshake, which leaves
+	// no port in TIME_WAIT.
 	Reset bool
-	// Secure makes a connection out of one of TCP; nil: TCP is all there is. With
-	// it, and where there is no epoll, each connection has a goroutine.
+	// Secure adds TLS to a connection of TCP; nil: none. With it, and on systems
+	// without epoll, each connection has a goroutine.
 	Secure   func(context.Context, net.Conn) (net.Conn, error)
-	Portable bool // have a goroutine for each connection in any case
+	Portable bool // a goroutine for each connection in any case
 }
 
 // Client is one connection without its socket. What it appends to out is sent.
@@ -53,12 +53,12 @@ type Client interface {
 	// that there is none, and frames come at once.
 	Request() ([]byte, error)
 	// Upgraded takes the response: its header with the empty line, and what has come
-	// behind that. Without an error, frames come from then on.
+	// after it. Without an error, frames come from then on.
 	Upgraded(header, rest []byte, now time.Time, out []byte) ([]byte, error)
 	// Message takes a message, which is valid during the call.
 	Message(payload []byte, now time.Time, out []byte) []byte
-	// Ready says whether the client has all that has to come before the messages that
-	// count. It is asked after each of the calls above, until it is true.
+	// Ready reports whether the client has received all that comes before the messages
+	// that count. It is called after each of the methods above, until it is true.
 	Ready() bool
 	// Due is called at the latest Config.DueEvery after a message, once the client is
 	// ready.
@@ -92,7 +92,7 @@ const (
 	defaultInFlight = 128
 	// leaveTime is how long a server may take to answer the close frames.
 	leaveTime = 2 * time.Second
-	// slowBuffer is what the kernel may receive for a connection that does not read.
+	// slowBuffer is the receive buffer of a connection that does not read, in bytes.
 	slowBuffer = 4 << 10
 	// dialTimeout bounds the making of a connection, where each has a goroutine.
 	dialTimeout = 15 * time.Second
@@ -143,7 +143,7 @@ func (c *Crowd) driver(sessions []session) (driver, error) {
 	return newDriver(c, sessions)
 }
 
-// Ready is closed when everybody is ready.
+// Ready is closed when all connections are ready.
 func (c *Crowd) Ready() <-chan struct{} { return c.ready }
 
 // Broken is closed by the first failure.
@@ -159,7 +159,7 @@ func (c *Crowd) Failed() int {
 	return c.mu.failed
 }
 
-// Failure says what went wrong with connections; nil for nothing.
+// Failure describes the failures of connections; nil if there are none.
 func (c *Crowd) Failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *Crowd) fail(err error) {
 	}
 }
 
-// source is the address that connection i comes from; invalid if the system chooses.
+// source is the address of connection i; invalid if the system chooses.
 func (c *Crowd) source(i int) netip.Addr {
 	if c.cfg.Sources <= 1 {
 		return netip.Addr{}

@@ -141,8 +141,9 @@ func breaks(t *testing.T, c *Crowd, words string) {
 	}
 }
 
-// script is a server that sends the same to everybody behind the handshake, in pieces
-// of that size, and reads until the end. Ends gets how each reading ended.
+// script is a server that sends the same to every client after the handshake, in
+// pieces of that size, and then reads until the end. Ends gets the error of each
+// reading.
 func script(t *testing.T, upgrade bool, send []byte, piece int) (at netip.AddrPort, ends chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -194,7 +195,7 @@ func readUntil(r io.Reader, end string) (got []byte, err error) {
 const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
 // TestMessages: messages arrive whole however they are cut, also those that come with
-// the answer to the handshake, and in fragments.
+// the response to the handshake, and in fragments.
 func TestMessages(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		long := strings.Repeat("x", 300)
@@ -242,7 +243,7 @@ func TestFailures(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		for words, send := range map[string]string{
 			`answered with "HTTP/1.1 401`:   "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
-			`does not end`:                  strings.Repeat("x", maxAnswer+1),
+			`does not end`:                  strings.Repeat("x", maxResponse+1),
 			`closed the connection with 10`: switching + "\x88\x04\x03\xF4by",
 			`server closed the connection`:  switching + "\x88\x00",
 			`frame of a server is masked`:   switching + "\x81\x80\x00\x00\x00\x00",
@@ -328,7 +329,7 @@ func TestReady(t *testing.T) {
 	})
 }
 
-// TestSlow: who does not read any more gets nothing, and hinders nobody.
+// TestSlow: a connection that does not read gets nothing, and delays no other.
 func TestSlow(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		const messages = 200

@@ -15,7 +15,7 @@ type poller struct {
 	crowd   *Crowd
 	fd      int // of epoll
 	sockets []socket
-	next    int // the first that is not begun
+	next    int // the first that was not begun
 	shaking int // connections that are not ready yet
 	living  int // connections, those included
 	buf     [64 << 10]byte
@@ -34,7 +34,7 @@ type socket struct {
 	unsent    []byte // before it is connected, the request
 }
 
-// tick is how often a poller looks at what is no event of a socket.
+// tick is how often a poller does what no event of a socket causes.
 const tick = 20 * time.Millisecond
 
 func newDriver(c *Crowd, sessions []session) (driver, error) {
@@ -49,7 +49,7 @@ func newDriver(c *Crowd, sessions []session) (driver, error) {
 	return d, nil
 }
 
-// closeAll gives back what drivers hold that were never run.
+// closeAll releases drivers that were never run.
 func closeAll(drivers []driver) (err error) {
 	for _, d := range drivers {
 		if d, ok := d.(*poller); ok {
@@ -97,7 +97,7 @@ func (d *poller) begin() {
 	}
 }
 
-// connect begins a connection; EPOLLOUT tells when it is there.
+// connect begins a connection; EPOLLOUT reports that it is established.
 func (d *poller) connect(s *socket) error {
 	var err error
 	if s.unsent, err = s.session.begin(); err != nil {
@@ -141,7 +141,7 @@ func sockaddr(c *Crowd) (family int, to unix.Sockaddr) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
 }
 
-// watch sets what epoll tells of a socket. The event carries the socket's index.
+// watch sets the events of a socket that epoll reports. They carry the socket's index.
 func (d *poller) watch(s *socket, how int, events uint32) error {
 	event := unix.EpollEvent{Events: events, Fd: int32(s.slot)}
 	if err := unix.EpollCtl(d.fd, how, s.fd, &event); err != nil {
@@ -150,8 +150,7 @@ func (d *poller) watch(s *socket, how int, events uint32) error {
 	return nil
 }
 
-// handle does what epoll tells of a socket. After an error the socket is of no
-// use.
+// handle takes events of a socket. After an error the socket is of no use.
 func (d *poller) handle(s *socket, events uint32) error {
 	if s.fd < 0 {
 		return nil // it ended by an earlier event
@@ -170,7 +169,7 @@ func (d *poller) handle(s *socket, events uint32) error {
 	return nil
 }
 
-// greet sends the request once the connection is there.
+// greet sends the request once the connection is established.
 func (d *poller) greet(s *socket) error {
 	if code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
 		return d.crowd.wordDial(unix.Errno(code))
@@ -202,7 +201,7 @@ func (d *poller) settle(s *socket) error {
 
 var errCut = errors.New("the server cut the connection")
 
-// read reads once; what is left makes epoll tell again.
+// read reads once; if bytes are left, epoll reports them again.
 func (d *poller) read(s *socket) error {
 	n, err := unix.Read(s.fd, d.buf[:])
 	switch {
@@ -224,7 +223,7 @@ func (d *poller) read(s *socket) error {
 	return d.send(s, d.out)
 }
 
-// send writes what waits and what is new. What the socket does not take waits for
+// send writes what is queued and then p. What the socket does not take waits for
 // EPOLLOUT.
 func (d *poller) send(s *socket, p []byte) error {
 	waited := len(s.unsent) > 0
@@ -266,7 +265,8 @@ func (d *poller) end(s *socket) {
 	d.living--
 }
 
-// tick does what is due and sees to the end. True says that it is there.
+// tick does what is due, and leaves when the crowd stops. It returns true when the
+// driver is done.
 func (d *poller) tick() bool {
 	now := time.Now()
 	if every := d.crowd.cfg.DueEvery; every > 0 && !now.Before(d.due) {
@@ -297,7 +297,7 @@ func (d *poller) tick() bool {
 	return d.living == 0 || now.After(d.deadline)
 }
 
-// each does something for all that live.
+// each calls do for all open sockets.
 func (d *poller) each(do func(*socket) error) {
 	for i := range d.sockets {
 		if s := &d.sockets[i]; s.fd >= 0 {

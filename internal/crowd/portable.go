@@ -54,18 +54,18 @@ func (d *portable) start(ctx context.Context) {
 	}
 }
 
-// leave says goodbye on all connections, and cuts those that don't hear it.
+// leave sends a close frame on all connections, and cuts those that do not respond.
 func (d *portable) leave() {
 	d.mu.Lock()
 	conns := d.conns
-	d.conns = nil // who comes now sees that the crowd has stopped
+	d.conns = nil // a later one sees that the crowd has stopped
 	d.mu.Unlock()
 	for _, c := range conns {
 		if d.crowd.cfg.Reset {
 			c.Close() //nolint:errcheck // it is over either way
 			continue
 		}
-		c.SetWriteDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Write tells
+		c.SetWriteDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Write fails
 		c.Write(farewell)                             //nolint:errcheck // it is over either way
 		c.SetReadDeadline(time.Now().Add(leaveTime))  //nolint:errcheck // as above
 	}
@@ -97,7 +97,7 @@ func (d *portable) follow(ctx context.Context, s *session, settled func()) error
 		} else if err == nil {
 			out, err = s.take(buf[:n], time.Now(), out[:0])
 			if every := d.crowd.cfg.DueEvery; s.ready && every > 0 && !waiting {
-				c.SetReadDeadline(time.Now().Add(every)) //nolint:errcheck // Read tells
+				c.SetReadDeadline(time.Now().Add(every)) //nolint:errcheck // Read fails
 				waiting = true
 			}
 		}
@@ -114,9 +114,9 @@ func (d *portable) follow(ctx context.Context, s *session, settled func()) error
 
 // unlimit lets a read wait for ever, but not past leave.
 func (d *portable) unlimit(c net.Conn) {
-	c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read tells
+	c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read fails
 	if d.crowd.stopping.Load() {
-		c.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Read tells
+		c.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Read fails
 	}
 }
 
@@ -135,7 +135,7 @@ func (d *portable) dial(ctx context.Context, s *session) (net.Conn, error) {
 	d.mu.Lock()
 	d.conns = append(d.conns, c)
 	d.mu.Unlock()
-	// Until leave knows the connection, nobody else would end it.
+	// leave may have run before the connection was added.
 	if d.crowd.stopping.Load() {
 		c.Close() //nolint:errcheck // it is of no use
 		return nil, errStopped

@@ -19,11 +19,11 @@ type session struct {
 
 	upgraded bool   // frames come
 	ready    bool   // the client is
-	answer   []byte // to the handshake, so far
+	response []byte // to the handshake, so far
 	parser   ws.Parser
 }
 
-// rules bound nothing but nonsense: memory is taken for what has come only.
+// rules refuse absurd lengths only: memory is taken for what has come.
 var rules = ws.Rules{MaxMessage: 1 << 30, Unmasked: true}
 
 // farewell is the close frame of a client that leaves.
@@ -65,24 +65,24 @@ func (s *session) take(p []byte, now time.Time, out []byte) ([]byte, error) {
 	}
 }
 
-// maxAnswer bounds the header of the answer to a handshake.
-const maxAnswer = 8 << 10
+// maxResponse bounds the header of the response to a handshake.
+const maxResponse = 8 << 10
 
-// upgrade reads the answer to the handshake, and gives what is behind its header.
+// upgrade reads the response to the handshake, and returns what follows its header.
 func (s *session) upgrade(p []byte, now time.Time, out []byte) (rest, more []byte, err error) {
-	s.answer = append(s.answer, p...)
-	end := bytes.Index(s.answer, []byte("\r\n\r\n")) + 4
+	s.response = append(s.response, p...)
+	end := bytes.Index(s.response, []byte("\r\n\r\n")) + 4
 	if end < 4 {
-		if len(s.answer) > maxAnswer {
-			return nil, out, errors.New("the server's answer to the handshake does not end")
+		if len(s.response) > maxResponse {
+			return nil, out, errors.New("the header of the server's response to the handshake does not end")
 		}
 		return nil, out, nil
 	}
-	header, rest := s.answer[:end], s.answer[end:]
+	header, rest := s.response[:end], s.response[end:]
 	if out, err = s.client.Upgraded(header, rest, now, out); err != nil {
 		return nil, out, err
 	}
-	s.answer, s.upgraded = nil, true
+	s.response, s.upgraded = nil, true
 	s.checkReady()
 	return rest, out, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Conn is one connection. One goroutine calls Read until it fails, which it must,
-// because that answers pings and closing handshakes; the other methods are safe
+// because that responds to pings and closing handshakes; the other methods are safe
 // for concurrent use.
 type Conn struct {
 	// Static.
@@ -24,17 +24,17 @@ type Conn struct {
 	written  chan struct{} // closed when the writer has ended
 
 	frames *ws.Reader // owned by Read
-	ending error      // owned by Read: what it answers from now on
+	ending error      // owned by Read: the error of every further call
 
 	mu struct {
 		sync.Mutex
 		out     []byte        // frames that the writer has not taken
 		room    chan struct{} // closed when it takes them; nil: nobody waits
-		pong    []byte        // the payload of the latest, or one that waits, see ponging
-		ponging bool          // pong goes out behind out
-		quiet   time.Duration // how long nothing may come; 0: for ever
-		closing *CloseError   // the close frame is in out, or gone: nothing goes behind it
-		closeBy time.Time     // when the closing handshake is given up
+		pong    []byte        // the payload of the latest pong
+		ponging bool          // pong is sent after out
+		quiet   time.Duration // how long a silence may last; 0: for ever
+		closing *CloseError   // the close frame is in out or was sent: nothing may follow it
+		closeBy time.Time     // the deadline of the closing handshake
 		closed  bool
 	}
 }
@@ -86,8 +86,8 @@ func newConn(nc net.Conn, protocol string, early []byte, maxMessage int, deflate
 // Subprotocol is the one that the server chose, "" for none.
 func (c *Conn) Subprotocol() string { return c.protocol }
 
-// SetQuiet bounds how long nothing may come, pings included: then Read fails.
-// 0 means for ever.
+// SetQuiet makes Read fail when nothing, not even a ping, has come for d. 0 means
+// never.
 func (c *Conn) SetQuiet(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *Conn) SetQuiet(d time.Duration) {
 }
 
 // Read waits for the next message, which is valid until the next call. When the
-// connection has ended the error is a *CloseError; all that the connection held
+// connection has closed the error is a *CloseError; all that the connection held
 // is then released.
 func (c *Conn) Read() (data []byte, binary bool, err error) {
 	for c.ending == nil {
@@ -118,7 +118,7 @@ func (c *Conn) Read() (data []byte, binary bool, err error) {
 	return nil, false, c.ending
 }
 
-// source is the socket as the frames' reader sees it: it knows how long to wait.
+// source is the socket with the deadline of each read.
 type source Conn
 
 func (s *source) Read(b []byte) (int, error) {
@@ -147,7 +147,7 @@ func (c *Conn) setReadDeadline() error {
 }
 
 // Close does the closing handshake and waits for its end, at most CloseTimeout. It
-// needs Read to be called meanwhile. The error says that the peer did not answer.
+// needs Read to be called meanwhile. The error says that the peer did not respond.
 func (c *Conn) Close(code int, reason string) error {
 	c.startClosing(&CloseError{Code: code, Reason: reason, Local: true}, reason)
 	patience := time.NewTimer(CloseTimeout + time.Second) // Read gives up before
@@ -184,7 +184,7 @@ func (c *Conn) isClosing() bool {
 	return c.mu.closing != nil
 }
 
-// startClosing queues a close frame behind what was written, unless there is one.
+// startClosing queues a close frame after what was written, unless there is one.
 func (c *Conn) startClosing(end *CloseError, reason string) (first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,18 +195,18 @@ func (c *Conn) startClosing(end *CloseError, reason string) (first bool) {
 	c.mu.closeBy = time.Now().Add(CloseTimeout)
 	c.queuePongLocked()
 	c.mu.out = ws.AppendMaskedClose(c.mu.out, end.Code, reason)
-	c.nc.SetReadDeadline(c.mu.closeBy) //nolint:errcheck // the next read tells
+	c.nc.SetReadDeadline(c.mu.closeBy) //nolint:errcheck // the next read fails
 	notify(c.wake)
 	return true
 }
 
-// peerClosed answers the peer's close frame, or takes it as the answer to ours.
+// peerClosed responds to the peer's close frame, or takes it as the response to ours.
 func (c *Conn) peerClosed(code int, reason string) error {
 	c.startClosing(&CloseError{Code: code, Reason: reason}, "")
 	return c.leave(nil)
 }
 
-// broke ends a connection whose peer broke the protocol, or that cannot be read.
+// broke closes a connection whose peer broke the protocol, or that cannot be read.
 func (c *Conn) broke(err error) error {
 	if bad, ok := errors.AsType[*ws.ProtocolError](err); ok {
 		if !c.startClosing(&CloseError{Code: bad.Code, Reason: bad.Reason, Local: true, Err: bad}, bad.Reason) {
@@ -227,8 +227,8 @@ func (c *Conn) broke(err error) error {
 	return c.closeError()
 }
 
-// leave waits for the server to close the socket, which is its part (RFC 6455
-// §7.1.1), and closes it.
+// leave waits for the server to close the socket first (RFC 6455 §7.1.1), and closes
+// it.
 func (c *Conn) leave(err error) error {
 	io.Copy(io.Discard, (*source)(c)) //nolint:errcheck // the end, or the time is over
 	c.mu.Lock()

@@ -1,4 +1,4 @@
-// Package dial is a WebSocket as a client has it: Dial does the opening handshake
+// Package dial is the client side of a WebSocket: Dial does the opening handshake
 // (RFC 6455 §4.1), and a Conn carries messages until one side closes it. It knows
 // nothing of Wirepost's messages, and leaves the frames to internal/ws.
 package dial
@@ -25,7 +25,7 @@ import (
 
 // Options are all optional.
 type Options struct {
-	Header       http.Header // sent besides those of the handshake
+	Header       http.Header // sent in addition to those of the handshake
 	Subprotocols []string    // offered, the best first
 	// Deflate offers permessage-deflate (RFC 7692) for what the server sends.
 	Deflate bool
@@ -42,13 +42,13 @@ type Options struct {
 
 const (
 	defaultMaxMessage = 16 << 20
-	// maxAnswer bounds what is read before the upgrade, in bytes.
-	maxAnswer = 64 << 10
-	// maxInterim is how many 1xx answers may come before the final one.
+	// maxResponse bounds what is read before the upgrade, in bytes.
+	maxResponse = 64 << 10
+	// maxInterim is how many 1xx responses may come before the final one.
 	maxInterim = 5
 )
 
-// Refusal is an answer other than 101: the connection was not upgraded.
+// Refusal is a response other than 101: the connection was not upgraded.
 type Refusal struct {
 	Status int
 	Header http.Header
@@ -59,8 +59,8 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("the server answered %d %s", r.Status, http.StatusText(r.Status))
 }
 
-// HandshakeError is an answer of 101 that RFC 6455 §4.1 tells a client not to
-// accept, or one that is no HTTP.
+// HandshakeError is a response of 101 that RFC 6455 §4.1 forbids a client to accept,
+// or one that is not HTTP.
 type HandshakeError struct{ Reason string }
 
 func (e *HandshakeError) Error() string { return "handshake: " + e.Reason }
@@ -80,7 +80,7 @@ func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A deadline in the past ends whatever the handshake waits for.
+	// A deadline in the past ends every wait of the handshake.
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // then it hangs up
 	c, err := handshake(nc, u, &o)
 	if !stop() {
@@ -141,19 +141,19 @@ func handshake(nc net.Conn, u *url.URL, o *Options) (*Conn, error) {
 		return nil, err
 	}
 	src := &ending{src: nc}
-	in := bufio.NewReader(io.LimitReader(src, maxAnswer))
-	answer, err := readAnswer(in, r)
+	in := bufio.NewReader(io.LimitReader(src, maxResponse))
+	response, err := readResponse(in, r)
 	if err != nil {
 		return nil, wordRead(err, src.err)
 	}
-	if err := checkUpgrade(answer, key); err != nil {
+	if err := checkUpgrade(response, key); err != nil {
 		return nil, err
 	}
-	protocol, err := chosenProtocol(answer.Header.Values("Sec-Websocket-Protocol"), o.Subprotocols)
+	protocol, err := chosenProtocol(response.Header.Values("Sec-Websocket-Protocol"), o.Subprotocols)
 	if err != nil {
 		return nil, err
 	}
-	deflate, err := chosenExtension(answer.Header.Values("Sec-Websocket-Extensions"), o.Deflate)
+	deflate, err := chosenExtension(response.Header.Values("Sec-Websocket-Extensions"), o.Deflate)
 	if err != nil {
 		return nil, err
 	}
@@ -188,26 +188,26 @@ func request(u *url.URL, o *Options, key string) *http.Request {
 	return r
 }
 
-// readAnswer reads the server's answer; any but 101 is a *Refusal.
-func readAnswer(in *bufio.Reader, r *http.Request) (*http.Response, error) {
+// readResponse reads the server's response; any but 101 is a *Refusal.
+func readResponse(in *bufio.Reader, r *http.Request) (*http.Response, error) {
 	for range maxInterim {
-		answer, err := http.ReadResponse(in, r)
+		response, err := http.ReadResponse(in, r)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case answer.StatusCode == http.StatusSwitchingProtocols:
-			return answer, nil
-		case answer.StatusCode >= 200:
-			body, _ := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			return nil, &Refusal{Status: answer.StatusCode, Header: answer.Header, Body: body}
+		case response.StatusCode == http.StatusSwitchingProtocols:
+			return response, nil
+		case response.StatusCode >= 200:
+			body, _ := io.ReadAll(response.Body)
+			response.Body.Close()
+			return nil, &Refusal{Status: response.StatusCode, Header: response.Header, Body: body}
 		}
 	}
-	return nil, &HandshakeError{"one interim answer after the other"}
+	return nil, &HandshakeError{"too many interim responses"}
 }
 
-// ending is a source that remembers how it ended.
+// ending is a reader that keeps its last error.
 type ending struct {
 	src io.Reader
 	err error
@@ -221,8 +221,8 @@ func (e *ending) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// wordRead tells what is no HTTP from a connection that broke, with broke. A line
-// that was cut looks like one that is malformed.
+// wordRead tells a response that is not HTTP from a connection that broke, with the
+// error broke. A line that was cut looks like one that is malformed.
 func wordRead(err, broke error) error {
 	_, refused := errors.AsType[*Refusal](err)
 	_, bad := errors.AsType[*HandshakeError](err)
@@ -234,21 +234,21 @@ func wordRead(err, broke error) error {
 	case broke != nil:
 		return fmt.Errorf("handshake: %w", broke)
 	}
-	return &HandshakeError{"the answer is no HTTP: " + err.Error()}
+	return &HandshakeError{"the response is not HTTP: " + err.Error()}
 }
 
 // checkUpgrade does what RFC 6455 §4.1 asks of a client in points 2 to 4.
-func checkUpgrade(answer *http.Response, key string) error {
-	got := answer.Header.Values("Sec-Websocket-Accept")
+func checkUpgrade(response *http.Response, key string) error {
+	got := response.Header.Values("Sec-Websocket-Accept")
 	switch {
-	case !answer.ProtoAtLeast(1, 1):
-		return &HandshakeError{"101 in " + answer.Proto}
-	case len(answer.Header.Values("Upgrade")) != 1 || !strings.EqualFold(answer.Header.Get("Upgrade"), "websocket"):
-		return &HandshakeError{"the answer's Upgrade header is not websocket"}
-	case !hasToken(answer.Header.Values("Connection"), "upgrade"):
-		return &HandshakeError{"the answer's Connection header lacks upgrade"}
+	case !response.ProtoAtLeast(1, 1):
+		return &HandshakeError{"101 in " + response.Proto}
+	case len(response.Header.Values("Upgrade")) != 1 || !strings.EqualFold(response.Header.Get("Upgrade"), "websocket"):
+		return &HandshakeError{"the response's Upgrade header is not websocket"}
+	case !hasToken(response.Header.Values("Connection"), "upgrade"):
+		return &HandshakeError{"the response's Connection header lacks upgrade"}
 	case len(got) != 1 || strings.TrimSpace(got[0]) != string(ws.AppendAccept(nil, key)):
-		return &HandshakeError{"the answer's Sec-WebSocket-Accept is wrong"}
+		return &HandshakeError{"the response's Sec-WebSocket-Accept is wrong"}
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestHandshake(t *testing.T) {
 		"two subprotocols":    {good + "Sec-WebSocket-Protocol: a\nSec-WebSocket-Protocol: b\n", "subprotocol"},
 		"another extension":   {good + "Sec-WebSocket-Extensions: x\n", "extension"},
 		"other terms":         {good + "Sec-WebSocket-Extensions: permessage-deflate\n", "terms"},
-		"no HTTP":             {"SSH-2.0-OpenSSH\n", "no HTTP"},
+		"no HTTP":             {"SSH-2.0-OpenSSH\n", "not HTTP"},
 		"interim for ever":    {strings.Repeat("HTTP/1.1 100 Continue\n\n", 20), "interim"},
 		"hung up":             {"", "EOF"},
 	} {

@@ -20,7 +20,7 @@ import (
 // ProxyError says that there was no way through a proxy.
 type ProxyError struct {
 	Proxy  string // its URL, without a password
-	Status int    // what it answered, if it did
+	Status int    // of its response, if there was one
 	Err    error  // else what went wrong
 }
 
@@ -58,7 +58,7 @@ func (o *Options) proxyFor(u *url.URL) (*url.URL, error) {
 	choose := o.Proxy
 	if choose == nil {
 		if o.DialContext != nil {
-			return nil, nil // it knows the way
+			return nil, nil // it connects by itself
 		}
 		choose = http.ProxyFromEnvironment
 	}
@@ -77,7 +77,7 @@ func (o *Options) reach(ctx context.Context, u *url.URL) (net.Conn, error) {
 	}
 	nc, err := o.through(ctx, via, hostPort(u))
 	if err != nil {
-		if _, told := errors.AsType[*ProxyError](err); !told {
+		if _, worded := errors.AsType[*ProxyError](err); !worded {
 			err = &ProxyError{Proxy: via.Redacted(), Err: err}
 		}
 		return nil, err
@@ -139,20 +139,20 @@ func tunnel(nc net.Conn, via *url.URL, host string) error {
 	if _, err := nc.Write(head.Bytes()); err != nil {
 		return err
 	}
-	in := bufio.NewReader(io.LimitReader(nc, maxAnswer))
-	answer, err := http.ReadResponse(in, r)
+	in := bufio.NewReader(io.LimitReader(nc, maxResponse))
+	response, err := http.ReadResponse(in, r)
 	switch {
 	case err != nil:
 		return err
-	case answer.StatusCode/100 != 2:
-		return &ProxyError{Proxy: via.Redacted(), Status: answer.StatusCode}
+	case response.StatusCode/100 != 2:
+		return &ProxyError{Proxy: via.Redacted(), Status: response.StatusCode}
 	case in.Buffered() > 0:
-		return errors.New("it sent something before it was asked")
+		return errors.New("it sent bytes before the tunnel was in use")
 	}
 	return nil
 }
 
-// socks does the same with a SOCKS5 proxy, which looks names up (RFC 1928).
+// socks does the same with a SOCKS5 proxy, which resolves names (RFC 1928).
 func (o *Options) socks(ctx context.Context, via *url.URL, host string) (net.Conn, error) {
 	var auth *proxy.Auth
 	if u := via.User; u != nil {

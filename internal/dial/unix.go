@@ -7,12 +7,12 @@ import (
 )
 
 // unixScheme begins the URL of a server at a Unix socket: the socket's path and,
-// behind another colon, the path and query of what is asked for, as in
+// after another colon, the path and query of the request, as in
 // unix:/run/wirepost.sock:/ws?user=42.
 const unixScheme = "unix:"
 
-// Unix takes such a URL apart: rest is what to ask for, as a URL of http whose host
-// does not matter, and dial connects to the socket. Another URL is not ok.
+// Unix splits such a URL: rest is the URL to request, of http and with a host that
+// does not matter, and dial connects to the socket. For any other URL ok is false.
 func Unix(address string) (rest string, dial func(ctx context.Context, network, address string) (net.Conn, error), ok bool) {
 	socket, ok := strings.CutPrefix(address, unixScheme)
 	if !ok {

@@ -11,15 +11,15 @@ import (
 const (
 	// maxQueued is how many bytes may wait for the writer before Write waits.
 	maxQueued = 256 << 10
-	// writeTimeout is how long a peer may leave what it is sent unread.
+	// writeTimeout is how long a peer may read nothing of what it is sent.
 	writeTimeout = time.Minute
 	// keepBuffer is the largest buffer that is kept for what comes next.
 	keepBuffer = 64 << 10
 )
 
 // Write queues a message. It waits only while much is queued: then for the
-// context, or the end of the connection, which is net.ErrClosed. That it was
-// queued proves nothing; an answer does.
+// context, or the end of the connection, which is net.ErrClosed. A message
+// that was queued may still be lost; only a response proves that it arrived.
 func (c *Conn) Write(ctx context.Context, binary bool, data []byte) error {
 	op := ws.OpText
 	if binary {
@@ -45,7 +45,7 @@ func (c *Conn) TryWrite(data []byte) bool {
 	return full == nil && err == nil
 }
 
-// pong answers a ping. While much is queued only the latest pong waits, behind it
+// pong responds to a ping. While much is queued only the latest pong waits, after it
 // (RFC 6455 §5.5.3): a peer that sends pings and reads no pongs costs no memory.
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
@@ -108,7 +108,7 @@ func (c *Conn) writeAll() {
 		}
 		c.mu.Unlock()
 		if err := c.write(frames); err != nil {
-			// The reader is told by its own error.
+			// Read fails with its own error.
 			c.nc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // then it is closed
 			c.nc.Close()
 			return
@@ -130,6 +130,6 @@ func (c *Conn) write(frames []byte) error {
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it was told already
+	default: // it was notified already
 	}
 }
