@@ -20,7 +20,7 @@ import (
 // is how messages are counted, however a server packs them into frames.
 const Marker = '~'
 
-// Config says whom to connect to, and how many.
+// Config describes the server and the clients.
 type Config struct {
 	Address  netip.AddrPort
 	Dialect  Dialect
@@ -34,8 +34,8 @@ type Config struct {
 	Timeout time.Duration // of Open; 0: 60 s
 }
 
-// Crowd is a number of connections. Its methods are for one goroutine; who opens
-// one owes it a Close.
+// Crowd is a number of connections. Its methods are for one goroutine; it has to be
+// closed.
 type Crowd struct {
 	cfg   Config
 	conns *crowd.Crowd
@@ -50,7 +50,7 @@ type Crowd struct {
 // several runs one after the other.
 const sources = 16
 
-// Open connects everyone and returns when all are ready for messages.
+// Open connects the clients and returns when all are ready for messages.
 func Open(cfg Config) (*Crowd, error) {
 	if cfg.InFlight == 0 {
 		cfg.InFlight = 64

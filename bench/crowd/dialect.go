@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Dialect is what a server wants to hear before, and besides, its messages. The
+// Dialect is what a server needs from its clients before and between messages. The
 // zero value is a bare WebSocket.
 type Dialect struct {
-	// Bare servers speak no HTTP: a connection is ready when it is connected.
+	// Bare servers do not speak HTTP: a connection is ready when it is connected.
 	Bare bool
 	// Path of the upgrade for client i; nil means /ws?user=u<i>.
 	Path func(i int) string
-	// Hello is sent, as a text frame, behind the upgrade.
+	// Hello is sent, as a text frame, after the upgrade.
 	Hello string
 	// Ready says that a payload is the one after which messages flow; nil means
 	// that the upgrade is enough.
@@ -31,7 +31,7 @@ func (d *Dialect) path(i int) string {
 // Bare is the floor's dialect.
 func Bare() Dialect { return Dialect{Bare: true} }
 
-// News is Wirepost's: a user who follows the channel news.
+// News is that of Wirepost, for a user that follows the channel news.
 func News() Dialect {
 	return Dialect{Path: func(i int) string { return fmt.Sprintf("/ws?user=u%d&channels=news", i) }}
 }

@@ -16,7 +16,7 @@ import (
 type broadcast struct {
 	run     *run
 	channel string
-	own     bool // the channel is the run's, and nobody else's
+	own     bool // the channel was made for the run
 	clients *clients
 	stream  *stream
 	readers int
@@ -27,7 +27,7 @@ type broadcast struct {
 	warm   uint64        // messages that don't count
 	ended  bool
 
-	answers struct {
+	results struct {
 		sync.Mutex
 		count   uint64
 		refused uint64
@@ -70,15 +70,15 @@ func checkChannel(name string) error {
 }
 
 func (b *broadcast) answered(r result, err error) {
-	b.answers.Lock()
-	defer b.answers.Unlock()
-	b.answers.count++
+	b.results.Lock()
+	defer b.results.Unlock()
+	b.results.count++
 	if err == nil && r.duplicate {
 		err = errors.New("the server took a new message for a repeat")
 	}
 	if err != nil {
-		if b.answers.refused++; b.answers.refused == 1 {
-			b.answers.first = err
+		if b.results.refused++; b.results.refused == 1 {
+			b.results.first = err
 			close(b.refused)
 		}
 	}
@@ -108,7 +108,7 @@ func (b *broadcast) progress() string {
 	return fmt.Sprintf("%d pushed, %d delivered", b.measured(), b.delivered())
 }
 
-// warmUp shows that everybody is there: one message, which does not count.
+// warmUp pushes one message, which does not count, and waits until all have it.
 func (b *broadcast) warmUp(ctx context.Context) error {
 	if err := b.push(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (b *broadcast) warmUp(ctx context.Context) error {
 		return err
 	}
 	if f := b.clients.plan.flight; f != nil {
-		<-f.landed // the last arrival may be a moment behind its count
+		<-f.landed // the last arrival may come a moment after its count
 		f.reset()
 	}
 	b.warm = b.pushed.Load()
@@ -131,7 +131,7 @@ func (b *broadcast) measured() uint64 { return b.pushed.Load() - b.warm }
 // expected is how many deliveries there have to be.
 func (b *broadcast) expected() uint64 { return b.measured() * uint64(b.readers) }
 
-// land waits until everybody has everything; a moment only, if the run was
+// land waits until all messages are delivered; only a moment, if the run was
 // interrupted.
 func (b *broadcast) land(ctx context.Context) error {
 	if ctx.Err() == nil {
@@ -142,7 +142,7 @@ func (b *broadcast) land(ctx context.Context) error {
 	return b.settle(ctx, b.expected())
 }
 
-// settle waits for so many deliveries.
+// settle waits until there are want deliveries.
 func (b *broadcast) settle(ctx context.Context, want uint64) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -173,10 +173,10 @@ func (b *broadcast) settle(ctx context.Context, want uint64) error {
 
 // word prefers the server's refusal to what followed from it.
 func (b *broadcast) word(err error) error {
-	b.answers.Lock()
-	defer b.answers.Unlock()
-	if b.answers.refused > 0 {
-		return fmt.Errorf("%d of %d pushes were refused, the first: %w", b.answers.refused, b.answers.count, b.answers.first)
+	b.results.Lock()
+	defer b.results.Unlock()
+	if b.results.refused > 0 {
+		return fmt.Errorf("%d of %d pushes were refused, the first: %w", b.results.refused, b.results.count, b.results.first)
 	}
 	return err
 }
@@ -190,8 +190,8 @@ func (b *broadcast) newRecorder() *recorder {
 	return rec
 }
 
-// tell adds how much there was.
-func (b *broadcast) tell(from, to span) {
+// addTotals adds the numbers of messages and deliveries.
+func (b *broadcast) addTotals(from, to span) {
 	messages, deliveries, seconds := float64(b.measured()), float64(b.delivered()), from.seconds(to)
 	b.run.add("messages", "messages", messages, "")
 	b.run.add("messages_per_s", "messages", messages/seconds, "1/s")
@@ -206,7 +206,7 @@ func (b *broadcast) check() {
 	b.run.addCounts(b.clients.tallies.counts(), b.expected())
 }
 
-// end closes the publisher's side and says what was wrong with its answers.
+// end closes the publisher's side and returns what was wrong with the results.
 func (b *broadcast) end() error {
 	if b.ended {
 		return nil
@@ -220,7 +220,7 @@ func (b *broadcast) end() error {
 
 // close ends everything and removes what was stored.
 func (b *broadcast) close(ctx context.Context) {
-	b.end() //nolint:errcheck // it was told, or something worse was
+	b.end() //nolint:errcheck // it was reported, or something worse was
 	b.clients.Close()
 	if b.own {
 		b.run.empty(ctx, []string{b.channel})
@@ -241,8 +241,8 @@ func (r *run) empty(ctx context.Context, channels []string) {
 	for range min(cleaners, len(channels)) {
 		all.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(channels); i = next.Add(1) - 1 {
-				answer, err := r.Target.call(ctx, http.MethodDelete, "/v1/channels/"+url.PathEscape(channels[i]))
-				if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusNoContent {
+				response, err := r.Target.call(ctx, http.MethodDelete, "/v1/channels/"+url.PathEscape(channels[i]))
+				if err != nil || response.Body.Close() != nil || response.StatusCode != http.StatusNoContent {
 					left.Add(1)
 				}
 			}

@@ -29,14 +29,14 @@ type clients struct {
 	}
 }
 
-// clientPlan says who connects, and what they expect.
+// clientPlan describes the clients and what they expect.
 type clientPlan struct {
 	target   *Target
 	clock    clock
 	size     int
 	v1       bool
 	user     func(i int) string
-	channel  string // what everybody subscribes to besides; "": nothing
+	channel  string // what all subscribe to in addition; "": nothing
 	slow     int    // so many of them, spread evenly, do not read
 	sources  int    // loopback addresses to connect from; 0: as many as it takes
 	marks    marks
@@ -123,7 +123,7 @@ const stall = 15 * time.Second
 
 var errStopped = errors.New("stopped")
 
-// await waits until everybody is connected.
+// await waits until all are connected.
 func (c *clients) await(ctx context.Context, progress func(string, ...any)) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -45,7 +45,7 @@ func (b *Fanout) Run(ctx context.Context) (*report.Report, error) {
 
 	r.add("connections", "connections", float64(b.Connections), "")
 	r.add("slow_connections", "of these not reading", float64(slow), "")
-	w.tell(from, to)
+	w.addTotals(from, to)
 	r.addTimes("delivery", "push to each receipt", w.clients.tallies.each())
 	r.addTimes("last_delivery", "push to last receipt", w.clients.plan.flight.latencies())
 	r.addCPU(from, to, float64(w.delivered()), "delivery")

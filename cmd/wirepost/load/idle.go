@@ -8,15 +8,15 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// Crowd says who connects.
+// Crowd describes the clients.
 type Crowd struct {
 	Connections int
 	V1          bool // wirepost.v1 instead of plain mode
 	Sources     int  // loopback addresses to connect from; 0: as many as it takes
 }
 
-// connect checks that there is room and connects everybody. The clients have to
-// be closed, unless there are none.
+// connect checks that there is room and connects the clients. They have to be closed,
+// unless there is an error.
 func (r *run) connect(ctx context.Context, who Crowd, plan clientPlan) (*clients, error) {
 	if err := r.checkRoom(ctx, who.Connections, who.Sources); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ type Idle struct {
 	Duration time.Duration // of measuring the CPU
 }
 
-// Run connects each user, with the own inbox, and waits.
+// Run connects the users, each with its inbox, and waits.
 func (b *Idle) Run(ctx context.Context) (*report.Report, error) {
 	r, err := b.begin(ctx, "idle")
 	if err != nil {
@@ -64,7 +64,7 @@ func (b *Idle) Run(ctx context.Context) (*report.Report, error) {
 // stay connects, waits and measures.
 func (b *Idle) stay(ctx context.Context, r *run, c *clients, before span) error {
 	began := r.clock.now()
-	err := c.await(ctx, func(string, ...any) {}) // the recorder tells
+	err := c.await(ctx, func(string, ...any) {}) // the recorder reports it
 	took := (r.clock.now() - began).Seconds()
 	n := float64(c.Connected())
 	r.add("connections", "connections", n, "")
@@ -81,7 +81,7 @@ func (b *Idle) stay(ctx context.Context, r *run, c *clients, before span) error 
 	return err
 }
 
-// idle waits; false says that it was cut short.
+// idle waits; it returns false if it was cut short.
 func (c *clients) idle(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

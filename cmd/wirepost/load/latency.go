@@ -40,7 +40,7 @@ func (b *Latency) Run(ctx context.Context) (*report.Report, error) {
 	r.failed(err)
 
 	r.add("connections", "connections", float64(b.Connections), "")
-	w.tell(from, to)
+	w.addTotals(from, to)
 	r.addTimes("delivery", "push to receipt", w.clients.tallies.each())
 	r.add("late_p99_ms", "pushed later than planned p99", milliseconds(late.quantile(0.99)), "ms")
 	r.addCPU(from, to, float64(w.delivered()), "delivery")

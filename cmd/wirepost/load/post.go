@@ -30,30 +30,30 @@ func openPoster(ctx context.Context, t *Target) (*poster, error) {
 	}, nil
 }
 
-// push gives the answer. The second error breaks the connection, the first one is
+// push returns the result. The second error breaks the connection, the first one is
 // a refusal.
 func (p *poster) push(body []byte) (r result, refused, broken error) {
 	p.out = append(p.out[:0], p.head...)
 	p.out = strconv.AppendInt(p.out, int64(len(body)), 10)
 	p.out = append(p.out, "\r\n\r\n"...)
 	p.out = append(p.out, body...)
-	p.conn.SetDeadline(time.Now().Add(stall)) //nolint:errcheck // Write tells
+	p.conn.SetDeadline(time.Now().Add(stall)) //nolint:errcheck // Write fails
 	if _, err := p.conn.Write(p.out); err != nil {
 		return result{}, nil, err
 	}
-	answer, err := http.ReadResponse(p.in, nil)
+	response, err := http.ReadResponse(p.in, nil)
 	if err != nil {
 		return result{}, nil, err
 	}
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return result{}, nil, err
 	}
-	if answer.StatusCode != http.StatusCreated && answer.StatusCode != http.StatusAccepted {
-		return result{}, refusal(answer, text), nil
+	if response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusAccepted {
+		return result{}, refusal(response, text), nil
 	}
 	r, refused = readResult(text)
 	return r, refused, nil
 }
 
-func (p *poster) close() { p.conn.Close() } //nolint:errcheck // everything was said
+func (p *poster) close() { p.conn.Close() } //nolint:errcheck // all is sent and read

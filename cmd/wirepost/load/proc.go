@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What Linux tells about processes. Elsewhere there is no /proc, and all of this
+// What Linux shows of processes. Elsewhere there is no /proc, and all of this
 // finds nothing.
 
 // ticksPerSecond is USER_HZ, which is 100 wherever Go runs.
@@ -64,12 +64,12 @@ func inProc(pid int, name string) string { return filepath.Join("/proc", strconv
 func parseStat(stat string) (float64, error) {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
-		return -1, fmt.Errorf("%.100q is no /proc/PID/stat", stat)
+		return -1, fmt.Errorf("%.100q is not a /proc/PID/stat", stat)
 	}
 	user, err1 := strconv.ParseFloat(fields[11], 64)
 	system, err2 := strconv.ParseFloat(fields[12], 64)
 	if err1 != nil || err2 != nil {
-		return -1, fmt.Errorf("%.100q is no /proc/PID/stat", stat)
+		return -1, fmt.Errorf("%.100q is not a /proc/PID/stat", stat)
 	}
 	return (user + system) / ticksPerSecond, nil
 }

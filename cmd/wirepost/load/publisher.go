@@ -33,7 +33,7 @@ func (s *singles) publish() error {
 type bulk struct {
 	*pushing
 	stream  *stream
-	pending chan pendingPush // in the order of the answers
+	pending chan pendingPush // in the order of the results
 }
 
 type pendingPush struct {
@@ -63,7 +63,7 @@ func (b *bulk) publish() error {
 		one := pendingPush{b.channelOf(n), b.run.clock.now()}
 		select {
 		case b.pending <- one:
-		default: // before it waits for an answer, what it is the answer to has to go
+		default: // what is buffered has to be sent before its result is waited for
 			if err := b.stream.flush(); err != nil {
 				return b.stream.broken()
 			}

@@ -12,12 +12,12 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// Push measures how fast messages are stored for users who are away.
+// Push measures how fast messages are stored for offline users.
 type Push struct {
 	Bench
 	Publishers int
 	Streams    bool // NDJSON in place of single posts
-	InFlight   int  // pushes of a stream that are not answered yet
+	InFlight   int  // pushes of a stream without a response yet
 	Channels   int  // inboxes
 	Size       int  // of a message
 	Duration   time.Duration
@@ -29,11 +29,11 @@ type pushing struct {
 	*Push
 	run    *run
 	marks  marks
-	tally  tally // what was answered, and when
+	tally  tally // responses, and their times
 	names  []string
 	latest []atomic.Uint64 // the largest sequence of each channel
 	taken  atomic.Int64    // messages that some publisher has begun
-	over   chan struct{}   // closed when nobody begins another
+	over   chan struct{}   // closed when no other message is begun
 
 	mu struct {
 		sync.Mutex
@@ -43,7 +43,7 @@ type pushing struct {
 	}
 }
 
-// Run pushes as fast as the answers come.
+// Run pushes as fast as the responses come.
 func (b *Push) Run(ctx context.Context) (*report.Report, error) {
 	r, err := b.begin(ctx, "push")
 	if err != nil {
@@ -72,7 +72,7 @@ func (b *Push) Run(ctx context.Context) (*report.Report, error) {
 	rec.start(ctx, b.Duration, func() string { return fmt.Sprintf("%d pushed", p.answered()) })
 	p.publish(ctx, open)
 	from, to := rec.stop(ctx)
-	p.tell(ctx, from, to)
+	p.addTotals(ctx, from, to)
 	r.plotCurve("distribution", "Distribution of push to answer", all.each())
 	return r.finish(ctx), nil
 }
@@ -148,7 +148,7 @@ func (p *pushing) next() uint64 {
 
 func (p *pushing) channelOf(n uint64) int { return int(n % uint64(len(p.names))) }
 
-// took counts an answer.
+// took counts a response.
 func (p *pushing) took(channel int, latency time.Duration, r result, err error) {
 	if err == nil && r.duplicate {
 		err = fmt.Errorf("the server took a new message for a repeat")
@@ -172,7 +172,7 @@ func (p *pushing) took(channel int, latency time.Duration, r result, err error) 
 
 func (p *pushing) answered() uint64 { return tallies{&p.tally}.counts().delivered }
 
-func (p *pushing) tell(ctx context.Context, from, to span) {
+func (p *pushing) addTotals(ctx context.Context, from, to span) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, n := p.run, float64(p.answered())
@@ -193,25 +193,25 @@ func (p *pushing) tell(ctx context.Context, from, to span) {
 // checked is how many channels are looked at.
 const checked = 16
 
-// checkHeads compares what the answers said with what some channels hold.
+// checkHeads compares the responses with what some channels hold.
 func (p *pushing) checkHeads(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()
 	for i, name := range p.names[:min(checked, len(p.names))] {
-		answer, err := p.Target.call(ctx, http.MethodGet, "/v1/channels/"+name)
+		response, err := p.Target.call(ctx, http.MethodGet, "/v1/channels/"+name)
 		if err != nil {
 			return err
 		}
 		var channel struct {
 			Head uint64 `json:"head"`
 		}
-		err = json.NewDecoder(answer.Body).Decode(&channel)
-		answer.Body.Close() //nolint:errcheck // it was read
+		err = json.NewDecoder(response.Body).Decode(&channel)
+		response.Body.Close() //nolint:errcheck // it was read
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", name, err)
 		}
 		if want := p.latest[i].Load(); channel.Head != want {
-			return fmt.Errorf("%s ends at %d, but the last push was answered with %d", name, channel.Head, want)
+			return fmt.Errorf("%s ends at %d, but the response to the last push was %d", name, channel.Head, want)
 		}
 	}
 	return nil

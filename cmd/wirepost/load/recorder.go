@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// A recorder takes samples while a run goes on, for the plots and for who
-// watches. Plots are added before start; stop puts them into the report.
+// A recorder takes samples while a run goes on, for the plots and for the
+// progress. Plots are added before start; stop puts them into the report.
 type recorder struct {
 	run    *run
 	plots  []report.Plot
@@ -119,7 +119,7 @@ func (rec *recorder) stop(ctx context.Context) (from, to span) {
 	now := rec.run.measure(ctx)
 	close(rec.quit)
 	rec.done.Wait()
-	// What is left is no whole interval, so its rates mean little.
+	// What is left is not a whole interval, so its rates mean little.
 	if len(rec.plots) > 0 && len(rec.plots[0].At) == 0 {
 		rec.take(now)
 	}
@@ -132,7 +132,7 @@ func (rec *recorder) stop(ctx context.Context) (from, to span) {
 	return rec.first, now
 }
 
-// isEmpty tells lines of which nothing is known.
+// isEmpty reports lines without a known value.
 func isEmpty(line report.Line) bool {
 	return !slices.ContainsFunc(line.Values, func(v float64) bool { return !math.IsNaN(v) })
 }

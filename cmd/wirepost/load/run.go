@@ -16,7 +16,7 @@ import (
 type Bench struct {
 	Target Target
 	PID    int // of the server; 0: it is found, if it is on this machine
-	// Progress is told how far the work is, some times a second; nil: nobody is.
+	// Progress is called with how far the work is, some times a second; nil: it is not.
 	Progress func(format string, args ...any)
 }
 

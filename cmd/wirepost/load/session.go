@@ -39,22 +39,22 @@ func (s *session) Request() ([]byte, error) {
 	return s.clients.handshake(s.index)
 }
 
-// Upgraded implements crowd.Client: it checks the answer to the handshake.
+// Upgraded implements crowd.Client: it checks the response to the handshake.
 func (s *session) Upgraded(header, rest []byte, now time.Time, out []byte) ([]byte, error) {
 	in := io.MultiReader(bytes.NewReader(header), bytes.NewReader(rest))
-	answer, err := http.ReadResponse(bufio.NewReader(in), nil)
+	response, err := http.ReadResponse(bufio.NewReader(in), nil)
 	if err != nil {
-		return out, fmt.Errorf("the server's answer to the handshake: %w", err)
+		return out, fmt.Errorf("the server's response to the handshake: %w", err)
 	}
-	if answer.StatusCode != http.StatusSwitchingProtocols {
-		body, _ := io.ReadAll(answer.Body) // what came of it
-		return out, refusal(answer, body)
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		body, _ := io.ReadAll(response.Body) // what came of it
+		return out, refusal(response, body)
 	}
 	want := ""
 	if s.clients.plan.v1 {
 		want = "wirepost.v1"
 	}
-	if got := answer.Header.Get("Sec-WebSocket-Protocol"); got != want {
+	if got := response.Header.Get("Sec-WebSocket-Protocol"); got != want {
 		return out, fmt.Errorf("the server chose the subprotocol %q, not %q", got, want)
 	}
 	s.open = true

@@ -115,19 +115,19 @@ func checkAck(t *testing.T, frame []byte, channel string, seq uint64) {
 }
 
 func TestHandshakeAnswers(t *testing.T) {
-	for answer, want := range map[string]string{
+	for response, want := range map[string]string{
 		"HTTP/1.1 101 Switching Protocols\r\n\r\n": "",
 		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: 30\r\n\r\n" + `{"detail":"the token is wrong"}`: "the token is wrong",
 		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 30\r\n\r\n" + `{"det`:                                                              "503",
 		"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: wirepost.v1\r\n\r\n":                                                       `"wirepost.v1"`,
-		"SSH-2.0\r\n\r\n": "answer to the handshake",
+		"SSH-2.0\r\n\r\n": "response to the handshake",
 	} {
 		s := testSession(false)
 		s.open = false
-		header, rest, _ := strings.Cut(answer, "\r\n\r\n")
+		header, rest, _ := strings.Cut(response, "\r\n\r\n")
 		_, err := s.Upgraded([]byte(header+"\r\n\r\n"), []byte(rest), time.Now(), nil)
 		if s.Ready() != (want == "") || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: ready %v, %v", answer, s.Ready(), err)
+			t.Errorf("%q: ready %v, %v", response, s.Ready(), err)
 		}
 	}
 }

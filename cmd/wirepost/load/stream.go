@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// leaveTime is how long what is on its way is waited for when a run ends early.
+	// leaveTime is how long a run that ends early waits for what is on its way.
 	leaveTime = 2 * time.Second
-	// maxAnswer bounds what is read of a refusal.
-	maxAnswer = 8 << 10
+	// maxResponse bounds what is read of a refusal.
+	maxResponse = 8 << 10
 )
 
 // A stream is a bulk push (NDJSON) that stays open. One goroutine sends; another,
-// which belongs to the stream, reads the answers.
+// which belongs to the stream, reads the results.
 type stream struct {
 	conn net.Conn
 	out  *bufio.Writer
 	line []byte
-	done chan struct{} // closed when there are no more answers
+	done chan struct{} // closed when there are no more results
 	err  error         // why; set before done is closed
 }
 
-// openStream begins a stream. Answered gets the answers in the order of the
+// openStream begins a stream. Answered gets the results in the order of the
 // pushes.
 func openStream(ctx context.Context, t *Target, answered func(result, error)) (*stream, error) {
 	conn, err := t.dial(ctx)
@@ -38,7 +38,7 @@ func openStream(ctx context.Context, t *Target, answered func(result, error)) (*
 		return nil, err
 	}
 	s := &stream{conn: conn, out: bufio.NewWriterSize(conn, 64<<10), done: make(chan struct{})}
-	s.out.WriteString(t.request("POST", "/v1/push", nil) + t.authorization() + //nolint:errcheck // Flush tells
+	s.out.WriteString(t.request("POST", "/v1/push", nil) + t.authorization() + //nolint:errcheck // Flush fails
 		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
 	if err := s.out.Flush(); err != nil {
 		conn.Close() //nolint:errcheck // it is of no use
@@ -46,7 +46,7 @@ func openStream(ctx context.Context, t *Target, answered func(result, error)) (*
 	}
 	go func() {
 		defer close(s.done)
-		s.err = s.readAnswers(answered)
+		s.err = s.readResults(answered)
 	}()
 	return s, nil
 }
@@ -58,23 +58,23 @@ func (s *stream) send(push []byte) error {
 	s.line = append(s.line, push...)
 	s.line = append(s.line, "\n\r\n"...)
 	if s.out.Available() < len(s.line) {
-		s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Write tells
+		s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Write fails
 	}
 	_, err := s.out.Write(s.line)
 	return err
 }
 
 func (s *stream) flush() error {
-	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush tells
+	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush fails
 	return s.out.Flush()
 }
 
-// end says that nothing more comes, waits for the answers, and closes.
+// end says that nothing more comes, waits for the results, and closes.
 func (s *stream) end() error {
-	defer s.conn.Close()                           //nolint:errcheck // everything was said
-	s.conn.SetReadDeadline(time.Now().Add(stall))  //nolint:errcheck // reading tells
-	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush tells
-	s.out.WriteString("0\r\n\r\n")                 //nolint:errcheck // Flush tells
+	defer s.conn.Close()                           //nolint:errcheck // all is sent and read
+	s.conn.SetReadDeadline(time.Now().Add(stall))  //nolint:errcheck // reading fails
+	s.conn.SetWriteDeadline(time.Now().Add(stall)) //nolint:errcheck // Flush fails
+	s.out.WriteString("0\r\n\r\n")                 //nolint:errcheck // Flush fails
 	if err := s.out.Flush(); err != nil {
 		s.conn.Close() //nolint:errcheck // it ends the reader
 	}
@@ -82,14 +82,14 @@ func (s *stream) end() error {
 	return s.err
 }
 
-func (s *stream) readAnswers(answered func(result, error)) error {
+func (s *stream) readResults(answered func(result, error)) error {
 	in := bufio.NewReaderSize(s.conn, 64<<10)
 	r, err := http.ReadResponse(in, nil)
 	if err != nil {
-		return fmt.Errorf("no answer to the stream: %w", err)
+		return fmt.Errorf("no response to the stream: %w", err)
 	}
 	if r.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(r.Body, maxAnswer))
+		body, _ := io.ReadAll(io.LimitReader(r.Body, maxResponse))
 		return refusal(r, body)
 	}
 	lines := bufio.NewScanner(r.Body)
@@ -103,7 +103,7 @@ func (s *stream) readAnswers(answered func(result, error)) error {
 
 // broken ends a stream that failed, and words why.
 func (s *stream) broken() error {
-	s.conn.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // the answer may be on its way
+	s.conn.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // the response may be on its way
 	<-s.done
 	if s.err != nil {
 		return s.err

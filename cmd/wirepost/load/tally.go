@@ -21,7 +21,7 @@ type counts struct {
 	gaps      uint64 // messages that others overtook
 	repeats   uint64 // messages that had come before, or come too late
 	spoilt    uint64 // messages that are not what was pushed
-	foreign   uint64 // messages of somebody else
+	foreign   uint64 // messages of another run
 }
 
 func (c *counts) add(other counts) {

@@ -58,7 +58,7 @@ func (t *Target) authorization() string {
 
 func (t *Target) secure() bool { return t.URL.Scheme == "https" }
 
-// wrap speaks TLS where the target does.
+// wrap adds TLS where the target has it.
 func (t *Target) wrap(ctx context.Context, c net.Conn) (net.Conn, error) {
 	if !t.secure() {
 		return c, nil
@@ -98,7 +98,7 @@ func (t *Target) call(ctx context.Context, method, path string) (*http.Response,
 	return http.DefaultClient.Do(r)
 }
 
-// refusal words an answer that was no success.
+// refusal is the error of a response without success.
 func refusal(r *http.Response, body []byte) error {
 	text := strings.TrimSpace(string(body))
 	if detail := problemDetail(body); detail != "" {

@@ -60,13 +60,13 @@ func newMonitor(ctx context.Context, t *Target, pid int) (*monitor, error) {
 	return m, nil
 }
 
-// sameProcess tells whether both can be of one process, at about the same time.
+// sameProcess reports whether both can be of one process, at about the same time.
 func sameProcess(a, b usage) bool {
 	return math.Abs(a.cpu-b.cpu) < 0.5 && math.Abs(a.rss-b.rss) < 0.2*a.rss
 }
 
-// read gives what is known now. A server that does not answer is no failure here:
-// the benchmark itself will tell.
+// read gives what is known now. A server that does not respond is not a failure
+// here: the benchmark itself notices.
 func (m *monitor) read(ctx context.Context) usage {
 	u, err := unknownUsage(), error(nil)
 	switch {
@@ -121,7 +121,7 @@ func (m *monitor) metrics(ctx context.Context) (usage, error) {
 	}
 	u := parseMetrics(body)
 	if !u.known() {
-		return u, fmt.Errorf("the metrics don't tell about the process")
+		return u, fmt.Errorf("the metrics have nothing about the process")
 	}
 	return u, nil
 }
