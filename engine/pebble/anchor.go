@@ -114,6 +114,15 @@ func readAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
 	if newest == nil && bad != "" {
 		return nil, &Damage{File: bad, Problem: "neither copy of the anchor can be read"}
 	}
+	if newest != nil {
+		log, length, err := readNote(vs, dir)
+		if err != nil {
+			return nil, err
+		}
+		if length > newest.logs[log] {
+			newest.logs[log] = length
+		}
+	}
 	return newest, nil
 }
 

@@ -29,8 +29,10 @@ type Engine struct {
 	fault    *fault
 	schedule *schedule
 
-	ledger *ledger
-	anchor *anchor // as written last; of the goroutine anchors, and before and after it of Open and Close
+	ledger    *ledger
+	anchoring sync.Mutex // held while the anchor is written
+	anchor    *anchor    // as written last; guarded by anchoring
+	note      *note
 
 	maxQueued int // bytes that may wait for the committer
 
@@ -189,6 +191,7 @@ func (e *Engine) release() (err error) {
 		}
 	}()
 	err = e.closeDB()
+	e.note.close()
 	if fault := e.fault.get(); fault != nil {
 		return fault
 	}

@@ -16,6 +16,10 @@ import (
 
 // ledger knows how far Pebble's logs and manifest have been synced, for the anchor.
 type ledger struct {
+	// logSynced is called when more of a log has been synced, and before anybody hears
+	// of that. nil: not yet.
+	logSynced func(log uint64, before, length int64)
+
 	mu       sync.Mutex
 	manifest uint64             // the one that counts
 	files    map[string]*synced // by name
@@ -28,6 +32,8 @@ func newLedger(s *survey) *ledger {
 // synced is an open log or manifest. Pebble writes and syncs each in one goroutine.
 type synced struct {
 	vfs.File
+	ledger  *ledger
+	log     uint64 // its number; 0: a manifest
 	written int64
 	length  atomic.Int64 // synced
 }
@@ -44,11 +50,13 @@ func (s *synced) SyncData() error { return s.sync(s.File.SyncData) }
 
 func (s *synced) sync(do func() error) error {
 	length := s.written
-	err := do()
-	if err == nil {
-		s.length.Store(length)
+	if err := do(); err != nil {
+		return err
 	}
-	return err
+	if before := s.length.Swap(length); s.log != 0 && length > before && s.ledger.logSynced != nil {
+		s.ledger.logSynced(s.log, before, length)
+	}
+	return nil
 }
 
 // recording is a file system that keeps a ledger. It lies below freezing, so that it
@@ -77,10 +85,11 @@ func (r recording) Remove(name string) error {
 func (r recording) Unwrap() vfs.FS { return r.FS }
 
 func (l *ledger) add(name string, f vfs.File, err error) (vfs.File, error) {
-	if _, isLog := logNumber(name); err != nil || !isLog && !strings.HasPrefix(name, manifestPrefix) {
+	number, isLog := logNumber(name)
+	if err != nil || !isLog && !strings.HasPrefix(name, manifestPrefix) {
 		return f, err
 	}
-	s := &synced{File: f}
+	s := &synced{File: f, ledger: l, log: number}
 	l.mu.Lock()
 	l.files[name] = s
 	l.mu.Unlock()
@@ -150,8 +159,9 @@ func (e *Engine) anchors(ctx context.Context) {
 
 // writeAnchor writes the anchor unless it says the same already. After a failure the
 // ledger may name a manifest that never came to the disk: nothing is written any more.
-// Only one goroutine may call it at a time.
 func (e *Engine) writeAnchor() {
+	e.anchoring.Lock()
+	defer e.anchoring.Unlock()
 	a := e.ledger.anchor(e.epoch)
 	if e.fault.get() != nil || e.anchor != nil && a.same(e.anchor) {
 		return
@@ -165,6 +175,16 @@ func (e *Engine) writeAnchor() {
 		return
 	}
 	e.anchor = a
+}
+
+// logSynced has the anchor name each log before anything in it is answered, so that a
+// log that was lost is missed. After that the note says how far it was synced, and the
+// anchor within a second.
+func (e *Engine) logSynced(log uint64, before, length int64) {
+	if before == 0 {
+		e.writeAnchor()
+	}
+	e.note.write(log, length)
 }
 
 func (a *anchor) same(b *anchor) bool {

@@ -169,6 +169,8 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
 	e.watchdog.Stop()
 	e.writeAnchor()
+	e.note = openNote(o.FS, dir, o.Logger)
+	e.ledger.logSynced = e.logSynced
 	ctx, stop := context.WithCancel(context.Background())
 	e.stopAnchors = stop
 	go e.anchors(ctx)
@@ -202,9 +204,9 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 	return db, err
 }
 
-// otherFiles is how many files besides tables are open: logs, the manifest, marks
-// and directories.
-const otherFiles = 12
+// otherFiles is how many files besides tables are open: logs, the manifest, marks, the
+// note and directories.
+const otherFiles = 13
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{

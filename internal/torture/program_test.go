@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,8 +24,11 @@ type fault struct {
 	do     func(*run, *process)
 }
 
-// wiped counts the starts over a damaged store.
-type wiped struct{ started, refused int }
+// wiped counts the starts over a damaged store, and says what was damaged.
+type wiped struct {
+	started, refused int
+	what             []string
+}
 
 var everyday = []fault{
 	{5, func(r *run, _ *process) { r.restart(true) }},
@@ -50,18 +54,20 @@ func TestProgram(t *testing.T) {
 		}, append([]fault{{16, (*run).letItFill}}, everyday...)},
 	} {
 		t.Run(v.name, func(t *testing.T) {
-			var sum wiped
+			var started, refused int
 			torture(t, 2*time.Second, func(r *run, length time.Duration) *report {
 				p := newProcess(r.t)
 				r.target = p
 				v.prepare(r, p)
 				found := r.do(plan{length: length, fault: func(r *run) { r.pick(v.faults).do(r, p) }})
-				sum.refused += r.wiped.refused
-				sum.started += r.wiped.started
+				started, refused = started+r.wiped.started, refused+r.wiped.refused
+				if r.t.Failed() {
+					r.t.Log("damaged were ", strings.Join(r.wiped.what, "; "))
+				}
 				return found
 			})
-			if sum != (wiped{}) {
-				t.Logf("started %d times over a damaged file, refused to %d times", sum.started, sum.refused)
+			if started+refused > 0 {
+				t.Logf("started %d times over a damaged file, refused to %d times", started, refused)
 			}
 		})
 	}
@@ -165,11 +171,12 @@ func wipe(r *run, p *process) {
 		os.RemoveAll(sound) //nolint:errcheck // the directory goes with the test
 		r.wiped.started++
 	}
+	r.wiped.what = append(r.wiped.what, what)
 	r.proxy.turn(p.address)
 }
 
-// damage overwrites some bytes of one of the store's files, or removes it, and says
-// what it did. Tables are left out: what is damaged in them is met when it is read.
+// damage overwrites some bytes of one of the store's files, cuts it short or removes
+// it, and says what it did. Tables are left out: what is damaged in them is met when it is read.
 func damage(r *run, dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -188,21 +195,25 @@ func damage(r *run, dir string) string {
 		r.t.Fatal(err)
 	}
 	content = bytes.TrimRight(content, "\x00") // a log is allocated ahead
-	if len(content) == 0 || r.random.IntN(8) == 0 {
+	how := r.random.IntN(8)
+	if len(content) == 0 || how == 0 {
 		if err := os.Remove(path); err != nil {
 			r.t.Fatal(err)
 		}
 		return name + " removed"
 	}
+	if how == 1 {
+		length := r.random.IntN(len(content))
+		if err := os.Truncate(path, int64(length)); err != nil {
+			r.t.Fatal(err)
+		}
+		return fmt.Sprintf("%s cut to %d bytes of %d", name, length, len(content))
+	}
 	return name + " overwritten at " + overwrite(r, path, len(content))
 }
 
-// overwrite overwrites some bytes of a file, and says which. The end of a log is left
-// alone: nothing proves that what is damaged there was ever synced.
+// overwrite overwrites some bytes of a file, and says which.
 func overwrite(r *run, path string, size int) string {
-	if filepath.Ext(path) == ".log" {
-		size = max(1, size/2)
-	}
 	at := r.random.IntN(size)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
