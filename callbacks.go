@@ -28,6 +28,12 @@ func (s *Server) sessionHooks() session.Hooks {
 			return result, internalError(err)
 		}
 	}
+	if o.OnAck != nil {
+		h.Acknowledged = func(ctx context.Context, i session.Info, channel string, seq uint64) {
+			o.OnAck(ctx, Session(i), channel, seq)
+		}
+	}
+	h.Read = o.OnRead
 	if o.OnDisconnect != nil {
 		h.Disconnected = func(ctx context.Context, i session.Info, e session.CloseInfo) {
 			o.OnDisconnect(ctx, Session(i), CloseInfo(e))

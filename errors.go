@@ -14,14 +14,14 @@ type Code string
 
 // The codes.
 const (
-	CodeBadRequest   Code = Code(fault.BadRequest)   // 400
-	CodeUnauthorized Code = Code(fault.Unauthorized) // 401, close 4401; "forbidden" in a frame
-	CodeForbidden    Code = Code(fault.Forbidden)    // 403, close 4403
-	CodeNotFound     Code = Code(fault.NotFound)     // 404
-	CodeTooLarge     Code = Code(fault.TooLarge)     // 413, close 1009
-	CodeRateLimited  Code = Code(fault.RateLimited)  // 429, close 4429
-	CodeInternal     Code = Code(fault.Internal)     // 500, close 1011
-	CodeUnavailable  Code = Code(fault.Unavailable)  // 503, close 1013
+	CodeBadRequest   Code = "bad_request"  // 400
+	CodeUnauthorized Code = "unauthorized" // 401, close 4401; "forbidden" in a frame
+	CodeForbidden    Code = "forbidden"    // 403, close 4403
+	CodeNotFound     Code = "not_found"    // 404
+	CodeTooLarge     Code = "too_large"    // 413, close 1009
+	CodeRateLimited  Code = "rate_limited" // 429, close 4429
+	CodeInternal     Code = "internal"     // 500, close 1011
+	CodeUnavailable  Code = "unavailable"  // 503, close 1013
 )
 
 // Status is the HTTP status for the code.

@@ -100,12 +100,17 @@ func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64
 	if err != nil {
 		return 0, 0, err
 	}
-	if u.AdvanceRead(channel, min(seq, bounds.Head)) {
+	seq = min(seq, bounds.Head)
+	moved := u.AdvanceRead(channel, seq)
+	if moved {
 		s.host.NotifyRead(u, channel)
 	}
 	// Also when it stayed: what moved it may not be durable yet.
 	if err := s.host.Users.Save(u, true); err != nil {
 		return 0, 0, err
+	}
+	if moved {
+		s.host.ReadMoved(u.Name(), channel, seq)
 	}
 	return s.host.Users.Unread(u, channel)
 }

@@ -1,7 +1,5 @@
 package wirepost
 
-import "github.com/wirepost/wirepost/internal/user"
-
 // Session is what is known of one client connection.
 type Session struct {
 	Connection string `json:"connection"`
@@ -16,6 +14,8 @@ type Session struct {
 	// NoAcks says that a plain client answers pings without their payload, so that it
 	// acknowledges nothing. The session is closed soon.
 	NoAcks bool `json:"no_acks,omitempty"`
+	// Data is that of the Identity.
+	Data any `json:"-"`
 }
 
 // UserInfo is what is known of one user.
@@ -65,10 +65,10 @@ type ReceiptState string
 
 // The states of a receipt. Read holds for all devices of the user.
 const (
-	ReceiptStored       = ReceiptState(user.Stored)
-	ReceiptSent         = ReceiptState(user.Sent)
-	ReceiptAcknowledged = ReceiptState(user.Acknowledged)
-	ReceiptRead         = ReceiptState(user.Read)
+	ReceiptStored       ReceiptState = "stored"
+	ReceiptSent         ReceiptState = "sent"
+	ReceiptAcknowledged ReceiptState = "acknowledged"
+	ReceiptRead         ReceiptState = "read"
 )
 
 // Stats is what the server counted since it started, and what there is now.

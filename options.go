@@ -62,6 +62,13 @@ type Options struct {
 	// connection; in wirepost.v1 it is the answer. One that is not an *Error is
 	// logged, and says "internal error" to the client.
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
+	// OnAck is called when a device has acknowledged the messages of its inbox or of
+	// a membership up to a sequence: in order for each connection, and for each
+	// message once, except after a crash.
+	OnAck func(ctx context.Context, s Session, channel string, seq uint64)
+	// OnRead is called when a user's read mark in the inbox or in a membership has
+	// moved to a sequence, whoever moved it.
+	OnRead func(ctx context.Context, user, channel string, seq uint64)
 	// OnCall answers the call frames of wirepost.v1. What it returns is sent as
 	// JSON; an *Error is sent with its code, any other error is logged, and sent as
 	// internal without its text.
@@ -131,6 +138,9 @@ type Identity struct {
 	// VerifyToken, counts as long ago; from Authenticate it means that there is no
 	// token.
 	Issued time.Time
+	// Data is the application's: callbacks find it in their Session. A token that the
+	// client renews brings its own.
+	Data any
 }
 
 // Frame is a message without a log: what a plain client sent, or a reply to it.

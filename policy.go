@@ -12,9 +12,9 @@ type Access string
 
 // The kinds of access.
 const (
-	AccessByToken     = Access(access.ByToken)     // what the client's token lists: the default
-	AccessAnyone      = Access(access.Anyone)      // any authenticated user, besides the token's lists
-	AccessBackendOnly = Access(access.BackendOnly) // no client
+	AccessByToken     Access = "token"   // what the client's token lists: the default
+	AccessAnyone      Access = "anyone"  // any authenticated user, besides the token's lists
+	AccessBackendOnly Access = "backend" // no client
 )
 
 // Policy is what holds for the channels that match a pattern; for each channel
@@ -33,8 +33,8 @@ type Policy struct {
 
 // The retention of a channel that no policy changes.
 const (
-	DefaultMaxAge      = access.DefaultMaxAge
-	DefaultMaxMessages = access.DefaultMaxMessages
+	DefaultMaxAge      = 30 * 24 * time.Hour
+	DefaultMaxMessages = 100_000
 )
 
 func newPolicies(configured []Policy) (access.Policies, error) {

@@ -1,7 +1,9 @@
 package wirepost
 
 import (
+	"iter"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
@@ -21,6 +23,69 @@ func (s *Server) Sessions(name string) []Session {
 	return list
 }
 
+// OnlineUsers iterates over the users that have a connection, with the number of
+// their connections, in no order. Who connects or leaves meanwhile may be missed.
+func (s *Server) OnlineUsers() iter.Seq2[string, int] {
+	return func(yield func(string, int) bool) {
+		for _, u := range s.host.Users.All() {
+			if n := len(u.Conns()); n > 0 && !yield(u.Name(), n) {
+				return
+			}
+		}
+	}
+}
+
+// SendTo sends a frame to one connection of a user, past all logs: whoever is not
+// connected does not get it, and nothing acknowledges it. CodeNotFound says that there
+// is no such connection, CodeBadRequest that it is not in plain mode, whose frames have
+// no form.
+func (s *Server) SendTo(user, connection string, f Frame) error {
+	ses, err := s.connection(user, connection)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(f.Data) > s.opts.MaxMessage:
+		return Errorf(CodeTooLarge, "the data has %d bytes, more than %d", len(f.Data), s.opts.MaxMessage)
+	case !f.Binary && !utf8.Valid(f.Data):
+		return fieldError("data", "not valid UTF-8, as a text frame is")
+	case !ses.SendFrame(session.Frame(f)):
+		return fieldError("connection", "%q is not in plain mode", connection)
+	}
+	return nil
+}
+
+// CloseConnection closes one connection of a user with a close code from 3000 to
+// 4999, or 1000, and a reason of at most 123 bytes (RFC 6455 §5.5 and §7.4). On return
+// it is no longer counted or listed.
+func (s *Server) CloseConnection(user, connection string, info CloseInfo) error {
+	switch {
+	case info.Code != wire.CloseNormal && (info.Code < 3000 || info.Code > 4999):
+		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", info.Code)
+	case len(info.Reason) > 123 || !utf8.ValidString(info.Reason):
+		return fieldError("reason", "not at most 123 bytes of UTF-8")
+	}
+	ses, err := s.connection(user, connection)
+	if err != nil {
+		return err
+	}
+	session.EndAll([]*session.Session{ses}, info.Code, info.Reason)
+	return nil
+}
+
+// connection is the session of a connection.
+func (s *Server) connection(name, connection string) (*session.Session, error) {
+	if err := CheckUser(name); err != nil {
+		return nil, err
+	}
+	for _, ses := range s.host.Of(name) {
+		if ses.Info().Connection == connection {
+			return ses, nil
+		}
+	}
+	return nil, Errorf(CodeNotFound, "user %q has no connection %q", name, connection)
+}
+
 // Disconnect closes a user's connections with 4409, or the one that is named, and
 // returns how many there were. On return they are no longer counted or listed,
 // whether or not their clients have answered. The client must not reconnect by
@@ -31,10 +96,11 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	}
 	sessions := s.host.Of(name)
 	if connection != "" {
-		sessions = slices.DeleteFunc(sessions, func(ses *session.Session) bool { return ses.Info().Connection != connection })
-		if len(sessions) == 0 {
-			return 0, Errorf(CodeNotFound, "user %q has no connection %q", name, connection)
+		one, err := s.connection(name, connection)
+		if err != nil {
+			return 0, err
 		}
+		sessions = []*session.Session{one}
 	}
 	session.EndAll(sessions, wire.CloseDisconnected, "disconnected by the application")
 	return len(sessions), nil

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/session"
 )
 
@@ -56,11 +55,11 @@ func (s *Server) topChannels(n int) []TopChannel {
 	top := newRanking(n, func(a, b TopChannel) int {
 		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(b.Head, a.Head), strings.Compare(a.Channel, b.Channel))
 	})
-	s.host.Feeds.Each(func(f *feed.Feed) {
+	for _, f := range s.host.Feeds.All() {
 		if f.Subscribed() {
 			top.add(TopChannel{Channel: f.Channel(), Head: f.Head(), Subscribers: f.Connections()})
 		}
-	})
+	}
 	return top.list
 }
 

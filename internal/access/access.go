@@ -23,6 +23,7 @@ type Identity struct {
 	Publish   []string
 	Expires   time.Time // zero: never
 	Issued    time.Time // when the token was made; zero: there is none
+	Data      any       // the application's
 }
 
 // Grants says whether the identity makes the user a member of a channel.

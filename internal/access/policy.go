@@ -22,16 +22,16 @@ const (
 type Policy struct {
 	Pattern     string
 	MemoryOnly  bool
-	MaxAge      time.Duration // 0: DefaultMaxAge
-	MaxMessages int           // 0: DefaultMaxMessages
+	MaxAge      time.Duration // 0: 30 days
+	MaxMessages int           // 0: 100 000
 	Subscribe   Rule          // "": ByToken
 	Publish     Rule          // "": ByToken
 }
 
 // The retention of a channel that no policy changes.
 const (
-	DefaultMaxAge      = 30 * 24 * time.Hour
-	DefaultMaxMessages = 100_000
+	defaultMaxAge      = 30 * 24 * time.Hour
+	defaultMaxMessages = 100_000
 )
 
 // Limits are what the policy says of retention.
@@ -64,10 +64,10 @@ func (p *Policy) complete() *fault.Error {
 		return fault.Field("max_messages", "a negative max_messages")
 	}
 	if p.MaxAge == 0 {
-		p.MaxAge = DefaultMaxAge
+		p.MaxAge = defaultMaxAge
 	}
 	if p.MaxMessages == 0 {
-		p.MaxMessages = DefaultMaxMessages
+		p.MaxMessages = defaultMaxMessages
 	}
 	for _, rule := range []*Rule{&p.Subscribe, &p.Publish} {
 		switch *rule {

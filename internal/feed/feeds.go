@@ -128,8 +128,8 @@ func (fs *Feeds) Unref(f *Feed) {
 // Find returns the feed of a channel, or nil when nobody is subscribed.
 func (fs *Feeds) Find(channel string) *Feed { return fs.all.Find(channel) }
 
-// Each calls fn for every feed, without any lock held.
-func (fs *Feeds) Each(fn func(*Feed)) { fs.all.Each(fn) }
+// All returns every feed.
+func (fs *Feeds) All() []*Feed { return fs.all.All() }
 
 // Connections is the number of connections that are subscribed to a channel.
 func (fs *Feeds) Connections(channel string) int {
@@ -141,11 +141,11 @@ func (fs *Feeds) Connections(channel string) int {
 
 // Subscribed is the number of channels with subscribers.
 func (fs *Feeds) Subscribed() (n int) {
-	fs.Each(func(f *Feed) {
+	for _, f := range fs.All() {
 		if f.Subscribed() {
 			n++
 		}
-	})
+	}
 	return n
 }
 

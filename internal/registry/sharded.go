@@ -48,16 +48,13 @@ func (s *Sharded[T]) Len() (n int) {
 	return n
 }
 
-// Each calls fn for everything in the table, without any lock held.
-func (s *Sharded[T]) Each(fn func(T)) {
+// All returns everything in the table.
+func (s *Sharded[T]) All() (all []T) {
 	for i := range s.shard {
 		sh := &s.shard[i]
 		sh.Lock()
-		all := make([]T, 0, sh.Table.Len())
-		sh.Table.Each(func(x T) { all = append(all, x) })
+		sh.Each(func(x T) { all = append(all, x) })
 		sh.Unlock()
-		for _, x := range all {
-			fn(x)
-		}
 	}
+	return all
 }

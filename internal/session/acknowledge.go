@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/wire"
 	"github.com/wirepost/wirepost/internal/ws"
@@ -123,6 +124,7 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 		moved := s.user.Acknowledge(s.device, channel, through)
 		if moved {
 			s.loop.host.Users.SaveLater(s.user)
+			s.acknowledged(channel, through)
 		}
 		if read {
 			s.read(channel, through)
@@ -152,8 +154,27 @@ func (s *Session) read(channel string, seq uint64) {
 	if s.user.AdvanceRead(channel, seq) {
 		s.loop.host.Users.SaveLater(s.user)
 		s.loop.host.notifyReadLater(s.user, channel)
+		if s.loop.host.Hooks.Read != nil {
+			s.laterJob(func() { s.loop.host.ReadMoved(s.user.Name(), channel, seq) })
+		}
 	}
 }
+
+// acknowledged calls the application's callback.
+func (s *Session) acknowledged(channel string, seq uint64) {
+	h := s.loop.host
+	if h.Hooks.Acknowledged == nil {
+		return
+	}
+	s.laterJob(func() {
+		callback.Guard(h.Logger, "OnAck", func() { //nolint:errcheck // it is logged
+			h.Hooks.Acknowledged(h.Base, s.Info(), channel, seq)
+		})
+	})
+}
+
+// laterJob is Job from wherever it is called, also when the session's end has begun.
+func (s *Session) laterJob(fn func()) { s.loop.Do(func() { s.Job(fn) }) }
 
 // armTimer sets the session's one timer to whatever is due next.
 func (s *Session) armTimer() {

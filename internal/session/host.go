@@ -77,6 +77,10 @@ type Hooks struct {
 	Verify func(ctx context.Context, token string) (*access.Identity, error)
 	// Message answers a client's message. May be nil.
 	Message func(context.Context, Info, Frame) (Frame, error)
+	// Acknowledged is called when a device's stored cursor has moved. May be nil.
+	Acknowledged func(ctx context.Context, s Info, channel string, seq uint64)
+	// Read is called when a user's read mark has moved. May be nil.
+	Read func(ctx context.Context, user, channel string, seq uint64)
 	// Call answers a call. May be nil.
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.
@@ -113,6 +117,7 @@ type Info struct {
 	Mode       string
 	Protocol   string
 	NoAcks     bool
+	Data       any // of the identity
 }
 
 // Encode is the frame for a WebSocket.

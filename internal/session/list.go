@@ -20,7 +20,9 @@ func (h *Host) Of(name string) []*Session { return In(h.Users.ConnsOf(name)) }
 
 // All returns all sessions that are registered.
 func (h *Host) All() (all []*Session) {
-	h.Users.Each(func(u *user.User) { all = append(all, In(u.Conns())...) })
+	for _, u := range h.Users.All() {
+		all = append(all, In(u.Conns())...)
+	}
 	return all
 }
 

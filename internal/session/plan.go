@@ -39,7 +39,7 @@ type Plan struct {
 func (p *Plan) Info(h *Host) Info {
 	return Info{
 		Connection: p.Connection.String(), User: p.Identity.User, Device: p.Device, Since: p.Now.UnixMilli(),
-		Address: p.Address.String(), Agent: p.Agent, Mode: p.Mode.Codec().Name(), Protocol: h.Subprotocol(p.Protocol),
+		Address: p.Address.String(), Agent: p.Agent, Mode: p.Mode.Codec().Name(), Protocol: h.Subprotocol(p.Protocol), Data: p.Identity.Data,
 	}
 }
 
@@ -99,12 +99,13 @@ func (s *Session) Begin(p *Plan) (hello []byte, err error) {
 }
 
 // assume takes over the rights of an identity. A plain client has no use for its
-// lists, except for the memberships.
+// lists, except for the memberships. On the loop, or before the session is attached.
 func (s *Session) assume(id *access.Identity) {
-	s.identity, s.expires = id, 0
-	if s.mode == codec.Plain && len(id.Channels) == 0 {
-		s.identity = nil
+	s.identity.Store(id)
+	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil {
+		s.identity.Store(nil)
 	}
+	s.expires = 0
 	if !id.Expires.IsZero() {
 		s.expires = id.Expires.UnixMilli()
 	}
@@ -121,7 +122,8 @@ func (s *Session) expiresIn() int64 {
 
 // tokenGrants says whether the identity makes the user a member of a channel.
 func (s *Session) tokenGrants(channel string) bool {
-	return s.identity != nil && s.identity.Grants(channel)
+	id := s.identity.Load()
+	return id != nil && id.Grants(channel)
 }
 
 func (s *Session) subscribeAll(p *Plan) error {
@@ -233,7 +235,9 @@ func (s *Session) resume(sub *subscription, c *cursor.Cursor, after bool) (ackno
 			return 0, err
 		}
 		if sub.stored {
-			s.user.Acknowledge(s.device, sub.Feed.Channel(), sub.cursor) // saved with the rest
+			if s.user.Acknowledge(s.device, sub.Feed.Channel(), sub.cursor) { // saved with the rest
+				s.acknowledged(sub.Feed.Channel(), sub.cursor)
+			}
 			return sub.cursor, nil
 		}
 	case c.Partial && !sub.stored && !after:

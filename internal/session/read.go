@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -37,6 +38,13 @@ func (h *Host) NotifyRead(u *user.User, channel string) {
 		if s.mode.Codec().Objects() {
 			s.do(func() { s.setState(channel, head, read, unread) })
 		}
+	}
+}
+
+// ReadMoved calls the application's callback: a read mark has moved.
+func (h *Host) ReadMoved(user, channel string, seq uint64) {
+	if h.Hooks.Read != nil {
+		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(h.Base, user, channel, seq) }) //nolint:errcheck // it is logged
 	}
 }
 

@@ -36,15 +36,16 @@ type Session struct {
 	mute       atomic.Bool // it answers pings without their payload
 
 	// Owned by the loop.
-	dirty    bool             // in loop.dirty
-	blocked  bool             // waiting for Drained
-	reading  bool             // a page is being read from an engine
-	ending   bool             // it has left (see leave): nothing more is sent
-	pings    uint8            // the number of the last ping, never 0
-	taken    uint32           // low bits of what the client had acknowledged of the output when a second ping went out
-	conn     conn.Conn        // nil until attached
-	expires  int64            // of the identity, in ms since the epoch; 0: never
-	identity *access.Identity // nil in plain mode, unless its lists may be needed
+	dirty   bool      // in loop.dirty
+	blocked bool      // waiting for Drained
+	reading bool      // a page is being read from an engine
+	ending  bool      // it has left (see leave): nothing more is sent
+	pings   uint8     // the number of the last ping, never 0
+	taken   uint32    // low bits of what the client had acknowledged of the output when a second ping went out
+	conn    conn.Conn // nil until attached
+	expires int64     // of the identity, in ms since the epoch; 0: never
+	// identity is written by the loop; nil in plain mode, unless it may be needed.
+	identity atomic.Pointer[access.Identity]
 	subs     []*subscription
 	window   *window // nil when nothing waits for an acknowledgement
 	timer    conn.Timer
@@ -73,11 +74,15 @@ func (s *Session) notice(object any) []byte { return s.mode.Codec().Notice(wire.
 
 // Info describes the session.
 func (s *Session) Info() Info {
-	return Info{
+	i := Info{
 		Connection: s.connection.String(), User: s.user.Name(), Device: s.device, Since: s.since,
 		Address: s.address.String(), Agent: s.agent.Value(), Mode: s.mode.Codec().Name(),
 		Protocol: s.loop.host.Subprotocol(s.protocol), NoAcks: s.mute.Load(),
 	}
+	if id := s.identity.Load(); id != nil {
+		i.Data = id.Data
+	}
+	return i
 }
 
 // subscription is a session's place in a channel. Owned by the loop once the
@@ -173,6 +178,17 @@ func (s *Session) send(frame []byte) {
 	if !s.conn.Write(frame) {
 		s.blocked = true
 	}
+}
+
+// SendFrame sends a frame past the window to a plain client, once its connection is
+// attached. False means that it is not one.
+func (s *Session) SendFrame(f Frame) bool {
+	if s.mode != codec.Plain {
+		return false
+	}
+	frame := f.Encode()
+	s.do(func() { s.send(frame) })
+	return true
 }
 
 // maxUnsent bounds the answers and notices that wait for a client that does not

@@ -18,7 +18,7 @@ func (s *Session) onSubscribe(c *wire.Command) {
 		s.refuse(c.Ref, err)
 		return
 	}
-	if err := s.loop.host.Policies.MaySubscribe(s.identity, c.Channel); err != nil {
+	if err := s.loop.host.Policies.MaySubscribe(s.identity.Load(), c.Channel); err != nil {
 		s.refuse(c.Ref, err)
 		return
 	}
@@ -105,7 +105,7 @@ func (s *Session) orElse(fn, otherwise func()) {
 func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
 	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
 	// A new token may have been taken since the command came.
-	refused := s.loop.host.Policies.MaySubscribe(s.identity, fresh.Feed.Channel())
+	refused := s.loop.host.Policies.MaySubscribe(s.identity.Load(), fresh.Feed.Channel())
 	switch {
 	case refused != nil:
 		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
@@ -216,8 +216,8 @@ func (s *Session) grantedChannels() map[string]bool {
 	for _, channel := range s.user.Memberships() {
 		granted[channel] = true
 	}
-	if s.identity != nil {
-		for _, channel := range s.identity.Channels {
+	if id := s.identity.Load(); id != nil {
+		for _, channel := range id.Channels {
 			granted[channel] = true
 		}
 	}
@@ -227,7 +227,8 @@ func (s *Session) grantedChannels() map[string]bool {
 // mayKeep says whether the client may have a channel that it asked for. A plain
 // client without an identity cannot bring another token, and its own was checked.
 func (s *Session) mayKeep(channel string) bool {
-	return s.identity == nil || s.loop.host.Policies.MaySubscribe(s.identity, channel) == nil
+	id := s.identity.Load()
+	return id == nil || s.loop.host.Policies.MaySubscribe(id, channel) == nil
 }
 
 // grant makes a membership that began while the session was connected a

@@ -137,8 +137,8 @@ func (us *Users) ConnsOf(name string) []Conn {
 	return nil
 }
 
-// Each calls fn for every user in memory, without any lock held.
-func (us *Users) Each(fn func(*User)) { us.all.Each(fn) }
+// All returns every user in memory.
+func (us *Users) All() []*User { return us.all.All() }
 
 // Connect makes a connection one of its user's, who may have so many (0: any number),
 // and Disconnect ends that.

@@ -1,0 +1,150 @@
+package wirepost_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// account is what a program knows of who is connected.
+type account struct{ plan string }
+
+// TestIdentityData: what Authenticate knew is there in every callback, in both modes.
+func TestIdentityData(t *testing.T) {
+	t.Parallel()
+	gold := &account{plan: "gold"}
+	seen := make(chan any, 10)
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+			id, err := byQuery(r)
+			id.Data = gold
+			return id, err
+		}
+		o.OnConnect = func(_ *http.Request, s wirepost.Session) error { seen <- s.Data; return nil }
+		o.OnMessage = func(_ context.Context, s wirepost.Session, _ wirepost.Frame) (wirepost.Frame, error) {
+			seen <- s.Data
+			return wirepost.Frame{}, nil
+		}
+		o.OnDisconnect = func(_ context.Context, s wirepost.Session, _ wirepost.CloseInfo) { seen <- s.Data }
+	})
+	for _, protocol := range [][]string{nil, {"wirepost.v1"}} {
+		c := n.dial("42", protocol...)
+		if protocol == nil {
+			c.send("hi")
+		} else {
+			c.frame("hello")
+			c.send(`{"type":"message","ref":1,"data":"hi"}`)
+			c.frame("ok")
+		}
+		if list := n.Sessions("42"); len(list) != 1 || list[0].Data != gold {
+			t.Errorf("listed as %+v", list)
+		}
+		for range 2 {
+			if got := <-seen; got != gold {
+				t.Errorf("a callback saw %v", got)
+			}
+		}
+		c.leave()
+		if got := <-seen; got != gold {
+			t.Errorf("OnDisconnect saw %v", got)
+		}
+		n.gone("42")
+	}
+}
+
+// TestOnAckAndOnRead: a program learns how far a device is, by pongs, by acks and by
+// polls, and where the read mark is.
+func TestOnAckAndOnRead(t *testing.T) {
+	t.Parallel()
+	type moved struct {
+		who, channel string
+		seq          uint64
+	}
+	acks, reads := make(chan moved, 10), make(chan moved, 10)
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Window = 2 // half of it is one message: the ping follows at once
+		o.OnAck = func(_ context.Context, s wirepost.Session, channel string, seq uint64) {
+			acks <- moved{s.User + "/" + s.Device, channel, seq}
+		}
+		o.OnRead = func(_ context.Context, user, channel string, seq uint64) { reads <- moved{user, channel, seq} }
+	})
+	expect := func(from chan moved, who string, seq uint64) {
+		t.Helper()
+		select {
+		case got := <-from:
+			if got != (moved{who, "user:42", seq}) {
+				t.Errorf("%+v, not %s at %d", got, who, seq)
+			}
+		case <-time.After(patience):
+			t.Fatalf("nothing of %s at %d", who, seq)
+		}
+	}
+	c, _ := n.dialV1("42&device=phone")
+	n.json("user:42", "1")
+	c.message("1")
+	c.send(`{"type":"ack","channel":"user:42","seq":1}`)
+	expect(acks, "42/phone", 1)
+	c.send(`{"type":"read","channel":"user:42","seq":1}`)
+	expect(reads, "42", 1)
+	c.leave()
+	n.gone("42")
+
+	p := n.dial("42&device=tab")
+	n.json("user:42", "2")
+	p.want("2")
+	n.json("user:42", "3")
+	p.want("3") // before it is the ping, which is answered as it is read
+	expect(acks, "42/tab", 2)
+	expect(reads, "42", 2)
+	if _, _, err := n.MarkRead("42", "user:42", 3); err != nil {
+		t.Fatal(err)
+	}
+	expect(reads, "42", 3)
+}
+
+// TestOneConnection sends to one connection, and closes one with a code.
+func TestOneConnection(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	a, b := n.dial("42"), n.dial("42")
+	v1, hello := n.dialV1("7")
+	if got := maps.Collect(n.OnlineUsers()); !maps.Equal(got, map[string]int{"42": 2, "7": 1}) {
+		t.Errorf("online: %v", got)
+	}
+	sessions := n.Sessions("42")
+	first, second := sessions[0].Connection, sessions[1].Connection
+	if err := n.SendTo("42", second, wirepost.Frame{Data: []byte("only you")}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("only you")
+	for want, err := range map[error]error{
+		wirepost.ErrNotFound:   n.SendTo("42", hello.str("connection"), wirepost.Frame{}),
+		wirepost.ErrTooLarge:   n.SendTo("42", first, wirepost.Frame{Data: make([]byte, n.MaxMessage()+1)}),
+		wirepost.ErrBadRequest: n.SendTo("7", hello.str("connection"), wirepost.Frame{}),
+	} {
+		if !errors.Is(err, want) {
+			t.Errorf("%v, not %v", err, want)
+		}
+	}
+	for _, info := range []wirepost.CloseInfo{{Code: 1006}, {Code: 5000}, {Code: 4000, Reason: "\xff"}} {
+		if err := n.CloseConnection("42", first, info); !errors.Is(err, wirepost.ErrBadRequest) {
+			t.Errorf("%+v: %v", info, err)
+		}
+	}
+	if err := n.CloseConnection("42", first, wirepost.CloseInfo{Code: 4000, Reason: "moved"}); err != nil {
+		t.Fatal(err)
+	}
+	if n.Online("42") != 1 {
+		t.Errorf("%d connections are left", n.Online("42"))
+	}
+	if code := a.ending(); code != 4000 {
+		t.Errorf("closed with %d", code)
+	}
+	n.json("user:7", `"still here"`)
+	v1.message(`"still here"`)
+}
