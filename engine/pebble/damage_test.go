@@ -108,6 +108,31 @@ func TestLostMark(t *testing.T) {
 	}
 }
 
+// A store of which nothing but the mark is left is another store: with the epoch of
+// the one before, clients would go on behind sequences that are given again.
+func TestNothingButTheMark(t *testing.T) {
+	t.Parallel()
+	disk, _ := closedStore(t)
+	names, err := disk.List("store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(content(t, disk, markName))
+	for _, name := range names {
+		if name != markName {
+			if err := disk.Remove("store/" + name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e := openTest(t, disk)
+	defer e.Close()
+	if after := string(content(t, disk, markName)); after == before || !strings.Contains(after, e.Epoch()) {
+		t.Errorf("the mark says %q, before it was %q", after, before)
+	}
+	appendTest(t, e, 0, messages)
+}
+
 // A store of an earlier version has no anchor, and gets one.
 func TestStoreWithoutAnchor(t *testing.T) {
 	t.Parallel()

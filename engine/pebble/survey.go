@@ -148,6 +148,13 @@ func advice(dir string) string {
 // settleMark returns the epoch, and sees to it that there is a mark of the present
 // format.
 func (s *survey) settleMark(log *slog.Logger) (epoch string, err error) {
+	if s.fresh && s.mark.epoch != "" {
+		// The first start was cut short, or everything else was deleted: then clients
+		// have sequences of what is gone, and another epoch has them begin anew.
+		log.Warn("the store has nothing but its mark, and begins anew with another epoch", "file", markName, "was", s.mark.epoch)
+		epoch = rand.Text()
+		return epoch, writeMark(s.fs, s.dir, epoch)
+	}
 	if s.mark.version == format {
 		return s.mark.epoch, nil
 	}
