@@ -23,7 +23,7 @@ var tied = map[string]int{
 	"client":            14,
 	"cmd/wirepost":      21,
 	"engine/enginetest": 11,
-	"engine/pebble":     26,
+	"engine/pebble":     28,
 	"internal/gateway":  12,
 	"httpapi":           15,
 	"internal/session":  16,
