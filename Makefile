@@ -86,7 +86,7 @@ screenshots: chromium
 # tested in the browser takes long, and has no goroutines of its own.
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|console)$$'); \
+		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/knots|console)$$'); \
 	else \
 		echo "race: skipped, there is no C compiler"; \
 	fi
