@@ -3,6 +3,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -28,12 +29,7 @@ type Identity struct {
 
 // Grants says whether the identity makes the user a member of a channel.
 func (id *Identity) Grants(channel string) bool {
-	for _, c := range id.Channels {
-		if c == channel {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(id.Channels, channel)
 }
 
 // Check refuses what no identity may have.

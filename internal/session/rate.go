@@ -43,10 +43,13 @@ func (m *Meter) take(now time.Time, size int) *fault.Error {
 	return nil
 }
 
+// metered says that what clients send is limited.
+func (c *Config) metered() bool { return c.MessageRate > 0 || c.ByteRate > 0 }
+
 // Allows asks a meter, which it makes the first time, whether a client may send a
 // message of that size now, and counts a refusal. On the loop.
 func (l *Loop) Allows(m **Meter, size int) (why string, ok bool) {
-	if c := &l.host.Config; c.MessageRate <= 0 && c.ByteRate <= 0 {
+	if !l.host.metered() {
 		return "", true
 	}
 	if *m == nil {
@@ -62,7 +65,7 @@ func (l *Loop) Allows(m **Meter, size int) (why string, ok bool) {
 // allows says whether the client may send this message, or ping, too; one that sends
 // too much is closed (4429). On the loop.
 func (s *Session) allows(size int) bool {
-	if c := &s.loop.host.Config; c.MessageRate <= 0 && c.ByteRate <= 0 {
+	if !s.loop.host.metered() {
 		return true // and no work is made for a meter
 	}
 	why, ok := s.loop.Allows(&s.theWork().meter, size)
