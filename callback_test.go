@@ -83,18 +83,18 @@ func (f *flawed) at(method string) error {
 	return nil
 }
 
-func (f *flawed) Watch(channel string, w engine.Watcher) (uint64, error) {
+func (f *flawed) Watch(ctx context.Context, channel string, w engine.Watcher) (uint64, error) {
 	if err := f.at("Watch " + channel); err != nil {
 		return 0, err
 	}
-	return f.Engine.Watch(channel, w)
+	return f.Engine.Watch(ctx, channel, w)
 }
 
-func (f *flawed) Bounds(channel string) (engine.Bounds, error) {
+func (f *flawed) Bounds(ctx context.Context, channel string) (engine.Bounds, error) {
 	if err := f.at("Bounds"); err != nil {
 		return engine.Bounds{}, err
 	}
-	return f.Engine.Bounds(channel)
+	return f.Engine.Bounds(ctx, channel)
 }
 
 // unhijackable is what middleware makes of a ResponseWriter that it wraps badly.

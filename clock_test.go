@@ -57,7 +57,7 @@ func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 
 		// A mark that an earlier version made while the clock was wrong.
 		ahead := uint64(time.Now().Add(10 * time.Hour).UnixMilli())
-		err := n.engine.Save([]engine.Update{{User: "43", Marks: []engine.Mark{{Channel: "", Read: ahead}}}}, true)
+		err := n.engine.Save(context.Background(), []engine.Update{{User: "43", Marks: []engine.Mark{{Channel: "", Read: ahead}}}}, true)
 		if err != nil {
 			t.Fatal(err)
 		}

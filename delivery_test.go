@@ -523,7 +523,7 @@ func TestMemoryOnlyChannels(t *testing.T) {
 	c := n.dial("42&channels=typing:7")
 	n.text("typing:7", "ann types")
 	c.want("ann types")
-	if b, err := eng.Bounds("typing:7"); err != nil || b.Head != 0 {
+	if b, err := eng.Bounds(t.Context(), "typing:7"); err != nil || b.Head != 0 {
 		t.Fatalf("a memory-only channel reached the engine: %+v, %v", b, err)
 	}
 }

@@ -28,11 +28,11 @@ func (e *fullEngine) Append(ctx context.Context, entries []engine.Entry) ([]engi
 	return e.Engine.Append(ctx, entries)
 }
 
-func (e *fullEngine) Save(updates []engine.Update, sync bool) error {
+func (e *fullEngine) Save(ctx context.Context, updates []engine.Update, sync bool) error {
 	if e.full {
 		return engine.ErrFull
 	}
-	return e.Engine.Save(updates, sync)
+	return e.Engine.Save(ctx, updates, sync)
 }
 
 // On a full disk clients connect and read, with devices that the store does not know

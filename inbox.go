@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -28,9 +29,9 @@ func (s *Server) Messages(channel string, after uint64, limit int) (list []Messa
 	}
 	log := s.host.Feeds.LogOf(channel)
 	for next = after; len(list) < limit; {
-		page, err := log.Read(channel, next, limit-len(list), listBytes)
+		page, err := log.Read(context.Background(), channel, next, limit-len(list), listBytes)
 		if err != nil {
-			s.host.ReadFailed(channel, err)
+			s.host.ReadFailed(context.Background(), channel, err)
 			return nil, 0, err
 		}
 		for _, r := range page.Records {
@@ -81,38 +82,38 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 	if err := CheckChannel(channel); err != nil {
 		return 0, 0, err
 	}
-	err = s.host.Users.With(name, func(u *user.User) error {
-		read, unread, err = s.markRead(u, channel, seq)
+	err = s.host.Users.With(context.Background(), name, func(u *user.User) error {
+		read, unread, err = s.markRead(context.Background(), u, channel, seq)
 		return err
 	})
 	return read, unread, err
 }
 
-func (s *Server) markRead(u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
+func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
 	log := s.host.Feeds.LogOf(channel)
 	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
 		return 0, 0, Errorf(CodeNotFound, "user %q is no member of %q", u.Name(), channel)
 	}
-	if err := s.host.Users.MakeKnown(u); err != nil {
+	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return 0, 0, err
 	}
-	bounds, err := log.Bounds(channel)
+	bounds, err := log.Bounds(ctx, channel)
 	if err != nil {
 		return 0, 0, err
 	}
 	seq = min(seq, bounds.Head)
 	moved := u.AdvanceRead(channel, seq)
 	if moved {
-		s.host.NotifyRead(u, channel)
+		s.host.NotifyRead(ctx, u, channel)
 	}
 	// Also when it stayed: what moved it may not be durable yet.
-	if err := s.host.Users.Save(u, true); err != nil {
+	if err := s.host.Users.Save(ctx, u, true); err != nil {
 		return 0, 0, err
 	}
 	if moved {
 		s.host.ReadMoved(u.Name(), channel, seq)
 	}
-	return s.host.Users.Unread(u, channel)
+	return s.host.Users.Unread(ctx, u, channel)
 }
 
 // Message returns one live message with its receipts: CodeNotFound when there is none.
@@ -123,9 +124,9 @@ func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error)
 	if seq == 0 || seq == math.MaxUint64 {
 		return Message{}, nil, Errorf(CodeNotFound, "no such message")
 	}
-	page, err := s.host.Feeds.LogOf(channel).Read(channel, seq-1, 1, 1)
+	page, err := s.host.Feeds.LogOf(channel).Read(context.Background(), channel, seq-1, 1, 1)
 	if err != nil {
-		s.host.ReadFailed(channel, err)
+		s.host.ReadFailed(context.Background(), channel, err)
 		return Message{}, nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
@@ -142,11 +143,11 @@ func (s *Server) Empty(channel string) error {
 		return err
 	}
 	log := s.host.Feeds.LogOf(channel)
-	bounds, err := log.Bounds(channel)
+	bounds, err := log.Bounds(context.Background(), channel)
 	if err != nil {
 		return err
 	}
-	if err := log.Trim(channel, bounds.Head); err != nil {
+	if err := log.Trim(context.Background(), channel, bounds.Head); err != nil {
 		return fmt.Errorf("empty %q: %w", channel, err)
 	}
 	if f := s.host.Feeds.Find(channel); f != nil {

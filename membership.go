@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
@@ -13,14 +14,14 @@ func (s *Server) Join(name, channel string) error {
 	if err := checkMembership(name, channel); err != nil {
 		return err
 	}
-	return s.host.Users.With(name, func(u *user.User) error { return s.join(u, channel) })
+	return s.host.Users.With(context.Background(), name, func(u *user.User) error { return s.join(context.Background(), u, channel) })
 }
 
-func (s *Server) join(u *user.User, channel string) error {
-	if err := s.host.Users.MakeKnown(u); err != nil {
+func (s *Server) join(ctx context.Context, u *user.User, channel string) error {
+	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return err
 	}
-	bounds, err := s.host.Feeds.LogOf(channel).Bounds(channel)
+	bounds, err := s.host.Feeds.LogOf(channel).Bounds(ctx, channel)
 	if err != nil {
 		return err
 	}
@@ -28,7 +29,7 @@ func (s *Server) join(u *user.User, channel string) error {
 		session.Settle(u)
 	}
 	// Also when nothing changed: the earlier call may have failed to save it.
-	return s.host.Users.Save(u, true)
+	return s.host.Users.Save(ctx, u, true)
 }
 
 // Leave ends a membership: CodeNotFound when there is none. It is durable on return.
@@ -36,12 +37,12 @@ func (s *Server) Leave(name, channel string) error {
 	if err := checkMembership(name, channel); err != nil {
 		return err
 	}
-	return s.host.Users.With(name, func(u *user.User) error {
+	return s.host.Users.With(context.Background(), name, func(u *user.User) error {
 		if !u.Leave(channel) {
 			return Errorf(CodeNotFound, "user %q is no member of %q", name, channel)
 		}
 		session.Settle(u)
-		return s.host.Users.Save(u, true)
+		return s.host.Users.Save(context.Background(), u, true)
 	})
 }
 

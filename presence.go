@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"iter"
 	"slices"
 	"unicode/utf8"
@@ -114,7 +115,7 @@ func (s *Server) User(name string) (UserInfo, error) {
 	}
 	info := UserInfo{User: name, Sessions: s.Sessions(name), Channels: map[string]UserPlace{}}
 	info.Online = len(info.Sessions)
-	err := s.host.Users.With(name, func(u *user.User) error {
+	err := s.host.Users.With(context.Background(), name, func(u *user.User) error {
 		for _, channel := range append(u.Memberships(), InboxOf(name), All) {
 			p, err := s.userPlace(u, channel)
 			if err != nil {
@@ -130,7 +131,7 @@ func (s *Server) User(name string) (UserInfo, error) {
 func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
 	p := UserPlace{Devices: u.Cursors(channel)}
 	log := s.host.Feeds.LogOf(channel)
-	bounds, err := log.Bounds(channel)
+	bounds, err := log.Bounds(context.Background(), channel)
 	if err != nil {
 		return p, err
 	}
@@ -139,7 +140,7 @@ func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
 		p.Read = bounds.Head // where the mark will begin
 		return p, nil
 	}
-	p.Read, p.Unread, err = s.host.Users.Unread(u, channel)
+	p.Read, p.Unread, err = s.host.Users.Unread(context.Background(), u, channel)
 	return p, err
 }
 
@@ -150,7 +151,7 @@ func (s *Server) Channel(name string) (ChannelInfo, error) {
 		return ChannelInfo{}, err
 	}
 	p := s.host.Policies.Of(name)
-	bounds, err := s.host.Feeds.LogOf(name).Bounds(name)
+	bounds, err := s.host.Feeds.LogOf(name).Bounds(context.Background(), name)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
@@ -177,7 +178,7 @@ func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
 	}
 	list := []Receipt{}
 	for _, name := range names {
-		err := s.host.Users.With(name, func(u *user.User) error {
+		err := s.host.Users.With(context.Background(), name, func(u *user.User) error {
 			for _, r := range u.Receipts(channel, seq, session.SentTo(u, channel, seq)) {
 				list = append(list, Receipt{User: name, Device: r.Device, State: ReceiptState(r.State)})
 			}
@@ -195,7 +196,7 @@ func (s *Server) audience(channel string) ([]string, error) {
 	if name, inbox := names.InboxUser(channel); inbox {
 		return []string{name}, nil
 	}
-	names, err := s.engine.Members(channel, "", maxReceipts)
+	names, err := s.engine.Members(context.Background(), channel, "", maxReceipts)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -24,9 +25,9 @@ func (s *Server) RevokeTokens(name string, before time.Time) (disconnected int, 
 		return 0, fieldError("before", "%s is yet to come, and what is revoked stays revoked", before.Format(time.RFC3339))
 	}
 	mark := uint64(max(0, before.UnixMilli()))
-	err = s.host.Users.With(name, func(u *user.User) error {
+	err = s.host.Users.With(context.Background(), name, func(u *user.User) error {
 		u.RevokeBefore(mark, uint64(latest.UnixMilli()))
-		return s.host.Users.Save(u, true)
+		return s.host.Users.Save(context.Background(), u, true)
 	})
 	if err != nil {
 		return 0, err

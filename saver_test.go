@@ -1,6 +1,7 @@
 package wirepost_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -21,13 +22,13 @@ type syncs struct {
 	at      []time.Time // of the syncs
 }
 
-func (e *syncs) Save(updates []engine.Update, sync bool) error {
+func (e *syncs) Save(ctx context.Context, updates []engine.Update, sync bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.pending = !sync; sync {
 		e.at = append(e.at, time.Now())
 	}
-	return e.Engine.Save(updates, sync)
+	return e.Engine.Save(ctx, updates, sync)
 }
 
 func (e *syncs) look() (pending bool, syncs int) {
@@ -68,11 +69,11 @@ type failing struct {
 	times atomic.Int32
 }
 
-func (e *failing) Save(updates []engine.Update, sync bool) error {
+func (e *failing) Save(ctx context.Context, updates []engine.Update, sync bool) error {
 	if e.times.Add(-1) >= 0 {
 		return errors.New("not now")
 	}
-	return e.Engine.Save(updates, sync)
+	return e.Engine.Save(ctx, updates, sync)
 }
 
 // TestStartIsStoredByTheNext has a second connection of a new device store what
@@ -83,11 +84,11 @@ func TestStartIsStoredByTheNext(t *testing.T) {
 		store.times.Store(1)
 		n := newPipeNode(t, func(o *wirepost.Options) { o.Engine = store })
 		n.dialV1("42")
-		if u, err := store.Load("42"); err != nil || len(u.Devices) != 0 {
+		if u, err := store.Load(context.Background(), "42"); err != nil || len(u.Devices) != 0 {
 			t.Fatalf("after the first: %+v, %v", u, err)
 		}
 		n.dialV1("42")
-		u, err := store.Load("42")
+		u, err := store.Load(context.Background(), "42")
 		if err != nil || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 2 || len(u.Marks) != 1 {
 			t.Errorf("after the second: %+v, %v; want the device with two cursors, and the mark of all", u, err)
 		}

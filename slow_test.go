@@ -208,7 +208,7 @@ func TestShutdownInTheMiddle(t *testing.T) {
 		cancel()
 		wg.Wait()
 		for w := range stored { // what was answered is there
-			if head, err := n.engine.Bounds(fmt.Sprintf("user:u%d", w)); err != nil || head.Head != uint64(stored[w].Load()) {
+			if head, err := n.engine.Bounds(context.Background(), fmt.Sprintf("user:u%d", w)); err != nil || head.Head != uint64(stored[w].Load()) {
 				t.Errorf("the head is %d, %v; %d pushes were answered", head.Head, err, stored[w].Load())
 			}
 		}

@@ -46,7 +46,7 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			return
 		}
 		defer s.host.Feeds.Unref(f)
-		cursor, err := f.Clamp(after)
+		cursor, err := f.Clamp(ctx, after)
 		if err != nil {
 			yield(Message{}, err)
 			return
@@ -100,9 +100,9 @@ func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) err
 		case r.cursor >= r.feed.Head():
 			return nil
 		}
-		page, err := r.feed.Log().Read(r.feed.Channel(), r.cursor, readerMessages, readerBytes)
+		page, err := r.feed.Log().Read(ctx, r.feed.Channel(), r.cursor, readerMessages, readerBytes)
 		if err != nil {
-			r.srv.host.ReadFailed(r.feed.Channel(), err)
+			r.srv.host.ReadFailed(ctx, r.feed.Channel(), err)
 			return err
 		}
 		if err := r.hand(ctx, page, yield); err != nil {

@@ -89,7 +89,7 @@ type lagging struct {
 	behind bool
 }
 
-func (l *lagging) Read(channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
+func (l *lagging) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
 	l.mu.Lock()
 	first := l.first
 	l.first = nil
@@ -97,11 +97,11 @@ func (l *lagging) Read(channel string, after uint64, maxRecords, maxBytes int) (
 	if first != nil {
 		first()
 	}
-	return l.Engine.Read(channel, after, maxRecords, maxBytes)
+	return l.Engine.Read(ctx, channel, after, maxRecords, maxBytes)
 }
 
-func (l *lagging) Watch(channel string, w engine.Watcher) (uint64, error) {
-	return l.Engine.Watch(channel, &late{l, w})
+func (l *lagging) Watch(ctx context.Context, channel string, w engine.Watcher) (uint64, error) {
+	return l.Engine.Watch(ctx, channel, &late{l, w})
 }
 
 func (l *lagging) Unwatch(string, engine.Watcher) {} // what a test leaves open ends with it

@@ -44,6 +44,13 @@ var (
 const IdempotencyWindow = 24 * time.Hour
 
 // Engine stores logs and user records. All methods are safe for concurrent use.
+//
+// A method that may wait takes a context. When the context has ended before the call,
+// the method does nothing and returns an error that wraps context.Cause(ctx). When it
+// ends during the call, a method that reads returns such an error as soon as it can.
+// One that writes (Append, Trim, Save) does so only while it waits to be queued, with
+// nothing stored; from then on it waits for the result, so that the caller never has
+// to guess whether the write happened.
 type Engine interface {
 	Log
 	Users
@@ -70,32 +77,32 @@ type Log interface {
 	// that order. On return every entry without Result.Err is durable and
 	// visible to readers, and watchers have been told. The entries of one call
 	// may share a commit with those of others. An error means that none of the
-	// entries was stored; ctx ends only the wait for a place in the queue,
-	// never the wait for an answer. Entries are not kept after the return,
-	// except for the Data slices, which nobody may change from then on.
+	// entries was stored. Entries are not kept after the return, except for the
+	// Data slices, which nobody may change from then on.
 	Append(ctx context.Context, entries []Entry) ([]Result, error)
 
 	// Read returns live records after a sequence, oldest first: at most
 	// maxRecords, and no further record once their data exceeds maxBytes (so
 	// always at least one, if there is one).
-	Read(channel string, after uint64, maxRecords, maxBytes int) (Page, error)
+	Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (Page, error)
 
 	// Bounds describes a channel; a channel never written to has zero bounds.
-	Bounds(channel string) (Bounds, error)
+	Bounds(ctx context.Context, channel string) (Bounds, error)
 
 	// Count is the number of live messages (not revocations) after a sequence. It
 	// does not take longer because there are more of them, or more holes among them.
-	Count(channel string, after uint64) (int, error)
+	Count(ctx context.Context, channel string, after uint64) (int, error)
 
 	// Trim removes every record up to and including through, as retention does:
 	// readers that were behind it are told by Page.Lost. Sequences go on.
-	Trim(channel string, through uint64) error
+	Trim(ctx context.Context, channel string, through uint64) error
 
 	// Watch tells w of every record appended to the channel from now on, and
 	// returns the head: w gets exactly the records after it. A watcher is
 	// compared by identity; watching twice is an error of the caller.
-	Watch(channel string, w Watcher) (head uint64, err error)
-	// Unwatch ends that. When it returned, w gets no further call.
+	Watch(ctx context.Context, channel string, w Watcher) (head uint64, err error)
+	// Unwatch ends that. When it returned, w gets no further call: it waits for one
+	// under way, which does not block.
 	Unwatch(channel string, w Watcher)
 }
 
@@ -185,15 +192,15 @@ type Bounds struct {
 // the caller's business.
 type Users interface {
 	// Load returns what is stored of a user; the zero User when nothing is.
-	Load(user string) (User, error)
+	Load(ctx context.Context, user string) (User, error)
 	// Save applies updates in order. On return they are visible to Load; they
 	// are durable no later than any Append that starts afterwards, and at once
 	// with sync: then everything that was saved before is durable, too, also
 	// when there are no updates.
-	Save(updates []Update, sync bool) error
+	Save(ctx context.Context, updates []Update, sync bool) error
 	// Members lists users with a stored membership in the channel that come
 	// after a name in byte order, in that order, at most max.
-	Members(channel, after string, max int) ([]string, error)
+	Members(ctx context.Context, channel, after string, max int) ([]string, error)
 }
 
 // User is what is stored of one user. Order means nothing.

@@ -68,7 +68,7 @@ func testSimilarNames(t *testing.T, e engine.Engine, _ *Clock) {
 			appendAll(t, e, in)
 		}
 	}
-	if err := e.Trim("a", 9); err != nil {
+	if err := e.Trim(t.Context(), "a", 9); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names[1:] {
@@ -92,7 +92,7 @@ func testConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 					return
 				}
 				// What was answered can be read.
-				page, err := e.Read("shared", rs[0].Prev, 1, 1)
+				page, err := e.Read(t.Context(), "shared", rs[0].Prev, 1, 1)
 				if err != nil || len(page.Records) != 1 || page.Records[0].ID != in.ID {
 					t.Errorf("read after append: %v, %v", page, err)
 				}
@@ -136,7 +136,7 @@ func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 		})
 	}
 	w := new(watcher)
-	if _, err := e.Watch("a", w); err != nil {
+	if _, err := e.Watch(t.Context(), "a", w); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {
@@ -146,16 +146,16 @@ func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 	wg.Wait()
 	equal(t, "watched after close", w.len(), seen)
 	_, appendErr := e.Append(t.Context(), []engine.Entry{message("a", "3")})
-	_, readErr := e.Read("a", 0, 1, 1)
-	_, boundsErr := e.Bounds("a")
-	_, countErr := e.Count("a", 0)
-	_, watchErr := e.Watch("a", w)
-	_, loadErr := e.Load("u")
-	_, membersErr := e.Members("a", "", 1)
+	_, readErr := e.Read(t.Context(), "a", 0, 1, 1)
+	_, boundsErr := e.Bounds(t.Context(), "a")
+	_, countErr := e.Count(t.Context(), "a", 0)
+	_, watchErr := e.Watch(t.Context(), "a", w)
+	_, loadErr := e.Load(t.Context(), "u")
+	_, membersErr := e.Members(t.Context(), "a", "", 1)
 	for name, err := range map[string]error{
 		"append": appendErr, "read": readErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
 		"load": loadErr, "members": membersErr,
-		"save": e.Save([]engine.Update{{User: "u"}}, true), "trim": e.Trim("a", 1), "close": e.Close(),
+		"save": e.Save(t.Context(), []engine.Update{{User: "u"}}, true), "trim": e.Trim(t.Context(), "a", 1), "close": e.Close(),
 	} {
 		equal(t, name+" after close", err, engine.ErrClosed)
 	}

@@ -61,6 +61,7 @@ func Run(t *testing.T, make New) {
 		{"Users/SimilarNames", testSimilarUsers},
 		{"Users/Members", testMembers},
 		{"Users/Concurrent", testSaveConcurrent},
+		{"Context/Ended", testEndedContext},
 		{"Close", testClose},
 		{"Epoch", testEpoch},
 	} {
@@ -161,7 +162,7 @@ func fill(t *testing.T, e engine.Engine, channel string, n int, limits engine.Li
 // head.
 func read(t *testing.T, e engine.Engine, channel string, after uint64) engine.Page {
 	t.Helper()
-	page, err := e.Read(channel, after, 1<<20, 1<<30)
+	page, err := e.Read(t.Context(), channel, after, 1<<20, 1<<30)
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}
@@ -173,7 +174,7 @@ func read(t *testing.T, e engine.Engine, channel string, after uint64) engine.Pa
 
 func bounds(t *testing.T, e engine.Engine, channel string) engine.Bounds {
 	t.Helper()
-	b, err := e.Bounds(channel)
+	b, err := e.Bounds(t.Context(), channel)
 	if err != nil {
 		t.Fatalf("bounds: %v", err)
 	}
@@ -182,7 +183,7 @@ func bounds(t *testing.T, e engine.Engine, channel string) engine.Bounds {
 
 func count(t *testing.T, e engine.Engine, channel string, after uint64) int {
 	t.Helper()
-	n, err := e.Count(channel, after)
+	n, err := e.Count(t.Context(), channel, after)
 	if err != nil {
 		t.Fatalf("count: %v", err)
 	}

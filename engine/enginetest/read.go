@@ -11,7 +11,7 @@ func testPages(t *testing.T, e engine.Engine, _ *Clock) {
 	fill(t, e, "a", 10, engine.Limits{})
 	after, got := uint64(0), []int{}
 	for range 4 {
-		page, err := e.Read("a", after, 3, 1<<20)
+		page, err := e.Read(t.Context(), "a", after, 3, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func testBytes(t *testing.T, e engine.Engine, _ *Clock) {
 		appendAll(t, e, engine.Entry{Channel: "a", Data: make([]byte, 100)})
 	}
 	for maxBytes, want := range map[int]int{0: 1, 1: 1, 99: 1, 100: 2, 199: 2, 200: 3, 1000: 4} {
-		page, err := e.Read("a", 0, 10, maxBytes)
+		page, err := e.Read(t.Context(), "a", 0, 10, maxBytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func testUnknown(t *testing.T, e engine.Engine, _ *Clock) {
 	wantLog(t, e, "none", nil, 0)
 	equal(t, "bounds", bounds(t, e, "none"), engine.Bounds{})
 	equal(t, "page", read(t, e, "none", 7), engine.Page{Next: 7})
-	if err := e.Trim("none", 10); err != nil {
+	if err := e.Trim(t.Context(), "none", 10); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "revoke", appendAny(t, e, engine.Entry{Channel: "none", Revokes: 3})[0].Err, engine.ErrNotFound)

@@ -24,7 +24,7 @@ func testCollapseGone(t *testing.T, e engine.Engine, c *Clock) {
 	plain := engine.Entry{Channel: "a"}
 	appendAll(t, e, in, plain, engine.Entry{Channel: "a", Revokes: 1}, in)
 	wantLog(t, e, "a", []int{2, -3, 4}, 0)
-	if err := e.Trim("a", 4); err != nil {
+	if err := e.Trim(t.Context(), "a", 4); err != nil {
 		t.Fatal(err)
 	}
 	in.TTL = time.Minute

@@ -166,13 +166,13 @@ func testLossBeforeRevocations(t *testing.T, e engine.Engine, _ *Clock) {
 	wantLog(t, e, "a", []int{-7, -8}, 4)
 	for after, lost := range map[uint64]bool{1: true, 3: true, 4: false, 7: false} {
 		for _, most := range []int{1, 10} {
-			page, err := e.Read("a", after, most, 1<<20)
+			page, err := e.Read(t.Context(), "a", after, most, 1<<20)
 			if err != nil || page.Lost != lost {
 				t.Errorf("%d records after %d: lost %v, %v; want %v", most, after, page.Lost, err, lost)
 			}
 		}
 	}
-	if err := e.Trim("a", 8); err != nil {
+	if err := e.Trim(t.Context(), "a", 8); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "page", read(t, e, "a", 7), engine.Page{Next: 8, Lost: true})
@@ -181,7 +181,7 @@ func testLossBeforeRevocations(t *testing.T, e engine.Engine, _ *Clock) {
 func testTrim(t *testing.T, e engine.Engine, c *Clock) {
 	trim := func(through uint64) {
 		t.Helper()
-		if err := e.Trim("a", through); err != nil {
+		if err := e.Trim(t.Context(), "a", through); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -93,7 +93,7 @@ func (s *session) act() {
 		channel := s.channel()
 		through := s.near(s.model.log(channel).head)
 		s.model.trim(channel, through)
-		s.equal("trim", s.e.Trim(channel, through), nil)
+		s.equal("trim", s.e.Trim(s.t.Context(), channel, through), nil)
 	case n < 95:
 		s.save()
 	default:
@@ -171,7 +171,7 @@ func (s *session) read() {
 	channel := s.channel()
 	after := s.near(s.model.log(channel).head)
 	limit, size := 1+s.rand.IntN(8), s.rand.IntN(30)
-	got, err := s.e.Read(channel, after, limit, size)
+	got, err := s.e.Read(s.t.Context(), channel, after, limit, size)
 	s.equal("read", err, nil)
 	want, missed := s.model.read(channel, after, limit, size)
 	if channel == "mixed" {
@@ -182,17 +182,17 @@ func (s *session) read() {
 		got.Lost, want.Lost = false, false
 	}
 	s.equal("page", got, want)
-	n, err := s.e.Count(channel, after)
+	n, err := s.e.Count(s.t.Context(), channel, after)
 	s.equal("count", err, nil)
 	s.equal("count", n, s.model.count(channel, after))
 }
 
 func (s *session) compare(channel string) {
-	got, err := s.e.Read(channel, 0, 1<<20, 1<<30)
+	got, err := s.e.Read(s.t.Context(), channel, 0, 1<<20, 1<<30)
 	s.equal("read", err, nil)
 	want, _ := s.model.read(channel, 0, 1<<20, 1<<30)
 	s.equal("log", got.Records, want.Records)
-	b, err := s.e.Bounds(channel)
+	b, err := s.e.Bounds(s.t.Context(), channel)
 	s.equal("bounds", err, nil)
 	wantBounds := s.model.bounds(channel)
 	if channel == "mixed" {
@@ -200,7 +200,7 @@ func (s *session) compare(channel string) {
 	}
 	s.equal("bounds", b, wantBounds)
 	for after := uint64(0); after <= b.Head; after += 1 + s.rand.Uint64N(b.Head/8+8) {
-		n, err := s.e.Count(channel, after)
+		n, err := s.e.Count(s.t.Context(), channel, after)
 		s.equal("count", err, nil)
 		s.equal(fmt.Sprintf("count after %d", after), n, s.model.count(channel, after))
 	}
@@ -212,15 +212,15 @@ func (s *session) save() {
 		updates[i] = s.update()
 		s.model.save(&updates[i])
 	}
-	s.equal("save", s.e.Save(updates, s.rand.IntN(4) == 0), nil)
+	s.equal("save", s.e.Save(s.t.Context(), updates, s.rand.IntN(4) == 0), nil)
 	for _, name := range modelUsers {
-		got, err := s.e.Load(name)
+		got, err := s.e.Load(s.t.Context(), name)
 		s.equal("load", err, nil)
 		sortUser(&got)
 		s.equal("user", got, s.model.load(name))
 	}
 	channel := s.channel()
-	got, err := s.e.Members(channel, "", 10)
+	got, err := s.e.Members(s.t.Context(), channel, "", 10)
 	s.equal("members", err, nil)
 	s.equal("members", got, s.model.members(channel))
 }

@@ -12,7 +12,7 @@ import (
 
 func save(t *testing.T, e engine.Engine, updates ...engine.Update) {
 	t.Helper()
-	if err := e.Save(updates, len(updates)%2 == 0); err != nil {
+	if err := e.Save(t.Context(), updates, len(updates)%2 == 0); err != nil {
 		t.Fatalf("save: %v", err)
 	}
 }
@@ -20,7 +20,7 @@ func save(t *testing.T, e engine.Engine, updates ...engine.Update) {
 // load loads a user and puts everything in order.
 func load(t *testing.T, e engine.Engine, user string) engine.User {
 	t.Helper()
-	u, err := e.Load(user)
+	u, err := e.Load(t.Context(), user)
 	if err != nil {
 		t.Fatalf("load: %v", err)
 	}
@@ -85,7 +85,7 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	equal(t, "all parts", load(t, e, "u"), engine.User{
 		Devices: []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}},
 	})
-	members, err := e.Members("x", "", 10)
+	members, err := e.Members(t.Context(), "x", "", 10)
 	equal(t, "members", len(members), 0)
 	equal(t, "members", err, nil)
 }
@@ -120,7 +120,7 @@ func testMembers(t *testing.T, e engine.Engine, _ *Clock) {
 		engine.Update{User: "d", RemoveMarks: []string{"room"}})
 	members := func(channel, after string, limit int, want ...string) {
 		t.Helper()
-		got, err := e.Members(channel, after, limit)
+		got, err := e.Members(t.Context(), channel, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,14 +143,14 @@ func testSaveConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 			user := fmt.Sprint("u", i%4)
 			device := fmt.Sprint("d", i)
 			for n := range 30 {
-				err := e.Save([]engine.Update{{User: user, Devices: []engine.Device{{
+				err := e.Save(t.Context(), []engine.Update{{User: user, Devices: []engine.Device{{
 					Name: device, Used: int64(n), Cursors: []engine.Cursor{{Channel: "c", Seq: uint64(n)}},
 				}}}}, n%10 == 0)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				u, err := e.Load(user) // what was saved can be loaded
+				u, err := e.Load(t.Context(), user) // what was saved can be loaded
 				at := slices.IndexFunc(u.Devices, func(d engine.Device) bool { return d.Name == device })
 				if err != nil || at < 0 || u.Devices[at].Used != int64(n) {
 					t.Errorf("load after save %d: %+v, %v", n, u, err)

@@ -48,7 +48,7 @@ func testWatchBoundary(t *testing.T, e engine.Engine, _ *Clock) {
 	}
 	for range rounds {
 		w := new(watcher)
-		head, err := e.Watch("a", w)
+		head, err := e.Watch(t.Context(), "a", w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func testWatchSeveral(t *testing.T, e engine.Engine, _ *Clock) {
 	a, b, other := new(watcher), new(watcher), new(watcher)
 	watch := func(channel string, w *watcher, want uint64) {
 		t.Helper()
-		head, err := e.Watch(channel, w)
+		head, err := e.Watch(t.Context(), channel, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func testUnwatch(t *testing.T, e engine.Engine, _ *Clock) {
 	})
 	for range 50 {
 		w := new(watcher)
-		if _, err := e.Watch("a", w); err != nil {
+		if _, err := e.Watch(t.Context(), "a", w); err != nil {
 			t.Fatal(err)
 		}
 		appendAll(t, e, message("b", "x"))

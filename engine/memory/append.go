@@ -7,11 +7,11 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Append implements engine.Log. It never waits, so ctx has no effect.
-func (e *Engine) Append(_ context.Context, entries []engine.Entry) ([]engine.Result, error) {
+// Append implements engine.Log.
+func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
 	e.order.Lock()
 	defer e.order.Unlock()
-	results, news, err := e.append(entries)
+	results, news, err := e.append(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -31,8 +31,8 @@ type news struct {
 	records  []*engine.Record
 }
 
-func (e *Engine) append(entries []engine.Entry) ([]engine.Result, []news, error) {
-	now, err := e.enter()
+func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, []news, error) {
+	now, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return nil, nil, err

@@ -29,11 +29,11 @@ func TestBudget(t *testing.T) {
 	total := 0
 	for i := range 3 {
 		channel := fmt.Sprint("c", i)
-		n, err := e.Count(channel, 0)
+		n, err := e.Count(t.Context(), channel, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		page, err := e.Read(channel, 0, 1000, 1<<30)
+		page, err := e.Read(t.Context(), channel, 0, 1000, 1<<30)
 		if err != nil || page.Lost != (n < 100) || len(page.Records) != n {
 			t.Fatalf("%s: %d records, %d counted, lost %v, %v", channel, len(page.Records), n, page.Lost, err)
 		}
@@ -67,7 +67,7 @@ func TestBubble(t *testing.T) {
 		e := memory.New(memory.Options{})
 		push(t, e, engine.Entry{Channel: "a", TTL: time.Minute})
 		time.Sleep(time.Minute)
-		if n, err := e.Count("a", 0); n != 0 || err != nil {
+		if n, err := e.Count(t.Context(), "a", 0); n != 0 || err != nil {
 			t.Fatalf("%d messages, %v", n, err)
 		}
 	})

@@ -9,6 +9,7 @@
 package memory
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
 	"sync"
@@ -107,11 +108,15 @@ func (e *Engine) Close() error {
 }
 
 // enter locks the engine for one call and removes what has expired, so that the
-// call sees live records only. The caller unlocks, also when it gets an error.
-func (e *Engine) enter() (now int64, err error) {
+// call sees live records only. Nothing here waits, so a context matters only when it
+// has ended before the call. The caller unlocks, also when it gets an error.
+func (e *Engine) enter(ctx context.Context) (now int64, err error) {
 	e.mu.Lock()
 	if e.mu.closed {
 		return 0, engine.ErrClosed
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
 	}
 	now = e.clock.Now().UnixMilli()
 	e.expireLocked(now)

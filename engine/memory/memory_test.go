@@ -31,11 +31,11 @@ func TestSequencesComeAfterTheBase(t *testing.T) {
 	}
 	for after, lost := range map[uint64]bool{0: false, 17: true, 999: true, 1000: false} { // some of an earlier run
 		for channel, n := range map[string]int{"a": 3, "unused": 0} {
-			page, err := e.Read(channel, after, 10, 1<<20)
+			page, err := e.Read(t.Context(), channel, after, 10, 1<<20)
 			if err != nil || len(page.Records) != n || page.Lost != lost || page.Next != uint64(1000+n) {
 				t.Errorf("read %q after %d: %+v, %v; want %d records, lost %v", channel, after, page, err, n, lost)
 			}
-			if b, err := e.Bounds(channel); err != nil || b.Head != uint64(1000+n) || b.Lost != 1000 {
+			if b, err := e.Bounds(t.Context(), channel); err != nil || b.Head != uint64(1000+n) || b.Lost != 1000 {
 				t.Errorf("bounds of %q: %+v, %v", channel, b, err)
 			}
 		}

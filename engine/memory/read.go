@@ -1,10 +1,14 @@
 package memory
 
-import "github.com/wirepost/wirepost/engine"
+import (
+	"context"
+
+	"github.com/wirepost/wirepost/engine"
+)
 
 // Read implements engine.Log.
-func (e *Engine) Read(channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	_, err := e.enter()
+func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return engine.Page{}, err
@@ -39,8 +43,8 @@ func (e *Engine) Read(channel string, after uint64, maxRecords, maxBytes int) (e
 }
 
 // Bounds implements engine.Log.
-func (e *Engine) Bounds(channel string) (engine.Bounds, error) {
-	_, err := e.enter()
+func (e *Engine) Bounds(ctx context.Context, channel string) (engine.Bounds, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return engine.Bounds{}, err
@@ -53,8 +57,8 @@ func (e *Engine) Bounds(channel string) (engine.Bounds, error) {
 }
 
 // Count implements engine.Log.
-func (e *Engine) Count(channel string, after uint64) (int, error) {
-	_, err := e.enter()
+func (e *Engine) Count(ctx context.Context, channel string, after uint64) (int, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return 0, err

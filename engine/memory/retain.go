@@ -1,5 +1,7 @@
 package memory
 
+import "context"
+
 // expireLocked removes what is due: records, and IDs that need not be remembered
 // any more.
 func (e *Engine) expireLocked(now int64) {
@@ -42,8 +44,8 @@ func (e *Engine) fitLocked() {
 }
 
 // Trim implements engine.Log.
-func (e *Engine) Trim(channel string, through uint64) error {
-	_, err := e.enter()
+func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -8,8 +9,8 @@ import (
 )
 
 // Load implements engine.Users.
-func (e *Engine) Load(name string) (engine.User, error) {
-	_, err := e.enter()
+func (e *Engine) Load(ctx context.Context, name string) (engine.User, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	u := e.mu.users[name]
 	if err != nil || u == nil {
@@ -24,8 +25,8 @@ func (e *Engine) Load(name string) (engine.User, error) {
 }
 
 // Save implements engine.Users.
-func (e *Engine) Save(updates []engine.Update, _ bool) error {
-	_, err := e.enter()
+func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) error {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return err
@@ -113,8 +114,8 @@ func (e *Engine) setMemberLocked(channel, name string, member bool) {
 }
 
 // Members implements engine.Users.
-func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
-	_, err := e.enter()
+func (e *Engine) Members(ctx context.Context, channel, after string, limit int) ([]string, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return nil, err

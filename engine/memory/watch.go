@@ -1,14 +1,15 @@
 package memory
 
 import (
+	"context"
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
 )
 
 // Watch implements engine.Log.
-func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
-	_, err := e.enter()
+func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (uint64, error) {
+	_, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return 0, err

@@ -16,7 +16,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	if len(entries) == 0 {
 		return nil, nil
 	}
-	if err := e.enter(); err != nil {
+	if err := e.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer e.leave()
@@ -29,7 +29,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	loaded := e.pinLocked(rq)
 	if !loaded {
 		e.mu.Unlock()
-		if err := e.load(rq); err != nil {
+		if err := e.load(ctx, rq); err != nil {
 			e.unpin(rq)
 			e.free(rq)
 			return nil, fmt.Errorf("append: %w: %w", engine.ErrUnavailable, worded(err))
@@ -90,10 +90,10 @@ func (e *Engine) unpinLocked(rq *request) {
 }
 
 // load fills the slots that a request has pinned.
-func (e *Engine) load(rq *request) error {
+func (e *Engine) load(ctx context.Context, rq *request) error {
 	for i := range rq.entries {
 		in, p := &rq.entries[i], &rq.pins[i]
-		if err := p.channel.fill(&e.mu.Mutex, e.loadChannel); err != nil {
+		if err := p.channel.fill(ctx, &e.mu.Mutex, e.loadChannel); err != nil {
 			return err
 		}
 		if in.Revokes != 0 {
@@ -103,12 +103,12 @@ func (e *Engine) load(rq *request) error {
 			}
 		}
 		if p.key != nil {
-			if err := p.key.fill(&e.mu.Mutex, e.loadKeyed); err != nil {
+			if err := p.key.fill(ctx, &e.mu.Mutex, e.loadKeyed); err != nil {
 				return err
 			}
 		}
 		if p.memo != nil {
-			if err := p.memo.fill(&e.mu.Mutex, e.loadMemo); err != nil {
+			if err := p.memo.fill(ctx, &e.mu.Mutex, e.loadMemo); err != nil {
 				return err
 			}
 		}
@@ -116,7 +116,7 @@ func (e *Engine) load(rq *request) error {
 	return nil
 }
 
-func (e *Engine) loadChannel(name string) (c channel, err error) {
+func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err error) {
 	found, err := e.get(headKey(nil, name), func(value []byte) error {
 		c.head, err = decodeHead(value)
 		return err
@@ -124,7 +124,7 @@ func (e *Engine) loadChannel(name string) (c channel, err error) {
 	if err != nil || !found {
 		return channel{}, err
 	}
-	err = e.scan(name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
+	err = e.scan(ctx, name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
 		if g.prev != c.head.seq {
 			return false, ErrDamaged
 		}
@@ -134,7 +134,7 @@ func (e *Engine) loadChannel(name string) (c channel, err error) {
 	switch {
 	case err != nil:
 	case c.head.old && !c.head.dense():
-		c.holes, err = e.findHoles(name, &c.head)
+		c.holes, err = e.findHoles(ctx, name, &c.head)
 	case c.head.holey:
 		c.holes, err = e.loadHoles(name)
 	}
@@ -142,7 +142,7 @@ func (e *Engine) loadChannel(name string) (c channel, err error) {
 	return c, err
 }
 
-func (e *Engine) loadKeyed(pair string) (k keyed, err error) {
+func (e *Engine) loadKeyed(_ context.Context, pair string) (k keyed, err error) {
 	_, err = e.get(keyKey(nil, pair), func(value []byte) error {
 		k, err = decodeKeyed(value)
 		return err
@@ -153,7 +153,7 @@ func (e *Engine) loadKeyed(pair string) (k keyed, err error) {
 // loadMemo looks for a remembered ID today and on the day before.
 // Should a day begin before the commit, nothing is missed: whoever remembers the
 // same ID meanwhile has pinned the same slot.
-func (e *Engine) loadMemo(pair string) (m memo, err error) {
+func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
 	today := dayOf(e.nowMilli())
 	for _, day := range [...]uint32{today, today - 1} {
 		found, err := e.get(memoKey(nil, day, pair), func(value []byte) error {

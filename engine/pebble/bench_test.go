@@ -149,7 +149,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		page, err := e.Read("a", 5000, 100, 1<<20)
+		page, err := e.Read(b.Context(), "a", 5000, 100, 1<<20)
 		if err != nil || len(page.Records) != 100 {
 			b.Fatal(len(page.Records), err)
 		}

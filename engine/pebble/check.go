@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -207,7 +208,7 @@ func (w *salvager) pair(key, value []byte) error {
 }
 
 func (w *salvager) flushPairs() error {
-	err := w.e.do(false, false, nil, func(c *commit) error {
+	err := w.e.do(context.Background(), false, false, nil, func(c *commit) error {
 		for _, p := range w.pairs {
 			c.set(p[0], p[1])
 		}
@@ -223,10 +224,10 @@ func (w *salvager) begin(name string, h head) (err error) {
 		return nil
 	}
 	w.head = h
-	if w.slot, err = w.e.pinChannel(name); err != nil {
+	if w.slot, err = w.e.pinChannel(context.Background(), name); err != nil {
 		return err
 	}
-	return w.e.do(false, false, w.slot, func(c *commit) error {
+	return w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
 		s.head = head{seq: h.floor, floor: h.floor, purged: h.floor, lost: h.lost, time: h.time, old: true}
 		s.dirty = h.seq > 0
@@ -254,7 +255,7 @@ func (w *salvager) record(name string, h head, seq uint64, value []byte) error {
 }
 
 func (w *salvager) flushRecords() error {
-	err := w.e.do(false, false, w.slot, func(c *commit) error {
+	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
 		for i, r := range w.records {
 			s.head.seq = r.Seq - 1 // over a hole, if there is one
@@ -284,7 +285,7 @@ func (w *salvager) endChannel(name string, h head, lost uint64) error {
 	if err := w.flushRecords(); err != nil {
 		return err
 	}
-	err := w.e.do(false, false, w.slot, func(c *commit) error {
+	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
 		s.head.seq, s.head.time = max(s.head.seq, h.seq), max(s.head.time, h.time)
 		s.head.lost, s.dirty = max(s.head.lost, h.lost, lost), true
@@ -309,7 +310,7 @@ func (w *salvager) finish(r *Report) error {
 		}
 	}
 	var gone [][]byte
-	err := w.e.scanPrefix([]byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
+	err := w.e.scanPrefix(context.Background(), []byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
 		m, err := decodeMemo(value)
 		if err != nil {
 			return err
@@ -327,7 +328,7 @@ func (w *salvager) finish(r *Report) error {
 	if err != nil {
 		return err
 	}
-	return w.e.do(true, false, nil, func(c *commit) error {
+	return w.e.do(context.Background(), true, false, nil, func(c *commit) error {
 		for _, key := range gone {
 			c.delete(key)
 		}
@@ -337,12 +338,12 @@ func (w *salvager) finish(r *Report) error {
 
 // raise moves a head over what is lost at its end.
 func (w *salvager) raise(l Loss) error {
-	s, err := w.e.pinChannel(l.Channel)
+	s, err := w.e.pinChannel(context.Background(), l.Channel)
 	if err != nil {
 		return err
 	}
 	defer w.e.unpinChannel(s)
-	return w.e.do(false, false, s, func(c *commit) error {
+	return w.e.do(context.Background(), false, false, s, func(c *commit) error {
 		h := &c.touch(s).head
 		if l.To > h.seq {
 			h.seq, h.lost, h.old = l.To, l.To, true

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
 
@@ -17,7 +18,7 @@ func (e *Engine) saveClock(now int64) error {
 	if now < e.clockSaved+clockPause.Milliseconds() {
 		return nil
 	}
-	err := e.do(false, false, nil, func(c *commit) error { // it frees no space
+	err := e.do(context.Background(), false, false, nil, func(c *commit) error { // it frees no space
 		c.set([]byte{clockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
 		return nil
 	})

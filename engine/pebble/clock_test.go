@@ -60,7 +60,7 @@ func TestClockOfTheStore(t *testing.T) {
 		t.Errorf("the time went from %d to %d", ahead.Time, r.Time)
 	}
 	c.Advance(21 * time.Minute) // at half speed
-	if n, err := e.Count("a", 0); n != 1 || err != nil {
+	if n, err := e.Count(t.Context(), "a", 0); n != 1 || err != nil {
 		t.Errorf("%d messages, %v; one has expired", n, err)
 	}
 	if n := e.Clock().Jumps(); n != 1 {
@@ -100,7 +100,7 @@ func TestHeadInTheFuture(t *testing.T) {
 		want int
 	}{{0, 3}, {10 * time.Minute, 2}, {50 * time.Minute, 1}} {
 		c.Advance(step.wait)
-		if n, err := e.Count("a", 0); n != step.want || err != nil {
+		if n, err := e.Count(t.Context(), "a", 0); n != step.want || err != nil {
 			t.Errorf("%d messages, %v; want %d", n, err, step.want)
 		}
 	}

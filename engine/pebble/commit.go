@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
@@ -250,5 +251,5 @@ func (c *commit) pinKey(pair string) (*slot[keyed], error) {
 	if s.loaded {
 		return s, nil
 	}
-	return s, s.fill(&e.mu.Mutex, e.loadKeyed)
+	return s, s.fill(context.Background(), &e.mu.Mutex, e.loadKeyed)
 }

@@ -44,12 +44,12 @@ func TestDamagedBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		_, err := e.Read("room", 1400, 1000, 1<<30)
+		_, err := e.Read(t.Context(), "room", 1400, 1000, 1<<30)
 		if !errors.Is(err, engine.ErrDamaged) || !strings.Contains(err.Error(), `read "room" after 1400`) {
 			t.Fatalf("read of a damaged block: %v", err)
 		}
 	}
-	if page, err := e.Read("room", 2000, 1000, 1<<30); err != nil || len(page.Records) != 1000 {
+	if page, err := e.Read(t.Context(), "room", 2000, 1000, 1<<30); err != nil || len(page.Records) != 1000 {
 		t.Fatalf("%d records behind the damaged block, %v", len(page.Records), err)
 	}
 	for i := range 20 {

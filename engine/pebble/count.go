@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -18,18 +19,18 @@ const manyEnded = 256
 // Count implements engine.Log. The head says how many sequences there are, and holes
 // how many of them are not messages; only what has ended since the last sweep is
 // looked for.
-func (e *Engine) Count(name string, after uint64) (n int, err error) {
-	err = e.tally(name, func(s *slot[channel], most int) (ended int, err error) {
-		n, ended, err = e.count(s, after, most)
+func (e *Engine) Count(ctx context.Context, name string, after uint64) (n int, err error) {
+	err = e.tally(ctx, name, func(s *slot[channel], most int) (ended int, err error) {
+		n, ended, err = e.count(ctx, s, after, most)
 		return ended, err
 	})
 	return n, err
 }
 
 // Bounds implements engine.Log.
-func (e *Engine) Bounds(name string) (b engine.Bounds, err error) {
-	err = e.tally(name, func(s *slot[channel], most int) (ended int, err error) {
-		b, ended, err = e.bounds(s, most)
+func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err error) {
+	err = e.tally(ctx, name, func(s *slot[channel], most int) (ended int, err error) {
+		b, ended, err = e.bounds(ctx, s, most)
 		return ended, err
 	})
 	return b, err
@@ -38,19 +39,19 @@ func (e *Engine) Bounds(name string) (b engine.Bounds, err error) {
 // tally calls look for a channel. When look meets more ended records than it may,
 // the channel is swept and looked at again; should the sweep fail, because nothing
 // can be written, however many there are.
-func (e *Engine) tally(name string, look func(s *slot[channel], most int) (ended int, err error)) error {
-	if err := e.enter(); err != nil {
+func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[channel], most int) (ended int, err error)) error {
+	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
-	s, err := e.pinChannel(name)
+	s, err := e.pinChannel(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer e.unpinChannel(s)
 	ended, err := look(s, manyEnded)
 	if err == nil && ended > manyEnded {
-		_ = e.sweepPinned(s)
+		_ = e.sweepPinned(ctx, s)
 		_, err = look(s, math.MaxInt)
 	}
 	if err != nil {
@@ -68,14 +69,14 @@ const raced = 8
 //
 // It looks for ended records first, and takes the head and the holes afterwards, at
 // one moment. A record that is removed in between is in both, which sweeps tells.
-func (e *Engine) count(s *slot[channel], after uint64, most int) (n, ended int, err error) {
+func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most int) (n, ended int, err error) {
 	clock := e.nowMilli()
 	for try := range raced {
-		h, sweeps := e.settled(s)
+		h, sweeps := e.settled(ctx, s)
 		if after >= h.seq {
 			return 0, 0, nil
 		}
-		front, err := e.front(s.name, h, max(after, h.floor), clock, most)
+		front, err := e.front(ctx, s.name, h, max(after, h.floor), clock, most)
 		if err != nil || front.ended > most {
 			return 0, front.ended, err
 		}
@@ -102,7 +103,7 @@ func (e *Engine) count(s *slot[channel], after uint64, most int) (n, ended int, 
 
 // settled is the head of a channel that is not just being swept, and the number of
 // its sweeps.
-func (e *Engine) settled(s *slot[channel]) (h head, sweeps uint32) {
+func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps uint32) {
 	e.mu.Lock()
 	sweeping := s.v.sweeping
 	h, sweeps = s.v.head, s.v.sweeps
@@ -110,7 +111,7 @@ func (e *Engine) settled(s *slot[channel]) (h head, sweeps uint32) {
 	if !sweeping {
 		return h, sweeps
 	}
-	_ = e.do(false, true, nil, func(*commit) error { return nil }) // when this is answered, the sweep is published
+	_ = e.do(ctx, false, true, nil, func(*commit) error { return nil }) // when this is answered, the sweep is published
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return s.v.head, s.v.sweeps
@@ -188,12 +189,12 @@ type front struct {
 // front looks for the first record after a sequence that has not ended, and stops
 // when it has met more than most that have. Ages end in the order of the log, so
 // everything that has ended and has no entry for its own end comes before that.
-func (e *Engine) front(name string, h head, after uint64, clock int64, most int) (f front, err error) {
+func (e *Engine) front(ctx context.Context, name string, h head, after uint64, clock int64, most int) (f front, err error) {
 	f.from = after
 	if h.sweep == 0 { // nothing will ever end
 		return f, nil
 	}
-	err = e.scan(name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err = e.scan(ctx, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
 		gone, loss := g.ended(clock)
 		if !gone {
 			f.seq, f.message = seq, g.revokes == 0
@@ -240,10 +241,10 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 }
 
 // bounds describes a channel, unless it meets more ended records than most.
-func (e *Engine) bounds(s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
+func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
 	clock := e.nowMilli()
 	h := e.headOf(s)
-	f, err := e.front(s.name, h, h.floor, clock, most)
+	f, err := e.front(ctx, s.name, h, h.floor, clock, most)
 	if err != nil || f.ended > most {
 		return b, f.ended, err
 	}
@@ -254,14 +255,17 @@ func (e *Engine) bounds(s *slot[channel], most int) (b engine.Bounds, ended int,
 		return b, f.ended, nil
 	}
 	if now.live > 0 {
-		b.Oldest, ended, err = e.oldest(s, max(f.from, now.floor), h.seq, clock, most)
+		b.Oldest, ended, err = e.oldest(ctx, s, max(f.from, now.floor), h.seq, clock, most)
 	}
 	return b, f.ended + ended, err
 }
 
 // oldest is the first live message after one sequence and up to another, or 0.
-func (e *Engine) oldest(s *slot[channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
+func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
 	for seq = after; ended <= most; ended++ {
+		if ctx.Err() != nil {
+			return 0, ended, context.Cause(ctx)
+		}
 		if seq, err = e.nextMessage(s, seq); err != nil || seq == 0 || seq > through {
 			return 0, ended, err
 		}

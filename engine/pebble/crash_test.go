@@ -78,10 +78,10 @@ func TestSyncedSaveCoversEarlierOnes(t *testing.T) {
 	}
 	defer e.Close()
 	mark := engine.Mark{Channel: "room", Read: 7, Member: true}
-	if err := e.Save([]engine.Update{{User: "42", Marks: []engine.Mark{mark}}}, false); err != nil {
+	if err := e.Save(t.Context(), []engine.Update{{User: "42", Marks: []engine.Mark{mark}}}, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Save(nil, true); err != nil {
+	if err := e.Save(t.Context(), nil, true); err != nil {
 		t.Fatal(err)
 	}
 	after, err := pebble.Open("store", pebble.Options{FS: fs.CrashClone(vfs.CrashCloneCfg{}), Logger: quiet})
@@ -89,7 +89,7 @@ func TestSyncedSaveCoversEarlierOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer after.Close()
-	if u, err := after.Load("42"); err != nil || len(u.Marks) != 1 || u.Marks[0] != mark {
+	if u, err := after.Load(t.Context(), "42"); err != nil || len(u.Marks) != 1 || u.Marks[0] != mark {
 		t.Fatalf("after the crash: %+v, %v", u, err)
 	}
 }

@@ -244,7 +244,7 @@ func wantWhole(t *testing.T, disk vfs.FS, acked int) {
 	t.Helper()
 	e := openTest(t, disk)
 	defer e.Close()
-	if page, err := e.Read("room", 0, 1000, 1<<20); err != nil || len(page.Records) != acked {
+	if page, err := e.Read(t.Context(), "room", 0, 1000, 1<<20); err != nil || len(page.Records) != acked {
 		t.Fatalf("%d messages, %v; want %d", len(page.Records), err, acked)
 	}
 }
@@ -260,7 +260,7 @@ func wantKnown(t *testing.T, disk vfs.FS, acked int, what string) {
 		return
 	}
 	defer e.Close()
-	page, err := e.Read("room", 0, 1000, 1<<20)
+	page, err := e.Read(t.Context(), "room", 0, 1000, 1<<20)
 	if err == nil && len(page.Records) < acked {
 		t.Errorf("%s: %d messages, %d were acknowledged, and nothing was said", what, len(page.Records), acked)
 	}

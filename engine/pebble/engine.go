@@ -116,8 +116,11 @@ func (f *fault) get() error {
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
 
-// enter begins a call, which leave ends.
-func (e *Engine) enter() error {
+// enter begins a call, which leave ends. It refuses one whose context has ended.
+func (e *Engine) enter(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	e.life.RLock()
 	if e.life.closed {
 		e.life.RUnlock()

@@ -58,10 +58,10 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("ready on a full disk: %v", err)
 		}
 	}
-	if err := e.Save([]engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
+	if err := e.Save(t.Context(), []engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
 		t.Fatalf("save on a full disk: %v", err)
 	}
-	if err := e.Trim("a", 1); err != nil {
+	if err := e.Trim(t.Context(), "a", 1); err != nil {
 		t.Fatal(err)
 	}
 	if l := stored(t, e, "a"); l.count != 2 || l.bounds.Head != 3 {
@@ -135,7 +135,7 @@ func diskFails(t *testing.T, hit func(errorfs.Op) bool) {
 			t.Fatalf("append on a broken disk: %v", err)
 		}
 	}
-	if err := e.Save([]engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
+	if err := e.Save(t.Context(), []engine.Update{{User: "u"}}, false); !errors.Is(err, engine.ErrUnavailable) {
 		t.Fatalf("save on a broken disk: %v", err)
 	}
 	if err := e.Ready(); !errors.Is(err, engine.ErrFailed) {
@@ -172,7 +172,7 @@ func TestUnsyncedWriteFails(t *testing.T) {
 	}
 	broken.Store(true)
 	for err = nil; err == nil; { // a block of the log is written when it is full
-		err = e.Save([]engine.Update{{User: strings.Repeat("u", 10<<10), Devices: []engine.Device{{}}}}, false)
+		err = e.Save(t.Context(), []engine.Update{{User: strings.Repeat("u", 10<<10), Devices: []engine.Device{{}}}}, false)
 	}
 	if !errors.Is(err, engine.ErrUnavailable) {
 		t.Fatal(err)
@@ -307,7 +307,7 @@ func openEarlierFormat(t *testing.T, format int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := e.Bounds("a")
+	b, err := e.Bounds(t.Context(), "a")
 	if err != nil || b.Head != 2 || e.Epoch() != "A" {
 		t.Errorf("%+v, %v, epoch %q; want two messages and epoch A", b, err, e.Epoch())
 	}

@@ -47,7 +47,7 @@ func TestDiskWithoutAByte(t *testing.T) {
 	if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrFull) {
 		t.Errorf("the sweeper: %v", err)
 	}
-	if err := e.Trim("room", 1); !errors.Is(err, engine.ErrFull) {
+	if err := e.Trim(t.Context(), "room", 1); !errors.Is(err, engine.ErrFull) {
 		t.Errorf("trim: %v", err)
 	}
 
@@ -56,7 +56,7 @@ func TestDiskWithoutAByte(t *testing.T) {
 	if err := e.sweep(); err != nil {
 		t.Error(err)
 	}
-	if err := e.Trim("room", 1); err != nil {
+	if err := e.Trim(t.Context(), "room", 1); err != nil {
 		t.Error(err)
 	}
 	if err := appendOne(); err != nil {

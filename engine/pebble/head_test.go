@@ -19,7 +19,7 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 			t.Parallel()
 			e, clock := sweptByHand(t)
 			random := rand.New(rand.NewPCG(seed, 7))
-			s, err := e.pinChannel("c")
+			s, err := e.pinChannel(t.Context(), "c")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,7 +31,7 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 				if err != nil {
 					t.Fatalf("step %d, %s: %v", step, what, err)
 				}
-				loaded, err := e.loadChannel("c")
+				loaded, err := e.loadChannel(t.Context(), "c")
 				if diff := cmp.Diff(e.headOf(s), loaded.head, cmp.AllowUnexported(head{})); err != nil || diff != "" {
 					t.Fatalf("step %d, %s: %v (-in memory +loaded):\n%s", step, what, err, diff)
 				}
@@ -58,7 +58,7 @@ func disturb(t *testing.T, e *Engine, random *rand.Rand, head uint64) (what stri
 	case n < 3:
 		return "sweep", e.sweep()
 	case n < 5:
-		return "trim", e.Trim("c", head-min(head, random.Uint64N(40)))
+		return "trim", e.Trim(t.Context(), "c", head-min(head, random.Uint64N(40)))
 	}
 	entries := make([]engine.Entry, 1+random.IntN(20)*random.IntN(2)*random.IntN(2))
 	for i := range entries {

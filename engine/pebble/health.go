@@ -1,12 +1,16 @@
 package pebble
 
-import "github.com/wirepost/wirepost/engine"
+import (
+	"context"
+
+	"github.com/wirepost/wirepost/engine"
+)
 
 var _ engine.Health = (*Engine)(nil)
 
 // Ready implements engine.Health.
 func (e *Engine) Ready() error {
-	if err := e.enter(); err != nil {
+	if err := e.enter(context.Background()); err != nil {
 		return err
 	}
 	defer e.leave()

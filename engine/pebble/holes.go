@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -279,7 +280,7 @@ func (h *holes) load(number uint64, length int) {
 
 // findHoles looks for the holes of a channel that was stored without them. It reads
 // the whole log, once.
-func (e *Engine) findHoles(name string, head *head) (*holes, error) {
+func (e *Engine) findHoles(ctx context.Context, name string, head *head) (*holes, error) {
 	h := &holes{unstored: make(map[uint64][]byte)}
 	seq := head.floor
 	upTo := func(end uint64) {
@@ -287,7 +288,7 @@ func (e *Engine) findHoles(name string, head *head) (*holes, error) {
 			h.unstored[blockOf(seq)] = append(h.unstored[blockOf(seq)], byte(seq))
 		}
 	}
-	err := e.scan(name, head.floor, head.seq, func(at uint64, g *glance) (bool, error) {
+	err := e.scan(ctx, name, head.floor, head.seq, func(at uint64, g *glance) (bool, error) {
 		upTo(at)
 		if g.revokes != 0 {
 			h.unstored[blockOf(at)] = append(h.unstored[blockOf(at)], byte(at))

@@ -20,14 +20,14 @@ import (
 // loaded, and both with the records, block by block.
 func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 	t.Helper()
-	s, err := e.pinChannel(name)
+	s, err := e.pinChannel(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.unpinChannel(s)
 	h := e.headOf(s)
 	messages := map[uint64]bool{}
-	err = e.scan(name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err = e.scan(t.Context(), name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
 		messages[seq] = g.revokes == 0
 		return true, nil
 	})
@@ -63,12 +63,12 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 	e, _ := sweptByHand(t)
 	add := func(dead int) (seq uint64) { // a message behind so many that are gone
 		t.Helper()
-		s, err := e.pinChannel("c")
+		s, err := e.pinChannel(t.Context(), "c")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer e.unpinChannel(s)
-		err = e.do(false, true, s, func(c *commit) error {
+		err = e.do(t.Context(), false, true, s, func(c *commit) error {
 			w := c.touch(s)
 			for range dead {
 				w.head.seq++
@@ -97,12 +97,12 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 						want++
 					}
 				}
-				if got, err := e.Count("c", after); err != nil || got != want && after+1 != 0 {
+				if got, err := e.Count(t.Context(), "c", after); err != nil || got != want && after+1 != 0 {
 					t.Errorf("%d messages after %d, %v; want %d", got, after, err, want)
 				}
 			}
 		}
-		if b, err := e.Bounds("c"); err != nil || b.Oldest != messages[0] {
+		if b, err := e.Bounds(t.Context(), "c"); err != nil || b.Oldest != messages[0] {
 			t.Errorf("%+v, %v", b, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 	if keys := keysOf(t, e)["d"]; keys > 3*groupSize/blockSize {
 		t.Errorf("%d entries for the holes", keys)
 	}
-	loaded, err := e.loadChannel("c")
+	loaded, err := e.loadChannel(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +122,10 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 	if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", Revokes: messages[0]}}); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := e.Bounds("c"); err != nil || b.Oldest != messages[1] {
+	if b, err := e.Bounds(t.Context(), "c"); err != nil || b.Oldest != messages[1] {
 		t.Errorf("without the first: %+v, %v", b, err)
 	}
-	if err := e.Trim("c", messages[6]+1); err != nil {
+	if err := e.Trim(t.Context(), "c", messages[6]+1); err != nil {
 		t.Fatal(err)
 	}
 	if n := keysOf(t, e); n["d"] != 0 || n["m"] != 0 {
@@ -164,7 +164,7 @@ func TestHolesOfEarlierFormats(t *testing.T) {
 			if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", ID: "next"}}); err != nil {
 				t.Fatal(err)
 			}
-			loaded, err := e.loadChannel("c")
+			loaded, err := e.loadChannel(t.Context(), "c")
 			if err != nil || loaded.holes != nil && loaded.holes.unstored != nil {
 				t.Fatalf("after a change the holes are not stored, %v", err)
 			}
@@ -176,7 +176,7 @@ func TestHolesOfEarlierFormats(t *testing.T) {
 }
 
 func headNow(t *testing.T, e *Engine) uint64 {
-	b, err := e.Bounds("c")
+	b, err := e.Bounds(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func headNow(t *testing.T, e *Engine) uint64 {
 
 func counts(t *testing.T, e *Engine) (all []int) {
 	for after := range headNow(t, e) + 1 {
-		n, err := e.Count("c", after)
+		n, err := e.Count(t.Context(), "c", after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +319,7 @@ func TestCountSweeps(t *testing.T) {
 		if limits.MaxAge != 0 {
 			want = 0
 		}
-		if n, err := e.Count("c", 0); err != nil || n != want {
+		if n, err := e.Count(t.Context(), "c", 0); err != nil || n != want {
 			t.Fatalf("%d messages, %v; want %d", n, err, want)
 		}
 		if after := keysOf(t, e); after["m"] != want || after["e"] != 0 {
@@ -341,13 +341,13 @@ func TestCountWhileSweeping(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.Advance(time.Second)
-	s, err := e.pinChannel("c")
+	s, err := e.pinChannel(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.unpinChannel(s)
 	counted := make(chan int, 1)
-	err = e.do(false, true, s, func(c *commit) error {
+	err = e.do(t.Context(), false, true, s, func(c *commit) error {
 		if _, err := c.sweepChannel(s); err != nil {
 			return err
 		}
@@ -355,7 +355,7 @@ func TestCountWhileSweeping(t *testing.T) {
 			return err
 		}
 		go func() {
-			n, err := e.Count("c", 0)
+			n, err := e.Count(t.Context(), "c", 0)
 			if err != nil {
 				t.Error(err)
 			}
@@ -424,7 +424,7 @@ func BenchmarkCount(b *testing.B) {
 		}
 		b.Run("holes="+holes.name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				if _, err := e.Count("c", uint64(i%1000)); err != nil {
+				if _, err := e.Count(b.Context(), "c", uint64(i%1000)); err != nil {
 					b.Fatal(err)
 				}
 			}

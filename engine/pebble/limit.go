@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -69,7 +70,7 @@ func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 		return err
 	}
 	front = front[:0]
-	err := c.e.scan(s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err := c.e.scan(context.Background(), s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
 		if g.revokes == 0 {
 			front = append(front, seq)
 		}
@@ -93,18 +94,21 @@ func (c *commit) dropFront(s *slot[channel], seq uint64) {
 }
 
 // scan looks at the stored records of a channel after one sequence and up to
-// another, until look says stop.
-func (e *Engine) scan(channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
+// another, until look says stop or the context ends.
+func (e *Engine) scan(ctx context.Context, channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
 	it, err := e.db.NewIter(recordRange(channel, after, through))
 	if err != nil {
 		return err
 	}
-	err = scanIter(it, look)
+	err = scanIter(ctx, it, look)
 	if e := it.Close(); err == nil {
 		err = e
 	}
 	return err
 }
+
+// endedEvery is after how many keys a scan looks again whether its context has ended.
+const endedEvery = 256
 
 func recordRange(channel string, after, through uint64) *pdb.IterOptions {
 	return &pdb.IterOptions{
@@ -113,8 +117,11 @@ func recordRange(channel string, after, through uint64) *pdb.IterOptions {
 	}
 }
 
-func scanIter(it *pdb.Iterator, look func(seq uint64, g *glance) (more bool, err error)) error {
-	for ok := it.First(); ok; ok = it.Next() {
+func scanIter(ctx context.Context, it *pdb.Iterator, look func(seq uint64, g *glance) (more bool, err error)) error {
+	for ok, n := it.First(), 1; ok; ok, n = it.Next(), n+1 {
+		if n%endedEvery == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		seq := recordSeq(it.Key())
 		value, err := it.ValueAndErr()
 		if err != nil {

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"encoding/binary"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -60,7 +61,7 @@ func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
 	if err := c.spill(); err != nil {
 		return err
 	}
-	return c.e.scan(s.name, from, to, func(seq uint64, g *glance) (bool, error) {
+	return c.e.scan(context.Background(), s.name, from, to, func(seq uint64, g *glance) (bool, error) {
 		key, err := g.key()
 		if err != nil || key == "" {
 			return true, err
@@ -149,7 +150,7 @@ func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
 		return false, 0, err
 	}
 	w, n := s.v.staged, 0
-	err = c.e.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
+	err = c.e.scan(context.Background(), s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
 		gone, loss := g.ended(c.now)
 		if more = gone && n == chunk; more {
 			return false, nil

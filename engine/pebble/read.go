@@ -1,13 +1,14 @@
 package pebble
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/wirepost/wirepost/engine"
 )
 
 // pinChannel pins a channel's state and loads it.
-func (e *Engine) pinChannel(name string) (*slot[channel], error) {
+func (e *Engine) pinChannel(ctx context.Context, name string) (*slot[channel], error) {
 	e.mu.Lock()
 	s := e.mu.channels.pinLocked(name)
 	loaded := s.loaded
@@ -15,7 +16,7 @@ func (e *Engine) pinChannel(name string) (*slot[channel], error) {
 	if loaded {
 		return s, nil
 	}
-	if err := s.fill(&e.mu.Mutex, e.loadChannel); err != nil {
+	if err := s.fill(ctx, &e.mu.Mutex, e.loadChannel); err != nil {
 		e.unpinChannel(s)
 		return nil, fmt.Errorf("load %q: %w", name, worded(err))
 	}
@@ -41,8 +42,8 @@ func (e *Engine) headOf(s *slot[channel]) head {
 // The head is taken twice, around the moment that the records are seen at: all
 // records up to the first head are there, and whatever is missing because of
 // retention is accounted for by the second.
-func (e *Engine) view(channel string, after uint64, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
-	s, err := e.pinChannel(channel)
+func (e *Engine) view(ctx context.Context, channel string, after uint64, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
+	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
 		return head{}, err
 	}
@@ -58,7 +59,7 @@ func (e *Engine) view(channel string, after uint64, look func(seq uint64, g *gla
 	now := e.headOf(s)
 	now.seq = h.seq
 	clock := e.nowMilli()
-	err = scanIter(it, func(seq uint64, g *glance) (bool, error) {
+	err = scanIter(ctx, it, func(seq uint64, g *glance) (bool, error) {
 		if seq <= now.floor {
 			return true, nil
 		}
@@ -80,14 +81,14 @@ func (e *Engine) view(channel string, after uint64, look func(seq uint64, g *gla
 }
 
 // Read implements engine.Log.
-func (e *Engine) Read(channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	if err := e.enter(); err != nil {
+func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
+	if err := e.enter(ctx); err != nil {
 		return engine.Page{}, err
 	}
 	defer e.leave()
 	var page engine.Page
 	more, bytes := false, 0
-	h, err := e.view(channel, after, func(seq uint64, g *glance) (bool, error) {
+	h, err := e.view(ctx, channel, after, func(seq uint64, g *glance) (bool, error) {
 		if n := len(page.Records); n > 0 && (n >= maxRecords || bytes > maxBytes) {
 			more = true
 			return false, nil

@@ -87,7 +87,7 @@ func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
 
 // do has the committer run something and waits for it. If that uses the slot of a
 // channel, which the caller has pinned, the request pins it too.
-func (e *Engine) do(sync, frees bool, s *slot[channel], run func(*commit) error) error {
+func (e *Engine) do(ctx context.Context, sync, frees bool, s *slot[channel], run func(*commit) error) error {
 	rq := e.requests.Get().(*request)
 	rq.run, rq.sync, rq.frees = run, sync, frees
 	e.mu.Lock()
@@ -95,7 +95,7 @@ func (e *Engine) do(sync, frees bool, s *slot[channel], run func(*commit) error)
 		rq.one[0].channel = e.mu.channels.pinLocked(s.name)
 		rq.pins = rq.one[:]
 	}
-	return e.await(context.Background(), rq)
+	return e.await(ctx, rq)
 }
 
 // await queues a request and waits until it has been answered. It is called with

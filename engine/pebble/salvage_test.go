@@ -33,10 +33,10 @@ func TestSalvageWhole(t *testing.T) {
 	if e.Epoch() != epoch {
 		t.Errorf("the epoch is %s, before it was %s", e.Epoch(), epoch)
 	}
-	if u, err := e.Load("42"); err != nil || len(u.Marks) != 1 || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 1 {
+	if u, err := e.Load(t.Context(), "42"); err != nil || len(u.Marks) != 1 || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 1 {
 		t.Errorf("user %+v, %v", u, err)
 	}
-	if users, err := e.Members("plain", "", 10); err != nil || len(users) != 1 {
+	if users, err := e.Members(t.Context(), "plain", "", 10); err != nil || len(users) != 1 {
 		t.Errorf("members %q, %v", users, err)
 	}
 	verify(t, e, acks)
@@ -64,7 +64,7 @@ func TestCheckTakesMarksForWhatTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := e.Save([]engine.Update{{User: "42", Marks: want}}, true); err != nil {
+	if err := e.Save(t.Context(), []engine.Update{{User: "42", Marks: want}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Close(); err != nil {
@@ -78,13 +78,13 @@ func TestCheckTakesMarksForWhatTheyAre(t *testing.T) {
 	}
 	e = openAt(t, disk, "saved")
 	defer e.Close()
-	u, err := e.Load("42")
+	u, err := e.Load(t.Context(), "42")
 	slices.SortFunc(u.Marks, func(a, b engine.Mark) int { return strings.Compare(a.Channel, b.Channel) })
 	if err != nil || !slices.Equal(u.Marks, want) {
 		t.Errorf("marks %+v, %v; want %+v", u.Marks, err, want)
 	}
 	for channel, want := range map[string]int{"all": 0, "room": 1, "user:42": 0} {
-		if names, err := e.Members(channel, "", 10); err != nil || len(names) != want {
+		if names, err := e.Members(t.Context(), channel, "", 10); err != nil || len(names) != want {
 			t.Errorf("members of %s: %q, %v; want %d", channel, names, err, want)
 		}
 	}
@@ -124,7 +124,7 @@ func TestSalvageDamagedTable(t *testing.T) {
 				t.Error("the epoch is the same")
 			}
 			for after, next := uint64(0), uint64(0); after < messages; after = next {
-				page, err := e.Read("room", after, 100, 1<<20)
+				page, err := e.Read(t.Context(), "room", after, 100, 1<<20)
 				if err != nil || len(page.Records) == 0 {
 					t.Fatalf("after %d: %d records, %v", after, len(page.Records), err)
 				}
@@ -169,7 +169,7 @@ func TestSalvageWithoutFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := openAt(t, disk, "saved")
-			if n, err := e.Count("room", 0); err != nil || n != messages {
+			if n, err := e.Count(t.Context(), "room", 0); err != nil || n != messages {
 				t.Errorf("%d messages, %v; %+v", n, err, r)
 			}
 		})
@@ -203,7 +203,7 @@ func TestSalvageDamagedLog(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	e = openAt(t, disk, "saved")
-	if n, err := e.Count("other", 0); err != nil || n != 19 {
+	if n, err := e.Count(t.Context(), "other", 0); err != nil || n != 19 {
 		t.Errorf("%d messages, %v", n, err)
 	}
 }
@@ -252,7 +252,7 @@ func busyStore(t *testing.T) (disk *vfs.MemFS, acks []ack, epoch string) {
 			close(stop)
 		}
 	})
-	if err := e.Save([]engine.Update{
+	if err := e.Save(t.Context(), []engine.Update{
 		{
 			User: "42", Marks: []engine.Mark{{Channel: "plain", Read: 3, Member: true}},
 			Devices: []engine.Device{{Name: "d", Used: 1, Cursors: []engine.Cursor{{Channel: "plain", Seq: 5}}}},

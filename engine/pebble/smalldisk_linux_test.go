@@ -66,7 +66,7 @@ func TestSmallDisk(t *testing.T) {
 	pushed += 1 + full()
 
 	// What is removed leaves the disk, though no write fills the memtable.
-	if err := e.Trim("a", uint64(pushed)-10); err != nil {
+	if err := e.Trim(t.Context(), "a", uint64(pushed)-10); err != nil {
 		t.Fatal(err)
 	}
 	for err = errors.New("not yet"); err != nil; err = push(e, "a", data) {

@@ -91,10 +91,10 @@ func TestDiskHangs(t *testing.T) {
 		if err := push(e, "a", "later"); !errors.Is(err, engine.ErrStalled) {
 			t.Errorf("another append: %v", err)
 		}
-		if err := e.Save([]engine.Update{{User: "u"}}, true); !errors.Is(err, engine.ErrStalled) {
+		if err := e.Save(t.Context(), []engine.Update{{User: "u"}}, true); !errors.Is(err, engine.ErrStalled) {
 			t.Errorf("save: %v", err)
 		}
-		if err := e.Trim("a", 1); !errors.Is(err, engine.ErrStalled) {
+		if err := e.Trim(t.Context(), "a", 1); !errors.Is(err, engine.ErrStalled) {
 			t.Errorf("trim: %v", err)
 		}
 		if err := e.Ready(); !errors.Is(err, engine.ErrStalled) {

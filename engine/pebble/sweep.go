@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -50,7 +51,7 @@ func (e *Engine) sweep() error {
 				return err
 			}
 		}
-		err = e.do(false, true, nil, func(c *commit) error {
+		err = e.do(context.Background(), false, true, nil, func(c *commit) error {
 			for _, key := range due {
 				c.delete(key)
 			}
@@ -85,17 +86,17 @@ func (e *Engine) dueSweeps(now int64) (due [][]byte, err error) {
 // sweepChannel removes what has expired in a channel, piece by piece, so that
 // appends get their turn in between.
 func (e *Engine) sweepChannel(name string) error {
-	s, err := e.pinChannel(name)
+	s, err := e.pinChannel(context.Background(), name)
 	if err != nil {
 		return err
 	}
 	defer e.unpinChannel(s)
-	return e.sweepPinned(s)
+	return e.sweepPinned(context.Background(), s)
 }
 
-func (e *Engine) sweepPinned(s *slot[channel]) error {
+func (e *Engine) sweepPinned(ctx context.Context, s *slot[channel]) error {
 	for more := true; more; {
-		err := e.do(false, true, s, func(c *commit) (err error) {
+		err := e.do(ctx, false, true, s, func(c *commit) (err error) {
 			more, err = c.sweepChannel(s)
 			return err
 		})
@@ -146,7 +147,7 @@ func (e *Engine) forgetMemos(today uint32) error {
 	if today == e.memoDay || today == 0 {
 		return nil
 	}
-	err := e.do(false, true, nil, func(c *commit) error {
+	err := e.do(context.Background(), false, true, nil, func(c *commit) error {
 		// Yesterday's are young enough, until today is over too.
 		return c.batch.DeleteRange([]byte{memoPrefix}, binary.BigEndian.AppendUint32([]byte{memoPrefix}, today-1), nil)
 	})

@@ -85,7 +85,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 		t.Fatalf("after: %v", n)
 	}
 	for i := range 3 {
-		b, err := e.Bounds(fmt.Sprint("c", i))
+		b, err := e.Bounds(t.Context(), fmt.Sprint("c", i))
 		if err != nil || b.Oldest != 0 || b.Lost != b.Head {
 			t.Fatalf("%+v, %v", b, err)
 		}
@@ -103,17 +103,17 @@ func TestSweepTellsLossFirst(t *testing.T) {
 		}
 	}
 	clock.Advance(2 * time.Minute)
-	s, err := e.pinChannel("c")
+	s, err := e.pinChannel(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.unpinChannel(s)
 	var page engine.Page
-	err = e.do(false, true, s, func(c *commit) error {
+	err = e.do(t.Context(), false, true, s, func(c *commit) error {
 		_, sweep := c.sweepChannel(s)
 		spill := c.spill()
 		var read error
-		page, read = e.Read("c", 1, 10, 1000)
+		page, read = e.Read(t.Context(), "c", 1, 10, 1000)
 		return errors.Join(sweep, spill, read)
 	})
 	if err != nil || len(page.Records) != 0 || !page.Lost {
@@ -150,7 +150,7 @@ func TestTrimPurges(t *testing.T) {
 	if _, err := e.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Trim("a", 4990); err != nil {
+	if err := e.Trim(t.Context(), "a", 4990); err != nil {
 		t.Fatal(err)
 	}
 	if n := keysOf(t, e); n["m"] != 10 || n["k"] != 10 {

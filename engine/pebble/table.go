@@ -1,6 +1,9 @@
 package pebble
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // table holds stored values in memory while somebody needs them to stay the same
 // for everyone: a slot that is pinned is the one place where the value lives, and
@@ -75,20 +78,25 @@ func (t *table[V]) forgetLocked(s *slot[V]) {
 	t.idle--
 }
 
-// fill loads a pinned slot, or waits for whoever is doing that. mu, which guards
+// fill loads a pinned slot, or waits while another call does that. Should the other
+// fail, also because its own context has ended, this one loads. mu, which guards
 // the table, is not held.
-func (s *slot[V]) fill(mu *sync.Mutex, load func(name string) (V, error)) error {
+func (s *slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx context.Context, name string) (V, error)) error {
 	mu.Lock()
 	for !s.loaded {
 		if wait := s.loading; wait != nil {
 			mu.Unlock()
-			<-wait
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 			mu.Lock()
 			continue
 		}
 		s.loading = make(chan struct{})
 		mu.Unlock()
-		v, err := load(s.name)
+		v, err := load(ctx, s.name)
 		mu.Lock()
 		close(s.loading)
 		s.loading = nil

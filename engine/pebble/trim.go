@@ -1,21 +1,25 @@
 package pebble
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // Trim implements engine.Log.
-func (e *Engine) Trim(channel string, through uint64) error {
-	if err := e.enter(); err != nil {
+func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error {
+	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
-	s, err := e.pinChannel(channel)
+	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
 		return err
 	}
 	defer e.unpinChannel(s)
-	err = e.do(true, true, s, func(c *commit) error { return c.trim(s, through) })
+	err = e.do(ctx, true, true, s, func(c *commit) error { return c.trim(s, through) })
+	trimmed := context.WithoutCancel(ctx) // what is left only frees space
 	for more := true; more && err == nil; {
-		err = e.do(false, true, s, func(c *commit) (err error) {
+		err = e.do(trimmed, false, true, s, func(c *commit) (err error) {
 			c.touch(s)
 			more, err = c.purge(s)
 			return err
@@ -48,7 +52,7 @@ func (c *commit) trimSparse(s *slot[channel], through uint64) error {
 	if err := c.spill(); err != nil {
 		return err
 	}
-	return c.e.scan(s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
+	return c.e.scan(context.Background(), s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
 		c.pass(s, seq, g, true)
 		return true, nil
 	})

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -14,14 +15,14 @@ import (
 var _ engine.Users = (*Engine)(nil)
 
 // Load implements engine.Users. All of a user is one short range of keys.
-func (e *Engine) Load(user string) (engine.User, error) {
-	if err := e.enter(); err != nil {
+func (e *Engine) Load(ctx context.Context, user string) (engine.User, error) {
+	if err := e.enter(ctx); err != nil {
 		return engine.User{}, err
 	}
 	defer e.leave()
 	l := loader{devices: make(map[string]int)}
 	prefix := named(nil, userPrefix, user)
-	err := e.scanPrefix(prefix, prefix, func(key, value []byte) error {
+	err := e.scanPrefix(ctx, prefix, prefix, func(key, value []byte) error {
 		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
 	})
 	if err != nil {
@@ -80,12 +81,12 @@ func (l *loader) device(name string) *engine.Device {
 }
 
 // Save implements engine.Users.
-func (e *Engine) Save(updates []engine.Update, sync bool) error {
-	if err := e.enter(); err != nil {
+func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) error {
+	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
-	err := e.do(sync, false, nil, func(c *commit) error {
+	err := e.do(ctx, sync, false, nil, func(c *commit) error {
 		c.owed = c.owed || sync
 		for i := range updates {
 			if err := c.save(&updates[i]); err != nil {
@@ -149,7 +150,7 @@ func (c *commit) removeCursors(user string, match func(channel, device string) b
 		return err
 	}
 	prefix := userKey(nil, user, cursorPart, "")
-	return c.e.scanPrefix(prefix, prefix, func(key, _ []byte) error {
+	return c.e.scanPrefix(context.Background(), prefix, prefix, func(key, _ []byte) error {
 		channel, device, _ := bytes.Cut(key[len(prefix):], []byte{0})
 		if match(string(channel), string(device)) {
 			c.delete(append(c.key[:0], key...))
@@ -159,8 +160,8 @@ func (c *commit) removeCursors(user string, match func(channel, device string) b
 }
 
 // Members implements engine.Users.
-func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
-	if err := e.enter(); err != nil {
+func (e *Engine) Members(ctx context.Context, channel, after string, limit int) ([]string, error) {
+	if err := e.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer e.leave()
@@ -170,7 +171,7 @@ func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
 		start = append(memberKey(nil, channel, after), 0)
 	}
 	var names []string
-	err := e.scanPrefix(prefix, start, func(key, _ []byte) error {
+	err := e.scanPrefix(ctx, prefix, start, func(key, _ []byte) error {
 		if len(names) >= limit {
 			return errStop
 		}
@@ -187,7 +188,7 @@ func (e *Engine) Members(channel, after string, limit int) ([]string, error) {
 var errStop = fmt.Errorf("stop")
 
 // scanPrefix calls look with the keys that begin with a prefix, from start on.
-func (e *Engine) scanPrefix(prefix, start []byte, look func(key, value []byte) error) (err error) {
+func (e *Engine) scanPrefix(ctx context.Context, prefix, start []byte, look func(key, value []byte) error) (err error) {
 	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: start, UpperBound: successor(prefix)})
 	if err != nil {
 		return err
@@ -197,7 +198,10 @@ func (e *Engine) scanPrefix(prefix, start []byte, look func(key, value []byte) e
 			err = e
 		}
 	}()
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok, n := it.First(), 1; ok; ok, n = it.Next(), n+1 {
+		if n%endedEvery == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
@@ -8,12 +9,12 @@ import (
 
 // Watch implements engine.Log. There may be a watcher for every connected user, so
 // it costs an entry of a map and no more: the channel's state does not stay for it.
-func (e *Engine) Watch(channel string, w engine.Watcher) (uint64, error) {
-	if err := e.enter(); err != nil {
+func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (uint64, error) {
+	if err := e.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer e.leave()
-	s, err := e.pinChannel(channel)
+	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
 		return 0, err
 	}

@@ -161,15 +161,15 @@ type log struct {
 
 func stored(t *testing.T, e engine.Engine, channel string) log {
 	t.Helper()
-	page, err := e.Read(channel, 0, 1<<30, 1<<40)
+	page, err := e.Read(t.Context(), channel, 0, 1<<30, 1<<40)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := log{channel: channel, records: make(map[uint64]*engine.Record), order: page.Records}
-	if l.bounds, err = e.Bounds(channel); err != nil {
+	if l.bounds, err = e.Bounds(t.Context(), channel); err != nil {
 		t.Fatal(err)
 	}
-	if l.count, err = e.Count(channel, 0); err != nil {
+	if l.count, err = e.Count(t.Context(), channel, 0); err != nil {
 		t.Fatal(err)
 	}
 	messages, last := 0, uint64(0)

@@ -5,6 +5,7 @@
 package feed
 
 import (
+	"context"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -106,12 +107,12 @@ func (f *Feed) Log() engine.Log { return f.feeds.log(f.memoryOnly) }
 // Clamp is a sequence that a client or the store named, or the head where that is
 // lower. The log's readers may be ahead of the feed: a record can be read just before
 // its watchers are notified, and what a client has of it counts. It may wait.
-func (f *Feed) Clamp(seq uint64) (uint64, error) {
+func (f *Feed) Clamp(ctx context.Context, seq uint64) (uint64, error) {
 	head := f.head.Load()
 	if seq <= head {
 		return seq, nil
 	}
-	b, err := f.Log().Bounds(f.channel)
+	b, err := f.Log().Bounds(ctx, f.channel)
 	return min(seq, max(head, b.Head)), err
 }
 

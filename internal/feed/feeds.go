@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -80,7 +81,8 @@ type start struct {
 	err  error
 }
 
-// begin starts watching, once. A record that comes before the head is known has
+// begin starts watching, once, for all callers: so the context of none of them ends it.
+// A record that comes before the head is known has
 // settled head and from already: it looked like one after a hole.
 func (f *Feed) begin() error {
 	start := f.start.Load()
@@ -88,7 +90,7 @@ func (f *Feed) begin() error {
 		return nil
 	}
 	start.once.Do(func() {
-		head, err := f.Log().Watch(f.channel, f)
+		head, err := f.Log().Watch(context.Background(), f.channel, f)
 		if err != nil {
 			start.err = err
 			return

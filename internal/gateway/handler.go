@@ -76,7 +76,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 		plan, err = g.plan(r, from, m, query, identity)
 	}
 	if err == nil {
-		u, err = g.host.Users.Acquire(identity.User)
+		u, err = g.host.Users.Acquire(r.Context(), identity.User)
 	}
 	if err != nil {
 		g.limits.Leave(from)
@@ -95,7 +95,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 		err = g.config.Accepting() // OnConnect may have taken longer than Shutdown
 	}
 	if err == nil {
-		a.hello, err = ses.Begin(plan)
+		a.hello, err = ses.Begin(r.Context(), plan)
 	}
 	if err == nil {
 		err = g.config.Accepting() // Shutdown may have looked at the user's sessions before this one was there

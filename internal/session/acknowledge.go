@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/binary"
 	"time"
 
@@ -141,7 +142,7 @@ func (s *Session) withState(fn func()) {
 		return
 	}
 	s.Job(func() {
-		if err := s.loop.host.Users.Pinned(s.user, fn); err != nil {
+		if err := s.loop.host.Users.Pinned(context.Background(), s.user, fn); err != nil {
 			s.loop.host.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
 			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		}

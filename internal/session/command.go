@@ -106,11 +106,11 @@ func (s *Session) onState(c *wire.Command) {
 	}
 	ref, channel, h := c.Ref, c.Channel, s.loop.host
 	s.Job(func() {
-		err := h.Users.Pin(s.user)
+		err := h.Users.Pin(h.Base, s.user)
 		if err == nil {
 			var head, read uint64
 			var unread int
-			head, read, unread, err = h.Users.UnreadAt(s.user, channel)
+			head, read, unread, err = h.Users.UnreadAt(h.Base, s.user, channel)
 			s.user.Unpin()
 			if err == nil {
 				s.do(func() { s.setState(channel, head, read, unread) })

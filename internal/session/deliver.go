@@ -214,7 +214,7 @@ func (s *Session) readPage(sub *subscription) {
 	f, after, window := sub.Feed, sub.cursor, s.conn.Window()
 	s.loop.host.Pages.Go(func() {
 		pages := s.loop.host.Pages
-		page, err := f.Log().Read(f.Channel(), after, min(room, batchFrames), pages.Size())
+		page, err := f.Log().Read(s.loop.host.Base, f.Channel(), after, min(room, batchFrames), pages.Size())
 		held := pages.Hold(page)
 		items := feed.NewItems(page.Records)
 		if window != 0 {
@@ -242,7 +242,7 @@ func (s *Session) roomFor(sub *subscription) int {
 func (s *Session) pageRead(sub *subscription, after uint64, page engine.Page, items []*feed.Item, err error) {
 	s.reading = false
 	if err != nil {
-		s.loop.host.ReadFailed(sub.Feed.Channel(), err)
+		s.loop.host.ReadFailed(s.loop.host.Base, sub.Feed.Channel(), err)
 		s.end(wire.CloseInternal, "the store cannot be read")
 		return
 	}

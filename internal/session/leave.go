@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"strconv"
 	"sync"
 	"time"
@@ -158,7 +159,7 @@ func (s *Session) release(subs []*subscription) {
 	for _, sub := range subs {
 		h.Feeds.Unref(sub.Feed)
 	}
-	err := h.Users.Pinned(s.user, func() {
+	err := h.Users.Pinned(context.Background(), s.user, func() {
 		s.user.LeftDevice(s.device, h.Clock.Now())
 		h.Users.SaveLater(s.user)
 	})

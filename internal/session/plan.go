@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"time"
 	"unique"
 
@@ -80,20 +81,20 @@ func (s *Session) Accept() {
 // Begin makes the subscriptions that the session starts with: the inbox, All, the
 // memberships and what the client asks for. The session is registered and accepted,
 // and the user's state is pinned.
-func (s *Session) Begin(p *Plan) (hello []byte, err error) {
+func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) {
 	h := s.loop.host
 	p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
 	if err == nil {
-		err = h.Users.MakeKnown(s.user)
+		err = h.Users.MakeKnown(ctx, s.user)
 	}
 	if err == nil {
-		err = s.subscribeAll(p)
+		err = s.subscribeAll(ctx, p)
 	}
 	if err == nil {
-		s.saveStart()
+		s.saveStart(ctx)
 	}
 	if err == nil && p.Hello {
-		hello, err = s.hello()
+		hello, err = s.hello(ctx)
 	}
 	return hello, err
 }
@@ -126,11 +127,11 @@ func (s *Session) tokenGrants(channel string) bool {
 	return id != nil && id.Grants(channel)
 }
 
-func (s *Session) subscribeAll(p *Plan) error {
+func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 	granted := append([]string{s.user.Inbox(), names.All}, s.user.Memberships()...)
 	granted = append(granted, p.Identity.Channels...)
 	for _, channel := range granted {
-		if err := s.begin(channel, true, p); err != nil {
+		if err := s.begin(ctx, channel, true, p); err != nil {
 			return err
 		}
 	}
@@ -139,7 +140,7 @@ func (s *Session) subscribeAll(p *Plan) error {
 		if len(s.subs) >= most && s.subscription(channel) == nil {
 			return fault.Errorf(fault.RateLimited, "a session has at most %d subscriptions", most)
 		}
-		if err := s.begin(channel, false, p); err != nil {
+		if err := s.begin(ctx, channel, false, p); err != nil {
 			return err
 		}
 	}
@@ -154,20 +155,20 @@ func (s *Session) subscribeAll(p *Plan) error {
 // saveStart stores that a session has begun: at once when it made a first starting
 // point, or another one did and is not done, because a device gets nothing before
 // its starting points are stored.
-func (s *Session) saveStart() {
+func (s *Session) saveStart(ctx context.Context) {
 	h := s.loop.host
 	if s.user.StartStored() {
 		h.Users.SaveLater(s.user)
 		return
 	}
-	if err := h.Users.Save(s.user, false); err != nil {
+	if err := h.Users.Save(context.WithoutCancel(ctx), s.user, false); err != nil {
 		// It stays queued. Until it is saved a crash makes the device begin anew.
 		h.Logger.Warn("a device's start is not stored yet", "user", s.user.Name(), "error", err)
 	}
 }
 
 // begin makes one of the subscriptions that a session starts with.
-func (s *Session) begin(channel string, granted bool, p *Plan) error {
+func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Plan) error {
 	if sub := s.subscription(channel); sub != nil {
 		sub.requested = sub.requested || !granted // it stays when the membership ends
 		return nil
@@ -190,18 +191,18 @@ func (s *Session) begin(channel string, granted bool, p *Plan) error {
 		sub.cursor = s.start(f)
 	}
 	s.subs = append(s.subs, sub) // which is released, whatever happens
-	if sub.cursor, err = f.Clamp(sub.cursor); err != nil {
+	if sub.cursor, err = f.Clamp(ctx, sub.cursor); err != nil {
 		return err
 	}
 	stored := sub.cursor
 	seq, ok := p.After[channel]
 	if ok {
-		if sub.cursor, err = f.Clamp(seq); err != nil {
+		if sub.cursor, err = f.Clamp(ctx, seq); err != nil {
 			return err
 		}
 	}
 	if p.Cursor != nil {
-		acknowledged, err := s.resume(sub, p.Cursor, ok)
+		acknowledged, err := s.resume(ctx, sub, p.Cursor, ok)
 		if err != nil {
 			return err
 		}
@@ -227,11 +228,11 @@ func (s *Session) start(f *feed.Feed) uint64 {
 // resume lets a subscription go on where the client's cursor says, and returns what
 // that acknowledges. If it says nothing, the subscription begins as any other; where
 // no cursor is stored, messages may then be missing.
-func (s *Session) resume(sub *subscription, c *cursor.Cursor, after bool) (acknowledged uint64, err error) {
+func (s *Session) resume(ctx context.Context, sub *subscription, c *cursor.Cursor, after bool) (acknowledged uint64, err error) {
 	seq, ok := c.Of(sub.Feed.Channel())
 	switch {
 	case ok:
-		if sub.cursor, err = sub.Feed.Clamp(seq); err != nil {
+		if sub.cursor, err = sub.Feed.Clamp(ctx, seq); err != nil {
 			return 0, err
 		}
 		if sub.stored {
@@ -253,7 +254,7 @@ func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
 }
 
 // hello describes where the session stands.
-func (s *Session) hello() ([]byte, error) {
+func (s *Session) hello(ctx context.Context) ([]byte, error) {
 	host := s.loop.host
 	h := &wire.Hello{
 		Type: "hello", Connection: s.connection.String(), User: s.user.Name(), Device: s.device,
@@ -262,13 +263,13 @@ func (s *Session) hello() ([]byte, error) {
 	}
 	for _, sub := range s.subs {
 		channel := sub.Feed.Channel()
-		bounds, err := sub.Feed.Log().Bounds(channel)
+		bounds, err := sub.Feed.Log().Bounds(ctx, channel)
 		if err != nil {
 			return nil, err
 		}
 		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, host.MemoryBase) && !sub.missing()}
 		if sub.stored {
-			if p.Read, p.Unread, err = host.Users.Unread(s.user, channel); err != nil {
+			if p.Read, p.Unread, err = host.Users.Unread(ctx, s.user, channel); err != nil {
 				return nil, err
 			}
 		}

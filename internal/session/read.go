@@ -11,25 +11,32 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// ReadFailed counts and logs that messages could not be read. Clients come back and try
+// ReadFailed counts and logs that messages could not be read, unless it is because the
+// context of the read has ended. Clients come back and try
 // again, so damage, which the engine logs once, would fill the log.
-func (h *Host) ReadFailed(channel string, err error) {
+func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	h.Counters.ReadErrors.Add(1)
 	level := slog.LevelError
 	if errors.Is(err, engine.ErrDamaged) {
 		level = slog.LevelDebug
 	}
-	h.Logger.Log(context.Background(), level, "reading a channel", "channel", channel, "error", err)
+	h.Logger.Log(ctx, level, "reading a channel", "channel", channel, "error", err)
 }
 
 // NotifyRead has a user's sessions notified where the read mark is. The state is
 // pinned.
-func (h *Host) NotifyRead(u *user.User, channel string) {
+func (h *Host) NotifyRead(ctx context.Context, u *user.User, channel string) {
 	sessions := In(u.Conns())
 	if !anyWithObjects(sessions) {
 		return
 	}
-	head, read, unread, err := h.Users.UnreadAt(u, channel)
+	head, read, unread, err := h.Users.UnreadAt(ctx, u, channel)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		h.Logger.Error("counting unread messages", "channel", channel, "error", err)
 		return
@@ -56,7 +63,7 @@ func (h *Host) notifyReadLater(u *user.User, channel string) {
 	h.Users.Retain(u)
 	h.Pages.Go(func() {
 		defer h.Users.Release(u)
-		h.NotifyRead(u, channel)
+		h.NotifyRead(h.Base, u, channel)
 	})
 }
 

@@ -39,7 +39,7 @@ func (s *Session) onSubscribe(c *wire.Command) {
 // memberships of that moment. If the session has ended, otherwise runs off the loop.
 func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 	s.Job(func() {
-		if err := s.loop.host.Users.Pin(s.user); err != nil {
+		if err := s.loop.host.Users.Pin(s.loop.host.Base, s.user); err != nil {
 			s.failed("loading a user", err)
 			return
 		}
@@ -60,7 +60,9 @@ func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 
 // failed ends the session because the store failed. Off the loop.
 func (s *Session) failed(doing string, err error) {
-	s.loop.host.Logger.Error(doing, "user", s.user.Name(), "error", err)
+	if s.loop.host.Base.Err() == nil {
+		s.loop.host.Logger.Error(doing, "user", s.user.Name(), "error", err)
+	}
 	s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 }
 
@@ -78,7 +80,7 @@ func (s *Session) newSubscription(channel string, byToken bool) (*subscription, 
 		sub.cursor = s.start(f)
 		s.loop.host.Users.SaveLater(s.user)
 	}
-	bounds, err := f.Log().Bounds(channel)
+	bounds, err := f.Log().Bounds(s.loop.host.Base, channel)
 	sub.cursor = min(sub.cursor, max(bounds.Head, f.Head()))
 	if err != nil {
 		s.loop.host.Feeds.Release(f)

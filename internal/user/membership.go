@@ -1,6 +1,7 @@
 package user
 
 import (
+	"context"
 	"slices"
 
 	"github.com/wirepost/wirepost/internal/names"
@@ -8,11 +9,11 @@ import (
 
 // MakeKnown makes the user known, whose state is pinned: the read mark of All starts
 // where All stands at that moment.
-func (us *Users) MakeKnown(u *User) error {
+func (us *Users) MakeKnown(ctx context.Context, u *User) error {
 	if us.config.AllInMemory || u.Known() {
 		return nil
 	}
-	bounds, err := us.config.LogOf(names.All).Bounds(names.All)
+	bounds, err := us.config.LogOf(names.All).Bounds(ctx, names.All)
 	if err != nil {
 		return err
 	}

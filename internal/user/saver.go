@@ -113,7 +113,7 @@ func (s *saver) settle() {
 	if !s.users.unsettled.Swap(false) {
 		return
 	}
-	if err := s.users.config.Store.Save(nil, true); err != nil {
+	if err := s.users.config.Store.Save(context.Background(), nil, true); err != nil {
 		s.users.unsettled.Store(true)
 		s.failed(err)
 	}
@@ -138,7 +138,7 @@ func (s *saver) save() error {
 	}
 	s.mu.Unlock()
 
-	err := s.users.saveAll(queue, false)
+	err := s.users.saveAll(context.Background(), queue, false)
 	if err != nil {
 		s.failed(err)
 	}
@@ -153,8 +153,8 @@ func (s *saver) save() error {
 
 // Save saves the changes of a user whose state is pinned; with sync they are durable
 // on return. What could not be saved is tried again later.
-func (us *Users) Save(u *User, sync bool) error {
-	err := us.saveAll([]*User{u}, sync)
+func (us *Users) Save(ctx context.Context, u *User, sync bool) error {
+	err := us.saveAll(ctx, []*User{u}, sync)
 	if err != nil {
 		us.saver.later(u)
 	}
@@ -167,7 +167,7 @@ func (us *Users) Save(u *User, sync bool) error {
 // saveAll saves the changes of users whose states are pinned. One who saves a user
 // waits for another who does, so what is stored never goes back. Only the saver
 // saves several, each once, so nobody waits in a circle.
-func (us *Users) saveAll(all []*User, sync bool) error {
+func (us *Users) saveAll(ctx context.Context, all []*User, sync bool) error {
 	for _, u := range all {
 		u.mu.saving.Lock()
 	}
@@ -176,10 +176,10 @@ func (us *Users) saveAll(all []*User, sync bool) error {
 			u.mu.saving.Unlock()
 		}
 	}()
-	return us.saveChanges(all, sync)
+	return us.saveChanges(ctx, all, sync)
 }
 
-func (us *Users) saveChanges(all []*User, sync bool) error {
+func (us *Users) saveChanges(ctx context.Context, all []*User, sync bool) error {
 	updates := make([]engine.Update, 0, len(all))
 	counts := make([]int, len(all))
 	for i, u := range all {
@@ -190,7 +190,7 @@ func (us *Users) saveChanges(all []*User, sync bool) error {
 	if len(updates) == 0 && !sync { // with sync: another save may have taken them, without
 		return nil
 	}
-	err := us.config.Store.Save(updates, sync)
+	err := us.config.Store.Save(ctx, updates, sync)
 	if err == nil {
 		if !sync {
 			us.unsettled.Store(true)

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 
@@ -46,7 +47,7 @@ func (us *Users) Close() {
 }
 
 // Acquire returns a user with the state pinned. The caller owes a call of Release.
-func (us *Users) Acquire(name string) (*User, error) {
+func (us *Users) Acquire(ctx context.Context, name string) (*User, error) {
 	sh := us.all.Of(name)
 	sh.Lock()
 	u := sh.Get(name)
@@ -56,7 +57,7 @@ func (us *Users) Acquire(name string) (*User, error) {
 	}
 	u.refs++
 	sh.Unlock()
-	if err := us.Pin(u); err != nil {
+	if err := us.Pin(ctx, u); err != nil {
 		us.Unref(u)
 		return nil, err
 	}
@@ -70,8 +71,8 @@ func (us *Users) Release(u *User) {
 }
 
 // With runs fn with a user whose state is pinned.
-func (us *Users) With(name string, fn func(*User) error) error {
-	u, err := us.Acquire(name)
+func (us *Users) With(ctx context.Context, name string, fn func(*User) error) error {
+	u, err := us.Acquire(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -80,13 +81,13 @@ func (us *Users) With(name string, fn func(*User) error) error {
 }
 
 // Pin loads the state, if it is not loaded, and keeps it until Unpin.
-func (us *Users) Pin(u *User) error {
+func (us *Users) Pin(ctx context.Context, u *User) error {
 	// Loading under the user's lock keeps everybody else who wants this user
 	// waiting, and nobody who wants another.
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.mu.state == nil {
-		stored, err := us.config.Store.Load(u.Name())
+		stored, err := us.config.Store.Load(ctx, u.Name())
 		if err != nil {
 			return err
 		}
@@ -98,8 +99,8 @@ func (us *Users) Pin(u *User) error {
 }
 
 // Pinned runs fn with the user's state pinned. It may wait for the store.
-func (us *Users) Pinned(u *User, fn func()) error {
-	if err := us.Pin(u); err != nil {
+func (us *Users) Pinned(ctx context.Context, u *User, fn func()) error {
+	if err := us.Pin(ctx, u); err != nil {
 		return err
 	}
 	defer u.Unpin()
