@@ -105,10 +105,21 @@ func fanOut(b *testing.B, sessions, inFlight int) {
 
 // BenchmarkIdle connects 15 000 plain users, each with an inbox, and tells what one
 // of them costs when nothing happens: live heap and stacks after a collection, and
-// resident memory.
+// resident memory. With a callback about sessions the values of their requests are kept.
 func BenchmarkIdle(b *testing.B) {
+	b.Run("callbacks=no", func(b *testing.B) { idle(b) })
+	b.Run("callbacks=yes", func(b *testing.B) {
+		idle(b, func(o *wirepost.Options) {
+			o.OnMessage = func(context.Context, wirepost.Session, wirepost.Frame) (wirepost.Frame, error) {
+				return wirepost.Frame{}, nil
+			}
+		})
+	})
+}
+
+func idle(b *testing.B, change ...func(*wirepost.Options)) {
 	const users = 15_000
-	n := makeNode(b, []func(*wirepost.Options){onDisk(b)})
+	n := makeNode(b, append(change, onDisk(b)))
 	hs := httptest.NewServer(n)
 	b.Cleanup(hs.Close)
 	b.Cleanup(n.stop)

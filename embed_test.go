@@ -2,9 +2,12 @@ package wirepost_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +58,73 @@ func TestIdentityData(t *testing.T) {
 		}
 		n.gone("42")
 	}
+}
+
+// TestRequestValues: callbacks find in their contexts what middleware put into the context
+// of the request, after the request has ended as well, in each mode.
+func TestRequestValues(t *testing.T) {
+	t.Parallel()
+	type tenant struct{}
+	type call struct {
+		name   string
+		tenant any
+		ended  bool
+	}
+	calls := make(chan call, 10)
+	note := func(name string, ctx context.Context) { calls <- call{name, ctx.Value(tenant{}), ctx.Err() != nil} }
+	n := newNode(t, func(o *wirepost.Options) {
+		o.Window = 2
+		o.OnMessage = func(ctx context.Context, _ wirepost.Session, _ wirepost.Frame) (wirepost.Frame, error) {
+			note("message", ctx)
+			return wirepost.Frame{}, nil
+		}
+		o.OnCall = func(ctx context.Context, _ wirepost.Session, _ string, _ json.RawMessage) (any, error) {
+			note("call", ctx)
+			return 1, nil
+		}
+		o.OnAck = func(ctx context.Context, _ wirepost.Session, _ string, _ uint64) { note("ack", ctx) }
+		o.OnRead = func(ctx context.Context, _, _ string, _ uint64) { note("read", ctx) }
+		o.OnDisconnect = func(ctx context.Context, _ wirepost.Session, _ wirepost.CloseInfo) { note("disconnect", ctx) }
+	})
+	expect := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if got := <-calls; got != (call{name, "acme", false}) {
+				t.Errorf("%+v, not %s", got, name)
+			}
+		}
+	}
+	ended := make(chan struct{}, 10)
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), tenant{}, "acme"))
+		n.routes().ServeHTTP(w, r.WithContext(ctx))
+		cancel()
+		ended <- struct{}{}
+	}))
+	t.Cleanup(hs.Close)
+	n.host = strings.TrimPrefix(hs.URL, "http://")
+
+	v1, _ := n.dialV1("42")
+	<-ended
+	n.json("user:42", "1")
+	v1.message("1")
+	v1.send(`{"type":"message","ref":1,"data":"hi"}`)
+	v1.frame("ok")
+	v1.send(`{"type":"call","ref":2,"method":"m"}`)
+	v1.frame("reply")
+	v1.send(`{"type":"ack","channel":"user:42","seq":1}`)
+	v1.send(`{"type":"read","channel":"user:42","seq":1}`)
+	expect("message", "call", "ack", "read")
+	v1.leave()
+	expect("disconnect")
+	plain := n.dial("7")
+	<-ended
+	plain.send("hi")
+	expect("message")
+	plain.leave()
+	expect("disconnect")
+	n.get("/poll", "user=7&wait=0")
+	expect("disconnect")
 }
 
 // TestOnAckAndOnRead: a program learns how far a device is, by pongs, by acks and by

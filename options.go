@@ -47,6 +47,12 @@ type Options struct {
 	// Channels are the policies; for a channel the first that matches counts.
 	Channels []Policy
 
+	// The contexts of the callbacks below have the values of the context of the request
+	// that began the session, as middleware left it. What those values refer to, and
+	// about 0.6 KB of net/http's, therefore stays in memory as long as the session does,
+	// if there is any callback that gets a Session after the handshake. The contexts end
+	// with the session; those of OnAck, OnRead and OnDisconnect end with the server.
+
 	// OnConnect is called before a connection is accepted, when no limit refuses it.
 	// An *Error refuses it with its status; any other error is logged and answered
 	// 503.

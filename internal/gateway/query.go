@@ -22,7 +22,7 @@ func (g *Gateway) plan(r *http.Request, from session.Address, m codec.Mode, quer
 	agent := r.UserAgent()
 	p := &session.Plan{
 		Identity: id, Mode: m, Address: from, Connection: names.NewConnectionID(), Now: g.host.Clock.Now(),
-		Agent: strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], ""),
+		Agent: strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], ""), Values: r.Context(),
 	}
 	if m == codec.Plain {
 		p.Protocol = g.chooseSubprotocol(r)

@@ -156,7 +156,7 @@ func (s *Session) read(channel string, seq uint64) {
 		s.loop.host.Users.SaveLater(s.user)
 		s.loop.host.notifyReadLater(s.user, channel)
 		if s.loop.host.Hooks.Read != nil {
-			s.laterJob(func() { s.loop.host.ReadMoved(s.user.Name(), channel, seq) })
+			s.laterJob(func() { s.loop.host.readMoved(s.lastingContext(), s.user.Name(), channel, seq) })
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (s *Session) acknowledged(channel string, seq uint64) {
 	}
 	s.laterJob(func() {
 		callback.Guard(h.Logger, "OnAck", func() { //nolint:errcheck // it is logged
-			h.Hooks.Acknowledged(h.Base, s.Info(), channel, seq)
+			h.Hooks.Acknowledged(s.lastingContext(), s.Info(), channel, seq)
 		})
 	})
 }

@@ -130,7 +130,7 @@ func (s *Session) onPublish(c *wire.Command) {
 	p := Publication{Channel: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
 	identity, ref := s.identity.Load(), c.Ref
 	s.Job(func() {
-		pushed, err := s.loop.host.Hooks.Publish(s.loop.host.Base, identity, p)
+		pushed, err := s.loop.host.Hooks.Publish(s.lastingContext(), identity, p)
 		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
 	})
 }

@@ -87,6 +87,11 @@ type Hooks struct {
 	Disconnected func(context.Context, Info, CloseInfo)
 }
 
+// aboutSessions says whether there is a callback whose context is a session's.
+func (h *Hooks) aboutSessions() bool {
+	return h.Message != nil || h.Call != nil || h.Acknowledged != nil || h.Disconnected != nil
+}
+
 // Publication is what a client publishes.
 type Publication struct {
 	Channel, ID, Key, ContentType string

@@ -95,7 +95,7 @@ func (s *Session) disconnected(e CloseInfo) {
 	h := s.loop.host
 	if h.Hooks.Disconnected != nil {
 		callback.Guard(h.Logger, "OnDisconnect", func() { //nolint:errcheck // it is logged
-			h.Hooks.Disconnected(h.Base, s.Info(), e)
+			h.Hooks.Disconnected(s.lastingContext(), s.Info(), e)
 		})
 	}
 }
@@ -125,7 +125,12 @@ func (s *Session) Abandon(err error) {
 	h.Jobs.Add(1)
 	defer h.Jobs.Add(-1)
 	left := s.ending // before the loop ended
-	s.loop.Do(func() { s.ending, s.work = true, nil })
+	s.loop.Do(func() {
+		s.ending = true
+		if s.work != nil {
+			s.work.early = nil
+		}
+	})
 	if s.accepted {
 		h.Attached.Add(-1)
 	}

@@ -32,6 +32,7 @@ type Plan struct {
 	Cursor    *cursor.Cursor    // the same, and it acknowledges; nil when there is none
 	Hello     bool
 	Now       time.Time
+	Values    context.Context // of the request: callbacks find its values in theirs
 
 	forgot bool // another device was forgotten for this one
 }
@@ -56,6 +57,7 @@ func New(l *Loop, u *user.User, p *Plan) *Session {
 	}
 	s.timer.Owner = s
 	s.assume(p.Identity)
+	s.keepValues(p.Values)
 	l.host.Unreleased.Add(1)
 	return s
 }

@@ -49,9 +49,11 @@ func (h *Host) NotifyRead(ctx context.Context, u *user.User, channel string) {
 }
 
 // ReadMoved calls the application's callback: a read mark has moved.
-func (h *Host) ReadMoved(user, channel string, seq uint64) {
+func (h *Host) ReadMoved(user, channel string, seq uint64) { h.readMoved(h.Base, user, channel, seq) }
+
+func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) {
 	if h.Hooks.Read != nil {
-		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(h.Base, user, channel, seq) }) //nolint:errcheck // it is logged
+		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(ctx, user, channel, seq) }) //nolint:errcheck // it is logged
 	}
 }
 

@@ -16,6 +16,11 @@ type work struct {
 	queue   []func() // guarded by mu; the first one is running
 	waiting bool     // guarded by mu: reading stopped because the queue was full
 
+	// values is the context of the request that began the session, for its values alone.
+	// Callbacks outlive that request, so it has to be kept; where no callback about
+	// sessions is set, it is nil. Static.
+	values context.Context
+
 	// Owned by the loop.
 	ctx    context.Context // of the callbacks; ends with the session
 	cancel context.CancelFunc
@@ -79,9 +84,42 @@ func (w *work) next(s *Session) func() {
 // context is the one for the session's callbacks. On the loop.
 func (w *work) context(s *Session) context.Context {
 	if w.ctx == nil {
-		w.ctx, w.cancel = context.WithCancel(s.loop.host.Base)
+		w.ctx, w.cancel = context.WithCancel(s.lastingContext())
 	}
 	return w.ctx
+}
+
+// keepValues keeps the values of a request's context for the callbacks of its session,
+// if there are any. Before the session is registered: from then on work does not change.
+func (s *Session) keepValues(request context.Context) {
+	if s.loop.host.Hooks.aboutSessions() {
+		s.theWork().values = request
+	}
+}
+
+// lastingContext is for callbacks that may be called when the session has ended. It ends
+// with the server, and has the values of the request that began the session.
+func (s *Session) lastingContext() context.Context {
+	h := s.loop.host
+	if !h.Hooks.aboutSessions() || s.work.values == nil {
+		return h.Base
+	}
+	return requestValues{Context: h.Base, request: s.work.values}
+}
+
+// requestValues is a context with the values of a request, and not its end.
+type requestValues struct {
+	context.Context
+	request context.Context
+}
+
+// Value asks the embedded context first: its answer to the keys of package context
+// itself is what ends this one.
+func (c requestValues) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.request.Value(key)
 }
 
 // stop ends the context of the callbacks.
