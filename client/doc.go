@@ -1,7 +1,9 @@
-// Package client receives what a Wirepost server pushes, and pushes to it.
+// Package client is the Go client of a Wirepost server, for programs that receive
+// messages and for backends that push them.
 //
-// A program that receives needs two functions. [Dial] connects as a user, and
-// [Client.Messages] is the loop:
+// # Receiving
+//
+// [Dial] connects as a user, and the loop over [Client.Messages] receives:
 //
 //	c, err := client.Dial(ctx, "wss://push.example.com/ws", client.Options{Token: token})
 //	…
@@ -13,38 +15,50 @@
 //		fmt.Println(msg.Channel, msg.Seq, string(msg.Data))
 //	}
 //
-// A backend that pushes needs two others: [NewPusher], and [Pusher.Push] or, for
-// many, [Pusher.Stream].
-//
-// # What the loop promises
+// The loop promises:
 //
 //   - Messages of a channel come in the order of its log, each once. A message is
-//     acknowledged when the loop's body has come to its end for it, so that nothing
-//     is lost if the body does not: leave the loop in the middle, or let the program
-//     crash, and the message comes again. With Options.ManualAck only [Message.Ack]
-//     acknowledges.
-//   - A connection that breaks is made again, after a random pause that grows to
-//     Options.MaxWait, or after what the server asked for. What the server repeats
-//     then is dropped by its sequence.
-//   - With Options.Store the places are kept, so that this holds from one life of
-//     the program to the next. [OpenFile] keeps them in a file.
-//   - What retention has removed before this device had it is told as a [Gap].
-//   - The loop ends with an error and not before: that of its context, [ErrClosed]
-//     after Close, a [*CloseError] or [*RefusedError] that another try would not
-//     change, or that of the store.
+//     acknowledged when the loop's body has finished with it. If the program leaves
+//     the loop in the middle of the body, or crashes, the message comes again. With
+//     Options.ManualAck only [Message.Ack] acknowledges.
+//   - A connection that breaks is replaced, after a random pause that grows up to
+//     Options.MaxWait, or after the time that the server asked for. Messages that the
+//     server repeats then are dropped by their sequence.
+//   - With Options.Store the client's positions are kept, so that this holds from one
+//     run of the program to the next. [OpenFile] keeps them in a file.
+//   - Messages that retention removed before this device had them are reported as a
+//     [Gap].
+//   - The loop ends only with an error: that of its context, [ErrClosed] after Close,
+//     a [*CloseError] or [*RefusedError] that another attempt would not change, or
+//     that of the store.
 //   - Memory is bounded whatever the server does: Options.MaxMessage for a message,
-//     16 MiB for what waits for the loop.
+//     16 MiB for the messages that wait for the loop.
 //
-// # Which errors end a client
+// A client does not reconnect after a refusal such as 400 or 403, after a close code
+// for which [CloseError.MayReconnect] is false, such as 4403 or 4409, or when the
+// server does not speak wirepost.v1. It reconnects after everything else: failures of
+// the network, 429 and 5xx, and an expired token if Options.Token has another one.
 //
-// Connecting again is of no use after a refusal like 400 or 403, after a close code
-// for which [CloseError.MayReconnect] says no, such as 4403 or 4409, or when the
-// peer does not speak wirepost.v1. Everything else is tried again: networks that
-// fail, 429 and 5xx, and a token that has expired if Options.Token brings another.
+// Once the client has been connected, only the server itself can end it: a refusal
+// counts when it is the server's problem document (application/problem+json with a
+// code). After the error page of a proxy, whatever its status, the client tries again.
 //
-// Once the client was connected, only the server itself can end it: a refusal counts
-// when it is the server's problem document (application/problem+json with a code).
-// An answer of a proxy in its place, whatever its status, is tried again.
+// # Pushing
+//
+// [NewBackend] makes a client of the HTTP API. [Backend.Push] pushes one message, and
+// [Backend.Stream] many over one request:
+//
+//	b, err := client.NewBackend("https://push.example.com", client.BackendOptions{Key: key})
+//	…
+//	result, err := b.Push(ctx, client.Push{To: "user:42", Data: []byte(`{"order":7}`), ID: "order-7"})
+//
+// The other methods are the other routes: users and their connections, read marks,
+// memberships and tokens; channels, their messages and receipts; counters. Errors
+// compare with the codes of the API:
+//
+//	if err := b.Leave(ctx, "42", "room:7"); errors.Is(err, client.ErrNotFound) {
+//		// 42 was not a member
+//	}
 //
 // The protocol is described in docs/protocol.md, the API for backends in
 // docs/http-api.md.

@@ -14,7 +14,7 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, end := range map[string]string{
-			"ExampleClient_Messages": "\n\t// Output:", "ExamplePusher_Stream": "\n\tlist, _, err :=",
+			"ExampleClient_Messages": "\n\t// Output:", "ExampleBackend_Stream": "\n\tlist, _, err :=",
 		} {
 			if want := "```go\n" + exampleBody(t, name, end) + "```\n"; !strings.Contains(string(text), want) {
 				t.Errorf("%s lacks the body of %s, which is:\n%s", readme, name, want)

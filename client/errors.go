@@ -16,14 +16,32 @@ import (
 )
 
 var (
-	// ErrClosed is the end of a client, or of a stream, whose Close was called.
+	// ErrClosed is the error of a client, or of a stream, whose Close was called.
 	ErrClosed = errors.New("closed")
-	// ErrInterrupted is answered by Call when the connection broke before the
-	// answer: whether the call was carried out is not known.
+	// ErrInterrupted is returned by Call when the connection broke before the reply:
+	// whether the call was carried out is unknown.
 	ErrInterrupted = errors.New("the connection broke before the answer")
-	// ErrProtocol is in an error of a server that does not keep to wirepost.v1.
+	// ErrProtocol is in the error of a server that does not keep to wirepost.v1 or, for
+	// a Backend, of one that is not a Wirepost server.
 	ErrProtocol = errors.New("the server does not keep to " + wire.ProtocolV1)
 )
+
+// The codes of errors: errors.Is(err, ErrNotFound) says whether a *RefusedError or a
+// *CommandError in err's chain has that code. What a proxy answers has none of them.
+var (
+	ErrBadRequest   error = codeError(wire.BadRequest)
+	ErrUnauthorized error = codeError("unauthorized")
+	ErrForbidden    error = codeError(wire.Forbidden)
+	ErrNotFound     error = codeError(wire.NotFound)
+	ErrTooLarge     error = codeError(wire.TooLarge)
+	ErrRateLimited  error = codeError(wire.RateLimited)
+	ErrInternal     error = codeError(wire.Internal)
+	ErrUnavailable  error = codeError(wire.Unavailable)
+)
+
+type codeError string
+
+func (c codeError) Error() string { return strings.ReplaceAll(string(c), "_", " ") }
 
 // CloseError is the end of a connection by a close code (RFC 6455 §7.4 and the
 // table in docs/protocol.md).
@@ -94,6 +112,9 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
+// Is says whether target is the code of the error, such as ErrNotFound.
+func (e *RefusedError) Is(target error) bool { return !e.foreign && target == codeError(e.Code) }
+
 // Temporary says whether the same request may be answered otherwise later: 408,
 // 425, 429 and 5xx.
 func (e *RefusedError) Temporary() bool {
@@ -150,3 +171,6 @@ type CommandError struct {
 
 // Error tells code and message.
 func (e *CommandError) Error() string { return e.Code + ": " + e.Message }
+
+// Is says whether target is the code of the error, such as ErrForbidden.
+func (e *CommandError) Is(target error) bool { return target == codeError(e.Code) }

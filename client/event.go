@@ -42,7 +42,7 @@ type Unsubscribed struct {
 // Connected says that there is a connection.
 type Connected struct {
 	User, Device string
-	Connection   string // its name, for Pusher.Disconnect
+	Connection   string // its name, for Backend.Disconnect
 	Unread       int    // messages in the inbox and all memberships
 	// NewStore says that the server's store is not the one of the last time: what
 	// was kept of places there is forgotten.

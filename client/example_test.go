@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -16,18 +17,18 @@ import (
 )
 
 // A program that handles what is pushed to user 42, each message once and in order,
-// also over restarts of either side. The README shows this code; TestReadme keeps
+// also across restarts of either side. The README shows this code; TestReadme keeps
 // the two equal.
 func ExampleClient_Messages() {
 	url, token, path, handle, ctx, done := exampleReceiver() // not in the README
 	defer done()                                             // not in the README
-	places, err := client.OpenFile(path)
+	store, err := client.OpenFile(path)
 	if err != nil {
 		log.Fatal(err)
 	}
 	c, err := client.Dial(ctx, url, client.Options{
-		Token: token,  // asked for each connection, and before a token ends
-		Store: places, // remembers over restarts what was handled
+		Token: token, // called for each connection, and before a token expires
+		Store: store, // remembers over restarts what was handled
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -35,38 +36,38 @@ func ExampleClient_Messages() {
 	defer c.Close()
 	for msg, err := range c.Messages(ctx) {
 		if err != nil {
-			fmt.Println("it is over:", err) // always the last
+			fmt.Println("ended:", err) // always the last
 			break
 		}
-		handle(msg.Channel, msg.Data) // acknowledged when the body comes to its end
+		handle(msg.Channel, msg.Data) // acknowledged when the loop body has finished
 	}
 
 	// Output:
 	// user:42: {"order":7}
 	// user:42: {"order":8}
-	// it is over: context canceled
+	// ended: context canceled
 }
 
 // A backend that pushes many messages over one request, without waiting for each.
-func ExamplePusher_Stream() {
+func ExampleBackend_Stream() {
 	server, key, orders, ctx, done := exampleBackend() // not in the README
 	defer done()                                       // not in the README
-	pusher, err := client.NewPusher(server, client.PusherOptions{Key: key})
+	backend, err := client.NewBackend(server, client.BackendOptions{Key: key})
 	if err != nil {
 		log.Fatal(err)
 	}
-	stream := pusher.Stream(ctx)
+	stream := backend.Stream(ctx)
 	for _, order := range orders {
 		push := client.Push{To: "user:" + order.Customer, Data: order.JSON, ID: order.ID}
 		if _, err := stream.Push(ctx, push); err != nil {
 			log.Fatal(err)
 		}
 	}
-	if err := stream.Close(); err != nil { // waits for the answers, and has what was refused
+	if err := stream.Close(); err != nil { // waits for the results, and returns what was refused
 		log.Fatal(err)
 	}
 
-	list, _, err := pusher.Messages(ctx, "user:42", 0, 0)
+	list, _, err := backend.Messages(ctx, "user:42", 0, 0)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -79,16 +80,16 @@ func ExamplePusher_Stream() {
 	// 2 order-8 {"order":8}
 }
 
-// A push that waits for its answer.
-func ExamplePusher_Push() {
+// A push that is repeated with the same ID is stored once.
+func ExampleBackend_Push() {
 	server, key, _, ctx, done := exampleBackend()
 	defer done()
-	pusher, err := client.NewPusher(server, client.PusherOptions{Key: key})
+	backend, err := client.NewBackend(server, client.BackendOptions{Key: key})
 	if err != nil {
 		log.Fatal(err)
 	}
 	for range 2 {
-		pushed, err := pusher.Push(ctx, client.Push{To: "user:42", Data: []byte(`{"order":7}`), ID: "order-7"})
+		pushed, err := backend.Push(ctx, client.Push{To: "user:42", Data: []byte(`{"order":7}`), ID: "order-7"})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -98,6 +99,38 @@ func ExamplePusher_Push() {
 	// Output:
 	// 1 0 false
 	// 1 0 true
+}
+
+// A backend that looks at a message: who has it, and whether it was read.
+func ExampleBackend_Message() {
+	server, key, orders, ctx, done := exampleBackend()
+	defer done()
+	backend, err := client.NewBackend(server, client.BackendOptions{Key: key})
+	if err != nil {
+		log.Fatal(err)
+	}
+	pushed, err := backend.Push(ctx, client.Push{To: "user:42", Data: orders[0].JSON, ID: orders[0].ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, _, err := backend.MarkRead(ctx, "42", "", pushed.Seq); err != nil {
+		log.Fatal(err)
+	}
+	msg, receipts, err := backend.Message(ctx, "user:42", pushed.Seq)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(msg.ID, receipts[0].User, receipts[0].State)
+
+	if _, err := backend.Revoke(ctx, "user:42", pushed.Seq); err != nil {
+		log.Fatal(err)
+	}
+	_, _, err = backend.Message(ctx, "user:42", pushed.Seq)
+	fmt.Println(errors.Is(err, client.ErrNotFound))
+
+	// Output:
+	// order-7 42 read
+	// true
 }
 
 // exampleSite is a server for the examples.

@@ -70,7 +70,9 @@ func (s *site) start() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", srv)
-	mux.Handle("/v1/", httpapi.New(srv, httpapi.Options{Keys: []string{apiKey}, Logger: o.Logger}))
+	api := httpapi.New(srv, httpapi.Options{Keys: []string{apiKey}, Logger: o.Logger})
+	mux.Handle("/v1/", api)
+	mux.Handle("/readyz", api)
 	l := newPipes()
 	s.pipes.Store(l)
 	s.Server, s.done = srv, make(chan struct{})

@@ -162,7 +162,7 @@ func TestKill(t *testing.T) {
 	p := newProcess(t)
 	transport := &http.Transport{DialContext: p.dialer}
 	defer transport.CloseIdleConnections()
-	pusher, err := client.NewPusher("http://127.0.0.1:1", client.PusherOptions{
+	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{
 		HTTP: &http.Client{Transport: transport}, MinWait: quick, MaxWait: slower,
 	})
 	if err != nil {
@@ -170,7 +170,7 @@ func TestKill(t *testing.T) {
 	}
 	pushing, stopPushing := context.WithCancel(t.Context())
 	defer stopPushing()
-	stream := pusher.Stream(t.Context())
+	stream := backend.Stream(t.Context())
 	pushed := make(chan int)
 	go func() { pushed <- pushAll(pushing, t, stream) }()
 
@@ -224,7 +224,7 @@ func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
 	}
 }
 
-// sleepFor keeps the pushers from being far ahead of the receiver.
+// sleepFor keeps those that push from being far ahead of the receiver.
 func sleepFor(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

@@ -82,11 +82,11 @@ func TestProgramKilled(t *testing.T) {
 	p := newProcess(t)
 	transport := &http.Transport{DialContext: p.dialer}
 	defer transport.CloseIdleConnections()
-	pusher, err := client.NewPusher("http://127.0.0.1:1", client.PusherOptions{HTTP: &http.Client{Transport: transport}})
+	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{HTTP: &http.Client{Transport: transport}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream := pusher.Stream(t.Context())
+	stream := backend.Stream(t.Context())
 	for i := range rounds * perRound {
 		if _, err := stream.Push(t.Context(), client.Push{To: "user:42", Data: fmt.Append(nil, i+1)}); err != nil {
 			t.Fatal(err)

@@ -16,10 +16,10 @@ import (
 // twice. Its methods are safe for concurrent use. Who made it calls Close.
 type Stream struct {
 	// Static.
-	pusher *Pusher
-	leave  context.CancelFunc
-	done   chan struct{} // closed when run has ended
-	more   chan struct{} // there is something to send, or the end
+	backend *Backend
+	leave   context.CancelFunc
+	done    chan struct{} // closed when run has ended
+	more    chan struct{} // there is something to send, or the end
 
 	mu struct {
 		sync.Mutex
@@ -59,9 +59,9 @@ const (
 
 // Stream begins a stream of pushes. Its context bounds all of it: when that ends,
 // what is not answered fails.
-func (p *Pusher) Stream(ctx context.Context) *Stream {
+func (b *Backend) Stream(ctx context.Context) *Stream {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Stream{pusher: p, leave: cancel, done: make(chan struct{}), more: make(chan struct{}, 1)}
+	s := &Stream{backend: b, leave: cancel, done: make(chan struct{}), more: make(chan struct{}, 1)}
 	go s.run(ctx)
 	return s
 }
@@ -188,7 +188,7 @@ func (s *Stream) see(pd *Pending) {
 // run makes requests as long as there is something to send.
 func (s *Stream) run(ctx context.Context) {
 	defer close(s.done)
-	wait := backoff{first: s.pusher.opts.MinWait, limit: s.pusher.opts.MaxWait}
+	wait := backoff{first: s.backend.opts.MinWait, limit: s.backend.opts.MaxWait}
 	for attempts := 1; s.hasWork(ctx); attempts++ {
 		answered, err := s.request(ctx)
 		s.requeue()
@@ -200,7 +200,7 @@ func (s *Stream) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			s.finish(ctx.Err())
 			return
-		case err != nil && (!mayRepeat(err) || attempts > 0 && attempts == s.pusher.opts.Attempts):
+		case err != nil && (!mayRepeat(err) || attempts > 0 && attempts == s.backend.opts.Attempts):
 			s.finish(err)
 			return
 		}
@@ -275,7 +275,7 @@ func (s *Stream) wakeLocked() {
 // the request; again is what to wait for if the push is to be sent again.
 func (s *Stream) answer(line []byte) (again, err error) {
 	var a struct {
-		pushAnswer
+		pushResults
 		Status     int    `json:"status"` // of a problem; a success has none
 		Code       string `json:"code"`
 		Detail     string `json:"detail"`

@@ -50,13 +50,13 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	pusher, err := client.NewPusher(c.Server.String(), client.PusherOptions{Key: c.APIKey, Attempts: 1})
+	backend, err := client.NewBackend(c.Server.String(), client.BackendOptions{Key: c.APIKey, Attempts: 1})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	pushed, err := pusher.Push(ctx, push)
+	pushed, err := backend.Push(ctx, push)
 	if err != nil {
 		return fmt.Errorf("push to %s: %w", c.Channel, wordDialError(err))
 	}

@@ -93,7 +93,7 @@ type assault struct {
 	ops   atomic.Int64
 	wg    sync.WaitGroup
 	users atomic.Int64
-	push  *client.Pusher
+	push  *client.Backend
 }
 
 // othersCPU is how much of a CPU the others take by themselves.
@@ -107,7 +107,7 @@ func suffer(t *testing.T, at *attack, d time.Duration) string {
 	transport := &http.Transport{MaxIdleConnsPerHost: 4}
 	defer transport.CloseIdleConnections()
 	var err error
-	if a.push, err = client.NewPusher("http://"+a.host, client.PusherOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}}); err != nil {
+	if a.push, err = client.NewBackend("http://"+a.host, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}}); err != nil {
 		t.Fatal(err)
 	}
 	others := a.bystanders()

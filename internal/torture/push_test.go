@@ -37,10 +37,10 @@ func name(data []byte) string {
 // its own.
 type publisher struct {
 	*run
-	name   string
-	random *rand.Rand
-	pusher *client.Pusher
-	n      int
+	name    string
+	random  *rand.Rand
+	backend *client.Backend
+	n       int
 }
 
 func (p *publisher) next(channels ...string) string { return p.nextWith(event{}, channels...) }
@@ -93,7 +93,7 @@ func (p *publisher) singles(ctx context.Context) {
 // single pushes a message and gives its sequence, 0 at the end of the context.
 func (p *publisher) single(ctx context.Context, push client.Push) uint64 {
 	push.Data = []byte(payload(push.ID))
-	got, err := p.pusher.Push(ctx, push)
+	got, err := p.backend.Push(ctx, push)
 	if err == nil {
 		p.answered(push.ID, push.To, got.Seq)
 	} else if ctx.Err() == nil {
@@ -104,7 +104,7 @@ func (p *publisher) single(ctx context.Context, push client.Push) uint64 {
 
 func (p *publisher) revoke(ctx context.Context, id, channel string, seq uint64) {
 	p.h.add(event{kind: revoking, id: id, channel: channel})
-	err := p.pusher.Revoke(ctx, channel, seq)
+	_, err := p.backend.Revoke(ctx, channel, seq)
 	var refused *client.RefusedError // otherwise nobody knows whether it was done
 	if errors.As(err, &refused) && refused.Status != http.StatusNotFound && refused.Status != http.StatusServiceUnavailable {
 		p.fail("revoke: %v", err)
@@ -169,7 +169,7 @@ func (p *publisher) several(ctx context.Context) {
 	inboxes := []string{"user:a", "user:b"}
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		id := p.next(inboxes...)
-		got, err := p.pusher.PushTo(ctx, client.Push{ID: id, Data: []byte(payload(id))}, inboxes...)
+		got, err := p.backend.PushTo(ctx, client.Push{ID: id, Data: []byte(payload(id))}, inboxes...)
 		if err != nil && ctx.Err() == nil {
 			p.fail("push to several: %v", err)
 		}
@@ -225,7 +225,7 @@ func (p *publisher) bulk(ctx context.Context) {
 }
 
 func (p *publisher) streamTo(ctx context.Context, to func(*rand.Rand) string, payload func(id string) string) {
-	s := p.pusher.Stream(ctx)
+	s := p.backend.Stream(ctx)
 	defer s.Close() //nolint:errcheck // the context ended it
 	type under struct {
 		id, channel string

@@ -78,8 +78,8 @@ func (r *run) transport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 8, TLSClientConfig: r.tls}
 }
 
-func (r *run) newPusher() *client.Pusher {
-	p, err := client.NewPusher(r.url("http"), client.PusherOptions{
+func (r *run) newBackend() *client.Backend {
+	p, err := client.NewBackend(r.url("http"), client.BackendOptions{
 		Key: apiKey, HTTP: &http.Client{Transport: r.transport()},
 		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
 	})
@@ -171,10 +171,10 @@ func (r *run) readers() (all []*reader) {
 func (r *run) do(p plan) *report {
 	r.t.Helper()
 	r.proxy.turn(r.target.start())
-	pusher := r.newPusher()
+	backend := r.newBackend()
 	for user, channels := range memberships {
 		for _, channel := range channels {
-			if err := pusher.Join(r.t.Context(), user, channel); err != nil {
+			if _, err := backend.Join(r.t.Context(), user, channel); err != nil {
 				r.t.Fatal(err)
 			}
 		}
@@ -183,7 +183,7 @@ func (r *run) do(p plan) *report {
 	var readers sync.WaitGroup
 	defer func() { leave(); readers.Wait() }()
 	r.connectAll(reading, &readers)
-	r.pushEverywhere(pusher, "first")
+	r.pushEverywhere(backend, "first")
 	r.settle("the first messages")
 
 	publishing, stop := context.WithCancel(r.t.Context())
@@ -202,11 +202,11 @@ func (r *run) do(p plan) *report {
 	}
 	stop()
 	publishers.Wait()
-	r.pushEverywhere(pusher, "last")
+	r.pushEverywhere(backend, "last")
 	report := r.settle("the last messages")
 	leave()
 	readers.Wait()
-	r.nobodyLeft(pusher)
+	r.nobodyLeft(backend)
 	r.tell(report, rounds)
 	return report
 }
@@ -246,20 +246,20 @@ func (r *run) publish(ctx context.Context, wg *sync.WaitGroup) {
 		if name == "bulk" && !r.bulk {
 			continue
 		}
-		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), pusher: r.newPusher()}
+		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), backend: r.newBackend()}
 		wg.Go(func() { push(p, ctx) })
 	}
 }
 
 // pushEverywhere pushes one message to each channel.
-func (r *run) pushEverywhere(pusher *client.Pusher, id string) {
+func (r *run) pushEverywhere(backend *client.Backend, id string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	for _, channel := range allChannels {
 		p := &publisher{run: r, name: id + "-" + channel}
 		id := p.next(channel)
-		got, err := pusher.Push(ctx, client.Push{To: channel, ID: id, Data: []byte(payload(id))})
+		got, err := backend.Push(ctx, client.Push{To: channel, ID: id, Data: []byte(payload(id))})
 		if err != nil {
 			r.t.Fatalf("push to %s: %v", channel, err)
 		}
@@ -326,14 +326,14 @@ func (r *run) broken() bool {
 }
 
 // nobodyLeft: what the readers held is given back.
-func (r *run) nobodyLeft(pusher *client.Pusher) {
+func (r *run) nobodyLeft(backend *client.Backend) {
 	r.t.Helper()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for give := time.Now().Add(patience); ; <-look.C {
 		online := 0
 		for user := range memberships {
-			info, err := pusher.User(r.t.Context(), user)
+			info, err := backend.User(r.t.Context(), user)
 			if err != nil {
 				r.t.Fatal(err)
 			}

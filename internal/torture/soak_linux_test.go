@@ -109,12 +109,12 @@ type soak struct {
 // push pushes until ctx ends: messages to inboxes and rooms, some with keys, times
 // to live and IDs of their own.
 func (s *soak) push(ctx context.Context) {
-	pusher, err := client.NewPusher("http://"+s.host, client.PusherOptions{Key: apiKey, HTTP: &http.Client{Transport: &http.Transport{}}})
+	backend, err := client.NewBackend("http://"+s.host, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: &http.Transport{}}})
 	if err != nil {
 		s.t.Error(err)
 		return
 	}
-	stream := pusher.Stream(ctx)
+	stream := backend.Stream(ctx)
 	data := fmt.Appendf(nil, "%q", strings.Repeat("x", 256))
 	const tick = 10 * time.Millisecond
 	for ; ctx.Err() == nil; rest(ctx, tick) {

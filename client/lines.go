@@ -27,7 +27,7 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, lines := io.Pipe()
-	r, err := s.pusher.request(ctx, http.MethodPost, "/v1/push", body)
+	r, err := s.backend.newRequest(ctx, http.MethodPost, pushPath, body)
 	if err != nil {
 		return false, err
 	}
@@ -41,7 +41,7 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 	defer body.Close()
 	begun := make(chan struct{}) // the answer has
 	writer.Go(func() { s.send(ctx, lines, begun) })
-	response, err := s.pusher.opts.HTTP.Do(r)
+	response, err := s.backend.opts.HTTP.Do(r)
 	close(begun)
 	if err != nil {
 		return false, err

@@ -1,0 +1,162 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// call is one request of the API.
+type call struct {
+	method string
+	path   string // escaped, see resource
+	query  url.Values
+	body   []byte // JSON; nil for none
+	// result is what the JSON of the response is decoded into. nil means that the
+	// response is 204, without content.
+	result any
+}
+
+// repeat does a call that may be repeated, until it succeeds, is refused for good or
+// the context ends.
+func (b *Backend) repeat(ctx context.Context, c call) error {
+	wait := backoff{first: b.opts.MinWait, limit: b.opts.MaxWait}
+	for attempt := 1; ; attempt++ {
+		err := b.once(ctx, c)
+		if err == nil || !mayRepeat(err) || ctx.Err() != nil || attempt == b.opts.Attempts {
+			return err
+		}
+		if !sleep(ctx, pause(err, &wait)) {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// mayRepeat says whether a request that failed may succeed later.
+func mayRepeat(err error) bool {
+	if e, ok := errors.AsType[*RefusedError](err); ok {
+		return e.Temporary() || e.foreign
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return !untrusted && !errors.Is(err, ErrProtocol) && !errors.Is(err, ErrBadRequest)
+}
+
+// pause is how long to wait after an error.
+func pause(err error, wait *backoff) time.Duration {
+	random := wait.next()
+	if e, ok := errors.AsType[*RefusedError](err); ok && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	return random
+}
+
+// maxBody bounds what is read of a response, in bytes.
+const maxBody = 64 << 20
+
+// once does a call.
+func (b *Backend) once(ctx context.Context, c call) error {
+	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+	defer cancel()
+	r, err := b.encode(ctx, c)
+	if err != nil {
+		return err
+	}
+	response, err := b.opts.HTTP.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return err
+	}
+	return c.decode(response, body)
+}
+
+func (b *Backend) encode(ctx context.Context, c call) (*http.Request, error) {
+	if c.path == "" {
+		return nil, fmt.Errorf("client: %w: the name of a user or channel is empty", ErrBadRequest)
+	}
+	path := c.path
+	if len(c.query) > 0 {
+		path += "?" + c.query.Encode()
+	}
+	r, err := b.newRequest(ctx, c.method, path, bytes.NewReader(c.body))
+	if err == nil && c.body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r, err
+}
+
+// newRequest makes a request that carries the key.
+func (b *Backend) newRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	address := strings.TrimRight(b.base.String(), "/") + path
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	if b.opts.Key != "" {
+		r.Header.Set("Authorization", "Bearer "+b.opts.Key)
+	}
+	return r, nil
+}
+
+// decode reads the response to a call. It does not take the response of anything but
+// a Wirepost server for success.
+func (c *call) decode(response *http.Response, body []byte) error {
+	if r := response.Request; r != nil && r.Method != c.method {
+		// http.Client makes a GET of most redirected requests: what it gets is not what
+		// was asked for.
+		return fmt.Errorf("%w: %s %s was redirected to %s", ErrProtocol, c.method, c.path, r.URL.Redacted())
+	}
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return refused(response.StatusCode, response.Header, body)
+	}
+	if c.result == nil {
+		if response.StatusCode != http.StatusNoContent {
+			return fmt.Errorf("%w: %s %s was answered with %s, not 204", ErrProtocol, c.method, c.path, response.Status)
+		}
+		return nil
+	}
+	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if media != "application/json" {
+		return fmt.Errorf("%w: the response to %s %s is %q, not JSON", ErrProtocol, c.method, c.path, media)
+	}
+	if err := json.Unmarshal(body, c.result); err != nil {
+		return fmt.Errorf("%w: the response to %s %s: %w", ErrProtocol, c.method, c.path, err)
+	}
+	return nil
+}
+
+// resource makes a path of literal segments and names, alternately; names are
+// escaped. It is "" if a name is empty, for which there is no path: without this
+// check the request would be one for another resource.
+func resource(segments ...string) string {
+	var path strings.Builder
+	for i, s := range segments {
+		if i%2 == 1 {
+			if s == "" {
+				return ""
+			}
+			s = escapeName(s)
+		}
+		path.WriteString("/" + s)
+	}
+	return path.String()
+}
+
+func escapeName(name string) string {
+	if name == "." || name == ".." { // otherwise they would be resolved as a relative path
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
+}

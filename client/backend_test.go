@@ -1,0 +1,333 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost/client"
+)
+
+// backend makes a client for the site's API.
+func (s *site) backend() *client.Backend {
+	s.t.Helper()
+	transport := &http.Transport{DialContext: s.dialer}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	return newBackend(s.t, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}})
+}
+
+func newBackend(t testing.TB, o client.BackendOptions) *client.Backend {
+	t.Helper()
+	b, err := client.NewBackend("http://wirepost.test", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// list gives the texts of a channel's log.
+func (s *site) list(channel string) (texts []string) {
+	s.t.Helper()
+	for after := uint64(0); ; {
+		page, next, err := s.Messages(channel, after, 1000)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if len(page) == 0 {
+			return texts
+		}
+		for _, m := range page {
+			texts = append(texts, string(m.Data))
+		}
+		after = next
+	}
+}
+
+func numbers(first, last int) (list []string) {
+	for i := first; i <= last; i++ {
+		list = append(list, fmt.Sprint(i))
+	}
+	return list
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answerWith(status int, name, value string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{name: {value}}, Body: http.NoBody}
+}
+
+// calls are all methods of a Backend that make one request.
+var calls = map[string]func(context.Context, *client.Backend) error{
+	"Push": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Push(ctx, client.Push{To: "a", Data: []byte("1")})
+		return err
+	},
+	"PushTo": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.PushTo(ctx, client.Push{Data: []byte("1")}, "a", "b")
+		return err
+	},
+	"Revoke": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Revoke(ctx, "a", 1)
+		return err
+	},
+	"Channel": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Channel(ctx, "a")
+		return err
+	},
+	"Messages": func(ctx context.Context, b *client.Backend) error {
+		_, _, err := b.Messages(ctx, "a", 0, 0)
+		return err
+	},
+	"Message": func(ctx context.Context, b *client.Backend) error {
+		_, _, err := b.Message(ctx, "a", 1)
+		return err
+	},
+	"Empty": func(ctx context.Context, b *client.Backend) error { return b.Empty(ctx, "a") },
+	"User": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.User(ctx, "42")
+		return err
+	},
+	"Inbox": func(ctx context.Context, b *client.Backend) error {
+		_, _, err := b.Inbox(ctx, "42", 0, 0)
+		return err
+	},
+	"MarkRead": func(ctx context.Context, b *client.Backend) error {
+		_, _, err := b.MarkRead(ctx, "42", "", 1)
+		return err
+	},
+	"Join": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Join(ctx, "42", "a")
+		return err
+	},
+	"Leave": func(ctx context.Context, b *client.Backend) error { return b.Leave(ctx, "42", "a") },
+	"Disconnect": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Disconnect(ctx, "42", "")
+		return err
+	},
+	"RevokeTokens": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.RevokeTokens(ctx, "42", time.Now())
+		return err
+	},
+	"Stats": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Stats(ctx)
+		return err
+	},
+	"Top": func(ctx context.Context, b *client.Backend) error {
+		_, err := b.Top(ctx, 3)
+		return err
+	},
+}
+
+// sentOnce are those of them that do not repeat their request.
+var sentOnce = map[string]bool{"Revoke": true, "Empty": true, "Leave": true, "Disconnect": true}
+
+// TestBackendKey: a wrong key is refused at once, by every method, and Ready needs
+// none.
+func TestBackendKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		transport := &http.Transport{DialContext: s.dialer}
+		defer transport.CloseIdleConnections()
+		b := newBackend(t, client.BackendOptions{Key: "wrong", HTTP: &http.Client{Transport: transport}})
+		for name, do := range calls {
+			err := do(t.Context(), b)
+			if e, ok := errors.AsType[*client.RefusedError](err); !ok || e.Status != 401 || !errors.Is(err, client.ErrUnauthorized) || errors.Is(err, client.ErrForbidden) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := b.Ready(t.Context()); err != nil {
+			t.Errorf("Ready: %v", err)
+		}
+	})
+}
+
+// TestBackendAway: while the server is away a request is repeated until the context
+// ends or the server is back, unless a repeat could do something else.
+func TestBackendAway(t *testing.T) {
+	for name, do := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, nil)
+				b := s.backend()
+				s.stop()
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				err := do(ctx, b)
+				waited := time.Since(began)
+				if !errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded) == sentOnce[name] || (waited == 0) != sentOnce[name] {
+					t.Errorf("%v after %s", err, waited)
+				}
+				if err := b.Ready(ctx); err == nil {
+					t.Error("it is said to be ready")
+				}
+				time.AfterFunc(30*time.Second, s.start)
+				if sentOnce[name] {
+					time.Sleep(31 * time.Second)
+				}
+				if err := do(t.Context(), b); err != nil && !errors.Is(err, client.ErrNotFound) {
+					t.Errorf("when it was back: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestBackendProxy: the page of a proxy is an error of every method, none of the
+// server's codes, and repeated if the status or the page says that it may pass.
+func TestBackendProxy(t *testing.T) {
+	for _, c := range []struct {
+		status   int
+		repeated bool
+	}{{200, false}, {204, false}, {403, true}, {404, true}, {502, true}} {
+		for name, do := range calls {
+			t.Run(fmt.Sprint(c.status, " ", name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var tries atomic.Int32
+					page := roundTripper(func(r *http.Request) (*http.Response, error) {
+						tries.Add(1)
+						response := answerWith(c.status, "Content-Type", "text/html")
+						response.Body = io.NopCloser(strings.NewReader("<h1>back soon</h1>"))
+						return response, nil
+					})
+					b := newBackend(t, client.BackendOptions{HTTP: &http.Client{Transport: page}, Attempts: 3})
+					err := do(t.Context(), b)
+					switch {
+					case c.status == 204 && (name == "Leave" || name == "Empty"): // as good as the server's
+					case err == nil, errors.Is(err, client.ErrForbidden), errors.Is(err, client.ErrNotFound):
+						t.Errorf("%v", err)
+					case c.status < 300 && !errors.Is(err, client.ErrProtocol):
+						t.Errorf("%v", err)
+					}
+					want := int32(1)
+					if c.repeated && !sentOnce[name] {
+						want = 3
+					}
+					if got := tries.Load(); got != want {
+						t.Errorf("%d attempts, want %d", got, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestBackendRedirect: http.Client makes a GET of a redirected request, whose success
+// says nothing.
+func TestBackendRedirect(t *testing.T) {
+	moved := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Scheme == "http" {
+			return answerWith(301, "Location", "https://wirepost.test"+r.URL.RequestURI()), nil
+		}
+		response := answerWith(200, "Content-Type", "application/json")
+		response.Body = io.NopCloser(strings.NewReader(`{"messages":[],"policy":{"max_age":"1h"}}`))
+		response.Request = r
+		return response, nil
+	})
+	b := newBackend(t, client.BackendOptions{HTTP: &http.Client{Transport: moved}, Attempts: 1})
+	for name, do := range calls {
+		err := do(t.Context(), b)
+		switch name {
+		case "Channel", "Messages", "User", "Inbox", "Stats", "Top": // a GET stays one
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case "Message":
+		default:
+			if !errors.Is(err, client.ErrProtocol) || !strings.Contains(err.Error(), "https://wirepost.test/v1/") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestBackendTimeout: an attempt that gets no response ends, and another follows.
+func TestBackendTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		transport := &http.Transport{DialContext: s.dialer}
+		defer transport.CloseIdleConnections()
+		var tries atomic.Int32
+		hangs := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if tries.Add(1) == 1 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return transport.RoundTrip(r)
+		})
+		b := newBackend(t, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: hangs}, Timeout: time.Minute})
+		began := time.Now()
+		if _, err := b.Stats(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(began); waited < time.Minute || waited > time.Minute+time.Second {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
+// TestBackendNames: a name is sent as it is; an empty one is refused before anything
+// is sent, for the path without it would be that of another resource.
+func TestBackendNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		b, ctx := s.backend(), t.Context()
+		for _, user := range []string{".", "..", "a/b", "//", "50%", "a b?", "a+b&c=d", "é", "%2F"} {
+			info, err := b.User(ctx, user)
+			if strings.ContainsAny(user, " ?") {
+				if !errors.Is(err, client.ErrBadRequest) {
+					t.Errorf("user %q: %v", user, err)
+				}
+				continue
+			}
+			if err != nil || info.User != user {
+				t.Errorf("user %q: %+v %v", user, info, err)
+			}
+			if state, err := b.Join(ctx, user, "room/"+user); err != nil || state.Devices == nil {
+				t.Errorf("join %q: %v", user, err)
+			}
+			if err := b.Leave(ctx, user, "room/"+user); err != nil {
+				t.Errorf("leave %q: %v", user, err)
+			}
+		}
+		never := newBackend(t, client.BackendOptions{HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			return nil, net.ErrClosed
+		})}})
+		_, noUser := never.Disconnect(ctx, "", "")
+		_, noChannel := never.Revoke(ctx, "", 1)
+		_, noMember := never.Join(ctx, "42", "")
+		for _, err := range []error{noUser, noChannel, noMember, never.Empty(ctx, ""), never.Leave(ctx, "", "a")} {
+			if !errors.Is(err, client.ErrBadRequest) {
+				t.Errorf("an empty name: %v", err)
+			}
+		}
+	})
+}
+
+func TestNewBackendRefuses(t *testing.T) {
+	for _, server := range []string{"", "push.example.com", "ws://push.example.com", "http://", "://"} {
+		if _, err := client.NewBackend(server, client.BackendOptions{}); err == nil {
+			t.Errorf("%q was taken", server)
+		}
+	}
+	for _, o := range []client.BackendOptions{{MinWait: -1}, {MaxWait: -1}, {Timeout: -1}} {
+		if _, err := client.NewBackend("http://localhost", o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+	_, err := client.NewBackend("unix:/run/wirepost.sock", client.BackendOptions{HTTP: http.DefaultClient})
+	if err == nil {
+		t.Error("a client of one's own for a Unix socket was taken")
+	}
+}

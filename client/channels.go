@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Channel describes a channel. One that was never used has no messages.
+func (b *Backend) Channel(ctx context.Context, channel string) (info ChannelInfo, err error) {
+	err = b.repeat(ctx, call{method: http.MethodGet, path: resource("v1/channels", channel), result: &info})
+	return info, err
+}
+
+// Messages lists the live messages of a channel after a sequence, oldest first, at
+// most limit of them (1 to 1000; 0 means 100). Next is the after of the next page; an
+// empty list means that there are no more.
+func (b *Backend) Messages(ctx context.Context, channel string, after uint64, limit int) (list []*Message, next uint64, err error) {
+	return b.list(ctx, resource("v1/channels", channel, "messages"), after, limit)
+}
+
+// list reads one page of messages.
+func (b *Backend) list(ctx context.Context, path string, after uint64, limit int) (list []*Message, next uint64, err error) {
+	query := url.Values{"after": {strconv.FormatUint(after, 10)}}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	var page struct {
+		Messages []json.RawMessage `json:"messages"`
+		Next     uint64            `json:"next"`
+	}
+	if err := b.repeat(ctx, call{method: http.MethodGet, path: path, query: query, result: &page}); err != nil {
+		return nil, 0, err
+	}
+	for _, text := range page.Messages {
+		m, err := parseMessage(text)
+		if err != nil {
+			return nil, 0, err
+		}
+		list = append(list, m)
+	}
+	return list, page.Next, nil
+}
+
+func parseMessage(text json.RawMessage) (*Message, error) {
+	f, err := wire.ParseFrame(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	m, err := newMessage(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return m, nil
+}
+
+// Message returns a live message of a channel, and how far it came on each device of
+// each user that it is for. ErrNotFound means that there is no such live message.
+func (b *Backend) Message(ctx context.Context, channel string, seq uint64) (*Message, []Receipt, error) {
+	var result struct {
+		Message  json.RawMessage `json:"message"`
+		Receipts []Receipt       `json:"receipts"`
+	}
+	if err := b.repeat(ctx, call{method: http.MethodGet, path: messagePath(channel, seq), result: &result}); err != nil {
+		return nil, nil, err
+	}
+	m, err := parseMessage(result.Message)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, result.Receipts, nil
+}
+
+// Revoke removes a message from a channel and has it withdrawn from the clients that
+// have it, by a record that follows in the channel. ErrNotFound means that there is no
+// such live message.
+func (b *Backend) Revoke(ctx context.Context, channel string, seq uint64) (Revoked, error) {
+	var result struct {
+		Channel string `json:"channel"`
+		Seq     uint64 `json:"seq"`
+		Revoked uint64 `json:"revoked"`
+		ID      string `json:"id"`
+	}
+	err := b.once(ctx, call{method: http.MethodDelete, path: messagePath(channel, seq), result: &result})
+	return Revoked(result), err
+}
+
+func messagePath(channel string, seq uint64) string {
+	return resource("v1/channels", channel, "messages", strconv.FormatUint(seq, 10))
+}
+
+// Empty removes all messages of a channel. The sequences of later ones continue; a
+// client that did not have them all gets a Gap.
+func (b *Backend) Empty(ctx context.Context, channel string) error {
+	return b.once(ctx, call{method: http.MethodDelete, path: resource("v1/channels", channel)})
+}
