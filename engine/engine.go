@@ -86,6 +86,10 @@ type Log interface {
 	// always at least one, if there is one).
 	Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (Page, error)
 
+	// ReadBefore is Read backwards: live records before a sequence, newest first. A
+	// sequence above the head, such as math.MaxUint64, means all of them.
+	ReadBefore(ctx context.Context, channel string, before uint64, maxRecords, maxBytes int) (Page, error)
+
 	// Bounds describes a channel; a channel never written to has zero bounds.
 	Bounds(ctx context.Context, channel string) (Bounds, error)
 
@@ -168,15 +172,18 @@ type Result struct {
 	Err       error // of this entry alone: ErrNotFound of a revocation, or what it needed cannot be read
 }
 
-// Page is what Read found.
+// Page is what Read or ReadBefore found.
 type Page struct {
 	Records []*Record
-	// Next is the sequence to read on after: the last one looked at. It is the
-	// head (or after, if that is larger) when there was nothing more.
+	// Next is the sequence that the next page comes after: the last one looked at. It
+	// is the head (or after, if that is larger) when there was nothing more. Of
+	// ReadBefore it is the sequence that the next page comes before: that of the last
+	// record here, or 0 when there was nothing more.
 	Next uint64
 	// Lost says that retention (MaxAge, MaxMessages, Trim) removed records
-	// between after and the first record here (or Next, when there is none).
-	// Collapsed, revoked and expired messages are no loss.
+	// between after and the first record here (or Next, when there is none); of
+	// ReadBefore, between before and Next. Collapsed, revoked and expired messages
+	// are not a loss.
 	Lost bool
 }
 

@@ -147,13 +147,14 @@ func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 	equal(t, "watched after close", w.len(), seen)
 	_, appendErr := e.Append(t.Context(), []engine.Entry{message("a", "3")})
 	_, readErr := e.Read(t.Context(), "a", 0, 1, 1)
+	_, beforeErr := e.ReadBefore(t.Context(), "a", 9, 1, 1)
 	_, boundsErr := e.Bounds(t.Context(), "a")
 	_, countErr := e.Count(t.Context(), "a", 0)
 	_, watchErr := e.Watch(t.Context(), "a", w)
 	_, loadErr := e.Load(t.Context(), "u")
 	_, membersErr := e.Members(t.Context(), "a", "", 1)
 	for name, err := range map[string]error{
-		"append": appendErr, "read": readErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
+		"append": appendErr, "read": readErr, "read before": beforeErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
 		"load": loadErr, "members": membersErr,
 		"save": e.Save(t.Context(), []engine.Update{{User: "u"}}, true), "trim": e.Trim(t.Context(), "a", 1), "close": e.Close(),
 	} {

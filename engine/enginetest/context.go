@@ -20,13 +20,14 @@ func testEndedContext(t *testing.T, e engine.Engine, _ *Clock) {
 	w := new(watcher)
 	_, appendErr := e.Append(ctx, []engine.Entry{message("a", "2")})
 	_, readErr := e.Read(ctx, "a", 0, 1, 1)
+	_, beforeErr := e.ReadBefore(ctx, "a", 9, 1, 1)
 	_, boundsErr := e.Bounds(ctx, "a")
 	_, countErr := e.Count(ctx, "a", 0)
 	_, watchErr := e.Watch(ctx, "a", w)
 	_, loadErr := e.Load(ctx, "u")
 	_, membersErr := e.Members(ctx, "a", "", 1)
 	for name, err := range map[string]error{
-		"append": appendErr, "read": readErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
+		"append": appendErr, "read": readErr, "read before": beforeErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
 		"load": loadErr, "members": membersErr, "trim": e.Trim(ctx, "a", 1),
 		"save": e.Save(ctx, []engine.Update{{User: "u", RemoveMarks: []string{"a"}}}, true),
 	} {

@@ -141,6 +141,27 @@ func (m *model) read(channel string, after uint64, maxRecords, maxBytes int) (pa
 	return page, missed
 }
 
+// readBefore returns a page of what read has, newest first, and whether something of
+// it was dropped.
+func (m *model) readBefore(channel string, before uint64, maxRecords, maxBytes int) (page engine.Page, missed bool) {
+	l := m.log(channel)
+	size := 0
+	for _, r := range slices.Backward(l.records) {
+		if r.Seq >= before {
+			continue
+		}
+		if n := len(page.Records); n > 0 && (n == maxRecords || size > maxBytes) {
+			page.Next = page.Records[n-1].Seq
+			break
+		}
+		page.Records = append(page.Records, r.Record)
+		size += len(r.Data)
+	}
+	page.Lost = l.lost > 0 && l.lost >= page.Next
+	missed = slices.ContainsFunc(l.dropped, func(seq uint64) bool { return seq < before && seq >= page.Next })
+	return page, missed
+}
+
 func (m *model) trim(channel string, through uint64) {
 	m.log(channel).drop(func(r modelRecord) bool { return r.Seq <= through }, true)
 }

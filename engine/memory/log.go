@@ -61,7 +61,12 @@ func (l *log) bounds() engine.Bounds {
 	return b
 }
 
-// after is the index of the first node behind a sequence.
+// from is the index of the first node with a sequence or a later one.
+func (l *log) from(seq uint64) int {
+	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq >= seq })
+}
+
+// after is the index of the first node after a sequence.
 func (l *log) after(seq uint64) int {
 	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq > seq })
 }
@@ -88,7 +93,7 @@ func (l *log) forgetRevocation(seq uint64) {
 
 // message finds a live message; nil when there is none.
 func (l *log) message(seq uint64) *node {
-	i := sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq >= seq })
+	i := l.from(seq)
 	if i == len(l.nodes) || l.nodes[i].Seq != seq || l.nodes[i].Revokes != 0 {
 		return nil
 	}

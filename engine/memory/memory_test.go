@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"log/slog"
+	"math"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,6 +28,12 @@ func TestSequencesComeAfterTheBase(t *testing.T) {
 		r, err := e.Append(t.Context(), []engine.Entry{{Channel: "a", Data: []byte("1")}})
 		if err != nil || r[0].Seq != 1001+i || i == 0 && r[0].Prev != 0 {
 			t.Fatalf("append %d: %+v, %v", i, r, err)
+		}
+	}
+	for channel, n := range map[string]int{"a": 3, "unused": 0} {
+		page, err := e.ReadBefore(t.Context(), channel, math.MaxUint64, 10, 1<<20)
+		if err != nil || len(page.Records) != n || page.Lost || page.Next != 0 {
+			t.Errorf("read %q backwards: %+v, %v; want %d records, and nothing lost in this run", channel, page, err, n)
 		}
 	}
 	for after, lost := range map[uint64]bool{0: false, 17: true, 999: true, 1000: false} { // some of an earlier run

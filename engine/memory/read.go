@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -39,6 +40,28 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxReco
 	if last := nodes[len(nodes)-1]; last != l.nodes[len(l.nodes)-1] {
 		page.Next = last.Seq
 	}
+	return page, nil
+}
+
+// ReadBefore implements engine.Log.
+func (e *Engine) ReadBefore(ctx context.Context, channel string, before uint64, maxRecords, maxBytes int) (engine.Page, error) {
+	_, err := e.enter(ctx)
+	defer e.mu.Unlock()
+	l := e.mu.logs[channel]
+	if err != nil || l == nil {
+		return engine.Page{}, err
+	}
+	var page engine.Page
+	bytes := 0
+	for _, n := range slices.Backward(l.nodes[:l.from(before)]) {
+		if i := len(page.Records); i > 0 && (i >= maxRecords || bytes > maxBytes) {
+			page.Next = page.Records[i-1].Seq
+			break
+		}
+		page.Records = append(page.Records, n.Record)
+		bytes += len(n.Data)
+	}
+	page.Lost = l.lost > e.base && l.lost >= page.Next
 	return page, nil
 }
 

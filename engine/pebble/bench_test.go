@@ -148,11 +148,18 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	for b.Loop() {
-		page, err := e.Read(b.Context(), "a", 5000, 100, 1<<20)
-		if err != nil || len(page.Records) != 100 {
-			b.Fatal(len(page.Records), err)
-		}
+	for name, read := range map[string]func(context.Context, string, uint64, int, int) (engine.Page, error){
+		"after": e.Read, "before": e.ReadBefore,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				page, err := read(b.Context(), "a", 5000, 100, 1<<20)
+				if err != nil || len(page.Records) != 100 {
+					b.Fatal(len(page.Records), err)
+				}
+			}
+		})
 	}
 }
 

@@ -100,11 +100,25 @@ func (e *Engine) scan(ctx context.Context, channel string, after, through uint64
 	if err != nil {
 		return err
 	}
-	err = scanIter(ctx, it, look)
+	err = scanIter(ctx, it, false, look)
 	if e := it.Close(); err == nil {
 		err = e
 	}
 	return err
+}
+
+func first(it *pdb.Iterator, backward bool) bool {
+	if backward {
+		return it.Last()
+	}
+	return it.First()
+}
+
+func next(it *pdb.Iterator, backward bool) bool {
+	if backward {
+		return it.Prev()
+	}
+	return it.Next()
 }
 
 // endedEvery is after how many keys a scan looks again whether its context has ended.
@@ -117,8 +131,9 @@ func recordRange(channel string, after, through uint64) *pdb.IterOptions {
 	}
 }
 
-func scanIter(ctx context.Context, it *pdb.Iterator, look func(seq uint64, g *glance) (more bool, err error)) error {
-	for ok, n := it.First(), 1; ok; ok, n = it.Next(), n+1 {
+// scanIter calls look with the records of an iterator, first or last one first.
+func scanIter(ctx context.Context, it *pdb.Iterator, backward bool, look func(seq uint64, g *glance) (more bool, err error)) error {
+	for ok, n := first(it, backward), 1; ok; ok, n = next(it, backward), n+1 {
 		if n%endedEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -35,39 +36,47 @@ func (e *Engine) headOf(s *slot[channel]) head {
 	return s.v.head
 }
 
-// view calls look with the live records of a channel after a sequence, oldest
-// first, until it says stop. The head it returns tells what there is besides: its
-// lost counts the records that are past their age and were met on the way.
+// reach is the part of a channel that is read, and in which direction.
+type reach struct {
+	after, through uint64 // sequences
+	backward       bool   // newest first
+}
+
+// view calls look with the live records of a part of a channel until it says stop.
+// The head it returns tells what there is besides: its lost counts the records that
+// are past their age and were met on the way.
 //
 // The head is taken twice, around the moment that the records are seen at: all
 // records up to the first head are there, and whatever is missing because of
 // retention is accounted for by the second.
-func (e *Engine) view(ctx context.Context, channel string, after uint64, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
+func (e *Engine) view(ctx context.Context, channel string, of reach, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
 	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
 		return head{}, err
 	}
 	defer e.unpinChannel(s)
 	h := e.headOf(s)
-	if after >= h.seq {
+	from, to := max(of.after, h.floor), min(of.through, h.seq)
+	if from >= to {
 		return h, nil
 	}
-	it, err := e.db.NewIter(recordRange(channel, max(after, h.floor), h.seq))
+	it, err := e.db.NewIter(recordRange(channel, from, to))
 	if err != nil {
 		return head{}, err
 	}
 	now := e.headOf(s)
 	now.seq = h.seq
 	clock := e.nowMilli()
-	err = scanIter(ctx, it, func(seq uint64, g *glance) (bool, error) {
+	err = scanIter(ctx, it, of.backward, func(seq uint64, g *glance) (bool, error) {
 		if seq <= now.floor {
-			return true, nil
+			return !of.backward, nil
 		}
 		if gone, loss := g.ended(clock); gone {
 			if loss {
 				now.lost = max(now.lost, seq)
 			}
-			return true, nil
+			// Where ages end in the order of the log, everything before has ended, too.
+			return !(of.backward && loss && !now.mixed), nil
 		}
 		return look(seq, g)
 	})
@@ -75,20 +84,46 @@ func (e *Engine) view(ctx context.Context, channel string, after uint64, look fu
 		err = e
 	}
 	if err != nil {
-		return head{}, fmt.Errorf("read %q after %d: %w", channel, after, worded(err))
+		return head{}, fmt.Errorf("read %q after %d up to %d: %w", channel, from, to, worded(err))
 	}
 	return now, nil
 }
 
 // Read implements engine.Log.
 func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	if err := e.enter(ctx); err != nil {
+	page, h, more, err := e.page(ctx, channel, reach{after: after, through: math.MaxUint64}, maxRecords, maxBytes)
+	if err != nil {
 		return engine.Page{}, err
 	}
+	if !more {
+		page.Next = max(after, h.seq)
+	}
+	page.Lost = after < h.lost
+	return page, nil
+}
+
+// ReadBefore implements engine.Log.
+func (e *Engine) ReadBefore(ctx context.Context, channel string, before uint64, maxRecords, maxBytes int) (engine.Page, error) {
+	page, h, more, err := e.page(ctx, channel, reach{through: max(before, 1) - 1, backward: true}, maxRecords, maxBytes)
+	if err != nil {
+		return engine.Page{}, err
+	}
+	if !more {
+		page.Next = 0
+	}
+	page.Lost = h.lost > 0 && h.lost >= page.Next
+	return page, nil
+}
+
+// page reads the records of a page. Next is the sequence of the last one, and more
+// says that there is another.
+func (e *Engine) page(ctx context.Context, channel string, of reach, maxRecords, maxBytes int) (page engine.Page, h head, more bool, err error) {
+	if err := e.enter(ctx); err != nil {
+		return engine.Page{}, head{}, false, err
+	}
 	defer e.leave()
-	var page engine.Page
-	more, bytes := false, 0
-	h, err := e.view(ctx, channel, after, func(seq uint64, g *glance) (bool, error) {
+	bytes := 0
+	h, err = e.view(ctx, channel, of, func(seq uint64, g *glance) (bool, error) {
 		if n := len(page.Records); n > 0 && (n >= maxRecords || bytes > maxBytes) {
 			more = true
 			return false, nil
@@ -97,17 +132,9 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxReco
 		if err != nil {
 			return false, err
 		}
-		page.Records = append(page.Records, r)
+		page.Records, page.Next = append(page.Records, r), seq
 		bytes += len(r.Data)
 		return true, nil
 	})
-	if err != nil {
-		return engine.Page{}, err
-	}
-	page.Next = max(after, h.seq)
-	if more {
-		page.Next = page.Records[len(page.Records)-1].Seq
-	}
-	page.Lost = after < h.lost
-	return page, nil
+	return page, h, more, err
 }
