@@ -8,7 +8,7 @@ import (
 // known is the scenario of channels that the server knows, with nobody there.
 var known = scenario{
 	name:     "channels",
-	question: "Does a push cost more when more channels are known? 64 publishers in the process, each push to a channel picked at random.",
+	question: "Does a push cost more with more channels? 64 publishers in the process push to random channels.",
 	label:    "channels",
 	columns:  []column{{"server µs/push", 2}, {"pushes/s", 0}, {"RSS MiB", 0}},
 	defaults: settings{

@@ -4,7 +4,7 @@ import "github.com/wirepost/wirepost/bench/crowd"
 
 var connects = scenario{
 	name:     "connect",
-	question: "What does it cost to let a client in, up to its subscription? 64 handshakes are under way at a time.",
+	question: "What does it cost to connect and subscribe a client? 64 handshakes run concurrently.",
 	columns:  costColumns("handshake", "handshakes"),
 	defaults: settings{peers: broadcasters, sessions: []int{5000}, rounds: 5},
 	turn: func(s *settings, name string) ([]row, error) {

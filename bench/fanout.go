@@ -7,7 +7,7 @@ import (
 
 var fanOut = scenario{
 	name:     "fanout",
-	question: "What does it cost to deliver one message to one of many who are connected?",
+	question: "What does it cost to deliver a message to one of many connected clients?",
 	label:    "in flight",
 	columns:  costColumns("delivery", "deliveries"),
 	defaults: settings{

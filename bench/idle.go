@@ -8,7 +8,7 @@ import (
 
 var idle = scenario{
 	name:     "idle",
-	question: "What memory does a connected user hold who got one message, and for a while (-turn) nothing more?",
+	question: "How much memory does a connected user take after receiving one message and then staying idle (-turn)?",
 	columns: []column{
 		{"live bytes/user", 0}, // heap in use and stacks, after a collection
 		{"RSS bytes/user", 0},

@@ -18,8 +18,8 @@ const (
 
 var pushes = scenario{
 	name: "push",
-	question: "What does it cost to push to one connected user over HTTP? The tutorial keeps nothing; " +
-		"wirepost serve has the message on disk before it answers (not wirepost-serve-memory), and its clients acknowledge it.",
+	question: "What does it cost to push to one connected user over HTTP? The tutorial stores nothing. " +
+		"wirepost serve stores the message on disk before it responds (except wirepost-serve-memory), and its clients acknowledge it.",
 	label:   "in flight",
 	columns: costColumns("push", "pushes"),
 	defaults: settings{

@@ -7,7 +7,7 @@ import (
 
 var scale = scenario{
 	name:     "scale",
-	question: "Does a delivery cost more when more are connected?",
+	question: "Does a delivery cost more with more connections?",
 	label:    "connections",
 	columns:  append(costColumns("delivery", "deliveries"), column{"live bytes/connection", 0}),
 	defaults: settings{

@@ -9,7 +9,7 @@ import (
 
 var slow = scenario{
 	name:     "slow",
-	question: "What do clients that never read do to the others, and to the server's memory?",
+	question: "How do clients that never read affect the others, and the server's memory?",
 	label:    "never read",
 	columns: []column{
 		{"p50 ms", 2},
