@@ -15,7 +15,16 @@ import (
 // application's callbacks.
 func (s *Server) sessionHooks() session.Hooks {
 	o := &s.opts
-	h := session.Hooks{Publish: s.publish}
+	h := session.Hooks{
+		Publish: s.publish,
+		Values: o.OnMessage != nil || o.OnCall != nil || o.OnSubscribe != nil || o.OnPublish != nil ||
+			o.OnAck != nil || o.OnDisconnect != nil,
+	}
+	if o.OnSubscribe != nil {
+		h.Subscribe = func(ctx context.Context, i session.Info, channel string) error {
+			return internalError(o.OnSubscribe(ctx, Session(i), channel))
+		}
+	}
 	if o.OnMessage != nil {
 		h.Message = func(ctx context.Context, i session.Info, f session.Frame) (session.Frame, error) {
 			reply, err := o.OnMessage(ctx, Session(i), Frame(f))

@@ -51,7 +51,8 @@ type Options struct {
 	// that began the session, as middleware left it. What those values refer to, and
 	// about 0.6 KB of net/http's, therefore stays in memory as long as the session does,
 	// if there is any callback that gets a Session after the handshake. The contexts end
-	// with the session; those of OnAck, OnRead and OnDisconnect end with the server.
+	// with the session; those of OnAck, OnRead, OnPublish and OnDisconnect end with
+	// the server.
 
 	// OnConnect is called before a connection is accepted, when no limit refuses it.
 	// An *Error refuses it with its status; any other error is logged and answered
@@ -68,6 +69,18 @@ type Options struct {
 	// connection; in wirepost.v1 it is the answer. One that is not an *Error is
 	// logged, and says "internal error" to the client.
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
+	// OnSubscribe is asked when a client requests a channel whose policy has Subscribe:
+	// AccessHook, at its connect request or by a command. Nil allows the subscription
+	// until the client brings a new token, when it is asked again; each poll is a connect
+	// request. An *Error refuses it with its code. Any other error is logged, and the
+	// client is told to try again (CodeUnavailable, 503). Calls for one session come one
+	// at a time, in order with those of OnMessage, OnCall and OnPublish; at a connect
+	// request they come after OnConnect, and ctx is the request's.
+	OnSubscribe func(ctx context.Context, s Session, channel string) error
+	// OnPublish is asked when a client publishes to a channel whose policy has Publish:
+	// AccessHook, and may change the data and what describes it; To and ID stay. Errors
+	// are those of OnSubscribe.
+	OnPublish func(ctx context.Context, s Session, p *Push) error
 	// OnAck is called when a device has acknowledged the messages of its inbox or of
 	// a membership up to a sequence: in order for each connection, and for each
 	// message once, except after a crash.

@@ -15,6 +15,9 @@ const (
 	AccessByToken     Access = "token"   // what the client's token lists: the default
 	AccessAnyone      Access = "anyone"  // any authenticated user, besides the token's lists
 	AccessBackendOnly Access = "backend" // no client
+	// AccessHook lets Options.OnSubscribe or OnPublish decide each time, whatever the
+	// token lists.
+	AccessHook Access = "hook"
 )
 
 // Policy is what holds for the channels that match a pattern; for each channel
@@ -37,9 +40,17 @@ const (
 	DefaultMaxMessages = 100_000
 )
 
-func newPolicies(configured []Policy) (access.Policies, error) {
-	list := make([]access.Policy, len(configured))
-	for i, p := range configured {
+// newPolicies checks the policies of the options, and that there are the callbacks that
+// they need.
+func (o *Options) newPolicies() (access.Policies, error) {
+	list := make([]access.Policy, len(o.Channels))
+	for i, p := range o.Channels {
+		switch {
+		case p.Subscribe == AccessHook && o.OnSubscribe == nil:
+			return nil, fieldError("OnSubscribe", "is not set, and policy %d (%q) says subscribe: hook", i, p.Pattern)
+		case p.Publish == AccessHook && o.OnPublish == nil:
+			return nil, fieldError("OnPublish", "is not set, and policy %d (%q) says publish: hook", i, p.Pattern)
+		}
 		list[i] = access.Policy{
 			Pattern: p.Pattern, MemoryOnly: p.MemoryOnly, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
 			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
@@ -294,7 +295,7 @@ func checkContentType(t string) error {
 }
 
 // publish is a push by a client.
-func (s *Server) publish(ctx context.Context, id *access.Identity, pub session.Publication) (session.Published, error) {
+func (s *Server) publish(ctx context.Context, ses *session.Session, id *access.Identity, pub session.Publication) (session.Published, error) {
 	p := Push{To: pub.Channel, ID: pub.ID, Key: pub.Key, ContentType: pub.ContentType, Data: pub.Data}
 	if err := CheckChannel(p.To); err != nil {
 		return session.Published{}, fault.Field("to", "%s", AsError(err).Message)
@@ -306,10 +307,34 @@ func (s *Server) publish(ctx context.Context, id *access.Identity, pub session.P
 	if err := s.prepare(&entries[0], &p, nil); err != nil {
 		return session.Published{}, internalError(err)
 	}
+	if s.host.Policies.PublishHook(p.To) {
+		if err := s.askPublish(ctx, ses, id, &p, &entries[0]); err != nil {
+			return session.Published{}, internalError(err)
+		}
+	}
 	entries[0].From = id.User
 	s.store(ctx, entries, out)
 	stored := out[0]
 	return session.Published{ID: stored.ID, Seq: stored.Seq, Duplicate: stored.Duplicate}, internalError(stored.Err)
+}
+
+// askPublish asks the application about a push by a client, and makes the entry of what
+// it made of it.
+func (s *Server) askPublish(ctx context.Context, ses *session.Session, id *access.Identity, p *Push, e *engine.Entry) error {
+	from, changed := Session(ses.Info()), *p
+	from.Data, changed.Data, changed.ContentType = id.Data, e.Data, e.ContentType
+	var err error
+	if p := callback.Guard(s.logger, "OnPublish", func() { err = s.opts.OnPublish(ctx, from, &changed) }); p != nil {
+		return p
+	}
+	if err != nil {
+		return callback.Refusal(ctx, s.logger, "OnPublish", "this message", internalError(err))
+	}
+	changed.To, changed.ID = p.To, p.ID
+	if err := s.prepare(e, &changed, nil); err != nil {
+		return fmt.Errorf("the message that OnPublish made: %s", err) // not the client's mistake
+	}
+	return nil
 }
 
 // Revoke takes a message back: it is removed, whoever has it is told, also those

@@ -55,7 +55,7 @@ func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	policies, err := newPolicies(o.Channels)
+	policies, err := o.newPolicies()
 	if err != nil {
 		return nil, err
 	}

@@ -335,6 +335,7 @@ func TestBadSettings(t *testing.T) {
 		{"channel without pattern", nil, nil, "channels:\n  - durable: true\n", "wirepost.yml:2: channels: an entry needs a pattern"},
 		{"unknown in channel", nil, nil, "channels:\n  - pattern: a\n    max_aeg: 1h\n", "wirepost.yml:3: channels: max_aeg: is no setting of a channel (did you mean max_age?)"},
 		{"bad access", nil, nil, "channels:\n  - pattern: a\n    publish: everyone\n", `wirepost.yml:3: channels: publish: "everyone" is not token, anyone or backend`},
+		{"hook", nil, nil, "channels:\n  - pattern: a\n    subscribe: hook\n", `wirepost.yml:3: channels: subscribe: hook needs a Go program`},
 		{"bad durable", nil, nil, "channels:\n  - {pattern: a, durable: 3}\n", `wirepost.yml:2: channels: durable: "3" is not true or false`},
 		{"bad pattern", nil, nil, "channels:\n  - pattern: a b\n", `wirepost.yml:2: channels: pattern: "a b"`},
 		{"bad age", nil, nil, "channels:\n  - pattern: a\n    max_age: 0s\n", `wirepost.yml:3: channels: max_age: "0s" is no duration`},

@@ -178,13 +178,20 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 	case "max_messages":
 		return (*count)(&p.MaxMessages).UnmarshalText([]byte(text))
 	case "subscribe":
-		return choice(&p.Subscribe, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
+		return setAccess(&p.Subscribe, text)
 	case "publish":
-		return choice(&p.Publish, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
+		return setAccess(&p.Publish, text)
 	default:
 		return errors.New("is no setting of a channel" + didYouMean(name, policyNames))
 	}
 	return nil
+}
+
+func setAccess(a *wirepost.Access, text string) error {
+	if text == string(wirepost.AccessHook) {
+		return errors.New("hook needs a Go program that embeds the server and sets OnSubscribe or OnPublish")
+	}
+	return choice(a, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
 }
 
 // pairsOf gives the pairs of a map. The parser makes a map with one pair that

@@ -60,7 +60,7 @@ export function show(main, name) {
   return refresh.stop;
 }
 
-const access = { token: "as tokens say", anyone: "any user", backend: "backends only" };
+const access = { token: "as tokens say", anyone: "any user", backend: "backends only", hook: "as the program decides" };
 
 function describe(facts, { head, oldest, subscribers, policy }) {
   const rows = {

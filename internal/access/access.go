@@ -69,8 +69,9 @@ func covers(patterns []string, channel string) bool {
 	return false
 }
 
-// MaySubscribe says whether a client may read a channel by its own wish. No token
-// and no policy opens another user's inbox.
+// MaySubscribe says whether a client may subscribe to a channel that it names, as far
+// as tokens and policies decide it: see SubscribeHook. No token and no policy opens
+// another user's inbox.
 func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 	if user, inbox := names.InboxUser(channel); inbox {
 		if user == id.User {
@@ -79,7 +80,7 @@ func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 		return fault.Errorf(fault.Forbidden, "%q is another user's inbox", channel)
 	}
 	switch rule := ps.Of(channel).Subscribe; {
-	case channel == names.All, rule == Anyone:
+	case channel == names.All, rule == Anyone, rule == Hook:
 		return nil
 	case rule == BackendOnly:
 		return fault.Errorf(fault.Forbidden, "the policy of %q lets no client subscribe", channel)
@@ -90,13 +91,24 @@ func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 	return fault.Errorf(fault.Forbidden, "this token may not subscribe to %q", channel)
 }
 
-// MayPublish says whether a client may publish to a channel; never to All.
+// SubscribeHook says whether the application decides about subscriptions to a channel.
+func (ps Policies) SubscribeHook(channel string) bool {
+	_, inbox := names.InboxUser(channel)
+	return !inbox && channel != names.All && ps.Of(channel).Subscribe == Hook
+}
+
+// PublishHook says whether the application decides about what clients publish to a
+// channel.
+func (ps Policies) PublishHook(channel string) bool { return ps.Of(channel).Publish == Hook }
+
+// MayPublish says whether a client may publish to a channel, as far as tokens and
+// policies decide it: see PublishHook. No client may publish to All.
 func (ps Policies) MayPublish(id *Identity, channel string) error {
 	if channel == names.All {
 		return fault.Errorf(fault.Forbidden, "clients do not publish to %q", names.All)
 	}
 	switch ps.Of(channel).Publish {
-	case Anyone:
+	case Anyone, Hook:
 		return nil
 	case BackendOnly:
 		return fault.Errorf(fault.Forbidden, "the policy of %q lets no client publish", channel)

@@ -16,6 +16,7 @@ const (
 	ByToken     Rule = "token"   // what the client's token lists: the default
 	Anyone      Rule = "anyone"  // any authenticated user, besides the token's lists
 	BackendOnly Rule = "backend" // no client
+	Hook        Rule = "hook"    // the application decides each time
 )
 
 // Policy is what holds for the channels that match a pattern.
@@ -73,9 +74,9 @@ func (p *Policy) complete() *fault.Error {
 		switch *rule {
 		case "":
 			*rule = ByToken
-		case ByToken, Anyone, BackendOnly:
+		case ByToken, Anyone, BackendOnly, Hook:
 		default:
-			return fault.Field("access", "access %q is none of token, anyone, backend", string(*rule))
+			return fault.Field("access", "access %q is none of token, anyone, backend, hook", string(*rule))
 		}
 	}
 	return nil

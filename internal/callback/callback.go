@@ -2,9 +2,14 @@
 package callback
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/fault"
 )
 
 // Guard runs a callback of the application. A panic in it is logged, and an error for
@@ -18,4 +23,25 @@ func Guard(log *slog.Logger, name string, fn func()) (err error) {
 	}()
 	fn()
 	return nil
+}
+
+// Refusal is the error of a callback that decides whether a client may do something, as
+// the client sees it. A *fault.Error is the application's refusal. Anything else is an
+// outage, such as that of its database: it is logged, and must not read as a refusal,
+// after which a page asks its user to log in again. What names the thing that cannot be
+// checked.
+func Refusal(ctx context.Context, log *slog.Logger, name, what string, err error) error {
+	var coded *fault.Error
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelDebug // the client left
+	}
+	log.Log(ctx, level, "callback failed", "callback", name, "error", err)
+	return &fault.Error{
+		Code: fault.Unavailable, Message: "the server cannot check " + what + " at the moment: try again later",
+		RetryAfter: 5 * time.Second, Err: err,
+	}
 }

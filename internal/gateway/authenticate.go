@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +30,7 @@ func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Ident
 		}
 		return g.verifyToken(r.Context(), token)
 	}
-	return g.identify("Authenticate", func(id *access.Identity) (err error) {
+	return g.identify(r.Context(), "Authenticate", func(id *access.Identity) (err error) {
 		*id, err = g.config.Authenticate(r)
 		return err
 	})
@@ -39,7 +38,7 @@ func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Ident
 
 // verifyToken says whose token it is, and what it allows.
 func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identity, error) {
-	return g.identify("VerifyToken", func(id *access.Identity) (err error) {
+	return g.identify(ctx, "VerifyToken", func(id *access.Identity) (err error) {
 		*id, err = g.config.VerifyToken(ctx, token)
 		assumeIssued(id)
 		return err
@@ -49,7 +48,7 @@ func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identi
 // identify asks one of the application's callbacks who somebody is. Identities are
 // large: they are handed on by pointer, because the stack of a request's goroutine
 // would have to grow for copies of them.
-func (g *Gateway) identify(name string, ask func(*access.Identity) error) (*access.Identity, error) {
+func (g *Gateway) identify(ctx context.Context, name string, ask func(*access.Identity) error) (*access.Identity, error) {
 	id := new(access.Identity)
 	var err error
 	if p := callback.Guard(g.host.Logger, name, func() { err = ask(id) }); p != nil {
@@ -58,7 +57,7 @@ func (g *Gateway) identify(name string, ask func(*access.Identity) error) (*acce
 	if errors.Is(err, http.ErrNoCookie) {
 		err = &fault.Error{Code: fault.Unauthorized, Message: "the request has no cookie that says who sends it", Err: err}
 	}
-	if err = g.speakable(name, err); err == nil {
+	if err = g.refusal(ctx, name, err); err == nil {
 		err = id.Check(time.Now())
 	}
 	if err != nil {
@@ -111,19 +110,7 @@ func cookieToken(r *http.Request) (token string, err error) {
 	return token, nil
 }
 
-// speakable is what a client is told when a callback about its connection failed:
-// an *fault.Error speaks for itself. Anything else is an outage, such as that of the
-// application's database, about which the log knows more than a client may; it must
-// not read as a refusal, after which a page asks its user to log in again.
-func (g *Gateway) speakable(name string, err error) error {
-	var coded *fault.Error
-	if err == nil || errors.As(err, &coded) {
-		return err
-	}
-	level := slog.LevelError
-	if errors.Is(err, context.Canceled) {
-		level = slog.LevelDebug // the client left
-	}
-	g.host.Logger.Log(g.host.Base, level, "callback failed", "callback", name, "error", err)
-	return &fault.Error{Code: fault.Unavailable, Message: "the server cannot check this connection at the moment: try again later", RetryAfter: 5 * time.Second, Err: err}
+// refusal is the error of a callback about a connection as its client sees it.
+func (g *Gateway) refusal(ctx context.Context, name string, err error) error {
+	return callback.Refusal(ctx, g.host.Logger, name, "this connection", err)
 }

@@ -92,7 +92,10 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 	}
 	if err == nil {
 		ses.Accept()
-		err = g.config.Accepting() // OnConnect may have taken longer than Shutdown
+		err = g.host.AskSubscribe(r.Context(), plan.Info(g.host), plan.Requested)
+	}
+	if err == nil {
+		err = g.config.Accepting() // the callbacks may have taken longer than Shutdown
 	}
 	if err == nil {
 		a.hello, err = ses.Begin(r.Context(), plan)
@@ -101,7 +104,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 		err = g.config.Accepting() // Shutdown may have looked at the user's sessions before this one was there
 	}
 	if err == nil {
-		err = ses.CheckRevoked() // OnConnect may have taken long
+		err = ses.CheckRevoked() // the callbacks may have taken long
 	}
 	if err != nil {
 		ses.Abandon(err)
@@ -118,5 +121,5 @@ func (g *Gateway) askApplication(r *http.Request, p *session.Plan) (err error) {
 	if p := callback.Guard(g.host.Logger, "OnConnect", func() { err = g.config.Connect(r, info) }); p != nil {
 		return p
 	}
-	return g.speakable("OnConnect", err)
+	return g.refusal(r.Context(), "OnConnect", err)
 }

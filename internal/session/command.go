@@ -130,7 +130,7 @@ func (s *Session) onPublish(c *wire.Command) {
 	p := Publication{Channel: c.To, Data: data, ContentType: contentType, ID: c.ID, Key: c.Key}
 	identity, ref := s.identity.Load(), c.Ref
 	s.Job(func() {
-		pushed, err := s.loop.host.Hooks.Publish(s.lastingContext(), identity, p)
+		pushed, err := s.loop.host.Hooks.Publish(s.lastingContext(), s, identity, p)
 		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
 	})
 }
@@ -163,16 +163,21 @@ func (s *Session) onAuth(c *wire.Command) {
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.pinnedJob(func() (onLoop, otherwise func()) {
 		id, err := s.loop.host.Hooks.Verify(ctx, token)
+		var refused []string
 		if err == nil && id.User == s.user.Name() {
 			err = s.user.CheckRevoked(user.IssuedAt(id.Issued))
+			if err == nil {
+				refused, err = s.askAgain(ctx, id)
+			}
 		}
-		return func() { s.refresh(ref, id, err) }, func() {}
+		return func() { s.refresh(ref, id, refused, err) }, func() {}
 	})
 }
 
-// refresh takes over the rights of a new token. One of another user ends the
+// refresh takes over the rights of a new token, with which the application refuses some
+// of the channels that the client requested. A token of another user closes the
 // connection. On the loop, with the user's state pinned.
-func (s *Session) refresh(ref json.RawMessage, id *access.Identity, err error) {
+func (s *Session) refresh(ref json.RawMessage, id *access.Identity, refused []string, err error) {
 	switch {
 	case err != nil:
 		s.refuse(ref, fault.Unauthorize(err))
@@ -186,6 +191,11 @@ func (s *Session) refresh(ref json.RawMessage, id *access.Identity, err error) {
 		return
 	}
 	s.assume(id)
+	for _, channel := range refused {
+		if sub := s.subscription(channel); sub != nil {
+			sub.requested = false
+		}
+	}
 	s.issued = user.IssuedAt(id.Issued)
 	s.armTimer()
 	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))

@@ -71,8 +71,13 @@ type Limits interface {
 // Hooks are the server's and the application's functions that sessions call. Those
 // that may be nil are not there.
 type Hooks struct {
+	// Values says that there are callbacks to which the values of the connect request's
+	// context matter.
+	Values bool
 	// Publish stores what a client publishes.
-	Publish func(context.Context, *access.Identity, Publication) (Published, error)
+	Publish func(context.Context, *Session, *access.Identity, Publication) (Published, error)
+	// Subscribe is asked about subscriptions where a policy says so. Nil: none does.
+	Subscribe func(ctx context.Context, s Info, channel string) error
 	// Verify says whose token it is. Nil: tokens are not renewed.
 	Verify func(ctx context.Context, token string) (*access.Identity, error)
 	// Message answers a client's message. May be nil.
@@ -85,11 +90,6 @@ type Hooks struct {
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.
 	Disconnected func(context.Context, Info, CloseInfo)
-}
-
-// aboutSessions says whether there is a callback whose context is a session's.
-func (h *Hooks) aboutSessions() bool {
-	return h.Message != nil || h.Call != nil || h.Acknowledged != nil || h.Disconnected != nil
 }
 
 // Publication is what a client publishes.

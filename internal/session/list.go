@@ -38,8 +38,7 @@ func Settle(u *user.User) {
 func SentTo(u *user.User, channel string, seq uint64) map[string]bool {
 	sent := map[string]bool{}
 	for _, s := range In(u.Conns()) {
-		answer := make(chan bool, 1)
-		if s.loop.Do(func() { answer <- s.sent(channel, seq) }) && <-answer {
+		if was, _ := onLoop(s.loop, func() bool { return s.sent(channel, seq) }); was {
 			sent[s.device] = true
 		}
 	}
@@ -58,9 +57,8 @@ func (s *Session) sent(channel string, seq uint64) bool {
 // MadeBefore says whether the session was made with a token that a mark, in ms since
 // 1970, revokes.
 func (s *Session) MadeBefore(mark uint64) bool {
-	old := make(chan bool, 1)
-	posted := s.loop.Do(func() { old <- s.issued.Before(mark) })
-	return posted && <-old
+	old, _ := onLoop(s.loop, func() bool { return s.issued.Before(mark) })
+	return old
 }
 
 // Lag is what a lagging session waits for.
@@ -90,20 +88,15 @@ func Lagging(all []*Session) (lags []Lag) {
 
 // lagging says which of the loop's sessions are.
 func (l *Loop) lagging(sessions []*Session) []Lag {
-	answer := make(chan []Lag, 1)
-	ok := l.Do(func() {
-		var list []Lag
+	list, _ := onLoop(l, func() (list []Lag) {
 		for _, s := range sessions {
 			if lag, ok := s.lag(); ok {
 				list = append(list, lag)
 			}
 		}
-		answer <- list
+		return list
 	})
-	if !ok {
-		return nil
-	}
-	return <-answer
+	return list
 }
 
 // lag says whether messages wait for the client, and why. On the loop.

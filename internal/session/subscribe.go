@@ -23,8 +23,12 @@ func (s *Session) onSubscribe(c *wire.Command) {
 		return
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
-	byToken := s.tokenGrants(channel)
+	ask, byToken := s.question(channel), s.tokenGrants(channel)
 	s.pinnedJob(func() (onLoop, otherwise func()) {
+		if err := ask(); err != nil {
+			s.answer(ref, nil, err)
+			return nil, nil
+		}
 		sub, bounds, err := s.newSubscription(channel, byToken)
 		if err != nil {
 			s.answer(ref, nil, err)

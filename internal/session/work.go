@@ -92,7 +92,7 @@ func (w *work) context(s *Session) context.Context {
 // keepValues keeps the values of a request's context for the callbacks of its session,
 // if there are any. Before the session is registered: from then on work does not change.
 func (s *Session) keepValues(request context.Context) {
-	if s.loop.host.Hooks.aboutSessions() {
+	if s.loop.host.Hooks.Values {
 		s.theWork().values = request
 	}
 }
@@ -101,7 +101,7 @@ func (s *Session) keepValues(request context.Context) {
 // with the server, and has the values of the request that began the session.
 func (s *Session) lastingContext() context.Context {
 	h := s.loop.host
-	if !h.Hooks.aboutSessions() || s.work.values == nil {
+	if !h.Hooks.Values {
 		return h.Base
 	}
 	return requestValues{Context: h.Base, request: s.work.values}

@@ -1,0 +1,93 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
+	"github.com/wirepost/wirepost/internal/fault"
+)
+
+// AskSubscribe asks the application whether a client may subscribe to channels that it
+// requests, where the policies leave that to the application. The first refusal is
+// returned. It may wait, so it is never called on a loop.
+func (h *Host) AskSubscribe(ctx context.Context, i Info, channels []string) error {
+	for _, channel := range channels {
+		if err := h.askSubscribe(ctx, i, channel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Host) askSubscribe(ctx context.Context, i Info, channel string) (err error) {
+	if !h.Policies.SubscribeHook(channel) {
+		return nil
+	}
+	p := callback.Guard(h.Logger, "OnSubscribe", func() { err = h.Hooks.Subscribe(ctx, i, channel) })
+	if p != nil {
+		return p
+	}
+	return callback.Refusal(ctx, h.Logger, "OnSubscribe", "this subscription", err)
+}
+
+// question returns what asks the application, in a job, about a subscription that a
+// command requests. On the loop.
+func (s *Session) question(channel string) func() error {
+	h := s.loop.host
+	if !h.Policies.SubscribeHook(channel) {
+		return func() error { return nil }
+	}
+	ctx := s.theWork().context(s)
+	return func() error {
+		info, ok := onLoop(s.loop, s.Info) // with the identity that an earlier job may have brought
+		if !ok {
+			return fault.Errorf(fault.Unavailable, "the server is shutting down")
+		}
+		return h.askSubscribe(ctx, info, channel)
+	}
+}
+
+// askAgain asks, for a client that brings a new identity, about the subscriptions that
+// the application has allowed, and returns those that it refuses now. An outage of the
+// application is an error: the client keeps what it has, and may try again until its old
+// identity expires. In a job.
+func (s *Session) askAgain(ctx context.Context, id *access.Identity) (refused []string, err error) {
+	h := s.loop.host
+	if h.Hooks.Subscribe == nil {
+		return nil, nil
+	}
+	asked, _ := onLoop(s.loop, func() (channels []string) {
+		for _, sub := range s.subs {
+			if channel := sub.Feed.Channel(); sub.requested && h.Policies.SubscribeHook(channel) {
+				channels = append(channels, channel)
+			}
+		}
+		return channels
+	})
+	info := s.Info()
+	info.Data = id.Data
+	for _, channel := range asked {
+		err := h.askSubscribe(ctx, info, channel)
+		var coded *fault.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &coded) && coded.Code != fault.Unavailable && coded.Code != fault.Internal:
+			refused = append(refused, channel)
+		default:
+			return nil, err
+		}
+	}
+	return refused, nil
+}
+
+// onLoop runs a function on a loop and waits for its result. False means that the loop
+// has ended.
+func onLoop[T any](l *Loop, fn func() T) (result T, ok bool) {
+	done := make(chan T, 1)
+	if !l.Do(func() { done <- fn() }) {
+		return result, false
+	}
+	return <-done, true
+}
