@@ -209,7 +209,7 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 				}
 			}
 			p.expect(1+3*tt.began, 1)
-			if online := n.Online("42"); online != 1 {
+			if online := n.online("42"); online != 1 {
 				t.Errorf("%d connections are left", online)
 			}
 		})

@@ -22,30 +22,30 @@ func (s *Server) sessionHooks() session.Hooks {
 	}
 	if o.OnSubscribe != nil {
 		h.Subscribe = func(ctx context.Context, i session.Info, channel string) error {
-			return internalError(o.OnSubscribe(ctx, Session(i), channel))
+			return internalError(o.OnSubscribe(ctx, newSession(i), channel))
 		}
 	}
 	if o.OnMessage != nil {
 		h.Message = func(ctx context.Context, i session.Info, f session.Frame) (session.Frame, error) {
-			reply, err := o.OnMessage(ctx, Session(i), Frame(f))
+			reply, err := o.OnMessage(ctx, newSession(i), Frame(f))
 			return session.Frame(reply), internalError(err)
 		}
 	}
 	if o.OnCall != nil {
 		h.Call = func(ctx context.Context, i session.Info, method string, data json.RawMessage) (any, error) {
-			result, err := o.OnCall(ctx, Session(i), method, data)
+			result, err := o.OnCall(ctx, newSession(i), method, data)
 			return result, internalError(err)
 		}
 	}
 	if o.OnAck != nil {
 		h.Acknowledged = func(ctx context.Context, i session.Info, channel string, seq uint64) {
-			o.OnAck(ctx, Session(i), channel, seq)
+			o.OnAck(ctx, newSession(i), channel, seq)
 		}
 	}
 	h.Read = o.OnRead
 	if o.OnDisconnect != nil {
 		h.Disconnected = func(ctx context.Context, i session.Info, e session.CloseInfo) {
-			o.OnDisconnect(ctx, Session(i), CloseInfo(e))
+			o.OnDisconnect(ctx, newSession(i), CloseInfo(e))
 		}
 	}
 	return h
@@ -68,7 +68,7 @@ func (s *Server) gatewayHooks() gateway.Hooks {
 	}
 	if o.OnConnect != nil {
 		h.Connect = func(r *http.Request, i session.Info) error {
-			return internalError(o.OnConnect(r, Session(i)))
+			return internalError(o.OnConnect(r, newSession(i)))
 		}
 	}
 	return h

@@ -1,6 +1,7 @@
 package wirepost_test
 
 import (
+	"context"
 	"net"
 	"os"
 	"strconv"
@@ -71,7 +72,7 @@ func (n *node) comeAndGo(i int) error {
 	}
 	switch i % 5 {
 	case 0:
-		n.Disconnect(user, "")
+		n.Disconnect(context.Background(), user, "")
 	case 1:
 		c.(*net.TCPConn).SetLinger(0)
 	case 2:

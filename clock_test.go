@@ -44,7 +44,7 @@ func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 		const now = "42.946684800" // the bubble begins in 2000
 		time.Sleep(time.Minute)
 		c.jump(10 * time.Hour)
-		if _, err := n.RevokeTokens("42", n.Now()); err != nil {
+		if _, err := n.RevokeTokens(t.Context(), "42", n.Now()); err != nil {
 			t.Fatal(err)
 		}
 		c.jump(-10 * time.Hour)
@@ -64,7 +64,7 @@ func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 		if admitted("43.946684861") {
 			t.Error("the mark in the future does not count")
 		}
-		if _, err := n.RevokeTokens("43", n.Now()); err != nil {
+		if _, err := n.RevokeTokens(t.Context(), "43", n.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if admitted("43.946684800") {
@@ -98,7 +98,7 @@ func TestSessionsOutliveAJump(t *testing.T) {
 		time.Sleep(5 * time.Minute) // heartbeats look at the time
 		c.jump(-48 * time.Hour)
 		time.Sleep(54 * time.Minute)
-		if n.Online("42") != 1 {
+		if n.online("42") != 1 {
 			t.Fatalf("the session has ended with %d", <-ended)
 		}
 		time.Sleep(2 * time.Minute)

@@ -1,6 +1,7 @@
 package wirepost_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,7 +18,7 @@ const maxCursor = 2048
 func (n *node) member(user string, rooms int) {
 	n.t.Helper()
 	for i := range rooms {
-		if err := n.Join(user, fmt.Sprint("room:", i)); err != nil {
+		if err := n.Join(context.Background(), user, fmt.Sprint("room:", i)); err != nil {
 			n.t.Fatal(err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestAStreamOfMoreChannelsThanACursorHolds(t *testing.T) {
 // unacknowledged counts a member's rooms in which the one message is not.
 func (n *node) unacknowledged(user string, rooms int) (count int) {
 	n.t.Helper()
-	info, err := n.User(user)
+	info, err := n.User(context.Background(), user)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -226,7 +226,7 @@ func TestANewDeviceStartsAtTheReadMark(t *testing.T) {
 	for i := 1; i <= 3; i++ {
 		n.json("user:42", fmt.Sprint(i))
 	}
-	if read, unread, err := n.MarkRead("42", "user:42", 2); read != 2 || unread != 1 || err != nil {
+	if read, unread, err := n.MarkRead(t.Context(), "42", "user:42", 2); read != 2 || unread != 1 || err != nil {
 		t.Fatalf("read mark: %d, unread %d, %v", read, unread, err)
 	}
 	c, hello := n.dialV1("42&device=new")
@@ -237,7 +237,7 @@ func TestANewDeviceStartsAtTheReadMark(t *testing.T) {
 	c.Close()
 	n.gone("42")
 	// Its start was stored: a read elsewhere does not move it.
-	if _, _, err := n.MarkRead("42", "user:42", 3); err != nil {
+	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 3); err != nil {
 		t.Fatal(err)
 	}
 	c, _ = n.dialV1("42&device=new")
@@ -313,7 +313,7 @@ func TestMembershipCollectsWhileAway(t *testing.T) {
 	n := newNode(t)
 	c, _ := n.dialV1("42")
 	n.json("room:7", `"too early"`)
-	if err := n.Join("42", "room:7"); err != nil {
+	if err := n.Join(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	if f := c.frame("subscribed"); f.str("channel") != "room:7" {
@@ -330,13 +330,13 @@ func TestMembershipCollectsWhileAway(t *testing.T) {
 	if p := hello.channel("room:7"); p.num("unread") != 2 {
 		t.Fatalf("hello: %v", hello)
 	}
-	if err := n.Leave("42", "room:7"); err != nil {
+	if err := n.Leave(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	if f := c.frame("unsubscribed"); f.str("channel") != "room:7" {
 		t.Fatal(f)
 	}
-	if err := n.Leave("42", "room:7"); err == nil {
+	if err := n.Leave(t.Context(), "42", "room:7"); err == nil {
 		t.Fatal("left twice")
 	}
 	if p := n.json("room:7", "1"); p.Online != 0 {
@@ -347,7 +347,7 @@ func TestMembershipCollectsWhileAway(t *testing.T) {
 func TestMembershipsAndTheClientsOwnSubscriptions(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	if err := n.Join("42", "room:7"); err != nil {
+	if err := n.Join(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	c, _ := n.dialV1("42")
@@ -359,11 +359,11 @@ func TestMembershipsAndTheClientsOwnSubscriptions(t *testing.T) {
 	c.message("1")
 	c.send(`{"type":"ack","channel":"room:7","seq":%d}`, m.Seq)
 	eventually(t, "acknowledged", func() bool { return n.cursor("42", "room:7", "") == m.Seq })
-	if err := n.Leave("42", "room:7"); err != nil {
+	if err := n.Leave(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "left", func() bool {
-		info, err := n.User("42")
+		info, err := n.User(t.Context(), "42")
 		_, member := info.Channels["room:7"]
 		return err == nil && !member
 	})
@@ -482,7 +482,7 @@ func TestAnEmptiedChannelIsAGap(t *testing.T) {
 	n := newNode(t)
 	n.json("user:42", "1")
 	n.json("user:42", "2")
-	if err := n.Empty("user:42"); err != nil {
+	if err := n.Empty(t.Context(), "user:42"); err != nil {
 		t.Fatal(err)
 	}
 	c, hello := n.dialV1("42")
@@ -518,7 +518,7 @@ func TestMemoryOnlyChannels(t *testing.T) {
 	eng := memory.New(memory.Options{})
 	n := newNode(t, func(o *wirepost.Options) {
 		o.Engine = eng
-		o.Channels = []wirepost.Policy{{Pattern: "typing:*", MemoryOnly: true}}
+		o.Channels = []wirepost.Policy{{Pattern: "typing:*", NonDurable: true}}
 	})
 	c := n.dial("42&channels=typing:7")
 	n.text("typing:7", "ann types")
@@ -533,7 +533,7 @@ func TestMemoryOnlyChannels(t *testing.T) {
 func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 	t.Parallel()
 	typing := func(o *wirepost.Options) {
-		o.Channels = []wirepost.Policy{{Pattern: "typing:*", MemoryOnly: true}}
+		o.Channels = []wirepost.Policy{{Pattern: "typing:*", NonDurable: true}}
 	}
 	before := newNode(t, typing)
 	var last wirepost.PushResult

@@ -42,7 +42,7 @@ func TestLinksFromOtherSitesMakeNoDevices(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
-	info, err := n.User("42")
+	info, err := n.User(t.Context(), "42")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestAForgottenDeviceThatPollsIsToldOnce(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.MaxDevices = 1 })
 	n.json("user:42", `1`)
-	if _, _, err := n.MarkRead("42", "user:42", 1); err != nil {
+	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 1); err != nil {
 		t.Fatal(err)
 	}
 	n.poll("42&device=a&wait=0")

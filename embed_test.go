@@ -44,7 +44,7 @@ func TestIdentityData(t *testing.T) {
 			c.send(`{"type":"message","ref":1,"data":"hi"}`)
 			c.frame("ok")
 		}
-		if list := n.Sessions("42"); len(list) != 1 || list[0].Data != gold {
+		if list := n.sessions("42"); len(list) != 1 || list[0].Data != gold {
 			t.Errorf("listed as %+v", list)
 		}
 		for range 2 {
@@ -171,7 +171,7 @@ func TestOnAckAndOnRead(t *testing.T) {
 	p.want("3") // before it is the ping, which is answered as it is read
 	expect(acks, "42/tab", 2)
 	expect(reads, "42", 2)
-	if _, _, err := n.MarkRead("42", "user:42", 3); err != nil {
+	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 3); err != nil {
 		t.Fatal(err)
 	}
 	expect(reads, "42", 3)
@@ -186,31 +186,31 @@ func TestOneConnection(t *testing.T) {
 	if got := maps.Collect(n.OnlineUsers()); !maps.Equal(got, map[string]int{"42": 2, "7": 1}) {
 		t.Errorf("online: %v", got)
 	}
-	sessions := n.Sessions("42")
+	sessions := n.sessions("42")
 	first, second := sessions[0].Connection, sessions[1].Connection
-	if err := n.SendTo("42", second, wirepost.Frame{Data: []byte("only you")}); err != nil {
+	if err := n.SendTo(t.Context(), "42", second, wirepost.Frame{Data: []byte("only you")}); err != nil {
 		t.Fatal(err)
 	}
 	b.want("only you")
 	for want, err := range map[error]error{
-		wirepost.ErrNotFound:   n.SendTo("42", hello.str("connection"), wirepost.Frame{}),
-		wirepost.ErrTooLarge:   n.SendTo("42", first, wirepost.Frame{Data: make([]byte, n.MaxMessage()+1)}),
-		wirepost.ErrBadRequest: n.SendTo("7", hello.str("connection"), wirepost.Frame{}),
+		wirepost.ErrNotFound:   n.SendTo(t.Context(), "42", hello.str("connection"), wirepost.Frame{}),
+		wirepost.ErrTooLarge:   n.SendTo(t.Context(), "42", first, wirepost.Frame{Data: make([]byte, n.MaxMessage()+1)}),
+		wirepost.ErrBadRequest: n.SendTo(t.Context(), "7", hello.str("connection"), wirepost.Frame{}),
 	} {
 		if !errors.Is(err, want) {
 			t.Errorf("%v, not %v", err, want)
 		}
 	}
 	for _, info := range []wirepost.CloseInfo{{Code: 1006}, {Code: 5000}, {Code: 4000, Reason: "\xff"}} {
-		if err := n.CloseConnection("42", first, info); !errors.Is(err, wirepost.ErrBadRequest) {
+		if err := n.CloseConnection(t.Context(), "42", first, info); !errors.Is(err, wirepost.ErrBadRequest) {
 			t.Errorf("%+v: %v", info, err)
 		}
 	}
-	if err := n.CloseConnection("42", first, wirepost.CloseInfo{Code: 4000, Reason: "moved"}); err != nil {
+	if err := n.CloseConnection(t.Context(), "42", first, wirepost.CloseInfo{Code: 4000, Reason: "moved"}); err != nil {
 		t.Fatal(err)
 	}
-	if n.Online("42") != 1 {
-		t.Errorf("%d connections are left", n.Online("42"))
+	if n.online("42") != 1 {
+		t.Errorf("%d connections are left", n.online("42"))
 	}
 	if code := a.ending(); code != 4000 {
 		t.Errorf("closed with %d", code)

@@ -188,10 +188,14 @@ func ExampleServer_Disconnect() {
 	page, end := open(post, "42")
 	defer end()
 
-	for _, s := range post.Sessions("42") {
+	sessions, err := post.Sessions(context.Background(), "42")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range sessions {
 		fmt.Printf("user %s is connected in mode %s\n", s.User, s.Mode)
 	}
-	n, err := post.Disconnect("42", "") // or one, by Session.Connection
+	n, err := post.Disconnect(context.Background(), "42", "") // or one, by Session.Connection
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -204,8 +204,8 @@ func TestEventsDeliverTheInboxAndResume(t *testing.T) {
 	n.json("user:42", `"two"`)
 	e.message(`"two"`)
 	second := e.id
-	if n.Online("42") != 1 || n.Sessions("42")[0].Mode != "sse" {
-		t.Errorf("sessions: %+v", n.Sessions("42"))
+	if n.online("42") != 1 || n.sessions("42")[0].Mode != "sse" {
+		t.Errorf("sessions: %+v", n.sessions("42"))
 	}
 	if got := n.cursor("42", "user:42", ""); got != 0 {
 		t.Errorf("a stream acknowledged %d by itself", got)
@@ -259,13 +259,13 @@ func TestEventsTellGapRevokeStateAndBye(t *testing.T) {
 	if r := e.frame("revoke"); r.num("revoked") != p.Seq {
 		t.Errorf("revoke: %v", r)
 	}
-	if _, _, err := n.MarkRead("42", "user:42", 1); err != nil {
+	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 1); err != nil {
 		t.Fatal(err)
 	}
 	if s := e.frame("state"); s.num("read") != 1 || s.num("unread") != 0 || s.num("seq") == 0 {
 		t.Errorf("state: %v", s)
 	}
-	if _, err := n.Disconnect("42", ""); err != nil {
+	if _, err := n.Disconnect(t.Context(), "42", ""); err != nil {
 		t.Fatal(err)
 	}
 	if b := e.frame("bye"); b.num("code") != 4409 {
@@ -276,7 +276,7 @@ func TestEventsTellGapRevokeStateAndBye(t *testing.T) {
 	}
 	n.gone("42")
 	n.json("user:42", `3`)
-	if err := n.Empty("user:42"); err != nil {
+	if err := n.Empty(t.Context(), "user:42"); err != nil {
 		t.Fatal(err)
 	}
 	n.json("user:42", `4`)
@@ -325,7 +325,7 @@ func TestEventsAndPollsEndWithTheServer(t *testing.T) {
 	n := newNode(t)
 	e := n.events("42")
 	answer := n.pollSoon("43&wait=60s")
-	eventually(t, "the poll waits", func() bool { return n.Online("43") == 1 })
+	eventually(t, "the poll waits", func() bool { return n.online("43") == 1 })
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +356,7 @@ func TestHeartbeatOfAStream(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		// The client did not read for minutes: a pipe takes nothing then.
 		synctest.Wait()
-		if n.Online("42") != 0 {
+		if n.online("42") != 0 {
 			t.Error("a client that takes nothing is still online")
 		}
 	})
@@ -405,7 +405,7 @@ func TestPollDeliversAndAcknowledges(t *testing.T) {
 	if empty := n.poll("42&wait=0&after=" + next.Cursor); len(empty.Messages) != 0 || empty.Cursor == "" {
 		t.Errorf("nothing was there, and %s came", empty.Messages)
 	}
-	eventually(t, "no session stays", func() bool { return n.Online("42") == 0 && n.Stats().Connections == 0 })
+	eventually(t, "no session stays", func() bool { return n.online("42") == 0 && n.Stats().Connections == 0 })
 }
 
 func TestPollWithoutWaitStillReadsTheBacklog(t *testing.T) {
@@ -552,7 +552,7 @@ func TestFallbacksByHTTP2(t *testing.T) {
 	n := newHTTP2(t, func(s *http.Server) { s.WriteTimeout = 2 * time.Second })
 	e := n.events("42")
 	waits := n.pollSoon("43&wait=20s")
-	eventually(t, "the poll waits", func() bool { return n.Online("43") == 1 })
+	eventually(t, "the poll waits", func() bool { return n.online("43") == 1 })
 	time.AfterFunc(2500*time.Millisecond, func() { // beyond the server's own time-out
 		n.json("user:42", `1`)
 		n.json("user:43", `2`)
@@ -617,7 +617,7 @@ func TestAGapIsToldAlsoToWhoCameBackBeforeItCould(t *testing.T) {
 		for range 3 {
 			n.json("user:"+user, `1`)
 		}
-		if err := n.Empty("user:" + user); err != nil {
+		if err := n.Empty(t.Context(), "user:"+user); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -292,7 +292,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // cursor is what a device acknowledged in a channel.
 func (n *node) cursor(user, channel, device string) uint64 {
 	n.t.Helper()
-	info, err := n.User(user)
+	info, err := n.User(context.Background(), user)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func (n *node) json(to, data string) wirepost.PushResult {
 
 func (n *node) gone(user string) {
 	n.t.Helper()
-	eventually(n.t, user+" is offline", func() bool { return n.Online(user) == 0 })
+	eventually(n.t, user+" is offline", func() bool { return n.online(user) == 0 })
 }
 
 // pipeListener accepts in-memory connections.
@@ -364,4 +364,33 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// online is the number of a user's connections.
+func (n *node) online(userID string) int {
+	n.t.Helper()
+	count, err := n.Online(context.Background(), userID)
+	if err != nil {
+		n.t.Error(err)
+	}
+	return count
+}
+
+// sessions lists a user's connections.
+func (n *node) sessions(userID string) []wirepost.Session {
+	n.t.Helper()
+	list, err := n.Sessions(context.Background(), userID)
+	if err != nil {
+		n.t.Error(err)
+	}
+	return list
+}
+
+// wantOption wants an error of New for an option.
+func wantOption(t *testing.T, err error, option string) {
+	t.Helper()
+	var e *wirepost.OptionError
+	if !errors.As(err, &e) || e.Option != option || !strings.HasPrefix(err.Error(), "wirepost: Options."+option+": ") {
+		t.Errorf("error %v, want one for %s", err, option)
+	}
 }

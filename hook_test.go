@@ -123,7 +123,7 @@ func TestNothingToAskFor(t *testing.T) {
 	t.Parallel()
 	var d *decider
 	n := newNode(t, func(o *wirepost.Options) { d = newDecider(o) })
-	if err := n.Join("42", "closed"); err != nil {
+	if err := n.Join(t.Context(), "42", "closed"); err != nil {
 		t.Fatal(err)
 	}
 	c, _ := n.dialV1("42&channels=user:42,all")
@@ -227,7 +227,7 @@ func TestOnPublish(t *testing.T) {
 		if e := c.frame("error"); e.str("code") != code {
 			t.Errorf("%s: %v", to, e)
 		}
-		if list, _, err := n.Messages(to, 0, 0); err != nil || len(list) != 0 {
+		if list, _, err := n.Messages(t.Context(), to, 0, 0); err != nil || len(list) != 0 {
 			t.Errorf("%s has %v, %v", to, list, err)
 		}
 	}

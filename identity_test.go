@@ -69,13 +69,13 @@ func TestHalfCharactersAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", frame, e)
 		}
 	}
-	if list, _, err := n.Messages("news", 0, 0); err != nil || len(list) != 0 {
+	if list, _, err := n.Messages(t.Context(), "news", 0, 0); err != nil || len(list) != 0 {
 		t.Errorf("stored: %v, %v", list, err)
 	}
 	// Names count as they are written; others are ignored, and so are they here.
 	c.send("%s", `{"type":"publish","ref":2,"to":"news","TO":"room:7","data":1,"DATA":2,"ID":"x"}`)
 	c.frame("ok")
-	if list, _, err := n.Messages("news", 0, 0); err != nil || len(list) != 1 || string(list[0].Data) != "1" || list[0].ID == "x" {
+	if list, _, err := n.Messages(t.Context(), "news", 0, 0); err != nil || len(list) != 1 || string(list[0].Data) != "1" || list[0].ID == "x" {
 		t.Errorf("stored: %v, %v", list, err)
 	}
 }

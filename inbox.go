@@ -8,30 +8,30 @@ import (
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// Limits of a list of messages.
+// The default and the largest limit of a page of messages.
 const (
 	DefaultLimit = 100
 	MaxLimit     = 1000
 )
 
-// Messages lists the live messages of a channel after a sequence, oldest first;
-// limit 0 means DefaultLimit. Next is where the next page begins: it equals after
-// when there was nothing.
-func (s *Server) Messages(channel string, after uint64, limit int) (list []Message, next uint64, err error) {
-	if err := CheckChannel(channel); err != nil {
+// Messages lists the live messages of a channel after a sequence, oldest first. A limit
+// of 0 means DefaultLimit. Next is the sequence to pass for the next page; it equals
+// after if there were no messages.
+func (s *Server) Messages(ctx context.Context, channel string, after uint64, limit int) (list []Message, next uint64, err error) {
+	if err := checkChannel(ctx, channel); err != nil {
 		return nil, 0, err
 	}
 	switch {
 	case limit == 0:
 		limit = DefaultLimit
 	case limit < 0 || limit > MaxLimit:
-		return nil, 0, fieldError("limit", "a limit is a number from 1 to %d", MaxLimit)
+		return nil, 0, fieldError("limit", "the limit is a number from 1 to %d", MaxLimit)
 	}
 	log := s.host.Feeds.LogOf(channel)
 	for next = after; len(list) < limit; {
-		page, err := log.Read(context.Background(), channel, next, limit-len(list), listBytes)
+		page, err := log.Read(ctx, channel, next, limit-len(list), listBytes)
 		if err != nil {
-			s.host.ReadFailed(context.Background(), channel, err)
+			s.host.ReadFailed(ctx, channel, err)
 			return nil, 0, err
 		}
 		for _, r := range page.Records {
@@ -64,26 +64,26 @@ func listSize(list []Message) (n int) {
 }
 
 // Inbox lists the messages of a user's inbox, as Messages does.
-func (s *Server) Inbox(name string, after uint64, limit int) (list []Message, next uint64, err error) {
-	if err := CheckUser(name); err != nil {
+func (s *Server) Inbox(ctx context.Context, userID string, after uint64, limit int) (list []Message, next uint64, err error) {
+	if err := CheckUser(userID); err != nil {
 		return nil, 0, err
 	}
-	return s.Messages(InboxOf(name), after, limit)
+	return s.Messages(ctx, InboxOf(userID), after, limit)
 }
 
-// MarkRead moves a user's read mark in the inbox or a membership forward (a
-// sequence above the head means the head, one below the mark changes nothing),
-// tells all sessions of the user, and returns where it stands. It is durable on
-// return.
-func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread int, err error) {
-	if err := CheckUser(name); err != nil {
+// MarkRead moves a user's read mark in the inbox or in a membership forward, notifies
+// all sessions of the user, and returns the mark and the number of unread messages. A
+// sequence above the head means the head; one below the mark changes nothing. The mark
+// is durable on return.
+func (s *Server) MarkRead(ctx context.Context, userID, channel string, seq uint64) (read uint64, unread int, err error) {
+	if err := checkUser(ctx, userID); err != nil {
 		return 0, 0, err
 	}
 	if err := CheckChannel(channel); err != nil {
 		return 0, 0, err
 	}
-	err = s.host.Users.With(context.Background(), name, func(u *user.User) error {
-		read, unread, err = s.markRead(context.Background(), u, channel, seq)
+	err = s.host.Users.With(ctx, userID, func(u *user.User) error {
+		read, unread, err = s.markRead(ctx, u, channel, seq)
 		return err
 	})
 	return read, unread, err
@@ -92,7 +92,7 @@ func (s *Server) MarkRead(name, channel string, seq uint64) (read uint64, unread
 func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
 	log := s.host.Feeds.LogOf(channel)
 	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
-		return 0, 0, Errorf(CodeNotFound, "user %q is no member of %q", u.Name(), channel)
+		return 0, 0, Errorf(CodeNotFound, "user %q is not a member of %q", u.Name(), channel)
 	}
 	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return 0, 0, err
@@ -106,7 +106,7 @@ func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq
 	if moved {
 		s.host.NotifyRead(ctx, u, channel)
 	}
-	// Also when it stayed: what moved it may not be durable yet.
+	// Also if it did not move: the call that moved it may not have saved it yet.
 	if err := s.host.Users.Save(ctx, u, true); err != nil {
 		return 0, 0, err
 	}
@@ -116,38 +116,39 @@ func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq
 	return s.host.Users.Unread(ctx, u, channel)
 }
 
-// Message returns one live message with its receipts: CodeNotFound when there is none.
-func (s *Server) Message(channel string, seq uint64) (Message, []Receipt, error) {
-	if err := CheckChannel(channel); err != nil {
+// Message returns one live message with its receipts. The error is ErrNotFound if there
+// is no such message.
+func (s *Server) Message(ctx context.Context, channel string, seq uint64) (Message, []Receipt, error) {
+	if err := checkChannel(ctx, channel); err != nil {
 		return Message{}, nil, err
 	}
 	if seq == 0 || seq == math.MaxUint64 {
 		return Message{}, nil, Errorf(CodeNotFound, "no such message")
 	}
-	page, err := s.host.Feeds.LogOf(channel).Read(context.Background(), channel, seq-1, 1, 1)
+	page, err := s.host.Feeds.LogOf(channel).Read(ctx, channel, seq-1, 1, 1)
 	if err != nil {
-		s.host.ReadFailed(context.Background(), channel, err)
+		s.host.ReadFailed(ctx, channel, err)
 		return Message{}, nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
 		return Message{}, nil, Errorf(CodeNotFound, "there is no message %d in %q", seq, channel)
 	}
-	receipts, err := s.receipts(channel, seq)
+	receipts, err := s.receipts(ctx, channel, seq)
 	return newMessage(channel, page.Records[0]), receipts, err
 }
 
-// Empty removes every message of a channel. Subscribers that had not got them all
-// are told of a gap.
-func (s *Server) Empty(channel string) error {
-	if err := CheckChannel(channel); err != nil {
+// Empty removes every message of a channel. Subscribers that had not received all of
+// them are notified of a gap.
+func (s *Server) Empty(ctx context.Context, channel string) error {
+	if err := checkChannel(ctx, channel); err != nil {
 		return err
 	}
 	log := s.host.Feeds.LogOf(channel)
-	bounds, err := log.Bounds(context.Background(), channel)
+	bounds, err := log.Bounds(ctx, channel)
 	if err != nil {
 		return err
 	}
-	if err := log.Trim(context.Background(), channel, bounds.Head); err != nil {
+	if err := log.Trim(ctx, channel, bounds.Head); err != nil {
 		return fmt.Errorf("empty %q: %w", channel, err)
 	}
 	if f := s.host.Feeds.Find(channel); f != nil {

@@ -52,12 +52,12 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 		draining bool
 	}{
 		"disconnect": {end: func(n *node) {
-			if ended, err := n.Disconnect("42", ""); ended != 1 || err != nil {
+			if ended, err := n.Disconnect(t.Context(), "42", ""); ended != 1 || err != nil {
 				n.t.Errorf("disconnected %d, %v", ended, err)
 			}
 		}, code: 4409},
 		"revocation": {end: func(n *node) {
-			if ended, err := n.RevokeTokens("42", time.Unix(2000, 0)); ended != 1 || err != nil {
+			if ended, err := n.RevokeTokens(t.Context(), "42", time.Unix(2000, 0)); ended != 1 || err != nil {
 				n.t.Errorf("disconnected %d, %v", ended, err)
 			}
 		}, code: 4401},
@@ -97,10 +97,10 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 					})
 					c := n.silent(way.path, way.protocol)
 					synctest.Wait()
-					n.online(1)
+					n.wantOnline(1)
 
 					test.end(n)
-					n.online(0)
+					n.wantOnline(0)
 					if !test.draining {
 						if p := n.text("user:42", "x"); p.Online != 0 {
 							t.Errorf("a push finds %d online", p.Online)
@@ -110,7 +110,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 							t.Fatalf("the next connection: %v %v", err, resp)
 						}
 						go next.ending() // it reads, and so answers pings
-						if got := n.Online("42"); got != 1 {
+						if got := n.online("42"); got != 1 {
 							t.Errorf("%d online with the next connection", got)
 						}
 					}
@@ -126,7 +126,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 						t.Errorf("OnDisconnect was told %v, want %d first", told, test.code)
 					}
 					if !test.draining {
-						n.online(1)
+						n.wantOnline(1)
 					}
 				})
 			})
@@ -134,20 +134,20 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 	}
 }
 
-// online checks everything that says how many are connected.
-func (n *node) online(want int) {
+// wantOnline checks everything that says how many are connected.
+func (n *node) wantOnline(want int) {
 	n.t.Helper()
-	info, err := n.User("42")
+	info, err := n.User(context.Background(), "42")
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	inbox, err := n.Channel("user:42")
+	inbox, err := n.Channel(context.Background(), "user:42")
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	stats := n.Stats()
 	got := []int{
-		n.Online("42"), info.Online, len(info.Sessions), inbox.Subscribers, stats.Connections, stats.Users,
+		n.online("42"), info.Online, len(info.Sessions), inbox.Subscribers, stats.Connections, stats.Users,
 		min(1, stats.Channels), min(1, len(n.Top(10).Channels)),
 	}
 	for _, n2 := range got {

@@ -240,8 +240,7 @@ func TestImpossibleLimits(t *testing.T) {
 		"ByteRate":       {ByteRate: -1},
 	} {
 		o.Authenticate = func(*http.Request) (wirepost.Identity, error) { return wirepost.Identity{}, nil }
-		if _, err := wirepost.New(o); err == nil || wirepost.AsError(err).Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
+		_, err := wirepost.New(o)
+		wantOption(t, err, field)
 	}
 }

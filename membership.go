@@ -2,19 +2,20 @@ package wirepost
 
 import (
 	"context"
+
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// Join makes a user a member of a channel: every session of the user is
-// subscribed, and what is pushed while the user is away waits. The membership is
-// durable on return. To join again changes nothing.
-func (s *Server) Join(name, channel string) error {
-	if err := checkMembership(name, channel); err != nil {
+// Join makes a user a member of a channel: every session of the user is subscribed,
+// and messages pushed while the user is offline are delivered later. The membership is
+// durable on return. Joining again changes nothing.
+func (s *Server) Join(ctx context.Context, userID, channel string) error {
+	if err := checkMembership(ctx, userID, channel); err != nil {
 		return err
 	}
-	return s.host.Users.With(context.Background(), name, func(u *user.User) error { return s.join(context.Background(), u, channel) })
+	return s.host.Users.With(ctx, userID, func(u *user.User) error { return s.join(ctx, u, channel) })
 }
 
 func (s *Server) join(ctx context.Context, u *user.User, channel string) error {
@@ -32,29 +33,30 @@ func (s *Server) join(ctx context.Context, u *user.User, channel string) error {
 	return s.host.Users.Save(ctx, u, true)
 }
 
-// Leave ends a membership: CodeNotFound when there is none. It is durable on return.
-func (s *Server) Leave(name, channel string) error {
-	if err := checkMembership(name, channel); err != nil {
+// Leave ends a membership. The error is ErrNotFound if the user is not a member. The
+// change is durable on return.
+func (s *Server) Leave(ctx context.Context, userID, channel string) error {
+	if err := checkMembership(ctx, userID, channel); err != nil {
 		return err
 	}
-	return s.host.Users.With(context.Background(), name, func(u *user.User) error {
+	return s.host.Users.With(ctx, userID, func(u *user.User) error {
 		if !u.Leave(channel) {
-			return Errorf(CodeNotFound, "user %q is no member of %q", name, channel)
+			return Errorf(CodeNotFound, "user %q is not a member of %q", userID, channel)
 		}
 		session.Settle(u)
-		return s.host.Users.Save(context.Background(), u, true)
+		return s.host.Users.Save(ctx, u, true)
 	})
 }
 
-func checkMembership(name, channel string) error {
-	if err := CheckUser(name); err != nil {
+func checkMembership(ctx context.Context, userID, channel string) error {
+	if err := checkUser(ctx, userID); err != nil {
 		return err
 	}
 	if err := CheckChannel(channel); err != nil {
 		return err
 	}
 	if _, inbox := names.InboxUser(channel); inbox || channel == All {
-		return fieldError("channel", "memberships of inboxes and of %q are given", All)
+		return fieldError("channel", "memberships in inboxes and in %q are implicit", All)
 	}
 	return nil
 }

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// Metrics is what the server counted since it started, for monitoring; the package
-// wirepost/prometheus makes a collector of it.
+// Metrics are the counters of a server since its start. The package
+// wirepost/prometheus is a collector of them.
 type Metrics struct {
-	Stats
-	ReadErrors    uint64            // reads of messages that failed in the store
-	ClockJumps    uint64            // times that the system's clock jumped by more than a minute
-	Closes        map[string]uint64 // connections that ended, by close code
-	Refused       map[string]uint64 // connections and messages refused, and sessions closed for sending too much, by reason
-	AppendSeconds Histogram         // until a batch of messages was stored
+	Stats         Stats
+	ReadErrors    uint64            // failed reads of messages from the store
+	ClockJumps    uint64            // jumps of the system's clock by more than a minute
+	Closes        map[string]uint64 // closed connections, by close code
+	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
+	AppendSeconds Histogram         // time to store a batch of messages
 }
 
 // Histogram is a distribution of durations, in seconds.
 type Histogram struct {
 	Count   uint64
 	Sum     float64
-	Buckets map[float64]uint64 // by upper bound: how many were not above it
+	Buckets map[float64]uint64 // number of durations up to an upper bound, by that bound
 }
 
-// Metrics returns what the server counted.
+// Metrics returns the server's counters.
 func (s *Server) Metrics() Metrics {
 	c := s.host.Counters
 	return Metrics{
@@ -32,24 +32,24 @@ func (s *Server) Metrics() Metrics {
 	}
 }
 
-// Stats tells what the server counted.
+// Stats returns the server's main counters.
 func (s *Server) Stats() Stats {
 	h := s.host
 	return Stats{
 		Connections: h.Users.Connections(), Users: h.Users.Online(), Channels: h.Feeds.Subscribed(),
 		Pushes: h.Counters.Pushes.Load(), Deliveries: h.Counters.Deliveries.Load(),
 		Acks: h.Counters.Acks.Load(), Gaps: h.Counters.Gaps.Load(),
-		Epoch: h.Epoch, Uptime: time.Since(s.started).Milliseconds(),
+		Epoch: h.Epoch, Uptime: time.Since(s.started),
 	}
 }
 
-// CountRefusal counts something that was refused, for whoever guards the server
-// from outside of this package. Reasons are few and fixed: each is a time series.
+// CountRefusal counts a refusal by a handler in front of the server, such as a rate
+// limiter. Each reason is a time series, so use few of them.
 func (s *Server) CountRefusal(reason string) { s.host.Counters.Refused.Add(reason) }
 
-// Refuse answers a request with an error as WriteError does, counts it, and logs it
-// as Options.LogRefusals says. It is for whoever guards the server from outside of
-// this package.
+// Refuse answers a request with an error as WriteError does, counts the refusal, and
+// logs it at the level that Options.LogRefusals sets. It is for handlers in front of
+// the server.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s.gateway.Refuse(w, r, asFault(err))
 }

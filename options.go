@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -178,7 +179,7 @@ type CloseInfo struct {
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Authenticate == nil && o.VerifyToken == nil {
-		return fieldError("Authenticate", "set Authenticate or VerifyToken: without one of them nobody could connect")
+		return optionError("Authenticate", "one of Authenticate and VerifyToken is required")
 	}
 	for _, n := range []struct {
 		field string
@@ -200,7 +201,7 @@ func (o *Options) complete() error {
 		{"Loops", &o.Loops, runtime.GOMAXPROCS(0)},
 	} {
 		if *n.value < 0 {
-			return fieldError(n.field, "%d is negative", *n.value)
+			return optionError(n.field, "%d is negative", *n.value)
 		}
 		if *n.value == 0 {
 			*n.value = n.zero
@@ -215,7 +216,7 @@ func (o *Options) complete() error {
 		{"ReconnectRate", o.ReconnectRate},
 	} {
 		if r.value < 0 || math.IsNaN(r.value) || math.IsInf(r.value, 0) {
-			return fieldError(r.field, "%v is no rate", r.value)
+			return optionError(r.field, "%v is not a rate", r.value)
 		}
 	}
 	for _, d := range []struct {
@@ -227,13 +228,13 @@ func (o *Options) complete() error {
 		{"AckDelay", &o.AckDelay, time.Second, time.Millisecond},
 	} {
 		if *d.value < 0 {
-			return fieldError(d.field, "%s is negative", *d.value)
+			return optionError(d.field, "%s is negative", *d.value)
 		}
 		if *d.value == 0 {
 			*d.value = d.zero
 		}
 		if *d.value < d.least {
-			return fieldError(d.field, "%s is less than %s", *d.value, d.least)
+			return optionError(d.field, "%s is less than %s", *d.value, d.least)
 		}
 	}
 	if err := checkSubprotocols(o.Subprotocols); err != nil {
@@ -241,11 +242,11 @@ func (o *Options) complete() error {
 	}
 	for i, pattern := range o.AllowOrigins {
 		if _, err := origin.ParsePattern(pattern); err != nil {
-			return fieldError("AllowOrigins", "entry %d, %q, is not an origin: %s", i, pattern, err)
+			return optionError("AllowOrigins", "entry %d, %q, is not an origin: %s", i, pattern, err)
 		}
 	}
 	if isNilPointer(o.Engine) {
-		return fieldError("Engine", "is a nil %T: the error that came with it was not looked at", o.Engine)
+		return optionError("Engine", "nil pointer of type %T: check the error of its constructor", o.Engine)
 	}
 	if o.Engine == nil {
 		o.Engine = memory.New(memory.Options{})
@@ -254,6 +255,18 @@ func (o *Options) complete() error {
 		o.Logger = slog.Default()
 	}
 	return nil
+}
+
+// OptionError is the error of New for an option that is missing or invalid.
+type OptionError struct {
+	Option  string // the field of Options
+	Message string
+}
+
+func (e *OptionError) Error() string { return "wirepost: Options." + e.Option + ": " + e.Message }
+
+func optionError(option, format string, args ...any) *OptionError {
+	return &OptionError{Option: option, Message: fmt.Sprintf(format, args...)}
 }
 
 // minHeartbeat is the shortest heartbeat: clients that answer later than 2.4 of them
@@ -270,14 +283,14 @@ func isNilPointer(e engine.Engine) bool {
 // the tokens of RFC 9110 §5.6.2).
 func checkSubprotocols(names []string) error {
 	if len(names) > 255 {
-		return fieldError("Subprotocols", "%d are too many", len(names))
+		return optionError("Subprotocols", "%d entries, at most 255 are allowed", len(names))
 	}
 	for _, p := range names {
 		switch {
 		case !isToken(p):
-			return fieldError("Subprotocols", "%q is no name for a subprotocol", p)
+			return optionError("Subprotocols", "%q is not a valid subprotocol name", p)
 		case p == wire.ProtocolV1, p == wire.ProtocolPlain, strings.HasPrefix(p, wire.BearerPrefix):
-			return fieldError("Subprotocols", "%q means something else here", p)
+			return optionError("Subprotocols", "%q is reserved", p)
 		}
 	}
 	return nil

@@ -25,13 +25,13 @@ func TestNoPingStormAfterAMembershipEnds(t *testing.T) {
 			return c.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(time.Second))
 		})
 		go c.ending()
-		if err := n.Join("42", "news"); err != nil {
+		if err := n.Join(t.Context(), "42", "news"); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		n.text("news", "1") // in flight until its ping, a second later
 		synctest.Wait()
-		if err := n.Leave("42", "news"); err != nil {
+		if err := n.Leave(t.Context(), "42", "news"); err != nil {
 			t.Fatal(err)
 		}
 		for range 4 {
@@ -61,12 +61,12 @@ func TestPongsWithoutPayload(t *testing.T) {
 		ended := make(chan int, 1)
 		go func() { ended <- c.ending() }()
 		time.Sleep(10 * time.Minute)
-		if n.Online("42") != 1 {
+		if n.online("42") != 1 {
 			t.Fatal("it ended although nothing was to be acknowledged")
 		}
 		n.text("user:42", "x")
 		time.Sleep(50 * time.Second)
-		if s := n.Sessions("42"); len(s) != 1 || !s[0].NoAcks {
+		if s := n.sessions("42"); len(s) != 1 || !s[0].NoAcks {
 			t.Errorf("nothing says that it acknowledges nothing: %+v", s)
 		}
 		time.Sleep(60 * time.Second)
@@ -107,7 +107,7 @@ func TestSlowTransfer(t *testing.T) {
 		if _, err := io.ReadFull(c, ping[:]); err != nil || ping[0] != 0x89 || ping[2] != 'c' {
 			t.Fatalf("no cursor ping follows: %x, %v", ping, err)
 		}
-		if n.Online("42") != 1 {
+		if n.online("42") != 1 {
 			t.Error("the session has ended")
 		}
 	})

@@ -1,16 +1,19 @@
 package wirepost
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Access says which clients may do something with a channel. Backends may do
+// Access is the rule for what clients may do with a channel. Backends may do
 // everything.
 type Access string
 
-// The kinds of access.
+// The rules of access.
 const (
 	AccessByToken     Access = "token"   // what the client's token lists: the default
 	AccessAnyone      Access = "anyone"  // any authenticated user, besides the token's lists
@@ -20,21 +23,50 @@ const (
 	AccessHook Access = "hook"
 )
 
-// Policy is what holds for the channels that match a pattern; for each channel
-// the first one that matches counts.
+// Policy holds the settings of the channels that match a pattern. The first policy that
+// matches a channel applies. Its JSON form is that of the configuration file, with
+// "durable" for the opposite of NonDurable and a string such as "720h0m0s" for MaxAge.
 type Policy struct {
-	// Pattern is a channel name in which * stands for any run of characters.
+	// Pattern is a channel name in which * matches any run of characters.
 	Pattern string
-	// MemoryOnly keeps the channel's messages in memory alone: nothing of it
-	// survives a restart, and no cursors are stored for it.
-	MemoryOnly  bool
+	// NonDurable keeps the channel's messages in memory only: none survives a restart,
+	// and no cursors are stored for the channel.
+	NonDurable  bool
 	MaxAge      time.Duration // 0: 30 days
 	MaxMessages int           // 0: 100 000
 	Subscribe   Access        // "": AccessByToken
 	Publish     Access        // "": AccessByToken
 }
 
-// The retention of a channel that no policy changes.
+type policyJSON struct {
+	Pattern     string `json:"pattern"`
+	Durable     bool   `json:"durable"`
+	MaxAge      string `json:"max_age"`
+	MaxMessages int    `json:"max_messages"`
+	Subscribe   Access `json:"subscribe"`
+	Publish     Access `json:"publish"`
+}
+
+// MarshalJSON writes the form that the HTTP API uses.
+func (p Policy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(policyJSON{p.Pattern, !p.NonDurable, p.MaxAge.String(), p.MaxMessages, p.Subscribe, p.Publish})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *Policy) UnmarshalJSON(text []byte) error {
+	var form policyJSON
+	if err := json.Unmarshal(text, &form); err != nil {
+		return err
+	}
+	age, err := time.ParseDuration(form.MaxAge)
+	if err != nil {
+		return fmt.Errorf("max_age: %w", err)
+	}
+	*p = Policy{form.Pattern, !form.Durable, age, form.MaxMessages, form.Subscribe, form.Publish}
+	return nil
+}
+
+// The default retention of a channel.
 const (
 	DefaultMaxAge      = 30 * 24 * time.Hour
 	DefaultMaxMessages = 100_000
@@ -52,10 +84,13 @@ func (o *Options) newPolicies() (access.Policies, error) {
 			return nil, fieldError("OnPublish", "is not set, and policy %d (%q) says publish: hook", i, p.Pattern)
 		}
 		list[i] = access.Policy{
-			Pattern: p.Pattern, MemoryOnly: p.MemoryOnly, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
+			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
 			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish),
 		}
 	}
 	policies, err := access.NewPolicies(list)
-	return policies, public(err)
+	if err != nil {
+		return nil, optionError("Channels", "%s", fault.As(err).Message)
+	}
+	return policies, nil
 }

@@ -12,20 +12,29 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Online is how many connections a user has.
-func (s *Server) Online(name string) int { return len(s.host.Users.ConnsOf(name)) }
+// Online returns the number of a user's connections.
+func (s *Server) Online(ctx context.Context, userID string) (int, error) {
+	if err := checkUser(ctx, userID); err != nil {
+		return 0, err
+	}
+	return len(s.host.Users.ConnsOf(userID)), nil
+}
 
 // Sessions lists a user's connections, oldest first.
-func (s *Server) Sessions(name string) []Session {
-	list := []Session{}
-	for _, ses := range s.host.Of(name) {
-		list = append(list, Session(ses.Info()))
+func (s *Server) Sessions(ctx context.Context, userID string) ([]Session, error) {
+	if err := checkUser(ctx, userID); err != nil {
+		return nil, err
 	}
-	return list
+	list := []Session{}
+	for _, ses := range s.host.Of(userID) {
+		list = append(list, newSession(ses.Info()))
+	}
+	return list, nil
 }
 
 // OnlineUsers iterates over the users that have a connection, with the number of
-// their connections, in no order. Who connects or leaves meanwhile may be missed.
+// their connections, in no particular order. Users that connect or disconnect during
+// the iteration may be missed.
 func (s *Server) OnlineUsers() iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for _, u := range s.host.Users.All() {
@@ -36,12 +45,12 @@ func (s *Server) OnlineUsers() iter.Seq2[string, int] {
 	}
 }
 
-// SendTo sends a frame to one connection of a user, past all logs: whoever is not
-// connected does not get it, and nothing acknowledges it. CodeNotFound says that there
-// is no such connection, CodeBadRequest that it is not in plain mode, whose frames have
-// no form.
-func (s *Server) SendTo(user, connection string, f Frame) error {
-	ses, err := s.connection(user, connection)
+// SendTo sends a frame to one connection of a user, without storing it: it is lost if
+// the connection breaks, and nothing acknowledges it. The error is ErrNotFound if there
+// is no such connection, and ErrBadRequest if the connection is not in plain mode: the
+// other modes have frames of their own.
+func (s *Server) SendTo(ctx context.Context, userID, connection string, f Frame) error {
+	ses, err := s.connection(ctx, userID, connection)
 	if err != nil {
 		return err
 	}
@@ -59,14 +68,14 @@ func (s *Server) SendTo(user, connection string, f Frame) error {
 // CloseConnection closes one connection of a user with a close code from 3000 to
 // 4999, or 1000, and a reason of at most 123 bytes (RFC 6455 §5.5 and §7.4). On return
 // it is no longer counted or listed.
-func (s *Server) CloseConnection(user, connection string, info CloseInfo) error {
+func (s *Server) CloseConnection(ctx context.Context, userID, connection string, info CloseInfo) error {
 	switch {
 	case info.Code != wire.CloseNormal && (info.Code < 3000 || info.Code > 4999):
 		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", info.Code)
 	case len(info.Reason) > 123 || !utf8.ValidString(info.Reason):
 		return fieldError("reason", "not at most 123 bytes of UTF-8")
 	}
-	ses, err := s.connection(user, connection)
+	ses, err := s.connection(ctx, userID, connection)
 	if err != nil {
 		return err
 	}
@@ -75,29 +84,29 @@ func (s *Server) CloseConnection(user, connection string, info CloseInfo) error 
 }
 
 // connection is the session of a connection.
-func (s *Server) connection(name, connection string) (*session.Session, error) {
-	if err := CheckUser(name); err != nil {
+func (s *Server) connection(ctx context.Context, userID, connection string) (*session.Session, error) {
+	if err := checkUser(ctx, userID); err != nil {
 		return nil, err
 	}
-	for _, ses := range s.host.Of(name) {
+	for _, ses := range s.host.Of(userID) {
 		if ses.Info().Connection == connection {
 			return ses, nil
 		}
 	}
-	return nil, Errorf(CodeNotFound, "user %q has no connection %q", name, connection)
+	return nil, Errorf(CodeNotFound, "user %q has no connection %q", userID, connection)
 }
 
-// Disconnect closes a user's connections with 4409, or the one that is named, and
-// returns how many there were. On return they are no longer counted or listed,
-// whether or not their clients have answered. The client must not reconnect by
-// itself.
-func (s *Server) Disconnect(name, connection string) (int, error) {
-	if err := CheckUser(name); err != nil {
+// Disconnect closes all connections of a user, or only the named one, with 4409, and
+// returns how many it closed. On return they are no longer counted or listed,
+// whether or not the clients have responded. A client must not reconnect by itself
+// after 4409.
+func (s *Server) Disconnect(ctx context.Context, userID, connection string) (int, error) {
+	if err := checkUser(ctx, userID); err != nil {
 		return 0, err
 	}
-	sessions := s.host.Of(name)
+	sessions := s.host.Of(userID)
 	if connection != "" {
-		one, err := s.connection(name, connection)
+		one, err := s.connection(ctx, userID, connection)
 		if err != nil {
 			return 0, err
 		}
@@ -107,78 +116,76 @@ func (s *Server) Disconnect(name, connection string) (int, error) {
 	return len(sessions), nil
 }
 
-// User tells what is known of a user: a user nobody ever heard of is one without
-// sessions and with an empty inbox.
-func (s *Server) User(name string) (UserInfo, error) {
-	if err := CheckUser(name); err != nil {
+// User describes a user. An unknown user has no sessions and an empty inbox.
+func (s *Server) User(ctx context.Context, userID string) (UserInfo, error) {
+	sessions, err := s.Sessions(ctx, userID)
+	if err != nil {
 		return UserInfo{}, err
 	}
-	info := UserInfo{User: name, Sessions: s.Sessions(name), Channels: map[string]UserPlace{}}
-	info.Online = len(info.Sessions)
-	err := s.host.Users.With(context.Background(), name, func(u *user.User) error {
-		for _, channel := range append(u.Memberships(), InboxOf(name), All) {
-			p, err := s.userPlace(u, channel)
+	info := UserInfo{User: userID, Online: len(sessions), Sessions: sessions, Channels: map[string]UserChannel{}}
+	err = s.host.Users.With(ctx, userID, func(u *user.User) error {
+		for _, channel := range append(u.Memberships(), InboxOf(userID), All) {
+			c, err := s.userChannel(ctx, u, channel)
 			if err != nil {
 				return err
 			}
-			info.Channels[channel] = p
+			info.Channels[channel] = c
 		}
 		return nil
 	})
 	return info, err
 }
 
-func (s *Server) userPlace(u *user.User, channel string) (UserPlace, error) {
-	p := UserPlace{Devices: u.Cursors(channel)}
+func (s *Server) userChannel(ctx context.Context, u *user.User, channel string) (UserChannel, error) {
+	c := UserChannel{Devices: u.Cursors(channel)}
 	log := s.host.Feeds.LogOf(channel)
-	bounds, err := log.Bounds(context.Background(), channel)
+	bounds, err := log.Bounds(ctx, channel)
 	if err != nil {
-		return p, err
+		return c, err
 	}
-	p.Head = bounds.Head
+	c.Head = bounds.Head
 	if channel == All && !u.Known() {
-		p.Read = bounds.Head // where the mark will begin
-		return p, nil
+		c.Read = bounds.Head // where the mark will begin
+		return c, nil
 	}
-	p.Read, p.Unread, err = s.host.Users.Unread(context.Background(), u, channel)
-	return p, err
+	c.Read, c.Unread, err = s.host.Users.Unread(ctx, u, channel)
+	return c, err
 }
 
-// Channel tells what is known of a channel; one that was never written to is
-// empty.
-func (s *Server) Channel(name string) (ChannelInfo, error) {
-	if err := CheckChannel(name); err != nil {
+// Channel describes a channel. One that was never written to is empty.
+func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) {
+	if err := checkChannel(ctx, name); err != nil {
 		return ChannelInfo{}, err
 	}
 	p := s.host.Policies.Of(name)
-	bounds, err := s.host.Feeds.LogOf(name).Bounds(context.Background(), name)
+	bounds, err := s.host.Feeds.LogOf(name).Bounds(ctx, name)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
 	return ChannelInfo{
 		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
 		Subscribers: s.host.Feeds.Connections(name),
-		Policy: PolicyInfo{
-			Pattern: p.Pattern, Durable: !p.MemoryOnly, MaxAge: p.MaxAge.String(),
+		Policy: Policy{
+			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge,
 			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish),
 		},
 	}, nil
 }
 
-// maxReceipts bounds the users that the receipts of one message tell of.
+// maxReceipts bounds the users in the receipts of one message.
 const maxReceipts = 1000
 
-// receipts says how far a message came, for each device of the users that it is
-// for: the inbox's user, the channel's members, and whoever is subscribed now. Of
-// a larger crowd it tells the first 1000 users.
-func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
-	names, err := s.audience(channel)
+// receipts lists the receipts of a message for each device of its users: the inbox's
+// user, or the channel's members and the users that are subscribed now. If there are
+// more than maxReceipts users, it lists the first ones in byte order.
+func (s *Server) receipts(ctx context.Context, channel string, seq uint64) ([]Receipt, error) {
+	names, err := s.audience(ctx, channel)
 	if err != nil {
 		return nil, err
 	}
 	list := []Receipt{}
 	for _, name := range names {
-		err := s.host.Users.With(context.Background(), name, func(u *user.User) error {
+		err := s.host.Users.With(ctx, name, func(u *user.User) error {
 			for _, r := range u.Receipts(channel, seq, session.SentTo(u, channel, seq)) {
 				list = append(list, Receipt{User: name, Device: r.Device, State: ReceiptState(r.State)})
 			}
@@ -191,12 +198,12 @@ func (s *Server) receipts(channel string, seq uint64) ([]Receipt, error) {
 	return list, nil
 }
 
-// audience lists the users that a channel's messages are for.
-func (s *Server) audience(channel string) ([]string, error) {
+// audience lists the users that receive a channel's messages.
+func (s *Server) audience(ctx context.Context, channel string) ([]string, error) {
 	if name, inbox := names.InboxUser(channel); inbox {
 		return []string{name}, nil
 	}
-	names, err := s.engine.Members(context.Background(), channel, "", maxReceipts)
+	names, err := s.engine.Members(ctx, channel, "", maxReceipts)
 	if err != nil {
 		return nil, err
 	}

@@ -321,7 +321,7 @@ func TestSubprotocolsOfTheApplication(t *testing.T) {
 		{[]string{"Chat"}, "", "plain", ""},
 	} {
 		c := n.dial("42", test.offered...)
-		s := n.Sessions("42")[0]
+		s := n.sessions("42")[0]
 		if c.Subprotocol() != test.chosen || s.Mode != test.mode || s.Protocol != test.told {
 			t.Errorf("offered %q: got %q, session %+v", test.offered, c.Subprotocol(), s)
 		}
@@ -330,9 +330,7 @@ func TestSubprotocolsOfTheApplication(t *testing.T) {
 	}
 	for _, bad := range []string{"", "two words", "wirepost.v1", "wirepost.plain", "bearer.x", "a,b", "ü"} {
 		_, err := wirepost.New(wirepost.Options{Authenticate: byQuery, Subprotocols: []string{bad}})
-		if e := wirepost.AsError(err); err == nil || e.Field != "Subprotocols" {
-			t.Errorf("%q: %v", bad, err)
-		}
+		wantOption(t, err, "Subprotocols")
 	}
 }
 
@@ -357,10 +355,10 @@ func TestDisconnectByTheApplication(t *testing.T) {
 	n := newNode(t)
 	plain := n.dial("42")
 	v1, hello := n.dialV1("42")
-	if _, err := n.Disconnect("42", "nobody"); wirepost.AsError(err).Code != wirepost.CodeNotFound {
+	if _, err := n.Disconnect(t.Context(), "42", "nobody"); wirepost.AsError(err).Code != wirepost.CodeNotFound {
 		t.Fatalf("an unknown connection: %v", err)
 	}
-	if k, err := n.Disconnect("42", hello.str("connection")); k != 1 || err != nil {
+	if k, err := n.Disconnect(t.Context(), "42", hello.str("connection")); k != 1 || err != nil {
 		t.Fatal(k, err)
 	}
 	if bye := v1.frame("bye"); bye.num("code") != 4409 {
@@ -369,7 +367,7 @@ func TestDisconnectByTheApplication(t *testing.T) {
 	if code := v1.ending(); code != 4409 {
 		t.Fatalf("closed with %d", code)
 	}
-	n.Disconnect("42", "")
+	n.Disconnect(t.Context(), "42", "")
 	if code := plain.ending(); code != 4409 {
 		t.Fatalf("closed with %d", code)
 	}
@@ -388,7 +386,7 @@ func TestHeartbeat(t *testing.T) {
 			t.Fatalf("it ended after %s, want 2.4 heartbeats", after)
 		}
 		time.Sleep(10 * time.Minute)
-		if n.Online("alive") != 1 {
+		if n.online("alive") != 1 {
 			t.Fatal("a connection that answers pings was ended")
 		}
 	})
@@ -456,7 +454,7 @@ func TestDevicesAreBounded(t *testing.T) {
 	n.gone("42")
 	n.dial("42&device=b")
 	n.dial("42&device=c")
-	info, _ := n.User("42")
+	info, _ := n.User(t.Context(), "42")
 	if d := info.Channels["user:42"].Devices; len(d) != 2 {
 		t.Fatalf("devices %v, want b and c", d)
 	}
@@ -471,21 +469,21 @@ func TestReceipts(t *testing.T) {
 	acked, _ := n.dialV1("42&device=acked")
 	n.dialV1("42&device=sent")
 	n.dial("42&device=away").leave()
-	eventually(t, "away left", func() bool { return n.Online("42") == 2 })
+	eventually(t, "away left", func() bool { return n.online("42") == 2 })
 	m := n.json("user:42", "1")
 	acked.message("1")
 	acked.send(`{"type":"ack","channel":"user:42","seq":%d}`, m.Seq)
 	want := "[{42 acked acknowledged} {42 away stored} {42 sent sent}]"
 	eventually(t, want, func() bool {
-		_, receipts, err := n.Message("user:42", m.Seq)
+		_, receipts, err := n.Message(t.Context(), "user:42", m.Seq)
 		return err == nil && fmt.Sprint(receipts) == want
 	})
-	n.MarkRead("42", "user:42", m.Seq)
-	_, receipts, _ := n.Message("user:42", m.Seq)
+	n.MarkRead(t.Context(), "42", "user:42", m.Seq)
+	_, receipts, _ := n.Message(t.Context(), "user:42", m.Seq)
 	if fmt.Sprint(receipts) != "[{42 acked read} {42 away read} {42 sent read}]" {
 		t.Fatal(receipts)
 	}
-	if _, _, err := n.Message("user:42", 99); wirepost.AsError(err).Code != wirepost.CodeNotFound {
+	if _, _, err := n.Message(t.Context(), "user:42", 99); wirepost.AsError(err).Code != wirepost.CodeNotFound {
 		t.Fatal(err)
 	}
 }

@@ -152,7 +152,7 @@ func (s *Server) hintInbox(channel string) {
 	if _, inbox := names.InboxUser(channel); inbox || s.hinted.Load() {
 		return
 	}
-	if s.Online(channel) > 0 && s.hinted.CompareAndSwap(false, true) {
+	if len(s.host.Users.ConnsOf(channel)) > 0 && s.hinted.CompareAndSwap(false, true) {
 		s.logger.Warn("a push went to a channel without subscribers that is named like a connected user; said once",
 			"channel", channel, "inbox", InboxOf(channel))
 	}
@@ -321,7 +321,7 @@ func (s *Server) publish(ctx context.Context, ses *session.Session, id *access.I
 // askPublish asks the application about a push by a client, and makes the entry of what
 // it made of it.
 func (s *Server) askPublish(ctx context.Context, ses *session.Session, id *access.Identity, p *Push, e *engine.Entry) error {
-	from, changed := Session(ses.Info()), *p
+	from, changed := newSession(ses.Info()), *p
 	from.Data, changed.Data, changed.ContentType = id.Data, e.Data, e.ContentType
 	var err error
 	if p := callback.Guard(s.logger, "OnPublish", func() { err = s.opts.OnPublish(ctx, from, &changed) }); p != nil {

@@ -50,7 +50,7 @@ func TestRevokedTokensAreRefusedAndTheirConnectionsEnd(t *testing.T) {
 		return c
 	}
 	old, undated, fresh, other := dial("42.1000"), dial("42"), dial("42.2000"), dial("43.1000")
-	ended, err := n.RevokeTokens("42", time.Unix(2000, 0))
+	ended, err := n.RevokeTokens(t.Context(), "42", time.Unix(2000, 0))
 	if err != nil || ended != 2 {
 		t.Fatalf("%d connections ended, %v", ended, err)
 	}
@@ -69,7 +69,7 @@ func TestRevokedTokensAreRefusedAndTheirConnectionsEnd(t *testing.T) {
 	other.frame("ok")
 
 	// It is stored, and goes only forward.
-	if _, err := n.RevokeTokens("42", time.Unix(1500, 0)); err != nil {
+	if _, err := n.RevokeTokens(t.Context(), "42", time.Unix(1500, 0)); err != nil {
 		t.Fatal(err)
 	}
 	n.stop()
@@ -80,7 +80,7 @@ func TestRevokedTokensAreRefusedAndTheirConnectionsEnd(t *testing.T) {
 		}
 	}
 	dial("42.2000")
-	if info, err := n.User("42"); err != nil || len(info.Channels) != 2 {
+	if info, err := n.User(t.Context(), "42"); err != nil || len(info.Channels) != 2 {
 		t.Errorf("the user is a member of %v, %v", info.Channels, err)
 	}
 }

@@ -132,7 +132,7 @@ func TestSubscriptionsFollowRights(t *testing.T) {
 			return list
 		}
 		for _, channel := range channels {
-			n.Leave("42", channel) //nolint:errcheck // it may be none
+			n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may be none
 		}
 		m.rights = rights{Channels: pick(), Subscribe: pick()}
 		c, _, err := n.tryDial("token="+url.QueryEscape(m.rights.token()), "wirepost.v1")
@@ -146,13 +146,13 @@ func TestSubscriptionsFollowRights(t *testing.T) {
 			switch random.IntN(5) {
 			case 0:
 				steps = append(steps, "join "+channel)
-				if err := n.Join("42", channel); err != nil {
+				if err := n.Join(t.Context(), "42", channel); err != nil {
 					t.Fatal(err)
 				}
 				m.members[channel] = true
 			case 1:
 				steps = append(steps, "leave "+channel)
-				n.Leave("42", channel) //nolint:errcheck // it may be none
+				n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may be none
 				m.members[channel] = false
 			case 2:
 				m.rights = rights{Channels: pick(), Subscribe: pick()}
@@ -223,18 +223,18 @@ func TestPlainSubscriptionsOutliveTheMembership(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	for _, channel := range []string{"asked", "given"} {
-		if err := n.Join("42", channel); err != nil {
+		if err := n.Join(t.Context(), "42", channel); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c := n.dial("42&channels=asked")
 	for _, channel := range []string{"asked", "given"} {
-		if err := n.Leave("42", channel); err != nil {
+		if err := n.Leave(t.Context(), "42", channel); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, "the membership has ended", func() bool {
-		info, err := n.Channel("given")
+		info, err := n.Channel(t.Context(), "given")
 		return err == nil && info.Subscribers == 0
 	})
 	n.json("given", `1`)

@@ -49,8 +49,7 @@ type Server struct {
 
 var errDraining = publicError(gateway.ErrDraining)
 
-// New makes a server and starts its loops. It fails only on options that make no
-// sense, with an *Error that names the field.
+// New makes a server and starts its loops. The error, if any, is an *OptionError.
 func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -128,7 +127,7 @@ func claimEngine(e engine.Engine) error {
 	claimed.Lock()
 	defer claimed.Unlock()
 	if _, used := claimed.engines[e]; used {
-		return fieldError("Engine", "is in use by another Server, whose Shutdown has not ended")
+		return optionError("Engine", "in use by another Server that has not been shut down")
 	}
 	claimed.engines[e] = struct{}{}
 	return nil

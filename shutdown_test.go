@@ -164,9 +164,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		o := wirepost.Options{Authenticate: byQuery}
 		change(&o)
 		s, err := wirepost.New(o)
-		if err == nil || wirepost.AsError(err).Field != strings.TrimSpace(field) {
-			t.Errorf("%s: %v", field, err)
-		}
+		wantOption(t, err, strings.TrimSpace(field))
 		if s != nil {
 			s.Shutdown(t.Context()) //nolint:errcheck // it has nothing to lose
 		}
@@ -209,7 +207,7 @@ func TestHints(t *testing.T) {
 func TestPushWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
-		o.Channels = []wirepost.Policy{{Pattern: "memory", MemoryOnly: true}}
+		o.Channels = []wirepost.Policy{{Pattern: "memory", NonDurable: true}}
 	})
 	m := n.text("news", "there")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -226,7 +224,7 @@ func TestPushWithAnEndedContext(t *testing.T) {
 			}
 		}
 	}
-	if c, err := n.Channel("news"); err != nil || c.Head != m.Seq {
+	if c, err := n.Channel(t.Context(), "news"); err != nil || c.Head != m.Seq {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

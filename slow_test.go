@@ -146,17 +146,17 @@ func TestComingAndGoing(t *testing.T) {
 				c.ReadMessage() // a message, or the end by somebody's Disconnect
 				switch i % 5 {
 				case 0:
-					n.Disconnect(user, "")
+					n.Disconnect(t.Context(), user, "")
 				case 1:
-					n.Join(user, "room:2")
+					n.Join(t.Context(), user, "room:2")
 				case 2:
-					n.Leave(user, "room:2") //nolint:errcheck // there may be none
+					n.Leave(t.Context(), user, "room:2") //nolint:errcheck // there may be none
 				case 3:
 					c.WriteControl(websocket.CloseMessage, nil, time.Now().Add(patience))
 				}
 				c.NetConn().(*net.TCPConn).SetLinger(0)
 				c.Close()
-				if _, err := n.User(user); err != nil {
+				if _, err := n.User(t.Context(), user); err != nil {
 					t.Error(err)
 				}
 			}

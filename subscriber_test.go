@@ -50,7 +50,7 @@ func TestSubscribeTellsOfGapsAndPassesOverWhatWasRevoked(t *testing.T) {
 	for i := range 5 {
 		n.json("news", fmt.Sprint(i))
 	}
-	if err := n.Empty("news"); err != nil {
+	if err := n.Empty(t.Context(), "news"); err != nil {
 		t.Fatal(err)
 	}
 	revoked := n.json("news", `"revoked"`)

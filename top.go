@@ -75,7 +75,7 @@ func (s *Server) slowSessions(n int) ([]SlowSession, int) {
 			reason = SlowSocket
 		}
 		top.add(SlowSession{
-			User: lag.Session.User, Session: Session(lag.Session), Reason: reason,
+			User: lag.Session.User, Session: newSession(lag.Session), Reason: reason,
 			InFlight: lag.InFlight, Bytes: lag.Bytes, Unsent: lag.Unsent,
 		})
 	}

@@ -19,7 +19,7 @@ func TestReceiptsBeginWithTheMembership(t *testing.T) {
 	n := newNode(t)
 	receipts := func(channel string, seq uint64) string {
 		t.Helper()
-		_, list, err := n.Message(channel, seq)
+		_, list, err := n.Message(t.Context(), channel, seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +27,7 @@ func TestReceiptsBeginWithTheMembership(t *testing.T) {
 	}
 	early := n.json("room:7", `"early"`)
 	earlyAll := n.json("all", `"early"`)
-	if err := n.Join("42", "room:7"); err != nil {
+	if err := n.Join(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	late := n.json("room:7", `"late"`)
@@ -47,7 +47,7 @@ func TestReceiptsBeginWithTheMembership(t *testing.T) {
 	if got := receipts("all", lateAll.Seq); got != "[{42 d sent}]" {
 		t.Errorf("a message to all has the receipts %s", got)
 	}
-	if _, _, err := n.MarkRead("42", "room:7", late.Seq); err != nil {
+	if _, _, err := n.MarkRead(t.Context(), "42", "room:7", late.Seq); err != nil {
 		t.Fatal(err)
 	}
 	if got := receipts("room:7", late.Seq); got != "[{42 d read}]" {
@@ -59,7 +59,7 @@ func TestReceiptsBeginWithTheMembership(t *testing.T) {
 func TestAPlainAcknowledgementIsRead(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
-	if err := n.Join("42", "room:7"); err != nil {
+	if err := n.Join(t.Context(), "42", "room:7"); err != nil {
 		t.Fatal(err)
 	}
 	c := n.dial("42&device=plain")
@@ -162,7 +162,7 @@ func TestAFeedThatLags(t *testing.T) {
 	c.leave()
 	c, _ = n.dialV1("42&device=v1")
 	answer := n.pollSoon("42&device=poll&wait=20s&after=" + p.Cursor)
-	eventually(t, "the poll waits", func() bool { return n.Online("42") == 3 })
+	eventually(t, "the poll waits", func() bool { return n.online("42") == 3 })
 	l.notify()
 	n.json("user:42", "3")
 	c.message("3")

@@ -37,7 +37,7 @@ func newBackend(t testing.TB, o client.BackendOptions) *client.Backend {
 func (s *site) list(channel string) (texts []string) {
 	s.t.Helper()
 	for after := uint64(0); ; {
-		page, next, err := s.Messages(channel, after, 1000)
+		page, next, err := s.Messages(context.Background(), channel, after, 1000)
 		if err != nil {
 			s.t.Fatal(err)
 		}

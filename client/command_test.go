@@ -279,7 +279,7 @@ func TestGap(t *testing.T) {
 func TestMemoryOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) {
-			o.Channels = []wirepost.Policy{{Pattern: "live*", MemoryOnly: true}}
+			o.Channels = []wirepost.Policy{{Pattern: "live*", NonDurable: true}}
 		})
 		c := s.dial("42", func(o *client.Options) { o.Channels = []string{"live1"} })
 		if _, err := c.Subscribe(t.Context(), "live2"); err != nil {

@@ -137,7 +137,7 @@ func (s *site) pushNumbers(to string, first, last int) {
 // cursor is what a device acknowledged in a channel.
 func (s *site) cursor(user, channel, device string) uint64 {
 	s.t.Helper()
-	info, err := s.User(user)
+	info, err := s.User(context.Background(), user)
 	if err != nil {
 		s.t.Fatal(err)
 	}

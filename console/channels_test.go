@@ -36,7 +36,7 @@ func TestChannel(t *testing.T) {
 	says(t, tab, ".notice", "The channel is empty")
 	says(t, tab, `[data-fact="Oldest"]`, "none")
 	says(t, tab, ".panel", "There are no messages")
-	if info, err := s.Channel("news"); err != nil || info.Oldest != 0 {
+	if info, err := s.Channel(t.Context(), "news"); err != nil || info.Oldest != 0 {
 		t.Errorf("the channel is %+v (%v)", info, err)
 	}
 }

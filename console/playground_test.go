@@ -63,7 +63,7 @@ func TestPlaygroundPlain(t *testing.T) {
 	// The page saw no pong, but the server did.
 	says(t, tab, `[data-direction=pong]`, "acknowledged user:42 up to 2")
 	browser.Screenshot(t, tab, "plain")
-	if _, err := s.Disconnect("42", ""); err != nil {
+	if _, err := s.Disconnect(t.Context(), "42", ""); err != nil {
 		t.Fatal(err)
 	}
 	says(t, tab, `[data-kind=close]`, "4409 disconnected by the application")
@@ -100,7 +100,7 @@ func TestPlaygroundStream(t *testing.T) {
 		t.Error("it offers to send")
 	}
 	browser.Screenshot(t, tab, "stream")
-	if _, err := s.Disconnect("42", ""); err != nil {
+	if _, err := s.Disconnect(t.Context(), "42", ""); err != nil {
 		t.Fatal(err)
 	}
 	says(t, tab, `[data-kind=close]`, "bye")

@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
@@ -27,7 +26,7 @@ func TestFindUser(t *testing.T) {
 	says(t, tab, `[data-state=sent]`, "laptop", "has not sent its ack")
 	browser.Screenshot(t, tab, "sent")
 
-	if _, _, err := s.MarkRead("bob", "user:bob", 1); err != nil {
+	if _, _, err := s.MarkRead(t.Context(), "bob", "user:bob", 1); err != nil {
 		t.Fatal(err)
 	}
 	says(t, tab, ".verdict", "bob has read it")
@@ -100,7 +99,7 @@ func TestRevoke(t *testing.T) {
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, ".notice", "Message 1 was taken back")
 	browser.Wait(t, tab, `document.querySelector('[data-seq="1"]') === null && document.querySelector('[data-seq="2"]') !== null`)
-	if list, _, err := s.Messages("user:bob", 0, 10); err != nil || len(list) != 1 || list[0].Seq != 2 {
+	if list, _, err := s.Messages(t.Context(), "user:bob", 0, 10); err != nil || len(list) != 1 || list[0].Seq != 2 {
 		t.Errorf("the inbox has %v (%v)", list, err)
 	}
 }
@@ -117,7 +116,7 @@ func TestDisconnect(t *testing.T) {
 	says(t, tab, "dialog", "4409")
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, "h1", "2 connections")
-	if devices := devicesOf(s.Sessions("bob")); devices != "one three " {
+	if devices := devicesOf(t, s); devices != "one three " {
 		t.Errorf("still there: %s", devices)
 	}
 	browser.Click(t, tab, ".head .danger")
@@ -126,7 +125,11 @@ func TestDisconnect(t *testing.T) {
 	says(t, tab, "h1", "offline")
 }
 
-func devicesOf(sessions []wirepost.Session) (list string) {
+func devicesOf(t *testing.T, s *site) (list string) {
+	sessions, err := s.Sessions(t.Context(), "bob")
+	if err != nil {
+		t.Error(err)
+	}
 	for _, s := range sessions {
 		list += s.Device + " "
 	}

@@ -173,7 +173,7 @@ func TestChannel(t *testing.T) {
 	s := newSite(t)
 	var info wirepost.ChannelInfo
 	s.do("GET", "/v1/channels/room:7", "").is(200).into(&info)
-	if info.Channel != "room:7" || info.Head != 0 || info.Oldest != 0 || !info.Policy.Durable {
+	if info.Channel != "room:7" || info.Head != 0 || info.Oldest != 0 || info.Policy.NonDurable || info.Policy.MaxAge != wirepost.DefaultMaxAge {
 		t.Errorf("%+v", info)
 	}
 	first := s.push(`{"to":"room:7","data":1,"id":"first"}`).is(202).pushed()[0]
@@ -249,7 +249,7 @@ func TestTop(t *testing.T) {
 	s.push(`{"to":"user:42","data":1}`).is(201)
 	s.push(`{"to":"user:42","data":2}`).is(201)
 	for end := time.Now().Add(patience); ; {
-		var stats statsAnswer
+		var stats statsResponse
 		s.do("GET", "/v1/stats?top=1", "").is(200).into(&stats)
 		if top := stats.Top; len(top.Channels) == 1 && top.Channels[0].Channel == "user:42" && len(top.Slow) == 1 && top.SlowCount == 1 {
 			return
@@ -264,7 +264,7 @@ func TestSystem(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.push(`{"to":"user:42","data":1}`).is(202)
-	var stats statsAnswer
+	var stats statsResponse
 	s.do("GET", "/v1/stats", "").is(200).into(&stats)
 	if stats.Pushes != 1 || stats.Epoch == "" || stats.Memory < 1<<20 || stats.Top != nil {
 		t.Errorf("%+v", stats)

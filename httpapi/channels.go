@@ -20,7 +20,7 @@ func (a *api) channel(w http.ResponseWriter, r *request) error {
 	if err := wirepost.CheckChannel(r.channel); err != nil {
 		return err
 	}
-	info, err := a.srv.Channel(r.channel)
+	info, err := a.srv.Channel(r.Context(), r.channel)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (a *api) empty(w http.ResponseWriter, r *request) error {
 	if err := wirepost.CheckChannel(r.channel); err != nil {
 		return err
 	}
-	if err := a.srv.Empty(r.channel); err != nil {
+	if err := a.srv.Empty(r.Context(), r.channel); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -62,7 +62,7 @@ func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
 			return badRequest("limit", "it has to be an integer from 1 to %d", maxLimit)
 		}
 	}
-	messages, next, err := a.srv.Messages(channel, after, int(limit))
+	messages, next, err := a.srv.Messages(r.Context(), channel, after, int(limit))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	m, receipts, err := a.srv.Message(r.channel, seq)
+	m, receipts, err := a.srv.Message(r.Context(), r.channel, seq)
 	if err != nil {
 		return err
 	}

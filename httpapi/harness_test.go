@@ -38,7 +38,7 @@ func newServer(t testing.TB, change ...func(*wirepost.Options)) *wirepost.Server
 	t.Helper()
 	o := wirepost.Options{
 		Engine: memory.New(memory.Options{}), Logger: slog.New(slog.DiscardHandler), Loops: 1,
-		Channels: []wirepost.Policy{{Pattern: "live:*", MemoryOnly: true}},
+		Channels: []wirepost.Policy{{Pattern: "live:*", NonDurable: true}},
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			user := r.URL.Query().Get("user")
 			if user == "" {

@@ -54,18 +54,18 @@ type backend interface {
 	PushEach(context.Context, []wirepost.Push) []wirepost.BatchResult
 	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.PushResult, error)
 
-	User(user string) (wirepost.UserInfo, error)
-	Disconnect(user, connection string) (int, error)
-	RevokeTokens(user string, before time.Time) (int, error)
+	User(ctx context.Context, user string) (wirepost.UserInfo, error)
+	Disconnect(ctx context.Context, user, connection string) (int, error)
+	RevokeTokens(ctx context.Context, user string, before time.Time) (int, error)
 	Now() time.Time
-	MarkRead(user, channel string, seq uint64) (read uint64, unread int, err error)
-	Join(user, channel string) error
-	Leave(user, channel string) error
+	MarkRead(ctx context.Context, user, channel string, seq uint64) (read uint64, unread int, err error)
+	Join(ctx context.Context, user, channel string) error
+	Leave(ctx context.Context, user, channel string) error
 
-	Channel(name string) (wirepost.ChannelInfo, error)
-	Empty(channel string) error
-	Messages(channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
-	Message(channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
+	Channel(ctx context.Context, name string) (wirepost.ChannelInfo, error)
+	Empty(ctx context.Context, channel string) error
+	Messages(ctx context.Context, channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
+	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
 
 	Stats() wirepost.Stats
 	Top(n int) wirepost.Top

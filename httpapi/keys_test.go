@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -167,7 +168,7 @@ type revoker struct {
 	before int64
 }
 
-func (f *revoker) RevokeTokens(_ string, before time.Time) (int, error) {
+func (f *revoker) RevokeTokens(_ context.Context, _ string, before time.Time) (int, error) {
 	f.before = before.UnixMilli()
 	return 7, nil
 }

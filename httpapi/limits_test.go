@@ -449,7 +449,7 @@ type lister struct {
 	page []wirepost.Message
 }
 
-func (l *lister) Messages(string, uint64, int) ([]wirepost.Message, uint64, error) {
+func (l *lister) Messages(context.Context, string, uint64, int) ([]wirepost.Message, uint64, error) {
 	return l.page, uint64(len(l.page)), nil
 }
 

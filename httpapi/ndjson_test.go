@@ -245,7 +245,7 @@ func TestLinesCancelled(t *testing.T) {
 		t.Error(err)
 	}
 	s.hs.Close() // it waits for the end of the stream
-	if list, _, err := s.Messages("room", 0, 0); err != nil || len(list) != 1 {
+	if list, _, err := s.Messages(t.Context(), "room", 0, 0); err != nil || len(list) != 1 {
 		t.Errorf("%+v %v", list, err)
 	}
 }

@@ -49,7 +49,7 @@ func TestPushAllOrNothing(t *testing.T) {
 	s.push(`{"to":["user:1","bad name"],"data":1}`).problem(400, "to")
 	s.push(`{"to":["user:1","user:2"],"data":1,"id":"`+strings.Repeat("i", 129)+`"}`).problem(400, "id")
 	for _, user := range []string{"1", "2"} {
-		if list, _, err := s.Messages(wirepost.InboxOf(user), 0, 0); err != nil || len(list) != 0 {
+		if list, _, err := s.Messages(t.Context(), wirepost.InboxOf(user), 0, 0); err != nil || len(list) != 0 {
 			t.Errorf("user %s got %v %v", user, list, err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestRawPushOptions(t *testing.T) {
 		t.Errorf("%+v %+v", first, again)
 	}
 	s.do("POST", "/v1/push/user:42?key=k&ttl=1h", "newer").is(202)
-	list, _, err := s.Messages("user:42", 0, 0)
+	list, _, err := s.Messages(t.Context(), "user:42", 0, 0)
 	if err != nil || len(list) != 1 || string(list[0].Data) != "newer" || list[0].Key != "k" ||
 		list[0].Expires.Sub(list[0].Time).Hours() != 1 {
 		t.Errorf("%+v %v", list, err)

@@ -11,25 +11,31 @@ import (
 // maxTop is the longest list of the largest channels, or of slow sessions.
 const maxTop = 100
 
-// statsAnswer is what there is now, and what was counted.
-type statsAnswer struct {
-	wirepost.Stats
+// counters has the fields of wirepost.Stats without its JSON form, which could not be
+// extended.
+type counters wirepost.Stats
+
+// statsResponse is the body of a response to GET /v1/stats.
+type statsResponse struct {
+	counters
+	Uptime int64         `json:"uptime_ms"`
 	Memory uint64        `json:"memory_bytes"`
 	Top    *wirepost.Top `json:"top,omitempty"`
 }
 
 // stats is GET /v1/stats.
 func (a *api) stats(w http.ResponseWriter, r *request) error {
-	answer := statsAnswer{Stats: a.srv.Stats(), Memory: held()}
+	counted := a.srv.Stats()
+	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held()}
 	if r.query.Has("top") {
 		n, err := strconv.ParseUint(r.query.Get("top"), 10, 64)
 		if err != nil || n == 0 || n > maxTop {
 			return badRequest("top", "it has to be an integer from 1 to %d", maxTop)
 		}
 		top := a.srv.Top(int(n))
-		answer.Top = &top
+		response.Top = &top
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return writeJSON(w, http.StatusOK, response)
 }
 
 // held is what the process holds of the system's memory, as the Go runtime

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 
 // user is GET /v1/users/{user}.
 func (a *api) user(w http.ResponseWriter, r *request) error {
-	info, err := a.userInfo(r.user)
+	info, err := a.userInfo(r.Context(), r.user)
 	if err != nil {
 		return err
 	}
@@ -19,16 +20,16 @@ func (a *api) user(w http.ResponseWriter, r *request) error {
 }
 
 // userInfo never has null where a list or an object belongs.
-func (a *api) userInfo(user string) (wirepost.UserInfo, error) {
+func (a *api) userInfo(ctx context.Context, user string) (wirepost.UserInfo, error) {
 	if err := wirepost.CheckUser(user); err != nil {
 		return wirepost.UserInfo{}, err
 	}
-	info, err := a.srv.User(user)
+	info, err := a.srv.User(ctx, user)
 	if info.Sessions == nil {
 		info.Sessions = []wirepost.Session{}
 	}
 	if info.Channels == nil {
-		info.Channels = map[string]wirepost.UserPlace{}
+		info.Channels = map[string]wirepost.UserChannel{}
 	}
 	for channel, place := range info.Channels {
 		if place.Devices == nil {
@@ -53,7 +54,7 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	if r.query.Has("revoke_before") {
 		n, err = a.revokeTokens(r, a.srv.Now())
 	} else {
-		n, err = a.srv.Disconnect(r.user, connection)
+		n, err = a.srv.Disconnect(r.Context(), r.user, connection)
 	}
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (a *api) revokeTokens(r *request, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return a.srv.RevokeTokens(r.user, before)
+	return a.srv.RevokeTokens(r.Context(), r.user, before)
 }
 
 // clockSkew is by how much the clock of a backend may be ahead.
@@ -125,7 +126,7 @@ func (a *api) markRead(w http.ResponseWriter, r *request) error {
 	if err := wirepost.CheckChannel(mark.channel); err != nil {
 		return err
 	}
-	read, unread, err := a.srv.MarkRead(r.user, mark.channel, mark.seq)
+	read, unread, err := a.srv.MarkRead(r.Context(), r.user, mark.channel, mark.seq)
 	if err != nil {
 		return err
 	}
@@ -162,10 +163,10 @@ func (a *api) join(w http.ResponseWriter, r *request) error {
 	if err := checkNames(r); err != nil {
 		return err
 	}
-	if err := a.srv.Join(r.user, r.channel); err != nil {
+	if err := a.srv.Join(r.Context(), r.user, r.channel); err != nil {
 		return err
 	}
-	info, err := a.userInfo(r.user)
+	info, err := a.userInfo(r.Context(), r.user)
 	if err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (a *api) join(w http.ResponseWriter, r *request) error {
 // membership is where a user stands in a channel.
 type membership struct {
 	Channel string `json:"channel"`
-	wirepost.UserPlace
+	wirepost.UserChannel
 }
 
 // leave is DELETE /v1/users/{user}/channels/{channel}.
@@ -183,7 +184,7 @@ func (a *api) leave(w http.ResponseWriter, r *request) error {
 	if err := checkNames(r); err != nil {
 		return err
 	}
-	if err := a.srv.Leave(r.user, r.channel); err != nil {
+	if err := a.srv.Leave(r.Context(), r.user, r.channel); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

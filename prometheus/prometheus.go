@@ -53,12 +53,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
 	}
 	for d, n := range map[*prometheus.Desc]uint64{
-		pushes: m.Pushes, deliveries: m.Deliveries, acks: m.Acks, gaps: m.Gaps,
+		pushes: m.Stats.Pushes, deliveries: m.Stats.Deliveries, acks: m.Stats.Acks, gaps: m.Stats.Gaps,
 		readErrors: m.ReadErrors, clockJumps: m.ClockJumps,
 	} {
 		add(d, prometheus.CounterValue, float64(n))
 	}
-	for d, n := range map[*prometheus.Desc]int{connections: m.Connections, users: m.Users, channels: m.Channels} {
+	for d, n := range map[*prometheus.Desc]int{connections: m.Stats.Connections, users: m.Stats.Users, channels: m.Stats.Channels} {
 		add(d, prometheus.GaugeValue, float64(n))
 	}
 	for code, n := range m.Closes {

@@ -89,7 +89,7 @@ func (c *Config) newParts() []memoryPart {
 		)
 	}
 	for _, p := range c.Channels {
-		if p.MemoryOnly {
+		if p.NonDurable {
 			return append(parts, memoryPart{name: memoryOnlyPart, least: 8 * mib, most: 256 * mib})
 		}
 	}

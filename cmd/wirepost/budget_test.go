@@ -38,7 +38,7 @@ func TestMemoryPlan(t *testing.T) {
 		"large messages": {ceiling: 512 * mib, change: func(c *Config) { c.Memory, c.MaxMessage = 512*mib, 8*mib }},
 		"in memory":      {ceiling: 128 * mib, change: func(c *Config) { c.Memory, c.Engine = 128*mib, engineMemory }},
 		"memory-only channels": {ceiling: 128 * mib, change: func(c *Config) {
-			c.Memory, c.Channels = 128*mib, []wirepost.Policy{{Pattern: "a"}, {Pattern: "b", MemoryOnly: true}}
+			c.Memory, c.Channels = 128*mib, []wirepost.Policy{{Pattern: "a"}, {Pattern: "b", NonDurable: true}}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -204,7 +204,7 @@ func TestEverySetting(t *testing.T) {
 		t.Error("echo and console are off")
 	}
 	wantPolicies := []wirepost.Policy{
-		{Pattern: "room:*", MemoryOnly: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly},
+		{Pattern: "room:*", NonDurable: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly},
 		{Pattern: "news", MaxAge: 7 * 24 * time.Hour, MaxMessages: 1000},
 	}
 	if diff := cmp.Diff(wantPolicies, s.policies()); diff != "" {

@@ -167,9 +167,9 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 	case "durable":
 		switch text {
 		case "true":
-			p.MemoryOnly = false
+			p.NonDurable = false
 		case "false":
-			p.MemoryOnly = true
+			p.NonDurable = true
 		default:
 			return fmt.Errorf("%q is not true or false", text)
 		}

@@ -38,8 +38,8 @@ func main() {
 		},
 		Channels: []wirepost.Policy{
 			{Pattern: "room:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MaxMessages: history},
-			{Pattern: "typing:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MemoryOnly: true},
-			{Pattern: "presence:*", Subscribe: wirepost.AccessAnyone, MemoryOnly: true},
+			{Pattern: "typing:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, NonDurable: true},
+			{Pattern: "presence:*", Subscribe: wirepost.AccessAnyone, NonDurable: true},
 		},
 		OnCall:       rooms.call,
 		OnDisconnect: rooms.leave,

@@ -28,7 +28,7 @@ func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, da
 		case "join":
 			return rs.enter(ctx, room, s)
 		case "history":
-			messages, _, err := rs.post.Messages("room:"+room, 0, history)
+			messages, _, err := rs.post.Messages(ctx, "room:"+room, 0, history)
 			return messages, err
 		}
 	}

@@ -53,7 +53,7 @@ func newPost() (*wirepost.Server, error) {
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: "guest", Channels: []string{"hello"}}, nil
 		},
-		Channels: []wirepost.Policy{{Pattern: "hello", MemoryOnly: true, MaxMessages: 1}},
+		Channels: []wirepost.Policy{{Pattern: "hello", NonDurable: true, MaxMessages: 1}},
 	})
 }
 

@@ -49,5 +49,8 @@ func TestNothingStays(t *testing.T) {
 		page.Expect("hello, WebSocket")
 		page.Close(websocket.StatusNormalClosure, "")
 	}
-	trial.Until(t, func() bool { return post.Online("guest") == 0 && runtime.NumGoroutine() <= before })
+	trial.Until(t, func() bool {
+		online, err := post.Online(t.Context(), "guest")
+		return err == nil && online == 0 && runtime.NumGoroutine() <= before
+	})
 }

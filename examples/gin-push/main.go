@@ -105,7 +105,7 @@ func push(c *gin.Context, post *wirepost.Server) {
 }
 
 func disconnect(c *gin.Context, post *wirepost.Server) {
-	n, err := post.Disconnect(c.Param("id"), "")
+	n, err := post.Disconnect(context.Background(), c.Param("id"), "")
 	switch {
 	case err != nil:
 		wirepost.WriteError(c.Writer, err)

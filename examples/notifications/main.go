@@ -59,7 +59,7 @@ func userOf(r *http.Request) string { return r.URL.Query().Get("user") }
 // list is what a page that has just been opened shows. What comes after that, it is
 // pushed.
 func list(post *wirepost.Server, w http.ResponseWriter, r *http.Request) {
-	messages, _, err := post.Inbox(userOf(r), 0, wirepost.MaxLimit)
+	messages, _, err := post.Inbox(r.Context(), userOf(r), 0, wirepost.MaxLimit)
 	if err != nil {
 		wirepost.WriteError(w, err)
 		return

@@ -78,12 +78,12 @@ func TestPolicies(t *testing.T) {
 	t.Parallel()
 	ps, err := NewPolicies([]Policy{
 		{Pattern: "room:1", MaxMessages: 10},
-		{Pattern: "room:*", MemoryOnly: true, MaxAge: time.Hour},
+		{Pattern: "room:*", NonDurable: true, MaxAge: time.Hour},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := ps.Of("room:1"); p.MaxMessages != 10 || p.MaxAge != defaultMaxAge || p.MemoryOnly || p.Subscribe != ByToken {
+	if p := ps.Of("room:1"); p.MaxMessages != 10 || p.MaxAge != defaultMaxAge || p.NonDurable || p.Subscribe != ByToken {
 		t.Errorf("the first that matches: %+v", p)
 	}
 	if p := ps.Of("room:2"); p.MaxMessages != defaultMaxMessages || p.MaxAge != time.Hour || !ps.MemoryOnly("room:2") {

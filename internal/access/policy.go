@@ -22,7 +22,7 @@ const (
 // Policy is what holds for the channels that match a pattern.
 type Policy struct {
 	Pattern     string
-	MemoryOnly  bool
+	NonDurable  bool
 	MaxAge      time.Duration // 0: 30 days
 	MaxMessages int           // 0: 100 000
 	Subscribe   Rule          // "": ByToken
@@ -93,4 +93,4 @@ func (ps Policies) Of(channel string) *Policy {
 }
 
 // MemoryOnly says whether a channel is kept in memory alone.
-func (ps Policies) MemoryOnly(channel string) bool { return ps.Of(channel).MemoryOnly }
+func (ps Policies) MemoryOnly(channel string) bool { return ps.Of(channel).NonDurable }
