@@ -27,6 +27,8 @@ const (
 	// exact is what the clock may differ from the wall clock by without being
 	// corrected: less than anybody notices.
 	exact = time.Second
+	// apart is how long the two readings of one look may take.
+	apart = exact / 10
 	// correction is the greatest difference that is no jump.
 	correction = time.Minute
 	// confirm is how long a jump has to last before it is believed.
@@ -54,17 +56,35 @@ func (s Source) complete() Source {
 	if s.Wall == nil {
 		s.Wall = time.Now
 	}
-	if s.Elapsed == nil {
-		start, wall := s.Wall(), s.Wall
-		s.Elapsed = func() time.Duration { return wall().Sub(start) }
-	}
 	return s
+}
+
+// read returns a function that reads both times at one moment: if time passed between
+// the two, the difference would look like a change of the wall clock.
+func (s Source) read() func() (wall time.Time, elapsed time.Duration) {
+	if s.Elapsed == nil {
+		start := s.Wall()
+		return func() (time.Time, time.Duration) {
+			now := s.Wall()
+			return now.Round(0), now.Sub(start)
+		}
+	}
+	return func() (wall time.Time, elapsed time.Duration) {
+		for {
+			before := s.Elapsed()
+			wall, elapsed = s.Wall(), s.Elapsed()
+			if elapsed-before < apart {
+				return wall.Round(0), elapsed
+			}
+		}
+	}
 }
 
 // Clock is a clock that does not jump. All methods are safe for concurrent use.
 type Clock struct {
 	// static
 	source Source
+	read   func() (wall time.Time, elapsed time.Duration)
 	log    *slog.Logger
 
 	mu struct {
@@ -85,7 +105,9 @@ type Clock struct {
 func New(source Source, last time.Time, log *slog.Logger) *Clock {
 	c := &Clock{source: source.complete(), log: log}
 	m := &c.mu
-	m.elapsed, m.suspended, m.wall = c.source.Elapsed(), c.source.Suspended(), c.source.Wall().Round(0)
+	c.read = c.source.read()
+	m.wall, m.elapsed = c.read()
+	m.suspended = c.source.Suspended()
 	m.logged = m.elapsed - logPause
 	if m.ahead = max(0, last.Sub(m.wall)); m.ahead > correction {
 		m.jumps++
@@ -122,12 +144,12 @@ func (c *Clock) Jumps() int64 {
 
 func (c *Clock) lookLocked() {
 	m := &c.mu
-	elapsed := c.source.Elapsed()
+	wall, elapsed := c.read()
 	if passed := elapsed - m.elapsed; passed > 0 {
 		m.elapsed, m.wall = elapsed, m.wall.Add(passed)
 		m.ahead -= min(m.ahead, passed/2)
 	}
-	off := c.source.Wall().Round(0).Sub(m.wall)
+	off := wall.Sub(m.wall)
 	switch {
 	case near(off, 0, exact):
 		if m.jump != 0 {

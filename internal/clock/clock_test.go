@@ -178,3 +178,23 @@ func BenchmarkNow(b *testing.B) {
 		c.Now()
 	}
 }
+
+// Time that passes while the two clocks are read is not taken for a correction of one
+// of them.
+func TestPauseBetweenReadings(t *testing.T) {
+	t.Parallel()
+	f := newFake(time.Time{})
+	source, pauses := f.source(), 0
+	source.Wall = func() time.Time {
+		if pauses > 0 {
+			pauses--
+			f.wall, f.elapsed = f.wall.Add(time.Minute), f.elapsed+time.Minute
+		}
+		return f.wall
+	}
+	f.c = New(source, time.Time{}, slog.New(slog.DiscardHandler))
+	pauses = 2
+	f.want(t, 2*time.Minute, 2*time.Minute, 0)
+	f.pass(time.Minute)
+	f.want(t, 3*time.Minute, 3*time.Minute, 0)
+}
