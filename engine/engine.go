@@ -97,6 +97,11 @@ type Log interface {
 	// does not take longer because there are more of them, or more holes among them.
 	Count(ctx context.Context, channel string, after uint64) (int, error)
 
+	// ListChannels lists the channels that were ever written to, whose names begin with
+	// prefix and come after a name in byte order, in that order, at most max. It reads no
+	// records.
+	ListChannels(ctx context.Context, prefix, after string, max int) ([]string, error)
+
 	// Trim removes every record up to and including through, as retention does:
 	// readers that were behind it are told by Page.Lost. Sequences go on.
 	Trim(ctx context.Context, channel string, through uint64) error
@@ -195,8 +200,12 @@ type Bounds struct {
 }
 
 // Users keeps what is stored per user: read marks, memberships, devices and
-// their acknowledged cursors. The engine only stores; which value is newer is
-// the caller's business.
+// their acknowledged cursors.
+//
+// Several nodes may write to one user, each knowing the user as of some time ago. So
+// sequences merge: what is stored of a mark or a cursor is the highest value that was
+// saved since it was last removed, in whatever order the values came. Memberships and
+// devices are changed by operations, which are applied in order.
 type Users interface {
 	// Load returns what is stored of a user; the zero User when nothing is.
 	Load(ctx context.Context, user string) (User, error)
@@ -205,22 +214,25 @@ type Users interface {
 	// with sync: then everything that was saved before is durable, too, also
 	// when there are no updates.
 	Save(ctx context.Context, updates []Update, sync bool) error
-	// Members lists users with a stored membership in the channel that come
-	// after a name in byte order, in that order, at most max.
+	// Members lists the members of a channel that come after a name in byte order,
+	// in that order, at most max.
 	Members(ctx context.Context, channel, after string, max int) ([]string, error)
+	// ListUsers lists the users of which something is stored, whose names begin with
+	// prefix and come after a name in byte order, in that order, at most max.
+	ListUsers(ctx context.Context, prefix, after string, max int) ([]string, error)
 }
 
 // User is what is stored of one user. Order means nothing.
 type User struct {
-	Marks   []Mark
-	Devices []Device
+	Marks       []Mark
+	Memberships []string // channels; each has a mark
+	Devices     []Device
 }
 
-// Mark is a user's read mark in a channel, and whether the user is a member.
+// Mark is a user's read mark in a channel.
 type Mark struct {
 	Channel string
 	Read    uint64
-	Member  bool
 	// Since is where the mark began: no message up to it was for the user.
 	Since uint64
 }
@@ -238,12 +250,20 @@ type Cursor struct {
 	Seq     uint64
 }
 
-// Update changes what is stored of one user. Everything named is replaced, all
-// else stays. The parts are applied in the order of the fields.
+// Update changes what is stored of one user: what is named, all else stays. The parts
+// are applied in the order of the fields.
 type Update struct {
-	User          string
+	User string
+	// Leave removes marks, with the memberships and, on every device, the cursors in
+	// these channels.
+	Leave []string
+	// Join makes the user a member of these channels, with a mark at 0 where there is
+	// none.
+	Join []string
+	// Marks moves marks forward, and makes those that are not there. Read and Since are
+	// each the maximum of what is stored and what is given.
 	Marks         []Mark
-	RemoveMarks   []string // channels; their cursors on every device go too
-	Devices       []Device // Used, and the Cursors named
 	RemoveDevices []string // with all their cursors
+	// Devices sets Used, and moves the Cursors that are named forward.
+	Devices []Device
 }

@@ -153,9 +153,11 @@ func testClose(t *testing.T, e engine.Engine, _ *Clock) {
 	_, watchErr := e.Watch(t.Context(), "a", w)
 	_, loadErr := e.Load(t.Context(), "u")
 	_, membersErr := e.Members(t.Context(), "a", "", 1)
+	_, usersErr := e.ListUsers(t.Context(), "", "", 1)
+	_, channelsErr := e.ListChannels(t.Context(), "", "", 1)
 	for name, err := range map[string]error{
 		"append": appendErr, "read": readErr, "read before": beforeErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
-		"load": loadErr, "members": membersErr,
+		"load": loadErr, "members": membersErr, "list users": usersErr, "list channels": channelsErr,
 		"save": e.Save(t.Context(), []engine.Update{{User: "u"}}, true), "trim": e.Trim(t.Context(), "a", 1), "close": e.Close(),
 	} {
 		equal(t, name+" after close", err, engine.ErrClosed)

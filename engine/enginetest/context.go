@@ -26,10 +26,12 @@ func testEndedContext(t *testing.T, e engine.Engine, _ *Clock) {
 	_, watchErr := e.Watch(ctx, "a", w)
 	_, loadErr := e.Load(ctx, "u")
 	_, membersErr := e.Members(ctx, "a", "", 1)
+	_, usersErr := e.ListUsers(ctx, "", "", 1)
+	_, channelsErr := e.ListChannels(ctx, "", "", 1)
 	for name, err := range map[string]error{
 		"append": appendErr, "read": readErr, "read before": beforeErr, "bounds": boundsErr, "count": countErr, "watch": watchErr,
-		"load": loadErr, "members": membersErr, "trim": e.Trim(ctx, "a", 1),
-		"save": e.Save(ctx, []engine.Update{{User: "u", RemoveMarks: []string{"a"}}}, true),
+		"load": loadErr, "members": membersErr, "list users": usersErr, "list channels": channelsErr, "trim": e.Trim(ctx, "a", 1),
+		"save": e.Save(ctx, []engine.Update{{User: "u", Leave: []string{"a"}}}, true),
 	} {
 		equal(t, name, err, cause)
 	}

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -186,6 +185,7 @@ func (m *model) count(channel string, after uint64) (n int) {
 
 type modelUser struct {
 	marks   map[string]engine.Mark
+	member  map[string]bool
 	used    map[string]int64
 	cursors map[[2]string]uint64 // by device and channel
 }
@@ -193,25 +193,35 @@ type modelUser struct {
 func (m *model) save(up *engine.Update) {
 	u := m.users[up.User]
 	if u == nil {
-		u = &modelUser{map[string]engine.Mark{}, map[string]int64{}, map[[2]string]uint64{}}
+		u = &modelUser{map[string]engine.Mark{}, map[string]bool{}, map[string]int64{}, map[[2]string]uint64{}}
 		m.users[up.User] = u
 	}
-	for _, mark := range up.Marks {
-		u.marks[mark.Channel] = mark
-	}
-	for _, channel := range up.RemoveMarks {
+	for _, channel := range up.Leave {
 		delete(u.marks, channel)
+		delete(u.member, channel)
 		maps.DeleteFunc(u.cursors, func(at [2]string, _ uint64) bool { return at[1] == channel })
 	}
-	for _, d := range up.Devices {
-		u.used[d.Name] = d.Used
-		for _, c := range d.Cursors {
-			u.cursors[[2]string{d.Name, c.Channel}] = c.Seq
-		}
+	mark := func(in engine.Mark) {
+		stored := u.marks[in.Channel]
+		u.marks[in.Channel] = engine.Mark{Channel: in.Channel, Read: max(stored.Read, in.Read), Since: max(stored.Since, in.Since)}
+	}
+	for _, channel := range up.Join {
+		mark(engine.Mark{Channel: channel})
+		u.member[channel] = true
+	}
+	for _, in := range up.Marks {
+		mark(in)
 	}
 	for _, name := range up.RemoveDevices {
 		delete(u.used, name)
 		maps.DeleteFunc(u.cursors, func(at [2]string, _ uint64) bool { return at[0] == name })
+	}
+	for _, d := range up.Devices {
+		u.used[d.Name] = d.Used
+		for _, c := range d.Cursors {
+			at := [2]string{d.Name, c.Channel}
+			u.cursors[at] = max(u.cursors[at], c.Seq)
+		}
 	}
 }
 
@@ -221,6 +231,7 @@ func (m *model) load(name string) (out engine.User) {
 		return out
 	}
 	out.Marks = slices.Collect(maps.Values(u.marks))
+	out.Memberships = slices.Collect(maps.Keys(u.member))
 	for name, used := range u.used {
 		d := engine.Device{Name: name, Used: used}
 		for at, seq := range u.cursors {
@@ -236,10 +247,30 @@ func (m *model) load(name string) (out engine.User) {
 
 func (m *model) members(channel string) (names []string) {
 	for name, u := range m.users {
-		if u.marks[channel].Member {
+		if u.member[channel] {
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(names, strings.Compare)
+	slices.Sort(names)
+	return names
+}
+
+func (m *model) listUsers() (names []string) {
+	for name, u := range m.users {
+		if len(u.marks)+len(u.used) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (m *model) listChannels() (names []string) {
+	for name, l := range m.logs {
+		if l.head > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	return names
 }

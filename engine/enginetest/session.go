@@ -241,26 +241,35 @@ func (s *session) save() {
 	got, err := s.e.Members(s.t.Context(), channel, "", 10)
 	s.equal("members", err, nil)
 	s.equal("members", got, s.model.members(channel))
+	got, err = s.e.ListUsers(s.t.Context(), "", "", 10)
+	s.equal("list users", err, nil)
+	s.equal("list users", got, s.model.listUsers())
+	got, err = s.e.ListChannels(s.t.Context(), "", "", 10)
+	s.equal("list channels", err, nil)
+	s.equal("list channels", got, s.model.listChannels())
 }
 
 func (s *session) update() engine.Update {
 	up := engine.Update{User: pick(s.rand, modelUsers)}
-	if s.rand.IntN(2) == 0 {
-		up.Marks = append(up.Marks, engine.Mark{
-			Channel: s.channel(), Read: s.rand.Uint64N(100), Member: s.rand.IntN(2) == 0, Since: s.rand.Uint64N(2) * s.rand.Uint64N(1000),
-		})
+	if s.rand.IntN(4) == 0 {
+		up.Leave = append(up.Leave, s.channel())
 	}
 	if s.rand.IntN(4) == 0 {
-		up.RemoveMarks = append(up.RemoveMarks, s.channel())
+		up.Join = append(up.Join, s.channel())
+	}
+	if s.rand.IntN(2) == 0 {
+		up.Marks = append(up.Marks, engine.Mark{
+			Channel: s.channel(), Read: s.rand.Uint64N(100), Since: s.rand.Uint64N(2) * s.rand.Uint64N(1000),
+		})
+	}
+	if s.rand.IntN(6) == 0 {
+		up.RemoveDevices = append(up.RemoveDevices, pick(s.rand, modelDevices))
 	}
 	if s.rand.IntN(2) == 0 {
 		up.Devices = append(up.Devices, engine.Device{
 			Name: pick(s.rand, modelDevices), Used: s.rand.Int64N(100),
 			Cursors: []engine.Cursor{{Channel: s.channel(), Seq: s.rand.Uint64N(100)}},
 		})
-	}
-	if s.rand.IntN(6) == 0 {
-		up.RemoveDevices = append(up.RemoveDevices, pick(s.rand, modelDevices))
 	}
 	return up
 }

@@ -29,6 +29,7 @@ func load(t *testing.T, e engine.Engine, user string) engine.User {
 }
 
 func sortUser(u *engine.User) {
+	slices.Sort(u.Memberships)
 	slices.SortFunc(u.Marks, func(a, b engine.Mark) int { return strings.Compare(a.Channel, b.Channel) })
 	slices.SortFunc(u.Devices, func(a, b engine.Device) int { return strings.Compare(a.Name, b.Name) })
 	for _, d := range u.Devices {
@@ -40,14 +41,16 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	equal(t, "nobody", load(t, e, "u"), engine.User{})
 	save(t, e, engine.Update{
 		User:  "u",
-		Marks: []engine.Mark{{Channel: "news", Read: 3, Member: true}, {Channel: "user:u", Read: 7}},
+		Join:  []string{"news", "empty"},
+		Marks: []engine.Mark{{Channel: "news", Read: 3, Since: 2}, {Channel: "user:u", Read: 7}},
 		Devices: []engine.Device{
 			{Name: "", Used: 100, Cursors: []engine.Cursor{{Channel: "news", Seq: 5}}},
 			{Name: "d1", Used: 200, Cursors: []engine.Cursor{{Channel: "news", Seq: 6}, {Channel: "user:u", Seq: 8}}},
 		},
 	})
 	want := engine.User{
-		Marks: []engine.Mark{{Channel: "news", Read: 3, Member: true}, {Channel: "user:u", Read: 7}},
+		Marks:       []engine.Mark{{Channel: "empty"}, {Channel: "news", Read: 3, Since: 2}, {Channel: "user:u", Read: 7}},
+		Memberships: []string{"empty", "news"},
 		Devices: []engine.Device{
 			{Name: "", Used: 100, Cursors: []engine.Cursor{{Channel: "news", Seq: 5}}},
 			{Name: "d1", Used: 200, Cursors: []engine.Cursor{{Channel: "news", Seq: 6}, {Channel: "user:u", Seq: 8}}},
@@ -55,39 +58,98 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	}
 	equal(t, "stored", load(t, e, "u"), want)
 
-	// What is named is replaced, all else stays; several updates go in order.
+	// What is named changes, all else stays; several updates go in order.
 	save(t, e,
 		engine.Update{User: "u", Marks: []engine.Mark{{Channel: "news", Read: 4}}},
 		engine.Update{User: "u", Devices: []engine.Device{{Name: "d1", Used: 300, Cursors: []engine.Cursor{{Channel: "news", Seq: 9}}}}},
-		engine.Update{User: "u", Marks: []engine.Mark{{Channel: "news", Read: 2, Member: true}}},
+		engine.Update{User: "u", Leave: []string{"empty"}},
 	)
-	want.Marks[0].Read = 2
+	want.Marks, want.Memberships = want.Marks[1:], want.Memberships[1:]
+	want.Marks[0].Read = 4
 	want.Devices[1].Used, want.Devices[1].Cursors[0].Seq = 300, 9
 	equal(t, "changed", load(t, e, "u"), want)
 
-	save(t, e, engine.Update{User: "u", RemoveMarks: []string{"news", "unknown"}})
-	want.Marks = want.Marks[1:]
+	save(t, e, engine.Update{User: "u", Leave: []string{"news", "unknown"}})
+	want.Marks, want.Memberships = want.Marks[1:], nil
 	want.Devices[0].Cursors, want.Devices[1].Cursors = nil, want.Devices[1].Cursors[1:]
-	equal(t, "mark removed", load(t, e, "u"), want)
+	equal(t, "left", load(t, e, "u"), want)
 
 	save(t, e, engine.Update{User: "u", RemoveDevices: []string{"d1", "unknown"}})
 	want.Devices = want.Devices[:1]
 	equal(t, "device removed", load(t, e, "u"), want)
 
-	// The parts of one update, in the order of the fields.
+	// The parts of one update, in the order of the fields: what is removed comes first.
 	save(t, e, engine.Update{
 		User:          "u",
-		Marks:         []engine.Mark{{Channel: "x", Read: 1, Member: true}},
-		RemoveMarks:   []string{"x", "user:u"},
+		Leave:         []string{"x", "user:u"},
+		Join:          []string{"x"},
+		Marks:         []engine.Mark{{Channel: "x", Read: 1}},
+		RemoveDevices: []string{"d2", ""},
 		Devices:       []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}, {Name: "d3"}},
-		RemoveDevices: []string{"d3", ""},
 	})
 	equal(t, "all parts", load(t, e, "u"), engine.User{
-		Devices: []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}},
+		Marks:       []engine.Mark{{Channel: "x", Read: 1}},
+		Memberships: []string{"x"},
+		Devices:     []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}, {Name: "d3"}},
 	})
-	members, err := e.Members(t.Context(), "x", "", 10)
-	equal(t, "members", len(members), 0)
-	equal(t, "members", err, nil)
+}
+
+// testMerge: of what two nodes save the further sequence counts, whoever comes last, in
+// one call and in several.
+func testMerge(t *testing.T, e engine.Engine, _ *Clock) {
+	saves := func(read, since, seq uint64) engine.Update {
+		return engine.Update{
+			User: "u", Marks: []engine.Mark{{Channel: "c", Read: read, Since: since}},
+			Devices: []engine.Device{{Name: "d", Cursors: []engine.Cursor{{Channel: "c", Seq: seq}}}},
+		}
+	}
+	stored := func(read, since, seq uint64) engine.User {
+		return engine.User{
+			Marks:   []engine.Mark{{Channel: "c", Read: read, Since: since}},
+			Devices: []engine.Device{{Name: "d", Cursors: []engine.Cursor{{Channel: "c", Seq: seq}}}},
+		}
+	}
+	save(t, e, saves(300, 5, 1000))
+	save(t, e, saves(2, 70_000, 999))
+	equal(t, "in two calls", load(t, e, "u"), stored(300, 70_000, 1000))
+	save(t, e, saves(400, 0, 3), saves(7, 1<<40, 1<<50), saves(0, 0, 0))
+	equal(t, "in one call", load(t, e, "u"), stored(400, 1<<40, 1<<50))
+
+	// What was removed begins anew, lower.
+	save(t, e, engine.Update{User: "u", Leave: []string{"c"}})
+	save(t, e, saves(1, 1, 2))
+	equal(t, "after leaving", load(t, e, "u"), stored(1, 1, 2))
+	save(t, e, saves(9, 9, 9), engine.Update{User: "u", Leave: []string{"c"}, RemoveDevices: []string{"d"}}, saves(1, 0, 1))
+	equal(t, "removed within one call", load(t, e, "u"), stored(1, 0, 1))
+}
+
+// testMembershipsAreOperations: a node that saves what it knows of a mark does not take
+// back what another one made of the membership.
+func testMembershipsAreOperations(t *testing.T, e engine.Engine, _ *Clock) {
+	mark := engine.Update{User: "u", Marks: []engine.Mark{{Channel: "c", Read: 5}}}
+	member := func(want bool) {
+		t.Helper()
+		u := load(t, e, "u")
+		equal(t, "membership", slices.Contains(u.Memberships, "c"), want)
+		members, err := e.Members(t.Context(), "c", "", 10)
+		equal(t, "members", err, nil)
+		equal(t, "is listed", slices.Contains(members, "u"), want)
+	}
+	save(t, e, mark)
+	member(false)
+	save(t, e, engine.Update{User: "u", Join: []string{"c"}})
+	member(true)
+	save(t, e, mark)
+	member(true)
+	save(t, e, engine.Update{User: "u", Join: []string{"c"}})
+	equal(t, "mark of another join", load(t, e, "u").Marks, mark.Marks)
+	save(t, e, engine.Update{User: "u", Leave: []string{"c"}})
+	member(false)
+	save(t, e, mark)
+	member(false)
+	save(t, e, engine.Update{User: "u", Join: []string{"c"}}, engine.Update{User: "u", Leave: []string{"c"}})
+	member(false)
+	equal(t, "mark", len(load(t, e, "u").Marks), 0)
 }
 
 func testSimilarUsers(t *testing.T, e engine.Engine, _ *Clock) {
@@ -95,11 +157,12 @@ func testSimilarUsers(t *testing.T, e engine.Engine, _ *Clock) {
 	for i, name := range names {
 		save(t, e, engine.Update{
 			User:    name,
-			Marks:   []engine.Mark{{Channel: "c", Read: uint64(i + 1), Member: true}, {Channel: "cc", Read: 1}},
+			Join:    []string{"c"},
+			Marks:   []engine.Mark{{Channel: "c", Read: uint64(i + 1)}, {Channel: "cc", Read: 1}},
 			Devices: []engine.Device{{Name: "d", Cursors: []engine.Cursor{{Channel: "c", Seq: 1}, {Channel: "cc", Seq: 2}}}},
 		})
 	}
-	save(t, e, engine.Update{User: "1", RemoveMarks: []string{"c"}})
+	save(t, e, engine.Update{User: "1", Leave: []string{"c"}})
 	for i, name := range names[1:] {
 		u := load(t, e, name)
 		if len(u.Marks) != 2 || u.Marks[0].Read != uint64(i+2) || len(u.Devices[0].Cursors) != 2 {
@@ -111,13 +174,11 @@ func testSimilarUsers(t *testing.T, e engine.Engine, _ *Clock) {
 
 func testMembers(t *testing.T, e engine.Engine, _ *Clock) {
 	for _, name := range []string{"b", "a", "ab", "c", "d"} {
-		save(t, e, engine.Update{User: name, Marks: []engine.Mark{
-			{Channel: "r", Member: true}, {Channel: "room", Member: true}, {Channel: "rooms"},
-		}})
+		save(t, e, engine.Update{User: name, Join: []string{"r", "room"}, Marks: []engine.Mark{{Channel: "rooms"}}})
 	}
 	save(t, e,
-		engine.Update{User: "c", Marks: []engine.Mark{{Channel: "room"}}},
-		engine.Update{User: "d", RemoveMarks: []string{"room"}})
+		engine.Update{User: "c", Leave: []string{"room"}},
+		engine.Update{User: "d", Leave: []string{"room"}})
 	members := func(channel, after string, limit int, want ...string) {
 		t.Helper()
 		got, err := e.Members(t.Context(), channel, after, limit)

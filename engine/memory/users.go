@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ func (e *Engine) Load(ctx context.Context, name string) (engine.User, error) {
 	if err != nil || u == nil {
 		return engine.User{}, err
 	}
-	out := engine.User{Marks: slices.Clone(u.Marks), Devices: slices.Clone(u.Devices)}
+	out := engine.User{Marks: slices.Clone(u.Marks), Memberships: slices.Clone(u.Memberships), Devices: slices.Clone(u.Devices)}
 	for i := range out.Devices {
 		d := &out.Devices[i]
 		d.Cursors = slices.Clone(d.Cursors)
@@ -43,26 +44,33 @@ func (e *Engine) saveLocked(up *engine.Update) {
 		u = new(engine.User)
 		e.mu.users[up.User] = u
 	}
-	for _, m := range up.Marks {
-		*find(&u.Marks, m.Channel, markChannel) = m
-		e.setMemberLocked(m.Channel, up.User, m.Member)
-	}
-	for _, channel := range up.RemoveMarks {
+	for _, channel := range up.Leave {
 		remove(&u.Marks, channel, markChannel)
+		remove(&u.Memberships, channel, itself)
 		e.setMemberLocked(channel, up.User, false)
 		for i := range u.Devices {
 			remove(&u.Devices[i].Cursors, channel, cursorChannel)
 		}
 	}
+	for _, channel := range up.Join {
+		find(&u.Marks, channel, markChannel).Channel = channel
+		*find(&u.Memberships, channel, itself) = channel
+		e.setMemberLocked(channel, up.User, true)
+	}
+	for _, in := range up.Marks {
+		m := find(&u.Marks, in.Channel, markChannel)
+		*m = engine.Mark{Channel: in.Channel, Read: max(m.Read, in.Read), Since: max(m.Since, in.Since)}
+	}
+	for _, name := range up.RemoveDevices {
+		remove(&u.Devices, name, deviceName)
+	}
 	for _, in := range up.Devices {
 		d := find(&u.Devices, in.Name, deviceName)
 		d.Name, d.Used = in.Name, in.Used
 		for _, c := range in.Cursors {
-			*find(&d.Cursors, c.Channel, cursorChannel) = c
+			at := find(&d.Cursors, c.Channel, cursorChannel)
+			*at = engine.Cursor{Channel: c.Channel, Seq: max(at.Seq, c.Seq)}
 		}
-	}
-	for _, name := range up.RemoveDevices {
-		remove(&u.Devices, name, deviceName)
 	}
 	if len(u.Marks) == 0 && len(u.Devices) == 0 {
 		delete(e.mu.users, up.User)
@@ -72,6 +80,7 @@ func (e *Engine) saveLocked(up *engine.Update) {
 // What is stored of one user are short lists, sorted by name: they are smaller than
 // maps, and as fast.
 
+func itself(name *string) string            { return *name }
 func markChannel(m *engine.Mark) string     { return m.Channel }
 func cursorChannel(c *engine.Cursor) string { return c.Channel }
 func deviceName(d *engine.Device) string    { return d.Name }
@@ -120,12 +129,15 @@ func (e *Engine) Members(ctx context.Context, channel, after string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for name := range e.mu.members[channel] {
-		if name > after {
-			names = append(names, name)
-		}
+	return page(maps.Keys(e.mu.members[channel]), "", after, limit), nil
+}
+
+// ListUsers implements engine.Users.
+func (e *Engine) ListUsers(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	_, err := e.enter(ctx)
+	defer e.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
-	return names[:min(len(names), limit)], nil
+	return page(maps.Keys(e.mu.users), prefix, after, limit), nil
 }

@@ -344,7 +344,8 @@ func (a *audit) userKey(key, value []byte) error {
 	switch part, channel := rest[0], rest[1:]; part {
 	case markPart:
 		a.beyond(string(channel), n)
-		if member := memberKey(nil, string(channel), a.user); in.member() {
+		m, err := decodeMark(value)
+		if member := memberKey(nil, string(channel), a.user); err == nil && m.member {
 			if !a.members[string(member)] {
 				a.report.add("", "the index of memberships lacks user %q in channel %q", a.user, channel)
 			}

@@ -78,7 +78,7 @@ func (s *survey) check(out sink) (*Report, error) {
 	if s.fresh {
 		return r, nil
 	}
-	m, err := files.Merge(s.tables(), s.wantedLogs(), s.brokenLog, s.open, r.gap)
+	m, err := files.Merge(s.tables(), s.wantedLogs(), s.brokenLog, s.open, r.gap, mergeValues)
 	if err != nil {
 		return r, err
 	}
@@ -190,8 +190,8 @@ func (w *salvager) user(key, value []byte) error {
 		return err
 	}
 	name, rest, _ := strings.Cut(string(key[1:]), "\x00")
-	if in := (numbers{rest: value}); rest[0] == markPart {
-		if in.next(); in.member() {
+	if rest[0] == markPart {
+		if m, err := decodeMark(value); err == nil && m.member {
 			return w.pair(memberKey(nil, rest[1:], name), nil)
 		}
 	}

@@ -77,7 +77,7 @@ func TestSyncedSaveCoversEarlierOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	mark := engine.Mark{Channel: "room", Read: 7, Member: true}
+	mark := engine.Mark{Channel: "room", Read: 7}
 	if err := e.Save(t.Context(), []engine.Update{{User: "42", Marks: []engine.Mark{mark}}}, false); err != nil {
 		t.Fatal(err)
 	}

@@ -256,7 +256,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"foreign", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
 		{"volume", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
-		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 3"},
+		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 4"},
 		{"mark", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "WIREPOST"); damage(t, fs, "ANCHOR") }, "neither copy of the anchor can be read"},
 		{"manifest", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, "MANIFEST") }, "damaged"},
 		{"tables", true, func(t *testing.T, fs vfs.FS) { damage(t, fs, ".sst") }, "has 13 bytes"},
@@ -283,7 +283,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // A store of an earlier format is read, and is one of the present format then.
 func TestOpenEarlierFormat(t *testing.T) {
-	for format := 1; format < 3; format++ {
+	for format := 1; format < 4; format++ {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			t.Parallel()
 			openEarlierFormat(t, format)
@@ -319,7 +319,7 @@ func openEarlierFormat(t *testing.T, format int) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 3, epoch A\n" {
+	if text, err := io.ReadAll(f); err != nil || string(text) != "wirepost store, format 4, epoch A\n" {
 		t.Errorf("the mark says %q, %v", text, err)
 	}
 }

@@ -13,7 +13,7 @@ import "encoding/binary"
 //	e <channel> 0 <end:8> <seq:8>      a record with an end of its own, see schedule in stage.go;
 //	                                   its value is a byte of flags and the record's key
 //	x <time:8> <channel>               from that time on, sweep has work in the channel; no value
-//	u <user> 0 m <channel>             a read mark and membership (users.go)
+//	u <user> 0 m <channel>             a read mark and membership (uservalue.go)
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
 //	M <channel> 0 <user>               an index of the memberships; no value

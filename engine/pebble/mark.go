@@ -15,12 +15,13 @@ const (
 	markForm = "wirepost store, format %d, epoch %s\n"
 	// format is the version of the key layout and of all values. A store of another
 	// one is refused.
-	format = 3
+	format = 4
 	// earliest is the first format that this program reads too. Such a store becomes
 	// one of the present format when it is opened, which a program that knows only the
-	// earlier one could not read any more: since format 2 a head may be behind its
-	// records, and since format 3 a channel's holes are kept. The holes of an earlier
-	// one are found when the channel is first used.
+	// earlier one could not read any more: since format 2 a stored head may lack the
+	// latest records, since format 3 a channel's holes are kept, and since format 4 read
+	// marks and cursors are merged. The holes of a store of format 1 or 2 are found when
+	// the channel is first used.
 	earliest = 1
 )
 

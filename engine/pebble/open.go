@@ -213,6 +213,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		FS:            freezing{recording{o.FS, e.ledger}, e.fault, e.patience, e.space.background},
 		Lock:          e.lock,
 		Logger:        logger{o.Logger, e.fault},
+		Merger:        merger,
 		EventListener: e.space.background.listener(),
 		// Pebble takes the memtables out of the cache.
 		Cache:                       pdb.NewCache(o.CacheBytes + 3*int64(o.MemTableBytes)),

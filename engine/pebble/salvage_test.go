@@ -54,7 +54,7 @@ func TestCheckTakesMarksForWhatTheyAre(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewMem()
 	e := openAt(t, disk, "store")
-	want := []engine.Mark{{Channel: "all", Read: 3, Since: 2}, {Channel: "room", Read: 2, Member: true, Since: 1}, {Channel: "user:42", Read: 1}}
+	want := []engine.Mark{{Channel: "all", Read: 3, Since: 2}, {Channel: "room", Read: 2, Since: 1}, {Channel: "user:42", Read: 1}}
 	for _, m := range want {
 		entries := make([]engine.Entry, m.Read)
 		for i := range entries {
@@ -64,8 +64,18 @@ func TestCheckTakesMarksForWhatTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := e.Save(t.Context(), []engine.Update{{User: "42", Marks: want}}, true); err != nil {
+	if err := e.Save(t.Context(), []engine.Update{{User: "42", Join: []string{"room"}, Marks: want}}, true); err != nil {
 		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = openAt(t, disk, "store") // what was saved is in a table now
+	for range 2 {
+		older := engine.Update{User: "42", Marks: []engine.Mark{{Channel: "all", Read: 2}, {Channel: "room"}}}
+		if err := e.Save(t.Context(), []engine.Update{older}, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
@@ -254,7 +264,7 @@ func busyStore(t *testing.T) (disk *vfs.MemFS, acks []ack, epoch string) {
 	})
 	if err := e.Save(t.Context(), []engine.Update{
 		{
-			User: "42", Marks: []engine.Mark{{Channel: "plain", Read: 3, Member: true}},
+			User: "42", Join: []string{"plain"}, Marks: []engine.Mark{{Channel: "plain", Read: 3}},
 			Devices: []engine.Device{{Name: "d", Used: 1, Cursors: []engine.Cursor{{Channel: "plain", Seq: 5}}}},
 		},
 		{User: "43", Devices: []engine.Device{{Name: "e"}}},

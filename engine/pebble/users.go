@@ -45,11 +45,14 @@ func (l *loader) add(part byte, name string, value []byte) error {
 	}
 	switch part {
 	case markPart:
-		m := engine.Mark{Channel: name, Read: n, Member: in.member()}
-		if len(in.rest) > 0 {
-			m.Since = in.next()
+		m, err := decodeMark(value)
+		if err != nil {
+			return fmt.Errorf("%w: user record %c %q", err, part, name)
 		}
-		l.user.Marks = append(l.user.Marks, m)
+		l.user.Marks = append(l.user.Marks, engine.Mark{Channel: name, Read: m.read, Since: m.since})
+		if m.member {
+			l.user.Memberships = append(l.user.Memberships, name)
+		}
 	case devicePart:
 		l.device(name).Used = int64(n)
 	case cursorPart:
@@ -58,16 +61,6 @@ func (l *loader) add(part byte, name string, value []byte) error {
 		d.Cursors = append(d.Cursors, engine.Cursor{Channel: channel, Seq: n})
 	}
 	return nil
-}
-
-// member reads whether a mark is a membership, which follows its sequence.
-func (n *numbers) member() bool {
-	if len(n.rest) == 0 {
-		return false
-	}
-	member := n.rest[0] == 1
-	n.rest = n.rest[1:]
-	return member
 }
 
 func (l *loader) device(name string) *engine.Device {
@@ -101,29 +94,28 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 	return nil
 }
 
+// save stages an update. It reads nothing, except where cursors are removed: what moves
+// forward is merged by the store.
 func (c *commit) save(up *engine.Update) error {
-	for _, m := range up.Marks {
-		c.value = binary.AppendUvarint(c.value[:0], m.Read)
-		switch {
-		case m.Member:
-			c.value = append(c.value, 1)
-		case m.Since > 0:
-			c.value = append(c.value, 0)
-		}
-		if m.Since > 0 {
-			c.value = binary.AppendUvarint(c.value, m.Since)
-		}
-		c.set(userKey(c.key[:0], up.User, markPart, m.Channel), c.value)
-		if m.Member {
-			c.set(memberKey(c.key[:0], m.Channel, up.User), nil)
-		} else {
-			c.delete(memberKey(c.key[:0], m.Channel, up.User))
-		}
-	}
-	for _, channel := range up.RemoveMarks {
+	for _, channel := range up.Leave {
 		c.delete(userKey(c.key[:0], up.User, markPart, channel))
 		c.delete(memberKey(c.key[:0], channel, up.User))
 		if err := c.removeCursors(up.User, func(of, _ string) bool { return of == channel }); err != nil {
+			return err
+		}
+	}
+	for _, channel := range up.Join {
+		c.value = markValue{member: true}.append(c.value[:0])
+		c.merge(userKey(c.key[:0], up.User, markPart, channel), c.value)
+		c.set(memberKey(c.key[:0], channel, up.User), nil)
+	}
+	for _, m := range up.Marks {
+		c.value = markValue{read: m.Read, since: m.Since}.append(c.value[:0])
+		c.merge(userKey(c.key[:0], up.User, markPart, m.Channel), c.value)
+	}
+	for _, name := range up.RemoveDevices {
+		c.delete(userKey(c.key[:0], up.User, devicePart, name))
+		if err := c.removeCursors(up.User, func(_, device string) bool { return device == name }); err != nil {
 			return err
 		}
 	}
@@ -132,13 +124,7 @@ func (c *commit) save(up *engine.Update) error {
 		c.set(userKey(c.key[:0], up.User, devicePart, d.Name), c.value)
 		for _, cur := range d.Cursors {
 			c.value = binary.AppendUvarint(c.value[:0], cur.Seq)
-			c.set(userKey(c.key[:0], up.User, cursorPart, pairName(cur.Channel, d.Name)), c.value)
-		}
-	}
-	for _, name := range up.RemoveDevices {
-		c.delete(userKey(c.key[:0], up.User, devicePart, name))
-		if err := c.removeCursors(up.User, func(_, device string) bool { return device == name }); err != nil {
-			return err
+			c.merge(userKey(c.key[:0], up.User, cursorPart, pairName(cur.Channel, d.Name)), c.value)
 		}
 	}
 	return nil
@@ -157,31 +143,6 @@ func (c *commit) removeCursors(user string, match func(channel, device string) b
 		}
 		return nil
 	})
-}
-
-// Members implements engine.Users.
-func (e *Engine) Members(ctx context.Context, channel, after string, limit int) ([]string, error) {
-	if err := e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer e.leave()
-	prefix := named(nil, memberPrefix, channel)
-	start := prefix
-	if after != "" {
-		start = append(memberKey(nil, channel, after), 0)
-	}
-	var names []string
-	err := e.scanPrefix(ctx, prefix, start, func(key, _ []byte) error {
-		if len(names) >= limit {
-			return errStop
-		}
-		names = append(names, string(key[len(prefix):]))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("members of %q: %w", channel, worded(err))
-	}
-	return names, nil
 }
 
 // errStop ends a scan early.

@@ -2,24 +2,28 @@ package user
 
 import "github.com/wirepost/wirepost/engine"
 
-// takeChanges appends what is to be saved to updates, and counts it as saved.
-// Removals go first: what is set now came after them.
+// takeChanges appends what is to be saved to updates, and counts it as saved. The
+// engine applies removals first: what is set now came after them.
 func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if r := u.mu.removed; r != nil {
-		updates = append(updates, engine.Update{User: u.Name(), RemoveMarks: r.left, RemoveDevices: r.forgotten})
-		u.mu.removed = nil
-	}
 	u.mu.startTaken = u.mu.startTaken || u.mu.startMade
 	u.mu.startMade = false
 	n := len(updates)
 	updates = append(updates, engine.Update{User: u.Name()})
 	up := &updates[n]
+	if r := u.mu.removed; r != nil {
+		up.Leave, up.RemoveDevices = r.left, r.forgotten
+		u.mu.removed = nil
+	}
 	for i := range u.mu.marks {
 		if m := &u.mu.marks[i]; m.dirty {
 			m.dirty = false
-			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Member: m.member, Since: m.since})
+			up.Marks = append(up.Marks, engine.Mark{Channel: m.channel, Read: m.read, Since: m.since})
+			if m.joined {
+				m.joined = false
+				up.Join = append(up.Join, m.channel)
+			}
 		}
 	}
 	for _, d := range u.mu.devices {
@@ -27,7 +31,7 @@ func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 			up.Devices = append(up.Devices, d.take())
 		}
 	}
-	if len(up.Marks)+len(up.Devices) == 0 {
+	if len(up.Marks)+len(up.Devices)+len(up.Leave)+len(up.RemoveDevices) == 0 {
 		return updates[:n]
 	}
 	return updates
@@ -63,14 +67,19 @@ func (u *User) StartStored() bool {
 func (u *User) putBack(up *engine.Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(up.RemoveMarks)+len(up.RemoveDevices) > 0 {
+	if len(up.Leave)+len(up.RemoveDevices) > 0 {
 		r := u.removedLocked()
-		r.left = append(up.RemoveMarks, r.left...)
+		r.left = append(up.Leave, r.left...)
 		r.forgotten = append(up.RemoveDevices, r.forgotten...)
 	}
 	for _, saved := range up.Marks {
 		if m := u.markLocked(saved.Channel); m != nil {
 			m.dirty = true
+		}
+	}
+	for _, channel := range up.Join {
+		if m := u.markLocked(channel); m != nil && m.member {
+			m.joined = true // and dirty, as its mark was among those taken
 		}
 	}
 	for _, saved := range up.Devices {

@@ -45,7 +45,7 @@ func (u *User) Join(channel string, head uint64) bool {
 	case m.member:
 		return false
 	}
-	m.member, m.dirty = true, true
+	m.member, m.joined, m.dirty = true, true, true
 	m.read, m.since = max(m.read, head), head
 	for _, d := range u.mu.devices {
 		d.advance(channel, head)

@@ -20,7 +20,13 @@ func (u *User) RevokeBefore(mark, latest uint64) {
 	if m == nil {
 		m = u.addMarkLocked(tokenMark, 0)
 	}
-	if mark > m.read || m.read > latest {
+	if m.read > latest {
+		// The store only moves a mark forward, unless it is removed.
+		r := u.removedLocked()
+		r.left = append(r.left, tokenMark)
+		m.read = 0
+	}
+	if mark > m.read {
 		m.read, m.dirty = mark, true
 	}
 }

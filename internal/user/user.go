@@ -81,6 +81,7 @@ type mark struct {
 	read    uint64
 	since   uint64 // where it began: what is not after it was not for the user
 	member  bool
+	joined  bool // the membership is to be saved; dirty is set, too
 	dirty   bool
 }
 
@@ -117,7 +118,8 @@ func newState(stored engine.User) *state {
 	st := new(state)
 	st.marks, st.devices = st.first.marks[:0], st.first.devices[:0]
 	for _, m := range stored.Marks {
-		st.marks = append(st.marks, mark{channel: m.Channel, read: m.Read, since: m.Since, member: m.Member})
+		member := slices.Contains(stored.Memberships, m.Channel)
+		st.marks = append(st.marks, mark{channel: m.Channel, read: m.Read, since: m.Since, member: member})
 	}
 	for _, d := range stored.Devices {
 		dev := st.addDevice(d.Name)

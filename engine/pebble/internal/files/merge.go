@@ -23,12 +23,14 @@ type Merged struct {
 	key     []byte
 	value   []byte
 	report  func(Gap)
+	merge   func(key, older, newer []byte) []byte
 }
 
 // Merge opens tables and logs by their numbers. What cannot be read is reported and
-// left out; damaged names the logs that are to be read on where they are broken.
-func Merge(tables, logs []uint64, damaged func(log uint64) bool, open func(name string) (vfs.File, error), report func(Gap)) (*Merged, error) {
-	m := &Merged{report: report}
+// left out; damaged names the logs that are to be read on where they are broken, and
+// merge merges two values of a key.
+func Merge(tables, logs []uint64, damaged func(log uint64) bool, open func(name string) (vfs.File, error), report func(Gap), merge func(key, older, newer []byte) []byte) (*Merged, error) {
+	m := &Merged{report: report, merge: merge}
 	for _, number := range tables {
 		name := fmt.Sprintf("%06d.sst", number)
 		f, err := open(name)
@@ -129,11 +131,11 @@ func (m *Merged) Close() {
 func (m *Merged) Next() bool {
 	for len(m.sources) > 0 {
 		m.key, m.value = append(m.key[:0], m.sources[0].entry().key...), m.value[:0]
-		there, merging := false, true
+		there, merging := false, true                                            // there: the value is one
 		for len(m.sources) > 0 && bytes.Equal(m.sources[0].entry().key, m.key) { // the latest write comes first
 			if merging {
 				var counts bool
-				counts, merging = m.take(m.sources[0].entry())
+				counts, merging = m.take(m.sources[0].entry(), there)
 				there = there || counts
 			}
 			if m.sources[0].next() {
@@ -149,15 +151,19 @@ func (m *Merged) Next() bool {
 	return false
 }
 
-// take puts an earlier write of the present key before the value, and says whether it
-// counts, and whether those before it may count too: what is merged is concatenated.
-func (m *Merged) take(e *entry) (counts, more bool) {
+// take merges the value, if there is one already, with an earlier write of the present
+// key. It says whether that write counts, and whether those before it may count too.
+func (m *Merged) take(e *entry, there bool) (counts, more bool) {
 	switch e.kind {
 	case kindSet, kindSetWithDelete, kindMerge:
 		counts = !m.deleted(e.seq)
 	}
-	if counts {
-		m.value = slices.Insert(m.value, 0, e.value...)
+	switch {
+	case !counts:
+	case there:
+		m.value = append(m.value[:0], m.merge(m.key, e.value, m.value)...)
+	default:
+		m.value = append(m.value[:0], e.value...)
 	}
 	return counts, counts && e.kind == kindMerge
 }

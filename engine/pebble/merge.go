@@ -1,0 +1,73 @@
+package pebble
+
+import (
+	"bytes"
+	"io"
+	"slices"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+)
+
+// What is merged, by its key: marks and cursors move forward, so that the committer need
+// not read them to save one; everything else, which is lists of holes, is concatenated.
+//
+// The name is that of Pebble's own merger, with which every store was made: Pebble
+// refuses a store with another one.
+var merger = &pdb.Merger{
+	Name: pdb.DefaultMerger.Name,
+	Merge: func(key, value []byte) (pdb.ValueMerger, error) {
+		if merge := mergeOf(key); merge != nil {
+			return &valueMerger{merge: merge, value: slices.Clone(value)}, nil
+		}
+		return pdb.DefaultMerger.Merge(key, value)
+	},
+}
+
+// mergeOf is how the values of a key are merged; nil: they are concatenated.
+func mergeOf(key []byte) func(older, newer []byte) []byte {
+	if key[0] != userPrefix {
+		return nil
+	}
+	end := bytes.IndexByte(key, 0) // of the user's name
+	if end < 0 || end+1 == len(key) {
+		return nil
+	}
+	switch key[end+1] {
+	case markPart:
+		return mergeMarks
+	case cursorPart:
+		return mergeCursors
+	}
+	return nil
+}
+
+// mergeValues merges two values of a key.
+func mergeValues(key, older, newer []byte) []byte {
+	if merge := mergeOf(key); merge != nil {
+		return merge(older, newer)
+	}
+	return slices.Concat(older, newer)
+}
+
+// valueMerger is a pdb.ValueMerger.
+type valueMerger struct {
+	merge func(older, newer []byte) []byte
+	value []byte
+}
+
+func (m *valueMerger) MergeNewer(value []byte) error {
+	m.value = slices.Clone(m.merge(m.value, value)) // Pebble uses the slice again
+	return nil
+}
+
+func (m *valueMerger) MergeOlder(value []byte) error {
+	m.value = slices.Clone(m.merge(value, m.value))
+	return nil
+}
+
+func (m *valueMerger) Finish(bool) ([]byte, io.Closer, error) { return m.value, nil, nil }
+
+func (c *commit) merge(key, value []byte) {
+	c.key = key
+	_ = c.batch.Merge(key, value, nil) // fails on a closed or indexed batch only
+}

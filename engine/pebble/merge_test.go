@@ -1,0 +1,72 @@
+package pebble
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// What a store of an earlier format keeps of a user is merged with what is saved later.
+func TestMergeWithEarlierFormats(t *testing.T) {
+	t.Parallel()
+	e, _ := sweptByHand(t)
+	err := e.do(t.Context(), true, false, nil, func(c *commit) error {
+		c.set(userKey(nil, "u", markPart, "room"), []byte{9, 1, 4}) // read, member, since
+		c.set(memberKey(nil, "room", "u"), nil)
+		c.set(userKey(nil, "u", markPart, "all"), []byte{3})
+		c.set(userKey(nil, "u", devicePart, "d"), []byte{1})
+		c.set(userKey(nil, "u", cursorPart, pairName("room", "d")), []byte{8})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	save := func(read, seq uint64) {
+		t.Helper()
+		err := e.Save(t.Context(), []engine.Update{{
+			User: "u", Marks: []engine.Mark{{Channel: "room", Read: read}, {Channel: "all", Read: read}},
+			Devices: []engine.Device{{Name: "d", Used: 2, Cursors: []engine.Cursor{{Channel: "room", Seq: seq}}}},
+		}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(5, 200)
+	save(4, 3)
+	want := engine.User{
+		Marks:       []engine.Mark{{Channel: "all", Read: 5}, {Channel: "room", Read: 9, Since: 4}},
+		Memberships: []string{"room"},
+		Devices:     []engine.Device{{Name: "d", Used: 2, Cursors: []engine.Cursor{{Channel: "room", Seq: 200}}}},
+	}
+	for _, when := range []string{"from memory", "from tables", "after a compaction"} {
+		if u, err := e.Load(t.Context(), "u"); err != nil || cmp.Diff(want, u) != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", when, err, cmp.Diff(want, u))
+		}
+		err := e.db.Flush()
+		if when == "from tables" {
+			err = e.db.Compact(t.Context(), []byte{0}, []byte{0xff}, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A value that cannot be read does not spoil the one that it is merged with.
+func TestMergeUnreadable(t *testing.T) {
+	t.Parallel()
+	good, bad := []byte{7}, []byte{0x80}
+	for _, part := range []byte{markPart, cursorPart} {
+		key := userKey(nil, "u", part, "c")
+		for name, got := range map[string][]byte{"newer": mergeValues(key, good, bad), "older": mergeValues(key, bad, good)} {
+			if string(got) != string(good) {
+				t.Errorf("%c, with the %s one unreadable: %x", part, name, got)
+			}
+		}
+	}
+}
