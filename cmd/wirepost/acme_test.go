@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// authority is a certificate authority in memory: as much of RFC 8555 as one
-// client needs, without its signatures. It proves a name as the real ones do, by a
-// TLS connection to the server (RFC 8737), at an address that the test sets.
+// authority is an in-memory certificate authority: as much of RFC 8555 as one client
+// needs, without signatures. Like a real one it verifies a name by a TLS connection
+// to the server (RFC 8737), at an address set by the test.
 type authority struct {
 	t      *testing.T
 	url    string
@@ -148,7 +148,7 @@ func (a *authority) challenge() any {
 	return map[string]string{"type": "tls-alpn-01", "url": a.url + "/challenge", "token": "a-token", "status": a.status("pending")}
 }
 
-// prove asks the server for the certificate that stands for the name.
+// prove requests the certificate that proves the name.
 func (a *authority) prove() {
 	c, err := tls.Dial("tcp", a.server, &tls.Config{
 		ServerName: a.name, NextProtos: []string{"acme-tls/1"}, InsecureSkipVerify: true, //nolint:gosec // RFC 8737 §3: it signs itself
@@ -189,7 +189,8 @@ func (a *authority) issue(csr string) {
 	}
 }
 
-// TestACME gets a certificate from an authority, and still has it after a restart.
+// TestACME obtains a certificate from an authority, and still has it after a
+// restart.
 func TestACME(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

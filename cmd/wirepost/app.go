@@ -21,30 +21,31 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// App is a server as a command runs it. It is used once.
+// App is a server as dev and serve run it. It can be run once.
 type App struct {
 	Config Config
-	Out    io.Writer // gets the line with the address
+	Out    io.Writer // receives the line with the address
 	Log    *slog.Logger
 	ACME   *http.Client // asks for certificates; nil: http.DefaultClient
-	// Reload has a value whenever the server is to read again what it can.
+	// Reload receives a value when the server should reload its certificate and key
+	// set.
 	Reload <-chan os.Signal
 
 	memory   *memoryPlan
 	heap     heap
 	reloads  reloads
-	leaving  atomic.Bool // the end is near: not ready, though it serves still
+	leaving  atomic.Bool // about to shut down: not ready, but still serving
 	engine   engine.Engine
 	server   *wirepost.Server
 	listener net.Listener
 	http     *http.Server
-	draining chan struct{} // closed when the end begins
+	draining chan struct{} // closed when shutdown begins
 	files    files
 }
 
-// Run serves until ctx ends, and then drains: it returns within Config.Drain,
-// whether clients answer or not. A server that ended as it was told to is no
-// error, unless its store had failed.
+// Run serves until ctx is done and then drains: it returns within Config.Drain,
+// whether or not clients respond. A shutdown by ctx is not an error unless the store
+// had failed.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.open(); err != nil {
 		a.Close() //nolint:errcheck // what there is of it has done nothing yet
@@ -78,8 +79,8 @@ func (a *App) Run(ctx context.Context) error {
 	return a.end(served)
 }
 
-// end is drain, but returns in time also when something hangs, such as the disk.
-// What has been answered is stored then too.
+// end drains, and also returns in time if something hangs, such as the disk.
+// Successful pushes are stored in that case too.
 func (a *App) end(served <-chan error) error {
 	limit := time.Duration(a.Config.Drain)
 	late := time.NewTimer(limit)
@@ -88,22 +89,22 @@ func (a *App) end(served <-chan error) error {
 	go func() { drained <- a.drain(limit) }()
 	select {
 	case err := <-drained:
-		<-served // it ended with the listener
+		<-served // it returns when the listener is closed
 		return err
 	case <-late.C:
-		return fmt.Errorf("not everything ended within %s", limit)
+		return fmt.Errorf("shutdown did not finish within %s", limit)
 	}
 }
 
-// linger goes on serving for Config.DrainDelay while /readyz says that the server is
-// about to end.
+// linger keeps serving for Config.DrainDelay while /readyz reports that the server
+// is about to shut down.
 func (a *App) linger(served <-chan error) error {
 	delay := time.Duration(a.Config.DrainDelay)
 	if delay == 0 {
 		return nil
 	}
 	a.leaving.Store(true)
-	a.Log.Info("not ready any more, draining after the delay", "delay", delay)
+	a.Log.Info("no longer ready, draining after the delay", "delay", delay)
 	select {
 	case err := <-served:
 		return err
@@ -112,7 +113,7 @@ func (a *App) linger(served <-chan error) error {
 	}
 }
 
-// ready is asked by /readyz.
+// ready implements the check of /readyz.
 func (a *App) ready() error {
 	if a.leaving.Load() {
 		return &wirepost.Error{Code: wirepost.CodeUnavailable, Message: "the server is about to shut down", RetryAfter: time.Second}
@@ -120,7 +121,8 @@ func (a *App) ready() error {
 	return nil
 }
 
-// serve starts to accept. The channel gets the error that ended it.
+// serve starts accepting connections. The channel receives the error that stopped
+// it.
 func (a *App) serve() <-chan error {
 	served := make(chan error, 1)
 	server, listener := a.http, a.listener
@@ -134,9 +136,9 @@ func (a *App) serve() <-chan error {
 	return served
 }
 
-// open gets everything ready that can fail. The address is taken before the store
-// is opened, so that a second server by mistake leaves no store behind; who
-// connects meanwhile waits until serve.
+// open prepares everything that can fail. It listens before it opens the store, so
+// that a second server started by mistake creates no store. Clients that connect in
+// between wait until serve.
 func (a *App) open() error {
 	o, err := a.Config.options(a.Log, &a.reloads)
 	if err != nil {
@@ -183,53 +185,54 @@ func (a *App) open() error {
 	return nil
 }
 
-// warn logs settings that do less than their names say.
+// warn logs settings that are weaker than they look.
 func (a *App) warn() {
 	c := &a.Config
 	if !c.Dev && !c.encrypted() && !c.Listen.loopback() {
-		a.Log.Warn("tokens and keys travel unencrypted unless a proxy in front speaks TLS", "listen", c.Listen)
+		a.Log.Warn("tokens and keys are sent unencrypted unless a proxy in front terminates TLS", "listen", c.Listen)
 	}
 	if _, port, _ := net.SplitHostPort(a.listener.Addr().String()); len(c.ACMEDomain) > 0 && port != "443" {
-		a.Log.Warn("certificates by ACME are proven at port 443: have it forwarded to this one", "port", port)
+		a.Log.Warn("ACME verifies certificates on port 443: forward it to this port", "port", port)
 	}
 	for _, n := range c.TrustedProxy {
 		if netip.Prefix(n).Bits() == 0 {
-			a.Log.Warn("every peer is a trusted proxy: clients may choose their address", "trusted-proxy", netip.Prefix(n))
+			a.Log.Warn("every peer is a trusted proxy: clients can forge their address", "trusted-proxy", netip.Prefix(n))
 		}
 	}
 	if strings.HasPrefix(c.TokenJWKS, "http://") {
-		a.Log.Warn("the key set is fetched unencrypted: whoever can change it on its way can sign tokens", "token-jwks", c.TokenJWKS)
+		a.Log.Warn("the key set is fetched unencrypted: an attacker on the network can sign tokens", "token-jwks", c.TokenJWKS)
 	}
 	for _, key := range c.APIKey {
 		if k, _ := httpapi.ParseKey(string(key)); len(k.Secret) < 16 {
-			a.Log.Warn("an API key is short enough to be guessed: make one with `openssl rand -hex 32`", "bytes", len(k.Secret))
+			a.Log.Warn("an API key is short enough to be guessed: generate one with `openssl rand -hex 32`", "bytes", len(k.Secret))
 		}
 	}
 }
 
-// drain ends the server in order: no more pushes, every session told and closed,
-// the last requests answered, what is stored closed.
+// drain shuts down in order: pushes are refused, sessions are notified and closed,
+// pending requests complete, the store is closed.
 func (a *App) drain(limit time.Duration) error {
 	a.Log.Info("draining", "connections", a.server.Stats().Connections, "limit", limit)
-	// The rest is for cutting clients that do not answer, and for closing the store.
+	// The rest of the time is for cutting clients that do not respond and for
+	// closing the store.
 	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/2, 2*time.Second))
 	defer cancel()
 	close(a.draining)
 	if err := a.server.Shutdown(ctx); err != nil {
-		a.Log.Warn("not every client answered the close", "error", err)
+		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}
 	if err := a.http.Shutdown(ctx); err != nil {
 		a.Log.Warn("requests were cut off", "error", err)
 	}
 	err := a.Close()
 	if err == nil {
-		a.Log.Info("ended")
+		a.Log.Info("stopped")
 	}
 	return err
 }
 
-// Close releases everything that is open, also when a part of it fails. It is
-// safe to call twice.
+// Close releases everything that is open, even if a part of it fails. It may be
+// called twice.
 func (a *App) Close() error {
 	var errs []error
 	if a.http != nil {
@@ -241,7 +244,7 @@ func (a *App) Close() error {
 		a.listener = nil
 	}
 	if a.server != nil {
-		// What is still connected is cut: drain has given it its time.
+		// The remaining connections are cut: drain has waited for them.
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		a.server.Shutdown(ctx) //nolint:errcheck // it says that ctx has ended
@@ -256,7 +259,7 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// URL is where the server listens, with the port it really has.
+// URL is the address that the server listens on, with its actual port.
 func (a *App) URL() string {
 	scheme := "http"
 	if a.Config.encrypted() {
@@ -270,7 +273,7 @@ func (a *App) URL() string {
 	if !ok {
 		return scheme + "://" + a.listener.Addr().String()
 	}
-	if host == "" { // every address: one that can be used in a URL
+	if host == "" { // all addresses: use one that is valid in a URL
 		return fmt.Sprintf("%s://0.0.0.0:%d", scheme, at.Port)
 	}
 	return scheme + "://" + at.String()
@@ -278,10 +281,10 @@ func (a *App) URL() string {
 
 func wordListenError(at address, err error) error {
 	if _, unix := at.socket(); unix && errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: a server is listening there, perhaps another wirepost", at)
+		return fmt.Errorf("listen on %s: another server, perhaps Wirepost, is listening there", at)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: the port is in use, perhaps by another wirepost; choose another with --listen", at)
+		return fmt.Errorf("listen on %s: the port is in use, perhaps by another Wirepost server; choose another with --listen", at)
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		err = e.Err

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// testApp is an App in dev mode with nothing on the disk. The channel gets what
-// Run returns; the string is the address.
+// testApp runs an App in dev mode without files. It returns the address and a
+// channel that receives the result of Run.
 func testApp(t *testing.T, ctx context.Context, change func(*Config)) (*App, string, <-chan error) {
 	t.Helper()
 	r, w := io.Pipe()

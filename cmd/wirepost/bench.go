@@ -18,30 +18,30 @@ import (
 
 // benchCommand is `wirepost bench`.
 type benchCommand struct {
-	Idle    benchIdle    `cmd:"" help:"What connections cost that do nothing: memory, CPU, handshakes."`
-	Fanout  benchFanout  `cmd:"" help:"Deliveries of one channel to many subscribers."`
-	Push    benchPush    `cmd:"" help:"Durable pushes to users who are away."`
-	Latency benchLatency `cmd:"" help:"Time from push to receipt at a steady rate."`
+	Idle    benchIdle    `cmd:"" help:"Measure idle connections: memory, CPU, handshakes."`
+	Fanout  benchFanout  `cmd:"" help:"Measure deliveries of one channel to many subscribers."`
+	Push    benchPush    `cmd:"" help:"Measure durable pushes to offline users."`
+	Latency benchLatency `cmd:"" help:"Measure the time from push to receipt at a steady rate."`
 }
 
-// benchFlags is what all of them take.
+// benchFlags are the flags of all benchmarks.
 type benchFlags struct {
 	target
-	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The key, if the server asks for one."`
-	TokenSecret secret   `placeholder:"SECRET" variable:"WIREPOST_TOKEN_SECRET" help:"The server's token secret, to make the users' tokens; none with a server in dev mode."`
-	PID         count    `name:"pid" placeholder:"PID" help:"The server's process, to read CPU and memory where /metrics does not tell (default: found, if it is on this machine)."`
-	JSON        string   `name:"json" placeholder:"FILE" help:"Write everything as JSON."`
-	HTML        string   `name:"html" placeholder:"FILE" help:"Write a page with plots, in one file that needs no network."`
+	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The API key, if the server requires one."`
+	TokenSecret secret   `placeholder:"SECRET" variable:"WIREPOST_TOKEN_SECRET" help:"The server's token secret, to create tokens; not needed in dev mode."`
+	PID         count    `name:"pid" placeholder:"PID" help:"The server's process, to read CPU and memory that /metrics lacks (default: detected, if it is on this machine)."`
+	JSON        string   `name:"json" placeholder:"FILE" help:"Write the full report as JSON."`
+	HTML        string   `name:"html" placeholder:"FILE" help:"Write the report as an HTML file with plots, which needs no network."`
 	Duration    duration `default:"10s" placeholder:"TIME" help:"How long to measure (default ${default})."`
 }
 
-// crowdFlags say who connects.
+// crowdFlags describe the clients.
 type crowdFlags struct {
 	Mode            benchMode `default:"plain" placeholder:"MODE" help:"plain or v1 (default ${default})."`
-	SourceAddresses count     `placeholder:"N" help:"Connect from 127.0.0.1 to 127.0.0.N, to a server on this machine; each has about 28 000 ports (default: by the connections)."`
+	SourceAddresses count     `placeholder:"N" help:"Connect from 127.0.0.1 to 127.0.0.N, to a server on this machine; each has about 28 000 ports (default: depends on --connections)."`
 }
 
-// benchMode is what the clients speak.
+// benchMode is the protocol of the clients.
 type benchMode string
 
 const (
@@ -73,21 +73,21 @@ func (f *benchFlags) bench(p *benchProgress) load.Bench {
 	return b
 }
 
-// benchmark is one of package load.
+// benchmark is implemented by the benchmarks of package load.
 type benchmark interface {
 	Run(context.Context) (*report.Report, error)
 }
 
-// run runs a benchmark and writes what it found.
+// run runs a benchmark and writes its results.
 func (f *benchFlags) run(ctx context.Context, t *terminal, k *kong.Context, b benchmark, p *benchProgress) error {
 	if f.Server.Scheme == "unix" {
-		return usagef("bench needs a server at a TCP address: over a Unix socket it would measure another server than clients meet")
+		return usagef("bench needs a server on a TCP address: a Unix socket would not measure what clients experience")
 	}
 	r, err := b.Run(ctx)
 	p.end()
 	if err != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted before there was anything to measure")
+			err = fmt.Errorf("interrupted before anything was measured")
 		}
 		return fmt.Errorf("bench: %w", err)
 	}
@@ -104,18 +104,18 @@ func (f *benchFlags) run(ctx context.Context, t *terminal, k *kong.Context, b be
 		}
 	}
 	if len(r.Failures) > 0 {
-		return fmt.Errorf("bench: the run failed, its numbers don't count")
+		return fmt.Errorf("bench: the run failed, its results are invalid")
 	}
 	return nil
 }
 
-// flagsOf are a command's flags with the values that held, without keys and
+// flagsOf returns a command's flags with their effective values, without keys and
 // secrets.
 func flagsOf(k *kong.Context) map[string]any {
 	flags := map[string]any{}
 	for _, flag := range k.Selected().Flags {
 		if !flag.HasDefault && flag.Target.IsZero() {
-			continue // it was not given
+			continue // it was not set
 		}
 		switch flag.Name {
 		case "help", "version", "api-key", "token-secret", "json", "html":
@@ -129,7 +129,7 @@ func flagsOf(k *kong.Context) map[string]any {
 	return flags
 }
 
-// flagValue is a flag's value as JSON should have it.
+// flagValue returns a flag's value as it appears in JSON.
 func flagValue(v any) any {
 	if d, ok := v.(duration); ok {
 		return time.Duration(d).String()
@@ -137,7 +137,7 @@ func flagValue(v any) any {
 	return v
 }
 
-// writeFile writes a file; path "" is none.
+// writeFile writes a file, or nothing if path is "".
 func writeFile(path string, write func(io.Writer) error) error {
 	if path == "" {
 		return nil
@@ -147,7 +147,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 		return err
 	}
 	if err := write(file); err != nil {
-		file.Close() //nolint:errcheck // the write has told
+		file.Close() //nolint:errcheck // the write error is returned
 		return err
 	}
 	return file.Close()

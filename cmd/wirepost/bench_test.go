@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// benchResult is what a script reads of a report.
+// benchResult is the part of a report that scripts read.
 type benchResult struct {
 	Benchmark   string             `json:"benchmark"`
 	Interrupted bool               `json:"interrupted"`
@@ -131,7 +131,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// checkPlots looks at what the plots would show.
+// checkPlots checks the data of the plots.
 func checkPlots(t *testing.T, r *benchResult, page string) {
 	t.Helper()
 	if len(r.Plots) < 3 {
@@ -152,7 +152,7 @@ func checkPlots(t *testing.T, r *benchResult, page string) {
 	}
 }
 
-// checkDocumented finds every result in the document.
+// checkDocumented checks that every result is documented.
 func checkDocumented(t *testing.T, r *benchResult) {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/bench.md")
@@ -170,8 +170,8 @@ func checkDocumented(t *testing.T, r *benchResult) {
 	}
 }
 
-// TestBenchFlagsDocumented is what TestCommandDocumented is for the other
-// commands.
+// TestBenchFlagsDocumented does for bench what TestCommandDocumented does for the
+// other commands.
 func TestBenchFlagsDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/bench.md")
 	if err != nil {
@@ -193,7 +193,7 @@ func TestBenchFlagsDocumented(t *testing.T) {
 	}
 }
 
-// TestBenchInterrupted ends a long run early: what there was is reported.
+// TestBenchInterrupted stops a long run early: the results so far are reported.
 func TestBenchInterrupted(t *testing.T) {
 	app, address, _ := testApp(t, t.Context(), func(*Config) {})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -214,7 +214,7 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// TestBenchServerEnds takes the server away in the middle: that is a failure.
+// TestBenchServerEnds stops the server during a run, which makes the run fail.
 func TestBenchServerEnds(t *testing.T) {
 	for _, args := range [][]string{
 		{"fanout", "--connections=5"},
@@ -244,8 +244,8 @@ func TestBenchMistakes(t *testing.T) {
 		want string
 	}{
 		{[]string{"push", "--single", "--ndjson"}, "ndjson"},
-		{[]string{"fanout", "--slow-percent=100"}, "no percentage"},
-		{[]string{"latency", "--rate=0"}, "no rate"},
+		{[]string{"fanout", "--slow-percent=100"}, "not a percentage"},
+		{[]string{"latency", "--rate=0"}, "not a rate"},
 		{[]string{"idle", "--mode=v2"}, `"v2" is not plain or v1`},
 		{[]string{"idle", "--connections=1000000000"}, "are too many"},
 		{[]string{"push", "--publishers=1000000000"}, "are too many"},

@@ -14,11 +14,11 @@ type benchFanout struct {
 	benchFlags
 	crowdFlags
 	Connections count   `default:"1000" placeholder:"N" help:"Subscribers (default ${default})."`
-	Channel     string  `placeholder:"NAME" help:"The channel (default: a new one, emptied at the end)."`
+	Channel     string  `placeholder:"NAME" help:"Channel (default: a new one, emptied at the end)."`
 	Size        size    `default:"256" placeholder:"SIZE" help:"Size of a message (default ${default})."`
-	InFlight    count   `default:"1" placeholder:"N" help:"Messages under way that not everybody has (default ${default})."`
-	Count       count   `placeholder:"N" help:"End after so many messages."`
-	SlowPercent percent `default:"0" placeholder:"N" help:"So many percent of the subscribers never read (default ${default})."`
+	InFlight    count   `default:"1" placeholder:"N" help:"Maximum messages that some subscriber has not received yet (default ${default})."`
+	Count       count   `placeholder:"N" help:"Stop after this many messages."`
+	SlowPercent percent `default:"0" placeholder:"N" help:"Percentage of subscribers that never read (default ${default})."`
 }
 
 // Run measures.

@@ -13,7 +13,7 @@ import (
 type benchIdle struct {
 	benchFlags
 	crowdFlags
-	Connections count    `default:"1000" placeholder:"N" help:"Users, each with one connection (default ${default})."`
+	Connections count    `default:"1000" placeholder:"N" help:"Number of users, each with one connection (default ${default})."`
 	Settle      duration `default:"30s" placeholder:"TIME" help:"Pause between connecting and measuring (default ${default})."`
 }
 

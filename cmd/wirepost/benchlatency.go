@@ -14,10 +14,10 @@ type benchLatency struct {
 	benchFlags
 	crowdFlags
 	Connections count  `default:"100" placeholder:"N" help:"Subscribers (default ${default})."`
-	Channel     string `placeholder:"NAME" help:"The channel (default: a new one, emptied at the end)."`
+	Channel     string `placeholder:"NAME" help:"Channel (default: a new one, emptied at the end)."`
 	Size        size   `default:"256" placeholder:"SIZE" help:"Size of a message (default ${default})."`
-	Rate        rate   `default:"100" placeholder:"N" help:"Messages a second (default ${default})."`
-	Count       count  `placeholder:"N" help:"End after so many messages."`
+	Rate        rate   `default:"100" placeholder:"N" help:"Messages per second (default ${default})."`
+	Count       count  `placeholder:"N" help:"Stop after this many messages."`
 }
 
 // Run measures.

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// benchProgress shows on standard error how far a benchmark is. It is called by
-// one goroutine at a time.
+// benchProgress shows the progress of a benchmark on standard error. It must be used
+// by one goroutine at a time.
 type benchProgress struct {
 	t     *terminal
-	live  bool // a line that is written over
+	live  bool // overwrite the line
 	shown time.Time
 }
 
@@ -17,7 +17,7 @@ func newBenchProgress(t *terminal) *benchProgress {
 	return &benchProgress{t: t, live: t.live(), shown: time.Now()}
 }
 
-// show prints a line, not more often than it can be read.
+// show prints a line, rate-limited so that it can be read.
 func (p *benchProgress) show(format string, args ...any) {
 	now := time.Now()
 	if now.Sub(p.shown) < progressPause(p.live) {

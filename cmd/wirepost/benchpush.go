@@ -12,13 +12,13 @@ import (
 // benchPush is `wirepost bench push`.
 type benchPush struct {
 	benchFlags
-	Publishers count `default:"64" placeholder:"N" help:"Connections that push at the same time (default ${default})."`
-	Single     bool  `xor:"how" help:"One POST for each message; so it is unless --ndjson is given."`
-	NDJSON     bool  `name:"ndjson" xor:"how" help:"A stream of messages on each connection."`
-	InFlight   count `default:"64" placeholder:"N" help:"With --ndjson, pushes of a stream that are not answered (default ${default})."`
-	Channels   count `default:"1000" placeholder:"N" help:"Inboxes to push to; they are emptied at the end (default ${default})."`
+	Publishers count `default:"64" placeholder:"N" help:"Concurrent connections that push (default ${default})."`
+	Single     bool  `xor:"how" help:"One POST per message (the default)."`
+	NDJSON     bool  `name:"ndjson" xor:"how" help:"One NDJSON stream per connection."`
+	InFlight   count `default:"64" placeholder:"N" help:"With --ndjson, pushes of a stream without a result yet (default ${default})."`
+	Channels   count `default:"1000" placeholder:"N" help:"Inboxes to push to, emptied at the end (default ${default})."`
 	Size       size  `default:"256" placeholder:"SIZE" help:"Size of a message (default ${default})."`
-	Count      count `placeholder:"N" help:"End after so many messages."`
+	Count      count `placeholder:"N" help:"Stop after this many messages."`
 }
 
 // Run measures.

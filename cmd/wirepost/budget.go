@@ -11,33 +11,32 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// A memory plan divides one ceiling for the process, --memory:
+// A memory plan divides the process's memory limit, --memory:
 //
 //	ceiling = program + live × 3/2
 //	live    = the sum of all parts
 //
-// A part is what one consumer may keep alive. The half on top of them is room for
-// the garbage collector, which otherwise would run all the time.
+// A part limits the live memory of one consumer. The additional half is room for the
+// garbage collector, which would run continuously without it.
 const (
-	// programMemory is what the process takes besides the heap: the program itself,
-	// stacks, the runtime's own tables.
+	// programMemory is what the process takes besides the heap: the program, stacks
+	// and the runtime's tables.
 	programMemory = 30 << 20
-	// outsideHeap is the share of it that Go's limit does not count: the program's
-	// text and data.
+	// outsideHeap is the share of it that Go's memory limit does not count: the
+	// program's text and data.
 	outsideHeap = 16 << 20
 
 	mib = 1 << 20
 )
 
-// memoryPart is one consumer's share: at least least, and no more than most of what
-// is left.
+// memoryPart is one consumer's share, between least and most.
 type memoryPart struct {
 	name        string
 	least, most int64
 	bytes       int64
 }
 
-// memoryPlan says what the parts of a server may take. The numbers are bytes.
+// memoryPlan divides a server's memory among its parts. All numbers are bytes.
 type memoryPlan struct {
 	ceiling int64
 	parts   []memoryPart
@@ -56,15 +55,15 @@ const (
 	connectionPart = "connections"
 )
 
-// memtables is how many memtables pebble.Options.MemTableBytes means at most, and
-// channelBytes what a channel of pebble.Options.Channels takes.
+// memtables is how many memtables fit in pebble.Options.MemTableBytes at most, and
+// channelBytes the size of a channel of pebble.Options.Channels.
 const (
 	memtables    = 3
 	channelBytes = 256
 )
 
-// newParts lists the consumers of a configuration. Those that are set explicitly
-// take exactly that.
+// newParts returns the consumers of a configuration. Those that are set explicitly
+// have a fixed size.
 func (c *Config) newParts() []memoryPart {
 	message := int64(c.MaxMessage)
 	set := func(name string, value size, least, most int64) memoryPart {
@@ -96,11 +95,11 @@ func (c *Config) newParts() []memoryPart {
 	return parts
 }
 
-// ceilingFor is the ceiling under which parts of that sum can be alive.
+// ceilingFor returns the memory limit that allows parts of that sum.
 func ceilingFor(live int64) int64 { return programMemory + live + live/2 }
 
-// newMemoryPlan divides what a configuration allows. Limit is the memory of the
-// container or machine, 0 when that is not known.
+// newMemoryPlan divides the memory of a configuration. limit is the memory of the
+// container or machine, 0 if unknown.
 func newMemoryPlan(c *Config, limit int64) (*memoryPlan, error) {
 	p := &memoryPlan{parts: c.newParts()}
 	var least, most int64
@@ -123,7 +122,7 @@ func newMemoryPlan(c *Config, limit int64) (*memoryPlan, error) {
 	return p, nil
 }
 
-// divide gives every part its least, and of the rest what it can use of it.
+// divide gives every part its minimum and a proportional share of the rest.
 func (p *memoryPlan) divide(rest, usable int64) {
 	share := 0.0
 	if usable > 0 {
@@ -138,18 +137,18 @@ func (p *memoryPlan) divide(rest, usable int64) {
 func (p *memoryPlan) tooLittle(c *Config, limit, needed int64) error {
 	set := ""
 	if c.PushMemory > 0 || c.TailMemory > 0 {
-		set = ", with what --push-memory, --tail-memory and --max-message are set to"
+		set = ", with the given --push-memory, --tail-memory and --max-message"
 	}
 	if c.Memory > 0 {
-		return usagef("--memory %s is too little: this configuration needs at least %s%s", mebibytes(p.ceiling), mebibytes(needed), set)
+		return usagef("--memory %s is too low: this configuration needs at least %s%s", mebibytes(p.ceiling), mebibytes(needed), set)
 	}
-	return fmt.Errorf("--memory is %s, 3/4 of the %s that this machine or container has, and this configuration needs at least %s%s",
+	return fmt.Errorf("--memory is %s, 3/4 of the %s of this machine or container, but this configuration needs at least %s%s",
 		mebibytes(p.ceiling), mebibytes(limit), mebibytes(needed), set)
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", int64(math.Ceil(float64(n)/mib))) }
 
-// of is what a part may take; 0 when the configuration has no such part.
+// of returns the size of a part, or 0 if the configuration does not have it.
 func (p *memoryPlan) of(name string) int64 {
 	for i := range p.parts {
 		if p.parts[i].name == name {
@@ -159,14 +158,14 @@ func (p *memoryPlan) of(name string) int64 {
 	return 0
 }
 
-// apply gives the library its parts.
+// apply sets the library's parts.
 func (p *memoryPlan) apply(o *wirepost.Options) {
 	o.TailMemory = int(p.of(tailPart))
 	o.PageMemory = int(p.of(pagePart))
 	o.ChannelMemory = int(p.of(memoryOnlyPart))
 }
 
-// goLimit is the limit for Go's collector: GOMEMLIMIT, if the environment has it.
+// goLimit is the Go runtime's memory limit: GOMEMLIMIT if it is set.
 func (p *memoryPlan) goLimit() int64 {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return debug.SetMemoryLimit(-1)
@@ -174,7 +173,7 @@ func (p *memoryPlan) goLimit() int64 {
 	return p.ceiling - outsideHeap
 }
 
-// log tells the plan.
+// log logs the plan.
 func (p *memoryPlan) log(log *slog.Logger) {
 	attrs := []any{"ceiling", mebibytes(p.ceiling)}
 	for i := range p.parts {
@@ -183,8 +182,8 @@ func (p *memoryPlan) log(log *slog.Logger) {
 	log.Info("memory", append(attrs, "go_limit", mebibytes(p.goLimit()))...)
 }
 
-// memoryLimit is the memory that the process can have: that of its control group,
-// of the machine, and GOMEMLIMIT. 0 means that none is known.
+// memoryLimit is the memory available to the process: the least of its control
+// group, the machine and GOMEMLIMIT, or 0 if none is known.
 func memoryLimit() int64 {
 	limit := systemMemory(os.DirFS("/"))
 	if os.Getenv("GOMEMLIMIT") != "" {

@@ -16,8 +16,8 @@ func configured(change func(*Config)) *Config {
 	return c
 }
 
-// Whatever is set, all parts together and the collector's room are within the
-// ceiling, and every part has what it needs.
+// For any configuration, all parts and the collector's room fit in the limit, and
+// every part has its minimum.
 func TestMemoryPlan(t *testing.T) {
 	t.Parallel()
 	const gib = 1 << 30
@@ -76,7 +76,7 @@ func TestMemoryPlan(t *testing.T) {
 	}
 }
 
-// Too little is refused with the least that would do, and that does.
+// A limit that is too low is rejected with the minimum, and the minimum works.
 func TestTooLittleMemory(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -84,11 +84,11 @@ func TestTooLittleMemory(t *testing.T) {
 		limit  int64
 		say    string
 	}{
-		"set":         {func(c *Config) { c.Memory = 32 * mib }, 0, "--memory 32MiB is too little: this configuration needs at least "},
-		"a container": {nil, 64 * mib, "--memory is 48MiB, 3/4 of the 64MiB that this machine or container has, and this configuration needs at least "},
+		"set":         {func(c *Config) { c.Memory = 32 * mib }, 0, "--memory 32MiB is too low: this configuration needs at least "},
+		"a container": {nil, 64 * mib, "--memory is 48MiB, 3/4 of the 64MiB of this machine or container, but this configuration needs at least "},
 		"by a part": {
 			func(c *Config) { c.Memory, c.PushMemory = 128*mib, 100*mib }, 0,
-			"--memory 128MiB is too little: this configuration needs at least ",
+			"--memory 128MiB is too low: this configuration needs at least ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// runBulk streams standard input to the bulk path and the results back.
+// runBulk streams standard input to the server, and the results back.
 func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	if c.Data != "" || c.ID != "" || c.Key != "" || c.TTL != 0 || c.ContentType != "" {
-		return usagef("with --ndjson each line says what it is: no data, --content-type, --id, --key or --ttl")
+		return usagef("--ndjson cannot be combined with data, --content-type, --id, --key or --ttl: set them in each line")
 	}
 	body := t.In
 	if c.Channel != "" {
 		filled, done := fillChannel(t.In, c.Channel)
-		// Ends the goroutine that fills, unless it hangs in a read of standard
-		// input: then it ends with the process.
+		// Stops the goroutine that copies, unless it is blocked reading standard
+		// input: then it exits with the process.
 		defer done()
 		body = filled
 	}
@@ -28,8 +28,8 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	// A server that refuses would otherwise want all of the body first, and standard
-	// input may have no end (RFC 9110 §10.1.1).
+	// Otherwise a server that refuses would first read the whole body, and standard
+	// input may be endless (RFC 9110 §10.1.1).
 	r.Header.Set("Expect", "100-continue")
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -45,14 +45,14 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	progress.end()
 	switch {
 	case err != nil:
-		return fmt.Errorf("push: after %d answers: %w", progress.done+progress.failed, err)
+		return fmt.Errorf("push: after %d results: %w", progress.done+progress.failed, err)
 	case progress.failed > 0:
 		return fmt.Errorf("push: %d of %d lines were refused", progress.failed, progress.done+progress.failed)
 	}
 	return nil
 }
 
-// results reads one line of answer for each line of input.
+// results reads one result line per input line.
 func (c *pushCommand) results(t *terminal, answers io.Reader, progress *progress) error {
 	lines := bufio.NewReader(answers)
 	for n := 1; ; n++ {
@@ -73,11 +73,11 @@ func (c *pushCommand) results(t *terminal, answers io.Reader, progress *progress
 
 func (c *pushCommand) result(t *terminal, n int, line []byte, progress *progress) error {
 	var answer struct {
-		Status int    `json:"status"` // of a problem; a success has none
+		Status int    `json:"status"` // in problem details; absent in a success
 		Detail string `json:"detail"`
 	}
 	if err := json.Unmarshal(line, &answer); err != nil {
-		return fmt.Errorf("the server's answer is not understood: %w", err)
+		return fmt.Errorf("invalid response from the server: %w", err)
 	}
 	if answer.Status >= 400 {
 		progress.failed++
@@ -94,7 +94,7 @@ func (c *pushCommand) result(t *terminal, n int, line []byte, progress *progress
 	return nil
 }
 
-// fillChannel gives every line that is a push without "to" that channel.
+// fillChannel adds channel to every line that is a push without "to".
 func fillChannel(in io.Reader, channel string) (io.Reader, func()) {
 	r, w := io.Pipe()
 	go func() {
@@ -103,11 +103,11 @@ func fillChannel(in io.Reader, channel string) (io.Reader, func()) {
 			line, err := lines.ReadBytes('\n')
 			if len(bytes.TrimSpace(line)) > 0 {
 				if _, err := w.Write(withChannel(line, channel)); err != nil {
-					return // the request has ended
+					return // the request is done
 				}
 			}
 			if err != nil {
-				w.CloseWithError(err) // io.EOF is the end
+				w.CloseWithError(err) // io.EOF ends the body
 				return
 			}
 		}
@@ -123,23 +123,23 @@ func withChannel(line []byte, channel string) []byte {
 			return append(filled, '\n')
 		}
 	}
-	return line // the server says what is wrong with it
+	return line // the server reports what is wrong with it
 }
 
-// progress tells on standard error how far a long work is.
+// progress reports the progress of a bulk push on standard error.
 type progress struct {
 	t            *terminal
 	done, failed int
 	began, shown time.Time
-	live         bool // a line that is written over
+	live         bool // overwrite the line
 }
 
 func newProgress(t *terminal) *progress {
 	return &progress{t: t, began: time.Now(), shown: time.Now(), live: t.live()}
 }
 
-// progressPause is how often progress is told: to people who look at it, and to
-// files.
+// progressPause is the interval between reports, shorter on a terminal than in a
+// file.
 func progressPause(live bool) time.Duration {
 	if live {
 		return time.Second / 5
@@ -147,7 +147,7 @@ func progressPause(live bool) time.Duration {
 	return 5 * time.Second
 }
 
-// show prints the numbers, not more often than they can be read.
+// show prints the numbers, rate-limited so that they can be read.
 func (p *progress) show() {
 	if now := time.Now(); now.Sub(p.shown) >= progressPause(p.live) {
 		p.shown = now
@@ -164,7 +164,7 @@ func (p *progress) print() {
 	fmt.Fprintf(p.t.Err, "%d pushed, %d refused, %.0f/s\n", p.done, p.failed, rate)
 }
 
-// line prints a line between the numbers.
+// line prints a line above the numbers.
 func (p *progress) line(format string, args ...any) {
 	if p.live {
 		fmt.Fprint(p.t.Err, "\r\x1b[K")

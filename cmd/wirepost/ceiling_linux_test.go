@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// A process stays under --memory whatever backends send: here more than fits in it
-// comes in one bulk stream, and in eight at once.
+// A process stays under --memory whatever backends send: here more than fits, in one
+// bulk stream and in eight at once.
 func TestCeiling(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -43,7 +43,7 @@ func TestCeiling(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			// Pages of files don't count: the system takes them back when it needs to.
+			// File pages don't count: the kernel frees them under memory pressure.
 			if peak := statusOf(t, process, "VmHWM") - statusOf(t, process, "RssFile"); peak > tt.ceiling {
 				t.Errorf("%d MiB were in memory", peak/mib)
 			}

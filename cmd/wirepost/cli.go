@@ -21,19 +21,19 @@ const (
 	exitUsage  = 2
 )
 
-// terminal is what a command reads and writes.
+// terminal is a command's standard input and output.
 type terminal struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
 }
 
-// warnf tells something beside the command's output.
+// warnf prints a message to standard error.
 func (t *terminal) warnf(format string, args ...any) {
 	fmt.Fprintf(t.Err, "wirepost: "+format+"\n", args...)
 }
 
-// live reports whether somebody looks at Err as it is written.
+// live reports whether Err is a terminal.
 func (t *terminal) live() bool {
 	file, ok := t.Err.(*os.File)
 	if !ok {
@@ -43,24 +43,24 @@ func (t *terminal) live() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// grammar is the command line; kong reads the tags.
+// grammar is the command line, described by kong's tags.
 type grammar struct {
-	Dev   devCommand   `cmd:"" help:"Start a server for development: this machine only, no keys, data in ./wirepost-data."`
-	Serve serveCommand `cmd:"" help:"Start a server for production. It needs an API key and a token secret or key set."`
+	Dev   devCommand   `cmd:"" help:"Start a development server: loopback only, no keys, data in ./wirepost-data."`
+	Serve serveCommand `cmd:"" help:"Start a production server. It requires an API key and a token secret or key set."`
 
-	Push   pushCommand   `cmd:"" help:"Push a message to a user or channel of a running server."`
-	Listen listenCommand `cmd:"" help:"Follow a user's messages in the terminal."`
-	Token  tokenCommand  `cmd:"" help:"Make a token for a client."`
-	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print what comes back."`
-	Bench  benchCommand  `cmd:"" help:"Put load on a server and measure it."`
+	Push   pushCommand   `cmd:"" help:"Push a message to a user or channel."`
+	Listen listenCommand `cmd:"" help:"Print a user's messages as they arrive."`
+	Token  tokenCommand  `cmd:"" help:"Create a client token."`
+	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print the responses."`
+	Bench  benchCommand  `cmd:"" help:"Measure a server under load."`
 
-	Check   checkCommand   `cmd:"" help:"Look for damage in a store that no server has open."`
-	Salvage salvageCommand `cmd:"" help:"Write a new store with what a damaged one still has."`
+	Check   checkCommand   `cmd:"" help:"Verify the store of a stopped server."`
+	Salvage salvageCommand `cmd:"" help:"Write a new store with everything readable in a damaged one."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
-// usageError is a mistake in how the command was called or configured.
+// usageError is an error in the command line or configuration.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -69,7 +69,7 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// run is the program: it gives the exit status.
+// run runs the program and returns its exit status.
 func run(args, environ []string, t *terminal) int {
 	ctx, stop := interruptible(t)
 	defer stop()
@@ -77,7 +77,7 @@ func run(args, environ []string, t *terminal) int {
 	if err == nil || errors.Is(err, errHelped) {
 		return exitOK
 	}
-	// Every line of a message stands for itself.
+	// Each line of a joined error gets its own prefix.
 	for line := range strings.Lines(err.Error()) {
 		t.warnf("%s", strings.TrimSpace(line))
 	}
@@ -87,17 +87,17 @@ func run(args, environ []string, t *terminal) int {
 	return exitFailed
 }
 
-// errHelped says that kong has printed help or the version, and that is all.
+// errHelped reports that kong has printed help or the version.
 var errHelped = errors.New("helped")
 
-// dispatch finds the command, fills in its settings and runs it.
+// dispatch parses the command line, resolves settings and runs the command.
 func dispatch(ctx context.Context, args, environ []string, t *terminal) (err error) {
 	settings := newSettings(environ)
 	parser, err := newParser(&grammar{}, settings, t)
 	if err != nil {
 		return err
 	}
-	// kong expects its Exit not to return.
+	// kong requires Exit not to return.
 	defer func() {
 		if e := recover(); e == errHelped {
 			err = errHelped
@@ -106,7 +106,7 @@ func dispatch(ctx context.Context, args, environ []string, t *terminal) (err err
 		}
 	}()
 	if len(args) == 0 {
-		return usagef("a command is needed (see wirepost --help)")
+		return usagef("missing command (see wirepost --help)")
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
@@ -119,7 +119,7 @@ func dispatch(ctx context.Context, args, environ []string, t *terminal) (err err
 func newParser(g *grammar, s *settings, t *terminal) (*kong.Kong, error) {
 	return kong.New(
 		g, kong.Name("wirepost"),
-		kong.Description("Wirepost pushes messages to users, wherever they are connected, and keeps them for those who are not."),
+		kong.Description("Wirepost pushes messages to connected users, and stores them for offline users."),
 		kong.Writers(t.Out, t.Err), kong.Resolvers(s),
 		kong.Exit(func(int) { panic(errHelped) }),
 		kong.Vars{"version": version()},
@@ -128,8 +128,8 @@ func newParser(g *grammar, s *settings, t *terminal) (*kong.Kong, error) {
 	)
 }
 
-// wordParseError leaves away what kong puts before the errors of settings, which
-// name their source themselves.
+// wordParseError removes kong's prefix from errors of settings, which name their
+// source themselves.
 func wordParseError(err error) error {
 	if e, ok := errors.AsType[*settingError](err); ok {
 		return e
@@ -140,8 +140,8 @@ func wordParseError(err error) error {
 	return fmt.Errorf("%w (see wirepost --help)", err)
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends. The
-// second one ends the process at once.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The
+// second signal exits immediately.
 func interruptible(t *terminal) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -154,7 +154,7 @@ func interruptible(t *terminal) (context.Context, func()) {
 				return
 			case s := <-signals:
 				if n > 0 {
-					t.warnf("%s again: stopped at once", s)
+					t.warnf("received %s again: exiting immediately", s)
 					os.Exit(exitFailed)
 				}
 				cancel()

@@ -14,12 +14,12 @@ import (
 	"github.com/wirepost/wirepost/internal/dial"
 )
 
-// target is the server that a client command talks to.
+// target is the server that a client command connects to.
 type target struct {
 	Server serverURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default})."`
 }
 
-// at is the URL of one of the server's paths.
+// at returns the URL of a path on the server.
 func (t *target) at(path string, query url.Values) string {
 	s := strings.TrimRight(t.Server.String(), "/")
 	if t.Server.Scheme == "unix" {
@@ -32,7 +32,8 @@ func (t *target) at(path string, query url.Values) string {
 	return s
 }
 
-// readRefusal words an answer from its problem details, if it has some.
+// readRefusal makes an error of a response, with its problem details if there are
+// any.
 func readRefusal(response *http.Response, body []byte) error {
 	e := &client.RefusedError{Status: response.StatusCode}
 	var problem struct {
@@ -45,7 +46,7 @@ func readRefusal(response *http.Response, body []byte) error {
 	return e
 }
 
-// wordDialError leaves away the layers that say nothing to a user.
+// wordDialError removes error layers that do not help a user.
 func wordDialError(err error) error {
 	if e, ok := errors.AsType[*dial.ProxyError](err); ok {
 		return fmt.Errorf("cannot connect through the %w", e)
@@ -56,7 +57,7 @@ func wordDialError(err error) error {
 	return err
 }
 
-// innermost is the cause of an error, without what each layer put before it.
+// innermost returns the innermost wrapped error.
 func innermost(err error) error {
 	for {
 		inner := errors.Unwrap(err)

@@ -18,8 +18,8 @@ import (
 
 const testSecret = "0123456789abcdef0123456789abcdef"
 
-// FuzzConfigFile reads any text as a configuration file: it is a file of settings
-// that all have values, or a mistake with its place, and never a panic.
+// FuzzConfigFile parses arbitrary text as a configuration file: the result is
+// settings that all have values, or an error with its line, and never a panic.
 func FuzzConfigFile(f *testing.F) {
 	f.Add(everySetting)
 	for _, seed := range []string{
@@ -55,8 +55,8 @@ func FuzzConfigFile(f *testing.F) {
 	})
 }
 
-// parse reads a command line with an environment, and a file under the name that
-// WIREPOST_CONFIG or --config has to mention as FILE.
+// parse parses a command line with an environment, and a file that WIREPOST_CONFIG
+// or --config names as FILE.
 func parse(t *testing.T, args, environ []string, file string) (*grammar, *settings, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "wirepost.yml")
@@ -210,7 +210,7 @@ func TestEverySetting(t *testing.T) {
 	if diff := cmp.Diff(wantPolicies, s.policies()); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
 	}
-	// The file has every name: a new flag is to be added above.
+	// The file has every name: add new flags above.
 	parser, err := newParser(&grammar{}, s, &terminal{Out: io.Discard, Err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +222,7 @@ func TestEverySetting(t *testing.T) {
 	}
 }
 
-// TestLimitsReachTheLibrary looks for a limit that is read and then forgotten.
+// TestLimitsReachTheLibrary checks that every limit is passed on.
 func TestLimitsReachTheLibrary(t *testing.T) {
 	c := Config{Dev: true, limits: limits{
 		MaxConnections: 1, MaxUserConnections: 2, MaxAddressConnections: 3, HandshakeRate: 0.5, MessageRate: 5,
@@ -261,8 +261,7 @@ func TestEveryVariable(t *testing.T) {
 		"WIREPOST_ECHO=true", "WIREPOST_CONSOLE=1", "WIREPOST_TLS_CERT=c", "WIREPOST_TLS_KEY=k",
 		"WIREPOST_MAX_MESSAGE=100kB", "WIREPOST_HEARTBEAT=1m", "WIREPOST_ACK_DELAY=2s",
 		"WIREPOST_COMPRESS=false", "WIREPOST_DRAIN=1s", "WIREPOST_LOG_FORMAT=json", "WIREPOST_LOG_LEVEL=debug",
-		// Those of the client commands may be there too, and what Kubernetes sets
-		// for a Service named wirepost.
+		// Variables of the client commands are allowed too, and what Kubernetes sets
 		"WIREPOST_SERVER=http://127.0.0.1:8080", "WIREPOST_TOKEN=x",
 		"WIREPOST_SERVICE_HOST=10.0.0.1", "WIREPOST_SERVICE_PORT=80", "WIREPOST_SERVICE_PORT_HTTP=80",
 		"WIREPOST_PORT=tcp://10.0.0.1:80", "WIREPOST_PORT_80_TCP=tcp://10.0.0.1:80",
@@ -293,10 +292,10 @@ func TestBadSettings(t *testing.T) {
 		want    string // part of the message
 	}{
 		{"unknown flag", []string{"--widnow=1"}, nil, "", "--widnow"},
-		{"bad flag", []string{"--window=0"}, nil, "", `--window: "0" is no whole number`},
-		{"bad size", []string{"--max-message=64 furlongs"}, nil, "", `--max-message: "64 furlongs" is no size`},
-		{"bad address", []string{"--listen=8080"}, nil, "", `--listen: "8080" is no address`},
-		{"bad origin", []string{"--allow-origin=example.com"}, nil, "", `--allow-origin: "example.com" is no origin`},
+		{"bad flag", []string{"--window=0"}, nil, "", `--window: "0" is not an integer`},
+		{"bad size", []string{"--max-message=64 furlongs"}, nil, "", `--max-message: "64 furlongs" is not a size`},
+		{"bad address", []string{"--listen=8080"}, nil, "", `--listen: "8080" is not an address`},
+		{"bad origin", []string{"--allow-origin=example.com"}, nil, "", `--allow-origin: "example.com" is not an origin`},
 		{"bad engine", []string{"--engine=nats"}, nil, "", `"nats" is not pebble or memory`},
 		{"bad level", []string{"--log-level=loud"}, nil, "", `"loud" is not debug, info, warn or error`},
 		{"short secret", []string{"--token-secret=hunter2"}, nil, "", "--token-secret: the secret has 7 bytes"},
@@ -304,41 +303,41 @@ func TestBadSettings(t *testing.T) {
 		{"secret with a line break in the file", nil, nil, "token-secret: |\n  " + strings.Repeat("s", 32) + "\n", "wirepost.yml:1: token-secret: the secret begins or ends with white space"},
 		{"bad key", []string{"--api-key=a b"}, nil, "", "--api-key: the key has characters"},
 		{"bad scope", []string{"--api-key=psuh:hunter2"}, nil, "", "--api-key: before the colon of a key stand its scopes"},
-		{"bad proxy", []string{"--trusted-proxy=10.0.0.0/33"}, nil, "", `--trusted-proxy: "10.0.0.0/33" is no network`},
-		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is no name of a server`},
-		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is no limit`},
-		{"bad rate", []string{"--handshake-rate=fast"}, nil, "", `--handshake-rate: "fast" is no rate`},
-		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is no size`},
+		{"bad proxy", []string{"--trusted-proxy=10.0.0.0/33"}, nil, "", `--trusted-proxy: "10.0.0.0/33" is not a network`},
+		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is not a host name`},
+		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is not a limit`},
+		{"bad rate", []string{"--handshake-rate=fast"}, nil, "", `--handshake-rate: "fast" is not a rate`},
+		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is not a size`},
 
-		{"unknown variable", nil, []string{"WIREPOST_WIDNOW=1"}, "", "WIREPOST_WIDNOW: is no variable of wirepost (did you mean WIREPOST_WINDOW?)"},
-		{"far variable", nil, []string{"WIREPOST_ZZZZZZZZ=1"}, "", "WIREPOST_ZZZZZZZZ: is no variable of wirepost"},
-		{"bad variable", nil, []string{"WIREPOST_WINDOW=x"}, "", `WIREPOST_WINDOW: "x" is no whole number`},
-		{"bad list", nil, []string{"WIREPOST_ALLOW_ORIGIN=https://a.example,b"}, "", `WIREPOST_ALLOW_ORIGIN: "b" is no origin`},
+		{"unknown variable", nil, []string{"WIREPOST_WIDNOW=1"}, "", "WIREPOST_WIDNOW: is not a Wirepost variable (did you mean WIREPOST_WINDOW?)"},
+		{"far variable", nil, []string{"WIREPOST_ZZZZZZZZ=1"}, "", "WIREPOST_ZZZZZZZZ: is not a Wirepost variable"},
+		{"bad variable", nil, []string{"WIREPOST_WINDOW=x"}, "", `WIREPOST_WINDOW: "x" is not an integer`},
+		{"bad list", nil, []string{"WIREPOST_ALLOW_ORIGIN=https://a.example,b"}, "", `WIREPOST_ALLOW_ORIGIN: "b" is not an origin`},
 		{"short secret in a variable", nil, []string{"WIREPOST_TOKEN_SECRET=hunter2"}, "", "WIREPOST_TOKEN_SECRET: the secret has 7 bytes"},
 		{"no such file", nil, []string{"WIREPOST_CONFIG=/no/such/file"}, "", "config: open /no/such/file"},
 
-		{"unknown name", nil, nil, "window: 1\nlisten: :80\nheartbaet: 1s\n", "wirepost.yml:3: heartbaet: is no setting of wirepost (did you mean heartbeat?)"},
-		{"bad value", nil, nil, "# a comment\n\nwindow: many\n", `wirepost.yml:3: window: "many" is no whole number`},
+		{"unknown name", nil, nil, "window: 1\nlisten: :80\nheartbaet: 1s\n", "wirepost.yml:3: heartbaet: is not a Wirepost setting (did you mean heartbeat?)"},
+		{"bad value", nil, nil, "# a comment\n\nwindow: many\n", `wirepost.yml:3: window: "many" is not an integer`},
 		{"bad bool", nil, nil, "echo: maybe\n", "wirepost.yml:1: echo: "},
 		{"bad entry", nil, nil, "listen: :80\nallow-origin:\n  - https://a.example\n  - b\n", `wirepost.yml:2: allow-origin: `},
 		{"no value", nil, nil, "window:\n", "wirepost.yml:1: window: a value is needed"},
 		{"map as value", nil, nil, "window:\n  a: 1\n", "wirepost.yml:1: window: a value is needed"},
 		{"map in a list", nil, nil, "api-key:\n  - a: 1\n", "wirepost.yml:2: api-key: a list of plain values"},
 		{"twice", nil, nil, "window: 1\nwindow: 2\n", "wirepost.yml:2"},
-		{"twice in two spellings", nil, nil, "ack-delay: 1s\nack_delay: 2s\n", "wirepost.yml:2: ack-delay: is there twice"},
+		{"twice in two spellings", nil, nil, "ack-delay: 1s\nack_delay: 2s\n", "wirepost.yml:2: ack-delay: is set twice"},
 		{"no map", nil, nil, "just text\n", "wirepost.yml:1"},
 		{"broken", nil, nil, "window: 1\nlisten: [\n", "wirepost.yml:2"},
 		{"two documents", nil, nil, "window: 1\n---\nwindow: 2\n", "wirepost.yml:3: ---: a second document"},
-		{"config in the file", nil, nil, "config: x\n", "wirepost.yml:1: config: is no setting"},
+		{"config in the file", nil, nil, "config: x\n", "wirepost.yml:1: config: is not a Wirepost setting"},
 
 		{"channels are no list", nil, nil, "channels: all\n", "wirepost.yml:1: channels: a list is needed"},
 		{"channel without pattern", nil, nil, "channels:\n  - durable: true\n", "wirepost.yml:2: channels: an entry needs a pattern"},
-		{"unknown in channel", nil, nil, "channels:\n  - pattern: a\n    max_aeg: 1h\n", "wirepost.yml:3: channels: max_aeg: is no setting of a channel (did you mean max_age?)"},
+		{"unknown in channel", nil, nil, "channels:\n  - pattern: a\n    max_aeg: 1h\n", "wirepost.yml:3: channels: max_aeg: is not a channel setting (did you mean max_age?)"},
 		{"bad access", nil, nil, "channels:\n  - pattern: a\n    publish: everyone\n", `wirepost.yml:3: channels: publish: "everyone" is not token, anyone or backend`},
 		{"hook", nil, nil, "channels:\n  - pattern: a\n    subscribe: hook\n", `wirepost.yml:3: channels: subscribe: hook needs a Go program`},
 		{"bad durable", nil, nil, "channels:\n  - {pattern: a, durable: 3}\n", `wirepost.yml:2: channels: durable: "3" is not true or false`},
 		{"bad pattern", nil, nil, "channels:\n  - pattern: a b\n", `wirepost.yml:2: channels: pattern: "a b"`},
-		{"bad age", nil, nil, "channels:\n  - pattern: a\n    max_age: 0s\n", `wirepost.yml:3: channels: max_age: "0s" is no duration`},
+		{"bad age", nil, nil, "channels:\n  - pattern: a\n    max_age: 0s\n", `wirepost.yml:3: channels: max_age: "0s" is not a duration`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			args := append([]string{"serve"}, tc.args...)
@@ -397,7 +396,7 @@ func TestCheck(t *testing.T) {
 		{"no key", with(func(c *Config) { c.APIKey = nil }), "openssl rand -hex 32"},
 		{"no secret", with(func(c *Config) { c.TokenSecret = nil }), "wirepost token"},
 		{"certificate without key", with(func(c *Config) { c.TLSCert = "c" }), "--tls-key"},
-		{"two certificates", with(func(c *Config) { c.TLSCert, c.TLSKey, c.ACMEDomain = "c", "k", []domain{"a.example"} }), "exclude"},
+		{"two certificates", with(func(c *Config) { c.TLSCert, c.TLSKey, c.ACMEDomain = "c", "k", []domain{"a.example"} }), "cannot be combined"},
 		{"dev on loopback", Config{Dev: true, common: common{Listen: "127.0.0.1:0"}}, ""},
 		{"dev on IPv6 loopback", Config{Dev: true, common: common{Listen: "[::1]:0"}}, ""},
 		{"dev on localhost", Config{Dev: true, common: common{Listen: "localhost:0"}}, ""},

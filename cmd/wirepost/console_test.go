@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
-// What the console does is tested where it is. Here it is that the command serves
-// it, and that its guards let a real browser pass.
+// The console is tested in its package. This checks that the command serves it, and
+// that the server's protections accept a real browser.
 
 func TestConsoleInDev(t *testing.T) {
 	_, address, _ := testApp(t, t.Context(), func(c *Config) { c.Console = true })

@@ -13,14 +13,14 @@ import (
 type devCommand struct {
 	common
 	limits
-	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that answers every message with itself."`
-	Console bool `default:"true" negatable:"" help:"Serve the console at /console: a page to look at the server and to try it."`
+	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
+	Console bool `default:"true" negatable:"" help:"Serve the console at /console."`
 }
 
-// Help is the end of the command's help.
+// Help returns the last paragraph of the command's help.
 func (c *devCommand) Help() string { return helpOnSettings }
 
-// Run starts the server and stays until it is told to end.
+// Run starts the server and serves until ctx is done.
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	return serve(ctx, t, Config{common: c.common, limits: c.limits, Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
 }
@@ -31,8 +31,8 @@ type serveCommand struct {
 	limits
 	secrets
 	front
-	Echo    bool `help:"Serve /echo, a WebSocket that answers every message with itself, to anyone."`
-	Console bool `help:"Serve the console at /console. It asks its reader for an API key."`
+	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
+	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
 
 // Help is the end of the command's help.
@@ -46,14 +46,14 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error 
 	})
 }
 
-const helpOnSettings = "Every flag is also a variable, --max-message WIREPOST_MAX_MESSAGE, and a name in the file, max-message. " +
-	"A flag counts before the variable, and the variable before the file."
+const helpOnSettings = "Every flag is also an environment variable (--max-message is WIREPOST_MAX_MESSAGE) and a key in the file (max-message). " +
+	"Flags take precedence over the environment, and the environment over the file."
 
 func serve(ctx context.Context, t *terminal, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	// A pipe that nobody reads any more, such as that of the log, is no reason to end.
+	// A closed pipe, such as that of the log, does not stop the server.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, reload, stop := hangups(ctx, c.Dev)
 	defer stop()
@@ -61,8 +61,8 @@ func serve(ctx context.Context, t *terminal, c Config) error {
 	return app.Run(ctx)
 }
 
-// announce prints where the server is: first, for scripts, the line that starts
-// with "listening".
+// announce prints the server's address, beginning with the line for scripts that
+// starts with "listening".
 func announce(w io.Writer, c *Config, base string) {
 	fmt.Fprintf(w, "listening %s\n", base)
 	if !c.Dev {
@@ -87,11 +87,11 @@ func announce(w io.Writer, c *Config, base string) {
 		fmt.Fprintf(w, "  data        %s\n", c.Data)
 	}
 	fmt.Fprintf(w, `
-In the developer tools of a browser on that console, or in a page of yours:
+In the developer tools of the console, or in your own page:
 
   const ws = new WebSocket(%q)
   ws.onmessage = (event) => console.log(event.data)
 
-A page of another origin, such as a bundler's server, needs --allow-origin http://localhost:5173.
+A page of another origin, such as a bundler's, needs --allow-origin http://localhost:5173.
 `, socket+"/ws?user=42")
 }

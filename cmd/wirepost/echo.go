@@ -11,15 +11,15 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// echoCommand is `wirepost echo`: a client that ticks.
+// echoCommand is `wirepost echo`: a client that sends the time.
 type echoCommand struct {
 	target
-	Every duration `default:"1s" placeholder:"TIME" help:"Pause between two messages (default ${default})."`
-	Count count    `short:"n" placeholder:"N" help:"End after this many answers (default: on interrupt)."`
+	Every duration `default:"1s" placeholder:"TIME" help:"Interval between messages (default ${default})."`
+	Count count    `short:"n" placeholder:"N" help:"Exit after this many responses (default: on interrupt)."`
 }
 
-// Run sends until it is interrupted or the count is reached, and closes the
-// connection as RFC 6455 asks: close frame, and the answer to it.
+// Run sends until it is interrupted or the count is reached, and then closes the
+// connection with a close handshake (RFC 6455).
 func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 	return c.tick(ctx, t, conn, answers, broken)
 }
 
-// connect dials, and gives up after a while.
+// connect dials with a time limit.
 func (c *echoCommand) connect(ctx context.Context) (*dial.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -90,7 +90,7 @@ func (c *echoCommand) tick(ctx context.Context, t *terminal, conn *dial.Conn, an
 	}
 }
 
-// send gives up a server that reads nothing.
+// send fails if the server does not read.
 func send(conn *dial.Conn, text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -100,12 +100,12 @@ func send(conn *dial.Conn, text string) error {
 // closeCleanly sends the close frame and waits for the peer's.
 func closeCleanly(conn *dial.Conn) error {
 	if err := conn.Close(wire.CloseNormal, ""); err != nil {
-		return fmt.Errorf("the server did not answer the close: %w", err)
+		return fmt.Errorf("the server did not respond to the close frame: %w", err)
 	}
 	return nil
 }
 
-// wordEnding words the end of a connection that this side did not want.
+// wordEnding describes why the server closed the connection.
 func wordEnding(err error) error {
 	end, ok := errors.AsType[*dial.CloseError](err)
 	switch {

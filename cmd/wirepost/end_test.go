@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// endingStore is an engine that ends as a test wants.
+// endingStore is an engine whose Close does what a test wants.
 type endingStore struct {
 	engine.Engine
 	end func() error
@@ -17,8 +17,7 @@ type endingStore struct {
 
 func (c endingStore) Close() error { c.Engine.Close(); return c.end() }
 
-// A store that had failed, or does not come to an end, makes the exit status one of
-// failure, in time.
+// A store that has failed, or whose Close hangs, makes the exit status 1, in time.
 func TestEndTellsOfTheStore(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -28,7 +27,7 @@ func TestEndTellsOfTheStore(t *testing.T) {
 	}{
 		"fine":   {time.Hour, func(<-chan struct{}) error { return nil }, ""},
 		"failed": {time.Hour, func(<-chan struct{}) error { return engine.ErrFailed }, "a restart is needed"},
-		"hangs":  {time.Second, func(stop <-chan struct{}) error { <-stop; return nil }, "not everything ended within 1s"},
+		"hangs":  {time.Second, func(stop <-chan struct{}) error { <-stop; return nil }, "shutdown did not finish within 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

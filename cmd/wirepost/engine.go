@@ -8,8 +8,7 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// openEngine opens what the configuration names, with its share of the memory and of
-// the files.
+// openEngine opens the configured engine with its share of memory and files.
 func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Engine, error) {
 	if c.Engine == engineMemory {
 		return memory.New(memory.Options{MaxBytes: p.of(recordPart)}), nil
@@ -23,7 +22,7 @@ func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Eng
 		Channels:      int(p.of(channelPart) / channelBytes),
 	})
 	if err != nil {
-		return nil, err // not store: a nil *pebble.Engine is no nil engine.Engine
+		return nil, err // not store: a nil *pebble.Engine is not a nil engine.Engine
 	}
 	return store, nil
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// configFile is a configuration file: the names are those of the flags, with -
-// or _, and channels. Its nodes are read here one by one, because every mistake
-// is to be told with its line.
+// configFile is a configuration file: its keys are the names of the flags, with - or
+// _, and channels. Its nodes are decoded one by one, so that every error has its
+// line.
 type configFile struct {
 	path     string
 	values   map[string]fileValue
@@ -29,7 +29,7 @@ type fileValue struct {
 	line  int
 }
 
-// source names a place in the file, for messages.
+// source returns a position in the file, for messages.
 func (f *configFile) source(line int, name string) string {
 	return fmt.Sprintf("%s:%d: %s", f.path, line, name)
 }
@@ -38,7 +38,7 @@ func (f *configFile) errorf(node ast.Node, name, format string, args ...any) err
 	return &settingError{f.source(lineOf(node), name), fmt.Errorf(format, args...)}
 }
 
-// readConfigFile reads a file that may have these names.
+// readConfigFile reads a file with these names allowed.
 func readConfigFile(path string, names []string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -54,14 +54,14 @@ func parseConfigFile(path string, data []byte, names []string) (*configFile, err
 		return nil, f.syntaxError(err)
 	}
 	if len(document.Docs) > 1 {
-		return nil, f.errorf(document.Docs[1].Body, "---", "a second document; one is all there can be")
+		return nil, f.errorf(document.Docs[1].Body, "---", "a second document; only one is allowed")
 	}
 	if len(document.Docs) == 0 || document.Docs[0].Body == nil {
-		return f, nil // empty, or comments alone
+		return f, nil // empty, or only comments
 	}
 	pairs, ok := pairsOf(document.Docs[0].Body)
 	if !ok {
-		return nil, f.errorf(document.Docs[0].Body, "the file", "is no list of names and values, such as `listen: 127.0.0.1:8080`")
+		return nil, f.errorf(document.Docs[0].Body, "the file", "is not a map of names to values, such as `listen: 127.0.0.1:8080`")
 	}
 	for _, pair := range pairs {
 		if err := f.set(pair, names); err != nil {
@@ -79,14 +79,14 @@ func (f *configFile) syntaxError(err error) error {
 	return &settingError{f.path, errors.New(message)}
 }
 
-// set takes one pair of the file.
+// set adds one pair of the file.
 func (f *configFile) set(pair *ast.MappingValueNode, names []string) error {
 	name := strings.ReplaceAll(textOfKey(pair), "_", "-")
 	if !slices.Contains(names, name) {
-		return f.errorf(pair.Key, name, "is no setting of wirepost%s", didYouMean(name, names))
+		return f.errorf(pair.Key, name, "is not a Wirepost setting%s", didYouMean(name, names))
 	}
 	if _, twice := f.values[name]; twice || name == "channels" && f.channels != nil {
-		return f.errorf(pair.Key, name, "is there twice")
+		return f.errorf(pair.Key, name, "is set twice")
 	}
 	if name == "channels" {
 		return f.setChannels(pair.Value)
@@ -111,7 +111,7 @@ func (f *configFile) set(pair *ast.MappingValueNode, names []string) error {
 	return nil
 }
 
-// setChannels takes the policies: a list of maps.
+// setChannels sets the policies: a list of maps.
 func (f *configFile) setChannels(value ast.Node) error {
 	sequence, ok := value.(*ast.SequenceNode)
 	if !ok {
@@ -137,7 +137,7 @@ func (f *configFile) policy(item ast.Node) (wirepost.Policy, error) {
 	for _, pair := range pairs {
 		name := strings.ReplaceAll(textOfKey(pair), "-", "_")
 		if slices.Contains(seen, name) {
-			return p, f.errorf(pair.Key, "channels: "+name, "is there twice")
+			return p, f.errorf(pair.Key, "channels: "+name, "is set twice")
 		}
 		seen = append(seen, name)
 		text, ok := textOf(pair.Value)
@@ -161,7 +161,7 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 	switch name {
 	case "pattern":
 		if strings.ContainsAny(text, " \t\n,?") {
-			return fmt.Errorf("%q can match no channel: names have no white space, ',' or '?'", text)
+			return fmt.Errorf("%q cannot match a channel: names contain no white space, ',' or '?'", text)
 		}
 		p.Pattern = text
 	case "durable":
@@ -182,7 +182,7 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 	case "publish":
 		return setAccess(&p.Publish, text)
 	default:
-		return errors.New("is no setting of a channel" + didYouMean(name, policyNames))
+		return errors.New("is not a channel setting" + didYouMean(name, policyNames))
 	}
 	return nil
 }
@@ -194,8 +194,8 @@ func setAccess(a *wirepost.Access, text string) error {
 	return choice(a, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
 }
 
-// pairsOf gives the pairs of a map. The parser makes a map with one pair that
-// pair.
+// pairsOf returns the pairs of a map. The parser represents a map with one pair as
+// that pair.
 func pairsOf(node ast.Node) ([]*ast.MappingValueNode, bool) {
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -210,7 +210,7 @@ func textOfKey(pair *ast.MappingValueNode) string {
 	return pair.Key.GetToken().Value
 }
 
-// textOf gives a plain value as it is written, without quotes.
+// textOf returns a scalar as it is written, without quotes.
 func textOf(node ast.Node) (string, bool) {
 	switch n := node.(type) {
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:

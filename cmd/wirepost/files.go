@@ -9,39 +9,38 @@ import (
 	"time"
 )
 
-// What the process may have open is divided: the store is sure of its part, and
-// connections are refused before they would take it. Without that, strangers who
-// connect and say nothing would keep the store from opening its next log.
+// The limit on open files is divided: the store's share is reserved, and connections
+// are refused before they would use it. Otherwise idle connections of strangers
+// could keep the store from opening its next log.
 const (
-	storeFiles = 1000 // of the store, where there are enough
-	otherFiles = 16   // opened now and then: a certificate, a key set
-	leastFiles = 64   // fewer are no use
+	storeFiles = 1000 // reserved for the store, where the limit allows it
+	otherFiles = 16   // opened occasionally: a certificate, a key set
+	leastFiles = 64   // the minimum
 )
 
-// files says how many descriptors there are for what.
+// files divides the descriptors of the process.
 type files struct {
-	limit int // of the process; 0: it is not known here, and nothing is divided
-	store int // the store's part
+	limit int // of the process; 0: unknown, nothing is divided
+	store int // the store's share
 }
 
-// divideFiles divides a limit (ulimit -n); known says whether there is one.
+// divideFiles divides a limit (ulimit -n); known reports whether there is one.
 func divideFiles(limit int, known bool) (files, error) {
 	switch {
 	case !known:
 		return files{}, nil
 	case limit < leastFiles:
-		return files{}, fmt.Errorf("this process may have %d files open, at least %d are needed: raise the limit (ulimit -n)", limit, leastFiles)
+		return files{}, fmt.Errorf("the limit of %d open files is too low, at least %d are needed: raise it (ulimit -n)", limit, leastFiles)
 	}
 	return files{limit: limit, store: min(storeFiles, limit/3)}, nil
 }
 
-// sockets is how many may be open when another connection is taken.
+// sockets is how many descriptors may be open when a connection is accepted.
 func (f files) sockets() int { return f.limit - f.store - otherFiles }
 
-// guardedListener closes new connections at once while too many descriptors are in
-// use, whatever for: the ones in use are counted by the system, because what
-// becomes of a connection after its upgrade is not seen here. Accept is called by
-// one goroutine.
+// guardedListener closes new connections immediately while too many descriptors are
+// in use. It asks the system for their number, because it does not see what happens
+// to a connection after its upgrade. Accept must be called by one goroutine.
 type guardedListener struct {
 	net.Listener
 	files   files
@@ -49,14 +48,14 @@ type guardedListener struct {
 	refused func()
 	log     *slog.Logger
 
-	estimate int       // of what is open, never too low as far as connections go
-	counted  time.Time // when that was counted
+	estimate int       // of open descriptors, never too low as far as connections are concerned
+	counted  time.Time // when they were counted
 	logged   time.Time
 }
 
 const (
-	// countEvery is how often the open descriptors are counted at most: where there
-	// are very many of them, that takes a while.
+	// countEvery is the minimum interval between counts, which are slow with very
+	// many descriptors.
 	countEvery = 100 * time.Millisecond
 	// logEvery keeps a flood of connections out of the log.
 	logEvery = 10 * time.Second
@@ -73,12 +72,12 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 		l.refused()
 		if now := time.Now(); now.Sub(l.logged) > logEvery {
 			l.logged = now
-			l.log.Warn("connections are refused: too many files are open", "open", l.estimate, "limit", l.files.limit, "for the store", l.files.store)
+			l.log.Warn("refusing connections: too many open files", "open", l.estimate, "limit", l.files.limit, "for the store", l.files.store)
 		}
 	}
 }
 
-// room says whether a connection that was accepted may stay.
+// room reports whether an accepted connection may stay.
 func (l *guardedListener) room() bool {
 	l.estimate++
 	if l.estimate <= l.files.sockets() && !l.counted.IsZero() {
@@ -95,14 +94,14 @@ func (l *guardedListener) room() bool {
 	return l.estimate <= l.files.sockets()
 }
 
-// openFiles counts the descriptors of this process; ok is false where that cannot be
-// known.
+// openFiles counts the open descriptors of this process; ok is false if they cannot
+// be counted.
 func openFiles() (n int, ok bool) {
 	dir := "/dev/fd"
 	if runtime.GOOS == "linux" {
 		dir = "/proc/self/fd"
 		if info, err := os.Stat(dir); err == nil && info.Size() > 0 {
-			return int(info.Size()), true // since Linux 6.2 that is their number
+			return int(info.Size()), true // the number of descriptors, since Linux 6.2
 		}
 	}
 	d, err := os.Open(dir)

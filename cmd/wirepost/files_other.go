@@ -2,5 +2,5 @@
 
 package main
 
-// maxFiles is how many files this process may have open.
+// maxFiles returns the limit on open files of this process.
 func maxFiles() (limit int, known bool) { return 0, false }

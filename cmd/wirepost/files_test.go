@@ -28,8 +28,7 @@ func TestDivideFiles(t *testing.T) {
 	}
 }
 
-// endless is a listener to which somebody connects at every moment, a thousand
-// times.
+// endless is a listener that always has a new connection, a thousand times.
 type endless struct {
 	net.Listener
 	accepted, closed int
@@ -49,8 +48,8 @@ func (e *endless) Accept() (net.Conn, error) {
 
 func (s stranger) Close() error { s.of.closed++; return nil }
 
-// Connections are closed while the descriptors in use would leave the store too
-// few, and taken again when others have gone.
+// Connections are closed while the descriptors in use would leave too few for the
+// store, and accepted again when others are closed.
 func TestGuardedListener(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -4,8 +4,8 @@ package main
 
 import "syscall"
 
-// maxFiles is how many files this process may have open. The runtime has raised the
-// soft limit to the hard one when it started.
+// maxFiles returns the limit on open files of this process. The runtime raised the
+// soft limit to the hard limit at start.
 func maxFiles() (limit int, known bool) {
 	var l syscall.Rlimit
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l)

@@ -22,12 +22,11 @@ import (
 	"github.com/wirepost/wirepost/internal/dial"
 )
 
-// What is in front of the library and the API, tried from outside: by HTTP and
-// WebSocket against the server as `wirepost serve` runs it.
+// These tests exercise `wirepost serve` from outside, by HTTP and WebSocket.
 
 const frontKey = "a-key-for-this-test"
 
-// closedApp is a server that asks for keys and tokens.
+// closedApp is a server that requires keys and tokens.
 func closedApp(t *testing.T, change func(*Config)) (address string) {
 	t.Helper()
 	_, address, _ = testApp(t, t.Context(), func(c *Config) {
@@ -49,7 +48,8 @@ func signed(t *testing.T, user string, ttl time.Duration) string {
 	return token
 }
 
-// connect opens a wirepost.v1 connection with a token, or says which status it got.
+// connect opens a wirepost.v1 connection with a token, or returns the status of the
+// refusal.
 func connect(t *testing.T, address, token string, header http.Header) (*websocket.Conn, int) {
 	t.Helper()
 	if header == nil {
@@ -69,7 +69,7 @@ func connect(t *testing.T, address, token string, header http.Header) (*websocke
 	return c, response.StatusCode
 }
 
-// closing reads to the end of a connection and returns its close code.
+// closing reads until the connection is closed and returns the close code.
 func closing(t *testing.T, c *websocket.Conn) int {
 	t.Helper()
 	for {
@@ -106,7 +106,7 @@ func ask(t *testing.T, method, url, key, body string, headers ...string) (status
 	return response.StatusCode, string(text)
 }
 
-// TestTokenEnds keeps a connection until its token ends, which the greeting told.
+// TestTokenEnds keeps a connection until its token expires, as announced in hello.
 func TestTokenEnds(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, nil)
@@ -134,7 +134,7 @@ func TestTokenEnds(t *testing.T) {
 	}
 }
 
-// TestForgedTokens sends what a client could make up.
+// TestForgedTokens sends tokens that a client could forge.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, func(c *Config) { c.TokenIssuer, c.TokenAudience = "https://id.example", []string{"push"} })
@@ -155,7 +155,7 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
-// TestTokensForThisServer lets in who has a token of the right issuer and audience.
+// TestTokensForThisServer accepts tokens of the right issuer and audience only.
 func TestTokensForThisServer(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, func(c *Config) { c.TokenIssuer, c.TokenAudience = "https://id.example", []string{"push"} })
@@ -169,8 +169,8 @@ func TestTokensForThisServer(t *testing.T) {
 	}
 }
 
-// TestTokensRevoked closes a connection by revoking its token, and lets nobody in
-// with it again.
+// TestTokensRevoked closes a connection by revoking its token, which is then
+// refused.
 func TestTokensRevoked(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, nil)
@@ -196,7 +196,7 @@ func TestTokensRevoked(t *testing.T) {
 	other.Close()
 }
 
-// TestAddressBehindProxy looks where a session comes from, as its proxy says.
+// TestAddressBehindProxy checks the address of a session as its proxy reports it.
 func TestAddressBehindProxy(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, func(c *Config) {
@@ -220,8 +220,8 @@ func TestAddressBehindProxy(t *testing.T) {
 	}
 }
 
-// TestAddressBehindUnixSocket: what comes by the socket has no address, unless a
-// proxy that is trusted there says one.
+// TestAddressBehindUnixSocket checks that connections over the socket have no
+// address unless a trusted proxy there reports one.
 func TestAddressBehindUnixSocket(t *testing.T) {
 	t.Parallel()
 	for _, trusted := range []bool{false, true} {
@@ -282,7 +282,7 @@ func TestAddressBehindUnixSocket(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreCounted goes over limits, and looks for it in the metrics.
+// TestRefusalsAreCounted exceeds limits and checks the metrics.
 func TestRefusalsAreCounted(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, func(c *Config) {
@@ -313,7 +313,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	}
 }
 
-// TestHugeHeads sends heads without end; nothing of them is kept.
+// TestHugeHeads sends endless request headers; none of them is kept.
 func TestHugeHeads(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, nil)

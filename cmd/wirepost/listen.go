@@ -19,18 +19,18 @@ import (
 // listenCommand is `wirepost listen`.
 type listenCommand struct {
 	target
-	User    string   `placeholder:"NAME" help:"The user, with a server in dev mode."`
-	Token   string   `placeholder:"TOKEN" variable:"WIREPOST_TOKEN" help:"The user's token, with any other."`
-	Device  string   `placeholder:"NAME" help:"Which of the user's devices this is: each gets every message once."`
-	Channel []string `placeholder:"NAME" help:"Channel to subscribe to besides; repeatable."`
-	After   string   `placeholder:"SEQ" help:"Begin after this sequence of the inbox, or CHANNEL=SEQ,…, instead of where the device was."`
-	JSON    bool     `name:"json" help:"Print each message as one line of JSON; gaps and revocations too."`
+	User    string   `placeholder:"NAME" help:"The user, for a server in dev mode."`
+	Token   string   `placeholder:"TOKEN" variable:"WIREPOST_TOKEN" help:"The user's token, for any other server."`
+	Device  string   `placeholder:"NAME" help:"Device name: each device gets every message once."`
+	Channel []string `placeholder:"NAME" help:"Additional channel to subscribe to; repeatable."`
+	After   string   `placeholder:"SEQ" help:"Start after this sequence of the inbox, or CHANNEL=SEQ,…, instead of the device's cursor."`
+	JSON    bool     `name:"json" help:"Print each message, gap and revocation as one line of JSON."`
 }
 
-// Run follows until it is interrupted.
+// Run prints messages until it is interrupted.
 func (c *listenCommand) Run(ctx context.Context, t *terminal) error {
 	if c.User == "" && c.Token == "" {
-		return usagef("listen needs --user NAME with a server in dev mode, else --token (wirepost token makes one)")
+		return usagef("listen needs --user NAME for a server in dev mode, or --token (create one with wirepost token)")
 	}
 	o, err := c.options(t)
 	if err != nil {
@@ -51,8 +51,8 @@ func (c *listenCommand) options(t *terminal) (client.Options, error) {
 	return o, err
 }
 
-// parseAfter reads a sequence of the inbox, or channel=seq,…; a channel's name may
-// contain a =.
+// parseAfter parses a sequence of the inbox, or channel=seq,…; a channel name may
+// contain "=".
 func parseAfter(text string) (map[string]uint64, error) {
 	if text == "" {
 		return nil, nil
@@ -69,7 +69,7 @@ func parseAfter(text string) (map[string]uint64, error) {
 	return after, nil
 }
 
-// follow shows messages; each is acknowledged once it is shown.
+// follow prints messages; each is acknowledged after it is printed.
 func (c *listenCommand) follow(ctx context.Context, t *terminal, o client.Options) error {
 	query := url.Values{}
 	if c.User != "" {
@@ -91,7 +91,7 @@ func (c *listenCommand) follow(ctx context.Context, t *terminal, o client.Option
 	return nil
 }
 
-// wordEnd says why it is over; to be interrupted is no error.
+// wordEnd describes why the client stopped; an interrupt is not an error.
 func (c *listenCommand) wordEnd(ctx context.Context, err error) error {
 	refused, ok := errors.AsType[*client.RefusedError](err)
 	switch {
@@ -103,22 +103,23 @@ func (c *listenCommand) wordEnd(ctx context.Context, err error) error {
 	return printableError(err)
 }
 
-// printableError words an error that may hold what a server wrote.
+// printableError makes an error safe for a terminal, because it may contain text
+// from a server.
 func printableError(err error) error {
 	return errors.New(printable(wordDialError(err).Error()))
 }
 
-// tell shows what is no message: beside the output, and with --json what is part
-// of a log in it.
+// tell prints events: to standard error, or, with --json, gaps and revocations as
+// part of the output.
 func (c *listenCommand) tell(t *terminal, e client.Event) {
 	switch e := e.(type) {
 	case client.Connected:
 		if e.NewStore {
-			t.warnf("the server's data are new: beginning anew")
+			t.warnf("the server's store was replaced: starting from the beginning")
 		}
 		t.warnf("connected as %s, %d unread", printable(e.User), e.Unread)
 	case client.Disconnected:
-		t.warnf("%v; connecting again in %s", printableError(e.Err), e.Retry.Round(time.Millisecond))
+		t.warnf("%v; reconnecting in %s", printableError(e.Err), e.Retry.Round(time.Millisecond))
 	case client.Unsubscribed:
 		if e.Err != nil {
 			t.warnf("no longer subscribed to %s: %v", printable(e.Channel), printableError(e.Err))
@@ -128,7 +129,7 @@ func (c *listenCommand) tell(t *terminal, e client.Event) {
 			c.printJSON(t, wire.Gap{Type: "gap", Channel: e.Channel, After: e.After, ResumedAt: e.ResumedAt})
 			return
 		}
-		t.warnf("gap in %s: what came after %d is gone, it goes on at %d", printable(e.Channel), e.After, e.ResumedAt)
+		t.warnf("gap in %s: messages after %d were removed, resuming at %d", printable(e.Channel), e.After, e.ResumedAt)
 	case client.Revoked:
 		if c.JSON {
 			c.printJSON(t, wire.Revoke{Type: "revoke", Channel: e.Channel, Seq: e.Seq, Revoked: e.Revoked, ID: e.ID})
@@ -146,7 +147,7 @@ func (c *listenCommand) printJSON(t *terminal, object any) error {
 	return err
 }
 
-// show prints a message to the output.
+// show prints a message.
 func (c *listenCommand) show(t *terminal, m *client.Message) error {
 	if c.JSON {
 		return c.printJSON(t, m)
@@ -159,7 +160,7 @@ func (c *listenCommand) show(t *terminal, m *client.Message) error {
 	return err
 }
 
-// dataOf shows the data in one line.
+// dataOf returns the data on one line.
 func dataOf(m *client.Message) string {
 	if wire.KindOf(m.ContentType) == wire.Binary && !utf8.Valid(m.Data) {
 		return fmt.Sprintf("<%d bytes of %s>", len(m.Data), printable(m.ContentType))

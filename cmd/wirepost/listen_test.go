@@ -17,7 +17,8 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// interrupter is an output that interrupts at the last thing a test waits for.
+// interrupter is an output that interrupts the command at the last line a test waits
+// for.
 type interrupter struct {
 	mu        sync.Mutex
 	text      bytes.Buffer
@@ -117,8 +118,8 @@ func TestListenRefused(t *testing.T) {
 	}
 }
 
-// TestListenWarns: news do not go to the output, and nothing that a server writes
-// reaches the terminal as it is.
+// TestListenWarns checks that notices do not go to the output, and that text from a
+// server is made safe for the terminal.
 func TestListenWarns(t *testing.T) {
 	var errs bytes.Buffer
 	c, term := &listenCommand{}, &terminal{Out: io.Discard, Err: &errs}
@@ -126,8 +127,8 @@ func TestListenWarns(t *testing.T) {
 	c.tell(term, client.Disconnected{Err: &client.CloseError{Code: 1012, Reason: "re\x1bstart"}, Retry: 3_700_000_000})
 	c.tell(term, client.Unsubscribed{Channel: "a", Err: &client.CommandError{Code: "forbidden", Message: "no"}})
 	c.tell(term, client.State{})
-	want := "wirepost: gap in news: what came after 8 is gone, it goes on at 12\n" +
-		"wirepost: the server closed the connection with 1012: re\\x1bstart; connecting again in 3.7s\n" +
+	want := "wirepost: gap in news: messages after 8 were removed, resuming at 12\n" +
+		"wirepost: the server closed the connection with 1012: re\\x1bstart; reconnecting in 3.7s\n" +
 		"wirepost: no longer subscribed to a: forbidden: no\n"
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)

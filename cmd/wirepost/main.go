@@ -1,6 +1,6 @@
-// Command wirepost is the push server and its tools. `wirepost dev` starts one on
-// this machine, `wirepost serve` one for production; `wirepost --help` tells the
-// rest.
+// Command wirepost is the push server and its tools. `wirepost dev` starts a
+// development server, `wirepost serve` a production server; `wirepost --help` lists
+// the other commands.
 package main
 
 import "os"

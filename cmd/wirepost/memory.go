@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// Connecting ten thousand clients leaves garbage that is several times what they
-// need. A server that then only holds their connections allocates nothing, so the
-// collector, which goes by allocations, does not come for two minutes, and what it
-// frees goes back to the system later still. tidy collects once when a burst is
-// over; a server that is busy it leaves alone.
+// Connecting ten thousand clients produces garbage several times the size of what
+// they need. A server that then only holds their connections allocates nothing, so
+// the garbage collector does not run for two minutes, and returns memory to the
+// system even later. The tidier therefore runs one collection after a burst; it does
+// not affect a busy server.
 const (
 	tidyInterval = 5 * time.Second
-	tidyQuiet    = 1 << 20 // allocating less than this in an interval is being idle
-	tidyWorth    = 8 << 20 // and more than this since the last time is worth it
-	tidyAfter    = 3       // idle intervals: the library lets idle users' state go meanwhile
+	tidyQuiet    = 1 << 20 // below this allocation per interval the server is idle
+	tidyWorth    = 8 << 20 // minimum allocation since the last collection
+	tidyAfter    = 3       // idle intervals: meanwhile the library evicts the state of idle users
 )
 
-// tidier decides when to collect, by the bytes allocated so far.
+// tidier decides when to collect, from the number of bytes allocated so far.
 type tidier struct {
 	last, collected uint64
 	idle            int // intervals in a row
 }
 
-// due is asked once in an interval.
+// due is called once per interval.
 func (t *tidier) due(allocated uint64) bool {
 	if allocated-t.last < tidyQuiet {
 		t.idle++
@@ -43,45 +43,46 @@ func (t *tidier) due(allocated uint64) bool {
 	return true
 }
 
-// How much may be allocated until the next collection: half of what is alive, where
-// Go's default is all of it. What connects during a burst of garbage then lies
-// closer together, and stays so for as long as it is connected. A server that has
-// little alive is left some room: it would do nothing but collect.
+// gcPercent is how much may be allocated until the next collection: half of the live
+// heap, where Go's default is all of it. Objects of connections made during a burst
+// of garbage are then closer together for the lifetime of the connections. A server
+// with a small live heap gets some headroom; otherwise it would collect
+// continuously.
 const (
 	gcPercent  = 50
 	gcHeadroom = 12 << 20
 )
 
-// percentFor is the setting for what a collection goes through, in bytes: what is
-// alive, stacks and globals.
+// percentFor returns the percentage for the bytes that a collection scans: live
+// heap, stacks and globals.
 func percentFor(live uint64) int {
 	return max(gcPercent, int(gcHeadroom*100/max(live, gcHeadroom/4)))
 }
 
-// heap keeps the collector to a memoryPlan, and knows when connections have taken
-// what the plan leaves them.
+// heap applies the memoryPlan to the garbage collector, and detects when connections
+// have used up their share.
 type heap struct {
 	full atomic.Bool // as of the last collection
 }
 
-// fullShare is how much of the collector's limit may be alive, in percent, before
-// new connections are refused: with more alive, collections would follow each other
-// without end.
+// fullShare is the percentage of the memory limit that may be live before new
+// connections are refused: above it, collections would follow each other without a
+// pause.
 const fullShare = 80
 
-// run holds the heap to a limit until ctx ends.
+// run applies a memory limit until ctx is done.
 func (h *heap) run(ctx context.Context, limit int64) {
 	debug.SetMemoryLimit(limit)
 	h.afterCollection(ctx, uint64(limit), os.Getenv("GOGC") == "")
 	tidyMemory(ctx)
 }
 
-// collected is an object that nobody holds: a finalizer of it runs after the next
-// collection, or the one behind it.
+// collected is an unreachable object whose finalizer runs after the next collection,
+// or the one after it.
 type collected [16]byte
 
-// afterCollection looks at what is alive, now and after each collection until ctx
-// ends. Pace says to set the collector's percentage.
+// afterCollection checks live memory now and after each collection until ctx is
+// done. pace enables setting the GC percentage.
 func (h *heap) afterCollection(ctx context.Context, limit uint64, pace bool) {
 	if ctx.Err() != nil {
 		return
@@ -94,7 +95,7 @@ func (h *heap) afterCollection(ctx context.Context, limit uint64, pace bool) {
 	runtime.SetFinalizer(new(collected), func(*collected) { h.afterCollection(ctx, limit, pace) })
 }
 
-// tidyMemory runs until ctx ends.
+// tidyMemory runs until ctx is done.
 func tidyMemory(ctx context.Context) {
 	ticker := time.NewTicker(tidyInterval)
 	defer ticker.Stop()
@@ -106,13 +107,13 @@ func tidyMemory(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if t.due(read("/gc/heap/allocs:bytes")) {
-			runtime.GC() // a sync.Pool lets go at the second collection
+			runtime.GC() // a sync.Pool is emptied at the second collection
 			debug.FreeOSMemory()
 		}
 	}
 }
 
-// read reads one of the runtime's numbers.
+// read returns a runtime metric.
 func read(name string) uint64 {
 	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)

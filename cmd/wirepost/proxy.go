@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// network is a range of addresses, or one; the zero value is the Unix socket that
-// the server listens on.
+// network is a range of addresses, or a single one; the zero value is the Unix
+// socket that the server listens on.
 type network netip.Prefix
 
 func (n *network) UnmarshalText(text []byte) error {
@@ -22,18 +22,18 @@ func (n *network) UnmarshalText(text []byte) error {
 	if err != nil {
 		address, err := netip.ParseAddr(string(text))
 		if err != nil || address.Zone() != "" {
-			return fmt.Errorf("%q is no network: 10.0.0.0/8, fd00::/8, one address, or unix is needed", text)
+			return fmt.Errorf("%q is not a network: use a range such as 10.0.0.0/8 or fd00::/8, one address, or unix", text)
 		}
 		prefix = netip.PrefixFrom(address, address.BitLen())
 	}
 	if prefix.Addr().Is4In6() {
-		return fmt.Errorf("%q is an IPv4 network in the spelling of IPv6: leave ::ffff: away", text)
+		return fmt.Errorf("%q is an IPv4 network in IPv6 notation: remove ::ffff:", text)
 	}
 	*n = network(prefix)
 	return nil
 }
 
-// proxies are the networks whose word is taken for who a request comes from.
+// proxies are the networks of trusted proxies.
 type proxies []network
 
 func (p proxies) trust(a netip.Addr) bool {
@@ -45,7 +45,7 @@ func (p proxies) trust(a netip.Addr) bool {
 	return false
 }
 
-// trustPeer says whether the peer of a request is one of them.
+// trustPeer reports whether the peer of a request is a trusted proxy.
 func (p proxies) trustPeer(r *http.Request) bool {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if local != nil && local.Network() == "unix" {
@@ -55,9 +55,9 @@ func (p proxies) trustPeer(r *http.Request) bool {
 	return err == nil && p.trust(peer.Addr().Unmap())
 }
 
-// believe gives requests that come from a trusted proxy the address that it says
-// they came from, and the scheme https if it says so (X-Forwarded-Proto), before any
-// handler sees them. From anybody else, and in other headers, nothing is believed.
+// believe sets the client address and scheme of requests from trusted proxies, as
+// given by X-Forwarded-For and X-Forwarded-Proto, before any handler runs. It
+// ignores other peers and headers.
 func (p proxies) believe(next http.Handler) http.Handler {
 	if len(p) == 0 {
 		return next
@@ -75,9 +75,9 @@ func (p proxies) believe(next http.Handler) http.Handler {
 	})
 }
 
-// client is the rightmost hop of X-Forwarded-For that is no trusted proxy: what is
-// to the left of it, that client may have made up. If all are proxies it is the
-// leftmost; what is no address ends the list.
+// client returns the rightmost address of X-Forwarded-For that is not a trusted
+// proxy: the client may have forged everything to its left. If all are proxies it
+// returns the leftmost; an invalid address ends the list.
 func (p proxies) client(r *http.Request) (client netip.AddrPort, ok bool) {
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
@@ -93,7 +93,7 @@ func (p proxies) client(r *http.Request) (client netip.AddrPort, ok bool) {
 	return client, ok
 }
 
-// saysHTTPS says whether one of the proxies in front was reached by https.
+// saysHTTPS reports whether a proxy in front was reached by https.
 func saysHTTPS(r *http.Request) bool {
 	for _, scheme := range strings.Split(strings.Join(r.Header.Values("X-Forwarded-Proto"), ","), ",") {
 		if strings.EqualFold(strings.TrimSpace(scheme), "https") {
@@ -103,7 +103,7 @@ func saysHTTPS(r *http.Request) bool {
 	return false
 }
 
-// parseHop reads an address with or without a port, which then is 0.
+// parseHop parses an address with or without a port; without one the port is 0.
 func parseHop(s string) (netip.AddrPort, bool) {
 	hop, err := netip.ParseAddrPort(s)
 	if err != nil {

@@ -49,7 +49,7 @@ func TestTrustedProxies(t *testing.T) {
 			for _, h := range tc.headers {
 				r.Header.Add("X-Forwarded-For", h)
 			}
-			// What others send is never looked at.
+			// Headers of other peers are ignored.
 			r.Header.Set("X-Real-IP", "127.0.0.1")
 			r.Header.Set("Forwarded", "for=127.0.0.1")
 			got := ""
@@ -61,7 +61,8 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-// TestTrustedProxiesSayTheScheme has the scheme believed as the address is.
+// TestTrustedProxiesSayTheScheme checks that the scheme is trusted under the same
+// rules as the address.
 func TestTrustedProxiesSayTheScheme(t *testing.T) {
 	var trusted network
 	if err := trusted.UnmarshalText([]byte("10.0.0.0/8")); err != nil {
@@ -90,7 +91,7 @@ func TestTrustedProxiesSayTheScheme(t *testing.T) {
 	}
 }
 
-// TestNoTrustedProxy believes nobody.
+// TestNoTrustedProxy checks that without trusted proxies all headers are ignored.
 func TestNoTrustedProxy(t *testing.T) {
 	r := httptest.NewRequest("GET", "/ws", nil)
 	r.Header.Set("X-Forwarded-For", "127.0.0.1")

@@ -18,16 +18,16 @@ import (
 // pushCommand is `wirepost push`.
 type pushCommand struct {
 	target
-	Channel string `arg:"" optional:"" help:"Where to: a channel, or user:NAME for a user."`
-	Data    string `arg:"" optional:"" help:"What; - reads it from standard input."`
+	Channel string `arg:"" optional:"" help:"Channel, or user:NAME for a user."`
+	Data    string `arg:"" optional:"" help:"Data; - reads it from standard input."`
 
-	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The key, if the server asks for one."`
-	ContentType string   `placeholder:"TYPE" help:"What the data is (default: application/json for a JSON object or array, else text)."`
-	ID          string   `name:"id" placeholder:"ID" help:"Makes the push idempotent: the same one again changes nothing for 24 hours."`
+	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The API key, if the server requires one."`
+	ContentType string   `placeholder:"TYPE" help:"Content type (default: application/json for a JSON object or array, else text)."`
+	ID          string   `name:"id" placeholder:"ID" help:"ID that makes the push idempotent: a repeat within 24 hours has no effect."`
 	Key         string   `placeholder:"KEY" help:"Replace the earlier message with this key."`
-	TTL         duration `name:"ttl" placeholder:"TIME" help:"How long the message is worth delivering."`
-	JSON        bool     `name:"json" help:"Print the server's answer as JSON."`
-	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object a line as in POST /v1/push; CHANNEL is for lines without \"to\"."`
+	TTL         duration `name:"ttl" placeholder:"TIME" help:"Time to live."`
+	JSON        bool     `name:"json" help:"Print the server's response as JSON."`
+	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object per line as in POST /v1/push; CHANNEL applies to lines without \"to\"."`
 }
 
 // Run pushes.
@@ -63,7 +63,7 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	return c.print(t, pushed)
 }
 
-// push checks what the server would refuse.
+// push builds the push and rejects what the server would refuse.
 func (c *pushCommand) push(data []byte) (client.Push, error) {
 	p := client.Push{
 		To: c.Channel, Data: data, ContentType: c.ContentType, ID: c.ID, Key: c.Key, TTL: time.Duration(c.TTL),
@@ -73,14 +73,14 @@ func (c *pushCommand) push(data []byte) (client.Push, error) {
 	}
 	switch kind := wire.KindOf(p.ContentType); {
 	case kind == wire.JSON && !json.Valid(data):
-		return p, usagef("the data is no JSON, which %s asks for", p.ContentType)
+		return p, usagef("the data is not valid JSON, which %s requires", p.ContentType)
 	case kind == wire.Text && !utf8.Valid(data):
-		return p, usagef("the data is not valid UTF-8, which %s asks for", p.ContentType)
+		return p, usagef("the data is not valid UTF-8, which %s requires", p.ContentType)
 	}
 	return p, nil
 }
 
-// guessType says what data is when nobody said it.
+// guessType returns the content type of data if none is given.
 func guessType(data []byte) string {
 	trimmed := bytes.TrimLeft(data, " \t\r\n")
 	switch {
@@ -116,19 +116,19 @@ func (c *pushCommand) print(t *terminal, p client.PushResult) error {
 	return err
 }
 
-// wordPushed tells what became of a push.
+// wordPushed describes the result of a push.
 func wordPushed(p client.PushResult) string {
 	s := fmt.Sprintf("%s seq %d id %s: ", printable(p.To), p.Seq, printable(p.ID))
 	switch p.Online {
 	case 0:
-		s += "stored, nobody is connected"
+		s += "stored, no connections"
 	case 1:
 		s += "stored, 1 connection"
 	default:
 		s += fmt.Sprintf("stored, %d connections", p.Online)
 	}
 	if p.Duplicate {
-		s += " (a repeat: it was there already)"
+		s += " (duplicate: already stored)"
 	}
 	return s
 }

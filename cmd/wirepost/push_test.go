@@ -12,7 +12,8 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// TestBulkRefused: a refusal comes at once, also while standard input goes on.
+// TestBulkRefused checks that a refusal is reported immediately, even while standard
+// input is open.
 func TestBulkRefused(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	srv, err := wirepost.New(wirepost.Options{Authenticate: auth.Dev(), Logger: logger})

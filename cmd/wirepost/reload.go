@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// reloads are what a server reads again when it is told to, each with its name.
+// reloads are the named settings that a server can reload.
 type reloads struct {
 	names []string
 	all   []func(context.Context) error
@@ -18,12 +18,12 @@ func (r *reloads) add(name string, reload func(context.Context) error) {
 	r.all = append(r.all, reload)
 }
 
-// reload reads everything again. What cannot be used is logged, and what was there
-// before it stays.
+// reload reloads everything. Failures are logged, and the previous values stay in
+// use.
 func (a *App) reload(ctx context.Context) {
 	for i, reload := range a.reloads.all {
 		if err := reload(ctx); err != nil {
-			a.Log.Error("reload failed, the one from before stays", "what", a.reloads.names[i], "error", err)
+			a.Log.Error("reload failed, keeping the previous value", "what", a.reloads.names[i], "error", err)
 			continue
 		}
 		a.Log.Info("reloaded", "what", a.reloads.names[i])
@@ -33,9 +33,9 @@ func (a *App) reload(ctx context.Context) {
 	}
 }
 
-// hangups is how a server takes SIGHUP: serve reloads, which a daemon's manager asks
-// for; dev belongs to a terminal, which is gone, and drains. Where it is ignored, as
-// under nohup, dev leaves it so. The caller calls stop at the end.
+// hangups handles SIGHUP: serve reloads, as service managers expect; dev belongs to
+// a terminal that was closed, and drains, unless SIGHUP is ignored, as under nohup.
+// The caller must call stop.
 func hangups(ctx context.Context, dev bool) (_ context.Context, reload <-chan os.Signal, stop func()) {
 	switch {
 	case !dev:

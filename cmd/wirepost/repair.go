@@ -13,13 +13,13 @@ import (
 // checkCommand is `wirepost check`.
 type checkCommand struct {
 	Dir  string `arg:"" placeholder:"DIR" help:"The data directory."`
-	JSON bool   `name:"json" help:"Print what was found as JSON."`
+	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
-// errDamaged ends a command that has printed what it found.
+// errDamaged is returned after the report has been printed.
 var errDamaged = errors.New("the store is damaged")
 
-// Run checks a store.
+// Run verifies a store.
 func (c *checkCommand) Run(t *terminal) error {
 	r, err := pebble.Check(vfs.Default, c.Dir)
 	if err != nil {
@@ -29,19 +29,19 @@ func (c *checkCommand) Run(t *terminal) error {
 		return err
 	}
 	if !r.OK() {
-		return fmt.Errorf("%w; `wirepost salvage %s OUT` makes a new one of what can be read", errDamaged, c.Dir)
+		return fmt.Errorf("%w; `wirepost salvage %s OUT` writes a new store with everything readable", errDamaged, c.Dir)
 	}
 	return nil
 }
 
 // salvageCommand is `wirepost salvage`.
 type salvageCommand struct {
-	Dir  string `arg:"" placeholder:"DIR" help:"The damaged data directory; it stays as it is."`
-	Out  string `arg:"" placeholder:"OUT" help:"The directory for the new store: empty, or not there yet."`
-	JSON bool   `name:"json" help:"Print what was found as JSON."`
+	Dir  string `arg:"" placeholder:"DIR" help:"The damaged data directory; it is not changed."`
+	Out  string `arg:"" placeholder:"OUT" help:"The directory for the new store: empty or missing."`
+	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
-// Run makes a new store.
+// Run writes a new store.
 func (c *salvageCommand) Run(t *terminal) error {
 	r, err := pebble.Salvage(vfs.Default, c.Dir, c.Out)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *salvageCommand) Run(t *terminal) error {
 	return nil
 }
 
-// report prints what was found.
+// report prints a report.
 func (t *terminal) report(r *pebble.Report, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(t.Out).Encode(r)

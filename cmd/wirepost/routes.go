@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost/js"
 )
 
-// routes puts together what the listener serves. It compares paths as they are:
-// a http.ServeMux would clean those that contain names of channels, and redirect.
+// routes returns the handler of all routes. It compares paths unmodified:
+// http.ServeMux would clean paths that contain channel names, and redirect.
 func (a *App) routes() http.Handler {
 	c := &a.Config
 	own := map[string]http.Handler{
@@ -34,7 +34,7 @@ func (a *App) routes() http.Handler {
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
 		Ready: a.ready, Draining: a.draining, Logger: a.Log,
 	})
-	// What clients connect to has deadlines of its own, and the API.
+	// Connections of clients and the API have their own deadlines.
 	for path, h := range own {
 		if !slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
 			own[path] = httpapi.SlowReaders(h)
@@ -55,14 +55,14 @@ func (a *App) routes() http.Handler {
 	return proxies(c.TrustedProxy).believe(httpapi.SlowBodies(all))
 }
 
-// ifMemory refuses new connections while those that there are have taken what the
-// memory plan leaves them.
+// ifMemory refuses new connections while the existing ones have used up their share
+// of memory.
 func (a *App) ifMemory(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.heap.full.Load() {
 			a.server.CountRefusal("memory")
 			wirepost.WriteError(w, &wirepost.Error{
-				Code: wirepost.CodeUnavailable, Message: "this server has no memory for more connections", RetryAfter: 5 * time.Second,
+				Code: wirepost.CodeUnavailable, Message: "this server has insufficient memory for more connections", RetryAfter: 5 * time.Second,
 			})
 			return
 		}

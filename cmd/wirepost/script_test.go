@@ -19,13 +19,13 @@ import (
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
-// patience bounds every wait of a script. Nothing waits that long unless it is
-// broken.
+// patience limits every wait of a script. It only expires if something is broken.
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if signal.Ignored(syscall.SIGHUP) {
-		// The tests run under nohup. The servers that scripts start would inherit that.
+		// Tests may run under nohup, and the servers that scripts start would
+		// inherit that.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	testscript.Main(browser.With(m), map[string]func(){"wirepost": main})
@@ -35,16 +35,16 @@ func TestMain(m *testing.M) {
 // testscript's own commands they use:
 //
 //	start NAME ARGS…              runs wirepost in the background
-//	startdeaf NAME ARGS…          the same, and nobody reads its stderr
+//	startdeaf NAME ARGS…          the same, with a stderr that is not read
 //	await NAME stdout|stderr RE   waits for a line; a group of RE becomes $NAME
 //	signal NAME INT|TERM|HUP|KILL
-//	finish NAME STATUS            waits for its end; stdout and stderr see its output
+//	finish NAME STATUS            waits for its exit; stdout and stderr check its output
 //	http STATUS METHOD URL [BODY] [HEADER: VALUE]…
 //	stuck URL                     a WebSocket client that does not read
 //	status N PROGRAM ARGS…        like exec, but the exit status must be N
 //	tokenenv FILE                 WIREPOST_TOKEN is what the file says
 //	port URL                      $port is the URL's port
-//	damage DIR                    spoils a store
+//	damage DIR                    damages a store
 //	flip DIR KIND                 flips a bit in the last file of a kind
 //	certificate                   makes cert.pem and key.pem for 127.0.0.1
 func TestScripts(t *testing.T) {
@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			j := &jobs{byName: map[string]*job{}}
 			e.Values["jobs"] = j
-			// With -race a process otherwise sleeps for a second before it ends.
+			// With -race a process otherwise sleeps for a second before it exits.
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			e.Defer(j.end)
 			return nil
@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// jobs are a script's processes in the background.
+// jobs are a script's background processes.
 type jobs struct{ byName map[string]*job }
 
 type job struct {
@@ -95,7 +95,7 @@ func jobOf(ts *testscript.TestScript, name string) *job {
 	return j
 }
 
-// output is what a process wrote so far.
+// output is what a process has written so far.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -17,19 +17,18 @@ import (
 
 const variablePrefix = "WIREPOST_"
 
-// settings are the values of flags that the command line did not give: those of
-// the environment, and behind them those of the configuration file. It is a
-// kong.Resolver.
+// settings are the values of flags that are not on the command line: from the
+// environment, or else from the configuration file. It is a kong.Resolver.
 type settings struct {
 	environ map[string]string
-	file    *configFile // nil: none, or not read yet
+	file    *configFile // nil: none, or not loaded yet
 }
 
 func newSettings(environ []string) *settings {
 	s := &settings{environ: map[string]string{}}
 	for _, e := range environ {
-		// An empty variable is one that is not set: that is how compose files and
-		// unit files leave one out.
+		// An empty variable counts as unset: compose files and unit files omit
+		// variables that way.
 		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, variablePrefix) && value != "" {
 			s.environ[name] = value
 		}
@@ -37,7 +36,7 @@ func newSettings(environ []string) *settings {
 	return s
 }
 
-// policies are the channel policies of the file.
+// policies returns the channel policies of the file.
 func (s *settings) policies() []wirepost.Policy {
 	if s.file == nil {
 		return nil
@@ -45,7 +44,7 @@ func (s *settings) policies() []wirepost.Policy {
 	return s.file.channels
 }
 
-// settingError is a bad value, or an unknown name, outside the command line.
+// settingError is an invalid value or unknown name outside the command line.
 type settingError struct {
 	source string // "WIREPOST_WINDOW", or "wirepost.yml:3: window"
 	err    error
@@ -54,24 +53,24 @@ type settingError struct {
 func (e *settingError) Error() string { return e.source + ": " + e.err.Error() }
 func (e *settingError) Unwrap() error { return e.err }
 
-// Validate refuses variables that no command knows. A misspelt one would
-// otherwise be a setting that is silently not made.
+// Validate rejects unknown variables. A misspelt one would otherwise be silently
+// ignored.
 func (s *settings) Validate(app *kong.Application) error {
 	known := knownVariables(app)
 	for _, name := range slices.Sorted(maps.Keys(s.environ)) {
 		if !slices.Contains(known, name) && !byKubernetes.MatchString(name) {
-			return &settingError{name, errors.New("is no variable of wirepost" + didYouMean(name, known))}
+			return &settingError{name, errors.New("is not a Wirepost variable" + didYouMean(name, known))}
 		}
 	}
 	return nil
 }
 
-// byKubernetes matches what Kubernetes puts into every container's environment
-// when there is a Service whose name begins with wirepost.
+// byKubernetes matches the variables that Kubernetes sets in every container if
+// there is a Service whose name begins with wirepost.
 var byKubernetes = regexp.MustCompile(`^WIREPOST(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_[A-Z]+(_PROTO|_PORT|_ADDR)?)?)$`)
 
-// Resolve gives the value of a flag that the command line does not have. It
-// tries the value first, because only here is it known where it comes from.
+// Resolve returns the value of a flag that is not on the command line. It parses the
+// value first, because only here its source is known.
 func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
 	name := variableOf(parent.Node(), flag)
 	if value, ok := s.environ[name]; ok && name != "" {
@@ -102,7 +101,7 @@ func try(flag *kong.Flag, value any, source string) error {
 	return &settingError{source, err}
 }
 
-// loadFile reads the file once, if one is named.
+// loadFile loads the file once, if there is one.
 func (s *settings) loadFile(c *kong.Context) error {
 	if s.file != nil {
 		return nil
@@ -124,13 +123,13 @@ func (s *settings) loadFile(c *kong.Context) error {
 	return nil
 }
 
-// isServer tells the commands that take every setting from the environment and
+// isServer reports whether a command takes every setting from the environment and
 // the file.
 func isServer(command *kong.Node) bool {
 	return command != nil && (command.Name == "dev" || command.Name == "serve")
 }
 
-// variableOf names the variable for a flag, "" for none.
+// variableOf returns the variable of a flag, or "".
 func variableOf(command *kong.Node, flag *kong.Flag) string {
 	if isServer(command) {
 		return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
@@ -150,7 +149,7 @@ func knownVariables(app *kong.Application) []string {
 	return names
 }
 
-// serverNames are the names that a file may have: one file serves dev and serve.
+// serverNames returns the names allowed in a file: dev and serve share one.
 func serverNames(app *kong.Application) []string {
 	var names []string
 	for _, command := range app.Children {
@@ -163,8 +162,8 @@ func serverNames(app *kong.Application) []string {
 	return append(names, "channels")
 }
 
-// helpWithVariable adds the variable to the help of a client command's flag; for
-// the servers' flags the rule is told once.
+// helpWithVariable adds the variable to the help of a client command's flag; for the
+// servers' flags the rule is explained once.
 func helpWithVariable(value *kong.Value) string {
 	if name := value.Tag.Get("variable"); name != "" {
 		return fmt.Sprintf("%s ($%s)", value.Help, name)
@@ -172,7 +171,7 @@ func helpWithVariable(value *kong.Value) string {
 	return value.Help
 }
 
-// didYouMean ends a message about an unknown name.
+// didYouMean returns a suggestion for an unknown name.
 func didYouMean(name string, known []string) string {
 	best := slices.MinFunc(known, func(a, b string) int {
 		return cmp.Compare(distance(name, a), distance(name, b))
@@ -183,7 +182,7 @@ func didYouMean(name string, known []string) string {
 	return fmt.Sprintf(" (did you mean %s?)", best)
 }
 
-// distance counts the letters to insert, delete or change (Levenshtein).
+// distance returns the Levenshtein distance.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

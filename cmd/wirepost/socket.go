@@ -12,28 +12,29 @@ import (
 	"time"
 )
 
-// unixPrefix begins an address that is a Unix socket: unix:/run/wirepost.sock.
+// unixPrefix is the prefix of an address that is a Unix socket:
+// unix:/run/wirepost.sock.
 const unixPrefix = "unix:"
 
-// socket is the path of the Unix socket that the address names.
+// socket returns the path of the Unix socket, if the address is one.
 func (a address) socket() (path string, ok bool) {
 	path, ok = strings.CutPrefix(string(a), unixPrefix)
 	return strings.TrimPrefix(path, "//"), ok
 }
 
-// fileMode is the permissions of a file, in octal.
+// fileMode is a file's permissions, in octal.
 type fileMode fs.FileMode
 
 func (m *fileMode) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 8, 32)
 	if err != nil || n > 0o777 {
-		return fmt.Errorf("%q is no file mode: permissions in octal, such as 0660, are needed", text)
+		return fmt.Errorf("%q is not a file mode: use octal permissions, such as 0660", text)
 	}
 	*m = fileMode(n)
 	return nil
 }
 
-// listen takes the address.
+// listen listens on the address.
 func (a address) listen(mode fileMode) (net.Listener, error) {
 	path, unix := a.socket()
 	if !unix {
@@ -48,7 +49,7 @@ func (a address) listen(mode fileMode) (net.Listener, error) {
 	}
 	l.SetUnlinkOnClose(false) // see socketListener.Close
 	if err := os.Chmod(path, os.FileMode(mode)); err != nil {
-		l.Close() //nolint:errcheck // it is of no use
+		l.Close() //nolint:errcheck // it is not used
 		return nil, err
 	}
 	file, err := os.Lstat(path)
@@ -59,8 +60,8 @@ func (a address) listen(mode fileMode) (net.Listener, error) {
 	return &socketListener{UnixListener: l, path: path, file: file}, nil
 }
 
-// clearSocket removes the socket of a server that has ended without doing it. What
-// is not a socket stays, and so does one that is answered at.
+// clearSocket removes the socket of a server that was killed. It keeps files that
+// are not sockets, and sockets with a running server.
 func clearSocket(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -69,7 +70,7 @@ func clearSocket(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("there is a file that is not a socket")
+		return errors.New("the file exists and is not a socket")
 	}
 	nc, err := net.DialTimeout("unix", path, time.Second)
 	switch {
@@ -79,11 +80,11 @@ func clearSocket(path string) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return os.Remove(path)
 	}
-	return fmt.Errorf("there is a socket, and whether a server is behind it is not to be found out: %w", err)
+	return fmt.Errorf("the socket exists, and checking for a running server failed: %w", err)
 }
 
-// socketListener is a Unix socket that removes its file at the end, unless another
-// server has put its own there meanwhile.
+// socketListener is a Unix socket that removes its file when closed, unless another
+// server has replaced it.
 type socketListener struct {
 	*net.UnixListener
 	path string
@@ -94,7 +95,7 @@ type socketListener struct {
 func (l *socketListener) Close() error {
 	err := l.UnixListener.Close()
 	if now, errStat := os.Lstat(l.path); errStat == nil && os.SameFile(now, l.file) {
-		os.Remove(l.path) //nolint:errcheck // a next start removes it
+		os.Remove(l.path) //nolint:errcheck // the next start removes it
 	}
 	return err
 }

@@ -15,10 +15,9 @@ import (
 	"time"
 )
 
-// Strangers open more connections than the process may have files, and say nothing,
-// while a backend pushes messages of 1 MiB, for which the store opens one log after
-// the other. Every push is stored, and when the strangers have left, everybody can
-// connect again.
+// Idle connections exceed the process's limit on open files while a backend pushes
+// messages of 1 MiB, for which the store opens one log after another. Every push is
+// stored, and clients can connect again after the idle connections are closed.
 func TestStrangersTakeNoFilesOfTheStore(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{80, 256} {
@@ -97,7 +96,7 @@ func starve(t *testing.T, limit int) {
 		}
 		strangers = append(strangers, c)
 	}
-	// The last one has been refused, so the ones before it have all been looked at.
+	// The last one has been refused, so all before it have been processed.
 	last := strangers[len(strangers)-1]
 	last.SetReadDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // it is open
 	if _, err := last.Read(make([]byte, 1)); err == nil {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// systemMemory is the memory of the machine or, where that is less, what the control
-// groups of the process allow. It reads Linux's files; without them it is 0.
+// systemMemory returns the memory of the machine or, if less, the limit of the
+// process's control groups. It reads Linux's files; elsewhere it returns 0.
 func systemMemory(root fs.FS) int64 {
 	limit := machineMemory(root)
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -34,7 +34,7 @@ func systemMemory(root fs.FS) int64 {
 	return limit
 }
 
-// least is the smaller of two limits, of which 0 is none.
+// least returns the smaller of two limits, where 0 means none.
 func least(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {
 		return b
@@ -42,12 +42,12 @@ func least(a, b int64) int64 {
 	return a
 }
 
-// groupMemory is the smallest limit of a group and those above it. In a container
-// the group's own directory is the mount itself, and the path leads nowhere.
+// groupMemory returns the smallest limit of a group and its parents. In a container
+// the group's own directory is the mount itself, and the path does not exist.
 func groupMemory(root fs.FS, mount, group, file string) (limit int64) {
 	for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
 		if text, err := fs.ReadFile(root, path.Join(mount, dir, file)); err == nil {
-			// "max" is no limit, and version 1 has a huge number for that.
+			// "max" means no limit, for which version 1 uses a huge number.
 			n, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 			if err == nil && n > 0 && n < math.MaxInt64/2 {
 				limit = least(limit, n)
@@ -64,7 +64,7 @@ func machineMemory(root fs.FS) int64 {
 	if err != nil {
 		return 0
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // it is only read
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) >= 2 && fields[0] == "MemTotal:" {

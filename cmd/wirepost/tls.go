@@ -18,41 +18,41 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// front is how serve meets the network. Dev has none of it: it is on loopback.
+// front are the network settings of serve. dev has none: it listens on loopback.
 type front struct {
-	TLSCert       string    `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM), for https and wss; read again when it changes."`
+	TLSCert       string    `name:"tls-cert" placeholder:"FILE" help:"Certificate chain (PEM), for https and wss; reloaded when it changes."`
 	TLSKey        string    `name:"tls-key" placeholder:"FILE" help:"Its private key (PEM)."`
-	ACMEDomain    []domain  `name:"acme-domain" placeholder:"NAME" help:"Get a certificate for this name by ACME, at port 443; repeatable."`
-	ACMEDirectory string    `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Whom to get it from (default ${default})."`
-	TrustedProxy  []network `placeholder:"CIDR" help:"Network of proxies whose X-Forwarded-For is believed, or unix for those at the Unix socket; repeatable."`
+	ACMEDomain    []domain  `name:"acme-domain" placeholder:"NAME" help:"Obtain a certificate for this name by ACME, on port 443; repeatable."`
+	ACMEDirectory string    `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"Directory URL of the certificate authority (default ${default})."`
+	TrustedProxy  []network `placeholder:"CIDR" help:"Network of proxies whose X-Forwarded-For is trusted, or unix for proxies on the Unix socket; repeatable."`
 }
 
 func (f *front) check() error {
 	switch {
 	case (f.TLSCert == "") != (f.TLSKey == ""):
-		return usagef("--tls-cert and --tls-key are needed both, or neither")
+		return usagef("--tls-cert and --tls-key must be set together")
 	case f.TLSCert != "" && len(f.ACMEDomain) > 0:
-		return usagef("--tls-cert and --acme-domain exclude each other")
+		return usagef("--tls-cert and --acme-domain cannot be combined")
 	}
 	return nil
 }
 
-// encrypted says whether the listener speaks TLS.
+// encrypted reports whether the listener uses TLS.
 func (f *front) encrypted() bool { return f.TLSCert != "" || len(f.ACMEDomain) > 0 }
 
-// domain is a name that a certificate is for.
+// domain is a host name of a certificate.
 type domain string
 
 func (d *domain) UnmarshalText(text []byte) error {
 	name := strings.ToLower(string(text))
 	if name == "" || strings.ContainsAny(name, "*/: \t") || !strings.Contains(name, ".") || net.ParseIP(name) != nil {
-		return fmt.Errorf("%q is no name of a server such as push.example.com", text)
+		return fmt.Errorf("%q is not a host name such as push.example.com", text)
 	}
 	*d = domain(name)
 	return nil
 }
 
-// tlsConfig is what the listener needs for TLS, or nil.
+// tlsConfig returns the TLS configuration of the listener, or nil.
 func (f *front) tlsConfig(data string, client *http.Client, log *slog.Logger, again *reloads) (*tls.Config, error) {
 	switch {
 	case f.TLSCert != "":
@@ -76,24 +76,25 @@ func (f *front) tlsConfig(data string, client *http.Client, log *slog.Logger, ag
 	return nil, nil
 }
 
-// lookAgain is how often the files of a certificate are looked at, at most: once in
-// this time some handshake does it.
+// lookAgain is the minimum interval between checks of the certificate's files, which
+// handshakes trigger.
 const lookAgain = time.Second
 
-// keyPair is a certificate in two files, which are read again when they change.
+// keyPair is a certificate and key in two files, which are reloaded when they
+// change.
 type keyPair struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	looking sync.Mutex // held by who looks; the others take what is there
+	looking sync.Mutex // held during a check; other handshakes use the current certificate
 	looked  time.Time
-	seen    [2]os.FileInfo // what was read last, also in vain
+	seen    [2]os.FileInfo // the files loaded last, successfully or not
 }
 
 func newKeyPair(certFile, keyFile string, log *slog.Logger) (*keyPair, error) {
 	k := &keyPair{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
-	k.seen = k.stat() // first: what changes from now on is read again
+	k.seen = k.stat() // before loading: later changes are noticed
 	if err := k.load(); err != nil {
 		return nil, fmt.Errorf("tls-cert and tls-key: %w", err)
 	}
@@ -106,8 +107,8 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return k.current.Load(), nil
 }
 
-// look reads the files again if they have changed. When they are no pair, as
-// between the two writes of a renewal, the old pair stays until they change again.
+// look reloads the files if they have changed. If they do not match, as between the
+// two writes of a renewal, the previous pair stays in use until they change again.
 func (k *keyPair) look(now time.Time) {
 	if !k.looking.TryLock() {
 		return
@@ -123,13 +124,13 @@ func (k *keyPair) look(now time.Time) {
 	}
 	k.seen = seen
 	if err := k.load(); err != nil {
-		k.log.Error("the new certificate cannot be used, the one from before stays", "error", err)
+		k.log.Error("cannot load the new certificate, keeping the previous one", "error", err)
 		return
 	}
-	k.log.Info("the certificate was read again", "expires", k.current.Load().Leaf.NotAfter)
+	k.log.Info("certificate reloaded", "expires", k.current.Load().Leaf.NotAfter)
 }
 
-// reload reads the files whether they seem to have changed or not.
+// reload loads the files unconditionally.
 func (k *keyPair) reload(context.Context) error {
 	k.looking.Lock()
 	defer k.looking.Unlock()
@@ -137,7 +138,7 @@ func (k *keyPair) reload(context.Context) error {
 	return k.load()
 }
 
-// stat says what the files are like; nil stands for one that is not there.
+// stat returns the state of the files; nil stands for a missing one.
 func (k *keyPair) stat() (seen [2]os.FileInfo) {
 	for i, name := range []string{k.certFile, k.keyFile} {
 		if info, err := os.Stat(name); err == nil {

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// writePair writes a certificate for 127.0.0.1 with a serial number of its own, and
-// its key; a part that is not named is not written.
+// writePair writes a certificate for 127.0.0.1 with its own serial number, and its
+// key; an empty name skips that file.
 func writePair(t *testing.T, dir string, serial int64, names ...string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -44,8 +44,8 @@ func writePair(t *testing.T, dir string, serial int64, names ...string) {
 		if name == "key.pem" {
 			block = &pem.Block{Type: "PRIVATE KEY", Bytes: private}
 		}
-		// Renamed into place: what was there is another file from then on, also
-		// where times are coarse.
+		// Renamed into place, so that the file is a different one even where times
+		// are coarse.
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path+".new", pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
@@ -56,8 +56,8 @@ func writePair(t *testing.T, dir string, serial int64, names ...string) {
 	}
 }
 
-// TestCertificateChanges goes through a renewal in which everything happens that
-// can: half of it, nonsense, files that are gone.
+// TestCertificateChanges goes through renewals, including half a renewal, invalid
+// files and missing files.
 func TestCertificateChanges(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func TestCertificateChanges(t *testing.T) {
 			k.look(now)
 		}
 		got := k.current.Load().Leaf.SerialNumber.Int64()
-		if e, r := strings.Count(log.String(), "level=ERROR"), strings.Count(log.String(), "was read again"); got != serial || e != errors || r != reads {
+		if e, r := strings.Count(log.String(), "level=ERROR"), strings.Count(log.String(), "certificate reloaded"); got != serial || e != errors || r != reads {
 			t.Errorf("%s: certificate %d, %d errors, read %d times; want %d, %d, %d\n%s", when, got, e, r, serial, errors, reads, log.String())
 		}
 	}
@@ -108,7 +108,7 @@ func TestCertificateChanges(t *testing.T) {
 	all.Wait()
 }
 
-// TestServesNewCertificate renews a certificate under a server that runs.
+// TestServesNewCertificate renews a certificate while the server runs.
 func TestServesNewCertificate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -17,9 +17,8 @@ import (
 	origins "github.com/wirepost/wirepost/internal/origin"
 )
 
-// The types here are the values of flags, variables and the file. Each one says
-// what is wrong with a text that it cannot be, so that the message can name the
-// place where the text stood.
+// The types in this file are the values of flags, variables and file entries. Their
+// errors describe the invalid text; the caller adds where it came from.
 
 // size is a number of bytes, such as 64KiB.
 type size int
@@ -41,25 +40,25 @@ var sizeUnits = []struct {
 func (s *size) UnmarshalText(text []byte) error {
 	n, ok := parseSize(string(text))
 	if !ok || n > math.MaxInt32 {
-		return fmt.Errorf("%q is no size: a number above zero with B, KiB, MiB or GiB, such as 64KiB, is needed (2GiB at most)", text)
+		return fmt.Errorf("%q is not a size: use a number above zero with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB)", text)
 	}
 	*s = size(n)
 	return nil
 }
 
-// memorySize is a size that may be larger.
+// memorySize is a size without an upper limit of 2 GiB.
 type memorySize int64
 
 func (m *memorySize) UnmarshalText(text []byte) error {
 	n, ok := parseSize(string(text))
 	if !ok || n > 1<<50 {
-		return fmt.Errorf("%q is not an amount of memory: a number above zero with MiB or GiB, such as 512MiB, is needed", text)
+		return fmt.Errorf("%q is not an amount of memory: use a number above zero with MiB or GiB, such as 512MiB", text)
 	}
 	*m = memorySize(n)
 	return nil
 }
 
-// parseSize reads a number of bytes above zero.
+// parseSize parses a number of bytes above zero.
 func parseSize(text string) (n float64, ok bool) {
 	number, factor := text, 1.0
 	for _, u := range sizeUnits {
@@ -72,14 +71,14 @@ func parseSize(text string) (n float64, ok bool) {
 	return n * factor, err == nil && n*factor >= 1
 }
 
-// duration is a length of time above zero: what time.ParseDuration takes, and
-// days (30d).
+// duration is a duration above zero, in the syntax of time.ParseDuration or in days
+// (30d).
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := parseDuration(string(text))
 	if err != nil || parsed <= 0 {
-		return fmt.Errorf("%q is no duration: a number above zero with ms, s, m, h or d, such as 25s, is needed", text)
+		return fmt.Errorf("%q is not a duration: use a number above zero with ms, s, m, h or d, such as 25s", text)
 	}
 	*d = duration(parsed)
 	return nil
@@ -97,67 +96,67 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(days * 24 * float64(time.Hour)), nil
 }
 
-// pause is a length of time that may be zero.
+// pause is a duration that may be zero.
 type pause time.Duration
 
 func (p *pause) UnmarshalText(text []byte) error {
 	parsed, err := parseDuration(string(text))
 	if err != nil || parsed < 0 {
-		return fmt.Errorf("%q is no duration: a number with ms, s, m, h or d, such as 25s, or 0 is needed", text)
+		return fmt.Errorf("%q is not a duration: use a number with ms, s, m, h or d, such as 25s, or 0", text)
 	}
 	*p = pause(parsed)
 	return nil
 }
 
-// count is a whole number above zero.
+// count is an integer above zero.
 type count int
 
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n <= 0 || n > math.MaxInt32 {
-		return fmt.Errorf("%q is no whole number above zero", text)
+		return fmt.Errorf("%q is not an integer above zero", text)
 	}
 	*c = count(n)
 	return nil
 }
 
-// percent is a whole number of percent below 100.
+// percent is an integer percentage below 100.
 type percent int
 
 func (p *percent) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n >= 100 {
-		return fmt.Errorf("%q is no percentage: a whole number from 0 to 99 is needed", text)
+		return fmt.Errorf("%q is not a percentage: use an integer from 0 to 99", text)
 	}
 	*p = percent(n)
 	return nil
 }
 
-// rate is how often something happens in a second.
+// rate is a number per second.
 type rate float64
 
 func (r *rate) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(n >= 0.01 && n <= 1e6) {
-		return fmt.Errorf("%q is no rate: a number from 0.01 to 1000000 is needed", text)
+		return fmt.Errorf("%q is not a rate: use a number from 0.01 to 1000000", text)
 	}
 	*r = rate(n)
 	return nil
 }
 
-// limit is a whole number; 0 means that there is no limit.
+// limit is an integer; 0 means no limit.
 type limit int
 
 func (l *limit) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 0 || n > math.MaxInt32 {
-		return fmt.Errorf("%q is no limit: a whole number is needed, or 0 for no limit", text)
+		return fmt.Errorf("%q is not a limit: use an integer, or 0 for no limit", text)
 	}
 	*l = limit(n)
 	return nil
 }
 
-// rateLimit is a number for each second; 0 means that there is no limit.
+// rateLimit is a number per second; 0 means no limit.
 type rateLimit float64
 
 func (r *rateLimit) UnmarshalText(text []byte) error {
@@ -166,12 +165,12 @@ func (r *rateLimit) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if (*rate)(r).UnmarshalText(text) != nil {
-		return fmt.Errorf("%q is no rate: a number from 0.01 to 1000000 is needed, or 0 for no limit", text)
+		return fmt.Errorf("%q is not a rate: use a number from 0.01 to 1000000, or 0 for no limit", text)
 	}
 	return nil
 }
 
-// byteLimit is a size; 0 means that there is no limit.
+// byteLimit is a size; 0 means no limit.
 type byteLimit int
 
 func (b *byteLimit) UnmarshalText(text []byte) error {
@@ -188,7 +187,7 @@ type address string
 func (a *address) UnmarshalText(text []byte) error {
 	if path, unix := address(text).socket(); unix {
 		if path == "" || path[0] == '@' {
-			return fmt.Errorf("%q names no socket: a path, such as unix:/run/wirepost.sock, is needed", text)
+			return fmt.Errorf("%q is not a Unix socket: use unix:PATH, such as unix:/run/wirepost.sock", text)
 		}
 		*a = address(text)
 		return nil
@@ -198,7 +197,7 @@ func (a *address) UnmarshalText(text []byte) error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("%q is no address: host:port, such as 127.0.0.1:8080, or unix:PATH is needed", text)
+		return fmt.Errorf("%q is not an address: use host:port, such as 127.0.0.1:8080, or unix:PATH", text)
 	}
 	*a = address(text)
 	return nil
@@ -219,29 +218,29 @@ type origin string
 
 func (o *origin) UnmarshalText(text []byte) error {
 	if _, err := origins.ParsePattern(string(text)); err != nil {
-		return fmt.Errorf("%q is no origin: %w", text, err)
+		return fmt.Errorf("%q is not an origin: %w", text, err)
 	}
 	*o = origin(text)
 	return nil
 }
 
-// secret signs tokens. It is not repeated in messages.
+// secret signs tokens. Messages do not contain it.
 type secret string
 
 func (s *secret) UnmarshalText(text []byte) error {
 	if len(bytes.TrimSpace(text)) != len(text) {
-		// It would match no token: what signs them rarely has it, too.
-		return errors.New("the secret begins or ends with white space, perhaps the line break of a file: remove it, also where tokens are made")
+		// It would match no token, because token issuers rarely use it with the
+		// white space.
+		return errors.New("the secret begins or ends with white space, perhaps a newline from a file: remove it, also where tokens are signed")
 	}
 	if len(text) < auth.MinSecret {
-		return fmt.Errorf("the secret has %d bytes, HS256 needs at least %d: make one with `openssl rand -hex 32`", len(text), auth.MinSecret)
+		return fmt.Errorf("the secret has %d bytes, HS256 needs at least %d: generate one with `openssl rand -hex 32`", len(text), auth.MinSecret)
 	}
 	*s = secret(text)
 	return nil
 }
 
-// apiKey is what backends authenticate with, behind the scopes that it has. It is
-// not repeated in messages.
+// apiKey is a backend's key, preceded by its scopes. Messages do not contain it.
 type apiKey string
 
 func (k *apiKey) UnmarshalText(text []byte) error {
@@ -252,7 +251,7 @@ func (k *apiKey) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// keyFor picks a key for a client command: the variable may hold all keys that a
+// keyFor selects a key for a client command: the variable may hold all keys that a
 // server accepts, with their scopes.
 func keyFor(keys string, need httpapi.Scope) string {
 	for text := range strings.SplitSeq(keys, ",") {
@@ -264,7 +263,7 @@ func keyFor(keys string, need httpapi.Scope) string {
 	return first
 }
 
-// choice makes UnmarshalText for a type that is one of a few words.
+// choice implements UnmarshalText for a type with a few allowed words.
 func choice[T ~string](target *T, text []byte, words ...T) error {
 	for _, w := range words {
 		if string(text) == string(w) {
@@ -283,7 +282,7 @@ func choice[T ~string](target *T, text []byte, words ...T) error {
 	return fmt.Errorf("%q is not %s", text, list)
 }
 
-// engineName names an engine.
+// engineName is the name of an engine.
 type engineName string
 
 const (
@@ -295,7 +294,7 @@ func (e *engineName) UnmarshalText(text []byte) error {
 	return choice(e, text, enginePebble, engineMemory)
 }
 
-// logFormat is how log lines look.
+// logFormat is the format of log lines.
 type logFormat string
 
 const (
@@ -305,7 +304,7 @@ const (
 
 func (f *logFormat) UnmarshalText(text []byte) error { return choice(f, text, logText, logJSON) }
 
-// logLevel is the least level that is logged.
+// logLevel is the minimum level that is logged.
 type logLevel string
 
 func (l *logLevel) UnmarshalText(text []byte) error {
@@ -314,11 +313,11 @@ func (l *logLevel) UnmarshalText(text []byte) error {
 
 func (l logLevel) level() slog.Level {
 	var level slog.Level
-	level.UnmarshalText([]byte(l)) //nolint:errcheck // choice let only levels pass
+	level.UnmarshalText([]byte(l)) //nolint:errcheck // choice has validated it
 	return level
 }
 
-// serverURL is where a running server is. Its String has no slash at the end.
+// serverURL is the URL of a running server. Its String has no trailing slash.
 type serverURL struct{ url.URL }
 
 func (s *serverURL) UnmarshalText(text []byte) error {
@@ -328,7 +327,7 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	}
 	u, err := url.Parse(strings.TrimRight(string(text), "/"))
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%q is no server: a URL such as http://127.0.0.1:8080 is needed", text)
+		return fmt.Errorf("%q is not a server URL: use a URL such as http://127.0.0.1:8080", text)
 	}
 	switch u.Scheme {
 	case "http", "https":
@@ -337,7 +336,7 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	case "wss":
 		u.Scheme = "https"
 	default:
-		return fmt.Errorf("%q is no server: http://, https:// or unix: is needed", text)
+		return fmt.Errorf("%q is not a server URL: use http://, https:// or unix:", text)
 	}
 	s.URL = *u
 	return nil
