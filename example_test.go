@@ -158,7 +158,7 @@ func ExampleOptions_onMessage() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	page, end := open(post, "42")
+	page, end := open(post, post, "42")
 	defer end()
 
 	for _, text := range []string{"hello", "quit"} {
@@ -178,6 +178,47 @@ func ExampleOptions_onMessage() {
 	// websocket: close 4403: nobody quits
 }
 
+// A program that reads in a loop, as around gorilla/websocket, keeps its loop. What is
+// pushed to the user comes to the same connection by itself.
+func ExampleServer_Handle() {
+	post, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	loop := post.Handle(func(ctx context.Context, c *wirepost.Conn) error {
+		for {
+			f, err := c.Read(ctx)
+			if err != nil {
+				return err // a wirepost.CloseInfo: the client left
+			}
+			if string(f.Data) == "quit" {
+				return wirepost.CloseInfo{Code: 4000, Reason: "goodbye"}
+			}
+			if err := c.Write(ctx, wirepost.Frame{Data: append([]byte("echo: "), f.Data...)}); err != nil {
+				return err
+			}
+		}
+	})
+	page, end := open(post, loop, "42")
+	defer end()
+
+	for _, text := range []string{"hello", "quit"} {
+		if err := page.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			log.Fatal(err)
+		}
+		_, reply, err := page.ReadMessage()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s\n", reply)
+	}
+
+	// Output:
+	// echo: hello
+	// websocket: close 4000: goodbye
+}
+
 // Disconnect ends the connections of a user who logs out, here all of them. The
 // close code tells a client not to come back by itself.
 func ExampleServer_Disconnect() {
@@ -185,7 +226,7 @@ func ExampleServer_Disconnect() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	page, end := open(post, "42")
+	page, end := open(post, post, "42")
 	defer end()
 
 	sessions, err := post.Sessions(context.Background(), "42")
@@ -212,9 +253,10 @@ func byName(r *http.Request) (wirepost.Identity, error) {
 	return wirepost.Identity{User: r.URL.Query().Get("user")}, nil
 }
 
-// open connects a user to the server as a page does, and returns what ends both.
-func open(post *wirepost.Server, user string) (*websocket.Conn, func()) {
-	server := httptest.NewServer(post)
+// open connects a user to a handler of the server as a page does, and returns what ends
+// both.
+func open(post *wirepost.Server, handler http.Handler, user string) (*websocket.Conn, func()) {
+	server := httptest.NewServer(handler)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/?user=" + user
 	page, _, err := websocket.DefaultDialer.Dial(address, nil)
 	if err != nil {

@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +38,9 @@ type node struct {
 	dialer   *websocket.Dialer
 	http     *http.Client
 	host     string
+	path     string // of dial; "" means /ws
 	patience time.Duration
+	loop     atomic.Pointer[func(context.Context, *wirepost.Conn) error] // serves /loop
 }
 
 // onDisk has a node keep its store on the disk.
@@ -118,6 +122,7 @@ func (n *node) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", n)
 	mux.Handle("/echo", n.Echo())
+	mux.Handle("/loop", n.Handle(func(ctx context.Context, c *wirepost.Conn) error { return (*n.loop.Load())(ctx, c) }))
 	mux.Handle("/sse", n.Events())
 	mux.Handle("/poll", n.Poll())
 	return mux
@@ -171,7 +176,7 @@ func (n *node) dialV1(query string) (*client, frame) {
 func (n *node) tryDial(query string, protocols ...string) (*client, *http.Response, error) {
 	d := *n.dialer
 	d.Subprotocols = protocols
-	u := url.URL{Scheme: "ws", Host: n.host, Path: "/ws", RawQuery: query}
+	u := url.URL{Scheme: "ws", Host: n.host, Path: cmp.Or(n.path, "/ws"), RawQuery: query}
 	c, resp, err := d.Dial(u.String(), nil)
 	if err != nil {
 		return nil, resp, err

@@ -64,7 +64,7 @@ type Options struct {
 	// session has begun and every other callback for it has returned. It does not
 	// wait for the client to answer the close frame.
 	OnDisconnect func(context.Context, Session, CloseInfo)
-	// OnMessage gets what a plain-mode client sends, and the message frames of
+	// OnMessage gets what a plain-mode client sends (outside of Handle), and the message frames of
 	// wirepost.v1, one message at a time for each session. A reply with Data is
 	// sent to that connection alone, past all logs. An error ends a plain
 	// connection; in wirepost.v1 it is the answer. One that is not an *Error is
@@ -170,11 +170,14 @@ type Frame struct {
 }
 
 // CloseInfo says how a session ended: the close code (RFC 6455 §7.4, or one from
-// 4000 on) and the reason given with it.
+// 4000 on) and the reason given with it. It is the error of a Conn whose session has
+// ended.
 type CloseInfo struct {
 	Code   int
 	Reason string
 }
+
+func (e CloseInfo) Error() string { return "wirepost: " + session.CloseInfo(e).Error() }
 
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {

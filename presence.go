@@ -54,12 +54,10 @@ func (s *Server) SendTo(ctx context.Context, userID, connection string, f Frame)
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(f.Data) > s.opts.MaxMessage:
-		return Errorf(CodeTooLarge, "the data has %d bytes, more than %d", len(f.Data), s.opts.MaxMessage)
-	case !f.Binary && !utf8.Valid(f.Data):
-		return fieldError("data", "not valid UTF-8, as a text frame is")
-	case !ses.SendFrame(session.Frame(f)):
+	if err := s.checkFrame(f); err != nil {
+		return err
+	}
+	if !ses.SendFrame(session.Frame(f)) {
 		return fieldError("connection", "%q is not in plain mode", connection)
 	}
 	return nil
@@ -69,17 +67,36 @@ func (s *Server) SendTo(ctx context.Context, userID, connection string, f Frame)
 // 4999, or 1000, and a reason of at most 123 bytes (RFC 6455 §5.5 and §7.4). On return
 // it is no longer counted or listed.
 func (s *Server) CloseConnection(ctx context.Context, userID, connection string, info CloseInfo) error {
-	switch {
-	case info.Code != wire.CloseNormal && (info.Code < 3000 || info.Code > 4999):
-		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", info.Code)
-	case len(info.Reason) > 123 || !utf8.ValidString(info.Reason):
-		return fieldError("reason", "not at most 123 bytes of UTF-8")
+	if err := info.check(); err != nil {
+		return err
 	}
 	ses, err := s.connection(ctx, userID, connection)
 	if err != nil {
 		return err
 	}
 	session.EndAll([]*session.Session{ses}, info.Code, info.Reason)
+	return nil
+}
+
+// checkFrame refuses what cannot be sent as one frame.
+func (s *Server) checkFrame(f Frame) error {
+	switch {
+	case len(f.Data) > s.opts.MaxMessage:
+		return Errorf(CodeTooLarge, "the data has %d bytes, more than %d", len(f.Data), s.opts.MaxMessage)
+	case !f.Binary && !utf8.Valid(f.Data):
+		return fieldError("data", "not valid UTF-8, as a text frame is")
+	}
+	return nil
+}
+
+// check refuses what an application may not close a connection with.
+func (e CloseInfo) check() error {
+	switch {
+	case e.Code != wire.CloseNormal && (e.Code < 3000 || e.Code > 4999):
+		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", e.Code)
+	case len(e.Reason) > 123 || !utf8.ValidString(e.Reason):
+		return fieldError("reason", "not at most 123 bytes of UTF-8")
+	}
 	return nil
 }
 

@@ -16,7 +16,11 @@ import (
 
 // ServeHTTP upgrades a request to a client connection, which then speaks as
 // docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.Receive(w, r, nil) }
+
+// Receive is ServeHTTP with a receiver for the messages of a plain session, if it is not
+// nil.
+func (g *Gateway) Receive(w http.ResponseWriter, r *http.Request, to session.Receiver) {
 	mode := codec.Plain
 	if offers(r, wire.ProtocolV1) {
 		mode = codec.V1
@@ -24,7 +28,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var a admitted
 	err := g.checkUpgrade(w, r)
 	if err == nil {
-		a, err = g.admit(r, mode)
+		a, err = g.admit(r, mode, to)
 	}
 	if err != nil {
 		g.refuseUpgrade(w, r, err)
@@ -56,7 +60,7 @@ type admitted struct {
 // called one after the other from here, and not from each other, so that the
 // application's callbacks find most of a small stack still free. What they settle is
 // the plan.
-func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
+func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a admitted, err error) {
 	from := session.ParseAddress(r.RemoteAddr)
 	if err := g.limits.enter(from); err != nil {
 		return a, err // before a token is verified, or anything read
@@ -74,6 +78,9 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode) (a admitted, err error) {
 	}
 	if err == nil {
 		plan, err = g.plan(r, from, m, query, identity)
+	}
+	if err == nil && m == codec.Plain {
+		plan.Receiver = to
 	}
 	if err == nil {
 		u, err = g.host.Users.Acquire(r.Context(), identity.User)

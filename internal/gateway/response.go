@@ -156,7 +156,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, m codec.Mode) (a 
 		err = g.needs(w, canFlush, "http.Flusher")
 	}
 	if err == nil {
-		a, err = g.admit(r, m)
+		a, err = g.admit(r, m, nil)
 	}
 	if err != nil {
 		g.Refuse(w, r, err)

@@ -235,10 +235,16 @@ func (s *Session) plainMessage(binary bool, payload []byte) {
 		s.end(wire.CloseTooLarge, "message too big")
 		return
 	}
-	if s.loop.host.Hooks.Message == nil {
+	r := s.reception()
+	if r == nil && s.loop.host.Hooks.Message == nil {
 		return
 	}
-	ctx, frame := s.theWork().context(s), Frame{Binary: binary, Data: append([]byte{}, payload...)} // never nil, so that it can be a reply
+	frame := Frame{Binary: binary, Data: append([]byte{}, payload...)} // never nil, so that it can be a reply
+	if r != nil {
+		s.Job(func() { r.Message(frame) })
+		return
+	}
+	ctx := s.theWork().context(s)
 	s.Job(func() {
 		reply, err := s.onMessage(ctx, frame)
 		s.do(func() {

@@ -33,7 +33,7 @@ func (s *Session) heartbeat(now time.Time) bool {
 	silent, interval := now.Sub(s.conn.LastRead()), s.loop.host.Heartbeat
 	soon := interval - interval/10
 	switch {
-	case silent >= DeadAfter(interval) && s.taking():
+	case silent >= DeadAfter(interval) && (s.taking() || s.work != nil && s.work.held):
 		s.conn.Touch()
 	case silent >= DeadAfter(interval):
 		s.end(wire.CloseHeartbeat, "heartbeat lost")

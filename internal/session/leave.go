@@ -18,6 +18,9 @@ type CloseInfo struct {
 	Reason string
 }
 
+// Error makes it the error of a write to a session that has ended.
+func (e CloseInfo) Error() string { return "closed: " + strconv.Itoa(e.Code) + " " + e.Reason }
+
 // A session ends in two steps. It leaves when its end begins, whoever began it: from
 // then on it is in no count, list or limit that says who is connected, and
 // OnDisconnect is called. What it holds (the descriptor, references to feeds and to
@@ -85,7 +88,12 @@ func (s *Session) leave(e CloseInfo) {
 	if s.work != nil {
 		s.work.stop()
 	}
-	if h.Hooks.Disconnected != nil {
+	r := s.reception()
+	if r != nil {
+		r.ended = e
+		r.writeWaiting(s)
+	}
+	if h.Hooks.Disconnected != nil || r != nil {
 		s.Job(func() { s.disconnected(e) })
 	}
 }
@@ -93,6 +101,9 @@ func (s *Session) leave(e CloseInfo) {
 // disconnected tells the application.
 func (s *Session) disconnected(e CloseInfo) {
 	h := s.loop.host
+	if r := s.reception(); r != nil {
+		r.Disconnected(e)
+	}
 	if h.Hooks.Disconnected != nil {
 		callback.Guard(h.Logger, "OnDisconnect", func() { //nolint:errcheck // it is logged
 			h.Hooks.Disconnected(s.lastingContext(), s.Info(), e)

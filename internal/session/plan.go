@@ -33,6 +33,7 @@ type Plan struct {
 	Hello     bool
 	Now       time.Time
 	Values    context.Context // of the request: callbacks find its values in theirs
+	Receiver  Receiver        // of a plain session's messages; nil: Hooks.Message is
 
 	forgot bool // another device was forgotten for this one
 }
@@ -57,6 +58,9 @@ func New(l *Loop, u *user.User, p *Plan) *Session {
 	}
 	s.timer.Owner = s
 	s.assume(p.Identity)
+	if p.Receiver != nil {
+		s.theWork().reception = &reception{Receiver: p.Receiver}
+	}
 	s.keepValues(p.Values)
 	l.host.Unreleased.Add(1)
 	return s

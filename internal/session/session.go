@@ -157,6 +157,10 @@ func (s *Session) Attach(c conn.Conn, hello []byte) {
 	}
 	s.armTimer()
 	s.MarkDirty()
+	if r := s.reception(); r != nil {
+		ctx := s.work.context(s)
+		s.Job(func() { r.Attached(ctx, s) })
+	}
 	if s.work != nil {
 		early := s.work.early
 		s.work.early = nil
@@ -199,6 +203,9 @@ const maxUnsent = 1 << 20
 func (s *Session) Drained() {
 	s.blocked = false
 	s.releasePage()
+	if r := s.reception(); r != nil {
+		r.writeWaiting(s)
+	}
 	s.MarkDirty()
 	s.throttle()
 	s.acknowledgeLater()
@@ -230,7 +237,14 @@ func (s *Session) Ping(payload []byte) {
 
 // throttle stops reading from a client while it has enough to wait for.
 func (s *Session) throttle() {
-	if s.work != nil && s.work.full() || s.conn.Unsent() > maxUnsent/4 {
+	if w := s.work; w != nil {
+		full := w.full()
+		if w.held && !full {
+			s.conn.Touch()
+		}
+		w.held = full
+	}
+	if s.work != nil && s.work.held || s.conn.Unsent() > maxUnsent/4 {
 		s.conn.PauseRead()
 	} else {
 		s.conn.ResumeRead()

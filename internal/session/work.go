@@ -19,9 +19,11 @@ type work struct {
 	// values is the context of the request that began the session, for its values alone.
 	// Callbacks outlive that request, so it has to be kept; where no callback about
 	// sessions is set, it is nil. Static.
-	values context.Context
+	values    context.Context
+	reception *reception // nil for sessions without a Receiver; static
 
 	// Owned by the loop.
+	held   bool            // reading has stopped: the silence is not the client's
 	ctx    context.Context // of the callbacks; ends with the session
 	cancel context.CancelFunc
 	early  []func() // posted before the connection was attached
@@ -92,7 +94,7 @@ func (w *work) context(s *Session) context.Context {
 // keepValues keeps the values of a request's context for the callbacks of its session,
 // if there are any. Before the session is registered: from then on work does not change.
 func (s *Session) keepValues(request context.Context) {
-	if s.loop.host.Hooks.Values {
+	if s.loop.host.Hooks.Values || s.reception() != nil {
 		s.theWork().values = request
 	}
 }
@@ -101,7 +103,7 @@ func (s *Session) keepValues(request context.Context) {
 // with the server, and has the values of the request that began the session.
 func (s *Session) lastingContext() context.Context {
 	h := s.loop.host
-	if !h.Hooks.Values {
+	if s.work == nil || s.work.values == nil {
 		return h.Base
 	}
 	return requestValues{Context: h.Base, request: s.work.values}

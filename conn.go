@@ -1,0 +1,167 @@
+package wirepost
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/wirepost/wirepost/internal/callback"
+	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Handle is ServeHTTP for programs that read in a loop: serve is called for each
+// connection in plain mode, on a goroutine of its own, and gets the client's messages by
+// Conn.Read in place of Options.OnMessage. Everything else is as for other sessions: what
+// is pushed comes to the client by itself, and pings, limits and OnDisconnect are the
+// server's business. Clients that offer wirepost.v1 are served as by ServeHTTP.
+//
+// The context has the values of the request's and ends with the session. When serve
+// returns nil, the connection is closed with 1000; a CloseInfo closes it with that code,
+// an *Error with the close code of its Code, and any other error is logged and closes it
+// with 1011. Shutdown waits for serve as it does for callbacks.
+func (s *Server) Handle(serve func(context.Context, *Conn) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.gateway.Receive(w, r, receiver{&Conn{
+			srv: s, serve: serve, messages: make(chan Frame), writing: make(chan struct{}, 1),
+			closed: make(chan struct{}), returned: make(chan struct{}),
+		}})
+	})
+}
+
+// Conn is a connection in plain mode, as Handle gives it. Its methods are safe for
+// concurrent use; of several concurrent calls of Read each gets other messages.
+type Conn struct {
+	// Static.
+	srv      *Server
+	serve    func(context.Context, *Conn) error
+	messages chan Frame    // without a buffer: a message waits in a job of the session
+	writing  chan struct{} // has an entry during a Write
+	closed   chan struct{} // closed when all messages were read
+	returned chan struct{} // closed when serve has returned
+
+	// Static once attached.
+	session *session.Session // nil before
+	ended   <-chan struct{}  // closed when the session ends
+
+	info CloseInfo // written before closed is closed
+}
+
+// Session describes the session.
+func (c *Conn) Session() Session { return newSession(c.session.Info()) }
+
+// Read waits for the client's next message. When the session has ended, it gives the
+// messages that came before and then, as an error, a CloseInfo. A client whose messages
+// nobody reads is held up: the server keeps a few and stops reading from it.
+func (c *Conn) Read(ctx context.Context) (Frame, error) {
+	select {
+	case f := <-c.messages:
+		return f, nil
+	case <-c.closed:
+		return Frame{}, c.info
+	case <-c.ended:
+	case <-ctx.Done():
+		select {
+		case <-c.ended: // which may be what ended ctx
+		default:
+			return Frame{}, ctx.Err()
+		}
+	}
+	select {
+	case f := <-c.messages:
+		return f, nil
+	case <-c.closed:
+		return Frame{}, c.info
+	}
+}
+
+// Write sends a frame past all logs: nothing acknowledges it. It waits until the client
+// has taken what was sent before. When the session has ended, the error is a CloseInfo.
+func (c *Conn) Write(ctx context.Context, f Frame) error {
+	if err := c.srv.checkFrame(f); err != nil {
+		return err
+	}
+	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := c.session.WriteFrame(ctx, session.Frame(f))
+	var ended session.CloseInfo
+	if errors.As(err, &ended) {
+		return CloseInfo(ended)
+	}
+	return err
+}
+
+// Close closes the connection as Server.CloseConnection does. To close it again changes
+// nothing.
+func (c *Conn) Close(info CloseInfo) error {
+	if err := info.check(); err != nil {
+		return err
+	}
+	c.close(info.Code, info.Reason)
+	return nil
+}
+
+func (c *Conn) close(code int, reason string) {
+	session.EndAll([]*session.Session{c.session}, code, reason)
+}
+
+// run calls serve, and closes the connection as it says.
+func (c *Conn) run(ctx context.Context) {
+	defer close(c.returned)
+	var err error
+	if p := callback.Guard(c.srv.logger, "Handle", func() { err = c.serve(ctx, c) }); p != nil {
+		c.close(wire.CloseInternal, "internal error")
+		return
+	}
+	var info CloseInfo
+	switch {
+	case err == nil:
+		c.close(wire.CloseNormal, "")
+	case ctx.Err() != nil:
+	case errors.As(err, &info) && info.check() == nil:
+		c.close(info.Code, info.Reason)
+	default:
+		var coded *Error
+		if !errors.As(err, &coded) {
+			c.srv.logger.Error("callback failed", "callback", "Handle", "error", err)
+		}
+		e := asFault(err)
+		c.close(e.Code.CloseCode(), e.Message)
+	}
+}
+
+// receiver is a Conn as its session knows it.
+type receiver struct{ *Conn }
+
+// Attached implements session.Receiver.
+func (r receiver) Attached(ctx context.Context, s *session.Session) {
+	r.session, r.ended = s, ctx.Done()
+	jobs := &r.srv.host.Jobs
+	jobs.Add(1)
+	go func() {
+		defer jobs.Add(-1)
+		r.run(ctx)
+	}()
+}
+
+// Message implements session.Receiver.
+func (r receiver) Message(f session.Frame) {
+	select {
+	case r.messages <- Frame(f):
+	case <-r.returned:
+	}
+}
+
+// Disconnected implements session.Receiver. It waits for serve, because OnDisconnect is
+// called after every other callback.
+func (r receiver) Disconnected(e session.CloseInfo) {
+	r.info = CloseInfo(e)
+	close(r.closed)
+	if r.session != nil {
+		<-r.returned
+	}
+}
