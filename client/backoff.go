@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// backoff is how long to wait before the next try: random from the whole range,
-// so that clients that were cut off together do not come together.
+// backoff is how long to wait before the next attempt: random from the whole range,
+// so that clients that were disconnected together do not reconnect together.
 type backoff struct {
 	first, limit time.Duration
 	attempt      int
@@ -19,7 +19,7 @@ func (b *backoff) next() time.Duration {
 		highest = min(b.first<<b.attempt, b.limit)
 		b.attempt++
 	}
-	if highest <= 0 { // the shift was too far
+	if highest <= 0 { // the shift overflowed
 		highest = b.limit
 	}
 	return rand.N(highest + 1)

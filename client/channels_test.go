@@ -110,11 +110,11 @@ func TestRevoke(t *testing.T) {
 		if _, err := b.Push(ctx, client.Push{To: "user:42", Data: []byte("1"), ID: "first"}); err != nil {
 			t.Fatal(err)
 		}
+		take(t, c, 1) // before it is revoked
 		want := client.Revoked{Channel: "user:42", Seq: 2, Revoked: 1, ID: "first"}
 		if r, err := b.Revoke(ctx, "user:42", 1); err != nil || r != want {
 			t.Errorf("%+v %v, want %+v", r, err, want)
 		}
-		take(t, c, 1)
 		none(t, c)
 		if e, _ := last[client.Revoked](&got); e != want {
 			t.Errorf("the client got %+v", e)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,45 +14,43 @@ import (
 	"github.com/wirepost/wirepost/internal/dial"
 )
 
-// Client is one user's device at a server, over as many connections as it takes.
-// Its methods are safe for concurrent use, but there is one loop over Messages at a
-// time. Who made it calls Close.
+// Client receives as one device of a user, over as many connections as it takes. Its
+// methods are safe for concurrent use, but there is one loop over Messages at a time.
+// The caller of Dial calls Close.
 type Client struct {
 	// Static.
 	base  *url.URL
 	opts  Options
 	queue *queue
-	leave context.CancelFunc // of what run waits for
+	leave context.CancelFunc // cancels what run waits for
 	first chan struct{}      // closed with the first hello
 	done  chan struct{}      // closed when run has ended
+
+	ackMessage func(*Message) error // c.ack, made once for all messages
 
 	ranging atomic.Bool
 	closing sync.Once
 
-	// Held while sending to a dial.Conn, which never waits then; never during work
+	// Held while sending by dial.Conn.TryWrite, which does not wait; never during work
 	// of the store, the program or the network.
 	mu struct {
 		sync.Mutex
-		state  Bookmark // what the store keeps, but for the cursors: those are in places
-		places map[string]*place
-		after  map[string]uint64 // of Options, until the server's store is another one
-		wanted map[string]bool   // subscribed by Subscribe
+		positions positions
 
 		link    *link         // nil while there is no connection
-		up      chan struct{} // closed when there is one, or the end
-		end     error         // why the client has ended
+		up      chan struct{} // closed when there is one, or err
+		err     error         // why the client has ended
 		leaving bool          // Close was called
-		ref     uint64        // of the last command
 
 		acks ackBatch
 	}
 }
 
 // Dial connects as the user that the token, or the URL's query in dev mode, names.
-// The URL's scheme is ws, wss, http or https, or it is that of a Unix socket with the
-// path behind it, unix:/run/wirepost.sock:/ws. Dial returns when the server has said
-// hello. What another try would change it tries again until the context ends, which
-// bounds Dial alone: give it one with a deadline where that matters.
+// The URL's scheme is ws, wss, http or https, or unix for a Unix socket, followed by
+// the path of the request: unix:/run/wirepost.sock:/ws. Dial returns after the server's
+// hello. It repeats attempts that failed for a reason that may pass until the context
+// ends; the context does not bound the client that Dial returns.
 func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -72,8 +69,8 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	if err := c.load(); err != nil {
 		return nil, err
 	}
+	c.ackMessage = c.ack
 	c.mu.up = make(chan struct{})
-	c.mu.after, c.mu.wanted = maps.Clone(o.After), map[string]bool{}
 	c.mu.acks.timer = time.AfterFunc(time.Hour, c.flushAcks)
 	c.mu.acks.timer.Stop()
 	var run context.Context
@@ -86,8 +83,8 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	return c, nil
 }
 
-// await waits for the first hello. Nobody ranges over Messages yet, so it tells by
-// itself of attempts that failed.
+// await waits for the first hello. No loop ranges over Messages yet, so it reports
+// failed attempts itself.
 func (c *Client) await(ctx context.Context) error {
 	var last error
 	for {
@@ -98,9 +95,9 @@ func (c *Client) await(ctx context.Context) error {
 		case <-c.done:
 			select {
 			case <-c.first:
-				return nil // Messages has what came before the end
+				return nil // Messages has what was received before
 			default:
-				return c.ended()
+				return c.failure()
 			}
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), last)
@@ -113,7 +110,7 @@ func (c *Client) await(ctx context.Context) error {
 	}
 }
 
-// load takes over what the store keeps.
+// load begins with what the store keeps.
 func (c *Client) load() error {
 	s, err := c.opts.Store.Load()
 	if err != nil {
@@ -126,22 +123,17 @@ func (c *Client) load() error {
 			s.Device = strings.ToLower(rand.Text()[:16])
 		}
 	case s.Device != "" && s.Device != c.opts.Device:
-		return fmt.Errorf("client: the store is that of the device %q, not %q", s.Device, c.opts.Device)
+		return fmt.Errorf("client: the store has the cursors of the device %q, not %q", s.Device, c.opts.Device)
 	default:
 		s.Device = c.opts.Device
 	}
-	c.mu.places = map[string]*place{}
-	for channel, seq := range s.Cursors {
-		c.mu.places[channel] = &place{channel: channel, received: seq, yielded: seq, handled: seq}
-	}
-	s.Cursors = nil
-	c.mu.state = s
+	c.mu.positions = newPositions(s, &c.opts)
 	return nil
 }
 
-// Close sends what is still to be acknowledged, does the closing handshake (5 s at
-// most), and waits for all goroutines of the client. What it returns is the store's
-// error. To close again does nothing.
+// Close sends the acknowledgements that wait, does the closing handshake (5 s at
+// most), and waits for all goroutines of the client. The error is the store's. A
+// second call does nothing.
 func (c *Client) Close() (err error) {
 	c.closing.Do(func() {
 		c.mu.Lock()
@@ -152,7 +144,7 @@ func (c *Client) Close() (err error) {
 		c.queue.finish(ErrClosed, true)
 		c.leave()
 		if l != nil {
-			l.conn.Close(1000, "") //nolint:errcheck // it is over either way
+			l.conn.Close(1000, "") //nolint:errcheck // it is closed either way
 		}
 		<-c.done
 		c.mu.Lock()
@@ -163,42 +155,42 @@ func (c *Client) Close() (err error) {
 	return err
 }
 
-// finish is run's last word.
+// finish is called by run when it ends.
 func (c *Client) finish(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.leaving {
 		err = ErrClosed
 	}
-	c.mu.end = err
+	c.mu.err = err
 	close(c.mu.up)
 	c.queue.finish(err, c.mu.leaving)
 }
 
-func (c *Client) ended() error {
+// failure is why the client has ended.
+func (c *Client) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.end
+	return c.mu.err
 }
 
-// User is who the server takes this client for.
+// User is the user that the server knows this client as.
 func (c *Client) User() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.state.User
+	return c.mu.positions.kept.User
 }
 
 // Inbox is the name of the user's inbox.
 func (c *Client) Inbox() string { return inboxOf(c.User()) }
 
-// Unread is how many messages of a channel the user has not read: those that wait
-// for this device count too. Messages and revocations are counted as they come; a
-// State sets it right where that is not exact, as with messages whose time to live
-// ends.
+// Unread is how many messages of a channel the user has not read, including those that
+// this device has not received yet. The client counts messages and revocations as they
+// come; a State corrects the count where that is not exact, as after messages expired.
 func (c *Client) Unread(channel string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.mu.places[channel]; p != nil {
+	if p := c.mu.positions.byChannel[channel]; p != nil {
 		return p.unread
 	}
 	return 0

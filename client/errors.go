@@ -20,7 +20,7 @@ var (
 	ErrClosed = errors.New("closed")
 	// ErrInterrupted is returned by Call when the connection broke before the reply:
 	// whether the call was carried out is unknown.
-	ErrInterrupted = errors.New("the connection broke before the answer")
+	ErrInterrupted = errors.New("the connection broke before the response")
 	// ErrProtocol is in the error of a server that does not keep to wirepost.v1 or, for
 	// a Backend, of one that is not a Wirepost server.
 	ErrProtocol = errors.New("the server does not keep to " + wire.ProtocolV1)
@@ -43,7 +43,7 @@ type codeError string
 
 func (c codeError) Error() string { return strings.ReplaceAll(string(c), "_", " ") }
 
-// CloseError is the end of a connection by a close code (RFC 6455 §7.4 and the
+// CloseError says that a connection was closed with a code (RFC 6455 §7.4 and the
 // table in docs/protocol.md).
 type CloseError struct {
 	Code   int // 1006 when the connection just broke
@@ -52,7 +52,7 @@ type CloseError struct {
 	Err    error // what broke it, if something did
 }
 
-// Error tells code and reason.
+// Error contains code and reason.
 func (e *CloseError) Error() string {
 	if e.Code == wire.CloseAbnormal && e.Err != nil {
 		return "the connection broke: " + e.Err.Error()
@@ -67,13 +67,13 @@ func (e *CloseError) Error() string {
 	return text
 }
 
-// Unwrap gives what broke the connection.
+// Unwrap returns what broke the connection.
 func (e *CloseError) Unwrap() error { return e.Err }
 
 // MayReconnect says whether a client may connect again by itself.
 func (e *CloseError) MayReconnect() bool { return wire.MayReconnect(e.Code) }
 
-// closeError is the end of a connection as the package tells it.
+// closeError gives an error of the connection the type of this package.
 func closeError(err error) error {
 	end, ok := errors.AsType[*dial.CloseError](err)
 	if !ok {
@@ -86,20 +86,21 @@ func closeError(err error) error {
 	return e
 }
 
-// RefusedError is an HTTP answer that is no success, with its problem details (RFC
-// 9457) as far as there were any.
+// RefusedError is an HTTP response that is not a success, with its problem details
+// (RFC 9457) if there were any.
 type RefusedError struct {
 	Status int
 	Code   string // for programs, such as "forbidden"
 	Detail string // for people
 	Field  string // of the request, if one was wrong
-	// RetryAfter is how long to wait before the next try; 0 if nothing was said.
+	// RetryAfter is how long to wait before the next attempt; 0 if the response does not
+	// say.
 	RetryAfter time.Duration
 
-	foreign bool // not the server's own answer
+	foreign bool // not the server's own response
 }
 
-// Error tells status and detail.
+// Error contains status and detail.
 func (e *RefusedError) Error() string {
 	text := fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
 	if e.Detail != "" {
@@ -115,8 +116,8 @@ func (e *RefusedError) Error() string {
 // Is says whether target is the code of the error, such as ErrNotFound.
 func (e *RefusedError) Is(target error) bool { return !e.foreign && target == codeError(e.Code) }
 
-// Temporary says whether the same request may be answered otherwise later: 408,
-// 425, 429 and 5xx.
+// Temporary says whether the same request may succeed later: after 408, 425, 429 and
+// 5xx.
 func (e *RefusedError) Temporary() bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -137,14 +138,14 @@ func refused(status int, header http.Header, body []byte) *RefusedError {
 	if strings.HasSuffix(media, "json") && json.Unmarshal(body, &problem) == nil {
 		e.Code, e.Detail, e.Field = problem.Code, problem.Detail, problem.Field
 	}
-	// What answers in the server's place, such as a proxy while the server is started
-	// again, knows nothing of the request: its answer is no reason to give up.
+	// A proxy that responds while the server restarts does not know whether the request
+	// is good: its response is not a reason to give up.
 	e.foreign = media != "application/problem+json" || e.Code == ""
 	e.RetryAfter = retryAfter(header.Get("Retry-After"))
 	return e
 }
 
-// maxRetryAfter is the longest pause that a server is obeyed with.
+// maxRetryAfter is the longest pause that a server may ask for.
 const maxRetryAfter = time.Hour
 
 // retryAfter reads the header (RFC 9110 §10.2.3).
@@ -158,19 +159,28 @@ func retryAfter(value string) time.Duration {
 	return 0
 }
 
-// bounded makes a pause of a number of milliseconds that a server named.
+// bounded is a pause of the milliseconds that a server asked for, up to maxRetryAfter.
 func bounded(ms int64) time.Duration {
 	return time.Duration(max(0, min(ms, maxRetryAfter.Milliseconds()))) * time.Millisecond
 }
 
-// CommandError is the server's answer to a command that it did not carry out.
+// CommandError is the server's refusal of a command.
 type CommandError struct {
 	Code    string // for programs: see "Error codes" in docs/protocol.md
 	Message string // for people
 }
 
-// Error tells code and message.
+// Error contains code and message.
 func (e *CommandError) Error() string { return e.Code + ": " + e.Message }
 
 // Is says whether target is the code of the error, such as ErrForbidden.
 func (e *CommandError) Is(target error) bool { return target == codeError(e.Code) }
+
+func commandError(f *wire.Frame) error {
+	return &CommandError{Code: f.ErrorCode(), Message: f.Message}
+}
+
+func isCode(err error, code string) bool {
+	e, ok := errors.AsType[*CommandError](err)
+	return ok && e.Code == code
+}

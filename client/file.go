@@ -13,21 +13,21 @@ import (
 	"sync"
 )
 
-// The file begins with a line that says what it is, and holds a bookmark. Behind
-// that is a line for each cursor that has moved since:
+// The file begins with a line that says what it is, and holds a bookmark. After that
+// comes a line for each cursor that has moved since:
 //
 //	{"wirepost":"bookmark","version":1,"user":"42","device":"…","epoch":"…","cursors":{"user:42":17}}
 //	18 "user:42" 5c6a17b2
 //
-// The last word is the CRC-32 (IEEE) of what stands before it. A line that was cut,
-// by a power failure or a full disk, is passed over: its message comes once more.
-// The first line is written with the file, beside it, synced and renamed, so it is
-// there whole or not at all.
+// The last word is the CRC-32 (IEEE) of the line before it. A line that was cut short,
+// by a power failure or a full disk, is ignored: its message comes once more. The first
+// line is written to a new file, which is synced and renamed, so it is complete or
+// absent.
 
 const (
 	fileKind    = "bookmark"
 	fileVersion = 1
-	// maxTail is how much is appended before the file is written anew, in bytes.
+	// maxTail is how much is appended before the file is rewritten, in bytes.
 	maxTail = 256 << 10
 	// maxFile bounds what is read, in bytes.
 	maxFile = 64 << 20
@@ -46,18 +46,18 @@ type fileHead struct {
 type fileStore struct {
 	path string
 
-	mu   sync.Mutex // held during work of the disk: nothing else waits for it
-	file *os.File   // nil until something is kept, and when closed
-	kept Bookmark
-	tail int // bytes appended
-	over bool
+	mu     sync.Mutex // held during disk operations: nothing else waits for it
+	file   *os.File   // nil until something is kept, and when closed
+	kept   Bookmark
+	tail   int // bytes appended
+	closed bool
 }
 
-// OpenFile keeps a client's bookmark in a file, which need not be there yet. The
-// file is for one client at a time. A cursor that moved is written before the next
-// message is handled, so it outlives the process; a power failure may take the last
-// ones, and then a few messages come once more. A file that something else has
-// written is an error, and is left as it is.
+// OpenFile keeps a client's bookmark in a file, which need not exist yet. The file is
+// for one client at a time. A cursor that moved is written before the next message is
+// handled, so it survives the end of the process; a power failure may lose the last
+// ones, and then a few messages come once more. A file of another program is an error,
+// and is not changed.
 func OpenFile(path string) (Store, error) {
 	s := &fileStore{path: path, kept: Bookmark{}.clone()}
 	text, err := readFile(path)
@@ -67,7 +67,7 @@ func OpenFile(path string) (Store, error) {
 	case err != nil:
 		return nil, err
 	case len(text) == 0:
-		return s, nil // made beforehand, by mktemp perhaps
+		return s, nil // made in advance, perhaps by mktemp
 	}
 	if err := s.parse(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -94,7 +94,7 @@ func (s *fileStore) parse(text string) error {
 	err := json.Unmarshal([]byte(first), &head)
 	switch {
 	case err != nil || head.Wirepost != fileKind:
-		return errors.New("it is no bookmark of a client: choose another file, or remove it to begin anew")
+		return errors.New("it is not a bookmark of a client: choose another file, or remove it to begin anew")
 	case head.Version != fileVersion:
 		return fmt.Errorf("a bookmark of version %d, this program knows version %d", head.Version, fileVersion)
 	}
@@ -154,7 +154,7 @@ func (s *fileStore) Advance(epoch, channel string, seq uint64) error {
 	}
 	s.kept.Cursors[channel] = seq
 	switch {
-	case s.over:
+	case s.closed:
 		return s.appendLocked(channel, seq)
 	case s.file == nil || s.tail >= maxTail:
 		return s.rewriteLocked()
@@ -162,12 +162,12 @@ func (s *fileStore) Advance(epoch, channel string, seq uint64) error {
 	n, err := s.file.Write(appendCursor(nil, channel, seq))
 	s.tail += n
 	if err != nil {
-		return s.rewriteLocked() // nothing goes behind half a line
+		return s.rewriteLocked() // do not append to an incomplete line
 	}
 	return nil
 }
 
-// appendLocked keeps what was still being handled when the client was closed.
+// appendLocked keeps a cursor of a message that was being handled when Close was called.
 func (s *fileStore) appendLocked(channel string, seq uint64) error {
 	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *fileStore) appendLocked(channel string, seq uint64) error {
 	return errors.Join(err, f.Close())
 }
 
-// rewriteLocked writes the file anew, beside the old one, and puts it in its place.
+// rewriteLocked writes a new file and renames it over the old one.
 func (s *fileStore) rewriteLocked() error {
 	head, err := json.Marshal(fileHead{
 		Wirepost: fileKind, Version: fileVersion,
@@ -204,7 +204,7 @@ func (s *fileStore) rewriteLocked() error {
 	return err
 }
 
-// writeBeside makes a synced file in the same directory.
+// writeBeside writes a synced file in the same directory.
 func writeBeside(path string, text []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
 	if err != nil {
@@ -219,7 +219,7 @@ func writeBeside(path string, text []byte) (name string, err error) {
 	return f.Name(), err
 }
 
-// syncDir makes a rename outlive a power failure, where directories can be synced.
+// syncDir makes a rename survive a power failure, where directories can be synced.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		d.Sync() //nolint:errcheck // not possible everywhere
@@ -231,7 +231,7 @@ func syncDir(dir string) {
 func (s *fileStore) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over = true
+	s.closed = true
 	if s.file == nil {
 		return nil
 	}

@@ -112,10 +112,10 @@ func TestFileTorn(t *testing.T) {
 func TestFileForeign(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bookmark")
 	for text, want := range map[string]string{
-		"dear diary\n":                            "no bookmark of a client",
-		`{"a":1}` + "\n":                          "no bookmark of a client",
+		"dear diary\n":                            "not a bookmark of a client",
+		`{"a":1}` + "\n":                          "not a bookmark of a client",
 		`{"wirepost":"bookmark","version":7}`:     "version 7",
-		`{"wirepost":"bookmark","version":1,"use`: "no bookmark of a client",
+		`{"wirepost":"bookmark","version":1,"use`: "not a bookmark of a client",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

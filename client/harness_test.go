@@ -150,8 +150,11 @@ func take(t testing.TB, c *client.Client, n int) string {
 	if n == 0 {
 		return ""
 	}
+	// In a bubble, time passes without end while a message does not come.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
 	var texts []string
-	for msg, err := range c.Messages(t.Context()) {
+	for msg, err := range c.Messages(ctx) {
 		if err != nil {
 			t.Fatalf("after %q: %v", texts, err)
 		}

@@ -13,17 +13,17 @@ import (
 const (
 	// sendChunk is how much is written at a time, in bytes; a line may be longer.
 	sendChunk = 32 << 10
-	// maxAnswerLine is the longest line of answer, in bytes.
-	maxAnswerLine = 1 << 20
-	// maxSilence is how long a request waits for more pushes before its answer has
+	// maxResult is the longest line of a response, in bytes.
+	maxResult = 1 << 20
+	// maxSilence is how long a request waits for more pushes before its response has
 	// begun; then it ends with those it has. When a connection breaks in that time,
-	// net/http does not tell before it has read the body up to its end.
+	// net/http reports it only after it has read the body to its end.
 	maxSilence = time.Second
 )
 
-// request is one request of a stream: it sends what is queued, as lines, and takes
-// the answers. Answered says that there was one.
-func (s *Stream) request(ctx context.Context) (answered bool, err error) {
+// request does one request of a stream: it sends the queued pushes, as lines, and reads
+// their results. Progress says that there was one.
+func (s *Stream) request(ctx context.Context) (progress bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, lines := io.Pipe()
@@ -32,14 +32,14 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 		return false, err
 	}
 	r.Header.Set("Content-Type", "application/x-ndjson")
-	// A server that refuses would otherwise want all of the body first, and that has
-	// no end (RFC 9110 §10.1.1).
+	// Otherwise a server that refuses would read all of the body first, and that does
+	// not end (RFC 9110 §10.1.1).
 	r.Header.Set("Expect", "100-continue")
 	var writer sync.WaitGroup
 	defer writer.Wait()
 	defer cancel()
 	defer body.Close()
-	begun := make(chan struct{}) // the answer has
+	begun := make(chan struct{}) // closed when the response has begun
 	writer.Go(func() { s.send(ctx, lines, begun) })
 	response, err := s.backend.opts.HTTP.Do(r)
 	close(begun)
@@ -48,13 +48,13 @@ func (s *Stream) request(ctx context.Context) (answered bool, err error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerLine))
+		text, _ := io.ReadAll(io.LimitReader(response.Body, maxResult))
 		return false, refused(response.StatusCode, response.Header, text)
 	}
-	return s.answers(response.Body)
+	return s.results(response.Body)
 }
 
-// send writes lines until the stream ends, the request does, or it is halted.
+// send writes lines until the stream or the request ends, or the request is halted.
 func (s *Stream) send(ctx context.Context, lines *io.PipeWriter, begun <-chan struct{}) {
 	defer lines.Close() //nolint:errcheck // it cannot fail
 	patience := time.NewTimer(maxSilence)
@@ -84,7 +84,7 @@ func (s *Stream) send(ctx context.Context, lines *io.PipeWriter, begun <-chan st
 	}
 }
 
-// nextChunk moves pushes from those that are queued to those that are sent.
+// nextChunk moves pushes from queued to sent, and appends their lines to chunk.
 func (s *Stream) nextChunk(chunk []byte) (_ []byte, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,47 +104,47 @@ func (s *Stream) nextChunk(chunk []byte) (_ []byte, over bool) {
 	return chunk, n == 0 && s.mu.ending
 }
 
-// answers reads one line for each push. The server ends them when there are no more
-// pushes, or when it shuts down.
-func (s *Stream) answers(body io.Reader) (answered bool, err error) {
+// results reads a line for each push. The server ends the response when there are no
+// more pushes, or when it shuts down.
+func (s *Stream) results(body io.Reader) (progress bool, err error) {
 	in := bufio.NewScanner(body)
-	in.Buffer(make([]byte, 0, 16<<10), maxAnswerLine)
+	in.Buffer(make([]byte, 0, 16<<10), maxResult)
 	in.Split(wholeLines)
-	var later error // why some have to be sent again
+	var later error // why some pushes are to be sent again
 	for in.Scan() {
 		line := bytes.TrimSpace(in.Bytes())
 		if len(line) == 0 {
 			continue
 		}
-		again, err := s.answer(line)
+		again, err := s.result(line)
 		if err != nil {
-			return answered, err
+			return progress, err
 		}
 		if again != nil {
 			later = again
 		} else {
-			answered = true
+			progress = true
 		}
 	}
 	switch err := in.Err(); {
 	case later != nil:
-		return answered, later
+		return progress, later
 	case err != nil:
-		return answered, err
-	case answered && s.complete():
+		return progress, err
+	case progress && s.complete():
 		return true, nil
 	}
-	return answered, errStreamEnded
+	return progress, errStreamEnded
 }
 
-// complete says whether all that was sent was answered.
+// complete says whether every push that was sent has a result.
 func (s *Stream) complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.sent) == 0
 }
 
-// wholeLines splits like bufio.ScanLines, but leaves out a line that was cut.
+// wholeLines splits like bufio.ScanLines, but drops an incomplete last line.
 func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil

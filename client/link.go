@@ -3,8 +3,8 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -12,178 +12,134 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// link is one connection of a client.
+// link is one connection of a client, and the commands on it that wait for a
+// response.
 type link struct {
 	// Owned by run; conn, began and named are static once dialed.
 	conn       *dial.Conn
 	began      time.Time
-	named      map[string]uint64 // where it began, in the channels whose place we named
+	named      map[string]uint64 // the positions that it began at
 	retryAfter time.Duration     // as its bye or refusal said
 	helloBy    *time.Timer
-	fresh      bool           // the server's store is not that of the last time
-	wg         sync.WaitGroup // of what it started
+	wg         sync.WaitGroup // of its goroutines
 
 	broken chan struct{} // closed when the connection has ended
 
-	// Guarded by Client.mu.
-	greeted bool                         // there was a hello
-	pending map[uint64]func(*wire.Frame) // by ref, told nil at the end; nil when ended
-}
+	greeted bool // there was a hello; written under Client.mu
 
-// serve takes frames until the connection ends.
-func (c *Client) serve(ctx context.Context, l *link) error {
-	for {
-		text, binary, err := l.conn.Read()
-		if err != nil {
-			return closeError(err)
-		}
-		if binary {
-			return l.refuse(errors.New("a binary frame"))
-		}
-		f, err := wire.ParseFrame(text)
-		if err != nil {
-			return l.refuse(err)
-		}
-		if err := c.take(ctx, l, f); err != nil {
-			return err
-		}
+	// Held after Client.mu, if both are.
+	mu struct {
+		sync.Mutex
+		ref     uint64                       // of the last command
+		pending map[uint64]func(*wire.Frame) // by ref, called with nil at the end; nil when ended
 	}
 }
 
-// refuse ends a connection to a server that does not keep to the protocol.
+func newLink() *link {
+	l := &link{broken: make(chan struct{})}
+	l.mu.pending = map[uint64]func(*wire.Frame){}
+	return l
+}
+
+// ask sends a command and waits for its response; ErrInterrupted if the connection
+// ends before. OnOK is called with an ok, before any later frame is read.
+func (l *link) ask(ctx context.Context, r wire.Request, onOK func(*wire.Frame)) (*wire.Frame, error) {
+	responses := make(chan *wire.Frame, 1)
+	text, ok := l.register(&r, func(f *wire.Frame) {
+		if f != nil && f.Type == "ok" && onOK != nil {
+			onOK(f)
+		}
+		responses <- f
+	})
+	if !ok {
+		return nil, ErrInterrupted
+	}
+	if err := l.conn.Write(ctx, false, text); err != nil && err != net.ErrClosed {
+		l.withdraw(r.Ref)
+		return nil, err
+	}
+	select {
+	case f := <-responses:
+		switch {
+		case f == nil:
+			return nil, ErrInterrupted
+		case f.Type == "error":
+			return nil, commandError(f)
+		}
+		return f, nil
+	case <-ctx.Done():
+		l.withdraw(r.Ref)
+		return nil, ctx.Err()
+	}
+}
+
+// tryAsk sends a command unless that would wait; done gets the response, or nil when
+// the connection has ended.
+func (l *link) tryAsk(r *wire.Request, done func(*wire.Frame)) {
+	if text, ok := l.register(r, done); ok {
+		l.conn.TryWrite(text)
+	}
+}
+
+// register gives a command its ref and encodes it. False means that the connection
+// has ended.
+func (l *link) register(r *wire.Request, done func(*wire.Frame)) (text []byte, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.pending == nil {
+		return nil, false
+	}
+	l.mu.ref++
+	r.Ref = l.mu.ref
+	l.mu.pending[r.Ref] = done
+	return wire.Encode(r), true
+}
+
+// withdraw removes a command whose response nobody waits for any more.
+func (l *link) withdraw(ref uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.mu.pending, ref)
+}
+
+// respond hands a response to its command. False means that it is the response to
+// none with a ref.
+func (l *link) respond(f *wire.Frame) bool {
+	var ref uint64
+	if json.Unmarshal(f.Ref, &ref) != nil {
+		return false
+	}
+	l.mu.Lock()
+	done := l.mu.pending[ref]
+	delete(l.mu.pending, ref)
+	l.mu.Unlock()
+	if done != nil {
+		done(f)
+	}
+	return true
+}
+
+// interrupt ends the commands that have no response.
+func (l *link) interrupt() {
+	l.mu.Lock()
+	pending := l.mu.pending
+	l.mu.pending = nil
+	l.mu.Unlock()
+	for _, done := range pending {
+		done(nil)
+	}
+}
+
+// refuse closes a connection to a server that does not keep to the protocol.
 func (l *link) refuse(why error) error {
 	l.leave(wire.CloseUnsupported, "no frame of "+wire.ProtocolV1)
 	return fmt.Errorf("%w: %w", ErrProtocol, why)
 }
 
-// leave does the closing handshake, by the goroutine that reads.
+// leave does the closing handshake; it is called by the goroutine that reads.
 func (l *link) leave(code int, reason string) {
-	l.wg.Go(func() { l.conn.Close(code, reason) }) //nolint:errcheck // it is over either way
+	l.wg.Go(func() { l.conn.Close(code, reason) }) //nolint:errcheck // it is closed either way
 	for err := error(nil); err == nil; {
 		_, _, err = l.conn.Read()
 	}
-}
-
-// take handles one frame. What it does not know it ignores, as the protocol asks.
-func (c *Client) take(ctx context.Context, l *link, f *wire.Frame) error {
-	if f.Type == "hello" {
-		return c.hello(ctx, l, f)
-	}
-	switch f.Type {
-	case "ok", "reply", "error":
-		c.answer(l, f)
-	case "bye":
-		l.retryAfter = bounded(f.RetryAfterMS)
-	case "message":
-		return c.takeMessage(ctx, l, f)
-	case "revoke":
-		return c.takeRevoke(ctx, l, f)
-	case "gap", "state", "subscribed", "unsubscribed":
-		return c.takeNews(ctx, l, f)
-	}
-	return nil
-}
-
-// answer hands the answer to a command to whom it concerns.
-func (c *Client) answer(l *link, f *wire.Frame) {
-	var ref uint64
-	if json.Unmarshal(f.Ref, &ref) != nil {
-		if f.Type == "error" { // to an acknowledgement or a read
-			c.queue.news(Refused{Err: commandError(f)})
-		}
-		return
-	}
-	c.mu.Lock()
-	answered := l.pending[ref]
-	delete(l.pending, ref)
-	c.mu.Unlock()
-	if answered != nil {
-		answered(f)
-	}
-}
-
-func (c *Client) takeMessage(ctx context.Context, l *link, f *wire.Frame) error {
-	m, err := newMessage(f)
-	if err != nil {
-		return l.refuse(err)
-	}
-	m.client = c
-	c.mu.Lock()
-	p := c.placeLocked(m.Channel)
-	m.epoch = c.mu.state.Epoch
-	repeated := p.repeats(m.Seq)
-	if repeated && m.Seq <= p.handled {
-		c.ackLocked(p, m.weight()) // what told the server before was lost
-	}
-	p.count(m)
-	full := c.crowdedLocked()
-	c.mu.Unlock()
-	switch {
-	case full:
-		return l.refuse(errCrowded)
-	case !repeated:
-		c.queue.push(ctx, m)
-	}
-	return nil
-}
-
-var errCrowded = fmt.Errorf("it names more than %d channels", maxPlaces)
-
-func (c *Client) crowdedLocked() bool { return len(c.mu.places) > maxPlaces }
-
-func (c *Client) takeRevoke(ctx context.Context, l *link, f *wire.Frame) error {
-	r := &revocation{Revoked: Revoked{Channel: f.Channel, Seq: f.Seq, Revoked: f.Revoked, ID: f.ID}}
-	c.mu.Lock()
-	p := c.placeLocked(f.Channel)
-	r.epoch = c.mu.state.Epoch
-	repeated := p.repeats(f.Seq)
-	if repeated && f.Seq <= p.handled {
-		c.ackLocked(p, 0)
-	}
-	p.uncount(&r.Revoked)
-	full := c.crowdedLocked()
-	c.mu.Unlock()
-	switch {
-	case full:
-		return l.refuse(errCrowded)
-	case !repeated:
-		c.queue.push(ctx, r)
-	}
-	return nil
-}
-
-func (c *Client) takeNews(ctx context.Context, l *link, f *wire.Frame) error {
-	c.mu.Lock()
-	e := c.newsLocked(f)
-	full := c.crowdedLocked()
-	c.mu.Unlock()
-	switch {
-	case full:
-		return l.refuse(errCrowded)
-	case e != nil:
-		c.queue.push(ctx, e)
-	}
-	return nil
-}
-
-func (c *Client) newsLocked(f *wire.Frame) Event {
-	p := c.placeLocked(f.Channel)
-	switch f.Type {
-	case "gap":
-		if f.ResumedAt > 0 && f.ResumedAt <= p.received {
-			return nil // told before
-		}
-		return Gap{Channel: f.Channel, After: f.After, ResumedAt: f.ResumedAt}
-	case "state":
-		p.read, p.unread = f.Read, max(0, f.Unread)
-		// As of which message the server does not say; mostly it is the last.
-		p.counted = max(p.counted, p.received, f.Seq)
-		return State{Channel: f.Channel, Read: f.Read, Unread: p.unread}
-	case "subscribed":
-		p.member = true
-		return Subscribed{Channel: f.Channel}
-	}
-	p.member = false
-	delete(c.mu.wanted, f.Channel)
-	return Unsubscribed{Channel: f.Channel}
 }

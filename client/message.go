@@ -9,19 +9,19 @@ import (
 // Message is one message of a channel.
 type Message struct {
 	Channel string
-	// Seq is its place in the channel's log, and Prev that of the message stored
-	// before it, 0 for the first. Sequences grow and have holes.
+	// Seq is its position in the channel's log, and Prev that of the record stored
+	// before it, 0 for the first. Sequences increase and have holes.
 	Seq, Prev   uint64
 	ID          string
 	Time        time.Time // when it was stored
-	Expires     time.Time // the end of its time to live; zero: it has none
+	Expires     time.Time // zero: it does not expire
 	Key         string    // its collapse key
 	From        string    // the publishing user; "": a backend
 	ContentType string
 	Data        []byte // JSON, text or bytes, as ContentType says
 
-	client *Client // nil: of a list
-	epoch  string
+	ack   func(*Message) error // nil for a message of a list
+	epoch string
 }
 
 // defaultType is the content type of a message that names none.
@@ -45,19 +45,18 @@ func newMessage(f *wire.Frame) (*Message, error) {
 	return m, nil
 }
 
-// Ack acknowledges this message and all before it in its channel: none of them
-// comes again to this device. It waits for the store, if there is one that takes
-// its time, but not for the server, which is told within 100 ms. It is safe for
-// concurrent use; again, or for a message of a list, it does nothing. The error is
-// the store's.
+// Ack acknowledges this message and all before it in its channel: none of them comes
+// again to this device. It waits for the client's Store but not for the server, to
+// which the acknowledgement is sent within 100 ms. It is safe for concurrent use;
+// repeated, or on a message from a list, it does nothing. The error is the store's.
 func (m *Message) Ack() error {
-	if m.client == nil {
+	if m.ack == nil {
 		return nil
 	}
-	return m.client.acknowledge(m.Channel, m.Seq, m.epoch, m.weight())
+	return m.ack(m)
 }
 
-// weight is what the message takes of the server's window, in bytes.
+// weight is how much of the server's window the message uses, in bytes.
 func (m *Message) weight() int { return len(m.Data) }
 
 // MarshalJSON writes the message object of wirepost.v1.

@@ -5,11 +5,11 @@ import (
 	"iter"
 )
 
-// Messages yields the messages of the inbox and of all other subscriptions, as
-// they come; it waits for them. Only the last pair has an error, and no message.
-// A message is acknowledged when the body of the loop has come to its end for it;
-// after a break or return it is not, and comes first in the next loop, unless
-// Message.Ack was called. There may be one loop at a time.
+// Messages yields the messages of the inbox and of all other subscriptions as they
+// arrive. Only the last pair has an error, and no message. A message is acknowledged
+// when the body of the loop has finished with it; after a break or return it is not,
+// and comes first in the next loop, unless Message.Ack was called. There may be one
+// loop at a time.
 func (c *Client) Messages(ctx context.Context) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
 		if !c.ranging.CompareAndSwap(false, true) {
@@ -21,7 +21,7 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[*Message, error] {
 			e, err := c.queue.first(ctx)
 			more := err == nil
 			if more {
-				more, err = c.handOver(e, yield)
+				more, err = c.deliver(e, yield)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -33,18 +33,18 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[*Message, error] {
 	}
 }
 
-// handOver gives the first item of the queue to the program. False means that the
+// deliver gives the first item of the queue to the program. False means that the
 // program left the loop.
-func (c *Client) handOver(e Event, yield func(*Message, error) bool) (more bool, err error) {
+func (c *Client) deliver(e Event, yield func(*Message, error) bool) (more bool, err error) {
 	m, ok := e.(*Message)
 	switch {
 	case !ok:
-		err = c.tell(e)
+		err = c.report(e)
 		c.queue.drop()
 		return true, err
 	case c.opts.ManualAck:
 		c.queue.drop()
-		c.gaveOut(m)
+		c.yielded(m)
 		return yield(m, nil), nil
 	}
 	if more = yield(m, nil); more {
@@ -56,19 +56,12 @@ func (c *Client) handOver(e Event, yield func(*Message, error) bool) (more bool,
 	return more, err
 }
 
-// tell hands over what is no message.
-func (c *Client) tell(e Event) error {
+// report gives OnEvent an item that is not a message.
+func (c *Client) report(e Event) error {
 	if r, ok := e.(*revocation); ok {
 		c.opts.OnEvent(r.Revoked)
-		return c.passed(r)
+		return c.acknowledgeRevocation(r)
 	}
 	c.opts.OnEvent(e)
 	return nil
-}
-
-// revocation is a Revoked in the queue: a record of the log, which is
-// acknowledged like a message.
-type revocation struct {
-	Revoked
-	epoch string
 }

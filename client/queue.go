@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// queue is what was received and waits for the loop over Messages. The server's
-// window keeps it short; a server that does not keep to the window is not read
-// from while more than maxQueued bytes wait.
+// queue holds what was received until the loop over Messages takes it. The server's
+// window keeps it short; a server that does not keep to the window is not read from
+// while more than maxQueued bytes wait.
 type queue struct {
 	more chan struct{} // of next: there is something
 	room chan struct{} // of push: something was taken
@@ -17,16 +17,16 @@ type queue struct {
 		sync.Mutex
 		items []Event
 		bytes int
-		end   error // behind the last item
-		now   bool  // the end is not to wait for the items
+		err   error // after the last item
+		now   bool  // err does not wait for the items
 	}
 }
 
 const (
 	maxQueued = 16 << 20 // bytes
-	// maxNews is how many items may wait before news of connections are left out.
-	maxNews = 1000
-	// itemSize is what an item takes besides a message's data, roughly.
+	// maxOffered is how many items may wait before reports about connections are dropped.
+	maxOffered = 1000
+	// itemSize is the size of an item without a message's data, roughly.
 	itemSize = 256
 )
 
@@ -59,11 +59,11 @@ func (q *queue) push(ctx context.Context, e Event) bool {
 	}
 }
 
-// news appends an item that may be left out when nobody takes any.
-func (q *queue) news(e Event) {
+// offer appends an item that is dropped if very many wait.
+func (q *queue) offer(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.mu.items) < maxNews {
+	if len(q.mu.items) < maxOffered {
 		q.addLocked(e)
 	}
 }
@@ -74,27 +74,27 @@ func (q *queue) addLocked(e Event) {
 	notify(q.more)
 }
 
-// finish ends the queue: now, or when the items are taken.
+// finish ends the queue with an error: now, or when the items are taken.
 func (q *queue) finish(err error, now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.mu.end == nil || now {
-		q.mu.end, q.mu.now = err, now
+	if q.mu.err == nil || now {
+		q.mu.err, q.mu.now = err, now
 	}
 	notify(q.more)
 }
 
-// first waits for an item and leaves it where it is.
+// first waits for an item and leaves it in the queue.
 func (q *queue) first(ctx context.Context) (Event, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		q.mu.Lock()
-		e, end := q.peekLocked()
+		e, err := q.peekLocked()
 		q.mu.Unlock()
-		if e != nil || end != nil {
-			return e, end
+		if e != nil || err != nil {
+			return e, err
 		}
 		select {
 		case <-q.more:
@@ -106,12 +106,12 @@ func (q *queue) first(ctx context.Context) (Event, error) {
 func (q *queue) peekLocked() (Event, error) {
 	switch {
 	case q.mu.now, len(q.mu.items) == 0:
-		return nil, q.mu.end
+		return nil, q.mu.err
 	}
 	return q.mu.items[0], nil
 }
 
-// drop takes the first item away.
+// drop removes the first item.
 func (q *queue) drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +127,7 @@ func (q *queue) dropLocked() {
 	notify(q.room)
 }
 
-// failed takes the first item if it is an attempt to connect that failed.
+// failed removes and returns the first item if it reports a failed attempt to connect.
 func (q *queue) failed() *Disconnected {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -145,8 +145,8 @@ func (q *queue) failed() *Disconnected {
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it was told already
+	default: // it was notified already
 	}
 }
 
-var errBusy = errors.New("client: Messages is ranged over already")
+var errBusy = errors.New("client: another loop ranges over Messages")

@@ -11,54 +11,55 @@ import (
 )
 
 // Stream pushes many messages over one request at a time, each sent without waiting
-// for the answers to those before it. What a request that broke left unanswered is
-// sent again by the next one, in the same order; the IDs keep it from being there
-// twice. Its methods are safe for concurrent use. Who made it calls Close.
+// for the results of those before it. Pushes without a result when a request breaks
+// are sent again by the next one, in the same order; their IDs keep them from being
+// stored twice. Its methods are safe for concurrent use. The caller of Backend.Stream
+// calls Close.
 type Stream struct {
 	// Static.
 	backend *Backend
 	leave   context.CancelFunc
 	done    chan struct{} // closed when run has ended
-	more    chan struct{} // there is something to send, or the end
+	more    chan struct{} // there is something to send, or Close was called
 
 	mu struct {
 		sync.Mutex
 		queued []*Pending // not sent by this request
-		sent   []*Pending // sent and not answered
-		failed []*Pending // answered with what may go better later; they stood before sent
+		sent   []*Pending // sent, without a result
+		failed []*Pending // to be sent again; they come before sent
 		count  int        // of all of them
 		bytes  int        // of their lines
 		room   chan struct{}
 		ending bool  // Close was called
 		halted bool  // this request sends no more
-		end    error // why the stream has ended
+		err    error // why the stream has ended
 
-		unseen []*Pending // the first that failed and that nobody waited for
+		missed []*Pending // the first that failed and whose Wait was not called
 		more   int        // how many others there are
 	}
 }
 
-// Pending is a push whose answer may still be to come.
+// Pending is a push whose result may not have come yet.
 type Pending struct {
 	stream   *Stream
 	line     []byte
 	to, id   string
-	attempts int // answers of 500
+	attempts int // responses of 500
 	done     chan struct{}
 	pushed   PushResult // valid when done is closed
 	err      error      // the same
-	seen     bool       // guarded by the stream's mutex: Wait has given err
+	waited   bool       // guarded by the stream's mutex: Wait has returned err
 }
 
 const (
-	maxUnseen       = 16      // failed pushes that Close names
-	maxPending      = 8192    // pushes without an answer
+	maxMissed       = 16      // failed pushes that Close names
+	maxPending      = 8192    // pushes without a result
 	maxPendingBytes = 8 << 20 // of their lines
-	maxAttempts     = 5       // at a push that is answered with 500
+	maxAttempts     = 5       // at a push whose result is 500
 )
 
-// Stream begins a stream of pushes. Its context bounds all of it: when that ends,
-// what is not answered fails.
+// Stream begins a stream of pushes. The context bounds the whole stream: when it ends,
+// pushes without a result fail.
 func (b *Backend) Stream(ctx context.Context) *Stream {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Stream{backend: b, leave: cancel, done: make(chan struct{}), more: make(chan struct{}, 1)}
@@ -66,9 +67,8 @@ func (b *Backend) Stream(ctx context.Context) *Stream {
 	return s
 }
 
-// Push hands over a push. It waits while too many are without an answer; the answer
-// itself is what Pending.Wait waits for. Pushes to one channel are stored in the
-// order of these calls.
+// Push queues a push. It waits while too many have no result yet; Pending.Wait waits
+// for the result. Pushes to one channel are stored in the order of these calls.
 func (s *Stream) Push(ctx context.Context, push Push) (*Pending, error) {
 	line, err := encodePush(&push, []string{push.To})
 	if err != nil {
@@ -91,13 +91,14 @@ func (s *Stream) Push(ctx context.Context, push Push) (*Pending, error) {
 	}
 }
 
-// add queues a push; room is not nil if there is none, and closed when that changes.
+// add queues a push. If the queue is full it returns a channel that is closed when
+// there may be room.
 func (s *Stream) add(pd *Pending) (room <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.mu.end != nil:
-		return nil, s.mu.end
+	case s.mu.err != nil:
+		return nil, s.mu.err
 	case s.mu.ending:
 		return nil, ErrClosed
 	case s.mu.count >= maxPending || s.mu.bytes >= maxPendingBytes:
@@ -113,12 +114,13 @@ func (s *Stream) add(pd *Pending) (room <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// Wait waits for the answer. A push that the server refused is a *RefusedError.
+// Wait waits for the result. The error of a push that the server refused is a
+// *RefusedError.
 func (pd *Pending) Wait(ctx context.Context) (PushResult, error) {
 	select {
 	case <-pd.done:
 		if pd.err != nil {
-			pd.stream.see(pd)
+			pd.stream.reported(pd)
 		}
 		return pd.pushed, pd.err
 	case <-ctx.Done():
@@ -126,13 +128,13 @@ func (pd *Pending) Wait(ctx context.Context) (PushResult, error) {
 	}
 }
 
-// Done is closed when Wait does not wait.
+// Done is closed when there is a result.
 func (pd *Pending) Done() <-chan struct{} { return pd.done }
 
-// Close takes no more pushes and waits until those there are have their answers. The
-// error joins why the stream ended before, if it did, and what became of every push
-// that failed and whose Wait was not called: the first 16 by channel and ID, of the
-// others the number.
+// Close accepts no more pushes and waits for the results of those that were queued.
+// The error joins why the stream ended early, if it did, and the error of every push
+// that failed and whose Wait was not called: the first 16 with channel and ID, then
+// the number of the others.
 func (s *Stream) Close() error {
 	s.mu.Lock()
 	s.mu.ending = true
@@ -149,10 +151,10 @@ func (s *Stream) Close() error {
 // resultLocked is the error of a stream that has ended.
 func (s *Stream) resultLocked() error {
 	var errs []error
-	if s.mu.end != ErrClosed {
-		errs = append(errs, s.mu.end)
+	if s.mu.err != ErrClosed {
+		errs = append(errs, s.mu.err)
 	}
-	for _, pd := range s.mu.unseen {
+	for _, pd := range s.mu.missed {
 		errs = append(errs, fmt.Errorf("push %s to %s: %w", pd.id, pd.to, pd.err))
 	}
 	if s.mu.more > 0 {
@@ -161,38 +163,38 @@ func (s *Stream) resultLocked() error {
 	return errors.Join(errs...)
 }
 
-// missLocked keeps a push that failed for Close, until Wait gives its error.
+// missLocked keeps a failed push for Close, until Wait returns its error.
 func (s *Stream) missLocked(pd *Pending) {
-	if len(s.mu.unseen) < maxUnseen {
-		s.mu.unseen = append(s.mu.unseen, pd)
+	if len(s.mu.missed) < maxMissed {
+		s.mu.missed = append(s.mu.missed, pd)
 	} else {
 		s.mu.more++
 	}
 }
 
-// see notes that the caller has the error of a push.
-func (s *Stream) see(pd *Pending) {
+// reported records that Wait has returned the error of a push.
+func (s *Stream) reported(pd *Pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if pd.seen {
+	if pd.waited {
 		return
 	}
-	pd.seen = true
-	if i := slices.Index(s.mu.unseen, pd); i >= 0 {
-		s.mu.unseen = slices.Delete(s.mu.unseen, i, i+1)
+	pd.waited = true
+	if i := slices.Index(s.mu.missed, pd); i >= 0 {
+		s.mu.missed = slices.Delete(s.mu.missed, i, i+1)
 	} else {
 		s.mu.more--
 	}
 }
 
-// run makes requests as long as there is something to send.
+// run makes requests while there is something to send.
 func (s *Stream) run(ctx context.Context) {
 	defer close(s.done)
 	wait := backoff{first: s.backend.opts.MinWait, limit: s.backend.opts.MaxWait}
 	for attempts := 1; s.hasWork(ctx); attempts++ {
-		answered, err := s.request(ctx)
+		progress, err := s.request(ctx)
 		s.requeue()
-		if answered {
+		if progress {
 			attempts = 0
 			wait.reset()
 		}
@@ -216,7 +218,7 @@ func (s *Stream) run(ctx context.Context) {
 	s.finish(ErrClosed)
 }
 
-// hasWork waits for something to send; false means that it is over.
+// hasWork waits for something to send; false means that the stream has ended.
 func (s *Stream) hasWork(ctx context.Context) bool {
 	for {
 		s.mu.Lock()
@@ -232,7 +234,7 @@ func (s *Stream) hasWork(ctx context.Context) bool {
 	}
 }
 
-// requeue puts what was not answered for good before what was not sent.
+// requeue puts the pushes that are to be sent again before those that were not sent.
 func (s *Stream) requeue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,12 +245,12 @@ func (s *Stream) requeue() {
 	s.mu.halted = false
 }
 
-// finish ends the stream; what has no answer gets this one.
+// finish ends the stream; pushes without a result get this error.
 func (s *Stream) finish(err error) {
 	s.requeue()
 	s.mu.Lock()
 	rest := s.mu.queued
-	s.mu.queued, s.mu.end = nil, err
+	s.mu.queued, s.mu.err = nil, err
 	s.wakeLocked()
 	for _, pd := range rest {
 		pd.settle(PushResult{}, err)
@@ -263,7 +265,7 @@ func (pd *Pending) settle(pushed PushResult, err error) {
 	close(pd.done)
 }
 
-// wakeLocked wakes who waits for room.
+// wakeLocked wakes the calls that wait for room.
 func (s *Stream) wakeLocked() {
 	if s.mu.room != nil {
 		close(s.mu.room)
@@ -271,10 +273,10 @@ func (s *Stream) wakeLocked() {
 	}
 }
 
-// answer takes the line that answers the first push that was sent. An error ends
-// the request; again is what to wait for if the push is to be sent again.
-func (s *Stream) answer(line []byte) (again, err error) {
-	var a struct {
+// result handles a line of the response: the result of the first push that was sent.
+// An error ends the request; again is why the push is to be sent again, if it is.
+func (s *Stream) result(line []byte) (again, err error) {
+	var r struct {
 		pushResults
 		Status     int    `json:"status"` // of a problem; a success has none
 		Code       string `json:"code"`
@@ -282,21 +284,21 @@ func (s *Stream) answer(line []byte) (again, err error) {
 		Field      string `json:"field"`
 		RetryAfter int64  `json:"retry_after"` // seconds
 	}
-	if err := json.Unmarshal(line, &a); err != nil || a.Status == 0 && len(a.Messages) != 1 {
-		return nil, fmt.Errorf("%w: the answer to a push is not understood", ErrProtocol)
+	if err := json.Unmarshal(line, &r); err != nil || r.Status == 0 && len(r.Messages) != 1 {
+		return nil, fmt.Errorf("%w: a line of the response is not the result of a push", ErrProtocol)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.sent) == 0 {
-		return nil, fmt.Errorf("%w: an answer to no push", ErrProtocol)
+		return nil, fmt.Errorf("%w: more results than pushes", ErrProtocol)
 	}
 	pd := s.mu.sent[0]
 	s.mu.sent[0] = nil
 	s.mu.sent = s.mu.sent[1:]
-	if a.Status != 0 {
+	if r.Status != 0 {
 		problem := &RefusedError{
-			Status: a.Status, Code: a.Code, Detail: a.Detail, Field: a.Field,
-			RetryAfter: bounded(min(a.RetryAfter, int64(maxRetryAfter/time.Second)) * 1000),
+			Status: r.Status, Code: r.Code, Detail: r.Detail, Field: r.Field,
+			RetryAfter: bounded(min(r.RetryAfter, int64(maxRetryAfter/time.Second)) * 1000),
 		}
 		if s.keepLocked(pd, problem) {
 			return problem, nil
@@ -307,12 +309,12 @@ func (s *Stream) answer(line []byte) (again, err error) {
 		return nil, nil
 	}
 	s.removeLocked(pd)
-	pd.settle(a.Messages[0], nil)
+	pd.settle(r.Messages[0], nil)
 	return nil, nil
 }
 
-// keepLocked says whether a push is to be sent again. Then nothing more is sent by
-// this request, so that the order stays what it was.
+// keepLocked says whether a push is to be sent again. If so, this request sends nothing
+// more, so that the order stays the same.
 func (s *Stream) keepLocked(pd *Pending, problem *RefusedError) bool {
 	if !problem.Temporary() {
 		return false

@@ -20,7 +20,6 @@ const most = 8
 // tied are the packages that are above it, with the size of their largest knot: it may
 // shrink, and is to.
 var tied = map[string]int{
-	"client":            14,
 	"cmd/wirepost":      21,
 	"engine/enginetest": 11,
 	"engine/pebble":     28,
