@@ -188,7 +188,9 @@ func closedStore(t *testing.T) (*vfs.MemFS, int) {
 }
 
 // asKilled keeps what was written and not synced: only the process has ended.
-var asKilled = vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}
+func asKilled() vfs.CrashCloneCfg {
+	return vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))}
+}
 
 // killedStore is what a process leaves that was killed before it wrote another anchor
 // than that of its first message.
@@ -196,7 +198,7 @@ func killedStore(t *testing.T) (*vfs.MemFS, int) {
 	t.Helper()
 	disk, e, acked := runningStore(t)
 	defer e.Close()
-	return disk.CrashClone(asKilled), acked
+	return disk.CrashClone(asKilled()), acked
 }
 
 // cutStore is what a power cut leaves, with the anchor written after the last message,
@@ -232,7 +234,7 @@ func startedStore(t *testing.T) (*vfs.MemFS, int) {
 	}
 	e := openTest(t, disk)
 	defer e.Close()
-	disk = disk.CrashClone(asKilled)
+	disk = disk.CrashClone(asKilled())
 	for name, text := range anchors {
 		replace(t, disk, name, text)
 	}
