@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
@@ -18,6 +19,20 @@ const (
 // of 0 means DefaultLimit. Next is the sequence to pass for the next page; it equals
 // after if there were no messages.
 func (s *Server) Messages(ctx context.Context, channel string, after uint64, limit int) (list []Message, next uint64, err error) {
+	return s.page(ctx, channel, after, limit, engine.Log.Read)
+}
+
+// History is Messages backwards: the live messages before a sequence, newest first. A
+// sequence above the head, such as math.MaxUint64, means all of them. Next is the sequence
+// to pass for the next page; it equals before if there were no messages.
+func (s *Server) History(ctx context.Context, channel string, before uint64, limit int) (list []Message, next uint64, err error) {
+	return s.page(ctx, channel, before, limit, engine.Log.ReadBefore)
+}
+
+// page collects messages by one of the two ways to read a log.
+func (s *Server) page(ctx context.Context, channel string, from uint64, limit int,
+	read func(log engine.Log, ctx context.Context, channel string, from uint64, maxRecords, maxBytes int) (engine.Page, error),
+) (list []Message, next uint64, err error) {
 	if err := checkChannel(ctx, channel); err != nil {
 		return nil, 0, err
 	}
@@ -28,8 +43,8 @@ func (s *Server) Messages(ctx context.Context, channel string, after uint64, lim
 		return nil, 0, fieldError("limit", "the limit is a number from 1 to %d", MaxLimit)
 	}
 	log := s.host.Feeds.LogOf(channel)
-	for next = after; len(list) < limit; {
-		page, err := log.Read(ctx, channel, next, limit-len(list), listBytes)
+	for next = from; len(list) < limit; {
+		page, err := read(log, ctx, channel, next, limit-len(list), listBytes)
 		if err != nil {
 			s.host.ReadFailed(ctx, channel, err)
 			return nil, 0, err
@@ -39,16 +54,13 @@ func (s *Server) Messages(ctx context.Context, channel string, after uint64, lim
 				list = append(list, newMessage(channel, r))
 			}
 		}
-		if len(page.Records) == 0 || page.Next <= next {
+		if len(page.Records) == 0 || page.Next == next || listSize(list) >= listBytes {
 			break
 		}
 		next = page.Next
-		if listSize(list) >= listBytes {
-			break
-		}
 	}
 	if len(list) == 0 {
-		return nil, after, nil
+		return nil, from, nil
 	}
 	return list, list[len(list)-1].Seq, nil
 }
