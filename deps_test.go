@@ -29,6 +29,7 @@ var imports = map[string]map[string]string{
 		"internal/wire":     "content types, and messages as JSON",
 	},
 	"prometheus": {"": "the metrics of a server"},
+	"acks":       {},
 
 	"internal/gateway": {
 		"internal/access":   "who sends a request",

@@ -20,7 +20,8 @@
 //   - Messages of a channel come in the order of its log, each once. A message is
 //     acknowledged when the loop's body has finished with it. If the program leaves
 //     the loop in the middle of the body, or crashes, the message comes again. With
-//     Options.ManualAck only [Message.Ack] acknowledges.
+//     Options.ManualAck only [Message.Ack] acknowledges; workers that finish out of
+//     order know by the package acks which message to call it on.
 //   - A connection that breaks is replaced, after a random pause that grows up to
 //     Options.MaxWait, or after the time that the server asked for. Messages that the
 //     server repeats then are dropped by their sequence.
