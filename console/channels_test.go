@@ -35,7 +35,7 @@ func TestChannel(t *testing.T) {
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, ".notice", "The channel is empty")
 	says(t, tab, `[data-fact="Oldest"]`, "none")
-	says(t, tab, ".panel", "There are no messages")
+	says(t, tab, ".panel", "No messages")
 	if info, err := s.Channel(t.Context(), "news"); err != nil || info.Oldest != 0 {
 		t.Errorf("the channel is %+v (%v)", info, err)
 	}

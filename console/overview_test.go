@@ -14,7 +14,7 @@ func TestOverviewMoves(t *testing.T) {
 	tab := s.open("")
 	says(t, tab, "#link", "live")
 	says(t, tab, "h2", "Start here")
-	says(t, tab, ".panel", "Nobody is connected", "Every client takes what it is sent")
+	says(t, tab, ".panel", "No connections", "No client is slow")
 	browser.Screenshot(t, tab, "idle")
 
 	s.client("bob")
@@ -26,8 +26,8 @@ func TestOverviewMoves(t *testing.T) {
 		s.push("user:bob", fmt.Sprint(i))
 		s.push("user:stuck", fmt.Sprint(i))
 	}
-	says(t, tab, "[data-tile='messages in'] small", "40 in all")
-	says(t, tab, "[data-tile='messages out'] small", "21 in all")
+	says(t, tab, "[data-tile='messages in'] small", "40 in total")
+	says(t, tab, "[data-tile='messages out'] small", "21 in total")
 	says(t, tab, `[data-channel="user:bob"] .number`, "20")
 	browser.Wait(t, tab, `[...document.querySelectorAll(".u-legend .u-value")].some((e) => /^[1-9]/.test(e.textContent))`)
 

@@ -26,7 +26,7 @@ func TestKey(t *testing.T) {
 	says(t, tab, "h1", "Sign in")
 	browser.Screenshot(t, tab, "form")
 	for _, wrong := range []struct{ key, words string }{
-		{"wrong", "The server does not know this key"}, {"schlüssel-世界", "letters that cannot be sent"},
+		{"wrong", "The server does not accept this key"}, {"schlüssel-世界", "characters that cannot be sent"},
 	} {
 		browser.Fill(t, tab, "input[name=key]", wrong.key)
 		browser.Click(t, tab, ".login button")

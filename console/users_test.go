@@ -22,14 +22,14 @@ func TestFindUser(t *testing.T) {
 
 	// Why did bob not get it? It was sent to a client that does not acknowledge.
 	browser.Click(t, tab, `[data-seq="1"] summary`)
-	says(t, tab, ".verdict", "bob has not acknowledged it yet")
+	says(t, tab, ".verdict", "Not acknowledged by bob yet")
 	says(t, tab, `[data-state=sent]`, "laptop", "has not sent its ack")
 	browser.Screenshot(t, tab, "sent")
 
 	if _, _, err := s.MarkRead(t.Context(), "bob", "user:bob", 1); err != nil {
 		t.Fatal(err)
 	}
-	says(t, tab, ".verdict", "bob has read it")
+	says(t, tab, ".verdict", "Read by bob")
 	says(t, tab, "h1", "0 unread")
 	says(t, tab, ".come", "read")
 }
@@ -40,11 +40,11 @@ func TestUserWhoIsAway(t *testing.T) {
 	s.push("user:bob", "it waits")
 	tab := s.open("#/users/bob")
 	says(t, tab, "h1", "offline", "1 unread")
-	says(t, tab, ".panel", "Nobody is connected")
-	says(t, tab, ".devices", "no device was ever connected")
+	says(t, tab, ".panel", "Not connected")
+	says(t, tab, ".devices", "no devices")
 	browser.Click(t, tab, `[data-seq="1"] summary`)
-	says(t, tab, ".verdict", "bob has not got it: nobody is connected")
-	says(t, tab, "[data-state=stored]", "comes first at the next connection")
+	says(t, tab, ".verdict", "Not received: bob is not connected")
+	says(t, tab, "[data-state=stored]", "is sent on the next connection")
 	browser.Screenshot(t, tab, "away")
 
 	// In plain mode the browser's pong acknowledges.
@@ -60,13 +60,13 @@ func TestPushFromTheConsole(t *testing.T) {
 	tab := s.open("#/users/bob")
 	browser.Fill(t, tab, ".push textarea", "from the console")
 	browser.Click(t, tab, ".push .main")
-	says(t, tab, ".push .notice", "Stored as 1, 1 connection follows")
+	says(t, tab, ".push .notice", "Stored as 1, 1 subscribed connection")
 	says(t, tab, `[data-seq="1"] .preview`, "from the console")
 
 	choose(t, tab, ".push select", "json")
 	browser.Fill(t, tab, ".push textarea", `{"order": `)
 	browser.Click(t, tab, ".push .main")
-	says(t, tab, ".push .notice[data-kind=bad]", "This is no JSON")
+	says(t, tab, ".push .notice[data-kind=bad]", "Invalid JSON")
 	browser.Fill(t, tab, ".push textarea", `{"order": 7}`)
 	browser.Click(t, tab, ".push summary")
 	browser.Fill(t, tab, ".push .row .field:nth-child(3) input", "soon")
@@ -79,7 +79,7 @@ func TestPushFromTheConsole(t *testing.T) {
 	browser.Click(t, tab, ".push .main")
 	says(t, tab, ".push .notice[data-kind=good]", "Stored as 2")
 	browser.Click(t, tab, ".push .main")
-	says(t, tab, ".push .notice", "Was there already, as 2")
+	says(t, tab, ".push .notice", "Duplicate of 2")
 	says(t, tab, `[data-seq="2"] .preview`, `{"order":7}`)
 }
 
@@ -97,7 +97,7 @@ func TestRevoke(t *testing.T) {
 	browser.Wait(t, tab, `document.querySelector("dialog") === null`)
 	browser.Click(t, tab, `[data-seq="1"] .danger`)
 	browser.Click(t, tab, "dialog .danger")
-	says(t, tab, ".notice", "Message 1 was taken back")
+	says(t, tab, ".notice", "Message 1 was revoked")
 	browser.Wait(t, tab, `document.querySelector('[data-seq="1"]') === null && document.querySelector('[data-seq="2"]') !== null`)
 	if list, _, err := s.Messages(t.Context(), "user:bob", 0, 10); err != nil || len(list) != 1 || list[0].Seq != 2 {
 		t.Errorf("the inbox has %v (%v)", list, err)
@@ -165,7 +165,7 @@ func TestBadNames(t *testing.T) {
 	browser.Expect(tab, "status of 400")
 	says(t, tab, ".empty.bad", "a b")
 	for _, bad := range []struct{ place, words string }{
-		{"#/nowhere", "There is nothing called"}, {"#/users/%zz", "User %zz"}, {"#/channels/no*star", "*"},
+		{"#/nowhere", "There is no section"}, {"#/users/%zz", "User %zz"}, {"#/channels/no*star", "*"},
 	} {
 		browser.Visit(t, tab, s.url+"/console"+bad.place)
 		says(t, tab, "main", bad.words)
@@ -173,5 +173,5 @@ func TestBadNames(t *testing.T) {
 	}
 	browser.Fill(t, tab, "input[type=search]", "news")
 	browser.Click(t, tab, ".search button")
-	says(t, tab, ".facts", "none, it is empty")
+	says(t, tab, ".facts", "none")
 }

@@ -1,12 +1,11 @@
-// What a page cannot see: the pings of plain mode and their pongs. What they do
-// can be seen from the other side, where the device's cursor moves; so that is
-// asked for.
+// Pages cannot see the pings of plain mode and their pongs. Their effect is visible on
+// the server, where the device's cursor moves, so this polls the cursor.
 import * as api from "./api.js";
 import { repeat } from "./pulse.js";
 
 const every = 500;
 
-// watch tells whenever an acknowledged cursor of the device moves.
+// watch reports when an acknowledged cursor of the device moves.
 export function watch(user, device, told, failed) {
   let before = null;
   const watching = repeat(every, async (over) => {
@@ -22,8 +21,8 @@ export function watch(user, device, told, failed) {
   return watching.stop;
 }
 
-// subjectOf is whom a token is for, "" if that cannot be read. Only the server
-// can say whether the token is good.
+// subjectOf returns the user of a token, "" if it cannot be read. Only the server can
+// verify the token.
 export function subjectOf(token) {
   try {
     const claims = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");

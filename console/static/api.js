@@ -1,4 +1,4 @@
-// Requests to /v1. The key is kept for this tab only, and sent as a header: no
+// Requests to /v1. The key is kept in this tab only and sent as a header, so that no
 // other site can make the browser send it.
 
 const keyName = "wirepost-key";
@@ -12,20 +12,20 @@ export function setKey(value) {
   else sessionStorage.removeItem(keyName);
 }
 
-// Problem is a refusal by the server: what it said, in words.
+// Problem is an error response of the server.
 export class Problem extends Error {
   constructor(status, problem) {
-    const detail = problem.detail || problem.title || `the server answered ${status}`;
+    const detail = problem.detail || problem.title || `the server responded with ${status}`;
     super(problem.field ? `${problem.field}: ${detail}` : detail);
     this.status = status;
     this.code = problem.code ?? "";
   }
 }
 
-// Unreachable says that no server answered.
+// Unreachable means that there was no response.
 export class Unreachable extends Error {
   constructor() {
-    super("the server does not answer");
+    super("the server does not respond");
   }
 }
 
@@ -40,7 +40,7 @@ export async function call(method, path, options = {}) {
     if (response.status === 401) dispatchEvent(new Event("unauthorized"));
     throw new Problem(response.status, body ?? {});
   }
-  if (body === null) throw new Problem(response.status, { detail: "the answer is no JSON: is a proxy in between?" });
+  if (body === null) throw new Problem(response.status, { detail: "the response is not JSON: is there a proxy in between?" });
   return body;
 }
 
@@ -49,7 +49,7 @@ async function answer(method, path, { body, headers = {} }) {
   try {
     if (key) request.set("Authorization", `Bearer ${key}`);
   } catch {
-    throw new Problem(400, { detail: "this is no API key: it has letters that cannot be sent" });
+    throw new Problem(400, { detail: "this is not an API key: it contains characters that cannot be sent" });
   }
   try {
     return await fetch(path, {
@@ -60,12 +60,12 @@ async function answer(method, path, { body, headers = {} }) {
   }
 }
 
-// segment is a name in a path.
+// segment encodes a name for a path.
 function segment(name) {
   try {
     return encodeURIComponent(name);
   } catch {
-    throw new Problem(400, { detail: "the name is no valid text" });
+    throw new Problem(400, { detail: "the name is not valid text" });
   }
 }
 
@@ -84,9 +84,9 @@ export const push = (message) => call("POST", "/v1/push", json(message));
 const page = (name, after, limit) =>
   call("GET", `/v1/channels/${segment(name)}/messages?after=${after}&limit=${limit}`);
 
-// newest lists the last live messages of a channel, newest first, at most count.
-// Lists begin at the oldest and sequences have holes, so it goes back in growing
-// steps until there are enough.
+// newest returns the last live messages of a channel, newest first, at most count.
+// Lists start at the oldest message and sequences have holes, so it goes back in
+// growing steps until there are enough.
 export async function newest(name, head, count) {
   let found = [];
   for (let back = count; ; back *= 4) {
@@ -96,7 +96,7 @@ export async function newest(name, head, count) {
   }
 }
 
-// between reads on to the head, as it was, and keeps the last count.
+// between reads up to the head and keeps the last count messages.
 async function between(name, after, head, count) {
   let kept = [];
   while (after < head) {

@@ -1,4 +1,4 @@
-// One channel: where it stands, what it holds, what can be done with it.
+// One channel: its positions, its messages and operations on it.
 import * as api from "./api.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, notice, panel, text, Tools } from "./dom.js";
@@ -14,18 +14,18 @@ const every = 2000;
 export function show(main, name) {
   const find = search("channels", "Channel", name, "news, room:7, all");
   if (!name) {
-    fill(main, h("h1", {}, "Channels"), find, h("p", { class: "empty" }, "A channel is a named log of messages. It need not be made: it is there when it is used. Which ones are followed now, the overview tells."));
+    fill(main, h("h1", {}, "Channels"), find, h("p", { class: "empty" }, "A channel is a named log of messages. Channels do not have to be created. The overview lists those with subscribers."));
     return null;
   }
   const said = notice();
   const facts = h("dl", { class: "facts" });
   const log = messages(name);
   const empty = h("button", { type: "button", class: "danger" }, "Empty…");
-  const shown = h("div", {}, h("p", { class: "empty" }, "Asking the server …"));
+  const shown = h("div", {}, h("p", { class: "empty" }, "Loading …"));
   let refresh = null;
 
   empty.addEventListener("click", async () => {
-    if (!(await confirmed(`Empty ${name}?`, "All of its messages are removed for good. Whoever has not received them is told of a gap.", "Empty it"))) return;
+    if (!(await confirmed(`Empty ${name}?`, "All of its messages are removed permanently. Devices that have not received them are notified of a gap.", "Empty"))) return;
     try {
       await api.empty(name);
       said.say("The channel is empty.");
@@ -42,7 +42,7 @@ export function show(main, name) {
     fill(
       shown,
       name.startsWith("user:") ? h("p", { class: "soft" }, "This is the inbox of ", userLink(name.slice(5)), ".") : null,
-      h("div", { class: "pair" }, panel("Where it stands", new Tools(empty), facts, said.element), panel("Push to it", pushForm(name, () => refresh.now()))),
+      h("div", { class: "pair" }, panel("Status", new Tools(empty), facts, said.element), panel("Push", pushForm(name, () => refresh.now()))),
       log.element,
     );
   };
@@ -60,12 +60,12 @@ export function show(main, name) {
   return refresh.stop;
 }
 
-const access = { token: "as tokens say", anyone: "any user", backend: "backends only", hook: "as the program decides" };
+const access = { token: "by token", anyone: "any user", backend: "backends only", hook: "by callback" };
 
 function describe(facts, { head, oldest, subscribers, policy }) {
   const rows = {
     Head: whole(head),
-    Oldest: oldest ? whole(oldest) : "none, it is empty",
+    Oldest: oldest ? whole(oldest) : "none",
     Subscribers: plural(subscribers, "connection"),
     Policy: policy.pattern,
     Kept: policy.durable ? `on disk, ${days(policy.max_age)}, at most ${plural(policy.max_messages, "message")}` : "in memory only",
@@ -82,7 +82,7 @@ function describe(facts, { head, oldest, subscribers, policy }) {
   }
 }
 
-// days words a duration of Go: 720h0m0s is 30 days.
+// days formats a Go duration: 720h0m0s is 30 days.
 function days(duration) {
   const hours = /^(\d+)h0m0s$/.exec(duration);
   return hours && hours[1] % 24 === 0 && hours[1] > 0 ? plural(hours[1] / 24, "day") : duration;

@@ -68,10 +68,10 @@ function options(box, unit, lines) {
   return {
     width: box.clientWidth,
     height,
-    padding: [8, 26, 0, 0], // room for half of the last time
+    padding: [8, 26, 0, 0], // room for half of the last label
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
-      // The newest is at the right edge, whatever there is before it.
+      // The newest value is at the right edge.
       x: { range: (_, min, max) => (max === null ? [0, 60] : [max - Math.min(300, Math.max(60, max - min)), max]) },
       y: { range: (_, min, max) => [0, max > 0 ? max * 1.15 : 1] },
     },

@@ -1,4 +1,4 @@
-// Dialogs: questions before something that cannot be undone, and the shortcuts.
+// Dialogs: confirmation of operations that cannot be undone, and the shortcuts.
 import { h } from "./dom.js";
 
 export const isOpen = () => document.querySelector("dialog[open]") !== null;
@@ -9,7 +9,7 @@ function open(dialog) {
   dialog.showModal();
 }
 
-// confirmed asks, and resolves to true if the answer is yes. Escape is no.
+// confirmed asks for confirmation and resolves to the answer; Escape means no.
 export function confirmed(title, question, yes) {
   return new Promise((resolve) => {
     const dialog = h(
@@ -38,9 +38,9 @@ export function confirmed(title, question, yes) {
 
 const shortcuts = [
   ["1 – 4", "Overview, Users, Channels, Playground"],
-  ["/", "To the search field"],
-  ["Enter", "In a form: send it. In text to send: Ctrl + Enter"],
-  ["t", "Light or dark colours"],
+  ["/", "Go to the search field"],
+  ["Enter", "Submit a form; in text to send: Ctrl + Enter"],
+  ["t", "Switch between light and dark"],
   ["?", "These shortcuts"],
   ["Esc", "Close a dialog"],
 ];

@@ -1,9 +1,7 @@
-// Elements are built here and nowhere else, out of text: nothing that a server
-// says is ever parsed as markup.
+// Elements are built only here, from text: server data is never parsed as markup.
 
-// h makes an element. A property that begins with "on" listens, "value" and
-// "checked" are set as such, anything else is an attribute; false and undefined
-// leave it out.
+// h creates an element. Properties that begin with "on" are listeners, "value" and
+// "checked" are properties, anything else is an attribute; false and undefined omit it.
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -20,23 +18,23 @@ function parts(children) {
   return children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false);
 }
 
-// fill puts children in the place of what an element holds.
+// fill replaces the children of an element.
 export function fill(element, ...children) {
   element.replaceChildren(...parts(children));
   return element;
 }
 
-// text changes what an element says, if it has changed: who reads it aloud is not
-// to repeat himself.
+// text sets an element's text if it has changed, so that screen readers do not repeat
+// it.
 export function text(element, value) {
   const string = String(value);
   if (element.textContent !== string) element.textContent = string;
   return element;
 }
 
-// list keeps the children of an element equal to items, one row for each key. A
-// row stays the same element, so what is open stays open and the focus where it
-// is. make gives {element, update}.
+// list keeps the children of an element equal to items, one row per key. Rows keep their
+// elements, so that open details and the focus are preserved. make returns
+// {element, update}.
 export function list(parent, make) {
   const rows = new Map();
   return (items, keyOf) => {
@@ -82,14 +80,14 @@ export function panel(title, ...children) {
   );
 }
 
-// Tools are what stands beside a panel's heading.
+// Tools are shown beside a panel's heading.
 export class Tools {
   constructor(...all) {
     this.all = all;
   }
 }
 
-// notice is a line that tells how something went.
+// notice is a line that shows the result of an operation.
 export function notice() {
   const element = h("p", { class: "notice", role: "status" });
   return {

@@ -1,4 +1,4 @@
-// How things are written.
+// Formatting.
 
 export const whole = (n) => n.toLocaleString("en");
 

@@ -1,4 +1,4 @@
-// The log of the playground: one line a frame.
+// The log of the playground: one line per frame.
 import { h, text } from "./dom.js";
 import { bytes, clock, hex, whole } from "./format.js";
 
@@ -10,12 +10,12 @@ const arrows = { in: ["↓", "received"], out: ["↑", "sent"], "·": ["·", "ev
 
 export function framelog() {
   const lines = h("ol", { class: "frames", role: "log", "aria-live": "polite", "aria-label": "Frames", tabindex: "0" });
-  const none = h("p", { class: "empty" }, "Open a socket: what goes through it is listed here, newest last.");
+  const none = h("p", { class: "empty" }, "Open a socket to see its frames here, newest last.");
   const count = h("span", { class: "soft" });
   const clear = h("button", { type: "button", class: "quiet" }, "Clear");
   let seen = { in: 0, out: 0 };
-  let waiting = []; // lines to add; in a flood only the last of them are ever shown
-  let pause = 0; // ms until they are added: four times what it took, so that a flood leaves the page time for the frames themselves
+  let waiting = []; // lines to add; under high load only the last ones are shown
+  let pause = 0; // ms until they are added: four times the duration of adding, which leaves time for the frames
 
   const tally = () => text(count, seen.in + seen.out ? `${whole(seen.in)} received, ${whole(seen.out)} sent` : "");
   clear.addEventListener("click", () => {

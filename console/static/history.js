@@ -1,5 +1,4 @@
-// The last minutes of what the pulse told, as columns for plots. It goes on while
-// another section is shown.
+// The statistics of the last minutes, as columns for plots. Recorded in every section.
 import { listen } from "./pulse.js";
 
 const seconds = 300;
@@ -19,8 +18,8 @@ export function start() {
   });
 }
 
-// rates are per second between two answers. After a restart there are none: the
-// counters began again.
+// rates are per second between two responses. There are none after a restart, which
+// resets the counters.
 export function rates(a, b) {
   if (!a || b.uptime_ms <= a.uptime_ms || b.pushes < a.pushes) return null;
   const s = (b.uptime_ms - a.uptime_ms) / 1000;

@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { field, fill, h, notice } from "./dom.js";
 
-// login shows the form in the place of everything, until a key is accepted.
+// login shows only this form until a key is accepted.
 export function login(main, message, enter) {
   const key = h("input", { type: "password", name: "key", autocomplete: "off", required: true, spellcheck: "false" });
   const button = h("button", { class: "main" }, "Sign in");
@@ -18,9 +18,9 @@ export function login(main, message, enter) {
       enter();
     } catch (error) {
       api.setKey("");
-      // A refused key brings this form anew, with nothing in it.
+      // A refused key shows this form again, empty.
       if (error.status !== 401) said.fail(error);
-      else login(main, "The server does not know this key.", enter);
+      else login(main, "The server does not accept this key.", enter);
     } finally {
       button.disabled = false;
     }
@@ -30,7 +30,7 @@ export function login(main, message, enter) {
     h(
       "form", { class: "panel login", onsubmit: submit },
       h("h1", {}, "Sign in"),
-      h("p", { class: "soft" }, "The console works with an API key of this server, one of those that backends push with."),
+      h("p", { class: "soft" }, "Enter one of the server's API keys, as used by backends."),
       field("API key", key, "Kept in this tab only, until you close it or sign out."),
       said.element,
       button,

@@ -1,5 +1,5 @@
-// The frame around the sections: which one is shown, whether the server answers,
-// the key, and the shortcuts.
+// The frame around the sections: navigation, connection state, the API key and the
+// shortcuts.
 import * as api from "./api.js";
 import * as channels from "./channels.js";
 import * as history from "./history.js";
@@ -21,14 +21,14 @@ main.before(lost);
 let settings = { dev: false, echo: false };
 let leaveSection = null;
 
-// place is the section in the address, and the name behind it: #/users/42.
+// place returns the section and the name in the address: #/users/42.
 function place() {
   const [section, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   const name = rest.join("/");
   try {
     return { section: section || "overview", name: decodeURIComponent(name) };
   } catch {
-    return { section, name }; // a % that begins nothing
+    return { section, name }; // an invalid % escape
   }
 }
 
@@ -43,7 +43,7 @@ function show({ focus }) {
   const shown = sections[section];
   document.title = `${name || section} · Wirepost console`;
   if (!shown) {
-    fill(main, h("p", { class: "empty" }, `There is nothing called "${section}" here. `, h("a", { href: "#/" }, "Overview")));
+    fill(main, h("p", { class: "empty" }, `There is no section "${section}". `, h("a", { href: "#/" }, "Overview")));
     return;
   }
   leaveSection = shown.show(main, name, settings) ?? null;
@@ -51,7 +51,7 @@ function show({ focus }) {
   scrollTo(0, 0);
 }
 
-// askKey shows the form for the key in the place of everything else.
+// askKey shows only the form for the key.
 function askKey(message) {
   pulse.stop();
   leaveSection?.();
@@ -82,7 +82,7 @@ pulse.listen(({ state, error }) => {
     return;
   }
   setLink("bad", state === "lost" ? "no connection" : "refused");
-  text(lost, state === "lost" ? "Connection lost, retrying every second." : `The server refuses: ${error.message}`);
+  text(lost, state === "lost" ? "Connection lost, retrying every second." : `The server refused the request: ${error.message}`);
   lost.hidden = false;
 });
 
@@ -96,13 +96,13 @@ addEventListener("hashchange", () => {
 });
 
 document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the part behind # names sections
+  event.preventDefault(); // the fragment names sections
   main.focus();
 });
 document.getElementById("theme").addEventListener("click", () => wirepostTheme.toggle());
 document.getElementById("help").addEventListener("click", () => showShortcuts());
 leave.addEventListener("click", async () => {
-  if (!(await confirmed("Sign out?", "This tab forgets the API key.", "Sign out"))) return;
+  if (!(await confirmed("Sign out?", "The API key is removed from this tab.", "Sign out"))) return;
   api.setKey("");
   askKey("");
 });
@@ -127,8 +127,8 @@ addEventListener("keydown", (event) => {
   act();
 });
 
-// swallow keeps the character of a shortcut out of the field that the shortcut
-// focuses: it may come when the field has the focus already.
+// swallow keeps the character of a shortcut out of the field that the shortcut focuses:
+// its keypress may arrive when the field already has the focus.
 function swallow(key) {
   const held = new AbortController();
   const options = { capture: true, signal: held.signal };
@@ -137,8 +137,8 @@ function swallow(key) {
   addEventListener("blur", (event) => event.target === window && held.abort(), options);
 }
 
-// load finds out whether a key is needed, and tries again while no server
-// answers.
+// load finds out whether a key is required, and retries while the server does not
+// respond.
 async function load() {
   try {
     settings = await api.call("GET", "/console/settings.json");
@@ -148,10 +148,10 @@ async function load() {
   } catch (error) {
     if (error.status === 401) {
       history.start();
-      return; // the form is there
+      return; // the form is shown
     }
     setLink("bad", "no connection");
-    fill(main, h("p", { class: "empty" }, `${error.message}; trying again.`));
+    fill(main, h("p", { class: "empty" }, `${error.message}; retrying.`));
     setTimeout(load, 1000);
   }
 }

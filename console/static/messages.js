@@ -1,4 +1,4 @@
-// The newest messages of a channel, each with how far it came.
+// The newest messages of a channel with their delivery state.
 import * as api from "./api.js";
 import { confirmed } from "./dialog.js";
 import { h, list, notice, panel, text } from "./dom.js";
@@ -7,20 +7,20 @@ import { explain } from "./receipts.js";
 
 const shownAtOnce = 25;
 const most = 800;
-const stale = 15_000; // what has expired leaves no other trace
+const stale = 15_000; // reload interval, because expiry is not announced
 
-// messages gives the panel of a channel. update asks for what is new when the
-// channel has moved; context says who is connected, for the words of receipts.
+// messages returns the panel of a channel. update loads new messages when the head
+// has moved; context has the user's connections, which explain the receipts.
 export function messages(channel, title = "Messages") {
   const said = notice();
-  const none = h("p", { class: "empty" }, "Asking the server …");
+  const none = h("p", { class: "empty" }, "Loading …");
   const items = h("ol", { class: "messages" });
-  const more = h("button", { type: "button", hidden: true }, "Show older ones");
+  const more = h("button", { type: "button", hidden: true }, "Show older messages");
   let shown = shownAtOnce;
   let loaded = "";
   let found = [];
-  const revoked = new Set(); // an answer that was under way may still have them
-  const open = new Set(); // those whose receipts are looked at
+  const revoked = new Set(); // a pending response may still contain them
+  const open = new Set(); // messages whose receipts are shown
 
   const rows = list(items, ({ message }) => row(channel, message, open, said, () => {
     revoked.add(message.seq);
@@ -38,7 +38,7 @@ export function messages(channel, title = "Messages") {
         const newest = await api.newest(channel, head, shown);
         if (over()) return;
         [found, loaded] = [newest, now];
-        text(none, "There are no messages.");
+        text(none, "No messages.");
         none.hidden = found.length > 0;
         more.hidden = found.length < shown || shown >= most;
         more.disabled = false;
@@ -53,7 +53,7 @@ export function messages(channel, title = "Messages") {
   };
 }
 
-// content is a message's data as text, and whether it is bytes.
+// content returns a message's data as text, and its kind.
 export function content(m) {
   if (m.data_base64 !== undefined) {
     const size = Math.floor((m.data_base64.replace(/=+$/, "").length * 3) / 4);
@@ -65,7 +65,7 @@ export function content(m) {
 
 function row(channel, m, open, said, changed) {
   const { words, full, kind } = content(m);
-  const state = h("div", { class: "receipts" }, h("p", { class: "soft" }, "Asking the server …"));
+  const state = h("div", { class: "receipts" }, h("p", { class: "soft" }, "Loading …"));
   const come = h("span", { class: "come" });
   const revoke = h("button", { type: "button", class: "danger small" }, "Revoke…");
   const details = h(
@@ -109,10 +109,10 @@ function row(channel, m, open, said, changed) {
     return self.refresh(null);
   });
   revoke.addEventListener("click", async () => {
-    if (!(await confirmed(`Revoke message ${whole(m.seq)}?`, "It is removed, and clients that speak wirepost.v1 are told, also those that are away.", "Revoke it"))) return;
+    if (!(await confirmed(`Revoke message ${whole(m.seq)}?`, "It is removed, and wirepost.v1 clients are notified, including those that are offline now.", "Revoke"))) return;
     try {
       await api.revoke(channel, m.seq);
-      said.say(`Message ${whole(m.seq)} was taken back.`);
+      said.say(`Message ${whole(m.seq)} was revoked.`);
       open.delete(self);
       changed();
       details.closest("li").remove();
@@ -123,7 +123,7 @@ function row(channel, m, open, said, changed) {
   return { element: h("li", {}, details), update: ({ place }) => self.update(place) };
 }
 
-// howFar is a message of an inbox in one word or two; the receipts tell more.
+// howFar is the state of an inbox message in a word or two; the receipts have details.
 function howFar(seq, { read, devices }) {
   if (read >= seq) return ["read", "read"];
   const cursors = Object.values(devices);
@@ -132,7 +132,7 @@ function howFar(seq, { read, devices }) {
   return have === cursors.length ? ["acknowledged", "delivered"] : ["sent", `${have} of ${cursors.length}`];
 }
 
-// contextOf is who is connected, for an inbox.
+// contextOf returns the user of an inbox.
 async function contextOf(channel) {
   return channel.startsWith("user:") ? api.user(channel.slice(5)) : null;
 }

@@ -1,4 +1,4 @@
-// The overview: what goes on now, and in the last five minutes.
+// The overview: the current state and the last five minutes.
 import * as history from "./history.js";
 import { chart } from "./chart.js";
 import { fill, h, list, panel, text } from "./dom.js";
@@ -6,7 +6,7 @@ import { bytes, deviceName, duration, plural, rate, whole } from "./format.js";
 import { listen } from "./pulse.js";
 import { start } from "./start.js";
 
-// A client may be slow for a moment under load; it is shown when it stays so.
+// Under load a client may be slow for a moment; it is shown only if it stays slow.
 const patience = 2000;
 
 export function show(main, _, settings) {
@@ -51,11 +51,11 @@ export function show(main, _, settings) {
     tiles.users.set(whole(stats.users), "connected");
     for (const name of ["in", "out"]) {
       const now = history.latest(name);
-      tiles[name].set(now === null ? "–" : rate(now), `${whole(name === "in" ? stats.pushes : stats.deliveries)} in all`);
+      tiles[name].set(now === null ? "–" : rate(now), `${whole(name === "in" ? stats.pushes : stats.deliveries)} in total`);
     }
-    tiles.memory.set(bytes(stats.memory_bytes), stats.connections >= 100 ? `${bytes(Math.round(stats.memory_bytes / stats.connections))} a connection` : "of the process");
+    tiles.memory.set(bytes(stats.memory_bytes), stats.connections >= 100 ? `${bytes(Math.round(stats.memory_bytes / stats.connections))} per connection` : "of the process");
     const stuck = slow.update(stats.top);
-    tiles.slow.set(whole(stuck), stuck ? "behind" : "nobody is behind", stuck > 0);
+    tiles.slow.set(whole(stuck), stuck ? "lagging" : "no client lags", stuck > 0);
     channels.update(stats.top.channels);
     text(totals, `Up ${duration(stats.uptime_ms)} · ${whole(stats.acks)} acknowledged · ${plural(stats.gaps, "gap")} · store ${stats.epoch}`);
   }, true);
@@ -85,7 +85,7 @@ function tile(label, unit = "") {
 
 export const userLink = (name) => h("a", { class: "name", href: `#/users/${encodeURIComponent(name)}` }, name);
 
-// channelLink leads to the user where the channel is an inbox.
+// channelLink links an inbox to its user.
 export function channelLink(name) {
   const href = name.startsWith("user:") ? `#/users/${encodeURIComponent(name.slice(5))}` : `#/channels/${encodeURIComponent(name)}`;
   return h("a", { class: "name", href }, name);
@@ -96,7 +96,7 @@ const columns = (...names) => h("thead", {}, h("tr", {}, names.map((n) => h("th"
 function channelsPanel() {
   const body = h("tbody");
   const table = h("table", { hidden: true }, columns("Channel", "#Head", "#Subscribers"), body);
-  const none = h("p", { class: "empty" }, "Nobody is connected. A channel is listed while somebody follows it.");
+  const none = h("p", { class: "empty" }, "No connections. A channel is listed while it has subscribers.");
   const rows = list(body, (c) => {
     const head = h("td", { class: "number" });
     const subscribers = h("td", { class: "number" });
@@ -119,10 +119,10 @@ function channelsPanel() {
 }
 
 function slowPanel() {
-  const since = new Map(); // connection to when it was first slow
+  const since = new Map(); // connection → time when it was first slow
   const body = h("tbody");
-  const table = h("table", { hidden: true }, columns("User", "Because", "#Waiting for", "#For"), body);
-  const none = h("p", { class: "empty" }, "Every client takes what it is sent.");
+  const table = h("table", { hidden: true }, columns("User", "Reason", "#Pending", "#For"), body);
+  const none = h("p", { class: "empty" }, "No client is slow.");
   const more = h("p", { class: "soft", hidden: true });
   const rows = list(body, (s) => {
     const because = h("td");
@@ -145,7 +145,7 @@ function slowPanel() {
   };
   return {
     element: panel("Slow sessions", none, table, more),
-    // update returns how many there are.
+    // update returns their number.
     update(top) {
       const slow = stay(top);
       const beyond = top.slow_count - top.slow.length;

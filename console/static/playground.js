@@ -1,5 +1,5 @@
-// The playground: open a socket, send, close, and see every frame. It stays as it
-// is while another section is shown.
+// The playground: open a socket, send, close, and see every frame. It keeps its state
+// while another section is shown.
 import * as acks from "./acks.js";
 import * as refusals from "./refusal.js";
 import * as sockets from "./socket.js";
@@ -9,7 +9,7 @@ import { bytes } from "./format.js";
 import { framelog } from "./framelog.js";
 import { pushForm } from "./push.js";
 
-const largest = 32 << 20; // of a file: more would only fill the memory of the page
+const largest = 32 << 20; // maximum size of a file to send
 
 let kept = null;
 
@@ -27,10 +27,10 @@ const targets = [
 ];
 
 const hints = {
-  plain: "A frame holds exactly what was pushed. A page cannot see pings; when a pong has moved the device's cursor, the log says so. What you send goes to the application's handler: the wirepost command has none.",
-  "wirepost.v1": "Frames of JSON, such as {\"type\":\"subscribe\",\"channel\":\"news\"}.",
-  sse: "Server-Sent Events, for where there are no WebSockets: the objects of wirepost.v1. A stream cannot send; to come back acknowledges what came before.",
-  echo: "Every message comes back as it is, text or binary.",
+  plain: "A frame contains exactly what was pushed. Pages cannot see pings; the log shows when a pong has moved the device's cursor. Messages that you send go to the application's handler; the wirepost command has none.",
+  "wirepost.v1": "JSON frames, such as {\"type\":\"subscribe\",\"channel\":\"news\"}.",
+  sse: "Server-Sent Events, for networks that block WebSockets, with the objects of wirepost.v1. The client cannot send; reconnecting acknowledges what it received.",
+  echo: "Every message is returned unchanged, text or binary.",
 };
 
 function build(settings) {
@@ -46,7 +46,7 @@ function build(settings) {
     form.state(now);
     sending.enable(now === "open" && form.target() !== "sse");
   };
-  let address = null; // while it has not opened
+  let address = null; // until it is open
   const ended = () => {
     if (address && form.target() !== "echo") {
       refusals.ask(address.url, address.token).then((note) => tell({ kind: "refused", direction: "·", note }));
@@ -67,7 +67,7 @@ function build(settings) {
     const { user, device } = form.who();
     if (form.target() !== "plain" || user === "") return;
     unwatch = acks.watch(user, device, (channel, seq) => {
-      log.add({ kind: "pong", direction: "pong", note: `acknowledged ${channel} up to ${seq}, as the server tells` });
+      log.add({ kind: "pong", direction: "pong", note: `acknowledged ${channel} up to ${seq}, according to the server` });
     }, (error) => said.fail(error));
   };
   form.onopen = () => {
@@ -85,7 +85,7 @@ function build(settings) {
     }
   };
   form.onclose = () => {
-    address = null; // closed here, not refused
+    address = null; // closed by the user, not refused
     socket?.close();
   };
   form.onchange = () => {
@@ -108,14 +108,14 @@ function build(settings) {
   );
 }
 
-// acknowledge answers a message of wirepost.v1 as a client does.
+// acknowledge sends the ack of a wirepost.v1 message, as a client does.
 function acknowledge(socket, data) {
   if (typeof data !== "string" || !socket?.ready()) return;
   let frame;
   try {
     frame = JSON.parse(data);
   } catch {
-    return; // it is shown as it is
+    return; // it is only shown
   }
   if (frame?.type === "message") socket.send(JSON.stringify({ type: "ack", channel: frame.channel, seq: frame.seq }));
 }
@@ -125,7 +125,7 @@ function controls({ dev, echo }) {
   const text = (props) => h("input", { autocomplete: "off", autocapitalize: "off", spellcheck: "false", ...props });
   const target = h("select", {}, targets.filter(([name]) => echo || name !== "echo").map(([value, words]) => h("option", { value }, words)));
   const user = text({ value: "42", maxlength: "195" });
-  const token = text({ type: "password", placeholder: "made by your backend, or: wirepost token" });
+  const token = text({ type: "password", placeholder: "from your backend, or: wirepost token" });
   const device = text({ maxlength: "200", placeholder: "default device" });
   const channels = text({ placeholder: "news,room:7" });
   const ack = h("input", { type: "checkbox", checked: true });
@@ -152,14 +152,14 @@ function controls({ dev, echo }) {
       if (dev) query.set("user", user.value);
       if (device.value) query.set("device", device.value);
       if (channels.value) query.set("channels", channels.value.replaceAll(" ", ""));
-      if (!dev && !/^[\w.-]+$/.test(token.value)) throw new Error("A token is needed: three parts of letters and digits, with dots between.");
+      if (!dev && !/^[\w.-]+$/.test(token.value)) throw new Error("Enter a token: three parts of letters and digits, separated by dots.");
       if (target.value === "sse") {
-        if (!dev) query.set("token", token.value); // an EventSource has no other way
+        if (!dev) query.set("token", token.value); // the only way for an EventSource
         return { url: `${location.origin}/sse?${query}` };
       }
       const protocols = [target.value === "plain" ? "wirepost.plain" : target.value];
       if (!dev) protocols.push(`bearer.${token.value}`);
-      // Without a token the socket is as bare as a page's may be.
+      // Without a token this is a bare WebSocket.
       return { url: `${base}/ws?${query}`, protocol: dev && target.value === "plain" ? "" : protocols, token: dev ? "" : token.value };
     },
     state(now) {
@@ -219,7 +219,7 @@ function sender() {
   sendFile.addEventListener("click", () => attempt(async () => {
     const chosen = file.files[0];
     if (!chosen) throw new Error("Choose a file first.");
-    if (chosen.size > largest) throw new Error(`The file has ${bytes(chosen.size)}: more than ${bytes(largest)} is not sent from here.`);
+    if (chosen.size > largest) throw new Error(`The file has ${bytes(chosen.size)}: the maximum is ${bytes(largest)}.`);
     return chosen.arrayBuffer();
   }));
   const form = h(
@@ -230,7 +230,7 @@ function sender() {
       },
     },
     field("Text", words), h("div", { class: "actions" }, send, said.element),
-    field("File", file, "Goes as one binary frame."), h("div", { class: "actions" }, sendFile),
+    field("File", file, "Sent as one binary frame."), h("div", { class: "actions" }, sendFile),
   );
   words.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -1,17 +1,17 @@
-// The pulse asks the server once a second how it is. It tells everybody who
-// listens, and whether the server answers at all.
+// The pulse requests statistics once a second and passes them to its listeners, with
+// the state of the connection.
 import * as api from "./api.js";
 
 const every = 1000;
 const topCount = 10;
-const topEvery = 3; // beats: the server looks at every connection for it
-const listeners = new Map(); // to whether they want the top
+const topEvery = 3; // beats: the server visits every connection for it
+const listeners = new Map(); // → whether they need the top lists
 let last = { state: "wait", stats: null };
-let running = 0; // the number of the round of beats; 0: none
+let running = 0; // the number of the current round; 0: none
 
-// listen calls fn now, if there is anything to tell, and at every beat. It
-// returns what ends that. The largest channels and slow sessions, which the server
-// has to look for, are asked for while somebody wants them.
+// listen calls fn now, if there are statistics, and at every beat. It returns a function
+// that stops this. The largest channels and slow sessions, which are expensive, are
+// requested only while a listener needs them.
 export function listen(fn, wantsTop = false) {
   listeners.set(fn, wantsTop);
   if (last.stats && (last.stats.top || !wantsTop)) fn(last);
@@ -40,7 +40,7 @@ async function beat(round) {
     tell({ state: "live", stats, at: Date.now() });
   } catch (error) {
     if (running !== round) return;
-    // A server that ends, or a proxy without one, answers with an error.
+    // A server that shuts down, or a proxy without one, responds with an error.
     tell({ ...last, state: error instanceof api.Unreachable || error.status >= 500 ? "lost" : "refused", error });
   }
   setTimeout(beat, Math.max(every / 4, every - (performance.now() - begun)), round);
@@ -57,8 +57,8 @@ function tell(news) {
   for (const fn of listeners.keys()) fn(news);
 }
 
-// repeat runs fn now and whenever the server answers, once in ms, until the
-// returned function is called. Errors go to failed.
+// repeat runs fn now and then whenever the server responds, at most once in ms, until
+// the returned function is called. Errors go to failed.
 export function repeat(ms, fn, failed) {
   let timer = 0;
   let over = false;

@@ -3,7 +3,7 @@ import * as api from "./api.js";
 import { field, h, notice } from "./dom.js";
 import { plural, whole } from "./format.js";
 
-// pushForm gives the form for one channel; done is called after a push.
+// pushForm returns the form for one channel; done is called after a push.
 export function pushForm(channel, done) {
   const kind = h("select", { "aria-label": "Kind of data" }, h("option", { value: "text" }, "Text"), h("option", { value: "json" }, "JSON"));
   const data = h("textarea", { rows: "3", spellcheck: "false", required: true, placeholder: "your order has shipped" });
@@ -33,10 +33,10 @@ export function pushForm(channel, done) {
     "form", { class: "push", onsubmit: submit },
     h("div", { class: "kind" }, field("Data", data), kind),
     h(
-      "details", {}, h("summary", {}, "Key, id, time to live"),
+      "details", {}, h("summary", {}, "Key, ID, time to live"),
       h("div", { class: "row" },
-        field("Key", key, "replaces the earlier message with it"),
-        field("Id", id, "a repeat pushes nothing"),
+        field("Key", key, "replaces the earlier message with this key"),
+        field("ID", id, "a repeat has no effect"),
         field("Time to live", ttl, "90s, 1h30m"),
       ),
     ),
@@ -53,11 +53,11 @@ function content(kind, text) {
   try {
     return { data: JSON.parse(text) };
   } catch (error) {
-    throw new Error(`This is no JSON: ${error.message}`);
+    throw new Error(`Invalid JSON: ${error.message}`);
   }
 }
 
 function told({ seq, online, duplicate }) {
-  if (duplicate) return `Was there already, as ${whole(seq)}.`;
-  return online ? `Stored as ${whole(seq)}, ${plural(online, "connection")} ${online === 1 ? "follows" : "follow"} the channel.` : `Stored as ${whole(seq)}. Nobody is connected: it waits.`;
+  if (duplicate) return `Duplicate of ${whole(seq)}.`;
+  return online ? `Stored as ${whole(seq)}, ${plural(online, "subscribed connection")}.` : `Stored as ${whole(seq)}. Not connected.`;
 }

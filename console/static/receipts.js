@@ -1,11 +1,11 @@
-// Why somebody did not get a message, in words.
+// Explains the delivery state of a message in words.
 import { fill, h } from "./dom.js";
 import { deviceName, plural } from "./format.js";
 
 const many = 20;
 
-// explain writes what the receipts of a message mean. user is what is known of
-// the inbox's user, null for other channels.
+// explain shows the receipts of a message in words. user is the inbox's user, null
+// for other channels.
 export function explain(box, receipts, user) {
   const here = (r) => (user === null ? [] : user.sessions.filter((s) => s.device === r.device));
   fill(
@@ -27,15 +27,15 @@ const got = (r) => r.state === "acknowledged" || r.state === "read";
 const isNobody = (receipts, user) => receipts.length === 1 && receipts[0].device === "" && receipts[0].state === "stored" && user !== null && user.sessions.length === 0;
 
 function verdict(receipts, user) {
-  if (receipts.length === 0) return "Nobody is to get it: the channel has neither members nor subscribers.";
+  if (receipts.length === 0) return "No recipients: the channel has neither members nor subscribers.";
   const name = user?.user ?? "";
   const have = receipts.filter(got).length;
-  if (receipts.every((r) => r.state === "read")) return user ? `${name} has read it.` : "All have read it.";
-  if (have === receipts.length) return user ? `${name} has it on every device.` : "All have it.";
-  if (have > 0) return `It came to ${have} of ${plural(receipts.length, "device")}.`;
-  if (user === null) return "Nobody has acknowledged it yet.";
-  if (isNobody(receipts, user)) return `${name} has not got it: nobody is connected.`;
-  return user.sessions.length === 0 ? `${name} has not got it: no device is connected.` : `${name} has not acknowledged it yet.`;
+  if (receipts.every((r) => r.state === "read")) return user ? `Read by ${name}.` : "Read by all.";
+  if (have === receipts.length) return user ? `Received on every device of ${name}.` : "Received by all.";
+  if (have > 0) return `Received by ${have} of ${plural(receipts.length, "device")}.`;
+  if (user === null) return "Not acknowledged yet.";
+  if (isNobody(receipts, user)) return `Not received: ${name} is not connected.`;
+  return user.sessions.length === 0 ? `Not received: no device of ${name} is connected.` : `Not acknowledged by ${name} yet.`;
 }
 
 function who(r, user) {
@@ -55,19 +55,19 @@ function reason(r, sessions, user) {
   }
 }
 
-// How a device acknowledges depends on how it is spoken to.
+// How a device acknowledges depends on its mode.
 const words = {
   has: {
     plain: "The browser received it.",
-    "wirepost.v1": "The client's code said so.",
-    other: "Its client came back for what follows.",
-    unknown: "Its client received it.",
+    "wirepost.v1": "The client sent an ack.",
+    other: "The client returned with the next request.",
+    unknown: "The client received it.",
   },
   not: {
-    plain: "The pong that would prove it has not come.",
+    plain: "The pong has not arrived.",
     "wirepost.v1": "The client has not sent its ack.",
-    other: "The client has not come back for what follows.",
-    unknown: "Its client has not said that it has it.",
+    other: "The client has not returned with the next request.",
+    unknown: "The client has not acknowledged it.",
   },
 };
 
@@ -78,7 +78,7 @@ function said(which, sessions) {
 }
 
 function waits(sessions, user) {
-  if (user === null) return "not acknowledged. It waits in the log.";
-  if (sessions.length === 0) return "not connected. It waits in the log and comes first at the next connection.";
-  return "connected, but it was not sent yet: the client's window is full, or its connection takes no more.";
+  if (user === null) return "not acknowledged. The message stays in the log.";
+  if (sessions.length === 0) return "not connected. The message stays in the log and is sent on the next connection.";
+  return "connected, but not sent yet: the client's window is full, or its socket accepts no more data.";
 }

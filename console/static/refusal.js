@@ -1,7 +1,7 @@
-// Why a connection was refused: a browser does not say, so the same request goes to
-// /poll, which has the same identity, limits and checks.
+// Finds out why a connection was refused: browsers do not say, so the same request is
+// sent to /poll, which has the same identity, limits and checks.
 
-// ask gives that in words. address is the one that was refused.
+// ask returns the reason in words. address is the one that was refused.
 export async function ask(address, token) {
   const url = new URL(address.replace(/^ws/, "http"));
   url.pathname = url.pathname.replace(/[^/]*$/, "poll");
@@ -13,7 +13,7 @@ export async function ask(address, token) {
   } catch {
     return "the server cannot be reached";
   }
-  if (response.ok) return "the server answers the same request at /poll: what is in between, or middleware of the server, lets no such connection through";
+  if (response.ok) return "the same request succeeds at /poll: a proxy, or middleware of the server, blocks such connections";
   const problem = await response.json().catch(() => ({}));
   return `${response.status}: ${problem.detail ?? response.statusText}`;
 }

@@ -1,7 +1,7 @@
-// The field in which a user or a channel is looked for.
+// The search field for users and channels.
 import { field, h } from "./dom.js";
 
-// search gives a form that leads to #/section/name.
+// search returns a form that navigates to #/section/name.
 export function search(section, label, name, hint) {
   const input = h("input", { type: "search", value: name, autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: "200", placeholder: hint });
   const submit = (event) => {
@@ -17,6 +17,6 @@ function encode(name) {
   try {
     return encodeURIComponent(name);
   } catch {
-    return "%EF%BF%BD"; // half a letter
+    return "%EF%BF%BD"; // an unpaired surrogate
   }
 }

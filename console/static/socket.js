@@ -1,10 +1,10 @@
-// One socket of the playground: it tells a log of everything that it sees.
+// One socket of the playground, which logs every event.
 const codes = {
   1000: "normal", 1001: "going away", 1006: "no close frame: refused, or the connection broke", 1009: "message too big", 1012: "restart",
   4401: "token missing or expired", 4403: "forbidden", 4408: "heartbeat lost", 4409: "disconnected by the application", 4429: "too much",
 };
 
-// open connects. tell gets {kind, direction, data, note} for each event; ended is
+// open connects. tell receives {kind, direction, data, note} for each event; ended is
 // called once.
 export function open(url, protocol, { tell, opened, ended }) {
   const ws = protocol ? new WebSocket(url, protocol) : new WebSocket(url);

@@ -8,11 +8,11 @@ export function start() {
     "Start here",
     h(
       "ol", { class: "steps" },
-      step("Push to somebody who is away", `curl -d hello ${base}/v1/push/user:42`),
-      step("Connect as that user, in a page of yours or in the developer tools of this one", `const ws = new WebSocket("${socket}")\nws.onmessage = (event) => console.log(event.data)`),
+      step("Push to an offline user", `curl -d hello ${base}/v1/push/user:42`),
+      step("Connect as that user, in your own page or in the developer tools of this one", `const ws = new WebSocket("${socket}")\nws.onmessage = (event) => console.log(event.data)`),
       h("li", {}, "Or open a socket in the ", h("a", { href: "#/playground" }, "playground"), ", and look at ", h("a", { href: "#/users/42" }, "user 42"), "."),
     ),
-    h("p", { class: "soft" }, "This server listens on this machine only and asks nobody for a key. A page of another origin needs ", h("code", {}, "--allow-origin"), ". The API: ", h("a", { href: "/v1/openapi.json" }, "openapi.json"), ", ", h("a", { href: "/metrics" }, "metrics"), "."),
+    h("p", { class: "soft" }, "This server listens on loopback only and requires no keys. A page of another origin needs ", h("code", {}, "--allow-origin"), ". The API: ", h("a", { href: "/v1/openapi.json" }, "openapi.json"), ", ", h("a", { href: "/metrics" }, "metrics"), "."),
   );
 }
 

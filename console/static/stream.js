@@ -1,6 +1,6 @@
-// An EventSource of the playground. It looks like a socket that cannot send.
+// An EventSource of the playground, with the interface of a socket that cannot send.
 
-// open connects; the arguments are those of a socket's.
+// open connects; the arguments are those of socket.js.
 export function open(url, { tell, opened, ended }) {
   const source = new EventSource(url);
   let over = false;
@@ -17,17 +17,17 @@ export function open(url, { tell, opened, ended }) {
   };
   source.onmessage = ({ data, lastEventId }) => {
     tell({ kind: "event", direction: "in", data, size: new TextEncoder().encode(data).length });
-    if (saysBye(data)) end(`bye, behind ${lastEventId || "nothing"}`);
+    if (saysBye(data)) end(`bye, after ${lastEventId || "nothing"}`);
   };
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) end("refused, or no event stream");
-    else tell({ kind: "lost", direction: "·", note: "connection lost; an EventSource comes back by itself" });
+    if (source.readyState === EventSource.CLOSED) end("refused, or not an event stream");
+    else tell({ kind: "lost", direction: "·", note: "connection lost; the EventSource reconnects" });
   };
-  return { ready: () => false, close: () => end("closed here") };
+  return { ready: () => false, close: () => end("closed by this page") };
 }
 
-// saysBye tells the end of a stream, behind which an EventSource would come back
-// for ever.
+// saysBye detects the end of a stream, after which an EventSource would reconnect
+// forever.
 function saysBye(data) {
   try {
     return JSON.parse(data).type === "bye";

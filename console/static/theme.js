@@ -1,7 +1,7 @@
 "use strict";
 
-// The colours follow the system unless somebody has chosen. This runs before the
-// first paint, so it is no module.
+// The theme follows the system unless the user has chosen one. This runs before the
+// first paint, so it is not a module.
 {
   const name = "wirepost-theme";
   const root = document.documentElement;
@@ -9,7 +9,7 @@
     try {
       return localStorage.getItem(name);
     } catch {
-      return null; // storage is forbidden: the choice lasts as long as the page
+      return null; // storage is not allowed: the choice lasts as long as the page
     }
   };
   const system = matchMedia("(prefers-color-scheme: dark)");

@@ -1,4 +1,4 @@
-// One user: who is connected, how far each device is, the inbox.
+// One user: connections, the cursors of each device, the inbox.
 import * as api from "./api.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, list, notice, panel, text, Tools } from "./dom.js";
@@ -14,19 +14,19 @@ const every = 2000;
 export function show(main, name) {
   const find = search("users", "User", name, "42");
   if (!name) {
-    fill(main, h("h1", {}, "Users"), find, h("p", { class: "empty" }, "Find a user to see their connections, how far each of their devices is, and what waits for them. A user need not be made: who nobody has heard of has an empty inbox."));
+    fill(main, h("h1", {}, "Users"), find, h("p", { class: "empty" }, "Find a user to see their connections, the position of each device, and pending messages. Users do not have to be created: an unknown user has an empty inbox."));
     return null;
   }
   const inbox = `user:${name}`;
   const state = h("span", { class: "pill" });
   const unread = h("span", { class: "pill plain" });
-  const shown = h("div", {}, h("p", { class: "empty" }, "Asking the server …"));
+  const shown = h("div", {}, h("p", { class: "empty" }, "Loading …"));
   fill(main, h("div", { class: "title" }, h("h1", {}, "User ", h("bdi", { class: "name" }, name), " ", state, " ", unread), find), shown);
 
   let refresh = null;
   const again = () => refresh.now();
   const sessions = sessionsPanel(name, again);
-  const places = placesPanel();
+  const places = positionsPanel();
   const log = messages(inbox, "Inbox");
   const failure = notice();
 
@@ -60,12 +60,12 @@ export function show(main, name) {
 
 function sessionsPanel(name, again) {
   const said = notice();
-  const none = h("p", { class: "empty" }, "Nobody is connected. What is pushed waits in the inbox.");
+  const none = h("p", { class: "empty" }, "Not connected. Messages are kept in the inbox.");
   const items = h("ul", { class: "sessions" });
   const all = h("button", { type: "button", class: "danger" }, "Disconnect all…");
 
   const end = async (question, connection) => {
-    if (!(await confirmed("Disconnect?", `${question} is closed with 4409, which tells clients not to come back by themselves.`, "Disconnect"))) return;
+    if (!(await confirmed("Disconnect?", `${question} is closed with 4409, which tells clients not to reconnect.`, "Disconnect"))) return;
     try {
       const { disconnected } = await api.disconnect(name, connection);
       said.say(`${plural(disconnected, "connection")} closed.`);
@@ -105,8 +105,8 @@ function sessionsPanel(name, again) {
   };
 }
 
-// placesPanel shows where the user and each device stands in each channel.
-function placesPanel() {
+// positionsPanel shows the positions of the user and each device in each channel.
+function positionsPanel() {
   const body = h("tbody");
   const names = [["Channel", ""], ["Head", "number"], ["Read", "number"], ["Unread", "number"], ["Acknowledged, by device", ""]];
   const rows = list(body, ([channel]) => {
@@ -135,10 +135,10 @@ function placesPanel() {
 
 function chips({ head, devices }) {
   const names = Object.keys(devices).sort();
-  if (names.length === 0) return h("span", { class: "soft" }, "no device was ever connected");
+  if (names.length === 0) return h("span", { class: "soft" }, "no devices");
   return names.map((device) => {
     const seq = devices[device];
     const done = seq >= head;
-    return h("span", { class: `tag ${done ? "good" : "warn"}`, title: done ? "has everything" : "is behind the head" }, h("bdi", {}, deviceName(device)), ` ${whole(seq)}`);
+    return h("span", { class: `tag ${done ? "good" : "warn"}`, title: done ? "has everything" : "lags the head" }, h("bdi", {}, deviceName(device)), ` ${whole(seq)}`);
   });
 }
