@@ -121,6 +121,21 @@ func (a *App) ready() error {
 	return nil
 }
 
+// reload reloads everything. Failures are logged, and the previous values stay in
+// use.
+func (a *App) reload(ctx context.Context) {
+	for i, reload := range a.reloads.all {
+		if err := reload(ctx); err != nil {
+			a.Log.Error("reload failed, keeping the previous value", "what", a.reloads.names[i], "error", err)
+			continue
+		}
+		a.Log.Info("reloaded", "what", a.reloads.names[i])
+	}
+	if len(a.reloads.all) == 0 {
+		a.Log.Info("nothing to reload: this server has neither certificate files nor a key set")
+	}
+}
+
 // serve starts accepting connections. The channel receives the error that stopped
 // it.
 func (a *App) serve() <-chan error {

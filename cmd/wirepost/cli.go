@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -20,28 +18,6 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
-
-// terminal is a command's standard input and output.
-type terminal struct {
-	In  io.Reader
-	Out io.Writer
-	Err io.Writer
-}
-
-// warnf prints a message to standard error.
-func (t *terminal) warnf(format string, args ...any) {
-	fmt.Fprintf(t.Err, "wirepost: "+format+"\n", args...)
-}
-
-// live reports whether Err is a terminal.
-func (t *terminal) live() bool {
-	file, ok := t.Err.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
 
 // grammar is the command line, described by kong's tags.
 type grammar struct {
@@ -58,15 +34,6 @@ type grammar struct {
 	Salvage salvageCommand `cmd:"" help:"Write a new store with everything readable in a damaged one."`
 
 	Version kong.VersionFlag `help:"Print the version."`
-}
-
-// usageError is an error in the command line or configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
 }
 
 // run runs the program and returns its exit status.
@@ -166,12 +133,4 @@ func interruptible(t *terminal) (context.Context, func()) {
 		close(done)
 		cancel()
 	}
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "wirepost (devel)"
-	}
-	return "wirepost " + info.Main.Version
 }

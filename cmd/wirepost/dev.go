@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os/signal"
-	"strings"
 	"syscall"
 )
 
@@ -59,39 +56,4 @@ func serve(ctx context.Context, t *terminal, c Config) error {
 	defer stop()
 	app := &App{Config: c, Out: t.Out, Log: c.logger(t.Err), Reload: reload}
 	return app.Run(ctx)
-}
-
-// announce prints the server's address, beginning with the line for scripts that
-// starts with "listening".
-func announce(w io.Writer, c *Config, base string) {
-	fmt.Fprintf(w, "listening %s\n", base)
-	if !c.Dev {
-		return
-	}
-	if path, unix := c.Listen.socket(); unix {
-		fmt.Fprintf(w, "\n  push        curl --unix-socket %s -d hello http://localhost/v1/push/user:42\n  listen      wirepost listen --server %s --user 42\n", path, base)
-		return
-	}
-	socket := "ws" + strings.TrimPrefix(base, "http")
-	fmt.Fprintln(w)
-	if c.Console {
-		fmt.Fprintf(w, "  console     %s/console\n", base)
-	}
-	fmt.Fprintf(w, `  connect     %[2]s/ws?user=42
-  push        curl -d hello %[1]s/v1/push/user:42
-`, base, socket)
-	if c.Echo {
-		fmt.Fprintf(w, "  echo        %s/echo\n", socket)
-	}
-	if c.Engine == enginePebble {
-		fmt.Fprintf(w, "  data        %s\n", c.Data)
-	}
-	fmt.Fprintf(w, `
-In the developer tools of the console, or in your own page:
-
-  const ws = new WebSocket(%q)
-  ws.onmessage = (event) => console.log(event.data)
-
-A page of another origin, such as a bundler's, needs --allow-origin http://localhost:5173.
-`, socket+"/ws?user=42")
 }

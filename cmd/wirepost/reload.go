@@ -18,21 +18,6 @@ func (r *reloads) add(name string, reload func(context.Context) error) {
 	r.all = append(r.all, reload)
 }
 
-// reload reloads everything. Failures are logged, and the previous values stay in
-// use.
-func (a *App) reload(ctx context.Context) {
-	for i, reload := range a.reloads.all {
-		if err := reload(ctx); err != nil {
-			a.Log.Error("reload failed, keeping the previous value", "what", a.reloads.names[i], "error", err)
-			continue
-		}
-		a.Log.Info("reloaded", "what", a.reloads.names[i])
-	}
-	if len(a.reloads.all) == 0 {
-		a.Log.Info("nothing to reload: this server has neither certificate files nor a key set")
-	}
-}
-
 // hangups handles SIGHUP: serve reloads, as service managers expect; dev belongs to
 // a terminal that was closed, and drains, unless SIGHUP is ignored, as under nohup.
 // The caller must call stop.
