@@ -110,7 +110,7 @@ func program(block string) string {
 		if usesGin.MatchString(block) {
 			router = "router *gin.Engine, "
 		}
-		body = "func block(ctx context.Context, " + router + "mux *http.ServeMux, post *wirepost.Server, user string) (err error) {\n" +
+		body = "func block(ctx context.Context, " + router + "mux *http.ServeMux, srv *wirepost.Server, user string) (err error) {\n" +
 			block + "\nreturn nil\n}\n"
 	}
 	for _, text := range surroundings {

@@ -1,14 +1,14 @@
-// Chat has rooms with history, with who is there, and with who is typing.
+// Chat has rooms with history, a list of the users present, and typing indicators.
 //
 //	go run ./chat
 //
-// Open http://127.0.0.1:8080 in two windows and be two people.
+// Open http://127.0.0.1:8080 in two windows and enter two names.
 //
 // Each room has three channels: room:NAME keeps the last hundred messages;
-// typing:NAME keeps nothing, for it is worth nothing a moment later; presence:NAME
-// is written by this program alone. Pages speak wirepost.v1 by /wirepost.js: they
-// publish and subscribe by themselves, as the policies below allow, and call "join"
-// to learn who is there and "history" to learn what was said.
+// typing:NAME keeps nothing, because typing indicators are useless a moment later;
+// presence:NAME is written only by this program. Pages use wirepost.v1 with
+// /wirepost.js: they publish and subscribe as the policies below allow, and call
+// "join" to get the users present and "history" to get earlier messages.
 package main
 
 import (
@@ -31,8 +31,8 @@ func main() {
 	flag.Parse()
 
 	var rooms rooms
-	post, err := wirepost.New(wirepost.Options{
-		// Everybody is believed. A real chat looks at its session cookie.
+	srv, err := wirepost.New(wirepost.Options{
+		// Any user name is accepted. A production program checks its session cookie.
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: r.URL.Query().Get("user")}, nil
 		},
@@ -47,14 +47,14 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	rooms.post = post
+	rooms.srv = srv
 
-	http.Handle("/ws", post)
+	http.Handle("/ws", srv)
 	http.Handle("/wirepost.js", js.Handler())
 	http.Handle("/wirepost-more.js", js.Handler())
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		// Who follows a link leaves the room: without this, browsers may keep the page
-		// for the way back, and its connection too.
+		// A user who follows a link leaves the room: without this, browsers may keep
+		// the page and its connection in the back/forward cache.
 		w.Header().Set("Cache-Control", "no-store")
 		w.Write(page)
 	})

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { trial.Main(browser.With(m), main) }
 
-// guest is a client in Go.
+// guest is a Go client.
 func guest(t *testing.T, p *trial.Program, user string) *client.Client {
 	t.Helper()
 	c, err := client.Dial(t.Context(), p.URL+"/ws?user="+user, client.Options{})
@@ -32,7 +32,7 @@ func join(t *testing.T, c *client.Client, room string) string {
 	return string(reply)
 }
 
-// next is the next message of a subscription.
+// next returns the next message of a subscription.
 func next(t *testing.T, c *client.Client) *client.Message {
 	t.Helper()
 	for m, err := range c.Messages(t.Context()) {
@@ -63,7 +63,7 @@ func TestPresence(t *testing.T) {
 	}
 }
 
-// TestReset has the program start again, with an empty store: sequences begin at 1.
+// TestReset restarts the program with an empty store: sequences start at 1.
 func TestReset(t *testing.T) {
 	p := trial.Start(t)
 	ann := browser.Open(t)

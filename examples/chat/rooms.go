@@ -10,17 +10,17 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-const history = 100 // messages that a room keeps
+const history = 100 // messages kept per room
 
-// rooms knows who is where.
+// rooms tracks the users in each room.
 type rooms struct {
-	post *wirepost.Server
+	srv *wirepost.Server
 
 	mu   sync.Mutex
-	here map[string]map[string]string // by room, then by connection: the user
+	here map[string]map[string]string // room → connection → user
 }
 
-// call answers what a page calls.
+// call handles the pages' calls.
 func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, data json.RawMessage) (any, error) {
 	var room string
 	if json.Unmarshal(data, &room) == nil && room != "" && wirepost.CheckChannel("room:"+room) == nil {
@@ -28,7 +28,7 @@ func (rs *rooms) call(ctx context.Context, s wirepost.Session, method string, da
 		case "join":
 			return rs.enter(ctx, room, s)
 		case "history":
-			messages, _, err := rs.post.Messages(ctx, "room:"+room, 0, history)
+			messages, _, err := rs.srv.Messages(ctx, "room:"+room, 0, history)
 			return messages, err
 		}
 	}
@@ -48,7 +48,7 @@ func (rs *rooms) enter(ctx context.Context, room string, s wirepost.Session) ([]
 	return rs.tellLocked(ctx, room)
 }
 
-// leave is called when a connection has ended, however it did.
+// leave is called after a connection has closed for any reason.
 func (rs *rooms) leave(ctx context.Context, s wirepost.Session, _ wirepost.CloseInfo) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -64,14 +64,14 @@ func (rs *rooms) leave(ctx context.Context, s wirepost.Session, _ wirepost.Close
 	}
 }
 
-// tellLocked tells a room who is there, under the lock so that the last list is the
-// one that holds.
+// tellLocked publishes the users in a room. The caller holds the lock, so that the
+// list published last is the current one.
 func (rs *rooms) tellLocked(ctx context.Context, room string) ([]string, error) {
-	users := slices.Compact(slices.Sorted(maps.Values(rs.here[room]))) // two tabs are one user
+	users := slices.Compact(slices.Sorted(maps.Values(rs.here[room]))) // two tabs count as one user
 	list, err := json.Marshal(users)
 	if err != nil {
 		return nil, err
 	}
-	_, err = rs.post.Push(ctx, wirepost.Push{To: "presence:" + room, Data: list})
+	_, err = rs.srv.Push(ctx, wirepost.Push{To: "presence:" + room, Data: list})
 	return users, err
 }

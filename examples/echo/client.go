@@ -18,7 +18,7 @@ func tick(url string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(websocket.StatusNormalClosure, "") // tells the server
+	defer c.Close(websocket.StatusNormalClosure, "") // notifies the server
 	for {
 		if err := c.Write(ctx, websocket.MessageText, []byte(time.Now().Format(time.RFC3339))); err != nil {
 			return err

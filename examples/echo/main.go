@@ -1,11 +1,11 @@
-// Echo answers every message with itself, and logs it.
+// Echo returns every message and logs it.
 //
 //	go run ./echo             # the server, with a page at http://127.0.0.1:8080
-//	go run ./echo -client     # in another terminal: a client that says the time every second
+//	go run ./echo -client     # in another terminal: a client that sends the time every second
 //
 // The page has buttons to open a connection, send and close. Text and binary
-// messages come back as what they were. To connect, a client needs to be somebody:
-// here everyone is the same guest.
+// messages keep their type. Every client must have a user: here all are the same
+// guest.
 package main
 
 import (
@@ -31,19 +31,19 @@ func main() {
 		log.Fatal(tick("ws://" + *listen + "/echo"))
 	}
 
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: "guest"}, nil
 		},
 		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 			log.Printf("%s sent %.100q", s.Address, f.Data)
-			return f, nil // the answer
+			return f, nil // the reply
 		},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/echo", post)
+	http.Handle("/echo", srv)
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
 
 	listener, err := net.Listen("tcp", *listen)

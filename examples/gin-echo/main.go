@@ -1,9 +1,9 @@
-// Gin-echo is a Gin route that becomes a WebSocket and echoes.
+// Gin-echo is a Gin route that upgrades to a WebSocket and echoes.
 //
 //	go run ./gin-echo
 //
-// Pages of http://127.0.0.1:8080, and those of the origin that -origin names, may
-// connect to /echo; a message of more than 512 bytes ends a connection with 1009.
+// Pages of http://127.0.0.1:8080 and of the origin given by -origin may connect to
+// /echo; a message of more than 512 bytes closes the connection with 1009.
 package main
 
 import (
@@ -23,18 +23,18 @@ func main() {
 	origin := flag.String("origin", "https://app.example.com", "whose pages may connect too")
 	flag.Parse()
 
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		AllowOrigins: []string{*origin},
 		MaxMessage:   512,
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
-			return wirepost.Identity{User: "guest"}, nil // never asked: Echo has no users
+			return wirepost.Identity{User: "guest"}, nil // not used: Echo has no users
 		},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	router := gin.Default()
-	router.GET("/echo", gin.WrapH(post.Echo()))
+	router.GET("/echo", gin.WrapH(srv.Echo()))
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Gin-hello pushes "hello, WebSocket" every two seconds to whoever is connected.
+// Gin-hello pushes "hello, WebSocket" every two seconds to all connected clients.
 //
 //	go run ./gin-hello
 //
@@ -7,8 +7,8 @@
 //	ws = new WebSocket("/hello")
 //	ws.onmessage = (event) => console.log(event.data)
 //
-// There is one ticker for all clients. A client has no goroutine, so none can be
-// left behind when it leaves; the test counts them.
+// One ticker serves all clients. A client has no goroutine, so none can leak when it
+// disconnects; the test counts them.
 package main
 
 import (
@@ -30,14 +30,14 @@ func main() {
 	every := flag.Duration("every", 2*time.Second, "pause between two messages")
 	flag.Parse()
 
-	post, err := newPost()
+	srv, err := newServer()
 	if err != nil {
 		log.Fatal(err)
 	}
-	go greet(context.Background(), post, *every)
+	go greet(context.Background(), srv, *every)
 
 	router := gin.Default()
-	router.GET("/hello", gin.WrapH(post))
+	router.GET("/hello", gin.WrapH(srv))
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		log.Fatal(err)
@@ -46,9 +46,9 @@ func main() {
 	log.Fatal(http.Serve(listener, router))
 }
 
-// newPost makes a server whose clients all get the channel "hello". What is pushed
-// there is for those who are connected, and kept for nobody.
-func newPost() (*wirepost.Server, error) {
+// newServer returns a server whose clients all subscribe to the channel "hello".
+// Messages in it are sent to connected clients and not stored.
+func newServer() (*wirepost.Server, error) {
 	return wirepost.New(wirepost.Options{
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: "guest", Channels: []string{"hello"}}, nil
@@ -57,13 +57,13 @@ func newPost() (*wirepost.Server, error) {
 	})
 }
 
-// greet pushes until ctx ends.
-func greet(ctx context.Context, post *wirepost.Server, every time.Duration) {
+// greet pushes until ctx is done.
+func greet(ctx context.Context, srv *wirepost.Server, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		hello := wirepost.Push{To: "hello", ContentType: "text/plain", Data: []byte("hello, WebSocket")}
-		if _, err := post.Push(ctx, hello); err != nil {
+		if _, err := srv.Push(ctx, hello); err != nil {
 			log.Print(err)
 		}
 		select {

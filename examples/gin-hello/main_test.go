@@ -20,9 +20,10 @@ func TestHello(t *testing.T) {
 	page.Expect("hello, WebSocket", "hello, WebSocket", "hello, WebSocket")
 }
 
-// TestNothingStays has many clients come and leave, and looks for what they left.
+// TestNothingStays connects and disconnects many clients, and checks that no
+// goroutine is left.
 func TestNothingStays(t *testing.T) {
-	post, err := newPost()
+	srv, err := newServer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,16 +31,16 @@ func TestNothingStays(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		greet(ctx, post, 10*time.Millisecond)
+		greet(ctx, srv, 10*time.Millisecond)
 	}()
 	t.Cleanup(func() {
 		stop()
 		<-done
-		post.Shutdown(context.Background())
+		srv.Shutdown(context.Background())
 	})
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
-	router.GET("/hello", gin.WrapH(post))
+	router.GET("/hello", gin.WrapH(srv))
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 
@@ -50,7 +51,7 @@ func TestNothingStays(t *testing.T) {
 		page.Close(websocket.StatusNormalClosure, "")
 	}
 	trial.Until(t, func() bool {
-		online, err := post.Online(t.Context(), "guest")
+		online, err := srv.Online(t.Context(), "guest")
 		return err == nil && online == 0 && runtime.NumGoroutine() <= before
 	})
 }

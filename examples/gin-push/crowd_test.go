@@ -22,9 +22,10 @@ const (
 
 var backend = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
 
-// TestCrowd has a thousand users come and go while they are pushed to: some leave by
-// themselves, others are disconnected. Everyone gets everything, in order. With
-// -race the program runs under the race detector, and Stop fails if that saw one.
+// TestCrowd connects and disconnects a thousand users while messages are pushed to
+// them: some leave, others are disconnected. All of them receive everything, in
+// order. With -race the program runs under the race detector, and Stop fails if it
+// reported a race.
 func TestCrowd(t *testing.T) {
 	p := trial.Start(t, "-data", t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -55,7 +56,7 @@ func TestCrowd(t *testing.T) {
 	p.Stop()
 }
 
-// poke pushes message n to a user, whom it may have thrown out before.
+// poke pushes message n to a user, and may disconnect the user first.
 func poke(ctx context.Context, url string, user, n int) error {
 	if rand.IntN(5) == 0 {
 		path := fmt.Sprintf("%s/deleteClient/%d", url, user)
@@ -84,7 +85,7 @@ func send(ctx context.Context, method, url, body string) (status int, err error)
 	return response.StatusCode, err
 }
 
-// follow connects as a user, again and again, until every message was there.
+// follow connects as a user repeatedly until every message has arrived.
 func follow(ctx context.Context, url string, user int) error {
 	for next := 0; next < each; {
 		c, _, err := websocket.Dial(ctx, fmt.Sprintf("%s/getPushNews?userId=%d", url, user), nil)
@@ -100,13 +101,13 @@ func follow(ctx context.Context, url string, user int) error {
 	return nil
 }
 
-// receive reads until all is there, the connection ends, or the user is bored. A
-// message that nothing has acknowledged may come once more; none is left out.
+// receive reads until all messages have arrived, the connection is closed, or the
+// user leaves. An unacknowledged message may be repeated; none is missing.
 func receive(ctx context.Context, c *websocket.Conn, next int) (int, error) {
 	for next < each {
 		_, data, err := c.Read(ctx)
 		if err != nil {
-			return next, ctx.Err() // without one: thrown out
+			return next, ctx.Err() // without an error: disconnected
 		}
 		var n int
 		fmt.Sscan(string(data), &n)

@@ -1,9 +1,9 @@
-// Gin-push is a push hub: users connect, a backend pushes to them by name, and what
-// they miss while they are away waits for them on disk.
+// Gin-push is a push hub: users connect, a backend pushes to them by user ID, and
+// messages for offline users are kept on disk.
 //
 //	go run ./gin-push
 //
-// In the developer tools of any page of http://127.0.0.1:8080, be user 42:
+// In the developer tools of any page of http://127.0.0.1:8080, connect as user 42:
 //
 //	ws = new WebSocket("/getPushNews?userId=42")
 //	ws.onmessage = (event) => console.log(event.data)
@@ -13,13 +13,14 @@
 //	curl -d 'your order has shipped' 'http://127.0.0.1:8080/pushNews?userId=42'
 //	curl -X DELETE http://127.0.0.1:8080/deleteClient/42
 //
-// Connect twice: both pages get it. Push while nobody is there, or restart the
-// program in between: it comes at the next connection, once. There is no map of
-// connections, no ping loop and no table of unread messages in this program.
+// Connect twice: both pages receive the message. Push while the user is offline, or
+// restart the program in between: the message arrives on the next connection, once.
+// This program has no map of connections, no ping loop and no table of unread
+// messages.
 //
-// Whoever asks is believed to be the user of the URL, and may push: a real program
-// looks at its session cookie in Authenticate, and keeps the last two routes to its
-// backends.
+// Any user ID in the URL is accepted, and anyone may push: a production program
+// checks its session cookie in Authenticate, and restricts the last two routes to
+// its backends.
 package main
 
 import (
@@ -49,11 +50,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Engine:    store,
 		Heartbeat: 10 * time.Second,
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
-			return wirepost.Identity{User: r.URL.Query().Get("userId")}, nil // "" is answered with 401
+			return wirepost.Identity{User: r.URL.Query().Get("userId")}, nil // "" means 401
 		},
 	})
 	if err != nil {
@@ -63,7 +64,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	server := &http.Server{Handler: routes(post)}
+	server := &http.Server{Handler: routes(srv)}
 	go server.Serve(listener)
 	fmt.Printf("listening http://%s\n", listener.Addr())
 
@@ -72,27 +73,27 @@ func main() {
 	stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	post.Shutdown(ctx)   // tells every client, and saves what they have acknowledged
-	server.Shutdown(ctx) // ends the other requests
+	srv.Shutdown(ctx)    // notifies every client, and saves acknowledgements
+	server.Shutdown(ctx) // completes the other requests
 	store.Close()
 }
 
-func routes(post *wirepost.Server) http.Handler {
+func routes(srv *wirepost.Server) http.Handler {
 	router := gin.Default()
-	router.GET("/getPushNews", gin.WrapH(post))
-	router.POST("/pushNews", func(c *gin.Context) { push(c, post) })
-	router.DELETE("/deleteClient/:id", func(c *gin.Context) { disconnect(c, post) })
+	router.GET("/getPushNews", gin.WrapH(srv))
+	router.POST("/pushNews", func(c *gin.Context) { push(c, srv) })
+	router.DELETE("/deleteClient/:id", func(c *gin.Context) { disconnect(c, srv) })
 	return router
 }
 
-// push answers when the message is on disk.
-func push(c *gin.Context, post *wirepost.Server) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, int64(post.MaxMessage())+1))
+// push responds when the message is on disk.
+func push(c *gin.Context, srv *wirepost.Server) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, int64(srv.MaxMessage())+1))
 	if err != nil {
 		c.JSON(http.StatusRequestEntityTooLarge, gin.H{"error": err.Error()})
 		return
 	}
-	pushed, err := post.Push(c, wirepost.Push{
+	pushed, err := srv.Push(c, wirepost.Push{
 		To:          wirepost.InboxOf(c.Query("userId")),
 		ContentType: "text/plain",
 		Data:        body,
@@ -104,8 +105,8 @@ func push(c *gin.Context, post *wirepost.Server) {
 	c.JSON(http.StatusOK, pushed)
 }
 
-func disconnect(c *gin.Context, post *wirepost.Server) {
-	n, err := post.Disconnect(context.Background(), c.Param("id"), "")
+func disconnect(c *gin.Context, srv *wirepost.Server) {
+	n, err := srv.Disconnect(context.Background(), c.Param("id"), "")
 	switch {
 	case err != nil:
 		wirepost.WriteError(c.Writer, err)

@@ -43,7 +43,7 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// TestAway pushes to a user who is away, over a restart and a kill -9.
+// TestAway pushes to an offline user, across a restart and a kill -9.
 func TestAway(t *testing.T) {
 	data := t.TempDir()
 	p := trial.Start(t, "-data", data)
@@ -57,16 +57,16 @@ func TestAway(t *testing.T) {
 	page.Expect("first", "second")
 	var pushing sync.WaitGroup
 	pushing.Go(func() {
-		<-page.Pings // behind these two
+		<-page.Pings // after these two
 		pushed(t, p, "third", `"online":1`)
 	})
-	page.Expect("third") // so the ping was answered before
+	page.Expect("third") // so the ping was answered earlier
 	pushing.Wait()
 	page.Close(websocket.StatusNormalClosure, "")
 	p.Stop()
 
 	p = trial.Start(t, "-data", data)
-	p.Dial("/getPushNews?userId=42").Expect("third") // again: nothing has acknowledged it
+	p.Dial("/getPushNews?userId=42").Expect("third") // repeated: it was not acknowledged
 }
 
 func TestRefusals(t *testing.T) {

@@ -1,14 +1,13 @@
-// Mounts serves the same Wirepost server from four routers, behind the middleware
-// that programs have: a log line per request, recovery from panics, and a check
-// of who asks.
+// Mounts serves the same Wirepost server from four routers, behind typical
+// middleware: a log line per request, recovery from panics, and authentication.
 //
 //	go run ./mounts -router gin      # or net/http, echo, chi
 //	curl -i 'http://127.0.0.1:8080/ws'             # 401, by the middleware
-//	curl -i 'http://127.0.0.1:8080/ws?user=42'     # 426: let in, but no WebSocket
+//	curl -i 'http://127.0.0.1:8080/ws?user=42'     # 426: authenticated, but not a WebSocket
 //
-// A page connects with new WebSocket("/ws?user=42"). A WebSocket takes its
-// connection away from the router (http.Hijacker); middleware that wraps the
-// ResponseWriter has to pass that on, or have an Unwrap method. All of these do.
+// A page connects with new WebSocket("/ws?user=42"). A WebSocket hijacks its
+// connection from the router (http.Hijacker); middleware that wraps the
+// ResponseWriter must implement Hijack or Unwrap. All of these do.
 package main
 
 import (
@@ -40,8 +39,8 @@ func main() {
 	if mount == nil {
 		log.Fatalf("there is no router %q", *router)
 	}
-	post, err := wirepost.New(wirepost.Options{
-		// The middleware has asked already.
+	srv, err := wirepost.New(wirepost.Options{
+		// The middleware has authenticated the user.
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: userOf(r)}, nil
 		},
@@ -57,16 +56,16 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("listening http://%s\n", listener.Addr())
-	log.Fatal(http.Serve(listener, mount(post)))
+	log.Fatal(http.Serve(listener, mount(srv)))
 }
 
-func mountNetHTTP(post http.Handler) http.Handler {
+func mountNetHTTP(srv http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/ws", post)
+	mux.Handle("/ws", srv)
 	return logged(recovered(signedIn(mux)))
 }
 
-func mountGin(post http.Handler) http.Handler {
+func mountGin(srv http.Handler) http.Handler {
 	router := gin.New()
 	router.Use(gin.Logger(), gin.Recovery(), func(c *gin.Context) {
 		if user := c.Query("user"); user != "" {
@@ -75,20 +74,20 @@ func mountGin(post http.Handler) http.Handler {
 		}
 		c.AbortWithStatus(http.StatusUnauthorized)
 	})
-	router.GET("/ws", gin.WrapH(post))
+	router.GET("/ws", gin.WrapH(srv))
 	return router
 }
 
-func mountEcho(post http.Handler) http.Handler {
+func mountEcho(srv http.Handler) http.Handler {
 	router := echo.New()
 	router.Use(echomiddleware.RequestLogger(), echomiddleware.Recover(), echo.WrapMiddleware(signedIn))
-	router.GET("/ws", echo.WrapHandler(post))
+	router.GET("/ws", echo.WrapHandler(srv))
 	return router
 }
 
-func mountChi(post http.Handler) http.Handler {
+func mountChi(srv http.Handler) http.Handler {
 	router := chi.NewRouter()
 	router.Use(chimiddleware.Logger, chimiddleware.Recoverer, signedIn)
-	router.Handle("/ws", post)
+	router.Handle("/ws", srv)
 	return router
 }

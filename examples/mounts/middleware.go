@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// signedIn lets only those in who say who they are; a real one looks at a cookie.
+// signedIn authenticates requests by a parameter; production code would check a
+// cookie.
 func signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := r.URL.Query().Get("user")
@@ -49,8 +50,7 @@ func logged(next http.Handler) http.Handler {
 	})
 }
 
-// statusWriter remembers the status. It would hide that the connection can be taken
-// over, but for Unwrap.
+// statusWriter records the status. Without Unwrap it would hide http.Hijacker.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -61,5 +61,5 @@ func (s *statusWriter) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap implements the interface of http.ResponseController.
 func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

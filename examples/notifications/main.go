@@ -1,10 +1,10 @@
-// Notifications is a bell with a count of what is unread. To look at the list in one
+// Notifications is a notification bell with an unread count. Opening the list in one
 // tab, or on one device, clears the count on all of them.
 //
 //	go run ./notifications
 //
-// Open http://127.0.0.1:8080/?user=ann in two tabs, and notify Ann, whether she is
-// there or not:
+// Open http://127.0.0.1:8080/?user=ann in two tabs, and notify Ann, online or
+// offline:
 //
 //	curl -d 'your order has shipped' http://127.0.0.1:8080/notify/ann
 package main
@@ -30,7 +30,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
 	flag.Parse()
 
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: userOf(r)}, nil
 		},
@@ -38,12 +38,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("GET /ws", post)
+	http.Handle("GET /ws", srv)
 	http.Handle("GET /wirepost.js", js.Handler())
 	http.Handle("GET /wirepost-more.js", js.Handler())
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
-	http.HandleFunc("GET /notifications", func(w http.ResponseWriter, r *http.Request) { list(post, w, r) })
-	http.HandleFunc("POST /notify/{user}", func(w http.ResponseWriter, r *http.Request) { notify(post, w, r) })
+	http.HandleFunc("GET /notifications", func(w http.ResponseWriter, r *http.Request) { list(srv, w, r) })
+	http.HandleFunc("POST /notify/{user}", func(w http.ResponseWriter, r *http.Request) { notify(srv, w, r) })
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -53,13 +53,13 @@ func main() {
 	log.Fatal(http.Serve(listener, nil))
 }
 
-// userOf believes whoever asks. A real program looks at its session cookie.
+// userOf accepts any user. A production program checks its session cookie.
 func userOf(r *http.Request) string { return r.URL.Query().Get("user") }
 
-// list is what a page that has just been opened shows. What comes after that, it is
+// list serves the messages that a newly opened page shows. Later messages are
 // pushed.
-func list(post *wirepost.Server, w http.ResponseWriter, r *http.Request) {
-	messages, _, err := post.Inbox(r.Context(), userOf(r), 0, wirepost.MaxLimit)
+func list(srv *wirepost.Server, w http.ResponseWriter, r *http.Request) {
+	messages, _, err := srv.Inbox(r.Context(), userOf(r), 0, wirepost.MaxLimit)
 	if err != nil {
 		wirepost.WriteError(w, err)
 		return
@@ -67,13 +67,13 @@ func list(post *wirepost.Server, w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(messages)
 }
 
-func notify(post *wirepost.Server, w http.ResponseWriter, r *http.Request) {
+func notify(srv *wirepost.Server, w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1000))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	}
-	_, err = post.Push(r.Context(), wirepost.Push{
+	_, err = srv.Push(r.Context(), wirepost.Push{
 		To:          wirepost.InboxOf(r.PathValue("user")),
 		ContentType: "text/plain",
 		Data:        text,

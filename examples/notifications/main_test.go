@@ -45,8 +45,8 @@ func TestBell(t *testing.T) {
 	browser.Wait(t, beside, `list.children.length === 3 && count.hidden`)
 }
 
-// TestReset has the program start again, with an empty store: sequences begin at 1,
-// and what was read says nothing about what comes.
+// TestReset restarts the program with an empty store: sequences start at 1, and the
+// old read mark does not apply.
 func TestReset(t *testing.T) {
 	p := trial.Start(t)
 	tab := browser.Open(t)
@@ -64,7 +64,7 @@ func TestReset(t *testing.T) {
 	browser.Wait(t, tab, `count.textContent === "3" && list.children.length === 3`)
 	browser.Click(t, tab, "#bell")
 	browser.Wait(t, tab, `count.hidden`)
-	browser.Click(t, tab, "#bell") // and looks no longer
+	browser.Click(t, tab, "#bell") // closes the list
 	p.Kill()
 	p = trial.Start(t, "-listen", strings.TrimPrefix(p.URL, "http://"))
 	notify("after")

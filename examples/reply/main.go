@@ -1,4 +1,4 @@
-// Reply answers each message of a client with "received: " and the message.
+// Reply replies to each message of a client with "received: " and the message.
 //
 //	go run ./reply
 //
@@ -24,7 +24,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
 	flag.Parse()
 
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: "guest"}, nil
 		},
@@ -33,7 +33,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/ws", post)
+	http.Handle("/ws", srv)
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
@@ -43,8 +43,8 @@ func main() {
 	log.Fatal(http.Serve(listener, nil))
 }
 
-// answer is called for one message of a connection at a time, in order. A text is
-// answered by a text, and bytes by bytes. An error would close the connection.
+// answer is called for one message of a connection at a time, in order. A text gets
+// a text reply, bytes get bytes. An error would close the connection.
 func answer(_ context.Context, _ wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 	return wirepost.Frame{
 		Binary: f.Binary,

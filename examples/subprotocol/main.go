@@ -1,4 +1,4 @@
-// Subprotocol serves a protocol of its own, "chat", to clients that offer it.
+// Subprotocol serves a subprotocol of its own, "chat", to clients that offer it.
 //
 //	go run ./subprotocol
 //
@@ -8,9 +8,9 @@
 //	ws.onmessage = (event) => console.log(ws.protocol, event.data)
 //	ws.send("hello")
 //
-// The first of the client's that the server knows is chosen. A browser that offers
-// some, and is told of none, closes the connection; one that offers none is
-// refused here.
+// The server selects the first subprotocol of the client's list that it supports. A
+// browser that offered subprotocols closes the connection if none was selected;
+// clients that offer none are refused here.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
 	flag.Parse()
 
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Subprotocols: []string{"chat"},
 		Authenticate: func(*http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: "guest"}, nil
@@ -46,7 +46,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/ws", post)
+	http.Handle("/ws", srv)
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {

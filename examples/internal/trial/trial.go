@@ -25,10 +25,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// patience is how long a test waits for what has to come.
+// patience limits every wait of a test.
 const patience = 30 * time.Second
 
-// Main runs the tests; in a process that Start has started it runs the program.
+// Main runs the tests, or, in a process started by Start, the program.
 func Main(m interface{ Run() int }, program func()) {
 	if os.Getenv("EXAMPLE") != "" {
 		program()
@@ -37,7 +37,7 @@ func Main(m interface{ Run() int }, program func()) {
 	os.Exit(m.Run())
 }
 
-// Program is an example in a process of its own.
+// Program is an example that runs in its own process.
 type Program struct {
 	URL string // http://127.0.0.1:PORT
 
@@ -46,7 +46,7 @@ type Program struct {
 }
 
 // Start runs the program of the test's package with these arguments, on a free port,
-// until the test ends or Stop is called. Under the race detector it has it too.
+// until the test ends or Stop is called. It uses the race detector if the test does.
 func Start(t testing.TB, args ...string) *Program {
 	t.Helper()
 	p := &Program{t: t}
@@ -70,11 +70,11 @@ func Start(t testing.TB, args ...string) *Program {
 		}
 		p.URL = address.FindString(line)
 	}
-	go io.Copy(t.Output(), lines) //nolint:errcheck // it ends with the process
+	go io.Copy(t.Output(), lines) //nolint:errcheck // it stops with the process
 	return p
 }
 
-// Stop ends the program as Ctrl-C does, and wants it to end well.
+// Stop stops the program with Ctrl-C and checks that it exits cleanly.
 func (p *Program) Stop() {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -85,10 +85,10 @@ func (p *Program) Stop() {
 	}
 }
 
-// Kill ends the program as kill -9 does, if it still runs.
+// Kill stops the program with kill -9, if it still runs.
 func (p *Program) Kill() {
-	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
-	p.cmd.Wait()         //nolint:errcheck // so may its Wait
+	p.cmd.Process.Kill() //nolint:errcheck // it may have exited
+	p.cmd.Wait()         //nolint:errcheck // and may have been waited for
 }
 
 // Request makes an HTTP request and returns status and body.
@@ -124,11 +124,10 @@ func (p *Program) Dial(path string, subprotocols ...string) *Conn {
 	return Dial(p.t, p.URL+path, subprotocols...)
 }
 
-// Conn is the client's end of a WebSocket. Its methods fail the test when things
-// don't go well.
+// Conn is the client side of a WebSocket. Its methods fail the test on errors.
 type Conn struct {
 	*websocket.Conn
-	Pings <-chan struct{} // one for each ping; it is answered by the Read that got it
+	Pings <-chan struct{} // one per ping, which is answered by the Read that received it
 
 	t testing.TB
 }
@@ -186,7 +185,7 @@ func (c *Conn) Expect(want ...string) {
 	}
 }
 
-// ExpectClose waits for the end of the connection and checks its code.
+// ExpectClose waits until the connection is closed and checks the close code.
 func (c *Conn) ExpectClose(code int) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -203,7 +202,7 @@ func (c *Conn) ExpectClose(code int) {
 	}
 }
 
-// Until waits until something holds.
+// Until waits until a condition holds.
 func Until(t testing.TB, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); <-time.After(time.Millisecond) {
