@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Shutdown drains the server: pushes and new connections are refused from now on,
-// every session is told bye and closed with 1012, by Options.ReconnectRate one
-// after the other, and what they acknowledged is saved. It returns when all that is
-// done, or within a second after ctx has ended, with its error; connections that
-// were still open then are cut. A second call waits for the first one, which the
-// end of either's ctx hurries.
+// Shutdown drains the server: it refuses pushes and new connections, sends bye to every
+// session, closes it with 1012, paced by Options.ReconnectRate, and saves the
+// acknowledgements. It returns nil when that is done. When ctx is done first, it cuts
+// the connections that are still open and returns the error of ctx within a second, or
+// within 5 s if the engine does not return from a call. A second call waits for the
+// first one; the first ctx that is done counts for both.
 //
-// The contexts of callbacks end when the connections have. A callback that goes on
-// in spite of it is waited for until ctx ends, but 5 s at most, and is then left
-// behind: what it does with the server fails. So Shutdown may be called from within
-// a callback, and returns. An engine that hangs keeps it for 5 s after ctx.
+// The contexts of callbacks are canceled when the connections are closed. Shutdown then
+// waits for callbacks until ctx is done, but at most 5 s. A callback that is still
+// running after that gets an error from every method of the server. So Shutdown may be
+// called from a callback.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	stop := context.AfterFunc(ctx, s.hurry)
@@ -32,7 +32,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		defer grace.Stop()
 		select {
 		case <-s.stopped:
-		case <-grace.C: // it goes on by itself
+		case <-grace.C: // the goroutine of drain goes on
 			return ctx.Err()
 		}
 	}
@@ -46,17 +46,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 const (
-	// callbackGrace is how long callbacks whose contexts have ended are waited for,
-	// and urgentGrace the same once the context of Shutdown has ended as well.
+	// callbackGrace is how long Shutdown waits for callbacks whose contexts are canceled,
+	// and urgentGrace the same once the context of Shutdown is done, too.
 	callbackGrace = 5 * time.Second
 	urgentGrace   = time.Second
-	// engineGrace is what Shutdown takes beyond its context at the most, when the
-	// engine does not come back from a call.
+	// engineGrace is how long Shutdown goes on after its context is done if the engine
+	// does not return from a call.
 	engineGrace = 5 * time.Second
 )
 
-// drain is Shutdown, until s.urgent ends it. The deadline is zero when there is
-// none.
+// drain does the work of Shutdown, until s.urgent is done. A zero deadline is none.
 func (s *Server) drain(deadline time.Time) {
 	defer close(s.stopped)
 	s.gateway.Drain()
@@ -73,20 +72,20 @@ func (s *Server) drain(deadline time.Time) {
 	s.host.Feeds.Close()
 	s.memory.Close() //nolint:errcheck // it is memory
 	releaseEngine(s.engine)
-	s.hurry() // it has nothing to hurry any more
+	s.hurry() // releases the context
 }
 
 const (
-	// soonest is when a client that was told bye may come back at the earliest: the
-	// server that it comes back to may still be starting.
+	// soonest is the shortest time to reconnect after bye: the server that replaces this
+	// one may still be starting.
 	soonest = time.Second / 2
-	// retrySpread is the time over which clients come back without a rate.
+	// retrySpread is the time over which clients reconnect if there is no rate.
 	retrySpread = 5 * time.Second
 )
 
-// sendAway tells every session bye. With a rate each has its own moment to come
-// back, and they are closed over time as well, for those that come back at once:
-// plain clients, who cannot be told a moment.
+// sendAway sends bye to every session. With a rate, each session gets a time of its own
+// to reconnect. Closing is paced, too, because bye has no form in plain mode: plain
+// clients reconnect as soon as they are closed.
 func (s *Server) sendAway(deadline time.Time) {
 	all := s.host.All()
 	if s.opts.ReconnectRate == 0 {
@@ -105,8 +104,8 @@ func (s *Server) sendAway(deadline time.Time) {
 	}
 }
 
-// closingTime is how long closing may take of the time that Shutdown has: what is
-// left is for the last ones to answer.
+// closingTime is the part of Shutdown's time for sending close frames. The rest is for
+// the responses to the last ones.
 func closingTime(deadline time.Time, wanted time.Duration) time.Duration {
 	if deadline.IsZero() {
 		return wanted
@@ -114,7 +113,7 @@ func closingTime(deadline time.Time, wanted time.Duration) time.Duration {
 	return max(0, min(wanted, time.Until(deadline)*3/4))
 }
 
-// rest waits, unless it is cut short.
+// rest waits for d or until short is closed.
 func rest(short <-chan struct{}, d time.Duration) {
 	if d <= 0 {
 		return
@@ -127,7 +126,7 @@ func rest(short <-chan struct{}, d time.Duration) {
 	}
 }
 
-// leaveCallbacks waits for the jobs of sessions, which all have ended, for a while.
+// leaveCallbacks waits for the callbacks of closed sessions, within the grace times.
 func (s *Server) leaveCallbacks() {
 	ended := func() bool { return s.host.Jobs.Load() == 0 }
 	ctx, cancel := context.WithTimeout(s.urgent, callbackGrace)
@@ -142,15 +141,15 @@ func (s *Server) leaveCallbacks() {
 	}
 }
 
-// cutResponses waits until the responses have noticed that the server's context
-// ended.
+// cutResponses waits until the SSE and poll responses have noticed that the server's
+// context is canceled.
 func (s *Server) cutResponses() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	wait(ctx, func() bool { return s.gateway.Responses() == 0 }) //nolint:errcheck // one that is stuck must not hold up the rest
 }
 
-// wait returns when something is done, or with ctx's error.
+// wait returns nil when done reports true, or the error of ctx.
 func wait(ctx context.Context, done func() bool) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Code names what went wrong. It is the code of wirepost.v1 error frames, and
-// it decides the HTTP status and the close code.
+// Code classifies an error. It is the code in wirepost.v1 error frames, and it determines
+// the HTTP status and the close code.
 type Code string
 
 // The codes.
@@ -27,7 +27,7 @@ const (
 // Status is the HTTP status for the code.
 func (c Code) Status() int { return fault.Code(c).Status() }
 
-// The codes as errors: errors.Is(err, ErrNotFound) says whether an *Error in err's
+// The codes as errors: errors.Is(err, ErrNotFound) reports whether an *Error in err's
 // chain has that code.
 var (
 	ErrBadRequest   error = codeError(CodeBadRequest)
@@ -44,19 +44,19 @@ type codeError Code
 
 func (c codeError) Error() string { return string(c) }
 
-// Error is the one error type of this package: a code that programs act on and a
-// message that a client may see.
+// Error is the error type of this package, except for New: a code for programs and a
+// message that clients may see.
 type Error struct {
 	Code    Code
-	Field   string // the field of the request that was wrong, if one was
+	Field   string // the invalid field of the request, if any
 	Message string
 	// RetryAfter is sent with CodeRateLimited and CodeUnavailable; 0 means one second.
 	RetryAfter time.Duration
 	// Status overrides the HTTP status of Code, if it is not 0.
 	Status int
-	Err    error // what caused it; never shown to a client
+	Err    error // the cause; never sent to a client
 
-	reason string // what a refusal is counted as, if not as Code
+	reason string // the reason that a refusal is counted for, if not Code
 }
 
 // Error includes the cause, for logs.
@@ -65,28 +65,28 @@ func (e *Error) Error() string { return e.fault().Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is says whether target is the code of the error, such as ErrNotFound.
+// Is reports whether target is the code of the error, such as ErrNotFound.
 func (e *Error) Is(target error) bool { return target == codeError(e.Code) }
 
-// Problem makes the problem details (RFC 9457) of the error.
+// Problem returns the error as problem details (RFC 9457).
 func (e *Error) Problem() Problem { return e.fault().Problem() }
 
-// Problem is an error as a backend sees it: problem details, RFC 9457.
+// Problem is an error in the HTTP API: problem details, RFC 9457.
 type Problem = fault.Problem
 
-// Errorf makes an Error with a message for the client.
+// Errorf returns an Error with a formatted message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return publicError(fault.Errorf(fault.Code(code), format, args...))
 }
 
-// fieldError blames one field of a request.
+// fieldError is an error of one field of a request.
 func fieldError(field, format string, args ...any) *Error {
 	return publicError(fault.Field(field, format, args...))
 }
 
-// AsError turns any error into an *Error: what is not one becomes
-// CodeUnavailable when the engine said so or a context ended, else CodeInternal, with a message that
-// gives no internals away. AsError(nil) is nil.
+// AsError returns the *Error in err's chain. For any other error it makes one that does
+// not reveal internals: with CodeUnavailable if a context is done or the engine is
+// unavailable, else with CodeInternal. AsError(nil) is nil.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -104,8 +104,8 @@ func asFault(err error) *fault.Error {
 	return fault.As(err)
 }
 
-// WriteError answers a request with an error, as application/problem+json with
-// the status of its code. Causes are not shown.
+// WriteError responds with an error as application/problem+json, with the status of its
+// code. It does not reveal the cause.
 func WriteError(w http.ResponseWriter, err error) { fault.Write(w, asFault(err)) }
 
 func publicError(f *fault.Error) *Error {

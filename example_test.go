@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Engine: store, // without one, messages are kept in memory
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			cookie, err := r.Cookie("session")
@@ -48,11 +48,11 @@ func Example() {
 	}
 
 	mux := http.NewServeMux()
-	mux.Handle("/ws", post)
+	mux.Handle("/ws", srv)
 	mux.HandleFunc("POST /orders/{id}/ship", func(w http.ResponseWriter, r *http.Request) {
 		order := r.PathValue("id")
 		data, _ := json.Marshal(map[string]string{"shipped": order})
-		pushed, err := post.Push(r.Context(), wirepost.Push{
+		pushed, err := srv.Push(r.Context(), wirepost.Push{
 			To:   wirepost.InboxOf(customerOf(order)),
 			Data: data,
 			ID:   "shipped-" + order, // a repeat within 24 hours pushes nothing
@@ -76,7 +76,7 @@ func Example() {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	post.Shutdown(ctx)   // first: http.Server does not know of WebSockets
+	srv.Shutdown(ctx)   // first: http.Server does not know of WebSockets
 	server.Shutdown(ctx) // then what is left
 	store.Close()        // last: what was acknowledged is saved
 
@@ -144,7 +144,7 @@ func inTempDir() func() {
 // What a plain client sends goes to OnMessage. Its reply goes to that connection
 // alone; no channel is behind it.
 func ExampleOptions_onMessage() {
-	post, err := wirepost.New(wirepost.Options{
+	srv, err := wirepost.New(wirepost.Options{
 		Authenticate: byName,
 		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
 			if string(f.Data) == "quit" {
@@ -158,7 +158,7 @@ func ExampleOptions_onMessage() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	page, end := open(post, post, "42")
+	page, end := open(srv, srv, "42")
 	defer end()
 
 	for _, text := range []string{"hello", "quit"} {
@@ -181,11 +181,11 @@ func ExampleOptions_onMessage() {
 // A program that reads in a loop, as around gorilla/websocket, keeps its loop. What is
 // pushed to the user comes to the same connection by itself.
 func ExampleServer_Handle() {
-	post, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
+	srv, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		log.Fatal(err)
 	}
-	loop := post.Handle(func(ctx context.Context, c *wirepost.Conn) error {
+	loop := srv.Handle(func(ctx context.Context, c *wirepost.Conn) error {
 		for {
 			f, err := c.Read(ctx)
 			if err != nil {
@@ -199,7 +199,7 @@ func ExampleServer_Handle() {
 			}
 		}
 	})
-	page, end := open(post, loop, "42")
+	page, end := open(srv, loop, "42")
 	defer end()
 
 	for _, text := range []string{"hello", "quit"} {
@@ -222,21 +222,21 @@ func ExampleServer_Handle() {
 // Disconnect ends the connections of a user who logs out, here all of them. The
 // close code tells a client not to come back by itself.
 func ExampleServer_Disconnect() {
-	post, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
+	srv, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		log.Fatal(err)
 	}
-	page, end := open(post, post, "42")
+	page, end := open(srv, srv, "42")
 	defer end()
 
-	sessions, err := post.Sessions(context.Background(), "42")
+	sessions, err := srv.Sessions(context.Background(), "42")
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, s := range sessions {
 		fmt.Printf("user %s is connected in mode %s\n", s.User, s.Mode)
 	}
-	n, err := post.Disconnect(context.Background(), "42", "") // or one, by Session.Connection
+	n, err := srv.Disconnect(context.Background(), "42", "") // or one, by Session.Connection
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func byName(r *http.Request) (wirepost.Identity, error) {
 
 // open connects a user to a handler of the server as a page does, and returns what ends
 // both.
-func open(post *wirepost.Server, handler http.Handler, user string) (*websocket.Conn, func()) {
+func open(srv *wirepost.Server, handler http.Handler, user string) (*websocket.Conn, func()) {
 	server := httptest.NewServer(handler)
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/?user=" + user
 	page, _, err := websocket.DefaultDialer.Dial(address, nil)
@@ -266,7 +266,7 @@ func open(post *wirepost.Server, handler http.Handler, user string) (*websocket.
 		page.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := post.Shutdown(ctx); err != nil {
+		if err := srv.Shutdown(ctx); err != nil {
 			log.Fatal(err)
 		}
 		server.Close()

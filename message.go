@@ -7,7 +7,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Push is a message to be pushed.
+// Push is a message to push.
 type Push struct {
 	To string // a channel; InboxOf(user) for a user
 	// Data is a JSON value, text or bytes, as ContentType says. It must not be
@@ -19,29 +19,29 @@ type Push struct {
 	ContentType string
 	// Raw keeps Data of a JSON type as it is, byte for byte.
 	Raw bool
-	// ID makes the push idempotent: a repeat with the same ID to the same channel
-	// within 24 hours changes nothing and is answered as the first one was. At
-	// most 128 bytes; "" lets the server make one.
+	// ID makes the push idempotent: a second push with the same ID to the same channel
+	// within 24 hours stores nothing and returns the result of the first one. At most
+	// 128 bytes; if it is "", the server makes one.
 	ID string
 	// Key, at most 128 bytes, makes the message replace the earlier live message
 	// of the channel with the same key.
 	Key string
-	// TTL is how long the message is worth delivering, in steps of a millisecond;
-	// 0 means as long as the channel keeps it.
+	// TTL is the time to live, in steps of a millisecond. After it, the message is no
+	// longer delivered. 0 means as long as the channel retains it.
 	TTL time.Duration
 }
 
-// PushResult answers a Push.
+// PushResult is the result of a Push.
 type PushResult struct {
 	To  string `json:"to"`
 	ID  string `json:"id"`
 	Seq uint64 `json:"seq"`
-	// Online is how many connections were subscribed to the channel.
+	// Online is the number of connections that were subscribed to the channel.
 	Online    int  `json:"online"`
 	Duplicate bool `json:"duplicate,omitempty"`
 }
 
-// BatchResult is what became of one push of many.
+// BatchResult is the result of one push of a batch.
 type BatchResult struct {
 	PushResult
 	Err error
@@ -58,7 +58,7 @@ type Message struct {
 	Key         string
 	ContentType string
 	From        string // the publishing user; "" when a backend pushed it
-	Data        []byte // shared: not to be changed
+	Data        []byte // shared: do not modify it
 }
 
 func newMessage(channel string, r *engine.Record) Message {

@@ -24,17 +24,17 @@ const (
 	maxContentType = 256 // bytes
 )
 
-// Push stores a message, and wakes whoever is subscribed. On return a message to a
-// durable channel is on disk. With a ctx that has ended nothing is stored. Errors are
-// *Error: CodeBadRequest and CodeTooLarge say what is wrong with the push, CodeUnavailable that
-// the store takes nothing now.
+// Push stores a message and notifies the subscribers. On return, a message to a durable
+// channel is on disk. If ctx is done, nothing is stored. The error is an *Error:
+// CodeBadRequest and CodeTooLarge for an invalid push, CodeUnavailable if the store
+// accepts no writes now.
 func (s *Server) Push(ctx context.Context, p Push) (PushResult, error) {
 	out := s.PushEach(ctx, []Push{p})
 	return out[0].PushResult, out[0].Err
 }
 
-// PushAll pushes several messages, in order. All are checked first: one that is
-// wrong refuses them all.
+// PushAll pushes several messages, in order. It checks all of them first: if one is
+// invalid, none is stored.
 func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, error) {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]BatchResult, len(pushes))
@@ -54,8 +54,8 @@ func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, erro
 	return pushed, nil
 }
 
-// PushEach pushes several messages, in order, each on its own: what is wrong with
-// one is said in its BatchResult and does not touch the others.
+// PushEach pushes several messages, in order. An error of one is in its BatchResult and
+// does not affect the others.
 func (s *Server) PushEach(ctx context.Context, pushes []Push) []BatchResult {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]BatchResult, len(pushes))
@@ -146,14 +146,14 @@ func (s *Server) pushed(channel string, r *engine.Result) PushResult {
 	return PushResult{To: channel, ID: r.ID, Seq: r.Seq, Duplicate: r.Duplicate, Online: online}
 }
 
-// hintInbox says once that a user's name is not the name of the user's inbox: a
-// push to the channel "42" is as valid as one to "news", and reaches nobody.
+// hintInbox logs once that a user's ID is not the name of the user's inbox. A push to
+// the channel "42" is valid, but user 42 does not receive it.
 func (s *Server) hintInbox(channel string) {
 	if _, inbox := names.InboxUser(channel); inbox || s.hinted.Load() {
 		return
 	}
 	if len(s.host.Users.ConnsOf(channel)) > 0 && s.hinted.CompareAndSwap(false, true) {
-		s.logger.Warn("a push went to a channel without subscribers that is named like a connected user; said once",
+		s.logger.Warn("a push went to a channel that has no subscribers and the name of a connected user; logged once",
 			"channel", channel, "inbox", InboxOf(channel))
 	}
 }
@@ -337,8 +337,8 @@ func (s *Server) askPublish(ctx context.Context, ses *session.Session, id *acces
 	return nil
 }
 
-// Revoke takes a message back: it is removed, whoever has it is told, also those
-// who are away. CodeNotFound when there is no such live message.
+// Revoke removes a message and notifies everyone who received it, offline users
+// included. The error is ErrNotFound if there is no such live message.
 func (s *Server) Revoke(ctx context.Context, channel string, seq uint64) (PushResult, error) {
 	if err := CheckChannel(channel); err != nil {
 		return PushResult{}, err

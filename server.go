@@ -20,10 +20,10 @@ import (
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// Server pushes messages to users and channels. It is an http.Handler that
-// accepts WebSocket connections. All methods are safe for concurrent use.
+// Server pushes messages to users and channels. It is an http.Handler that accepts
+// WebSocket connections. All methods are safe for concurrent use.
 //
-// Who makes a Server owes it a call of Shutdown, and closes the engine after that.
+// Call Shutdown to stop a Server, and close its engine after that.
 type Server struct {
 	// Static.
 	opts    Options
@@ -34,15 +34,15 @@ type Server struct {
 	logger  *slog.Logger
 	started time.Time
 
-	hinted   atomic.Bool // see hintInbox
+	hinted   atomic.Bool // by hintInbox
 	draining atomic.Bool
 	stopped  chan struct{} // closed when Shutdown is done
 	stopOnce sync.Once
-	cut      bool // written before stopped is closed: not every connection ended by itself
+	cut      bool // written before stopped is closed: some connections were cut
 
-	// cancel ends host.Base, when Shutdown is nearly done.
+	// cancel cancels host.Base, when the connections are closed.
 	cancel context.CancelFunc
-	// urgent ends when a caller of Shutdown has no more time.
+	// urgent is done when the context of a caller of Shutdown is.
 	urgent context.Context
 	hurry  context.CancelFunc
 }
@@ -91,25 +91,25 @@ func New(o Options) (*Server, error) {
 // docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.gateway.ServeHTTP(w, r) }
 
-// Events is for clients that a proxy keeps from WebSockets: an endless stream of
-// Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-// The data of each is an object of wirepost.v1; its ID is a cursor over all
-// channels, and to come back with it as Last-Event-ID acknowledges and resumes.
-// Tokens, limits and the query are those of ServeHTTP.
+// Events returns a handler for clients that cannot use WebSocket: a stream of Server-Sent
+// Events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The data of
+// each event is an object of wirepost.v1. Its ID is a cursor over all channels;
+// reconnecting with it as Last-Event-ID acknowledges and resumes. Tokens, limits and the
+// query are those of ServeHTTP.
 func (s *Server) Events() http.Handler { return s.gateway.Events() }
 
-// Poll is for clients that can have nothing but plain requests. A GET with
-// ?after=CURSOR&wait=25s answers, at once when there is something, and otherwise after
-// the wait with an empty list, {"cursor":"…","messages":[…]}; the messages are objects
-// of wirepost.v1. To come back with the cursor acknowledges them. Each poll is a
-// session of its own; tokens, limits and the rest of the query are those of ServeHTTP.
+// Poll returns a handler for clients that can only make ordinary requests: long polling.
+// GET with ?after=CURSOR&wait=25s responds with {"cursor":"…","messages":[…]} as soon as
+// there are messages, or with an empty list after the wait. The messages are objects of
+// wirepost.v1; passing the cursor in the next request acknowledges them. Each poll is a
+// session. Tokens, limits and the other parameters are those of ServeHTTP.
 func (s *Server) Poll() http.Handler { return s.gateway.Poll() }
 
-// Echo answers every message of a WebSocket with itself, whatever its type. There
-// is no user and no channel behind it; the server's origins are checked.
+// Echo returns a handler that sends every WebSocket message back to the client. It needs
+// no user and uses no channel. The origin is checked as for ServeHTTP.
 func (s *Server) Echo() http.Handler { return s.gateway.Echo() }
 
-// TokenCookie is the cookie that may carry a client's token.
+// TokenCookie is the name of the cookie that may carry a client's token.
 const TokenCookie = gateway.TokenCookie
 
 // claimed are the engines that servers use.
@@ -118,8 +118,8 @@ var claimed = struct {
 	engines map[engine.Engine]struct{}
 }{engines: map[engine.Engine]struct{}{}}
 
-// claimEngine refuses an engine that another server uses: an engine tells one
-// watcher of a channel, so each server would miss what the other one stores.
+// claimEngine refuses an engine that another server uses. A record is sent to the
+// watchers of the server that stored it, so each server would miss the other's.
 func claimEngine(e engine.Engine) error {
 	if !reflect.ValueOf(e).Comparable() {
 		return nil // such a value is never the same as another
@@ -142,8 +142,8 @@ func releaseEngine(e engine.Engine) {
 	delete(claimed.engines, e)
 }
 
-// clockOf is the clock of an engine that has one, so that there is one clock for all
-// lifetimes; otherwise it is the server's own.
+// clockOf returns the clock of an engine that has one, so that all lifetimes follow one
+// clock; otherwise a new one.
 func clockOf(e engine.Engine, log *slog.Logger) *clock.Clock {
 	if c, ok := e.(interface{ Clock() *clock.Clock }); ok {
 		return c.Clock()
@@ -151,19 +151,19 @@ func clockOf(e engine.Engine, log *slog.Logger) *clock.Clock {
 	return clock.New(clock.Source{}, time.Time{}, log)
 }
 
-// Now is the time by the server's clock: the system's, without jumps that have not
-// lasted for ten minutes.
+// Now returns the time of the server's clock: the system's time, ignoring jumps that
+// have not lasted for ten minutes.
 func (s *Server) Now() time.Time { return s.host.Clock.Wall() }
 
-// memoryBase is what the sequences of memory-only channels come after: the time of
-// the start in µs, so that those of the next run come after these (and a number
-// that JavaScript can hold).
+// memoryBase is the sequence after which those of memory-only channels begin: the start
+// time in µs, so that the sequences of the next run are larger. JavaScript can represent
+// it exactly.
 func memoryBase(start time.Time) uint64 { return uint64(max(0, start.UnixMicro())) }
 
-// Ready says whether the server takes work: nil, or an *Error with CodeUnavailable and
-// a message for operators once Shutdown began, and while the engine takes no writes
-// (see engine.Health). Whoever sends work to several servers leaves out one that is
-// not ready.
+// Ready returns nil if the server accepts pushes and connections. Otherwise it returns an
+// *Error with CodeUnavailable and a message for operators: after Shutdown has begun, and
+// while the engine accepts no writes (see engine.Health). A load balancer sends no
+// requests to a server that is not ready.
 func (s *Server) Ready() error {
 	if err := s.accepting(); err != nil {
 		return err
@@ -171,8 +171,8 @@ func (s *Server) Ready() error {
 	return s.storage()
 }
 
-// accepting says whether clients may connect: until Shutdown begins, also while the
-// engine takes no writes, because reading goes on.
+// accepting returns nil if clients may connect: until Shutdown begins, also while the
+// engine accepts no writes, because it can still be read.
 func (s *Server) accepting() error {
 	if s.draining.Load() {
 		return errDraining
@@ -180,9 +180,9 @@ func (s *Server) accepting() error {
 	return nil
 }
 
-// Alive says whether the server can go on without a restart: nil, or an *Error when
-// the engine has failed for good (engine.ErrFailed). Whoever supervises the process
-// starts it anew then.
+// Alive returns an *Error if only a restart helps because the engine has failed
+// (engine.ErrFailed), and nil otherwise. A supervisor restarts a process that is not
+// alive.
 func (s *Server) Alive() error {
 	if err := s.storage(); errors.Is(err, engine.ErrFailed) {
 		return err
@@ -190,7 +190,7 @@ func (s *Server) Alive() error {
 	return nil
 }
 
-// storage is what the engine says of itself.
+// storage returns the engine's state.
 func (s *Server) storage() error {
 	if h, ok := s.engine.(engine.Health); ok {
 		if err := h.Ready(); err != nil {
@@ -200,5 +200,5 @@ func (s *Server) storage() error {
 	return nil
 }
 
-// MaxMessage is the limit for a message's data, in bytes.
+// MaxMessage returns the largest size of a message's data, in bytes.
 func (s *Server) MaxMessage() int { return s.opts.MaxMessage }

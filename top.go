@@ -8,12 +8,11 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// Top is what an operator looks at first: the largest channels, and the clients
-// that are behind.
+// Top lists the channels with most subscribers and the clients that lag most.
 type Top struct {
 	Channels  []TopChannel  `json:"channels"`   // with a subscriber, most subscribers first
-	Slow      []SlowSession `json:"slow"`       // most bytes held up first
-	SlowCount int           `json:"slow_count"` // also of those that the list is too short for
+	Slow      []SlowSession `json:"slow"`       // most bytes waiting first
+	SlowCount int           `json:"slow_count"` // of all slow sessions, listed or not
 }
 
 // TopChannel is a channel with subscribers.
@@ -23,28 +22,28 @@ type TopChannel struct {
 	Subscribers int    `json:"subscribers"` // connections
 }
 
-// SlowSession is a client for which messages wait. Under load a client may be one
-// for a moment; who stays one is slow.
+// SlowSession is a session for which messages wait. Under load that is normal for a
+// moment; a session that stays in the list is slow.
 type SlowSession struct {
 	User     string     `json:"user"`
 	Session  Session    `json:"session"`
 	Reason   SlowReason `json:"reason"`
 	InFlight int        `json:"in_flight"` // messages sent and not acknowledged
 	Bytes    int        `json:"in_flight_bytes"`
-	Unsent   int        `json:"unsent_bytes"` // written, and not yet taken by the system
+	Unsent   int        `json:"unsent_bytes"` // not yet accepted by the socket
 }
 
-// SlowReason says what a session waits for.
+// SlowReason is what a slow session waits for.
 type SlowReason string
 
-// The reasons for which messages wait.
+// The reasons why messages wait.
 const (
 	SlowSocket SlowReason = "socket" // the client does not read: its connection takes no more
 	SlowWindow SlowReason = "window" // the client does not acknowledge: its window is full
 )
 
-// Top lists at most n channels and n slow sessions. It looks at every channel and
-// every session there is: it is for people, not for every push.
+// Top lists at most n channels and n slow sessions. It visits every channel and every
+// session: call it for an operator, not for every push.
 func (s *Server) Top(n int) Top {
 	t := Top{Channels: s.topChannels(n)}
 	t.Slow, t.SlowCount = s.slowSessions(n)
