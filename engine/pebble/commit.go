@@ -20,6 +20,8 @@ type commit struct {
 	late    []*slot[keyed] // pinned here, not by a request
 	told    []news
 	spare   []*staged
+	short   bool                        // there is too little space on the disk
+	gone    []removal                   // records, while it is so
 	fronts  map[*slot[channel]][]uint64 // see findFront
 	key     []byte                      // scratch
 	value   []byte
@@ -73,6 +75,7 @@ func (c *commit) perform(taken []*request) {
 		size += rq.size()
 	}
 	short := c.e.space.check(c.now, size)
+	c.short, c.gone = short != nil, c.gone[:0]
 	c.batch = c.e.db.NewBatchWithSize(size + size/2)
 	for _, rq := range taken {
 		if short != nil && (!rq.frees || c.e.space.none) {
@@ -84,9 +87,10 @@ func (c *commit) perform(taken []*request) {
 	wrote := !c.batch.Empty() || c.spilled
 	err := c.write(c.sync)
 	if short != nil && wrote && err == nil {
-		// What was removed leaves the disk only after a flush, and the refused writes
-		// fill no memtable.
-		_, err = c.e.db.AsyncFlush()
+		var flushed <-chan struct{}
+		if flushed, err = c.e.db.AsyncFlush(); err == nil {
+			c.e.reclaimer.add(c.gone, flushed)
+		}
 	}
 	for _, rq := range taken {
 		if err != nil {
@@ -99,6 +103,13 @@ func (c *commit) perform(taken []*request) {
 	}
 	for _, rq := range taken {
 		rq.done <- nil // it belongs to its caller from here on
+	}
+}
+
+// removed notes records whose disk space is to be freed because it is short.
+func (c *commit) removed(channel string, first, last uint64) {
+	if c.short {
+		c.gone = join(c.gone, removal{channel, first, last})
 	}
 }
 

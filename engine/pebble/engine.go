@@ -37,6 +37,7 @@ type Engine struct {
 	maxQueued int // bytes that may wait for the committer
 
 	patience   *patience
+	reclaimer  *reclaimer
 	stallAfter time.Duration
 	watchdog   *time.Timer   // runs overdue while a commit is under way
 	stuck      chan struct{} // cap 1: gets a value again and again during a stall
@@ -183,8 +184,9 @@ func (e *Engine) closeDB() error {
 
 // release closes the store, as far as it can be, and frees the directory.
 func (e *Engine) release() (err error) {
-	e.stopAnchors()
+	e.stopAnchors() // and the reclaimer
 	<-e.anchored
+	<-e.reclaimer.done
 	e.nudging.Lock()
 	e.released = true
 	e.nudging.Unlock()

@@ -3,6 +3,9 @@ package pebble
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -62,4 +65,59 @@ func TestDiskWithoutAByte(t *testing.T) {
 	if err := appendOne(); err != nil {
 		t.Error(err)
 	}
+}
+
+// What is removed while space is short leaves the disk, although no write makes Pebble
+// compact: neither few records, which are deleted one by one, nor many.
+func TestRemovedRecordsLeaveTheDisk(t *testing.T) {
+	t.Parallel()
+	for _, messages := range []uint64{300, 2 * rangeDelete} {
+		t.Run(fmt.Sprint(messages), func(t *testing.T) {
+			t.Parallel()
+			disk := vfs.NewMem()
+			enough := vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30}
+			disk.TestingSetDiskUsage(enough)
+			e, err := Open("store", Options{FS: disk, MinFree: 100 << 20, SweepEvery: time.Hour, Logger: silent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = e.Close() })
+			data := make([]byte, 10<<10)
+			rand.NewChaCha8([32]byte{}).Read(data) //nolint:errcheck // it never fails
+			batch := make([]engine.Entry, messages)
+			for i := range batch {
+				batch[i] = engine.Entry{Channel: "room", ID: fmt.Sprint(i), Data: data[i:]}
+			}
+			if _, err := e.Append(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.db.Compact(t.Context(), []byte{0}, []byte{0xff}, false); err != nil {
+				t.Fatal(err)
+			}
+			before := tables(t, disk)
+
+			disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 50 << 20, TotalBytes: 1 << 30})
+			e.space.asked = 0 // as if it was asked a second ago
+			if err := e.Trim(t.Context(), "room", messages-10); err != nil {
+				t.Fatal(err)
+			}
+			for after := before; after > before/5; after = tables(t, disk) {
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+// tables is the size of all tables.
+func tables(t *testing.T, disk vfs.FS) (size int64) {
+	t.Helper()
+	for _, name := range list(t, disk) {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		if info, err := disk.Stat("store/" + name); err == nil { // else it was removed just now
+			size += info.Size()
+		}
+	}
+	return size
 }

@@ -173,6 +173,8 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.ledger.logSynced = e.logSynced
 	ctx, stop := context.WithCancel(context.Background())
 	e.stopAnchors = stop
+	e.reclaimer = newReclaimer(e.db, o.Logger)
+	go e.reclaimer.run(ctx)
 	go e.anchors(ctx)
 	go e.commits()
 	go e.sweeps(o.SweepEvery)

@@ -51,6 +51,7 @@ func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 			c.delete(recordKey(c.key[:0], s.name, seq))
 		}
 	}
+	c.removed(s.name, from+1, to)
 	h.purged, s.v.staged.dirty = to, true
 	c.purgeHoles(s)
 	return h.purged < h.floor, nil

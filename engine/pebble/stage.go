@@ -152,6 +152,7 @@ func (c *commit) collapse(s *slot[channel], key *slot[keyed]) {
 func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
 	w := s.v.staged
 	c.delete(recordKey(c.key[:0], s.name, seq))
+	c.removed(s.name, seq, seq)
 	if end, _ := ends.end(); ends.expires != 0 || w.head.mixed && end != 0 {
 		c.delete(endKey(c.key[:0], s.name, end, seq)) // if there is one
 	}
