@@ -76,7 +76,7 @@ func Example() {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	srv.Shutdown(ctx)   // first: http.Server does not know of WebSockets
+	srv.Shutdown(ctx)    // first: http.Server does not know of WebSockets
 	server.Shutdown(ctx) // then what is left
 	store.Close()        // last: what was acknowledged is saved
 
