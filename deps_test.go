@@ -33,6 +33,7 @@ var imports = map[string]map[string]string{
 
 	"internal/gateway": {
 		"internal/access":   "who sends a request",
+		"internal/bearer":   "tokens in requests",
 		"internal/callback": "callbacks about requests",
 		"internal/codec":    "the mode that a request asks for",
 		"internal/conn":     "connections that it hands to loops",
@@ -115,14 +116,20 @@ var imports = map[string]map[string]string{
 
 	"auth": {"": "identities", "internal/strict": "tokens are read exactly"},
 	"httpapi": {
-		"":                "what it offers by HTTP",
-		"prometheus":      "/metrics",
-		"internal/origin": "pages that may not send requests",
-		"internal/strict": "JSON that backends send is read exactly",
-		"internal/wire":   "messages in its answers",
+		"":                       "the server that it is the API of",
+		"httpapi/internal/parse": "bodies of requests",
+		"prometheus":             "/metrics",
+		"internal/bearer":        "API keys in requests",
+		"internal/origin":        "pages that may not send requests",
 	},
-	"console":        {"internal/uplot": "plots in its page"},
-	"internal/uplot": {},
+	"httpapi/internal/parse": {
+		"":                "pushes, and errors in them",
+		"internal/strict": "JSON that backends send is read exactly",
+		"internal/wire":   "content types",
+	},
+	"internal/bearer": {},
+	"console":         {"internal/uplot": "plots in its page"},
+	"internal/uplot":  {},
 
 	"client":        {"internal/dial": "its WebSocket", "internal/wire": "frames of wirepost.v1"},
 	"internal/dial": {"internal/ws": "frames and their parser"},

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -159,17 +160,12 @@ type claimError struct{ name, problem string }
 
 func (e *claimError) Error() string { return fmt.Sprintf("the token's claim %s %s", e.name, e.problem) }
 
-// shown is a value, or what it is if it is long.
+// shown is a value, or its kind if it may be long.
 func shown(value []byte) string {
-	switch value[0] {
-	case '"':
-		return "a string"
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	}
-	if len(value) > 20 {
+	switch {
+	case bytes.IndexByte([]byte(`"{[`), value[0]) >= 0:
+		return strict.Kind(value)
+	case len(value) > 20:
 		return "a number that long"
 	}
 	return string(value)

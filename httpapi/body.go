@@ -11,40 +11,44 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
-// A body that trickles in must not hold a goroutine and a buffer for long: from
-// its beginning it has bodyTimeout, and a second more for every bodyRate bytes that
-// have come. What is left of a body that nobody wants has restTimeout.
+// A body that arrives slowly must not hold a goroutine and a buffer for long: it has
+// bodyTimeout from its beginning, and a second more for every bodyRate bytes received.
+// The rest of a body that is not needed has restTimeout.
 const (
 	bodyTimeout = 30 * time.Second
 	bodyRate    = 16 << 10
 	restTimeout = 5 * time.Second
 )
 
-// bodyDeadline is until when the next bytes of a body have to come.
+// stallTime is how long a client may not read a response, or a part of it, before it
+// counts as gone.
+const stallTime = time.Minute
+
+// bodyDeadline is the deadline for the next bytes of a body.
 func bodyDeadline(start time.Time, bytes int64) time.Time {
 	return start.Add(bodyTimeout + time.Duration(bytes)*time.Second/bodyRate)
 }
 
-// SlowReaders puts a deadline on the answer to every request, for handlers that have
-// none of their own: who takes nothing of it must not hold it for ever.
+// SlowReaders sets a deadline for the response to every request, for handlers that set
+// none: a client that does not read it must not hold it for ever.
 func SlowReaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limitAnswer(w)
+		limitResponse(w)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// limitAnswer sets a deadline that stays for what net/http has still to write when
-// the handler is done. The next request on the connection sets another.
-func limitAnswer(w http.ResponseWriter) {
+// limitResponse sets a deadline that also holds for what net/http writes after the
+// handler has returned. The next request on the connection sets another.
+func limitResponse(w http.ResponseWriter) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then the server's own holds
 }
 
-// SlowBodies puts a deadline on the body of every request, also where a handler
-// does not read it: net/http reads what is left before it answers. A handler that
+// SlowBodies sets a deadline for the body of every request, also if the handler does not
+// read it: net/http reads the rest before it responds. A handler that
 // reads a body sets its own.
 func SlowBodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,17 +61,17 @@ func SlowBodies(next http.Handler) http.Handler {
 	})
 }
 
-// hurryBody is for a request that is refused: what is left of its body is read for
-// a moment, so that the connection can be used again, and no longer.
+// hurryBody is for a refused request: the rest of its body is read for a short time, so
+// that the connection can be used again, and no longer.
 func hurryBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout)) //nolint:errcheck // then the server's own holds
 	}
 }
 
-// closeAfter has the connection closed when the answer has been written. It is for
-// bodies that were not read to their end by a handler that writes meanwhile, after
-// which net/http would take the rest of the body for the next request.
+// closeAfter has the connection closed after the response. It is for a body that was not
+// read to its end by a handler that writes meanwhile: net/http would take the rest of the
+// body for the next request.
 func closeAfter(w http.ResponseWriter) {
 	// A body over its limit does that, also when the head has been sent.
 	http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1)) //nolint:errcheck // it fails by design
@@ -104,7 +108,7 @@ func (p *pacedBody) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// end lifts the deadline: the body is there.
+// end removes the deadline: the body is complete.
 func (p *pacedBody) end() {
 	p.control.SetReadDeadline(time.Time{}) //nolint:errcheck // it was set before, or never
 }
@@ -116,7 +120,7 @@ func readBody(dst *bytes.Buffer, w http.ResponseWriter, r *request, limit int) e
 		return bodyTooLarge(limit)
 	}
 	if n := int(r.ContentLength); n > 0 {
-		// ReadFrom wants room behind the end, to see that it is the end.
+		// ReadFrom needs room after the end, to see that it is the end.
 		dst.Grow(n + bytes.MinRead)
 	}
 	body := newPacedBody(w, http.MaxBytesReader(w, r.Body, int64(limit)))
@@ -132,13 +136,12 @@ func readBody(dst *bytes.Buffer, w http.ResponseWriter, r *request, limit int) e
 }
 
 func bodyTooLarge(limit int) error {
-	return tooLarge("", "the body has more than %d bytes", limit)
+	return parse.TooLarge("", "the body has more than %d bytes", limit)
 }
 
-// brokenBody is the answer to a body that did not come to its end, as far as
-// there is somebody to answer to.
+// brokenBody is the error for a body that is not complete.
 func brokenBody(err error) error {
-	e := badRequest("", "the body could not be read to its end")
+	e := parse.BadRequest("", "the body could not be read to its end")
 	e.Err = err
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e.Status, e.Message = http.StatusRequestTimeout, "the body took too long to arrive"
@@ -146,23 +149,11 @@ func brokenBody(err error) error {
 	return e
 }
 
-func tooLarge(field, format string, args ...any) *wirepost.Error {
-	e := badRequest(field, format, args...)
-	e.Code = wirepost.CodeTooLarge
-	return e
-}
-
-func unsupported(field, format string, args ...any) *wirepost.Error {
-	e := badRequest(field, format, args...)
-	e.Status = http.StatusUnsupportedMediaType
-	return e
-}
-
-// checkEncoding refuses compressed bodies: kept as they are they would be nothing
-// a client could read.
+// checkEncoding refuses compressed bodies: stored as they are, clients could not read
+// them.
 func checkEncoding(h http.Header) error {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return unsupported("Content-Encoding", "the coding %q is not understood here: send the body as it is", shorten(e))
+		return parse.Unsupported("Content-Encoding", "the coding %q is not supported: send the body without one", parse.Shorten(e))
 	}
 	return nil
 }
@@ -173,21 +164,21 @@ func readJSON(w http.ResponseWriter, r *request, fn func(name string, value json
 		return err
 	}
 	if t := mediaType(r.Header); !isJSON(t) {
-		return unsupported("Content-Type", "%q is not read here, only %s", shorten(t), jsonType)
+		return parse.Unsupported("Content-Type", "%q is not supported here, only %s", parse.Shorten(t), jsonType)
 	}
 	body := getBuffer()
 	defer putBuffer(body)
 	if err := readBody(body, w, r, maxSmall); err != nil {
 		return err
 	}
-	return eachMember(body.Bytes(), fn)
+	return parse.EachMember(body.Bytes(), fn)
 }
 
 // maxSmall bounds a JSON body that is no push, in bytes.
 const maxSmall = 16 << 10
 
-// buffers are bodies and answers. What has grown for one of an unusual size is
-// left to the collector.
+// buffers are for bodies and responses. One that has grown unusually large is left to the
+// garbage collector.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 const maxPooled = 256 << 10

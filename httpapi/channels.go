@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 // The number of messages in a list.
@@ -47,20 +49,15 @@ func (a *api) messages(w http.ResponseWriter, r *request) error {
 	return a.list(w, r, r.channel)
 }
 
-// list answers with messages of a channel.
+// list responds with messages of a channel.
 func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
-	after, limit := uint64(0), uint64(defaultLimit)
-	var err error
-	if r.query.Has("after") {
-		if after, err = strconv.ParseUint(r.query.Get("after"), 10, 64); err != nil {
-			return badRequest("after", "it has to be a sequence, an integer from 0 on")
-		}
+	after, err := r.number("after", 0, 0, math.MaxUint64)
+	if err != nil {
+		return err
 	}
-	if r.query.Has("limit") {
-		limit, err = strconv.ParseUint(r.query.Get("limit"), 10, 64)
-		if err != nil || limit == 0 || limit > maxLimit {
-			return badRequest("limit", "it has to be an integer from 1 to %d", maxLimit)
-		}
+	limit, err := r.number("limit", defaultLimit, 1, maxLimit)
+	if err != nil {
+		return err
 	}
 	messages, next, err := a.srv.Messages(r.Context(), channel, after, int(limit))
 	if err != nil {
@@ -69,8 +66,8 @@ func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
 	return writeList(w, messages, next)
 }
 
-// writeList writes a list message by message: a thousand of the longest are not
-// to be in memory twice.
+// writeList writes a list message by message, so that a thousand of the longest are
+// not in memory twice.
 func writeList(w http.ResponseWriter, messages []wirepost.Message, next uint64) error {
 	setType(w, jsonType)
 	control := http.NewResponseController(w)
@@ -107,7 +104,7 @@ const listChunk = 32 << 10
 
 // message is GET /v1/channels/{channel}/messages/{seq}.
 func (a *api) message(w http.ResponseWriter, r *request) error {
-	seq, err := r.place()
+	seq, err := r.sequence()
 	if err != nil {
 		return err
 	}
@@ -122,18 +119,18 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	if receipts == nil {
 		receipts = []wirepost.Receipt{}
 	}
-	told, err := json.Marshal(receipts)
+	list, err := json.Marshal(receipts)
 	if err != nil {
 		return err
 	}
 	body := append([]byte(`{"message":`), object...)
-	body = append(append(body, `,"receipts":`...), told...)
+	body = append(append(body, `,"receipts":`...), list...)
 	return writeBody(w, http.StatusOK, append(body, '}'))
 }
 
 // revoke is DELETE /v1/channels/{channel}/messages/{seq}.
 func (a *api) revoke(w http.ResponseWriter, r *request) error {
-	seq, err := r.place()
+	seq, err := r.sequence()
 	if err != nil {
 		return err
 	}
@@ -144,8 +141,8 @@ func (a *api) revoke(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, revoked{r.channel, done.Seq, seq, done.ID})
 }
 
-// revoked answers a revocation: it has a sequence of its own, and the ID of the
-// message it took back.
+// revoked is the result of a revocation: its own sequence, and the sequence and ID of
+// the message that it removed.
 type revoked struct {
 	Channel string `json:"channel"`
 	Seq     uint64 `json:"seq"`
@@ -153,15 +150,15 @@ type revoked struct {
 	ID      string `json:"id"`
 }
 
-// place is the channel and the sequence in the path.
-func (r *request) place() (seq uint64, err error) {
+// sequence is the sequence in the path, of a message in the channel in the path.
+func (r *request) sequence() (seq uint64, err error) {
 	if err := wirepost.CheckChannel(r.channel); err != nil {
 		return 0, err
 	}
 	seq, err = strconv.ParseUint(r.seq, 10, 64)
 	switch {
 	case err != nil:
-		return 0, badRequest("seq", "%q is no sequence, which is an integer", shorten(r.seq))
+		return 0, parse.BadRequest("seq", "%q is not a sequence: it must be an integer", parse.Shorten(r.seq))
 	case seq == 0:
 		return 0, wirepost.Errorf(wirepost.CodeNotFound, "no such message: sequences begin at 1")
 	}

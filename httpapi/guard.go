@@ -10,9 +10,9 @@ import (
 	"github.com/wirepost/wirepost/internal/origin"
 )
 
-// LocalOnly guards a server that asks for no keys, as in development: it refuses
-// with 403, through refuse, what a page of another site could make a browser send.
-// It belongs around everything that the listener serves.
+// LocalOnly protects a server without keys, as in development: it refuses, by calling
+// refuse with a 403 error, requests that a page of another site could make a browser
+// send. It belongs around everything that the listener serves.
 //
 // The Host must be a loopback name or address, or the address that the connection
 // came in at, so that no foreign name can be pointed here (DNS rebinding). The
@@ -33,7 +33,7 @@ func checkLocal(r *http.Request, allowed origin.Patterns) error {
 	if own, ok := origin.ParseHost("http", r.Host); !ok || !isLocal(own.Host, r) {
 		return &wirepost.Error{
 			Code: wirepost.CodeForbidden, Field: "Host",
-			Message: "in development mode this server answers only to localhost and its own address",
+			Message: "in development mode this server accepts only localhost and its own address as Host",
 		}
 	}
 	header := strings.Join(r.Header["Origin"], ",") // several are no origin that could be allowed
@@ -54,7 +54,7 @@ func checkLocal(r *http.Request, allowed origin.Patterns) error {
 func foreignOrigin() error {
 	return &wirepost.Error{
 		Code: wirepost.CodeForbidden, Field: "Origin",
-		Message: "in development mode pages of other origins may not send requests here, unless they are allowed",
+		Message: "in development mode pages of other origins may not send requests, unless --allow-origin names them",
 	}
 }
 

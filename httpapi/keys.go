@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/bearer"
 )
 
-// Scope is what an API key opens.
+// Scope is what an API key permits.
 type Scope uint8
 
-// The scopes. Admin opens what Push and Read open, too.
+// The scopes. Admin includes Push and Read.
 const (
 	Push  Scope = 1 << iota // POST /v1/push and /v1/push/{channel}
 	Read                    // every GET, /metrics included
@@ -36,18 +37,18 @@ func (s Scope) String() string {
 	return strings.Join(names, "+")
 }
 
-// Has says whether the scopes open what needs these.
+// Has says whether the scopes include these.
 func (s Scope) Has(need Scope) bool { return s&Admin != 0 || s&need == need }
 
-// Key is an API key: what backends send, and what that opens.
+// Key is an API key: what backends send, and what it permits.
 type Key struct {
 	Secret string
 	Scope  Scope
 }
 
-// ParseKey reads a key as Options.Keys has it: "SECRET" opens everything,
-// "push:SECRET" and "push+read:SECRET" what they name. Its errors do not repeat
-// the key.
+// ParseKey reads a key as Options.Keys has it: "SECRET" permits everything,
+// "push:SECRET" and "push+read:SECRET" permit what they name. Errors do not contain the
+// key.
 func ParseKey(text string) (Key, error) {
 	k := Key{Secret: text, Scope: Admin}
 	if scopes, secret, scoped := strings.Cut(text, ":"); scoped {
@@ -55,7 +56,7 @@ func ParseKey(text string) (Key, error) {
 		for name := range strings.SplitSeq(scopes, "+") {
 			scope := scopeOf(name)
 			if scope == 0 {
-				return Key{}, errors.New("before the colon of a key stand its scopes, push, read or admin, with + between them (a key with a colon in it is written admin:KEY)")
+				return Key{}, errors.New("the scopes before the colon of a key are push, read or admin, joined by + (a key that contains a colon is written admin:KEY)")
 			}
 			k.Scope |= scope
 		}
@@ -80,9 +81,8 @@ func scopeOf(name string) Scope {
 	return 0
 }
 
-// knownKey is a key that requests are compared with. Only its hash is kept, which
-// has the same length whatever the key's, so that comparing tells nothing of
-// either.
+// knownKey is a key that requests are compared with. Only its hash is kept, whose length
+// does not depend on the key, so that a comparison reveals nothing about either.
 type knownKey struct {
 	hash  [sha256.Size]byte
 	scope Scope
@@ -92,7 +92,7 @@ type knownKey struct {
 // keyring holds the API keys.
 type keyring []knownKey
 
-// newKeyring passes over what is no key: an empty setting must not open the door.
+// newKeyring ignores what is not a key: an empty setting must not admit anyone.
 func newKeyring(keys []string, rate int) keyring {
 	var ring keyring
 	for _, text := range keys {
@@ -103,10 +103,11 @@ func newKeyring(keys []string, rate int) keyring {
 	return ring
 }
 
-// find gives the key that a request carries, or nil. It always takes the time of
-// comparing with all of them.
+// find returns the key that a request carries, or nil. It always compares with all of
+// them, so that it always takes the same time.
 func (ring keyring) find(h http.Header) *knownKey {
-	given := sha256.Sum256([]byte(bearer(h)))
+	key, _ := bearer.Token(h)
+	given := sha256.Sum256([]byte(key))
 	found := -1
 	for i := range ring {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(ring[i].hash[:], given[:]), i, found)
@@ -117,23 +118,13 @@ func (ring keyring) find(h http.Header) *knownKey {
 	return &ring[found]
 }
 
-// bearer is the key of the Authorization header (RFC 6750 §2.1), "" if there is
-// none.
-func bearer(h http.Header) string {
-	scheme, key, _ := strings.Cut(h.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(key)
-}
-
 func refusedKey(h http.Header) error {
-	if bearer(h) == "" {
+	if key, _ := bearer.Token(h); key == "" {
 		return wirepost.Errorf(wirepost.CodeUnauthorized, "an API key is needed, as Authorization: Bearer KEY")
 	}
-	return wirepost.Errorf(wirepost.CodeUnauthorized, "this API key is not known here")
+	return wirepost.Errorf(wirepost.CodeUnauthorized, "unknown API key")
 }
 
 func refusedScope(has, need Scope) error {
-	return wirepost.Errorf(wirepost.CodeForbidden, "this API key is for %s alone, and this needs the scope %s", has, need)
+	return wirepost.Errorf(wirepost.CodeForbidden, "this API key has the scope %s, and this request needs the scope %s", has, need)
 }

@@ -141,7 +141,7 @@ func TestOverload(t *testing.T) {
 		return push(ps)
 	}
 	const one = `{"to":"a","data":1}`
-	h := newHandler(c, quiet(Options{PushMemory: 3 * weigh(int64(len(one)), 1<<20)}))
+	h := newHandler(c, quiet(Options{PushMemory: 3 * estimate(int64(len(one)), 1<<20)}))
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
@@ -203,7 +203,7 @@ func TestStreamMemory(t *testing.T) {
 		most   int // a long line may fit by chance
 	}{
 		{"enough", 64 << 20, 0, 0},
-		{"too little", streamWeight + 1, 15, 20},
+		{"too little", streamSize + 1, 15, 20},
 	} {
 		c := newCounting()
 		h := newHandler(c, quiet(Options{PushMemory: tt.memory}))

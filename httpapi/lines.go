@@ -15,7 +15,7 @@ type lineReader struct {
 
 	buf        []byte
 	start, end int  // what was read and not returned yet
-	searched   int  // bytes behind start that hold no newline
+	searched   int  // bytes after start that contain no newline
 	skipping   bool // up to the next newline: the line was too long
 	skipped    int  // bytes of it
 	err        error
@@ -23,12 +23,12 @@ type lineReader struct {
 
 const lineBuffer = 64 << 10
 
-// errLongLine stands for a line that is longer than allowed. The lines behind it
-// can be read.
+// errLongLine is the error of a line that is longer than allowed. The lines after it can
+// be read.
 var errLongLine = errors.New("line too long")
 
-// errNoRoom stands for a line that is longer than lineBuffer at a time when grow
-// allows no more.
+// errNoRoom is the error of a line that is longer than lineBuffer when grow allows no
+// more.
 var errNoRoom = errors.New("no room for a line")
 
 func newLineReader(r io.Reader, limit int, wait func(pending int), grow func(by int) bool) *lineReader {
@@ -36,7 +36,7 @@ func newLineReader(r io.Reader, limit int, wait func(pending int), grow func(by 
 }
 
 // next returns the next line without its newline; it is good until the next call.
-// The last line may lack a newline, if the body came to its proper end.
+// The last line may lack a newline, if the body is complete.
 func (l *lineReader) next() ([]byte, error) {
 	for {
 		if text, ok := l.cut(); ok {
@@ -60,7 +60,7 @@ func (l *lineReader) next() ([]byte, error) {
 	}
 }
 
-// cut takes a line off what was read, unless it is the rest of one that was too
+// cut removes the first line from what was read, and drops the rest of one that was too
 // long.
 func (l *lineReader) cut() ([]byte, bool) {
 	for {
@@ -79,7 +79,7 @@ func (l *lineReader) cut() ([]byte, bool) {
 	}
 }
 
-// last returns what is behind the last newline.
+// last returns what follows the last newline.
 func (l *lineReader) last() ([]byte, error) {
 	text := l.buf[l.start:l.end]
 	l.start, l.searched = l.end, 0
@@ -89,7 +89,7 @@ func (l *lineReader) last() ([]byte, error) {
 	return text, nil
 }
 
-// makeRoom makes room behind what is there.
+// makeRoom makes room after what was read.
 func (l *lineReader) makeRoom() bool {
 	if l.skipping {
 		l.skipped += l.end - l.start
@@ -111,7 +111,7 @@ func (l *lineReader) makeRoom() bool {
 	return true
 }
 
-// read reads more behind what is there.
+// read reads more after what was read before.
 func (l *lineReader) read() {
 	l.wait(l.skipped + l.end - l.start)
 	n, err := l.r.Read(l.buf[l.end:])

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 // TestLineReader cuts texts that come in pieces of every size.
@@ -78,7 +79,10 @@ func (p *pieces) Read(b []byte) (int, error) {
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("{\"to\":\"a\",\"data\":1}\n\n{\"to\":[\"a\",\"b\"],\"data\":1}\nx\n"), uint8(3))
 	f.Add([]byte("\r\n{\"to\":\"a\",\"data_base64\":\"AA==\"}"), uint8(200))
-	for _, body := range usual {
+	for _, body := range []string{
+		`{"to":"user:42","data":{"a":1},"id":"k7","key":"k","ttl":"90s"}`,
+		` { "to" : [ "user:1" , "room:7" ] , "data" : [ 1 , 2 ] } ` + "\r",
+	} {
 		f.Add([]byte(body+"\n"+body), uint8(50))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, size uint8) {
@@ -95,12 +99,12 @@ func FuzzLines(f *testing.F) {
 				continue
 			}
 			results++
-			var parsed fields
-			p, err := a.parse(&parsed, line)
+			var parsed parse.Push
+			p, err := parsed.Parse(line, a.maxData)
 			if err != nil {
 				continue
 			}
-			for _, p.To = range newTargets(parsed.to).names {
+			for _, p.To = range newTargets(parsed.To).names {
 				want = append(want, p)
 			}
 		}

@@ -13,42 +13,39 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 // A bulk push is a stream of lines, each a push as POST /v1/push takes it, and a
 // stream of results, one line for every line in the same order. Blank lines are
 // passed over. Two goroutines share the work:
 //
-//	read    the handler's own: reads lines, parses them, gathers them in a batch
-//	answer  takes the batch, pushes it, writes the results; meanwhile the next
-//	        batch gathers
+//	read   the handler's own: reads lines, parses them, gathers them in a batch
+//	write  takes the batch, pushes it, writes the results; meanwhile read gathers
+//	       the next batch
 //
-// So a batch is what arrived during the commit of the one before, up to a bound;
-// then read waits, and with it the client. A client that does not take its
-// results holds up answer, and in the same way itself.
+// So a batch is what arrived during the commit of the previous one, up to a bound; then
+// read waits, and with it the client. A client that does not read its results blocks
+// write, and in the same way itself.
 
 // The bounds of a batch. One line is always allowed, whatever it holds.
 const (
 	batchPushes = 1024
 	batchBytes  = 1 << 20
-	// wakeLines is how many lines wake answer although more are at hand.
+	// wakeLines is how many lines wake write although read has more.
 	wakeLines = 128
 )
 
-// idleStream is how long a client may leave a stream open without a line. The
-// stream then ends as if it were complete.
+// idleStream is how long a client may keep a stream open without a line. Then the stream
+// ends as if it were complete.
 const idleStream = 5 * time.Minute
-
-// stallTime is how long a client may leave an answer, or a part of it, untaken
-// before it counts as gone.
-const stallTime = time.Minute
 
 // pushLines is POST /v1/push with NDJSON.
 func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if err := a.srv.Ready(); err != nil {
 		return err
 	}
-	free, err := a.begin(streamWeight)
+	free, err := a.begin(streamSize)
 	if err != nil {
 		return err
 	}
@@ -62,29 +59,29 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	expectContinue(w, r)
 	// A stream may take longer than any timeout of the server; readDeadline has its
 	// own.
-	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
+	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then there is no deadline
 	setType(w, ndjsonType)
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back the answers that the sender waits for
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back results that the sender waits for
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
 		return nil // the peer is gone
 	}
 	b := &bulk{
-		// What was read whole is pushed, also when the client went away.
+		// Lines that were read completely are pushed even if the client is gone.
 		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
 		filling: new(batch),
 	}
-	go b.answer()
+	go b.writeResults()
 	whole := b.read(r.Body)
 	b.end()
 	<-b.done
-	a.memory.give(b.held.Load())
+	a.memory.release(b.held.Load())
 	if !whole {
 		closeAfter(w)
 	}
 	if b.panicked != nil {
-		panic(b.panicked) // in the handler's goroutine it ends one request only
+		panic(b.panicked) // in the handler's goroutine it ends only this request
 	}
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // for the end
 	return nil
@@ -102,23 +99,23 @@ func expectContinue(w http.ResponseWriter, r *request) {
 	}
 }
 
-// bulk is one bulk push under way.
+// bulk is one bulk push in progress.
 type bulk struct {
 	// Static.
 	api  *api
 	ctx  context.Context
 	rc   *http.ResponseController
 	pace *pace         // of the key
-	wake chan struct{} // of answer: there are lines, or it is the end
+	wake chan struct{} // of writeResults: there are lines, or ended is true
 	room chan struct{} // of read: the batch was taken
-	done chan struct{} // closed when answer returned
+	done chan struct{} // closed when writeResults has returned
 
-	panicked any // set by answer; to be read when done is closed
+	panicked any // set by writeResults; read after done is closed
 
-	held atomic.Int64 // memory, beyond streamWeight
+	held atomic.Int64 // memory, beyond streamSize
 
-	w   http.ResponseWriter // owned by answer
-	out []byte              // owned by answer
+	w   http.ResponseWriter // owned by writeResults
+	out []byte              // owned by writeResults
 
 	mu      sync.Mutex
 	filling *batch // guarded by mu
@@ -128,16 +125,16 @@ type bulk struct {
 	lineStart time.Time // owned by read: of a line that has begun; zero: none has
 }
 
-// batch is lines one after the other.
+// batch is a sequence of lines.
 type batch struct {
 	lines  []line
 	pushes []wirepost.Push // of all lines that are good
 	bytes  int             // of their data
 
-	weight, held int64 // what it takes, and what was reserved for it
+	size, held int64 // the memory it uses, and the memory reserved for it
 }
 
-// line is what answer has to know of a line.
+// line is what writeResults has to know about a line.
 type line struct {
 	err     error      // the line is bad; it has no pushes
 	targets *targetSet // of a list; nil: it has one push
@@ -153,17 +150,17 @@ func (b *batch) reset() {
 	*b = batch{lines: b.lines[:0], pushes: b.pushes[:0]}
 }
 
-// read reads lines to the end of the body, or until nobody answers them. It says
-// whether that was the body's end.
+// read reads lines to the end of the body, or until writeResults has stopped. It says
+// whether it reached the end of the body.
 func (b *bulk) read(body io.Reader) (whole bool) {
-	var f fields
+	var f parse.Push
 	lines := newLineReader(body, b.api.maxJSON, b.await, b.grow)
 	for {
 		text, err := lines.next()
 		b.lineStart = time.Time{}
 		switch {
 		case errors.Is(err, errLongLine):
-			err = tooLarge("", "the line has more than %d bytes", b.api.maxJSON)
+			err = parse.TooLarge("", "the line has more than %d bytes", b.api.maxJSON)
 			if !b.add(line{err: err}, nil, wirepost.Push{}) {
 				return false
 			}
@@ -181,22 +178,22 @@ func (b *bulk) read(body io.Reader) (whole bool) {
 }
 
 // addLine parses a line and adds it to the batch.
-func (b *bulk) addLine(f *fields, text []byte) bool {
-	p, err := b.api.parse(f, text)
+func (b *bulk) addLine(f *parse.Push, text []byte) bool {
+	p, err := f.Parse(text, b.api.maxData)
 	switch {
 	case err != nil:
 		return b.add(line{err: err}, nil, p)
-	case len(f.to) == 1:
-		return b.slowDown(1) && b.add(line{}, f.to, p)
+	case len(f.To) == 1:
+		return b.slowDown(1) && b.add(line{}, f.To, p)
 	}
-	t := newTargets(f.to)
+	t := newTargets(f.To)
 	return b.slowDown(len(t.names)) && b.add(line{targets: &t}, t.names, p)
 }
 
-// slowDown waits until the key may push n messages more. False says that nobody
-// answers any more.
+// slowDown waits until the key may push n more messages. False means that writeResults
+// has stopped.
 func (b *bulk) slowDown(n int) bool {
-	delay := b.pace.owe(n)
+	delay := b.pace.reserve(n)
 	if delay <= 0 {
 		return true
 	}
@@ -205,7 +202,7 @@ func (b *bulk) slowDown(n int) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-b.api.draining: // what was read is pushed still
+	case <-b.api.draining: // lines that were read are still pushed
 	case <-b.done:
 		return false
 	}
@@ -228,16 +225,16 @@ func (b *bulk) await(pending int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.stopped {
-		b.rc.SetReadDeadline(deadline) //nolint:errcheck // then it may take for ever
+		b.rc.SetReadDeadline(deadline) //nolint:errcheck // then there is no deadline
 	}
 }
 
-// add puts a line into the batch, once there is room. False says that nobody
-// answers any more.
+// add adds a line to the batch when there is room. False means that writeResults has
+// stopped.
 func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
-	weight := int64(len(p.Data) + pushWeight*(1+len(to)))
+	size := int64(len(p.Data) + pushSize*(1+len(to)))
 	b.mu.Lock()
-	for b.filling.full() || !b.fitsLocked(weight) {
+	for b.filling.full() || !b.fitsLocked(size) {
 		b.mu.Unlock()
 		notify(b.wake)
 		select {
@@ -259,8 +256,7 @@ func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
 	return true
 }
 
-// flush wakes answer if there is something to do. It is called before read has
-// to wait.
+// flush wakes writeResults if there are lines. It is called before read has to wait.
 func (b *bulk) flush() {
 	b.mu.Lock()
 	waiting := len(b.filling.lines) > 0
@@ -280,12 +276,12 @@ func (b *bulk) end() {
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it was told already
+	default: // it was notified already
 	}
 }
 
-// answer pushes what was read, and writes the results.
-func (b *bulk) answer() {
+// writeResults pushes batches, and writes their results.
+func (b *bulk) writeResults() {
 	defer close(b.done)
 	defer func() {
 		if b.panicked = recover(); b.panicked != nil {
@@ -315,7 +311,7 @@ func (b *bulk) answer() {
 	}
 }
 
-// stopReading wakes read from its wait for more, as if this were the end.
+// stopReading ends read's wait for more lines, as if this were the end of the body.
 func (b *bulk) stopReading() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -323,7 +319,7 @@ func (b *bulk) stopReading() {
 	b.rc.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it ends with the connection, then
 }
 
-// take exchanges the batch with one that was dealt with.
+// take exchanges the batch with one that was pushed.
 func (b *bulk) take(old *batch) (next *batch, ended bool) {
 	old.reset()
 	b.mu.Lock()
@@ -334,14 +330,14 @@ func (b *bulk) take(old *batch) (next *batch, ended bool) {
 	return next, ended
 }
 
-// push pushes a batch and writes its results. False says that the client does
-// not take them.
+// push pushes a batch and writes its results. False means that the client does not read
+// them.
 func (b *bulk) push(t *batch) bool {
-	var outcomes []wirepost.BatchResult
+	var results []wirepost.BatchResult
 	if len(t.pushes) > 0 {
-		outcomes = b.api.srv.PushEach(b.ctx, t.pushes)
+		results = b.api.srv.PushEach(b.ctx, t.pushes)
 	}
-	b.rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then it may take for ever
+	b.rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then there is no deadline
 	for i := range t.lines {
 		n := 0
 		switch l := &t.lines[i]; {
@@ -350,8 +346,8 @@ func (b *bulk) push(t *batch) bool {
 		case l.err == nil:
 			n = 1
 		}
-		b.result(&t.lines[i], outcomes[:n])
-		outcomes = outcomes[n:]
+		b.result(&t.lines[i], results[:n])
+		results = results[n:]
 		if len(b.out) >= listChunk && !b.write() {
 			return false
 		}
@@ -365,15 +361,15 @@ func (b *bulk) write() bool {
 	return err == nil
 }
 
-// result appends the line that answers a line: what POST /v1/push would, or a
-// problem. A list of which one target failed has failed.
-func (b *bulk) result(l *line, outcomes []wirepost.BatchResult) {
+// result appends the result of a line: that of POST /v1/push, or a problem. A list fails
+// if one of its targets fails.
+func (b *bulk) result(l *line, results []wirepost.BatchResult) {
 	err := l.err
 	pushed := make([]wirepost.PushResult, 0, 1)
-	for i := range outcomes {
-		pushed = append(pushed, outcomes[i].PushResult)
+	for i := range results {
+		pushed = append(pushed, results[i].PushResult)
 		if err == nil {
-			err = outcomes[i].Err
+			err = results[i].Err
 		}
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 func TestPush(t *testing.T) {
@@ -53,12 +54,12 @@ func TestPushAllOrNothing(t *testing.T) {
 			t.Errorf("user %s got %v %v", user, list, err)
 		}
 	}
-	names := make([]string, maxTargets)
+	names := make([]string, parse.MaxTargets)
 	for i := range names {
 		names[i] = fmt.Sprintf("user:%d", i)
 	}
 	list, _ := json.Marshal(names)
-	if got := s.push(`{"to":` + string(list) + `,"data":1}`).is(202).pushed(); len(got) != maxTargets || got[999].To != "user:999" {
+	if got := s.push(`{"to":` + string(list) + `,"data":1}`).is(202).pushed(); len(got) != parse.MaxTargets || got[999].To != "user:999" {
 		t.Errorf("%d results", len(got))
 	}
 }
@@ -79,13 +80,13 @@ func TestData(t *testing.T) {
 		{"json", s.push(`{"to":"room","data": { "a" : [1, "ü"] } }`), "", `{"a":[1,"ü"]}`},
 		{"json of a kind", s.push(`{"to":"room","data":[ ],"content_type":"application/ld+json"}`), "application/ld+json", `[]`},
 		{"text", s.push(`{"to":"room","data":"a\nb","content_type":"text/html"}`), "text/html", `"a\nb"`},
-		{"base64", s.push(`{"to":"room","data_base64":"AP8="}`), bytesType, "base64:\x00\xff"},
+		{"base64", s.push(`{"to":"room","data_base64":"AP8="}`), parse.BytesType, "base64:\x00\xff"},
 		{"base64 text", s.push(`{"to":"room","data_base64":"aGk=","content_type":"text/plain"}`), textType, `"hi"`},
 		{"base64 json", s.push(`{"to":"room","data_base64":"eyB9","content_type":"application/json"}`), "", `{ }`},
 		{"curl -d", raw(formType, "hello"), textType, `"hello"`},
-		{"curl --data-binary", raw(formType, "\xff\x00"), bytesType, "base64:\xff\x00"},
+		{"curl --data-binary", raw(formType, "\xff\x00"), parse.BytesType, "base64:\xff\x00"},
 		{"no type", raw("", "hello"), textType, `"hello"`},
-		{"no type, bytes", raw("", "\xc3\x28"), bytesType, "base64:\xc3\x28"},
+		{"no type, bytes", raw("", "\xc3\x28"), parse.BytesType, "base64:\xc3\x28"},
 		{"empty", raw("", ""), textType, `""`},
 		{"raw json", raw("application/json", `{ "a" : 1 }`), "", `{ "a" : 1 }`},
 		{"raw text", raw("text/markdown; charset=utf-8", "# hi"), "text/markdown; charset=utf-8", `"# hi"`},

@@ -7,28 +7,19 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/wirepost/wirepost"
 )
 
-// request is a request that was matched to a route, with the names in its path.
-type request struct {
-	*http.Request
-	key                *knownKey
-	user, channel, seq string
-	query              url.Values
-}
-
-// handler answers a request, or returns the error to answer with as long as it
-// has written nothing.
+// handler responds to a request, or returns the error to respond with if it has written
+// nothing.
 type handler func(a *api, w http.ResponseWriter, r *request) error
 
 // route is one line of the API. Its path is made of literal segments and of
 // {user}, {channel}, {seq}, each of which stands for one segment, in which a
-// slash is written %2F. A name that ends the path and behind which nothing else
-// can follow is written {channel...}: there a plain slash will do as well.
+// slash is written %2F. A name at the end of the path, after which nothing can follow,
+// is written {channel...}: there a plain slash is allowed, too.
 type route struct {
 	path    string
 	methods []method
@@ -42,7 +33,7 @@ type method struct {
 	handle handler
 }
 
-// routes is the API. Every path is here once; the order says nothing.
+// routes is the API. Every path is here once; the order does not matter.
 var routes = []route{
 	{path: "/v1/push", push: true, methods: []method{{"POST", nil, (*api).push}}},
 	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
@@ -73,7 +64,7 @@ var routes = []route{
 // ServeHTTP implements http.Handler.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recover(w, r)
-	limitAnswer(w)
+	limitResponse(w)
 	if err := a.serve(w, r); err != nil {
 		a.fail(w, r, err)
 	}
@@ -109,8 +100,8 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	return m.handle(a, w, req)
 }
 
-// fail answers with an error. What the client is not told goes to the log, unless
-// it is only that the client went away.
+// fail responds with an error. The log gets what the client is not shown, unless it is
+// only that the client is gone.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e := wirepost.AsError(err); e.Code == wirepost.CodeInternal && r.Context().Err() == nil {
 		a.logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -123,8 +114,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	wirepost.WriteError(w, err)
 }
 
-// recover answers a request whose handler panicked. If an answer was begun, the
-// connection is cut instead, so that nobody takes it for a complete one.
+// recover logs a panic of a handler and aborts the connection, so that the client does
+// not take the response for a complete one.
 func (a *api) recover(w http.ResponseWriter, r *http.Request) {
 	p := recover()
 	if p == nil {
@@ -136,8 +127,8 @@ func (a *api) recover(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// findRoute finds the route of a request and fills in the names of its path. It
-// goes by the escaped path: a name may contain slashes.
+// findRoute finds the route of a request and fills in the names of its path. It uses the
+// escaped path, because a name may contain slashes.
 func findRoute(r *request) *route {
 	path := r.URL.EscapedPath()
 	for i := range routes {
@@ -165,7 +156,7 @@ func (rt *route) match(path string, r *request) bool {
 			}
 			continue
 		}
-		// Plain slashes around a name are a slip, not a part of it.
+		// Plain slashes around a name are a mistake, not a part of it.
 		name, err := url.PathUnescape(got)
 		if err != nil || got == "" || strings.Contains("/"+got+"/", "//") {
 			return false
@@ -184,18 +175,7 @@ func cutSegment(path string) (segment, rest string) {
 	return path, ""
 }
 
-func (r *request) setName(variable, name string) {
-	switch variable {
-	case "user":
-		r.user = name
-	case "channel":
-		r.channel = name
-	case "seq":
-		r.seq = name
-	}
-}
-
-// method finds what the route does for a method. Who may GET may HEAD.
+// method finds the route's method. HEAD is allowed wherever GET is.
 func (rt *route) method(name string) *method {
 	if name == http.MethodHead {
 		name = http.MethodGet
@@ -230,34 +210,11 @@ func (rt *route) allow() string {
 	return strings.Join(names, ", ")
 }
 
-// notFound says that there is no such route, and what the reason might be.
+// notFound says that there is no such route, and what the reason may be.
 func notFound(u *url.URL) error {
 	detail := "there is no such route; /v1/openapi.json lists them"
 	if path := u.EscapedPath(); strings.HasPrefix(path, "/v1/channels/") || strings.HasPrefix(path, "/v1/users/") {
-		detail += "; a slash inside of a name is written %2F"
+		detail += "; a slash inside a name is written %2F"
 	}
 	return &wirepost.Error{Code: wirepost.CodeNotFound, Message: detail}
-}
-
-// parseQuery reads the query. A parameter that the route does not know is
-// refused, for it would be a misspelt one: without its "connection" a request
-// to disconnect one session disconnects them all.
-func (r *request) parseQuery(known []string) error {
-	if r.URL.RawQuery == "" || slices.Contains(known, "*") {
-		return nil
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return badRequest("", "the query does not parse: %s", err)
-	}
-	for name, values := range query {
-		if !slices.Contains(known, name) {
-			return badRequest(name, "there is no query parameter %q here", name)
-		}
-		if len(values) > 1 {
-			return badRequest(name, "the query parameter is given %d times", len(values))
-		}
-	}
-	r.query = query
-	return nil
 }

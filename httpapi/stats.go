@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"runtime/metrics"
-	"strconv"
 
 	"github.com/wirepost/wirepost"
 )
@@ -28,9 +27,9 @@ func (a *api) stats(w http.ResponseWriter, r *request) error {
 	counted := a.srv.Stats()
 	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held()}
 	if r.query.Has("top") {
-		n, err := strconv.ParseUint(r.query.Get("top"), 10, 64)
-		if err != nil || n == 0 || n > maxTop {
-			return badRequest("top", "it has to be an integer from 1 to %d", maxTop)
+		n, err := r.number("top", 0, 1, maxTop)
+		if err != nil {
+			return err
 		}
 		top := a.srv.Top(int(n))
 		response.Top = &top

@@ -31,7 +31,7 @@ func (a *api) serveMetrics(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// healthz is GET /healthz: the process answers, and a restart would mend nothing.
+// healthz is GET /healthz: the process responds, and a restart would not help.
 func (a *api) healthz(w http.ResponseWriter, _ *request) error {
 	if err := a.srv.Alive(); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (a *api) healthz(w http.ResponseWriter, _ *request) error {
 	return writeBody(w, http.StatusOK, []byte(`{"status":"ok"}`))
 }
 
-// readyz is GET /readyz: the server takes work.
+// readyz is GET /readyz: the server accepts requests.
 func (a *api) readyz(w http.ResponseWriter, _ *request) error {
 	if err := a.srv.Ready(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 // user is GET /v1/users/{user}.
@@ -19,7 +20,7 @@ func (a *api) user(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, info)
 }
 
-// userInfo never has null where a list or an object belongs.
+// userInfo describes a user, with an empty list or object instead of null.
 func (a *api) userInfo(ctx context.Context, user string) (wirepost.UserInfo, error) {
 	if err := wirepost.CheckUser(user); err != nil {
 		return wirepost.UserInfo{}, err
@@ -47,7 +48,7 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	}
 	connection := r.query.Get("connection")
 	if connection == "" && r.query.Has("connection") {
-		return badRequest("connection", "the parameter names no connection; without it, all are disconnected")
+		return parse.BadRequest("connection", "the name of the connection is empty; without the parameter, all are disconnected")
 	}
 	var n int
 	var err error
@@ -62,11 +63,11 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, disconnected{n})
 }
 
-// revokeTokens disconnects who came with a token of before a time, and has such
-// tokens refused.
+// revokeTokens revokes the tokens from before a time, and disconnects the sessions that
+// have one.
 func (a *api) revokeTokens(r *request, now time.Time) (int, error) {
 	if r.query.Has("connection") {
-		return 0, badRequest("connection", "tokens are revoked for all connections of the user, not for one")
+		return 0, parse.BadRequest("connection", "tokens are revoked for all connections of the user, not for one")
 	}
 	before, err := parseMoment("revoke_before", r.query.Get("revoke_before"), now)
 	if err != nil {
@@ -78,8 +79,8 @@ func (a *api) revokeTokens(r *request, now time.Time) (int, error) {
 // clockSkew is by how much the clock of a backend may be ahead.
 const clockSkew = time.Minute
 
-// parseMoment reads a time that has come: "now", milliseconds since 1970, or
-// RFC 3339. One to come would shut a user out, and nothing could undo it.
+// parseMoment reads a time that is not in the future: "now", milliseconds since 1970, or
+// RFC 3339. A time in the future would lock a user out, and could not be undone.
 func parseMoment(field, s string, now time.Time) (time.Time, error) {
 	if s == "now" {
 		return now, nil
@@ -90,11 +91,11 @@ func parseMoment(field, s string, now time.Time) (time.Time, error) {
 	}
 	switch {
 	case err != nil:
-		return at, badRequest(field, "%q is no time: now, milliseconds since 1970, or RFC 3339 such as 2026-11-21T09:30:00Z", shorten(s))
-	case at.Year() < 1980: // and a number of seconds
-		return at, badRequest(field, "%s is long ago: a number has to be milliseconds since 1970", at.UTC().Format(time.RFC3339))
+		return at, parse.BadRequest(field, "%q is not a time: use now, milliseconds since 1970, or RFC 3339 such as 2026-11-21T09:30:00Z", parse.Shorten(s))
+	case at.Year() < 1980: // a number of seconds, for example
+		return at, parse.BadRequest(field, "%s is before 1980: a number must be milliseconds since 1970", at.UTC().Format(time.RFC3339))
 	case at.After(now.Add(clockSkew)):
-		return at, badRequest(field, "%s has not come yet", at.UTC().Format(time.RFC3339))
+		return at, parse.BadRequest(field, "%s is in the future", at.UTC().Format(time.RFC3339))
 	}
 	return at, nil
 }
@@ -121,7 +122,7 @@ func (a *api) markRead(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if !mark.given {
-		return badRequest("seq", "the sequence is needed through which everything is read")
+		return parse.BadRequest("seq", "the sequence is needed through which everything is read")
 	}
 	if err := wirepost.CheckChannel(mark.channel); err != nil {
 		return err
@@ -144,11 +145,11 @@ func (m *readRequest) member(name string, value json.RawMessage) (err error) {
 	switch name {
 	case "seq":
 		m.given = true
-		m.seq, err = uintField(name, value)
+		m.seq, err = parse.Uint(name, value)
 	case "channel":
-		m.channel, err = text(name, value)
+		m.channel, err = parse.Text(name, value)
 	default:
-		err = errUnknown
+		err = parse.ErrUnknown
 	}
 	return err
 }
@@ -173,7 +174,7 @@ func (a *api) join(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, membership{r.channel, info.Channels[r.channel]})
 }
 
-// membership is where a user stands in a channel.
+// membership is the state of a user in a channel.
 type membership struct {
 	Channel string `json:"channel"`
 	wirepost.UserChannel

@@ -302,7 +302,7 @@ func TestBadSettings(t *testing.T) {
 		{"secret with a line break", nil, []string{"WIREPOST_TOKEN_SECRET=" + strings.Repeat("s", 32) + "\n"}, "", "WIREPOST_TOKEN_SECRET: the secret begins or ends with white space"},
 		{"secret with a line break in the file", nil, nil, "token-secret: |\n  " + strings.Repeat("s", 32) + "\n", "wirepost.yml:1: token-secret: the secret begins or ends with white space"},
 		{"bad key", []string{"--api-key=a b"}, nil, "", "--api-key: the key has characters"},
-		{"bad scope", []string{"--api-key=psuh:hunter2"}, nil, "", "--api-key: before the colon of a key stand its scopes"},
+		{"bad scope", []string{"--api-key=psuh:hunter2"}, nil, "", "--api-key: the scopes before the colon of a key"},
 		{"bad proxy", []string{"--trusted-proxy=10.0.0.0/33"}, nil, "", `--trusted-proxy: "10.0.0.0/33" is not a network`},
 		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is not a host name`},
 		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is not a limit`},

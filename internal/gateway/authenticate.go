@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/bearer"
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -75,8 +76,8 @@ func assumeIssued(id *access.Identity) {
 
 // requestToken is the token of a request, or "" if there is none.
 func requestToken(r *http.Request, query url.Values) (string, error) {
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token), nil
+	if token, ok := bearer.Token(r.Header); ok {
+		return token, nil
 	}
 	if token := query.Get("token"); token != "" {
 		return token, nil

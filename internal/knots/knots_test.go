@@ -23,7 +23,6 @@ const most = 8
 var tied = map[string]int{
 	"engine/pebble":    28,
 	"internal/gateway": 12,
-	"httpapi":          15,
 	"internal/session": 16,
 }
 

@@ -139,6 +139,23 @@ func scalar(data []byte, i int) int {
 	return i
 }
 
+// Kind names the type of a JSON value, for error messages. The value is valid JSON.
+func Kind(value []byte) string {
+	switch value[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
 // String reads a JSON string. The value is valid JSON.
 func String(value []byte) (string, error) {
 	if len(value) == 0 || value[0] != '"' {

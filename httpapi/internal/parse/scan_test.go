@@ -1,4 +1,4 @@
-package httpapi
+package parse
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ var usual = []string{
 
 func TestScanKnowsTheUsual(t *testing.T) {
 	for _, body := range usual {
-		var f fields
+		var f Push
 		if !f.scan([]byte(body)) {
 			t.Errorf("scan refused %s", body)
 		}
@@ -51,7 +51,7 @@ var unusual = []string{
 
 func TestScanLeavesTheUnusual(t *testing.T) {
 	for _, body := range unusual {
-		var f fields
+		var f Push
 		if f.scan([]byte(body)) {
 			t.Errorf("scan took %s", body)
 		}
@@ -108,7 +108,7 @@ var wrong = []struct{ body, field, says string }{
 	{`{"to":"a,b","data":1}`, "to", "contains"},
 	{`{"to":"` + strings.Repeat("x", 201) + `","data":1}`, "to", "201 bytes"},
 	{`{"to":"\ud800","data":1}`, "to", "surrogate"},
-	{`{"to":["` + strings.Repeat(`a","`, maxTargets) + `a"],"data":1}`, "to", "more than 1000"},
+	{`{"to":["` + strings.Repeat(`a","`, MaxTargets) + `a"],"data":1}`, "to", "more than 1000"},
 	{`{"to":"a"}`, "data", "needs data"},
 	{`{"to":"a","data":1,"data_base64":"AA=="}`, "data_base64", "either"},
 	{`{"to":"a","data_base64":"A"}`, "data_base64", "base64"},
@@ -138,10 +138,10 @@ var wrong = []struct{ body, field, says string }{
 }
 
 func TestWrongBodies(t *testing.T) {
-	a := &api{maxData: 1 << 16}
+	maxData := 1 << 16
 	for _, tt := range wrong {
-		var f fields
-		_, err := a.parse(&f, []byte(tt.body))
+		var f Push
+		_, err := f.Parse([]byte(tt.body), maxData)
 		if err == nil {
 			t.Errorf("%.80s: no error", tt.body)
 			continue
@@ -164,31 +164,31 @@ func TestMessage(t *testing.T) {
 		{`{"to":"a","data":"😀","content_type":"Text/Plain; charset=utf-8"}`, wirepost.Push{Data: []byte("😀"), ContentType: "Text/Plain; charset=utf-8"}},
 		{`{"to":"a","data":"\ud83d\ude00","content_type":"text/plain"}`, wirepost.Push{Data: []byte("😀"), ContentType: "text/plain"}},
 		{`{"to":"a","data":"\ud800","content_type":"application/ld+json"}`, wirepost.Push{Data: []byte(`"\ud800"`), ContentType: "application/ld+json"}},
-		{`{"to":"a","data_base64":"AP8="}`, wirepost.Push{Data: []byte{0, 255}, ContentType: bytesType}},
-		{`{"to":"a","data_base64":""}`, wirepost.Push{Data: []byte{}, ContentType: bytesType}},
-		{`{"to":"a","data_base64":"eyB9","content_type":"application/json"}`, wirepost.Push{Data: []byte("{ }"), ContentType: jsonType}},
+		{`{"to":"a","data_base64":"AP8="}`, wirepost.Push{Data: []byte{0, 255}, ContentType: BytesType}},
+		{`{"to":"a","data_base64":""}`, wirepost.Push{Data: []byte{}, ContentType: BytesType}},
+		{`{"to":"a","data_base64":"eyB9","content_type":"application/json"}`, wirepost.Push{Data: []byte("{ }"), ContentType: "application/json"}},
 		{`{"to":"a","data":"0123456789abcd"}`, wirepost.Push{Data: []byte(`"0123456789abcd"`)}},
 		{`{"to":"a","data":1,"ttl":1.5,"id":"i","key":"k"}`, wirepost.Push{Data: []byte("1"), TTL: 1500 * time.Millisecond, ID: "i", Key: "k"}},
 		{`{"to":"a","data":1,"ttl":"1h"}`, wirepost.Push{Data: []byte("1"), TTL: time.Hour}},
 		{`{"to":"a","data":1,"id":"","key":"","content_type":""}`, wirepost.Push{Data: []byte("1")}},
 	} {
 		tt.want.Raw = true
-		a := &api{maxData: limit}
-		var f fields
-		got, err := a.parse(&f, []byte(tt.body))
+		maxData := limit
+		var f Push
+		got, err := f.Parse([]byte(tt.body), maxData)
 		if err != nil {
 			t.Errorf("%s: %v", tt.body, err)
 		} else if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: -want +got\n%s", tt.body, diff)
 		}
 	}
-	a := &api{maxData: limit}
+	maxData := limit
 	for _, body := range []string{
 		`{"to":"a","data":"0123456789abcde"}`,
 		`{"to":"a","data":"0123456789abcdefg","content_type":"text/plain"}`,
 		`{"to":"a","data_base64":"MDEyMzQ1Njc4OWFiY2RlZmc="}`,
 	} {
-		_, err := a.parse(new(fields), []byte(body))
+		_, err := new(Push).Parse([]byte(body), maxData)
 		if e := wirepost.AsError(err); e.Code != wirepost.CodeTooLarge || !strings.HasPrefix(e.Field, "data") {
 			t.Errorf("%s: got %v, want too_large", body, err)
 		}
@@ -199,7 +199,7 @@ func TestMessage(t *testing.T) {
 // the same way, and it is JSON in UTF-8.
 func compareReaders(t *testing.T, body []byte) {
 	t.Helper()
-	var fast, slow fields
+	var fast, slow Push
 	if !fast.scan(body) {
 		return
 	}
@@ -216,7 +216,7 @@ func compareReaders(t *testing.T, body []byte) {
 		}
 	}
 	fast.spaced, slow.spaced = false, false
-	if diff := cmp.Diff(slow, fast, cmp.AllowUnexported(fields{})); diff != "" {
+	if diff := cmp.Diff(slow, fast, cmp.AllowUnexported(Push{})); diff != "" {
 		t.Fatalf("%q: -strict +scan\n%s", body, diff)
 	}
 }
@@ -228,19 +228,19 @@ func FuzzPushBody(f *testing.F) {
 	for _, w := range wrong {
 		f.Add([]byte(w.body))
 	}
-	a := &api{maxData: 1 << 10}
+	maxData := 1 << 10
 	f.Fuzz(func(t *testing.T, body []byte) {
 		compareReaders(t, body)
-		var parsed fields
-		p, err := a.parse(&parsed, body)
+		var parsed Push
+		p, err := parsed.Parse(body, maxData)
 		if err != nil {
 			if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest && e.Code != wirepost.CodeTooLarge {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return
 		}
-		if len(parsed.to) == 0 || len(p.Data) > a.maxData {
-			t.Fatalf("%q: targets %q, %d bytes of data", body, parsed.to, len(p.Data))
+		if len(parsed.To) == 0 || len(p.Data) > maxData {
+			t.Fatalf("%q: targets %q, %d bytes of data", body, parsed.To, len(p.Data))
 		}
 	})
 }
@@ -248,20 +248,20 @@ func FuzzPushBody(f *testing.F) {
 func BenchmarkParse(b *testing.B) {
 	data := `{"type":"order.shipped","order":"A-10042","items":[{"sku":"x1","n":2},{"sku":"y7","n":1}],"note":"` + strings.Repeat("lorem ipsum ", 10) + `","at":1789000000000}`
 	line := []byte(`{"to":"user:42","id":"01J8Z3K5","data":` + data + `}`)
-	a := &api{maxData: 1 << 16}
+	maxData := 1 << 16
 	for _, bb := range []struct {
 		name  string
-		parse func(*fields) error
+		parse func(*Push) error
 	}{
-		{"scan", func(f *fields) error { _, err := a.parse(f, line); return err }},
-		{"strict", func(f *fields) error {
+		{"scan", func(f *Push) error { _, err := f.Parse(line, maxData); return err }},
+		{"strict", func(f *Push) error {
 			if err := f.strict(line); err != nil {
 				return err
 			}
-			_, err := f.message(a.maxData)
+			_, err := f.message(maxData)
 			return err
 		}},
-		{"encoding-json", func(*fields) error {
+		{"encoding-json", func(*Push) error {
 			var v struct {
 				To   json.RawMessage `json:"to"`
 				ID   string          `json:"id"`
@@ -279,7 +279,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(line)))
-			var f fields
+			var f Push
 			for b.Loop() {
 				if err := bb.parse(&f); err != nil {
 					b.Fatal(err)

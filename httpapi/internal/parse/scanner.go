@@ -1,156 +1,16 @@
-package httpapi
+package parse
 
 import (
 	"encoding/binary"
 	"math/bits"
-	"time"
 	"unicode/utf8"
 )
-
-// fields are the members of a push as they were sent. The slices are parts of
-// the body and only valid as long as it is.
-type fields struct {
-	to      []string // nil: absent
-	many    bool     // to was a list
-	data    []byte   // a JSON value; nil: absent
-	spaced  bool     // data may not be in compact form
-	base64  []byte   // without quotes and escapes; nil: absent
-	kind    string   // content_type
-	id, key string
-	ttl     time.Duration // 0: absent
-}
-
-// The members of a push, as bits of what was seen.
-const (
-	seenTo = 1 << iota
-	seenData
-	seenBase64
-	seenType
-	seenID
-	seenKey
-	seenTTL
-)
-
-// scan reads a push in its usual form: one JSON object with members that are
-// known and given once, and whose strings have no escapes. False says that the
-// body is not like that, not that it is wrong: strict decides then. What scan
-// accepts, strict reads in the same way (a fuzz target compares them).
-func (f *fields) scan(body []byte) bool {
-	*f = fields{}
-	s := scanner{b: body}
-	if !s.take('{') {
-		return false
-	}
-	seen := 0
-	for {
-		name, ok := s.plainString()
-		if !ok || !s.take(':') {
-			return false
-		}
-		member := f.scanMember(&s, name)
-		if member == 0 || seen&member != 0 {
-			return false
-		}
-		seen |= member
-		if s.take(',') {
-			continue
-		}
-		if !s.take('}') {
-			return false
-		}
-		s.space()
-		return s.i == len(s.b) && (!s.wide || utf8.Valid(body))
-	}
-}
-
-// scanMember reads the value of a member, and says which it was; 0 for anything
-// unusual.
-func (f *fields) scanMember(s *scanner, name []byte) int {
-	switch string(name) {
-	case "to":
-		return when(f.scanTargets(s), seenTo)
-	case "data":
-		s.space()
-		start := s.i
-		s.spaced = false
-		ok := s.value(maxDepth)
-		f.data, f.spaced = s.b[start:s.i], s.spaced
-		return when(ok, seenData)
-	case "data_base64":
-		v, ok := s.plainString()
-		f.base64 = v
-		return when(ok, seenBase64)
-	case "content_type":
-		v, ok := s.plainString()
-		f.kind = internType(v)
-		return when(ok, seenType)
-	case "id":
-		v, ok := s.plainString()
-		f.id = string(v)
-		return when(ok, seenID)
-	case "key":
-		v, ok := s.plainString()
-		f.key = string(v)
-		return when(ok, seenKey)
-	case "ttl":
-		v, ok := s.plainString()
-		if !ok {
-			return 0 // a number of seconds is rare
-		}
-		d, err := parseTTL(string(v))
-		f.ttl = d
-		return when(err == nil, seenTTL)
-	}
-	return 0
-}
-
-func when(ok bool, member int) int {
-	if ok {
-		return member
-	}
-	return 0
-}
-
-// scanTargets reads a name or a list of names.
-func (f *fields) scanTargets(s *scanner) bool {
-	if !s.take('[') {
-		v, ok := s.plainString()
-		f.to = []string{string(v)}
-		return ok
-	}
-	f.many = true
-	for len(f.to) < maxTargets {
-		v, ok := s.plainString()
-		if !ok {
-			return false
-		}
-		f.to = append(f.to, string(v))
-		if s.take(']') {
-			return true
-		}
-		if !s.take(',') {
-			return false
-		}
-	}
-	return false
-}
-
-// internType makes a string of a content type, without a copy of the usual ones.
-func internType(v []byte) string {
-	switch string(v) {
-	case "application/json":
-		return "application/json"
-	case "text/plain":
-		return "text/plain"
-	}
-	return string(v)
-}
 
 // maxDepth is how deep data is followed before it is left to encoding/json.
 const maxDepth = 64
 
-// scanner walks over a JSON text (RFC 8259). Its methods stand on the next
-// token or the white space before it, and return false for what is no JSON.
+// scanner steps over a JSON text (RFC 8259). Its methods begin at the next token or the
+// white space before it, and return false for what is not JSON.
 type scanner struct {
 	b      []byte
 	i      int
@@ -170,7 +30,7 @@ func (s *scanner) space() {
 	}
 }
 
-// take steps over a byte behind white space, if it is the next.
+// take steps over a byte after white space, if it is the next.
 func (s *scanner) take(c byte) bool {
 	if s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
@@ -199,8 +59,7 @@ func (s *scanner) plainString() ([]byte, bool) {
 	return s.b[start : s.i-1 : s.i-1], true
 }
 
-// text steps over what needs no attention inside of a string: it stops at a
-// quote, a backslash, a control character or the end. Eight bytes at a time.
+// text steps over plain characters inside a string: it stops at a quote, a backslash, a control character or the end. Eight bytes at a time.
 func (s *scanner) text() {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	b, i := s.b, s.i
@@ -208,8 +67,8 @@ func (s *scanner) text() {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^('"'*ones), w^('\\'*ones)
 		// A byte's high bit is set where it is below ' ', is a quote or a
-		// backslash. Borrows can only set bits behind a true one, and the first
-		// one decides. Bytes that are not ASCII clear their own bit.
+		// backslash. Borrows can only set bits after a true one, and the first one
+		// decides. Bytes that are not ASCII clear their own bit.
 		stop := ((w - ' '*ones) | (quote - ones) | (slash - ones)) &^ w & highs
 		if stop != 0 {
 			n := bits.TrailingZeros64(stop) / 8

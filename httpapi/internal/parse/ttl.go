@@ -1,4 +1,4 @@
-package httpapi
+package parse
 
 import (
 	"math"
@@ -14,7 +14,7 @@ const maxTTL = math.MaxInt64 / time.Second * time.Second
 func parseTTL(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, badRequest("ttl", "%q is no duration such as 90s or 1h, and no number of seconds", shorten(s))
+		return 0, BadRequest("ttl", "%q is neither a duration such as 90s or 1h nor a number of seconds", Shorten(s))
 	}
 	return checkTTL(d)
 }
@@ -24,15 +24,15 @@ func parseSeconds(s string) (time.Duration, error) {
 	seconds, err := strconv.ParseFloat(s, 64)
 	switch {
 	case err != nil, seconds != seconds, seconds > maxTTL.Seconds():
-		return 0, badRequest("ttl", "%q is no possible number of seconds", shorten(s))
+		return 0, BadRequest("ttl", "%q is not a possible number of seconds", Shorten(s))
 	case seconds < 0: // however far below
 		seconds = 0
 	}
 	return checkTTL(time.Duration(seconds * float64(time.Second)))
 }
 
-// parseTTLQuery reads a time to live where a number cannot be told from a string.
-func parseTTLQuery(s string) (time.Duration, error) {
+// TTL reads a time to live in a query, where a number has no type.
+func TTL(s string) (time.Duration, error) {
 	if s != "" && isDigit(s[len(s)-1]) {
 		return parseSeconds(s)
 	}
@@ -42,11 +42,11 @@ func parseTTLQuery(s string) (time.Duration, error) {
 func checkTTL(d time.Duration) (time.Duration, error) {
 	switch {
 	case d <= 0:
-		return 0, badRequest("ttl", "a time to live is above zero")
+		return 0, BadRequest("ttl", "a time to live is above zero")
 	case d < time.Millisecond:
-		return 0, badRequest("ttl", "the shortest time to live is 1ms")
+		return 0, BadRequest("ttl", "the shortest time to live is 1ms")
 	case d > maxTTL:
-		return 0, badRequest("ttl", "the longest time to live is %s", maxTTL)
+		return 0, BadRequest("ttl", "the longest time to live is %s", maxTTL)
 	}
 	return d, nil
 }

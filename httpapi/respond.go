@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// writeJSON answers with a value as JSON.
+// writeJSON responds with a value as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -17,7 +17,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return writeBody(w, status, body)
 }
 
-// writeBody answers with JSON.
+// writeBody responds with JSON.
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	setType(w, jsonType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -33,13 +33,13 @@ func setType(w http.ResponseWriter, contentType string) {
 	h["Cache-Control"] = noStore
 }
 
-// Shared between answers: nobody changes a header's values in place.
+// Shared between responses: a header's values are not changed in place.
 var (
 	noSniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
 )
 
-// writePushed answers a push: 201 when somebody is connected, else 202.
+// writePushed responds to a push: 201 if a subscriber is connected, else 202.
 func writePushed(w http.ResponseWriter, pushed []wirepost.PushResult) error {
 	status := http.StatusAccepted
 	for i := range pushed {

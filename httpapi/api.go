@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// backend is what the handlers need of a *wirepost.Server.
+type backend interface {
+	Push(context.Context, wirepost.Push) (wirepost.PushResult, error)
+	PushAll(context.Context, []wirepost.Push) ([]wirepost.PushResult, error)
+	PushEach(context.Context, []wirepost.Push) []wirepost.BatchResult
+	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.PushResult, error)
+
+	User(ctx context.Context, user string) (wirepost.UserInfo, error)
+	Disconnect(ctx context.Context, user, connection string) (int, error)
+	RevokeTokens(ctx context.Context, user string, before time.Time) (int, error)
+	Now() time.Time
+	MarkRead(ctx context.Context, user, channel string, seq uint64) (read uint64, unread int, err error)
+	Join(ctx context.Context, user, channel string) error
+	Leave(ctx context.Context, user, channel string) error
+
+	Channel(ctx context.Context, name string) (wirepost.ChannelInfo, error)
+	Empty(ctx context.Context, channel string) error
+	Messages(ctx context.Context, channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
+	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
+
+	Stats() wirepost.Stats
+	Top(n int) wirepost.Top
+	Ready() error
+	Alive() error
+	MaxMessage() int
+	Metrics() wirepost.Metrics
+	CountRefusal(reason string)
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// api handles the requests.
+type api struct {
+	srv      backend
+	keys     keyring
+	anyone   *knownKey // for requests without a key; nil: one is needed
+	ready    func() error
+	draining <-chan struct{}
+	logger   *slog.Logger
+	metrics  http.Handler
+	memory   *budget
+
+	maxData int // bytes of data in a message
+	maxJSON int // bytes of a push in JSON
+}

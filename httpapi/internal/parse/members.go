@@ -1,0 +1,91 @@
+package parse
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/strict"
+)
+
+// strict reads a push as encoding/json does, with errors that say what is wrong.
+func (f *Push) strict(body []byte) error {
+	*f = Push{}
+	return EachMember(body, f.member)
+}
+
+func (f *Push) member(name string, value json.RawMessage) (err error) {
+	switch name {
+	case "to":
+		f.To, f.many, err = targets(value)
+	case "data":
+		f.data, f.spaced = value, true
+	case "data_base64":
+		var s string
+		s, err = Text(name, value)
+		f.base64 = []byte(s)
+	case "content_type":
+		f.kind, err = Text(name, value)
+	case "id":
+		f.id, err = Text(name, value)
+	case "key":
+		f.key, err = Text(name, value)
+	case "ttl":
+		err = f.setTTL(value)
+	default:
+		err = ErrUnknown
+	}
+	return err
+}
+
+// targets reads a name or a list of names.
+func targets(value json.RawMessage) (to []string, many bool, err error) {
+	switch value[0] {
+	case '"':
+		name, err := Text("to", value)
+		return []string{name}, false, err
+	case '[':
+		to, err = targetList(value)
+		return to, true, err
+	}
+	return nil, false, BadRequest("to", "it must be a string or a list of strings, not %s", strict.Kind(value))
+}
+
+func targetList(value json.RawMessage) ([]string, error) {
+	// No name has a comma: a list with that many is too long without being read.
+	if n := bytes.Count(value, []byte(",")); n >= MaxTargets {
+		return nil, BadRequest("to", "the list has %d names, more than %d", n+1, MaxTargets)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(value, &list); err != nil {
+		return nil, BadRequest("to", "it is not a valid list")
+	}
+	if len(list) == 0 {
+		return nil, BadRequest("to", "the list is empty")
+	}
+	to := make([]string, len(list))
+	for i, v := range list {
+		name, err := Text("to", bytes.TrimSpace(v))
+		if err != nil {
+			return nil, BadRequest("to", "entry %d: %s", i, wirepost.AsError(err).Message)
+		}
+		to[i] = name
+	}
+	return to, nil
+}
+
+// setTTL reads a duration as a string, or a number of seconds.
+func (f *Push) setTTL(value json.RawMessage) (err error) {
+	switch c := value[0]; {
+	case c == '"':
+		var s string
+		if s, err = Text("ttl", value); err == nil {
+			f.ttl, err = parseTTL(s)
+		}
+	case c == '-' || isDigit(c):
+		f.ttl, err = parseSeconds(string(value))
+	default:
+		err = BadRequest("ttl", "it must be a duration or a number of seconds, not %s", strict.Kind(value))
+	}
+	return err
+}
