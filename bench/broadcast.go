@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/bench/proc"
 )
 
-// cost is what so many operations took.
+// cost is the CPU time of a number of operations.
 type cost struct {
 	operations     int
 	server, client time.Duration // processor time
@@ -35,7 +35,7 @@ func (c *cost) row(label string) row {
 	}}
 }
 
-// meter measures what work costs a server and this process.
+// meter measures the CPU time of a server and of this process.
 func meter(t *target, work func() (operations int, err error)) (*cost, error) {
 	server, err := t.CPU()
 	if err != nil {
@@ -53,8 +53,8 @@ func meter(t *target, work func() (operations int, err error)) (*cost, error) {
 	return c, err
 }
 
-// broadcast sends messages to everyone, so many at a time and the next when all
-// have come, for one turn.
+// broadcast sends messages to all clients for one turn: inflight at a time, and the
+// next ones when all have arrived.
 func broadcast(s *settings, t *target, c *crowd.Crowd, inFlight int) (*cost, error) {
 	burst := func() error {
 		total := c.Received() + inFlight*c.Readers()

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// known is the scenario of channels that the server knows, with nobody there.
+// known is the scenario with many channels that have no subscribers.
 var known = scenario{
 	name:     "channels",
 	question: "Does a push cost more with more channels? 64 publishers in the process push to random channels.",

@@ -18,8 +18,8 @@ var idle = scenario{
 	turn:     idleTurn,
 }
 
-// warmUp is how many clients come before the first measurement: what the first
-// ones cost a server is not theirs.
+// warmUp is how many clients connect before the first measurement, so that the
+// server's fixed costs are not attributed to them.
 const warmUp = 100
 
 func idleTurn(s *settings, name string) ([]row, error) {
@@ -53,9 +53,8 @@ func idleTurn(s *settings, name string) ([]row, error) {
 	return []row{r}, nil
 }
 
-// afterOneMessage is what the server holds, as in the columns, when everyone in the
-// crowd has had a message and then rested: a server may give back what only busy
-// users need.
+// afterOneMessage measures the server's memory after each client has received one
+// message and then been idle: a server may free what only active users need.
 func afterOneMessage(s *settings, t *target, c *crowd.Crowd, rest time.Duration) (held [3]int64, err error) {
 	total := c.Received() + c.Readers()
 	if err := t.publish(s.size, 1); err != nil {

@@ -1,8 +1,5 @@
-// Bench compares Wirepost with its peers: every server in a process of its own,
+// Bench compares Wirepost with similar servers: each server in its own process, with
 // the same client for all, one after the other in rounds. Linux only.
-//
-//	go run . -scenario fanout -sessions 5000 -inflight 1,8
-//	go run . -all -md ../docs/performance.md
 package main
 
 import (

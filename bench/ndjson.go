@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pushNDJSON pushes in one request, a line a message, with up to so many hundreds of
-// lines unanswered: a stream is there to be kept full.
+// pushNDJSON pushes in one request, one line per message, keeping up to inflight
+// hundreds of lines without a result, because a stream is meant to be kept full.
 func pushNDJSON(t *target, s *settings, inFlight int, turn time.Duration) (int, error) {
 	in, out := io.Pipe()
 	r, err := http.NewRequest("POST", "http://"+t.Address.String()+"/v1/push", in)
@@ -47,7 +47,7 @@ func pushNDJSON(t *target, s *settings, inFlight int, turn time.Duration) (int, 
 	return answered, nil
 }
 
-// writeLines writes lines while there is room for them, and returns how many.
+// writeLines writes lines while there is room and returns their number.
 func writeLines(out io.Writer, room chan struct{}, s *settings, turn time.Duration) (n int) {
 	end := time.Now().Add(turn)
 	buffered := bufio.NewWriterSize(out, 16<<10)

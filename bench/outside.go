@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moduleDir is the folder of a module that this one knows, from the go command.
+// moduleDir returns the directory of a required module, from the go command.
 func moduleDir(path string) (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", path).Output()
 	if err != nil {
@@ -20,8 +20,8 @@ func moduleDir(path string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// socketIO is the command of the Socket.IO server. What it needs is installed the
-// first time.
+// socketIO returns the command of the Socket.IO server. Its dependencies are
+// installed on first use.
 func socketIO() (*exec.Cmd, error) {
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -42,7 +42,7 @@ func socketIO() (*exec.Cmd, error) {
 	return exec.Command("node", "--expose-gc", filepath.Join(dir, "socketio.js")), nil
 }
 
-// binaryDir is what binary has made; removeBinary takes it away.
+// binaryDir is the directory created by binary and removed by removeBinary.
 var binaryDir string
 
 func removeBinary() {
@@ -51,7 +51,7 @@ func removeBinary() {
 	}
 }
 
-// binary is the wirepost command, built once in a run.
+// binary returns the wirepost command, which is built once per run.
 var binary = sync.OnceValues(func() (string, error) {
 	root, err := moduleDir("github.com/wirepost/wirepost")
 	if err != nil {
@@ -70,7 +70,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// warnOfMemoryDisk says when an fsync costs nothing.
+// warnOfMemoryDisk warns if an fsync costs nothing.
 func warnOfMemoryDisk(dir string) {
 	var fs unix.Statfs_t
 	if unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {

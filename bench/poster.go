@@ -13,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost/bench/peer"
 )
 
-// poster sends POST requests over one connection, one after the other, at less cost
-// than net/http: the client shares the machine with the server.
+// poster sends POST requests over one connection, one after the other, at a lower
+// cost than net/http, because the client shares the machine with the server.
 type poster struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -50,7 +50,7 @@ func (p *poster) post(path string, body []byte) error {
 	return err
 }
 
-// pushRequest is a push of the size to user number i.
+// pushRequest returns a push of the given size to user i.
 func pushRequest(name string, i, size int) (path string, body []byte) {
 	if name == pushTutorial {
 		return fmt.Sprintf("/push/u%d", i), fmt.Appendf(nil, `{"data":%s}`, peer.Message(size))
@@ -62,7 +62,7 @@ func pushLine(i, size int) []byte {
 	return fmt.Appendf(nil, `{"to":"user:u%d","data":%s}`, i, peer.Message(size))
 }
 
-// together runs so many workers and returns an error if one had one.
+// together runs n workers and returns an error if one failed.
 func together(workers int, work func(worker int) error) error {
 	errs := make(chan error, workers)
 	var all sync.WaitGroup

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// profiling fetches a Go peer's profiles while it is measured, for -profile. What it
-// costs is in the numbers: they are not for the tables then.
+// profiling fetches a Go server's profiles during the measurement, for -profile. Its
+// cost is included in the results, so do not use them in tables.
 type profiling struct {
 	dir string // "" does nothing
 
@@ -18,7 +18,8 @@ type profiling struct {
 	taken map[string]int
 }
 
-// cpu profiles the next second of t. It returns at once; call the result to wait.
+// cpu profiles the next second of t. It returns immediately; call the result to
+// wait.
 func (p *profiling) cpu(t *target) (wait func()) {
 	if p.dir == "" || t.Control == "" {
 		return func() {}
@@ -31,7 +32,7 @@ func (p *profiling) cpu(t *target) (wait func()) {
 	return func() { <-done }
 }
 
-// heap takes what t holds now.
+// heap fetches a heap profile of t.
 func (p *profiling) heap(t *target) {
 	if p.dir != "" && t.Control != "" {
 		p.fetch(t, "heap", "heap?gc=1")

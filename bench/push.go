@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/bench/crowd"
 )
 
-// The names of push's peers are those of a server and of the way to push to it.
+// The peers of push are named for a server and the way of pushing to it.
 const (
 	pushTutorial = "tutorial"
 	pushMemory   = "wirepost-serve-memory"
@@ -66,8 +66,8 @@ func launchPush(s *settings, name string) (*target, error) {
 	}})
 }
 
-// pushFor pushes for one turn, by so many connections at once, and waits until all
-// has come.
+// pushFor pushes for one turn over inflight concurrent connections, and waits until
+// everything has arrived.
 func pushFor(s *settings, t *target, c *crowd.Crowd, name string, inFlight int) (*cost, error) {
 	round := func(turn time.Duration) (int, error) {
 		begin := c.Received()
@@ -83,7 +83,7 @@ func pushFor(s *settings, t *target, c *crowd.Crowd, name string, inFlight int) 
 	return meter(t, func() (int, error) { return round(s.turn) })
 }
 
-// pushAway returns how many messages it has pushed.
+// pushAway returns the number of messages pushed.
 func pushAway(s *settings, t *target, name string, inFlight int, turn time.Duration) (int, error) {
 	if name == pushLines {
 		return pushNDJSON(t, s, inFlight, turn)

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// report is all of a run.
+// report is the result of a run.
 type report struct {
 	Machine string   `json:"machine"`
 	Tables  []*table `json:"tables"`
 }
 
-// save writes the files that were asked for; "" is none.
+// save writes the requested files; "" means none.
 func (r *report) save(jsonFile, mdFile string) error {
 	if jsonFile != "" {
 		text, err := json.MarshalIndent(r, "", "  ")
@@ -44,8 +44,8 @@ func (r *report) save(jsonFile, mdFile string) error {
 	return os.WriteFile(mdFile, text, 0o644)
 }
 
-// place puts text between the marks of that name, or at the end where there are
-// none, so that what is written around the tables stays.
+// place inserts text between the marks of that name, or at the end if there are
+// none, so that the text around the tables is preserved.
 func place(document []byte, name, text string) []byte {
 	begin, end := fmt.Sprintf("<!-- bench: %s -->\n", name), fmt.Sprintf("<!-- bench: end of %s -->\n", name)
 	section := begin + text + end
@@ -58,7 +58,7 @@ func place(document []byte, name, text string) []byte {
 	return append(append(append([]byte{}, document[:from]...), section...), tail...)
 }
 
-// machine says where and when this ran.
+// machine describes when and where the run took place.
 func machine() string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // worth a word, not an error
 	words := []string{

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// settings are what a scenario can be told. Zero values are the scenario's own.
+// settings are the parameters of a scenario. Zero values mean the scenario's
+// defaults.
 type settings struct {
 	peers    []string
 	sessions []int
@@ -21,38 +22,38 @@ type settings struct {
 	profiles *profiling
 }
 
-// scenario is one question asked of several servers.
+// scenario measures one question for several servers.
 type scenario struct {
 	name     string
 	question string
 	label    string // what tells the rows of one peer apart
 	columns  []column
 	defaults settings
-	// turn asks one server once, and owes it a stop.
+	// turn measures one server once and must stop it.
 	turn func(s *settings, peer string) ([]row, error)
 }
 
-// column is a number that a turn yields.
+// column is a value that a turn measures.
 type column struct {
 	Name   string
 	Digits int
 }
 
-// row is what one turn yields for one label, a value for each column.
+// row is the result of one turn for one label, with a value for each column.
 type row struct {
 	label  string
 	values []float64
 }
 
-// errSkip says that a peer cannot run here; the others go on.
+// errSkip reports that a server cannot run here; the others are still measured.
 var errSkip = errors.New("skipped")
 
-// broadcasters are all who can send to everyone.
+// broadcasters are the servers that can send to all clients.
 var broadcasters = []string{"tcp", "wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"}
 
 var scenarios = []scenario{fanOut, scale, idle, connects, slow, pushes, known}
 
-// complete fills in what was not asked for.
+// complete sets defaults.
 func (sc *scenario) complete(s *settings) {
 	d := &sc.defaults
 	if s.peers == nil {
@@ -81,8 +82,8 @@ func (sc *scenario) complete(s *settings) {
 	}
 }
 
-// measure gives every peer its turn, round after round, so that a machine that
-// drifts does so for all of them.
+// measure gives every server its turn, round after round, so that variations of the
+// machine's speed affect all of them.
 func measure(sc *scenario, s *settings) (*table, error) {
 	t := newTable(sc, s)
 	skipped := map[string]bool{}

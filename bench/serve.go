@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// The keys of a server that lives for seconds on loopback.
+// The keys of a server that runs for seconds on loopback.
 const (
 	apiKey      = "an-api-key-for-the-benchmark-only"
 	tokenSecret = "a-token-secret-for-the-benchmark-only"
 )
 
-// serveCommand is the real thing: wirepost serve.
+// serveCommand runs wirepost serve.
 func serveCommand(engine string) (*exec.Cmd, error) {
 	path, err := binary()
 	if err != nil {
@@ -25,7 +25,7 @@ func serveCommand(engine string) (*exec.Cmd, error) {
 		"--api-key", apiKey, "--token-secret", tokenSecret, "--log-level", "warn"), nil
 }
 
-// token is a JWT (RFC 7519) for a user.
+// token returns a JWT (RFC 7519) for a user.
 func token(user string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +

@@ -71,9 +71,9 @@ func slowTurn(s *settings, name string, deaf int) (r row, err error) {
 	}}, nil
 }
 
-// oneByOne sends the messages, the next one when all who read have the last, but at
-// least a moment later: on a machine that is never idle, the order in which the
-// clients are served is all that one would see.
+// oneByOne sends each message when all readers have the previous one, but at least a
+// moment later: on a machine that is never idle, the result would otherwise only
+// show the order in which clients are served.
 func oneByOne(s *settings, t *target, c *crowd.Crowd) error {
 	const pause = 2 * time.Millisecond
 	for range s.messages {

@@ -13,7 +13,7 @@ import (
 	"github.com/wirepost/wirepost/bench/peer"
 )
 
-// TestMain lets the test binary be the servers too, as the program is.
+// TestMain runs the test binary as a server too, like the program.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "-serve" {
 		if err := run(os.Args[1:], os.Stdout); err != nil {
@@ -71,7 +71,7 @@ func check(t *testing.T, found *table, peers []string) {
 	}
 }
 
-// TestSocketIO runs where node and npm are, and the dependencies are installed.
+// TestSocketIO runs where node and npm exist and the dependencies are installed.
 func TestSocketIO(t *testing.T) {
 	if _, err := os.Stat("node_modules"); err != nil {
 		t.Skip("npm ci has not run here")

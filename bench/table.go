@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// table is what a scenario found.
+// table holds the results of a scenario.
 type table struct {
 	Scenario string   `json:"scenario"`
 	Question string   `json:"question"`
@@ -20,7 +20,7 @@ type table struct {
 	digits []int
 }
 
-// line is what was found for one peer and label.
+// line holds the results of one server and label.
 type line struct {
 	Peer   string      `json:"peer"`
 	Label  string      `json:"label,omitempty"`
@@ -40,7 +40,7 @@ func newTable(sc *scenario, s *settings) *table {
 	return t
 }
 
-// command repeats the run.
+// command returns the command line that repeats the run.
 func (s *settings) command(name string) string {
 	words := []string{"go run . -scenario", name, "-peers", strings.Join(s.peers, ",")}
 	for _, l := range []struct {
@@ -110,7 +110,8 @@ func (t *table) compareWithFloor() {
 	for _, l := range t.Lines {
 		floor := t.find(floorName, l.Label)
 		for i, values := range l.Rounds {
-			// A turn too short for the clock's 10 ms may have cost nothing.
+			// A turn shorter than the clock's resolution of 10 ms may appear to cost
+			// nothing.
 			l.Rounds[i] = append(values, values[0]/max(floor.Rounds[i][0], 1e-3))
 		}
 	}

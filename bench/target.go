@@ -24,10 +24,10 @@ type target struct {
 	clients  int    // how many have been connected
 }
 
-// patience is how long messages may be on their way.
+// patience limits how long messages may take.
 const patience = 30 * time.Second
 
-// launch starts a peer. Who does owes it a stop.
+// launch starts a server. The caller must stop it.
 func launch(s *settings, name string) (*target, error) {
 	dialect, err := peer.DialectOf(name)
 	if err != nil {
@@ -70,8 +70,8 @@ func (t *target) stop() {
 	os.RemoveAll(t.data)
 }
 
-// crowd connects so many more clients, of whom the first ones never read, and
-// returns when the server knows them all.
+// crowd connects n more clients, of which the first slow ones never read, and
+// returns when the server has registered all of them.
 func (t *target) crowd(sessions, deaf int) (*crowd.Crowd, error) {
 	c, err := crowd.Open(crowd.Config{
 		Address: t.Address, Dialect: t.dialect, First: t.clients, Sessions: sessions, Slow: deaf,
@@ -87,7 +87,7 @@ func (t *target) crowd(sessions, deaf int) (*crowd.Crowd, error) {
 	return c, nil
 }
 
-// ask sends an order to the server.
+// ask sends a control request to the server.
 func (t *target) ask(method, path string, answer any) error {
 	r, err := http.NewRequest(method, "http://"+t.Control+path, nil)
 	if err != nil {
@@ -120,8 +120,8 @@ func (t *target) footprint() (f peer.Footprint, err error) {
 	return f, err
 }
 
-// waitOnline returns when the server has counted so many clients: a server may
-// upgrade a connection before it knows it, and the floor upgrades none.
+// waitOnline returns when the server counts n clients: a server may upgrade a
+// connection before it registers it, and the floor does not upgrade at all.
 func (t *target) waitOnline(clients int) error {
 	if t.Control == "" {
 		return nil // one that only the real protocol reaches; it registers first
@@ -139,14 +139,15 @@ func (t *target) waitOnline(clients int) error {
 	}
 }
 
-// online is how many clients the server counts. Who never reads does not learn that
-// it was dropped, because the end is queued behind what it did not read.
+// online returns the number of clients that the server counts. A client that never
+// reads does not learn that it was dropped, because the close is queued after unread
+// data.
 func (t *target) online() (n int, err error) {
 	err = t.ask("GET", "/debug/online", &n)
 	return n, err
 }
 
-// settle returns when the server does nothing any more, or after some seconds.
+// settle returns when the server is idle, or after some seconds.
 func (t *target) settle() error {
 	const quiet = 20 * time.Millisecond
 	last, err := t.CPU()

@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// client is one connection, in the dialect of its server.
+// client is one connection that uses the dialect of its server.
 type client struct {
 	crowd  *Crowd
 	number int
@@ -40,8 +40,8 @@ func (c *client) Upgraded(header, rest []byte, _ time.Time, out []byte) ([]byte,
 	return out, nil
 }
 
-// Message implements crowd.Client: it counts messages, and speaks the dialect in
-// frames without one.
+// Message implements crowd.Client: it counts messages, and handles other frames of
+// the dialect.
 func (c *client) Message(payload []byte, now time.Time, out []byte) []byte {
 	if n := bytes.Count(payload, []byte{Marker}); n > 0 {
 		c.crowd.count(n, now)

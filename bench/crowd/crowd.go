@@ -26,10 +26,10 @@ type Config struct {
 	Dialect  Dialect
 	Sessions int
 	First    int // the number of the first client, which is in its user's name
-	// InFlight is how many handshakes are under way at once; 0: 64.
+	// InFlight is the number of concurrent handshakes; 0: 64.
 	InFlight int
-	// Slow is how many of the clients never read once they are connected. They
-	// get a small receive buffer, so that it is the server that has to cope.
+	// Slow is how many of the clients never read after connecting. They have a small
+	// receive buffer, so that the data accumulates in the server.
 	Slow    int
 	Timeout time.Duration // of Open; 0: 60 s
 }
@@ -46,8 +46,8 @@ type Crowd struct {
 	latencies recorder
 }
 
-// sources is how many addresses the clients come from: one has not ports enough for
-// several runs one after the other.
+// sources is the number of source addresses: one does not have enough ports for
+// several runs in a row.
 const sources = 16
 
 // Open connects the clients and returns when all are ready for messages.
@@ -95,15 +95,16 @@ func (c *Crowd) awaitReady() error {
 // Close cuts all connections, without a TIME_WAIT.
 func (c *Crowd) Close() { c.conns.Close() }
 
-// Received is how many messages have come, in all.
+// Received returns the total number of messages received.
 func (c *Crowd) Received() int { return int(c.received.Load()) }
 
-// WaitFor returns when so many messages have come, in all. It fails on a timeout.
+// WaitFor returns when the total number of messages has been received. It fails on a
+// timeout.
 func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	// The loop counts first and looks at expected second; here it is the other way
-	// round, so that one of the two sees that the number is reached.
+	// The loop counts first and then checks expected; here the order is reversed, so
+	// that one of the two notices when the number is reached.
 	c.expected.Store(int64(total))
 	for c.Received() < total {
 		select {
@@ -116,7 +117,7 @@ func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 	return nil
 }
 
-// count counts messages that came.
+// count counts received messages.
 func (c *Crowd) count(messages int, now time.Time) {
 	c.latencies.add(messages, now)
 	if c.received.Add(int64(messages)) >= c.expected.Load() {

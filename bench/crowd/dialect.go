@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Dialect is what a server needs from its clients before and between messages. The
+// Dialect is what a server requires of its clients before and between messages. The
 // zero value is a bare WebSocket.
 type Dialect struct {
 	// Bare servers do not speak HTTP: a connection is ready when it is connected.
@@ -14,10 +14,10 @@ type Dialect struct {
 	Path func(i int) string
 	// Hello is sent, as a text frame, after the upgrade.
 	Hello string
-	// Ready says that a payload is the one after which messages flow; nil means
-	// that the upgrade is enough.
+	// Ready reports whether messages follow a payload; nil means that the upgrade is
+	// sufficient.
 	Ready func(payload []byte) bool
-	// Answer is the reply to a text frame without a message in it, "" for none.
+	// Answer returns the reply to a text frame without a message, or "".
 	Answer func(payload []byte) string
 }
 
@@ -31,7 +31,7 @@ func (d *Dialect) path(i int) string {
 // Bare is the floor's dialect.
 func Bare() Dialect { return Dialect{Bare: true} }
 
-// News is that of Wirepost, for a user that follows the channel news.
+// News is the dialect of Wirepost for a user that subscribes to the channel news.
 func News() Dialect {
 	return Dialect{Path: func(i int) string { return fmt.Sprintf("/ws?user=u%d&channels=news", i) }}
 }

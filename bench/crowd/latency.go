@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// recorder takes the time from a mark to each message that comes after it.
+// recorder records the time from a mark to each later message.
 type recorder struct {
 	mu    sync.Mutex
 	on    bool
@@ -14,7 +14,7 @@ type recorder struct {
 	all   []time.Duration
 }
 
-// Mark starts the clock for the messages that come from now on.
+// Mark starts the clock for later messages.
 func (c *Crowd) Mark() {
 	c.latencies.mu.Lock()
 	defer c.latencies.mu.Unlock()
@@ -33,8 +33,8 @@ func (r *recorder) add(messages int, now time.Time) {
 	}
 }
 
-// Latencies returns what was recorded since the last call, in order of size, and
-// stops the recording.
+// Latencies returns the times recorded since the last call, sorted, and stops
+// recording.
 func (c *Crowd) Latencies() []time.Duration {
 	c.latencies.mu.Lock()
 	defer c.latencies.mu.Unlock()

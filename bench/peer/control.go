@@ -12,22 +12,22 @@ import (
 	"github.com/wirepost/wirepost/bench/crowd"
 )
 
-// Footprint is the answer of GET /debug/mem, in bytes, after a collection.
+// Footprint is the response of GET /debug/mem, in bytes, after a garbage collection.
 type Footprint struct {
 	Heap       int64 `json:"heap"` // in use
 	Stacks     int64 `json:"stacks"`
 	Goroutines int   `json:"goroutines"`
 }
 
-// Live is what the server holds on to.
+// Live is the server's live memory.
 func (f Footprint) Live() int64 { return f.Heap + f.Stacks }
 
-// Message is a JSON string of so many bytes, with the marker in it.
+// Message returns a JSON string of the given size that contains the marker.
 func Message(size int) []byte {
 	return []byte(`"` + string(crowd.Marker) + strings.Repeat("x", max(0, size-3)) + `"`)
 }
 
-// control is what the benchmark tells a server to do.
+// control handles the benchmark's control requests.
 func control(s Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -75,7 +75,8 @@ func answer(w http.ResponseWriter, err error) {
 	}
 }
 
-// footprint collects more than once: pools and finalizers take two.
+// footprint collects more than once, because pools and finalizers need two
+// collections.
 func footprint() Footprint {
 	for range 3 {
 		debug.FreeOSMemory()

@@ -11,9 +11,9 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// floor is plain TCP: no protocol, only the bytes that a WebSocket server would
-// have to write, to one socket after the other from one loop. Messages that go out
-// together are one write. Nobody can need less.
+// floor is plain TCP without a protocol: one loop writes the bytes that a WebSocket
+// server would have to write to each socket. Messages sent together are one write.
+// No server can cost less.
 type floor struct {
 	mu  sync.Mutex
 	fds []int
@@ -41,7 +41,7 @@ func (f *floor) Serve(l net.Listener) error {
 	}
 }
 
-// detach takes the socket away from Go's runtime, which would keep more for it.
+// detach removes the socket from the Go runtime, which would use more memory for it.
 func detach(c *net.TCPConn) (fd int, err error) {
 	defer c.Close()
 	raw, err := c.SyscallConn()

@@ -9,7 +9,7 @@ import (
 
 // gwsServer is the push example of github.com/lxzan/gws, without compression: a
 // ConcurrentMap of connections and a Broadcaster, which frames a message once for
-// all. The library has no heartbeat of its own, and the example none either.
+// all. Neither the library nor the example has a heartbeat.
 type gwsServer struct {
 	gws.BuiltinEventHandler
 	conns *gws.ConcurrentMap[string, *gws.Conn]
@@ -41,7 +41,8 @@ func (s *gwsServer) OnClose(socket *gws.Conn, _ error) {
 	}
 }
 
-// OnPing answers pings; the built-in handler sets no deadline that would need it.
+// OnPing answers pings; the default handler sets a deadline, which is not needed
+// here.
 func (s *gwsServer) OnPing(socket *gws.Conn, payload []byte) {
 	socket.WritePong(payload) //nolint:errcheck // OnClose hears of it
 }

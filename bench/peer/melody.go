@@ -8,8 +8,7 @@ import (
 )
 
 // melodyServer is the README of github.com/olahol/melody with its defaults: a
-// channel of 256 messages for each session, and who is too slow for it misses
-// messages.
+// channel of 256 messages per session, and messages beyond that are dropped.
 type melodyServer struct{ m *melody.Melody }
 
 func newMelody() (Server, error) { return melodyServer{melody.New()}, nil }

@@ -12,20 +12,21 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// pebbleServer is Wirepost with everything it promises: each message is on disk
-// before it is sent, and every client acknowledges it, by the pong of plain mode.
+// pebbleServer is Wirepost with all its guarantees: each message is on disk before
+// it is sent, and every client acknowledges it by the pong of plain mode.
 type pebbleServer struct{ wirepostServer }
 
-// filler is a server that knows channels nobody is connected to.
+// filler is a server with channels that have no subscribers.
 type filler interface {
 	// fill pushes a message to each of the channels from..to-1.
 	fill(from, to int) error
-	// scatter makes so many pushes to random ones of the first channels.
+	// scatter pushes n messages to random channels among the first ones.
 	scatter(channels, pushes int) error
 }
 
-// DataVariable names the environment variable with the directory of the store. It
-// does not begin with WIREPOST_, for the wirepost command refuses such names.
+// DataVariable is the environment variable with the directory of the store. It does
+// not begin with WIREPOST_, because the wirepost command refuses unknown names with
+// that prefix.
 const DataVariable = "BENCH_DATA"
 
 func newPebble() (Server, error) {
@@ -44,8 +45,8 @@ func newPebble() (Server, error) {
 	return &pebbleServer{wirepostServer{s, wirepost.All}}, nil
 }
 
-// Publish pushes as the handlers of that many requests would: at the same time,
-// because each has to wait for the disk.
+// Publish pushes like that many concurrent request handlers, because each push waits
+// for the disk.
 func (s *pebbleServer) Publish(data []byte, times int) error {
 	return together(times, func() error { return s.wirepostServer.Publish(data, 1) })
 }
@@ -69,7 +70,7 @@ func (s *pebbleServer) fill(from, to int) error {
 	return nil
 }
 
-// publishers is how many push at the same time and share fsyncs.
+// publishers is how many push concurrently and share fsyncs.
 const publishers = 64
 
 func (s *pebbleServer) scatter(channels, pushes int) error {
@@ -87,8 +88,7 @@ func (s *pebbleServer) scatter(channels, pushes int) error {
 	})
 }
 
-// together does the work so many times at once, and returns an error if there was
-// one.
+// together runs the work n times concurrently and returns an error if one failed.
 func together(times int, work func() error) error {
 	errs := make(chan error, times)
 	var all sync.WaitGroup

@@ -1,6 +1,5 @@
-// Package peer has the servers that the benchmark compares, each in a file of its
-// own and written as its documentation recommends. Run is one of them as a
-// program.
+// Package peer contains the compared servers, each in its own file and written as
+// its documentation recommends. Run runs one of them as a program.
 package peer
 
 import (
@@ -15,15 +14,15 @@ import (
 
 // Server is a server under test.
 type Server interface {
-	// Serve accepts clients until the process ends.
+	// Serve accepts clients until the process exits.
 	Serve(net.Listener) error
-	// Publish sends a JSON value to every client, times over.
+	// Publish sends a JSON value to every client, the given number of times.
 	Publish(data []byte, times int) error
-	// Online is how many clients are connected.
+	// Online is the number of connected clients.
 	Online() int
 }
 
-// Kind says how to make a server, and how to speak to it.
+// Kind describes how to create a server and which dialect it uses.
 type Kind struct {
 	New     func() (Server, error)
 	Dialect func() crowd.Dialect
@@ -41,10 +40,10 @@ var kinds = map[string]Kind{
 	"centrifuge":      {newCentrifuge, crowd.Centrifuge},
 }
 
-// Names are those of the Go peers, in order.
+// Names returns the names of the Go servers, in order.
 func Names() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// DialectOf says how to speak to a server, Go or not.
+// DialectOf returns the dialect of a server.
 func DialectOf(name string) (crowd.Dialect, error) {
 	if name == "socketio" {
 		return crowd.SocketIO(), nil
@@ -56,8 +55,8 @@ func DialectOf(name string) (crowd.Dialect, error) {
 	return kind.Dialect(), nil
 }
 
-// Run is the program of one peer: it tells on standard output where it listens,
-// and ends when it is killed.
+// Run runs one server: it prints its address on standard output and runs until it is
+// killed.
 func Run(name string) error {
 	kind, ok := kinds[name]
 	if !ok {

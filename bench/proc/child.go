@@ -1,4 +1,4 @@
-// Package proc starts servers as child processes and reads what they cost.
+// Package proc starts servers as child processes and measures their CPU and memory.
 package proc
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Child is a server in a process of its own. Who starts one owes it a Stop.
+// Child is a server in its own process. Whoever starts one must call Stop.
 type Child struct {
 	Address netip.AddrPort // where clients connect
 	Control string         // where the benchmark tells it what to do; "" if nowhere
@@ -24,7 +24,7 @@ type Child struct {
 	ended  chan struct{} // closed when the process is gone
 }
 
-// startLimit is how long a server may take until it listens.
+// startLimit is the maximum time until a server listens.
 const startLimit = 30 * time.Second
 
 // Start starts a server and waits for its line "listening ADDRESS [CONTROL]". It
@@ -79,7 +79,7 @@ func (c *Child) locate(line string) (err error) {
 	return nil
 }
 
-// Stop ends the process and waits until it is gone.
+// Stop kills the process and waits for it.
 func (c *Child) Stop() {
 	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return
@@ -87,5 +87,5 @@ func (c *Child) Stop() {
 	<-c.ended
 }
 
-// Stderr is the end of what the server logged.
+// Stderr returns the end of the server's log.
 func (c *Child) Stderr() string { return c.stderr.String() }

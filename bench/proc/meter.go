@@ -13,8 +13,8 @@ import (
 // architecture that Go knows.
 const tick = time.Second / 100
 
-// CPU is the processor time, user and system, of the child and of the children it
-// waited for.
+// CPU returns the CPU time, user and system, of the child and of its waited-for
+// children.
 func (c *Child) CPU() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
 	if err != nil {
@@ -34,14 +34,14 @@ func (c *Child) CPU() (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// SelfCPU is the processor time of this process: the client's.
+// SelfCPU returns the CPU time of this process, the client.
 func SelfCPU() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u) //nolint:errcheck // it fails on bad pointers only
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// RSS is what the process has resident, in bytes.
+// RSS returns the resident memory of the process, in bytes.
 func (c *Child) RSS() (int64, error) {
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", c.cmd.Process.Pid))
 	if err != nil {

@@ -2,7 +2,7 @@ package proc
 
 import "sync"
 
-// tail keeps the last of what is written to it.
+// tail keeps the end of what is written to it.
 type tail struct {
 	mu   sync.Mutex
 	kept []byte

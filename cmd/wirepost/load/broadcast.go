@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// broadcast is a channel with its subscribers and one publisher. Its
-// methods are for one goroutine, except progress and delivered.
+// broadcast is a channel with its subscribers and one publisher. Its methods must be
+// called by one goroutine, except progress and delivered.
 type broadcast struct {
 	run     *run
 	channel string
@@ -35,7 +35,8 @@ type broadcast struct {
 	}
 }
 
-// openChannel connects the subscribers and the publisher. Channel "" makes one.
+// openChannel connects the subscribers and the publisher. Channel "" creates a new
+// one.
 func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan clientPlan) (*broadcast, error) {
 	b := &broadcast{run: r, channel: channel, readers: who.Connections - plan.slow, refused: make(chan struct{})}
 	if channel == "" {
@@ -59,7 +60,7 @@ func (r *run) openChannel(ctx context.Context, who Crowd, channel string, plan c
 	return b, nil
 }
 
-// checkChannel refuses names that would have to be quoted in JSON.
+// checkChannel rejects names that would need quoting in JSON.
 func checkChannel(name string) error {
 	for _, c := range []byte(name) {
 		if c <= ' ' || c == '"' || c == '\\' || c == ',' || c == '<' || c == '>' || c == '&' || c > '~' {
@@ -101,14 +102,15 @@ func (b *broadcast) push() error {
 	return nil
 }
 
-// delivered is how many messages came where they belong.
+// delivered is the number of messages received in order.
 func (b *broadcast) delivered() uint64 { return b.clients.tallies.counts().delivered }
 
 func (b *broadcast) progress() string {
 	return fmt.Sprintf("%d pushed, %d delivered", b.measured(), b.delivered())
 }
 
-// warmUp pushes one message, which does not count, and waits until all have it.
+// warmUp pushes one message, which is not counted, and waits until all subscribers
+// have it.
 func (b *broadcast) warmUp(ctx context.Context) error {
 	if err := b.push(); err != nil {
 		return err
@@ -125,13 +127,13 @@ func (b *broadcast) warmUp(ctx context.Context) error {
 	return nil
 }
 
-// measured is how many messages count.
+// measured is the number of counted messages.
 func (b *broadcast) measured() uint64 { return b.pushed.Load() - b.warm }
 
-// expected is how many deliveries there have to be.
+// expected is the number of deliveries required.
 func (b *broadcast) expected() uint64 { return b.measured() * uint64(b.readers) }
 
-// land waits until all messages are delivered; only a moment, if the run was
+// land waits until all messages are delivered, or only briefly if the run was
 // interrupted.
 func (b *broadcast) land(ctx context.Context) error {
 	if ctx.Err() == nil {
@@ -142,7 +144,7 @@ func (b *broadcast) land(ctx context.Context) error {
 	return b.settle(ctx, b.expected())
 }
 
-// settle waits until there are want deliveries.
+// settle waits for want deliveries.
 func (b *broadcast) settle(ctx context.Context, want uint64) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -171,7 +173,8 @@ func (b *broadcast) settle(ctx context.Context, want uint64) error {
 	}
 }
 
-// word prefers the server's refusal to what followed from it.
+// word returns the server's refusal, if there is one, instead of an error that
+// followed from it.
 func (b *broadcast) word(err error) error {
 	b.results.Lock()
 	defer b.results.Unlock()
@@ -181,7 +184,7 @@ func (b *broadcast) word(err error) error {
 	return err
 }
 
-// newRecorder records what is of interest here.
+// newRecorder records deliveries, latency and usage.
 func (b *broadcast) newRecorder() *recorder {
 	rec := b.run.newRecorder()
 	rec.plotRate("deliveries", "Deliveries", b.delivered)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A histogram counts durations in buckets of 1/64 of their size, so that what it
-// tells is at most 1.6 % too high and its memory does not grow. It is not safe
-// for concurrent use.
+// A histogram counts durations in buckets of 1/64 of their size, so that its values
+// are at most 1.6 % too high and its memory is constant. It is not safe for
+// concurrent use.
 type histogram struct {
 	counts [58 * perOctave]uint64
 	count  uint64
@@ -49,8 +49,8 @@ func (h *histogram) merge(other *histogram) {
 	h.max = max(h.max, other.max)
 }
 
-// quantile is the duration that the part q of all does not exceed; 0 if there is
-// none at all.
+// quantile returns the duration that the fraction q of all does not exceed; 0 for an
+// empty histogram.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank := uint64(math.Ceil(q * float64(h.count)))
 	seen := uint64(0)
@@ -62,8 +62,8 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max
 }
 
-// curve is how many percent were no slower than how many milliseconds, in at most
-// some hundred points.
+// curve returns which percentage did not exceed which milliseconds, in about a
+// hundred points.
 func (h *histogram) curve() (ms, percent []float64) {
 	seen, last := uint64(0), -1.0
 	for i, n := range h.counts {

@@ -15,7 +15,7 @@ type Crowd struct {
 	Sources     int  // loopback addresses to connect from; 0: as many as it takes
 }
 
-// connect checks that there is room and connects the clients. They have to be closed,
+// connect checks the limits and connects the clients. The caller must close them,
 // unless there is an error.
 func (r *run) connect(ctx context.Context, who Crowd, plan clientPlan) (*clients, error) {
 	if err := r.checkRoom(ctx, who.Connections, who.Sources); err != nil {
@@ -26,7 +26,7 @@ func (r *run) connect(ctx context.Context, who Crowd, plan clientPlan) (*clients
 	return connect(ctx, plan)
 }
 
-// Idle measures what connections cost that do nothing.
+// Idle measures idle connections.
 type Idle struct {
 	Bench
 	Crowd
@@ -81,7 +81,7 @@ func (b *Idle) stay(ctx context.Context, r *run, c *clients, before span) error 
 	return err
 }
 
-// idle waits; it returns false if it was cut short.
+// idle waits; it returns false if it was interrupted.
 func (c *clients) idle(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -92,7 +92,7 @@ func (c *clients) idle(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// addMemory adds what n connections added.
+// addMemory adds the memory that n connections take.
 func (r *run) addMemory(before, after usage, n float64) {
 	for _, m := range []struct {
 		name, label   string

@@ -7,7 +7,7 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// Latency measures how long messages take at a steady rate.
+// Latency measures delivery times at a steady rate.
 type Latency struct {
 	Bench
 	Crowd
@@ -18,7 +18,7 @@ type Latency struct {
 	Count    int // messages; 0: as many as the duration allows
 }
 
-// Run pushes by the clock, whether the messages before have arrived or not.
+// Run pushes by the clock, whether or not earlier messages have arrived.
 func (b *Latency) Run(ctx context.Context) (*report.Report, error) {
 	r, err := b.begin(ctx, "latency")
 	if err != nil {
@@ -49,8 +49,7 @@ func (b *Latency) Run(ctx context.Context) (*report.Report, error) {
 	return r.finish(ctx), nil
 }
 
-// push keeps the rate. When it was held up it catches up, so that a slow moment
-// hides no message.
+// push keeps the rate. After a delay it catches up, so that no message is omitted.
 func (b *Latency) push(ctx context.Context, w *broadcast, late *histogram) error {
 	pause := time.Duration(float64(time.Second) / b.Rate)
 	timer := time.NewTimer(0)

@@ -9,15 +9,15 @@ import (
 const (
 	// Linux gives 28 232 ports to an address by default; a few are in use.
 	portsPerSource = 28_000
-	// perSource is how many connections there are from one address where it is not
-	// given: ports that were used a minute ago may not be free again yet.
+	// perSource is the default number of connections per source address: recently
+	// used ports may not be free yet.
 	perSource  = 5_000
 	maxSources = 254
 	// ownFiles is what the process needs besides connections.
 	ownFiles = 64
 )
 
-// sources is how many loopback addresses to connect from. Only Linux has all of
+// sources returns the number of loopback source addresses. Only Linux has all of
 // 127.0.0.0/8 without configuration.
 func sources(target netip.Addr, asked, connections int) int {
 	if !target.Is4() || !target.IsLoopback() || runtime.GOOS != "linux" {
@@ -29,7 +29,7 @@ func sources(target netip.Addr, asked, connections int) int {
 	return min(asked, maxSources)
 }
 
-// checkLimits reports before the start what would fail later.
+// checkLimits reports limits before the run that would make it fail.
 func checkLimits(connections, sources int) error {
 	if files, ok := maxFiles(); ok && connections+ownFiles > files {
 		return fmt.Errorf("%d connections are too many: this process may have %d files open, so %d are possible; raise the limit (ulimit -n) or run several processes",

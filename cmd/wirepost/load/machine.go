@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// machine describes this one, as far as the system says.
+// machine describes this machine, as far as the system allows.
 func machine() report.Machine {
 	m := report.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.GOMAXPROCS(0)}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {

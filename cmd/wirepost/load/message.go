@@ -13,7 +13,7 @@ import (
 
 const padding = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
-// marks are what a run knows its messages by.
+// marks identify the messages of a run.
 type marks struct {
 	begin []byte // up to the number
 	size  int    // of a message, where its marks leave that much room
@@ -37,7 +37,7 @@ func (m *marks) appendMessage(dst []byte, n uint64, sent int64) []byte {
 	return append(dst, messageEnd...)
 }
 
-// mark is what a message says.
+// mark is the parsed mark of a message.
 type mark struct {
 	n    uint64
 	sent int64
@@ -45,8 +45,7 @@ type mark struct {
 	tail []byte // what is behind the marks: the padding, and the end
 }
 
-// find reads the marks of a message. Ok is false for what is not a message of this
-// run.
+// find parses the marks of a message. ok is false for a message of another run.
 func (m *marks) find(payload []byte) (found mark, ok bool) {
 	at := 0
 	if !bytes.HasPrefix(payload, m.begin) { // inside the envelope of wirepost.v1
@@ -68,7 +67,8 @@ const (
 	envelopeEnd = messageEnd + "}"
 )
 
-// whole reports whether a message with these marks is what was pushed, up to its end.
+// whole reports whether a message with these marks equals what was pushed, to its
+// end.
 func (m *marks) whole(found mark, end string) bool {
 	left := max(m.size-found.bare, 0)
 	tail := found.tail

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// poster makes single pushes over one connection that is kept. It is for one
-// goroutine. net/http's client would take more processor time than the server.
+// poster makes single pushes over one persistent connection. It must be used by one
+// goroutine. net/http's client would use more CPU than the server.
 type poster struct {
 	conn net.Conn
 	in   *bufio.Reader

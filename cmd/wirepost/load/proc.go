@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// What Linux shows of processes. Elsewhere there is no /proc, and all of this
-// finds nothing.
+// Process data of Linux. Elsewhere /proc does not exist, and these functions find
+// nothing.
 
 // ticksPerSecond is USER_HZ, which is 100 wherever Go runs.
 const ticksPerSecond = 100
 
-// glance reads what costs the process nothing.
+// glance reads what does not interrupt the process.
 func glance(pid int) (usage, error) {
 	u := unknownUsage()
 	stat, err := os.ReadFile(inProc(pid, "stat"))
@@ -35,14 +35,13 @@ func glance(pid int) (usage, error) {
 	return u, nil
 }
 
-// readProc reads all there is of a process's usage. Some of it not everybody may
-// read.
+// readProc reads a process's usage. Some values need permissions.
 func readProc(pid int) (usage, error) {
 	u, err := glance(pid)
 	if err != nil {
 		return u, err
 	}
-	// It is exact, where statm lags behind by some pages for each thread.
+	// smaps_rollup is exact, whereas statm lags by some pages per thread.
 	if rollup, err := os.ReadFile(inProc(pid, "smaps_rollup")); err == nil {
 		if rss := parseRollup(string(rollup)); rss > 0 {
 			u.rss = rss
@@ -59,8 +58,8 @@ func readProc(pid int) (usage, error) {
 
 func inProc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
 
-// parseStat gives the seconds of processor time in /proc/PID/stat. The name of
-// the command, in brackets, may hold anything.
+// parseStat returns the seconds of CPU time in /proc/PID/stat. The command name, in
+// parentheses, may contain anything.
 func parseStat(stat string) (float64, error) {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
@@ -98,7 +97,7 @@ func parseLimits(limits string) float64 {
 	return -1
 }
 
-// listenerOf finds the process of this user that listens on a port; 0: none.
+// listenerOf finds the process of this user that listens on a port, or 0.
 func listenerOf(port uint16) int {
 	inodes := map[string]bool{}
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {

@@ -24,7 +24,7 @@ type Push struct {
 	Count      int // messages; 0: as many as the duration allows
 }
 
-// pushing is a Push under way. It is safe for concurrent use.
+// pushing is a running Push. It is safe for concurrent use.
 type pushing struct {
 	*Push
 	run    *run
@@ -132,7 +132,8 @@ func (p *pushing) publish(ctx context.Context, publishers []publisher) {
 	clock.Wait()
 }
 
-// next gives the number of the next message, from 1 on; 0: that was all.
+// next returns the number of the next message, starting at 1, or 0 when all have
+// been pushed.
 func (p *pushing) next() uint64 {
 	select {
 	case <-p.over:
@@ -190,10 +191,10 @@ func (p *pushing) addTotals(ctx context.Context, from, to span) {
 	r.failed(p.checkHeads(ctx))
 }
 
-// checked is how many channels are looked at.
+// checked is how many channels are checked.
 const checked = 16
 
-// checkHeads compares the responses with what some channels hold.
+// checkHeads compares the responses with the heads of some channels.
 func (p *pushing) checkHeads(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 	defer cancel()

@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// A recorder takes samples while a run goes on, for the plots and for the
-// progress. Plots are added before start; stop puts them into the report.
+// A recorder samples a run, for the plots and the progress. Plots are added before
+// start; stop adds them to the report.
 type recorder struct {
 	run    *run
 	plots  []report.Plot
@@ -24,15 +24,15 @@ type recorder struct {
 	done sync.WaitGroup
 }
 
-// probe gives the values of a plot's lines for the time between two samples.
+// probe returns the values of a plot's lines for the time between two samples.
 type probe func(from, to span) []float64
 
-// newRecorder makes one without plots.
+// newRecorder returns a recorder without plots.
 func (r *run) newRecorder() *recorder {
 	return &recorder{run: r, quit: make(chan struct{})}
 }
 
-// plot adds one over time.
+// plot adds a plot over time.
 func (rec *recorder) plot(name, title, unit string, p probe, lines ...string) {
 	plot := report.Plot{Name: name, Title: title, Unit: unit, X: "s", At: report.Values{}}
 	for _, line := range lines {
@@ -42,7 +42,7 @@ func (rec *recorder) plot(name, title, unit string, p probe, lines ...string) {
 	rec.probes = append(rec.probes, p)
 }
 
-// plotRate adds one of how fast a count grows.
+// plotRate adds a plot of a counter's rate.
 func (rec *recorder) plotRate(name, title string, count func() uint64) {
 	before := count()
 	rec.plot(name, title, "1/s", func(from, to span) []float64 {
@@ -52,7 +52,7 @@ func (rec *recorder) plotRate(name, title string, count func() uint64) {
 	}, name)
 }
 
-// plotTimes adds one of the percentiles in each interval.
+// plotTimes adds a plot of the percentiles per interval.
 func (rec *recorder) plotTimes(name, title string, cut func() *histogram) {
 	rec.plot(name, title, "ms", func(span, span) []float64 {
 		h := cut()
@@ -114,12 +114,12 @@ func (rec *recorder) take(now span) {
 	rec.last = now
 }
 
-// stop ends the record and gives where it began and ended.
+// stop stops recording and returns the first and last span.
 func (rec *recorder) stop(ctx context.Context) (from, to span) {
 	now := rec.run.measure(ctx)
 	close(rec.quit)
 	rec.done.Wait()
-	// What is left is not a whole interval, so its rates mean little.
+	// The rest is not a whole interval, so its rates mean little.
 	if len(rec.plots) > 0 && len(rec.plots[0].At) == 0 {
 		rec.take(now)
 	}
@@ -137,7 +137,7 @@ func isEmpty(line report.Line) bool {
 	return !slices.ContainsFunc(line.Values, func(v float64) bool { return !math.IsNaN(v) })
 }
 
-// plotCurve adds how many percent were no slower than what.
+// plotCurve adds a plot of a distribution.
 func (r *run) plotCurve(name, title string, h *histogram) {
 	if h.count == 0 {
 		return

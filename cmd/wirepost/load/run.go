@@ -12,7 +12,7 @@ import (
 	"github.com/wirepost/wirepost/cmd/wirepost/report"
 )
 
-// Bench is what all benchmarks need.
+// Bench are the parameters of all benchmarks.
 type Bench struct {
 	Target Target
 	PID    int // of the server; 0: it is found, if it is on this machine
@@ -29,7 +29,7 @@ type run struct {
 	report  *report.Report
 }
 
-// begin looks at the server before anything is done to it.
+// begin reads the server's usage before the load starts.
 func (b *Bench) begin(ctx context.Context, name string) (*run, error) {
 	if b.Progress == nil {
 		b.Progress = func(string, ...any) {}
@@ -53,7 +53,7 @@ func (b *Bench) begin(ctx context.Context, name string) (*run, error) {
 	return r, nil
 }
 
-// finish ends the report.
+// finish completes the report.
 func (r *run) finish(ctx context.Context) *report.Report {
 	r.report.Seconds = r.clock.now().Seconds()
 	r.report.Interrupted = ctx.Err() != nil
@@ -76,7 +76,7 @@ func (r *run) add(name, label string, value float64, unit string) {
 	r.report.Results = append(r.report.Results, report.Measure{Name: name, Label: label, Value: value, Unit: unit})
 }
 
-// addTimes adds percentiles; name and label say of what.
+// addTimes adds percentiles with this name and label.
 func (r *run) addTimes(name, label string, h *histogram) {
 	if h.count == 0 {
 		return
@@ -90,14 +90,14 @@ func (r *run) addTimes(name, label string, h *histogram) {
 	r.add(name+"_max_ms", label+" max", milliseconds(h.max), "ms")
 }
 
-// span is a part of a run whose work is measured.
+// span is the state at one moment of a measured part of a run.
 type span struct {
 	at     time.Duration
 	self   time.Duration
 	server usage
 }
 
-// measure begins or ends a span. It works to the end also when ctx has ended.
+// measure takes a span. It completes even if ctx is done.
 func (r *run) measure(ctx context.Context) span {
 	server := r.monitor.read(context.WithoutCancel(ctx))
 	return span{r.clock.now(), selfCPU(), server}
@@ -112,14 +112,14 @@ func (r *run) glance(ctx context.Context) span {
 // seconds from s to the end.
 func (s span) seconds(end span) float64 { return (end.at - s.at).Seconds() }
 
-// serverCPU is the server's processor time from s to the end.
+// serverCPU is the server's CPU time from s to the end.
 func (s span) serverCPU(end span) (seconds float64, known bool) {
 	return end.server.cpu - s.server.cpu, s.server.cpu >= 0 && end.server.cpu >= 0
 }
 
 func (s span) selfCPU(end span) float64 { return (end.self - s.self).Seconds() }
 
-// addCPU adds what a span cost, as a whole and for each of n things.
+// addCPU adds the CPU time of a span, in total and per each of n operations.
 func (r *run) addCPU(from, to span, n float64, thing string) {
 	const micro = 1e6
 	if cpu, ok := from.serverCPU(to); ok {
@@ -135,7 +135,7 @@ func (r *run) addCPU(from, to span, n float64, thing string) {
 	}
 }
 
-// addCounts adds what was wrong with messages. Anything fails the run.
+// addCounts adds the counts of faulty deliveries. Any of them fails the run.
 func (r *run) addCounts(c counts, expected uint64) {
 	missing := expected - min(c.delivered+c.spoilt, expected)
 	r.add("missing", "missing", float64(missing), "")
@@ -151,8 +151,8 @@ func (r *run) addCounts(c counts, expected uint64) {
 	}
 }
 
-// checkRoom says before the start what the limits of this machine and of the
-// server don't allow.
+// checkRoom reports before the run what the limits of this machine and of the server
+// do not allow.
 func (r *run) checkRoom(ctx context.Context, connections, asked int) error {
 	at, err := r.Target.address(ctx)
 	if err != nil {

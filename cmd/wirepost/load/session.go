@@ -11,7 +11,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// session is what one connection does: a crowd.Client.
+// session is one connection: a crowd.Client.
 type session struct {
 	// Static.
 	clients *clients
@@ -84,7 +84,7 @@ func (s *session) Message(payload []byte, now time.Time, out []byte) []byte {
 	return out
 }
 
-// judge checks a message against what has to come now.
+// judge checks a message against the expected one.
 func (s *session) judge(payload []byte, now time.Duration) {
 	m, ok := s.clients.plan.marks.find(payload)
 	switch {
@@ -113,7 +113,7 @@ func (s *session) judge(payload []byte, now time.Duration) {
 	}
 }
 
-// Due implements crowd.Client: it acknowledges what came.
+// Due implements crowd.Client: it acknowledges received messages.
 func (s *session) Due(out []byte) []byte {
 	if s.unacked == 0 {
 		return out
@@ -122,7 +122,7 @@ func (s *session) Due(out []byte) []byte {
 	return appendAck(out, s.clients.plan.channel, s.seq)
 }
 
-// appendAck takes a channel as it stands in JSON.
+// appendAck appends an ack; the channel is encoded as JSON already.
 func appendAck(dst []byte, channel string, seq uint64) []byte {
 	return ws.AppendMasked(dst, ws.OpText, fmt.Appendf(nil, `{"type":"ack","channel":"%s","seq":%d}`, channel, seq))
 }

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// leaveTime is how long a run that ends early waits for what is on its way.
+	// leaveTime is how long an interrupted run waits for pending messages.
 	leaveTime = 2 * time.Second
-	// maxResponse bounds what is read of a refusal.
+	// maxResponse limits how much of an error response is read.
 	maxResponse = 8 << 10
 )
 
@@ -30,7 +30,7 @@ type stream struct {
 	err  error         // why; set before done is closed
 }
 
-// openStream begins a stream. Answered gets the results in the order of the
+// openStream opens a stream. answered receives the results in the order of the
 // pushes.
 func openStream(ctx context.Context, t *Target, answered func(result, error)) (*stream, error) {
 	conn, err := t.dial(ctx)
@@ -51,7 +51,7 @@ func openStream(ctx context.Context, t *Target, answered func(result, error)) (*
 	return s, nil
 }
 
-// send adds a push; flush sends what was added.
+// send adds a push; flush sends the added ones.
 func (s *stream) send(push []byte) error {
 	s.line = strconv.AppendInt(s.line[:0], int64(len(push)+1), 16)
 	s.line = append(s.line, "\r\n"...)
@@ -69,7 +69,7 @@ func (s *stream) flush() error {
 	return s.out.Flush()
 }
 
-// end says that nothing more comes, waits for the results, and closes.
+// end ends the request, waits for the results and closes the connection.
 func (s *stream) end() error {
 	defer s.conn.Close()                           //nolint:errcheck // all is sent and read
 	s.conn.SetReadDeadline(time.Now().Add(stall))  //nolint:errcheck // reading fails
@@ -101,7 +101,7 @@ func (s *stream) readResults(answered func(result, error)) error {
 	return lines.Err()
 }
 
-// broken ends a stream that failed, and words why.
+// broken closes a failed stream and returns the reason.
 func (s *stream) broken() error {
 	s.conn.SetReadDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // the response may be on its way
 	<-s.done

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// tally is what the sessions of one loop received. It is safe for concurrent use.
+// tally counts what the sessions of one loop received. It is safe for concurrent
+// use.
 type tally struct {
 	mu struct {
 		sync.Mutex
@@ -38,7 +39,7 @@ func (t *tally) count(c counts) {
 	t.mu.add(c)
 }
 
-// deliver counts a message that came where it belongs.
+// deliver counts a message received in order.
 func (t *tally) deliver(latency time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,7 +70,7 @@ func (ts tallies) each() *histogram {
 	return sum
 }
 
-// cut gives what came since the last cut.
+// cut returns what arrived since the last cut.
 func (ts tallies) cut() *histogram {
 	sum := &histogram{}
 	for _, t := range ts {
@@ -81,7 +82,7 @@ func (ts tallies) cut() *histogram {
 	return sum
 }
 
-// reset forgets everything, so that a warm-up does not count.
+// reset clears everything, so that a warm-up does not count.
 func (ts tallies) reset() {
 	for _, t := range ts {
 		t.mu.Lock()

@@ -16,8 +16,8 @@ import (
 type Target struct {
 	URL    *url.URL // http or https, without a slash at the end
 	APIKey string
-	// Token makes a user's token that lets the user subscribe to channels. Nil is
-	// for a server in dev mode, where the URL names the user.
+	// Token returns a token that allows a user to subscribe to channels. Nil is for
+	// a server in dev mode, where the URL names the user.
 	Token func(user string, channels []string) (string, error)
 }
 
@@ -43,7 +43,7 @@ func (t *Target) address(ctx context.Context) (netip.AddrPort, error) {
 	return netip.ParseAddrPort(net.JoinHostPort(best.String(), port))
 }
 
-// request is the head of a HTTP request, up to the headers of its own.
+// request returns the head of an HTTP request, up to its specific headers.
 func (t *Target) request(method, path string, query url.Values) string {
 	u := url.URL{Path: t.URL.Path + path, RawQuery: query.Encode()}
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n", method, u.RequestURI(), t.URL.Host)
@@ -58,7 +58,7 @@ func (t *Target) authorization() string {
 
 func (t *Target) secure() bool { return t.URL.Scheme == "https" }
 
-// wrap adds TLS where the target has it.
+// wrap adds TLS if the target uses it.
 func (t *Target) wrap(ctx context.Context, c net.Conn) (net.Conn, error) {
 	if !t.secure() {
 		return c, nil
@@ -86,7 +86,7 @@ func (t *Target) dial(ctx context.Context) (net.Conn, error) {
 	return t.wrap(ctx, c)
 }
 
-// call makes one of the rare requests that need not be cheap.
+// call makes an occasional request, whose cost does not matter.
 func (t *Target) call(ctx context.Context, method, path string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, t.URL.String()+path, nil)
 	if err != nil {
@@ -98,7 +98,7 @@ func (t *Target) call(ctx context.Context, method, path string) (*http.Response,
 	return http.DefaultClient.Do(r)
 }
 
-// refusal is the error of a response without success.
+// refusal returns the error of an unsuccessful response.
 func refusal(r *http.Response, body []byte) error {
 	text := strings.TrimSpace(string(body))
 	if detail := problemDetail(body); detail != "" {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// usage is what the server's process uses. What is not known is below zero.
+// usage is what the server's process uses. Unknown values are negative.
 type usage struct {
 	cpu         float64 // seconds of processor time since its start
 	rss         float64 // bytes
@@ -27,15 +27,15 @@ func (u *usage) known() bool { return u.rss >= 0 }
 
 func unknownUsage() usage { return usage{-1, -1, -1, -1, -1, -1, ""} }
 
-// monitor reads the server's usage: from its metrics, which also works from
-// another machine, else from /proc, else not at all.
+// monitor reads the server's usage: from its metrics, which also works from another
+// machine, else from /proc, else not at all.
 type monitor struct {
 	target *Target
 	pid    int    // 0: not on this machine, as far as is known
 	source string // "": the server cannot be watched
 }
 
-// newMonitor finds out how the server can be watched. Pid 0 asks it to look for
+// newMonitor finds out how to read the server's usage. With pid 0 it searches for
 // the process.
 func newMonitor(ctx context.Context, t *Target, pid int) (*monitor, error) {
 	m := &monitor{target: t, pid: pid}
@@ -60,12 +60,13 @@ func newMonitor(ctx context.Context, t *Target, pid int) (*monitor, error) {
 	return m, nil
 }
 
-// sameProcess reports whether both can be of one process, at about the same time.
+// sameProcess reports whether both usages can be of one process, at about the same
+// time.
 func sameProcess(a, b usage) bool {
 	return math.Abs(a.cpu-b.cpu) < 0.5 && math.Abs(a.rss-b.rss) < 0.2*a.rss
 }
 
-// read gives what is known now. A server that does not respond is not a failure
+// read returns the current usage. A server that does not respond is not an error
 // here: the benchmark itself notices.
 func (m *monitor) read(ctx context.Context) usage {
 	u, err := unknownUsage(), error(nil)
@@ -81,8 +82,8 @@ func (m *monitor) read(ctx context.Context) usage {
 	return u
 }
 
-// glance is read for the plots. It costs the server nothing, where that can be:
-// metrics cost it a millisecond each time.
+// glance is read for the plots. It avoids metrics where possible, because they cost
+// the server a millisecond each time.
 func (m *monitor) glance(ctx context.Context) usage {
 	if m.pid == 0 {
 		return m.read(ctx)
@@ -94,8 +95,8 @@ func (m *monitor) glance(ctx context.Context) usage {
 	return u
 }
 
-// interval is how often to glance in a run: a hundred times, but not so often that
-// it is a load of its own.
+// interval is the sampling interval of a run: a hundred samples, but not so frequent
+// that sampling is a load of its own.
 func (m *monitor) interval(duration time.Duration) time.Duration {
 	least := 20 * time.Millisecond
 	if m.pid == 0 && m.source != "" {
@@ -126,7 +127,7 @@ func (m *monitor) metrics(ctx context.Context) (usage, error) {
 	return u, nil
 }
 
-// parseMetrics takes what it knows from Prometheus's text format.
+// parseMetrics parses the known metrics of Prometheus's text format.
 func parseMetrics(text []byte) usage {
 	u := unknownUsage()
 	fields := map[string]*float64{

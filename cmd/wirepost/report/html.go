@@ -24,7 +24,7 @@ var (
 
 var page = template.Must(template.New("report").Parse(markup))
 
-// HTML writes a page that needs nothing else: no network, no other file.
+// HTML writes a self-contained page that needs no network and no other file.
 func (r *Report) HTML(w io.Writer) error {
 	// json escapes <, > and &, so that no text can end the script element.
 	plots, err := json.Marshal(r.Plots)
@@ -56,7 +56,7 @@ func (r *Report) flagList() (rows []row) {
 	return rows
 }
 
-// facts are where and when it was measured.
+// facts describe where and when the run took place.
 func (r *Report) facts() []row {
 	m := r.Machine
 	machine := fmt.Sprintf("%s/%s, %d cores", m.OS, m.Arch, m.Cores)

@@ -1,5 +1,5 @@
-// Package report writes what a benchmark found: as a table, as JSON and as one
-// HTML file with plots. A Report holds it all; Table, JSON and HTML write it.
+// Package report writes the results of a benchmark as a table, as JSON and as one
+// HTML file with plots.
 package report
 
 import (
@@ -31,7 +31,7 @@ type Report struct {
 	Plots       []Plot         `json:"plots"`
 }
 
-// Machine is what measured, and in most cases also served.
+// Machine describes the measuring machine, which usually also runs the server.
 type Machine struct {
 	OS     string `json:"os"`
 	Arch   string `json:"arch"`
@@ -41,7 +41,7 @@ type Machine struct {
 	Memory uint64 `json:"memory_bytes"`
 }
 
-// Server is what was measured.
+// Server describes the measured server.
 type Server struct {
 	URL    string `json:"url"`
 	Go     string `json:"go"`     // version that it was built with, if it tells
@@ -56,8 +56,7 @@ type Measure struct {
 	Unit  string // for people: "ms", "1/s", "bytes", …; "" for a number of things
 }
 
-// Results are in the order in which people read them. In JSON they are one object
-// of name and value.
+// Results are in display order. In JSON they are one object of name and value.
 type Results []Measure
 
 // Value finds a result by its name.
@@ -94,7 +93,7 @@ func (r Results) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Plot is some lines over one axis: of time, in seconds, unless it says otherwise.
+// Plot has lines over one axis: time in seconds, unless X says otherwise.
 type Plot struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
@@ -105,13 +104,13 @@ type Plot struct {
 	Lines []Line `json:"lines"`
 }
 
-// Line has a value for each place on the axis; NaN for none.
+// Line has a value for each position on the axis; NaN for none.
 type Line struct {
 	Name   string `json:"name"`
 	Values Values `json:"values"`
 }
 
-// Values are numbers of which some may be missing (NaN); in JSON these are null.
+// Values are numbers that may be missing (NaN), which is null in JSON.
 type Values []float64
 
 // MarshalJSON implements json.Marshaler.
@@ -126,7 +125,7 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// round keeps six digits, which is more than any measurement here has.
+// round keeps six digits, more than the precision of any measurement here.
 func round(v float64) float64 {
 	if v == 0 || math.Abs(v) >= 1e6 {
 		return math.Round(v)

@@ -35,7 +35,7 @@ func TestHTMLEscapes(t *testing.T) {
 	}
 }
 
-// TestHTMLStandsAlone looks for whatever a browser would fetch.
+// TestHTMLStandsAlone checks that a browser would fetch nothing.
 func TestHTMLStandsAlone(t *testing.T) {
 	var b bytes.Buffer
 	if err := hostileReport().HTML(&b); err != nil {
@@ -45,7 +45,7 @@ func TestHTMLStandsAlone(t *testing.T) {
 	if m := regexp.MustCompile(`(?i)(src|href|action|srcset)\s*=\s*["']?(https?:|//)|url\(|@import|<link[^>]+stylesheet`).FindString(page); m != "" {
 		t.Errorf("the page has %q", m)
 	}
-	// The library names its home in its licence line, and that is no request.
+	// The library's license comment contains a URL, which is not a request.
 	rest := strings.ReplaceAll(page, "https://github.com/leeoniya/uPlot", "")
 	if at := strings.Index(rest, "https://"); at >= 0 {
 		t.Errorf("the page names %.60q", rest[at:])

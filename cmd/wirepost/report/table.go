@@ -40,7 +40,7 @@ func (r *Report) widest() (width int) {
 
 func pad(s string, width int) string { return s + strings.Repeat(" ", width-len(s)) }
 
-// Text words a value for people.
+// Text formats a value for people.
 func (m Measure) Text() (value, unit string) {
 	v, unit := m.Value, m.Unit
 	switch {
@@ -66,7 +66,7 @@ func (m Measure) Text() (value, unit string) {
 	return strconv.FormatFloat(v, 'g', 2, 64), unit
 }
 
-// group puts a space between thousands.
+// group separates thousands by a space.
 func group(v float64) string {
 	digits := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
 	var b strings.Builder
