@@ -1,20 +1,19 @@
-// Package clock owns the server's idea of time: a clock by which lifetimes run and
-// that does not jump when the system's does.
+// Package clock owns the clock for lifetimes, which does not jump when the system's wall
+// clock does.
 //
-// The clock advances with the time that has elapsed, which the system measures
-// apart from its wall clock and which counts a suspend where it can be known. It
-// compares itself with the wall clock at each look:
+// The clock advances with elapsed time, which the system measures independently of its
+// wall clock, and which includes suspends where the system reports them. Each reading
+// compares the clock with the wall clock:
 //
-//   - A difference of up to a minute is a correction, as NTP makes them. It is taken
-//     at once, except that the clock never goes back, see below.
-//   - A greater one is a jump. It is logged and counted, and believed once it has
-//     stayed the same for ten minutes, or at once if it is how long the system was
-//     suspended. A jump that is taken back before changes nothing.
-//   - Now never goes back. Where it is later than the wall clock that is believed, it
-//     advances at half speed until they are equal, so that a lifetime is at most
-//     twice as long.
-//   - A restart begins at the wall clock, but not before the last time that the
-//     store knows.
+//   - A difference of up to a minute is a correction, such as NTP makes. It is applied
+//     immediately, except that the clock never goes back, see below.
+//   - A larger difference is a jump. It is logged and counted. It is applied when it has
+//     stayed the same for ten minutes, or immediately if the system was suspended for
+//     that long. A jump that is reverted before that has no effect.
+//   - Now never goes back. While it is later than the accepted wall clock, it advances at
+//     half speed, so that a lifetime is at most twice as long.
+//   - After a restart, the clock begins at the wall clock, but not before the last time
+//     that the store holds.
 package clock
 
 import (
@@ -24,25 +23,24 @@ import (
 )
 
 const (
-	// exact is what the clock may differ from the wall clock by without being
-	// corrected: less than anybody notices.
+	// exact is the difference from the wall clock that is not corrected.
 	exact = time.Second
-	// apart is how long the two readings of one look may take.
+	// apart is the longest time between two readings that count as one moment.
 	apart = exact / 10
-	// correction is the greatest difference that is no jump.
+	// correction is the greatest difference that is not a jump.
 	correction = time.Minute
-	// confirm is how long a jump has to last before it is believed.
+	// confirm is how long a jump lasts before it is applied.
 	confirm = 10 * time.Minute
-	// logPause is the time between log lines about a clock that jumps all the time.
+	// logPause is the shortest time between two log lines.
 	logPause = time.Minute
 )
 
-// Source is where a Clock gets its times from. The zero value is the system.
+// Source is the source of a Clock's times. The zero value is the system.
 type Source struct {
 	Wall    func() time.Time     // nil: time.Now
-	Elapsed func() time.Duration // nil: as Wall measures it, which is without jumps where that is nil, too
-	// Suspended is how long the system was suspended of the time that Elapsed did not
-	// count; nil: as the system says.
+	Elapsed func() time.Duration // nil: derived from Wall, and without jumps if that is nil, too
+	// Suspended is the time that the system was suspended and that Elapsed does not
+	// include; nil: as the system reports it.
 	Suspended func() time.Duration
 }
 
@@ -89,19 +87,18 @@ type Clock struct {
 
 	mu struct {
 		sync.Mutex
-		elapsed   time.Duration // at the last look
+		elapsed   time.Duration // at the last reading
 		suspended time.Duration // at the last correction
-		wall      time.Time     // the wall clock as it is believed, at the last look
+		wall      time.Time     // the accepted wall clock, at the last reading
 		ahead     time.Duration // by how much Now is later; never negative
-		jump      time.Duration // the jump that is not believed yet, or 0
-		since     time.Duration // when that was first seen
+		jump      time.Duration // the jump that is not applied yet, or 0
+		since     time.Duration // when that was first read
 		jumps     int64
 		logged    time.Duration // when the last log line was written
 	}
 }
 
-// New starts a clock that does not begin before the last time that is known; the
-// zero time if none is.
+// New returns a clock that does not begin before last, which may be zero.
 func New(source Source, last time.Time, log *slog.Logger) *Clock {
 	c := &Clock{source: source.complete(), log: log}
 	m := &c.mu
@@ -117,7 +114,7 @@ func New(source Source, last time.Time, log *slog.Logger) *Clock {
 	return c
 }
 
-// Now is the time by which lifetimes run. It never goes back.
+// Now returns the time for lifetimes. It never goes back.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,8 +122,8 @@ func (c *Clock) Now() time.Time {
 	return c.mu.wall.Add(c.mu.ahead)
 }
 
-// Wall is the wall clock as it is believed: it ignores jumps that are not confirmed,
-// and may go back. It is for times that others have chosen, such as a token's.
+// Wall returns the accepted wall clock: it ignores jumps that are not confirmed, and may
+// go back. It is for times from outside, such as those in a token.
 func (c *Clock) Wall() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,7 +131,7 @@ func (c *Clock) Wall() time.Time {
 	return c.mu.wall
 }
 
-// Jumps is how often the system's clock jumped.
+// Jumps returns the number of jumps of the system's clock.
 func (c *Clock) Jumps() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,14 +150,14 @@ func (c *Clock) lookLocked() {
 	switch {
 	case near(off, 0, exact):
 		if m.jump != 0 {
-			c.logLocked("the system's clock has jumped back to where it should be")
+			c.logLocked("the system's clock has jumped back")
 		}
 		m.jump = 0
 	case near(off, 0, correction):
 		c.stepLocked(off)
 	case m.jump != 0 && near(off, m.jump, correction):
 		if m.elapsed-m.since >= confirm {
-			c.logLocked("the system's clock has stayed where it jumped to and is believed", "by", off)
+			c.logLocked("a jump of the system's clock has lasted for ten minutes and is applied", "by", off)
 			c.stepLocked(off)
 		}
 	default:
@@ -168,7 +165,7 @@ func (c *Clock) lookLocked() {
 	}
 }
 
-// jumpedLocked notes a jump. One that is a suspend is none.
+// jumpedLocked records a jump, unless it is explained by a suspend.
 func (c *Clock) jumpedLocked(off time.Duration) {
 	m := &c.mu
 	if near(off, c.source.Suspended()-m.suspended, correction) {
@@ -177,16 +174,16 @@ func (c *Clock) jumpedLocked(off time.Duration) {
 	}
 	m.jump, m.since = off, m.elapsed
 	m.jumps++
-	c.logLocked("the system's clock has jumped; it is believed if it stays there for ten minutes", "by", off)
+	c.logLocked("the system's clock has jumped; it is applied if it lasts for ten minutes", "by", off)
 }
 
-// stepLocked follows the wall clock. Now does not go back with it.
+// stepLocked sets the clock to the wall clock. Now does not go back.
 func (c *Clock) stepLocked(off time.Duration) {
 	m := &c.mu
 	m.wall = m.wall.Add(off)
 	m.ahead = max(0, m.ahead-off)
 	m.jump = 0
-	m.suspended = c.source.Suspended() // all of it is a part of what was taken
+	m.suspended = c.source.Suspended() // all of it is included
 }
 
 func (c *Clock) logLocked(message string, args ...any) {

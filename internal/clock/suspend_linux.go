@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suspended is how long the system was suspended since it was started: the
-// boot-time clock counts that, and the monotonic one does not.
+// suspended returns how long the system was suspended since its start: the boot-time
+// clock includes that, the monotonic clock does not.
 func suspended() time.Duration {
 	var boot, mono unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {

@@ -4,5 +4,5 @@ package clock
 
 import "time"
 
-// suspended is not known here: a suspend is a jump, and believed when it has lasted.
+// suspended is unknown here: a suspend is a jump, and applied when it has lasted.
 func suspended() time.Duration { return 0 }

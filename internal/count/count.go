@@ -1,5 +1,5 @@
-// Package count counts, with atomics: what the parts of the server count costs no
-// dependency, and whoever watches reads it.
+// Package count owns the server's counters. They are atomics, so that counting needs no
+// metrics library.
 package count
 
 import (
@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Counters are what a server counts.
+// Counters are the counters of a server.
 type Counters struct {
 	Pushes     atomic.Uint64 // messages and revocations stored
 	Deliveries atomic.Uint64 // messages written to connections
 	Acks       atomic.Uint64 // messages acknowledged
 	Gaps       atomic.Uint64 // times that a client went on after a gap
 	ReadErrors atomic.Uint64 // reads of messages that failed in the store
-	Closes     ByLabel       // connections that ended, by close code
-	Refused    ByLabel       // what was refused, by reason
+	Closes     ByLabel       // closed connections, by close code
+	Refused    ByLabel       // refusals, by reason
 	Appends    Histogram     // the time of each append
 }
 
-// ByLabel counts under labels. They are few: each is a time series somewhere.
+// ByLabel is a counter for each label. Labels are few, because each is a time series.
 type ByLabel struct{ counts sync.Map } // of *atomic.Uint64
 
 // Add counts one.
@@ -65,14 +65,14 @@ func (h *Histogram) Observe(d time.Duration) {
 	h.sum.Add(int64(d))
 }
 
-// Snapshot is what a histogram has counted.
+// Snapshot is a copy of a histogram.
 type Snapshot struct {
 	Count   uint64
 	Sum     float64            // seconds
-	Buckets map[float64]uint64 // by upper bound in seconds: how many were not above it
+	Buckets map[float64]uint64 // number of durations up to an upper bound in seconds, by that bound
 }
 
-// Snapshot returns what was counted.
+// Snapshot returns a copy.
 func (h *Histogram) Snapshot() Snapshot {
 	s := Snapshot{Sum: time.Duration(h.sum.Load()).Seconds(), Buckets: make(map[float64]uint64, buckets)}
 	for i := range h.counts {

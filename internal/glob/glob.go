@@ -1,5 +1,5 @@
 // Package glob matches names against patterns in which * stands for any run of
-// characters, also none. Nothing else is special.
+// characters, including none. No other character is special.
 package glob
 
 import "strings"
@@ -16,7 +16,7 @@ func Match(pattern, name string) bool {
 		return false
 	}
 	for {
-		// The leftmost place of each part leaves most room for those behind it.
+		// The leftmost match of each part leaves most room for the parts after it.
 		part, more, star := strings.Cut(rest, "*")
 		if !star {
 			return strings.HasSuffix(name, part)

@@ -7,10 +7,10 @@ import (
 	"encoding/binary"
 )
 
-// ConnectionID names a connection. It is random: nobody can guess it.
+// ConnectionID is the ID of a connection: random, so that it cannot be guessed.
 type ConnectionID [10]byte
 
-// NewConnectionID makes one.
+// NewConnectionID returns a random ID.
 func NewConnectionID() (id ConnectionID) {
 	rand.Read(id[:]) //nolint:errcheck // it never fails
 	return id
@@ -20,13 +20,13 @@ func (id ConnectionID) String() string { return idEncoding.EncodeToString(id[:])
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// Sum is a hash of a channel's name or an epoch that nobody can foresee who does not
-// know the connection's ID.
+// Sum is a hash of a channel's name or an epoch, which cannot be predicted without the
+// connection's ID.
 func (id ConnectionID) Sum(name string) uint64 {
 	b := append(make([]byte, 0, len(id)+Max), id[:]...)
 	sum := sha256.Sum256(append(b, name...))
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// NewMessageID names a message whose publisher gave it no name.
+// NewMessageID returns an ID for a message whose publisher chose none.
 func NewMessageID() string { return NewConnectionID().String() }

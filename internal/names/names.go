@@ -1,4 +1,4 @@
-// Package names has the rules for the names of channels, users and devices.
+// Package names owns the rules for the names of channels, users and devices.
 package names
 
 import (
@@ -12,22 +12,22 @@ import (
 const (
 	// All is the channel that every user is a member of.
 	All = "all"
-	// InboxPrefix makes a channel name the inbox of the user that follows it.
+	// InboxPrefix and a user's ID are the name of the user's inbox.
 	InboxPrefix = "user:"
 	// Max is the longest name, in bytes.
 	Max = 200
 )
 
-// Inbox is the channel that is a user's inbox.
+// Inbox returns the name of a user's inbox.
 func Inbox(user string) string { return InboxPrefix + user }
 
-// InboxUser is the user whose inbox the channel is.
+// InboxUser returns the user whose inbox a channel is.
 func InboxUser(channel string) (user string, ok bool) {
 	return strings.CutPrefix(channel, InboxPrefix)
 }
 
 // CheckChannel checks a channel name: 1 to 200 bytes of printable UTF-8 without
-// white space, control characters, '*', '?' or ','; an inbox names a user.
+// white space, control characters, '*', '?' or ','. An inbox needs a user's ID.
 func CheckChannel(channel string) error {
 	if err := check("channel", channel, Max); err != nil {
 		return err
@@ -38,7 +38,7 @@ func CheckChannel(channel string) error {
 	return nil
 }
 
-// CheckUser checks that a user name is valid after "user:".
+// CheckUser checks that a user's ID is valid after "user:".
 func CheckUser(user string) error {
 	return check("user", user, Max-len(InboxPrefix))
 }

@@ -1,5 +1,5 @@
-// Package origin knows the origins of pages (RFC 6454), and which of them a server
-// accepts.
+// Package origin owns the origins of pages (RFC 6454) and the patterns of those that a
+// server accepts.
 package origin
 
 import (
@@ -11,16 +11,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origin is a scheme, a host and a port. Those of one value are one origin.
+// Origin is a scheme, a host and a port. Equal values are the same origin.
 type Origin struct {
 	Scheme string // lower case
 	Host   string // a name in lower-case ASCII (IDNA), or an address without brackets
 	Port   uint16 // 0: none, and the scheme has no default
 }
 
-// Parse reads an origin in the form of RFC 6454 §6.2: scheme, host and perhaps a
-// port, and nothing behind it. The opaque origin "null" and origins without a host,
-// such as "file://", are none that could be compared.
+// Parse reads an origin in the form of RFC 6454 §6.2: scheme, host and an optional port,
+// without a path. It refuses the opaque origin "null" and origins without a host, such as
+// "file://", because they cannot be compared.
 func Parse(text string) (Origin, bool) {
 	scheme, authority, ok := strings.Cut(text, "://")
 	scheme = strings.ToLower(scheme)
@@ -30,7 +30,7 @@ func Parse(text string) (Origin, bool) {
 	return parseAuthority(scheme, authority)
 }
 
-// ParseHost reads what a Host header names, for a scheme.
+// ParseHost reads a Host header, for a scheme.
 func ParseHost(scheme, host string) (Origin, bool) { return parseAuthority(scheme, host) }
 
 func parseAuthority(scheme, authority string) (Origin, bool) {
@@ -50,7 +50,7 @@ func parseAuthority(scheme, authority string) (Origin, bool) {
 	return o, ok
 }
 
-// splitPort splits off a port, which is "" when there is none.
+// splitPort splits off the port, which is "" if there is none.
 func splitPort(authority string) (host, port string, ok bool) {
 	colon := strings.LastIndexByte(authority, ':')
 	if colon < strings.LastIndexByte(authority, ']') {
@@ -82,11 +82,11 @@ func parseHost(host string) (string, bool) {
 	return toASCII(host)
 }
 
-// names maps host names as browsers do, and lets pass what they let pass: also
-// names that are no domain names, such as my_host.
+// names maps host names as browsers do, and accepts what they accept, including names
+// that are not domain names, such as my_host.
 var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 
-// toASCII is a name in lower-case ASCII. False means that no host has it.
+// toASCII converts a name to lower-case ASCII. False means that it is not a host name.
 func toASCII(name string) (string, bool) {
 	if !isPlain(name) {
 		var err error
@@ -102,7 +102,7 @@ func toASCII(name string) (string, bool) {
 // maxHost is the longest name of a host, in bytes (RFC 1035 §2.3.4).
 const maxHost = 253
 
-// isPlain says that a name has only ASCII letters, digits and -._~.
+// isPlain reports whether a name has only ASCII letters, digits and -._~.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		c := name[i]
@@ -117,7 +117,7 @@ func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// isScheme says whether text is a scheme (RFC 3986 §3.1), in lower case.
+// isScheme reports whether text is a scheme (RFC 3986 §3.1), in lower case.
 func isScheme(text string) bool {
 	for i := range len(text) {
 		c := text[i]
@@ -129,13 +129,13 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
-// Same says whether a page's origin is the server that the request was sent to: the
-// same host and port, by the scheme of the page, which has to be http or https. A
-// page of http is none of a server that is reached by https: over TLS, or because
-// URL.Scheme says so, which whoever trusts a proxy in front has set.
+// Same reports whether a page's origin is the server that the request was sent to: the
+// same host and port, with the default port of the page's scheme, which is http or https.
+// A page of http is refused if the request came by https: over TLS, or by URL.Scheme,
+// which is set for a trusted proxy.
 //
-// Where nothing says https, a page of https is accepted as well: a proxy in front
-// may have ended the TLS of the request.
+// If nothing indicates https, a page of https is accepted, too: a proxy may have
+// terminated TLS.
 func Same(o Origin, r *http.Request) bool {
 	secure := r.TLS != nil || strings.EqualFold(r.URL.Scheme, "https")
 	if o.Scheme != "https" && (o.Scheme != "http" || secure) {

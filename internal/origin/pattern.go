@@ -14,7 +14,7 @@ type Pattern struct {
 	labels []string // of the host, if there is a * in it
 }
 
-// Patterns matches what one of its patterns matches.
+// Patterns matches an origin that one of its patterns matches.
 type Patterns []Pattern
 
 // ParsePattern reads "*", which matches every page, or an origin in whose host *
@@ -66,8 +66,8 @@ func toASCIILabel(label string, valid bool) (string, bool) {
 	return label, ok && valid
 }
 
-// ParsePatterns reads a list of them. What is no pattern matches nothing: a list
-// from outside has been checked before.
+// ParsePatterns reads a list of patterns. An invalid one matches nothing: the list was
+// checked before.
 func ParsePatterns(texts []string) Patterns {
 	ps := make(Patterns, 0, len(texts))
 	for _, text := range texts {
@@ -78,7 +78,7 @@ func ParsePatterns(texts []string) Patterns {
 	return ps
 }
 
-// Match says whether an Origin header names an origin that one of the patterns
+// Match reports whether an Origin header names an origin that one of the patterns
 // matches.
 func (ps Patterns) Match(header string) bool {
 	o, ok := Parse(header)

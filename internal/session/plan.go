@@ -265,7 +265,7 @@ func (s *Session) hello(ctx context.Context) ([]byte, error) {
 	h := &wire.Hello{
 		Type: "hello", Connection: s.connection.String(), User: s.user.Name(), Device: s.device,
 		Epoch: host.Epoch, Expires: s.expires, ExpiresInMS: s.expiresIn(), HeartbeatMS: host.Heartbeat.Milliseconds(),
-		Channels: make(map[string]wire.Place, len(s.subs)),
+		Channels: make(map[string]wire.Position, len(s.subs)),
 	}
 	for _, sub := range s.subs {
 		channel := sub.Feed.Channel()
@@ -273,7 +273,7 @@ func (s *Session) hello(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Place{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, host.MemoryBase) && !sub.missing()}
+		p := wire.Position{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, host.MemoryBase) && !sub.missing()}
 		if sub.stored {
 			if p.Read, p.Unread, err = host.Users.Unread(ctx, s.user, channel); err != nil {
 				return nil, err

@@ -1,8 +1,7 @@
-// Package strict reads JSON objects as they are written. encoding/json matches
-// names without regard to case, takes the last of two members of one name, and
-// replaces what is not Unicode, so that it may read another object than a proxy, a
-// signer or another library. What is compared after decoding is read with this
-// package.
+// Package strict reads JSON objects exactly as they are written. encoding/json matches
+// names regardless of case, takes the last of two members with the same name, and
+// replaces invalid Unicode, so that it may read a different object than a proxy, a signer
+// or another library. This package is for values that are compared after decoding.
 package strict
 
 import (
@@ -23,7 +22,7 @@ var ErrNotObject = errors.New("not a JSON object")
 // different ones.
 var ErrNotUnicode = errors.New(`not valid Unicode: a part is not UTF-8, or half of a surrogate pair (\ud800 to \udfff)`)
 
-// DuplicateError says that a member is given twice.
+// DuplicateError is the error of an object with two members of the same name.
 type DuplicateError string
 
 func (e DuplicateError) Error() string { return fmt.Sprintf("the field %q is given twice", string(e)) }
@@ -36,7 +35,7 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, new(json.RawMessage))
 	}
-	// From here on the text is known to be valid, so that nothing else can follow.
+	// The text is valid from here on.
 	i := space(data, 0)
 	if data[i] != '{' {
 		return ErrNotObject
@@ -51,7 +50,7 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 		if !seen.add(name) {
 			return DuplicateError(name)
 		}
-		i = space(data, space(data, end)+1) // behind the colon
+		i = space(data, space(data, end)+1) // after the colon
 		end = value(data, i)
 		if err := fn(name, data[i:end:end]); err != nil {
 			return err
@@ -63,15 +62,15 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 	return nil
 }
 
-// names are the names met so far. Objects have few members, unless somebody wants
-// to keep the reader busy.
+// names are the names read so far. Objects have few members, unless a sender wants to
+// waste the reader's time.
 type names struct {
 	first [16]string
 	n     int
 	more  map[string]bool
 }
 
-// add takes in a name, and says whether it is a new one.
+// add adds a name and reports whether it is new.
 func (s *names) add(name string) bool {
 	if slices.Contains(s.first[:s.n], name) || s.more[name] {
 		return false
@@ -88,7 +87,7 @@ func (s *names) add(name string) bool {
 	return true
 }
 
-// space is the index of the next byte that is not white space.
+// space returns the index of the next byte that is not white space.
 func space(data []byte, i int) int {
 	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\t' || data[i] == '\r') {
 		i++
@@ -96,7 +95,7 @@ func space(data []byte, i int) int {
 	return i
 }
 
-// value is the index behind the value that begins at i.
+// value returns the index after the value that begins at i.
 func value(data []byte, i int) int {
 	depth := 0
 	for ; i < len(data); i++ {
@@ -121,7 +120,7 @@ func value(data []byte, i int) int {
 	return i
 }
 
-// quoted is the index of the quote that ends the string that begins at i.
+// quoted returns the index of the closing quote of the string that begins at i.
 func quoted(data []byte, i int) int {
 	for i++; data[i] != '"'; i++ {
 		if data[i] == '\\' {
@@ -131,7 +130,7 @@ func quoted(data []byte, i int) int {
 	return i
 }
 
-// scalar is the index behind a number, true, false or null.
+// scalar returns the index after a number, true, false or null.
 func scalar(data []byte, i int) int {
 	for i < len(data) && bytes.IndexByte([]byte(" \n\t\r,]}:"), data[i]) < 0 {
 		i++
@@ -189,7 +188,7 @@ func Strings(value []byte) ([]string, error) {
 	return list, nil
 }
 
-// LoneSurrogate looks at the \u escapes of a valid JSON string for half of a
+// LoneSurrogate reports whether a valid JSON string has an \u escape that is half of a
 // surrogate pair.
 func LoneSurrogate(s []byte) bool {
 	for {

@@ -11,8 +11,8 @@ const (
 	Internal    = "internal"
 )
 
-// Close codes: those of RFC 6455 §7.4.1 that are used here, and our own from the
-// private range 4000–4999 (§7.4.2).
+// Close codes: those of RFC 6455 §7.4.1 that are used here, and those of this protocol,
+// from the private range 4000–4999 (§7.4.2).
 const (
 	CloseNormal         = 1000
 	CloseGoingAway      = 1001
@@ -40,10 +40,10 @@ type CloseCode struct {
 	Reconnect bool // may a client connect again by itself?
 }
 
-// CloseCodes says which endings a client may reconnect on. Server, Go client and
-// JS client share this table; a test keeps them equal. A code that is not in it
-// is one to reconnect on below 4000, and not from there on. The server never sends
-// 1000: one that the client did not send itself comes from an intermediary.
+// CloseCodes lists the close codes and whether a client may reconnect after each. The
+// server, the Go client and the JS client share this table; a test keeps them equal. A
+// client reconnects after a code that is not listed if it is below 4000. The server never
+// sends 1000: if the client did not send it either, it comes from an intermediary.
 var CloseCodes = []CloseCode{
 	{CloseNormal, "closed normally", true},
 	{CloseGoingAway, "going away", true},
@@ -64,7 +64,7 @@ var CloseCodes = []CloseCode{
 	{CloseTooMuch, "too much", true},
 }
 
-// MayReconnect says whether a client may connect again after a close code.
+// MayReconnect reports whether a client may connect again after a close code.
 func MayReconnect(code int) bool {
 	for _, c := range CloseCodes {
 		if c.Code == code {

@@ -14,7 +14,7 @@ import (
 // Command is a frame from a client. Which fields count depends on Type.
 type Command struct {
 	Type        string          `json:"type"`
-	Ref         json.RawMessage `json:"ref"` // a number or a string, answered as it came
+	Ref         json.RawMessage `json:"ref"` // a number or a string, returned unchanged
 	Channel     string          `json:"channel"`
 	Seq         uint64          `json:"seq"`
 	After       *uint64         `json:"after"`
@@ -28,11 +28,11 @@ type Command struct {
 	Token       string          `json:"token"`
 }
 
-// maxRef bounds what is echoed for a client, in bytes.
+// maxRef is the longest ref that is returned to a client, in bytes.
 const maxRef = 64
 
 // ParseCommand reads a client's frame. The command keeps no reference to frame.
-// With an error the Ref is there if it could be read.
+// If there is an error, Ref is set if it could be read.
 func ParseCommand(frame []byte) (Command, error) {
 	if ack, ok := parseAck(frame); ok {
 		return ack, nil
@@ -50,8 +50,8 @@ func ParseCommand(frame []byte) (Command, error) {
 	return c, nil
 }
 
-// member takes in one member of a frame. Unknown ones are ignored, and null is as
-// if it were not there, except as data.
+// member reads one member of a frame. It ignores unknown members, and null except as
+// data.
 func (c *Command) member(name string, value []byte) (err error) {
 	if string(value) == "null" && name != "data" && name != "ref" {
 		return nil
@@ -91,7 +91,7 @@ func (c *Command) member(name string, value []byte) (err error) {
 	return nil
 }
 
-// fieldError says what is wrong with a member of a frame.
+// fieldError describes an invalid member of a frame.
 func fieldError(name string, value []byte, err error) error {
 	if errors.Is(err, strict.ErrNotUnicode) {
 		return fmt.Errorf("the field %q is %w", name, err)
@@ -117,7 +117,7 @@ func kindOf(value []byte) string {
 	return "number"
 }
 
-// parseAck is the short way for what clients send most, in the form that they
+// parseAck is the fast path for the most frequent frame, in the form in which clients
 // send it: {"type":"ack","channel":"…","seq":…}.
 func parseAck(frame []byte) (c Command, ok bool) {
 	rest, ok := bytes.CutPrefix(frame, []byte(`{"type":"ack","channel":"`))
@@ -146,7 +146,7 @@ func parseAck(frame []byte) (c Command, ok bool) {
 	return Command{Type: "ack", Channel: string(channel), Seq: seq}, true
 }
 
-// Payload gives the data of a publish or call, with its content type settled.
+// Payload returns the data and the content type of a publish or call.
 func (c *Command) Payload() (data []byte, contentType string, err error) {
 	switch {
 	case c.Data != nil && c.DataBase64 != nil:
@@ -193,9 +193,9 @@ func checkRef(ref json.RawMessage) error {
 	return nil
 }
 
-// salvageRef finds the ref of a frame that has something wrong in it.
+// salvageRef finds the ref of an invalid frame.
 func salvageRef(frame []byte) (ref json.RawMessage) {
-	strict.Object(frame, func(name string, value []byte) error { //nolint:errcheck // it was told before
+	strict.Object(frame, func(name string, value []byte) error { //nolint:errcheck // it was reported before
 		if name == "ref" && checkRef(value) == nil {
 			ref = bytes.Clone(value)
 		}
@@ -204,7 +204,7 @@ func salvageRef(frame []byte) (ref json.RawMessage) {
 	return ref
 }
 
-// describe words a JSON error for the one who sent the frame.
+// describe returns a JSON error in words for the sender of the frame.
 func describe(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("broken JSON at byte %d: %s", syntax.Offset, syntax.Error())

@@ -28,12 +28,12 @@ type Frame struct {
 	Data        json.RawMessage `json:"data"`
 	DataBase64  *string         `json:"data_base64"`
 
-	Connection  string           `json:"connection"`
-	User        string           `json:"user"`
-	Device      string           `json:"device"`
-	Epoch       string           `json:"epoch"`
-	HeartbeatMS int64            `json:"heartbeat_ms"`
-	Channels    map[string]Place `json:"channels"`
+	Connection  string              `json:"connection"`
+	User        string              `json:"user"`
+	Device      string              `json:"device"`
+	Epoch       string              `json:"epoch"`
+	HeartbeatMS int64               `json:"heartbeat_ms"`
+	Channels    map[string]Position `json:"channels"`
 
 	Read      uint64 `json:"read"`
 	Unread    int    `json:"unread"` // as of Seq, in a state that has one
@@ -52,8 +52,8 @@ type Frame struct {
 	RetryAfterMS int64           `json:"retry_after_ms"`
 }
 
-// ParseFrame reads a server's frame; it keeps no reference to the text. A type
-// that nobody knows is no error.
+// ParseFrame reads a server's frame. It keeps no reference to the text. An unknown type
+// is not an error.
 func ParseFrame(text []byte) (*Frame, error) {
 	f := new(Frame)
 	if err := json.Unmarshal(text, f); err != nil {
@@ -68,8 +68,7 @@ func ParseFrame(text []byte) (*Frame, error) {
 	return f, nil
 }
 
-// Payload gives the data of a message: JSON as it is, the text of a text, or the
-// bytes.
+// Payload returns the data of a message: JSON unchanged, text unquoted, or bytes.
 func (f *Frame) Payload() ([]byte, error) {
 	switch {
 	case f.DataBase64 != nil:
@@ -88,7 +87,7 @@ func (f *Frame) Payload() ([]byte, error) {
 	return f.Data, nil
 }
 
-// ErrorCode is the code of an error frame.
+// ErrorCode returns the code of an error frame.
 func (f *Frame) ErrorCode() string {
 	var code string
 	if json.Unmarshal(f.Code, &code) != nil {
@@ -133,8 +132,8 @@ type Request struct {
 	Token       string          `json:"token,omitempty"`
 }
 
-// EncodeData brings data of a content type into the form that both a publish and a
-// push carry: a JSON value (for a text, a string), or bytes that go as base64.
+// EncodeData converts data of a content type into the form of a publish and a push: a
+// JSON value (a string for text), or bytes to be sent as base64.
 func EncodeData(data []byte, contentType string) (value json.RawMessage, base64 *[]byte, err error) {
 	switch KindOf(contentType) {
 	case JSON:

@@ -20,7 +20,7 @@ type Message struct {
 	Data        []byte
 }
 
-// JSONType is the content type of a message that names none.
+// JSONType is the default content type.
 const JSONType = "application/json"
 
 // Kind is how data of a content type is carried.
@@ -33,8 +33,7 @@ const (
 	Text               // text/…: a text frame, or a JSON string
 )
 
-// KindOf says how data of a content type is carried. Parameters behind a ; do
-// not count.
+// KindOf returns how data of a content type is carried. It ignores parameters.
 func KindOf(contentType string) Kind {
 	if contentType == "" || contentType == JSONType {
 		return JSON
@@ -88,7 +87,7 @@ func appendData(dst []byte, m *Message) []byte {
 	return append(dst, '"')
 }
 
-// appendField appends a member that is left out when it is empty.
+// appendField appends a member unless it is empty.
 func appendField(dst []byte, name, value string) []byte {
 	if value == "" {
 		return dst
@@ -99,8 +98,8 @@ func appendField(dst []byte, name, value string) []byte {
 	return appendString(dst, value)
 }
 
-// appendString appends s as a JSON string. What is not UTF-8 becomes U+FFFD;
-// the line separators are escaped, for they end lines in JavaScript.
+// appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD. The line
+// separators are escaped because JavaScript treats them as line ends.
 func appendString[S []byte | string](dst []byte, s S) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

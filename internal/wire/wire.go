@@ -1,20 +1,20 @@
-// Package wire is the client protocol wirepost.v1: JSON objects, one per text
-// frame, and the close codes. The bytes are made and read here and nowhere else.
+// Package wire owns the client protocol wirepost.v1: JSON objects, one per text frame,
+// and the close codes. Only this package writes and reads the bytes.
 //
-// A connection goes like this (C client, S server):
+// The frames of a connection (C client, S server):
 //
-//	S→C hello                   who you are, where each of your channels stands
-//	S→C message, message, …     what you have not acknowledged, oldest first, then live ones, inside the window
-//	C→S ack                     cumulative, per channel and device; pulls the rest
+//	S→C hello                   the user, and the position in each channel
+//	S→C message, message, …     the unacknowledged ones, oldest first, then live ones, within the window
+//	C→S ack                     cumulative, per channel and device; makes room in the window
 //	C→S read                    moves the user's read mark;            S→C state to every session of the user
 //	C→S subscribe, unsubscribe, publish, call, message, auth (with a ref)   S→C ok | reply | error with that ref
-//	S→C revoke, gap             in their place among the messages
+//	S→C revoke, gap             in order among the messages
 //	S→C subscribed, unsubscribed                                       the backend changed a membership
 //	S→C bye                     then the close frame
 //
-// Unknown types and fields are ignored in both directions. A plain-mode
-// connection carries none of this: a message is one frame of exactly what was
-// pushed, and pongs acknowledge.
+// Both sides ignore unknown types and fields. A connection in plain mode has none of
+// these frames: a message is one frame of exactly the data that was pushed, and pongs
+// acknowledge.
 package wire
 
 import (
@@ -26,33 +26,34 @@ import (
 const (
 	ProtocolV1    = "wirepost.v1"
 	ProtocolPlain = "wirepost.plain"
-	// BearerPrefix carries a token where a page can set no header. Never echoed.
+	// BearerPrefix precedes a token, because a page cannot set headers. It is never
+	// the negotiated subprotocol.
 	BearerPrefix = "bearer."
 )
 
 // Hello is the first frame of a connection.
 type Hello struct {
-	Type        string           `json:"type"`
-	Connection  string           `json:"connection"`
-	User        string           `json:"user"`
-	Device      string           `json:"device"`
-	Epoch       string           `json:"epoch"`
-	HeartbeatMS int64            `json:"heartbeat_ms"`
-	Expires     int64            `json:"expires,omitempty"` // ms since the epoch
-	ExpiresInMS int64            `json:"expires_in_ms,omitempty"`
-	Channels    map[string]Place `json:"channels"`
+	Type        string              `json:"type"`
+	Connection  string              `json:"connection"`
+	User        string              `json:"user"`
+	Device      string              `json:"device"`
+	Epoch       string              `json:"epoch"`
+	HeartbeatMS int64               `json:"heartbeat_ms"`
+	Expires     int64               `json:"expires,omitempty"` // ms since the epoch
+	ExpiresInMS int64               `json:"expires_in_ms,omitempty"`
+	Channels    map[string]Position `json:"channels"`
 }
 
-// Place is where a session stands in a channel.
-type Place struct {
+// Position is a session's position in a channel.
+type Position struct {
 	Seq     uint64 `json:"seq"`    // the head
 	Oldest  uint64 `json:"oldest"` // the first live message, 0 for none
 	Read    uint64 `json:"read"`
 	Unread  int    `json:"unread"`
-	Resumed bool   `json:"resumed"` // everything after the starting point is still there
+	Resumed bool   `json:"resumed"` // no message after the starting point was removed by retention
 }
 
-// State tells the read mark of a user.
+// State is a user's read mark in a channel.
 type State struct {
 	Type    string `json:"type"`
 	Channel string `json:"channel"`
@@ -61,7 +62,7 @@ type State struct {
 	Unread  int    `json:"unread"`
 }
 
-// Revoke takes a message back.
+// Revoke revokes a message.
 type Revoke struct {
 	Type    string `json:"type"`
 	Channel string `json:"channel"`
@@ -70,7 +71,7 @@ type Revoke struct {
 	ID      string `json:"id"`
 }
 
-// Gap tells that retention removed messages the device had not acknowledged.
+// Gap reports that retention removed messages that the device had not acknowledged.
 type Gap struct {
 	Type      string `json:"type"`
 	Channel   string `json:"channel"`
@@ -78,7 +79,7 @@ type Gap struct {
 	ResumedAt uint64 `json:"resumed_at"`
 }
 
-// Membership tells a change by the backend: subscribed or unsubscribed.
+// Membership reports a change by the backend: subscribed or unsubscribed.
 type Membership struct {
 	Type    string `json:"type"`
 	Channel string `json:"channel"`
@@ -92,7 +93,7 @@ type Bye struct {
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 }
 
-// OK answers a command. Which fields are set depends on the command.
+// OK is the response to a command. Which fields are set depends on the command.
 type OK struct {
 	Type        string          `json:"type"`
 	Ref         json.RawMessage `json:"ref,omitempty"`
@@ -105,7 +106,7 @@ type OK struct {
 	ExpiresInMS int64           `json:"expires_in_ms,omitempty"`
 }
 
-// Reply answers a call, or a message to the application.
+// Reply is the response to a call, or to a message to the application.
 type Reply struct {
 	Type        string          `json:"type"`
 	Ref         json.RawMessage `json:"ref,omitempty"`
@@ -114,8 +115,8 @@ type Reply struct {
 	ContentType string          `json:"content_type,omitempty"`
 }
 
-// NewReply answers with text, as the JSON value that it is or else as a string, or
-// with bytes.
+// NewReply returns a reply of text, as a JSON value if it is one and else as a string, or
+// of bytes.
 func NewReply(ref json.RawMessage, binary bool, data []byte) Reply {
 	r := Reply{Type: "reply", Ref: ref}
 	switch {
@@ -129,7 +130,7 @@ func NewReply(ref json.RawMessage, binary bool, data []byte) Reply {
 	return r
 }
 
-// Error answers a command that failed, or a frame that made no sense.
+// Error is the response to a command that failed or to an invalid frame.
 type Error struct {
 	Type    string          `json:"type"`
 	Ref     json.RawMessage `json:"ref,omitempty"`
@@ -137,7 +138,7 @@ type Error struct {
 	Message string          `json:"message"`
 }
 
-// Encode writes any frame but a message, whose encoding is AppendMessage.
+// Encode writes any frame except a message, for which there is AppendMessage.
 func Encode(frame any) []byte {
 	b, err := json.Marshal(frame)
 	if err != nil {
