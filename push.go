@@ -295,7 +295,7 @@ func checkContentType(t string) error {
 }
 
 // publish is a push by a client.
-func (s *Server) publish(ctx context.Context, ses *session.Session, id *access.Identity, pub session.Publication) (session.Published, error) {
+func (s *Server) publish(ctx context.Context, ses session.Describer, id *access.Identity, pub session.Publication) (session.Published, error) {
 	p := Push{To: pub.Channel, ID: pub.ID, Key: pub.Key, ContentType: pub.ContentType, Data: pub.Data}
 	if err := CheckChannel(p.To); err != nil {
 		return session.Published{}, fault.Field("to", "%s", AsError(err).Message)
@@ -320,7 +320,7 @@ func (s *Server) publish(ctx context.Context, ses *session.Session, id *access.I
 
 // askPublish asks the application about a push by a client, and makes the entry of what
 // it made of it.
-func (s *Server) askPublish(ctx context.Context, ses *session.Session, id *access.Identity, p *Push, e *engine.Entry) error {
+func (s *Server) askPublish(ctx context.Context, ses session.Describer, id *access.Identity, p *Push, e *engine.Entry) error {
 	from, changed := newSession(ses.Info()), *p
 	from.Data, changed.Data, changed.ContentType = id.Data, e.Data, e.ContentType
 	var err error

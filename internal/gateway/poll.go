@@ -9,14 +9,7 @@ import (
 
 	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
-	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/wire"
-)
-
-// How long a poll may wait, and waits when it does not say.
-const (
-	defaultPollWait = 25 * time.Second
-	maxPollWait     = time.Minute
 )
 
 // Poll is the way in for clients that can have nothing but plain requests. A GET
@@ -101,19 +94,4 @@ func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
 	}
 	<-left
 	return cursor, objects, ok
-}
-
-// parseWait reads a duration, or a number of seconds.
-func parseWait(text string) (time.Duration, error) {
-	if text == "" {
-		return defaultPollWait, nil
-	}
-	wait, err := time.ParseDuration(text)
-	if seconds, errSeconds := strconv.ParseUint(text, 10, 31); errSeconds == nil {
-		wait, err = time.Duration(seconds)*time.Second, nil
-	}
-	if err != nil || wait < 0 {
-		return 0, fault.Field("wait", "%q is neither a duration such as 25s nor a number of seconds", text)
-	}
-	return min(wait, maxPollWait), nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/codec"
@@ -160,4 +161,25 @@ func parseAfter(list, inbox string) (map[string]uint64, error) {
 		after[channel] = seq
 	}
 	return after, nil
+}
+
+// How long a poll may wait, and waits when it does not say.
+const (
+	defaultPollWait = 25 * time.Second
+	maxPollWait     = time.Minute
+)
+
+// parseWait reads a duration, or a number of seconds.
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return defaultPollWait, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if seconds, errSeconds := strconv.ParseUint(text, 10, 31); errSeconds == nil {
+		wait, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || wait < 0 {
+		return 0, fault.Field("wait", "%q is neither a duration such as 25s nor a number of seconds", text)
+	}
+	return min(wait, maxPollWait), nil
 }

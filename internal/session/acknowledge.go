@@ -1,30 +1,11 @@
 package session
 
 import (
-	"context"
 	"encoding/binary"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/codec"
-	"github.com/wirepost/wirepost/internal/wire"
-	"github.com/wirepost/wirepost/internal/ws"
 )
-
-// A ping's payload is its kind and a number. Only a pong with the payload of the
-// outstanding cursor ping acknowledges anything.
-const (
-	cursorPing    = 'c'
-	heartbeatPing = 'h'
-)
-
-// pingFrame makes the next ping.
-func (s *Session) pingFrame(kind byte) []byte {
-	if s.pings++; s.pings == 0 {
-		s.pings = 1
-	}
-	return ws.AppendFrame(nil, ws.OpPing, binary.BigEndian.AppendUint32([]byte{kind}, uint32(s.pings)))
-}
 
 // acknowledgeLater has a cursor ping follow what was just sent in plain mode:
 // lazily, so that a stream of messages costs hardly any, but before the window is
@@ -81,7 +62,7 @@ func (s *Session) Pong(payload []byte) {
 	if s.mute.Load() {
 		s.mute.Store(false)
 	}
-	s.dropFlight()
+	s.dropWindow()
 	s.acknowledgeLater()
 }
 
@@ -112,7 +93,7 @@ func (s *Session) echoes(now time.Time) bool {
 // and in its memberships.
 func (s *Session) acknowledge(sub *subscription, through uint64) {
 	through = min(through, sub.announced())
-	if n := s.landed(sub, through); n > 0 {
+	if n := s.takeOut(sub, through); n > 0 {
 		s.loop.host.Counters.Acks.Add(uint64(n))
 		s.MarkDirty()
 	}
@@ -131,98 +112,4 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 			s.read(channel, through)
 		}
 	})
-}
-
-// withState runs fn with the user's state pinned: at once, or as a job if it has
-// to be loaded. On the loop.
-func (s *Session) withState(fn func()) {
-	if s.user.TryPin() {
-		fn()
-		s.user.Unpin()
-		return
-	}
-	s.Job(func() {
-		if err := s.loop.host.Users.Pinned(context.Background(), s.user, fn); err != nil {
-			s.loop.host.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
-			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
-		}
-	})
-}
-
-// read moves the user's read mark and tells the user's sessions, if it moved. The
-// state is pinned.
-func (s *Session) read(channel string, seq uint64) {
-	if s.user.AdvanceRead(channel, seq) {
-		s.loop.host.Users.SaveLater(s.user)
-		s.loop.host.notifyReadLater(s.user, channel)
-		if s.loop.host.Hooks.Read != nil {
-			s.laterJob(func() { s.loop.host.readMoved(s.lastingContext(), s.user.Name(), channel, seq) })
-		}
-	}
-}
-
-// acknowledged calls the application's callback.
-func (s *Session) acknowledged(channel string, seq uint64) {
-	h := s.loop.host
-	if h.Hooks.Acknowledged == nil {
-		return
-	}
-	s.laterJob(func() {
-		callback.Guard(h.Logger, "OnAck", func() { //nolint:errcheck // it is logged
-			h.Hooks.Acknowledged(s.lastingContext(), s.Info(), channel, seq)
-		})
-	})
-}
-
-// laterJob is Job from wherever it is called, also when the session's end has begun.
-func (s *Session) laterJob(fn func()) { s.loop.Do(func() { s.Job(fn) }) }
-
-// armTimer sets the session's one timer to whatever is due next.
-func (s *Session) armTimer() {
-	if s.ending {
-		return
-	}
-	now := s.loop.Now()
-	due := s.nextBeat()
-	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked {
-		due = earlier(due, f.unpinged.Add(s.loop.host.AckDelay))
-	}
-	if s.expires != 0 {
-		due = earlier(due, now.Add(s.lifetime()))
-	}
-	s.loop.Arm(&s.timer, due.Sub(now))
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// Expired does what is due. It is called by the session's timer, on the loop.
-func (s *Session) Expired() {
-	if s.ending {
-		return
-	}
-	now := s.loop.Now()
-	if s.expires != 0 && s.lifetime() <= 0 {
-		s.end(wire.CloseUnauthorized, "token expired")
-		return
-	}
-	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.host.AckDelay {
-		s.sendCursorPing()
-	}
-	if !s.echoes(now) {
-		s.end(wire.CloseProtocolError, "pongs without the payload of the ping")
-		return
-	}
-	if s.heartbeat(now) {
-		s.armTimer()
-	}
-}
-
-// lifetime is how long the identity of the session still counts, if it expires.
-func (s *Session) lifetime() time.Duration {
-	return time.UnixMilli(s.expires).Sub(s.loop.host.Clock.Wall())
 }

@@ -81,13 +81,3 @@ func (s *Session) askAgain(ctx context.Context, id *access.Identity) (refused []
 	}
 	return refused, nil
 }
-
-// onLoop runs a function on a loop and waits for its result. False means that the loop
-// has ended.
-func onLoop[T any](l *Loop, fn func() T) (result T, ok bool) {
-	done := make(chan T, 1)
-	if !l.Do(func() { done <- fn() }) {
-		return result, false
-	}
-	return <-done, true
-}

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/callback"
@@ -40,41 +39,6 @@ func (s *Session) command(frame []byte) {
 	case "auth":
 		s.onAuth(&c)
 	}
-}
-
-// refuse answers with an error frame. On the loop.
-func (s *Session) refuse(ref json.RawMessage, err error) {
-	s.logFailure(err)
-	e := fault.As(err)
-	code := e.Code
-	if code == fault.Unauthorized {
-		code = fault.Forbidden
-	}
-	message := e.Message
-	if e.Field != "" {
-		message = e.Field + ": " + message
-	}
-	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
-}
-
-// logFailure logs an error of which the client is told no more than that there was
-// one.
-func (s *Session) logFailure(err error) {
-	var coded *fault.Error
-	if !errors.As(err, &coded) || coded.Code == fault.Internal {
-		s.loop.host.Logger.Error("command failed", "user", s.user.Name(), "connection", s.connection.String(), "error", err)
-	}
-}
-
-// answer has an object sent from a job.
-func (s *Session) answer(ref json.RawMessage, object any, err error) {
-	s.do(func() {
-		if err != nil {
-			s.refuse(ref, err)
-			return
-		}
-		s.send(s.notice(object))
-	})
 }
 
 func (s *Session) onAck(c *wire.Command) {

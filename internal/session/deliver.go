@@ -8,39 +8,6 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// What one write takes at most; a session with more takes another turn, so that
-// nobody has to wait behind it for long.
-const (
-	batchFrames = 256
-	batchBytes  = 256 << 10
-)
-
-// largestBatch is about how many bytes one batch may have: one message too many, and
-// it in its longest form.
-func (l *Loop) largestBatch() int { return batchBytes + 2*maxFrame(l.host.MaxMessage) }
-
-// batch collects what a session sends in one write. There is one per loop.
-type batch struct {
-	frames   [][]byte
-	bytes    int
-	messages int
-	items    []*feed.Item // scratch: what a feed's tail gave
-}
-
-func (b *batch) add(frame []byte) {
-	b.frames = append(b.frames, frame)
-	b.bytes += len(frame)
-}
-
-func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= batchBytes }
-
-func (b *batch) reset() {
-	clear(b.frames)
-	clear(b.items)
-	b.frames, b.items = b.frames[:0], b.items[:0]
-	b.bytes, b.messages = 0, 0
-}
-
 // flush sends what comes behind the cursors, as far as the window and one batch
 // allow, in one write, and returns the number of messages. On the loop.
 func (s *Session) flush() int {
@@ -49,7 +16,7 @@ func (s *Session) flush() int {
 	}
 	b := &s.loop.batch
 	for _, sub := range s.subs {
-		s.offerNews(sub)
+		s.addNotices(sub)
 		s.pull(sub)
 	}
 	if b.full() {
@@ -117,14 +84,14 @@ func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 	switch {
 	case r.Revokes != 0:
 		if s.mode.Codec().Objects() {
-			s.tellGap(sub, r.Seq)
+			s.announceGap(sub, r.Seq)
 			s.addItem(sub, it)
 		}
 	case !it.Gone(s.loop.nowMS):
 		if s.counts(sub) && !s.enter(sub, r.Seq, len(r.Data)) {
 			return false
 		}
-		s.tellGap(sub, r.Seq)
+		s.announceGap(sub, r.Seq)
 		s.addItem(sub, it)
 		s.loop.batch.messages++
 	}
@@ -158,16 +125,9 @@ func (s *Session) counts(sub *subscription) bool {
 	return false
 }
 
-// lose remembers that messages behind a cursor are missing.
-func (sub *subscription) lose(after uint64) {
-	if n := sub.pending(); !n.lost {
-		n.lost, n.lostAt = true, after
-	}
-}
-
-// tellGap says that messages before this record are missing, if they are: whatever
+// announceGap says that messages before this record are missing, if they are: whatever
 // the client is sent next of the channel, and may acknowledge, comes after that.
-func (s *Session) tellGap(sub *subscription, resumedAt uint64) {
+func (s *Session) announceGap(sub *subscription, resumedAt uint64) {
 	if sub.notices == nil || !sub.notices.lost {
 		return
 	}
@@ -175,9 +135,9 @@ func (s *Session) tellGap(sub *subscription, resumedAt uint64) {
 	s.addGap(sub, sub.notices.lostAt, resumedAt)
 }
 
-// offerNews tells a client what does not wait for the next message: that a device
+// addNotices tells a client what does not wait for the next message: that a device
 // may have missed some, and the newest read mark.
-func (s *Session) offerNews(sub *subscription) {
+func (s *Session) addNotices(sub *subscription) {
 	n := sub.notices
 	if n == nil {
 		return
@@ -265,22 +225,6 @@ func (s *Session) sendPage(sub *subscription, items []*feed.Item) bool {
 	all := s.offerAll(sub, items)
 	s.loop.host.Counters.Deliveries.Add(uint64(s.sendBatch()))
 	return all
-}
-
-// holdPage counts the bytes of a page until the client has taken what was sent of
-// it. On the loop.
-func (s *Session) holdPage(bytes int32) {
-	s.page += bytes
-	if !s.blocked || s.subs == nil { // or it is closed
-		s.releasePage()
-	}
-}
-
-func (s *Session) releasePage() {
-	if s.page != 0 {
-		s.loop.host.Pages.Release(s.page)
-		s.page = 0
-	}
 }
 
 var _ conn.Handler = (*Session)(nil)

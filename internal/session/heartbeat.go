@@ -27,6 +27,21 @@ func DeadAfter(interval time.Duration) time.Duration {
 	return time.Duration(heartbeatsLost * float64(interval))
 }
 
+// taking says that the client has taken output since the last heartbeat, and that more
+// is on its way, with the ping behind it. The kernel buffers megabytes for a slow client.
+func (s *Session) taking() bool {
+	taken, waiting := s.conn.Acknowledged()
+	return waiting && uint32(taken) != s.taken
+}
+
+// beatFrame is the heartbeat itself.
+func (s *Session) beatFrame() []byte {
+	if beat := s.mode.Codec().Heartbeat(); beat != nil {
+		return beat
+	}
+	return s.pingFrame(heartbeatPing)
+}
+
 // heartbeat pings a connection that has been silent for a while. False means that
 // it was silent for too long.
 func (s *Session) heartbeat(now time.Time) bool {
@@ -49,19 +64,4 @@ func (s *Session) heartbeat(now time.Time) bool {
 		}
 	}
 	return true
-}
-
-// taking says that the client has taken output since the last heartbeat, and that more
-// is on its way, with the ping behind it. The kernel buffers megabytes for a slow client.
-func (s *Session) taking() bool {
-	taken, waiting := s.conn.Acknowledged()
-	return waiting && uint32(taken) != s.taken
-}
-
-// beatFrame is the heartbeat itself.
-func (s *Session) beatFrame() []byte {
-	if beat := s.mode.Codec().Heartbeat(); beat != nil {
-		return beat
-	}
-	return s.pingFrame(heartbeatPing)
 }

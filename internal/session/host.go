@@ -7,11 +7,15 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/clock"
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
@@ -75,7 +79,7 @@ type Hooks struct {
 	// context matter.
 	Values bool
 	// Publish stores what a client publishes.
-	Publish func(context.Context, *Session, *access.Identity, Publication) (Published, error)
+	Publish func(context.Context, Describer, *access.Identity, Publication) (Published, error)
 	// Subscribe is asked about subscriptions where a policy says so. Nil: none does.
 	Subscribe func(ctx context.Context, s Info, channel string) error
 	// Verify says whose token it is. Nil: tokens are not renewed.
@@ -91,6 +95,9 @@ type Hooks struct {
 	// Disconnected is called once for each session that was accepted. May be nil.
 	Disconnected func(context.Context, Info, CloseInfo)
 }
+
+// Describer is a session as callbacks see it.
+type Describer interface{ Info() Info }
 
 // Publication is what a client publishes.
 type Publication struct {
@@ -141,3 +148,36 @@ func (c *Config) Subprotocol(n uint8) string {
 	}
 	return c.Subprotocols[n-1]
 }
+
+// CloseInfo is how a session ended.
+type CloseInfo struct {
+	Code   int
+	Reason string
+}
+
+// Error makes it the error of a write to a session that has ended.
+func (e CloseInfo) Error() string { return "closed: " + strconv.Itoa(e.Code) + " " + e.Reason }
+
+// ReadFailed counts and logs that messages could not be read, unless it is because the
+// context of the read has ended. Clients come back and try
+// again, so damage, which the engine logs once, would fill the log.
+func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	h.Counters.ReadErrors.Add(1)
+	level := slog.LevelError
+	if errors.Is(err, engine.ErrDamaged) {
+		level = slog.LevelDebug
+	}
+	h.Logger.Log(ctx, level, "reading a channel", "channel", channel, "error", err)
+}
+
+func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) {
+	if h.Hooks.Read != nil {
+		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(ctx, user, channel, seq) }) //nolint:errcheck // it is logged
+	}
+}
+
+// ReadMoved calls the application's callback: a read mark has moved.
+func (h *Host) ReadMoved(user, channel string, seq uint64) { h.readMoved(h.Base, user, channel, seq) }

@@ -12,15 +12,6 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// CloseInfo is how a session ended.
-type CloseInfo struct {
-	Code   int
-	Reason string
-}
-
-// Error makes it the error of a write to a session that has ended.
-func (e CloseInfo) Error() string { return "closed: " + strconv.Itoa(e.Code) + " " + e.Reason }
-
 // A session ends in two steps. It leaves when its end begins, whoever began it: from
 // then on it is in no count, list or limit that says who is connected, and
 // OnDisconnect is called. What it holds (the descriptor, references to feeds and to

@@ -6,15 +6,6 @@ import (
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// In are the sessions that a user's connections are.
-func In(conns []user.Conn) []*Session {
-	sessions := make([]*Session, len(conns))
-	for i, c := range conns {
-		sessions[i] = c.(*Session)
-	}
-	return sessions
-}
-
 // Of returns the sessions of a user, oldest first.
 func (h *Host) Of(name string) []*Session { return In(h.Users.ConnsOf(name)) }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 	"unique"
 
-	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/cursor"
@@ -105,34 +104,6 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 	return hello, err
 }
 
-// assume takes over the rights of an identity. A plain client has no use for its
-// lists, except for the memberships. On the loop, or before the session is attached.
-func (s *Session) assume(id *access.Identity) {
-	s.identity.Store(id)
-	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil {
-		s.identity.Store(nil)
-	}
-	s.expires = 0
-	if !id.Expires.IsZero() {
-		s.expires = id.Expires.UnixMilli()
-	}
-}
-
-// expiresIn is how long the identity is still good for, in ms; 0: for ever. A client
-// whose clock is wrong can go by it.
-func (s *Session) expiresIn() int64 {
-	if s.expires == 0 {
-		return 0
-	}
-	return max(1, s.lifetime().Milliseconds())
-}
-
-// tokenGrants says whether the identity makes the user a member of a channel.
-func (s *Session) tokenGrants(channel string) bool {
-	id := s.identity.Load()
-	return id != nil && id.Grants(channel)
-}
-
 func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 	granted := append([]string{s.user.Inbox(), names.All}, s.user.Memberships()...)
 	granted = append(granted, p.Identity.Channels...)
@@ -222,15 +193,6 @@ func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Pl
 	return nil
 }
 
-// start is where the subscription of a member begins. The cursor may be ahead of the
-// feed, see feed.Clamp.
-func (s *Session) start(f *feed.Feed) uint64 {
-	if f.MemoryOnly() {
-		return f.Head()
-	}
-	return s.user.Start(s.device, f.Channel(), f.Head())
-}
-
 // resume lets a subscription go on where the client's cursor says, and returns what
 // that acknowledges. If it says nothing, the subscription begins as any other; where
 // no cursor is stored, messages may then be missing.
@@ -251,12 +213,6 @@ func (s *Session) resume(ctx context.Context, sub *subscription, c *cursor.Curso
 		sub.lose(0)
 	}
 	return 0, nil
-}
-
-// resumes says whether everything after the cursor is still there. A memory-only
-// channel has lost what it had before the start; 0 stands for whatever it has.
-func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
-	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.Feed.MemoryOnly() && b.Lost == memoryBase
 }
 
 // hello describes where the session stands.

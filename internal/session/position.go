@@ -13,17 +13,6 @@ import (
 // others.
 var positionShare = [...]int{cursor.MaxBytes * 3 / 4, cursor.MaxBytes, cursor.MaxBytes}
 
-// class is the index of a subscription in positionShare.
-func (sub *subscription) class() int {
-	switch {
-	case !sub.stored:
-		return 0
-	case sub.moved:
-		return 1
-	}
-	return 2
-}
-
 // Position implements codec.Position: the cursor that the client is given. On the
 // loop.
 func (s *Session) Position() string {
@@ -53,23 +42,4 @@ func (s *Session) writeChannels(w *cursor.Writer, subs []*subscription) {
 			}
 		}
 	}
-}
-
-// announced is the cursor, but not after a gap that the client was not notified of.
-func (sub *subscription) announced() uint64 {
-	if sub.notices != nil && sub.notices.lost {
-		return min(sub.cursor, sub.notices.lostAt)
-	}
-	return sub.cursor
-}
-
-// unknown says that a gap is to be announced in the channel because its position was
-// left out.
-func (sub *subscription) unknown() bool {
-	return sub.notices != nil && sub.notices.lost && sub.notices.lostAt == 0
-}
-
-// missing says that the subscription begins with a gap.
-func (sub *subscription) missing() bool {
-	return sub.notices != nil && sub.notices.missed || sub.unknown()
 }

@@ -2,29 +2,10 @@ package session
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 
-	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
 )
-
-// ReadFailed counts and logs that messages could not be read, unless it is because the
-// context of the read has ended. Clients come back and try
-// again, so damage, which the engine logs once, would fill the log.
-func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	h.Counters.ReadErrors.Add(1)
-	level := slog.LevelError
-	if errors.Is(err, engine.ErrDamaged) {
-		level = slog.LevelDebug
-	}
-	h.Logger.Log(ctx, level, "reading a channel", "channel", channel, "error", err)
-}
 
 // NotifyRead has a user's sessions notified where the read mark is. The state is
 // pinned.
@@ -45,15 +26,6 @@ func (h *Host) NotifyRead(ctx context.Context, u *user.User, channel string) {
 		if s.mode.Codec().Objects() {
 			s.do(func() { s.setState(channel, head, read, unread) })
 		}
-	}
-}
-
-// ReadMoved calls the application's callback: a read mark has moved.
-func (h *Host) ReadMoved(user, channel string, seq uint64) { h.readMoved(h.Base, user, channel, seq) }
-
-func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) {
-	if h.Hooks.Read != nil {
-		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(ctx, user, channel, seq) }) //nolint:errcheck // it is logged
 	}
 }
 

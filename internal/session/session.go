@@ -8,7 +8,6 @@ import (
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
-	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -85,35 +84,6 @@ func (s *Session) Info() Info {
 	return i
 }
 
-// subscription is a session's place in a channel. Owned by the loop once the
-// session is attached.
-type subscription struct {
-	feed.Subscription
-	stored    bool // acknowledgements are stored
-	granted   bool // a membership, by the backend or by the token
-	requested bool // the client asked for it
-	moved     bool // without a WebSocket: the cursor is not the stored one any more
-
-	cursor  uint64   // the last sequence sent, or passed over
-	notices *notices // nil when there are none
-}
-
-// notices are what a client is to be notified of besides the messages.
-type notices struct {
-	lost   bool   // a gap, before the next message
-	lostAt uint64 // the cursor behind which messages are missing
-	missed bool   // a gap before where the subscription began, at once
-	state  *wire.State
-	read   uint64 // the read mark in the newest state
-}
-
-func (sub *subscription) pending() *notices {
-	if sub.notices == nil {
-		sub.notices = new(notices)
-	}
-	return sub.notices
-}
-
 func (s *Session) subscription(channel string) *subscription {
 	for _, sub := range s.subs {
 		if sub.Feed.Channel() == channel {
@@ -146,30 +116,6 @@ func (s *Session) doNow(fn func()) {
 	}
 }
 
-// Attach begins the session on its loop, with its hello if there is to be one.
-func (s *Session) Attach(c conn.Conn, hello []byte) {
-	s.conn = c
-	if hello != nil {
-		s.send(s.mode.Codec().Notice(hello))
-	}
-	for _, sub := range s.subs {
-		sub.Feed.Follow(&sub.Subscription, s.loop.waker)
-	}
-	s.armTimer()
-	s.MarkDirty()
-	if r := s.reception(); r != nil {
-		ctx := s.work.context(s)
-		s.Job(func() { r.Attached(ctx, s) })
-	}
-	if s.work != nil {
-		early := s.work.early
-		s.work.early = nil
-		for _, fn := range early {
-			s.doNow(fn)
-		}
-	}
-}
-
 // send writes one frame past the window: an answer, a notice.
 func (s *Session) send(frame []byte) {
 	if s.ending {
@@ -199,42 +145,6 @@ func (s *Session) SendFrame(f Frame) bool {
 // read, in bytes, besides the messages of one batch.
 const maxUnsent = 1 << 20
 
-// Drained implements conn.Handler.
-func (s *Session) Drained() {
-	s.blocked = false
-	s.releasePage()
-	if r := s.reception(); r != nil {
-		r.writeWaiting(s)
-	}
-	s.MarkDirty()
-	s.throttle()
-	s.acknowledgeLater()
-	if f := s.window; f != nil && !f.unpinged.IsZero() {
-		s.armTimer()
-	}
-}
-
-// Message implements conn.Handler.
-func (s *Session) Message(binary bool, payload []byte) {
-	switch {
-	case s.ending || !s.allows(len(payload)):
-	case s.mode == codec.V1 && binary:
-		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
-	case s.mode == codec.V1:
-		s.command(payload)
-	default:
-		s.plainMessage(binary, payload)
-	}
-	s.throttle()
-}
-
-// Ping implements conn.Handler.
-func (s *Session) Ping(payload []byte) {
-	if !s.ending {
-		s.allows(len(payload))
-	}
-}
-
 // throttle stops reading from a client while it has enough to wait for.
 func (s *Session) throttle() {
 	if w := s.work; w != nil {
@@ -249,4 +159,13 @@ func (s *Session) throttle() {
 	} else {
 		s.conn.ResumeRead()
 	}
+}
+
+// In are the sessions that a user's connections are.
+func In(conns []user.Conn) []*Session {
+	sessions := make([]*Session, len(conns))
+	for i, c := range conns {
+		sessions[i] = c.(*Session)
+	}
+	return sessions
 }

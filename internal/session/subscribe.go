@@ -62,14 +62,6 @@ func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 	})
 }
 
-// failed ends the session because the store failed. Off the loop.
-func (s *Session) failed(doing string, err error) {
-	if s.loop.host.Base.Err() == nil {
-		s.loop.host.Logger.Error(doing, "user", s.user.Name(), "error", err)
-	}
-	s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
-}
-
 // newSubscription makes a subscription: one of a member, by a stored membership or
 // by the token, goes on at the device's cursor; any other begins at the head. It is
 // part of a job, and the user's state is pinned.
@@ -120,7 +112,7 @@ func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	case sub != nil:
 		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
 		if after != nil {
-			s.landed(sub, sub.cursor)
+			s.takeOut(sub, sub.cursor)
 			sub.notices = nil
 		}
 	case len(s.subs) >= s.loop.host.MaxSubscriptions:
@@ -161,7 +153,7 @@ func (s *Session) onUnsubscribe(c *wire.Command) {
 
 // drop ends a subscription. On the loop.
 func (s *Session) drop(sub *subscription) {
-	s.landed(sub, sub.cursor)
+	s.takeOut(sub, sub.cursor)
 	sub.Feed.Unfollow(&sub.Subscription, s.loop.waker)
 	sub.Feed.Left()
 	sub.Owner = nil
@@ -198,7 +190,7 @@ func (s *Session) reconcile() {
 			s.ungrant(sub)
 		default:
 			s.drop(sub)
-			s.tellMembership("unsubscribed", channel)
+			s.notifyMembership("unsubscribed", channel)
 		}
 	}
 	for channel := range granted {
@@ -210,7 +202,7 @@ func (s *Session) reconcile() {
 // mode nothing acknowledges its messages any more, so they leave the window.
 func (s *Session) ungrant(sub *subscription) {
 	if s.mode.Codec().Acknowledged() == codec.ByPong && sub.stored {
-		s.landed(sub, sub.cursor)
+		s.takeOut(sub, sub.cursor)
 	}
 	sub.granted, sub.stored = false, false
 }
@@ -266,12 +258,21 @@ func (s *Session) granted(fresh *subscription) {
 	} else {
 		s.addSubscription(fresh)
 	}
-	s.tellMembership("subscribed", channel)
+	s.notifyMembership("subscribed", channel)
 	s.MarkDirty()
 }
 
-func (s *Session) tellMembership(what, channel string) {
+func (s *Session) notifyMembership(what, channel string) {
 	if s.mode.Codec().Objects() {
 		s.send(s.notice(wire.Membership{Type: what, Channel: channel}))
 	}
+}
+
+// start is where the subscription of a member begins. The cursor may be ahead of the
+// feed, see feed.Clamp.
+func (s *Session) start(f *feed.Feed) uint64 {
+	if f.MemoryOnly() {
+		return f.Head()
+	}
+	return s.user.Start(s.device, f.Channel(), f.Head())
 }

@@ -67,9 +67,9 @@ func (s *Session) half() bool {
 	return 2*len(f.sent) >= o.Window || 2*f.bytes >= o.WindowBytes
 }
 
-// landed takes out of the window what an acknowledgement covers, and returns how
+// takeOut takes out of the window what an acknowledgement covers, and returns how
 // many messages that were.
-func (s *Session) landed(sub *subscription, through uint64) int {
+func (s *Session) takeOut(sub *subscription, through uint64) int {
 	f := s.window
 	if f == nil {
 		return 0
@@ -85,12 +85,12 @@ func (s *Session) landed(sub *subscription, through uint64) int {
 	n := len(f.sent) - len(kept)
 	clear(f.sent[len(kept):])
 	f.sent, f.full = kept, f.full && n == 0
-	s.dropFlight()
+	s.dropWindow()
 	return n
 }
 
-// dropFlight gives back the memory of a window in which nothing is left.
-func (s *Session) dropFlight() {
+// dropWindow gives back the memory of a window in which nothing is left.
+func (s *Session) dropWindow() {
 	if f := s.window; f != nil && len(f.sent) == 0 && f.ping == 0 {
 		s.window = nil
 	}

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"sync"
+
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // maxJobs is how many commands of one session may wait. Then reading stops.
@@ -129,4 +131,23 @@ func (w *work) stop() {
 	if w.cancel != nil {
 		w.cancel()
 	}
+}
+
+// laterJob is Job from wherever it is called, also when the session's end has begun.
+func (s *Session) laterJob(fn func()) { s.loop.Do(func() { s.Job(fn) }) }
+
+// withState runs fn with the user's state pinned: at once, or as a job if it has
+// to be loaded. On the loop.
+func (s *Session) withState(fn func()) {
+	if s.user.TryPin() {
+		fn()
+		s.user.Unpin()
+		return
+	}
+	s.Job(func() {
+		if err := s.loop.host.Users.Pinned(context.Background(), s.user, fn); err != nil {
+			s.loop.host.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
+			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
+		}
+	})
 }

@@ -1,0 +1,40 @@
+package session
+
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/feed"
+)
+
+// NewLoop starts a loop for sessions of a server.
+func NewLoop(h *Host) *Loop {
+	l := &Loop{host: h, epoch: time.Now()}
+	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(h.MaxMessage), Flush: l.flush})
+	l.waker = feed.NewWaker(l.Post)
+	return l
+}
+
+// flush sends what the sessions that became dirty in this turn have to send. One
+// that has more than a batch stays dirty, and the others come first.
+func (l *Loop) flush() {
+	if len(l.dirty) == 0 {
+		return
+	}
+	l.nowMS = l.host.Clock.Now().UnixMilli()
+	delivered := 0
+	round := len(l.dirty)
+	for i := 0; i < round; i++ {
+		ses := l.dirty[i]
+		ses.dirty = false
+		delivered += ses.flush()
+	}
+	l.dirty = append(l.dirty[:0], l.dirty[round:]...)
+	clear(l.dirty[len(l.dirty):round])
+	if delivered > 0 {
+		l.host.Counters.Deliveries.Add(uint64(delivered))
+	}
+	if len(l.dirty) > 0 {
+		l.Post(l.resume)
+	}
+}

@@ -1,0 +1,89 @@
+package session
+
+import (
+	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Attach begins the session on its loop, with its hello if there is to be one.
+func (s *Session) Attach(c conn.Conn, hello []byte) {
+	s.conn = c
+	if hello != nil {
+		s.send(s.mode.Codec().Notice(hello))
+	}
+	for _, sub := range s.subs {
+		sub.Feed.Follow(&sub.Subscription, s.loop.waker)
+	}
+	s.armTimer()
+	s.MarkDirty()
+	if r := s.reception(); r != nil {
+		ctx := s.work.context(s)
+		s.Job(func() { r.Attached(ctx, s) })
+	}
+	if s.work != nil {
+		early := s.work.early
+		s.work.early = nil
+		for _, fn := range early {
+			s.doNow(fn)
+		}
+	}
+}
+
+// Drained implements conn.Handler.
+func (s *Session) Drained() {
+	s.blocked = false
+	s.releasePage()
+	if r := s.reception(); r != nil {
+		r.writeWaiting(s)
+	}
+	s.MarkDirty()
+	s.throttle()
+	s.acknowledgeLater()
+	if f := s.window; f != nil && !f.unpinged.IsZero() {
+		s.armTimer()
+	}
+}
+
+// Message implements conn.Handler.
+func (s *Session) Message(binary bool, payload []byte) {
+	switch {
+	case s.ending || !s.allows(len(payload)):
+	case s.mode == codec.V1 && binary:
+		s.end(wire.CloseUnsupported, "wirepost.v1 has no binary frames")
+	case s.mode == codec.V1:
+		s.command(payload)
+	default:
+		s.plainMessage(binary, payload)
+	}
+	s.throttle()
+}
+
+// Ping implements conn.Handler.
+func (s *Session) Ping(payload []byte) {
+	if !s.ending {
+		s.allows(len(payload))
+	}
+}
+
+// Expired does what is due. It is called by the session's timer, on the loop.
+func (s *Session) Expired() {
+	if s.ending {
+		return
+	}
+	now := s.loop.Now()
+	if s.expires != 0 && s.lifetime() <= 0 {
+		s.end(wire.CloseUnauthorized, "token expired")
+		return
+	}
+	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.host.AckDelay {
+		s.sendCursorPing()
+	}
+	if !s.echoes(now) {
+		s.end(wire.CloseProtocolError, "pongs without the payload of the ping")
+		return
+	}
+	if s.heartbeat(now) {
+		s.armTimer()
+	}
+}

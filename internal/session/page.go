@@ -1,0 +1,17 @@
+package session
+
+// holdPage counts the bytes of a page until the client has taken what was sent of
+// it. On the loop.
+func (s *Session) holdPage(bytes int32) {
+	s.page += bytes
+	if !s.blocked || s.subs == nil { // or it is closed
+		s.releasePage()
+	}
+}
+
+func (s *Session) releasePage() {
+	if s.page != 0 {
+		s.loop.host.Pages.Release(s.page)
+		s.page = 0
+	}
+}

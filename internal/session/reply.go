@@ -1,0 +1,52 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// refuse answers with an error frame. On the loop.
+func (s *Session) refuse(ref json.RawMessage, err error) {
+	s.logFailure(err)
+	e := fault.As(err)
+	code := e.Code
+	if code == fault.Unauthorized {
+		code = fault.Forbidden
+	}
+	message := e.Message
+	if e.Field != "" {
+		message = e.Field + ": " + message
+	}
+	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+}
+
+// logFailure logs an error of which the client is told no more than that there was
+// one.
+func (s *Session) logFailure(err error) {
+	var coded *fault.Error
+	if !errors.As(err, &coded) || coded.Code == fault.Internal {
+		s.loop.host.Logger.Error("command failed", "user", s.user.Name(), "connection", s.connection.String(), "error", err)
+	}
+}
+
+// answer has an object sent from a job.
+func (s *Session) answer(ref json.RawMessage, object any, err error) {
+	s.do(func() {
+		if err != nil {
+			s.refuse(ref, err)
+			return
+		}
+		s.send(s.notice(object))
+	})
+}
+
+// failed ends the session because the store failed. Off the loop.
+func (s *Session) failed(doing string, err error) {
+	if s.loop.host.Base.Err() == nil {
+		s.loop.host.Logger.Error(doing, "user", s.user.Name(), "error", err)
+	}
+	s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
+}

@@ -1,0 +1,17 @@
+package session
+
+// armTimer sets the session's one timer to whatever is due next.
+func (s *Session) armTimer() {
+	if s.ending {
+		return
+	}
+	now := s.loop.Now()
+	due := s.nextBeat()
+	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked {
+		due = earlier(due, f.unpinged.Add(s.loop.host.AckDelay))
+	}
+	if s.expires != 0 {
+		due = earlier(due, now.Add(s.lifetime()))
+	}
+	s.loop.Arm(&s.timer, due.Sub(now))
+}
