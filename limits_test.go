@@ -20,7 +20,7 @@ import (
 // refusals is what wirepost_refused_total says for a reason.
 func (n *node) refusals(reason string, want int) {
 	n.t.Helper()
-	expected := fmt.Sprintf(`# HELP wirepost_refused_total Connections and messages refused, and sessions closed for sending too much, by reason.
+	expected := fmt.Sprintf(`# HELP wirepost_refused_total Refused connections and messages, and sessions closed for sending too much, by reason.
 # TYPE wirepost_refused_total counter
 wirepost_refused_total{reason=%q} %d
 `, reason, want)

@@ -41,7 +41,7 @@ type Subscription struct {
 }
 
 // A tail keeps what sessions that are nearly caught up still need. Who is
-// further behind reads pages from the engine.
+// lags further reads pages from the engine.
 const (
 	tailItems = 512
 	tailBytes = 1 << 20
@@ -135,7 +135,7 @@ func (f *Feed) Appended(records []*engine.Record) {
 		f.feeds.idle.Add(f)
 	}
 	if records[0].Prev != f.head.Load() {
-		// A remote engine may have missed some. The tail begins again behind the
+		// A remote engine may have missed some. The tail begins anew after the
 		// hole; sessions before it read the engine.
 		f.cutTailLocked(len(f.mu.tail.items))
 		f.mu.from = max(records[0].Prev, f.head.Load())
@@ -213,12 +213,12 @@ func (f *Feed) Forget(through uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.mu.tail != nil {
-		f.cutTailLocked(f.mu.tail.behind(through))
+		f.cutTailLocked(f.mu.tail.indexAfter(through))
 	}
 }
 
-// behind is the index of the first item after a sequence.
-func (t *tail) behind(seq uint64) int {
+// indexAfter is the index of the first item after a sequence.
+func (t *tail) indexAfter(seq uint64) int {
 	return sort.Search(len(t.items), func(i int) bool { return t.items[i].Record.Seq > seq })
 }
 
@@ -247,9 +247,9 @@ func (fo *follower) Run() {
 	}
 }
 
-// After appends to dst the tail's items after a sequence, at most max. Behind
+// After appends to dst the tail's items after a sequence, at most max. Lagging
 // says that the sequence lies before the tail: the engine has to be read.
-func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, behind bool) {
+func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, lagging bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if seq < f.mu.from {
@@ -259,7 +259,7 @@ func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, behind bo
 	if t == nil {
 		return dst, false
 	}
-	i := t.behind(seq)
+	i := t.indexAfter(seq)
 	return append(dst, t.items[i:min(len(t.items), i+max)]...), false
 }
 

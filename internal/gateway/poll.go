@@ -61,14 +61,14 @@ func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
-	case <-c.told:
+	case <-c.changed:
 		return
 	case <-ctx.Done():
 		return
 	case <-late.C:
 	}
 	select {
-	case <-c.told:
+	case <-c.changed:
 	case <-c.settled: // what a session begins with may take longer to read than no time at all
 	case <-ctx.Done():
 	}

@@ -22,8 +22,8 @@ type response struct {
 	loop    *session.Loop
 	session *session.Session
 
-	// told has an entry when there is something new below.
-	told chan struct{}
+	// changed has an entry when there is something new below.
+	changed chan struct{}
 	// settled is closed when the session has sent all there is.
 	settled     chan struct{}
 	settledOnce sync.Once
@@ -39,7 +39,7 @@ var _ conn.Conn = (*response)(nil)
 
 // respond attaches a session to a response.
 func (g *Gateway) respond(a admitted, hello []byte) *response {
-	c := &response{host: g.host, loop: a.loop, session: a.session, told: make(chan struct{}, 1), settled: make(chan struct{})}
+	c := &response{host: g.host, loop: a.loop, session: a.session, changed: make(chan struct{}, 1), settled: make(chan struct{})}
 	c.took(nil)
 	a.loop.Do(func() { a.session.Attach(c, hello) })
 	return c
@@ -54,14 +54,14 @@ func (c *response) Write(frames ...[]byte) bool {
 		for _, f := range frames {
 			c.unsent += len(f)
 		}
-		c.tell()
+		c.notify()
 	}
 	return false
 }
 
-func (c *response) tell() {
+func (c *response) notify() {
 	select {
-	case c.told <- struct{}{}:
+	case c.changed <- struct{}{}:
 	default:
 	}
 }
@@ -72,7 +72,7 @@ func (c *response) Close(code int, reason string) {
 	defer c.mu.Unlock()
 	if c.ending == nil {
 		c.ending = &conn.CloseInfo{Code: code, Reason: reason, Local: true}
-		c.tell()
+		c.notify()
 	}
 }
 
@@ -132,7 +132,7 @@ func (c *response) took(frames [][]byte) {
 	}
 }
 
-// closed tells the session, as its last call, how the connection ended.
+// closed reports to the session, as its last call, how the connection ended.
 func (c *response) closed(e conn.CloseInfo) {
 	c.mu.Lock()
 	if c.ending == nil {
@@ -164,7 +164,7 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, m codec.Mode) (a 
 	return a, true
 }
 
-// crossOrigin refuses pages of other sites, tells browsers which may read the
+// crossOrigin refuses pages of other sites, names to browsers those that may read the
 // answer, and answers their preflights (the Fetch standard's CORS protocol). False
 // means that the request is done with.
 func (g *Gateway) crossOrigin(w http.ResponseWriter, r *http.Request) bool {

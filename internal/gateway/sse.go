@@ -55,7 +55,7 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Close
 			return *ending
 		}
 		select {
-		case <-c.told:
+		case <-c.changed:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}

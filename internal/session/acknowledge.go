@@ -88,7 +88,7 @@ func (s *Session) echoes(now time.Time) bool {
 }
 
 // acknowledge takes it that the client has everything up to a sequence, but never
-// more than was sent, and nothing after a gap that it was not told of. A plain client
+// more than was sent, and nothing after a gap that it was not notified of. A plain client
 // can send nothing else, so what it acknowledged counts as read: in the inbox, in All
 // and in its memberships.
 func (s *Session) acknowledge(sub *subscription, through uint64) {

@@ -25,7 +25,7 @@ func (b *batch) reset() {
 }
 
 // What one write takes at most; a session with more takes another turn, so that
-// nobody has to wait behind it for long.
+// no other session has to wait long for it.
 const (
 	batchFrames = 256
 	batchBytes  = 256 << 10

@@ -60,7 +60,7 @@ func (s *Session) onRead(c *wire.Command) {
 	s.withState(func() { s.read(channel, seq) })
 }
 
-// onState tells the client where the read mark is and what is unread, as a read that
+// onState sends the client where the read mark is and what is unread, as a read that
 // moved the mark does.
 func (s *Session) onState(c *wire.Command) {
 	sub := s.subscription(c.Channel)

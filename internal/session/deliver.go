@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// flush sends what comes behind the cursors, as far as the window and one batch
+// flush sends what comes after the cursors, as far as the window and one batch
 // allow, in one write, and returns the number of messages. On the loop.
 func (s *Session) flush() int {
 	if s.blocked || s.ending || s.conn == nil {
@@ -50,13 +50,13 @@ func (s *Session) sendBatch() int {
 }
 
 // pull moves a subscription's cursor towards the head: out of the feed's tail, or
-// behind it by having a page read.
+// before it by having a page read.
 func (s *Session) pull(sub *subscription) {
 	b := &s.loop.batch
 	for sub.cursor < sub.Feed.Head() && !b.full() && s.roomFor(sub) > 0 {
-		var behind bool
-		b.items, behind = sub.Feed.After(sub.cursor, b.items[:0], batchFrames)
-		if behind {
+		var lagging bool
+		b.items, lagging = sub.Feed.After(sub.cursor, b.items[:0], batchFrames)
+		if lagging {
 			s.readPage(sub)
 			return
 		}
@@ -77,7 +77,7 @@ func (s *Session) offerAll(sub *subscription, items []*feed.Item) bool {
 	return true
 }
 
-// offer takes one item into the batch and moves the cursor behind it. False means
+// offer takes one item into the batch and moves the cursor past it. False means
 // that the window is full.
 func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 	r := it.Record
@@ -135,7 +135,7 @@ func (s *Session) announceGap(sub *subscription, resumedAt uint64) {
 	s.addGap(sub, sub.notices.lostAt, resumedAt)
 }
 
-// addNotices tells a client what does not wait for the next message: that a device
+// addNotices sends a client what does not wait for the next message: that a device
 // may have missed some, and the newest read mark.
 func (s *Session) addNotices(sub *subscription) {
 	n := sub.notices
@@ -163,7 +163,7 @@ func (s *Session) addGap(sub *subscription, after, resumedAt uint64) {
 	}
 }
 
-// readPage has the records behind the cursor read off the loop. A session reads
+// readPage has the records after the cursor read off the loop. A session reads
 // one page at a time, so what it holds stays small.
 func (s *Session) readPage(sub *subscription) {
 	if s.reading {

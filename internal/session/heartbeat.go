@@ -28,7 +28,7 @@ func DeadAfter(interval time.Duration) time.Duration {
 }
 
 // taking says that the client has taken output since the last heartbeat, and that more
-// is on its way, with the ping behind it. The kernel buffers megabytes for a slow client.
+// is on its way, with the ping after it. The kernel buffers megabytes for a slow client.
 func (s *Session) taking() bool {
 	taken, waiting := s.conn.Acknowledged()
 	return waiting && uint32(taken) != s.taken

@@ -25,7 +25,7 @@ func (c *slowConn) Unsent() int                  { return 0 }
 func (c *slowConn) Write(...[]byte) bool         { return true }
 
 // TestSlowTransferInTheKernel: a message that is in the kernel's buffer as a whole goes
-// to a slow client for many heartbeats, and the pongs come behind it.
+// to a slow client for many heartbeats, and the pongs come after it.
 func TestSlowTransferInTheKernel(t *testing.T) {
 	const interval = 10 * time.Second
 	start := time.Unix(1e9, 0)

@@ -34,7 +34,7 @@ type Host struct {
 	Counters *count.Counters
 	Logger   *slog.Logger
 	Hooks    Hooks
-	// Limits are told of ends.
+	// Limits count connections that end.
 	Limits Limits
 	// Epoch is that of the store.
 	Epoch string
@@ -64,7 +64,7 @@ type Config struct {
 	Subprotocols     []string // the application's own
 }
 
-// Limits are told of the ends of connections.
+// Limits count the connections that are there.
 type Limits interface {
 	// Leave is called when the end of a connection begins, and Close when its socket
 	// is closed.

@@ -89,7 +89,7 @@ func (s *Session) leave(e CloseInfo) {
 	}
 }
 
-// disconnected tells the application.
+// disconnected calls the callbacks for the end of the session.
 func (s *Session) disconnected(e CloseInfo) {
 	h := s.loop.host
 	if r := s.reception(); r != nil {
@@ -117,11 +117,11 @@ func (s *Session) Closed(e conn.CloseInfo) {
 	s.releasePage()
 	subs := s.subs
 	s.subs, s.window = nil, nil
-	s.Job(func() { s.release(subs) }) // behind every callback
+	s.Job(func() { s.release(subs) }) // after every callback
 }
 
 // Abandon ends a session that was not attached, because of an error, or whose loop
-// has ended. The application is told if it has accepted the session.
+// has ended. OnDisconnect is called if the application has accepted the session.
 func (s *Session) Abandon(err error) {
 	h, subs := s.loop.host, s.subs
 	h.Jobs.Add(1)

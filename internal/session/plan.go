@@ -77,7 +77,7 @@ func (s *Session) Register() error {
 // CheckRevoked refuses a session whose token was revoked. The user's state is pinned.
 func (s *Session) CheckRevoked() error { return s.user.CheckRevoked(s.issued) }
 
-// Accept notes that the application has accepted the session: it is told of the end.
+// Accept notes that the application has accepted the session: OnDisconnect will be called.
 func (s *Session) Accept() {
 	s.accepted = true
 	s.loop.host.Attached.Add(1)

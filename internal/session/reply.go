@@ -23,7 +23,7 @@ func (s *Session) refuse(ref json.RawMessage, err error) {
 	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
 }
 
-// logFailure logs an error of which the client is told no more than that there was
+// logFailure logs an error of which the client learns no more than that there was
 // one.
 func (s *Session) logFailure(err error) {
 	var coded *fault.Error

@@ -22,7 +22,7 @@ type subscription struct {
 // notices are what a client is to be notified of besides the messages.
 type notices struct {
 	lost   bool   // a gap, before the next message
-	lostAt uint64 // the cursor behind which messages are missing
+	lostAt uint64 // the cursor after which messages are missing
 	missed bool   // a gap before where the subscription began, at once
 	state  *wire.State
 	read   uint64 // the read mark in the newest state
@@ -65,7 +65,7 @@ func (sub *subscription) class() int {
 	return 2
 }
 
-// lose remembers that messages behind a cursor are missing.
+// lose remembers that messages after a cursor are missing.
 func (sub *subscription) lose(after uint64) {
 	if n := sub.pending(); !n.lost {
 		n.lost, n.lostAt = true, after

@@ -39,7 +39,7 @@ func (s *Session) theWork() *work {
 	return s.work
 }
 
-// Job runs fn behind the session's earlier jobs. On the loop.
+// Job runs fn after the session's earlier jobs. On the loop.
 func (s *Session) Job(fn func()) { s.theWork().add(s, fn) }
 
 func (w *work) add(s *Session, fn func()) {
@@ -68,7 +68,7 @@ func (w *work) run(s *Session, fn func()) {
 	}
 }
 
-// next takes the finished job off the queue and returns the one behind it.
+// next takes the finished job off the queue and returns the next one.
 func (w *work) next(s *Session) func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
