@@ -1,9 +1,9 @@
-// Package console is the page in which people look at a server and try it: what
-// goes on, one user or channel in detail, and a playground for sockets.
+// Package console is a web page for monitoring and testing a server: current activity,
+// one user or channel in detail, and a playground for sockets.
 //
-// The page is files only and holds nothing of anybody. What it shows it asks of
-// /v1 as any other backend does, with the key that its reader gives; without one
-// there is only the form for it.
+// The page is static files without user data. It gets its data from /v1 like any other
+// backend, with the API key that its user enters; without one it shows only the form for
+// the key.
 package console
 
 import (
@@ -24,14 +24,14 @@ import (
 //go:embed static
 var static embed.FS
 
-// Options say what the server offers besides the API.
+// Options describe what the server offers besides the API.
 type Options struct {
 	Dev  bool `json:"dev"`  // no keys, and ?user= in place of tokens
 	Echo bool `json:"echo"` // there is /echo
 }
 
-// Routes are the console's paths, all GET and HEAD: the page at /console, and
-// what belongs to it below.
+// Routes returns the console's routes, all GET and HEAD: the page at /console, and
+// its files below.
 func Routes(o Options) map[string]http.Handler {
 	routes := map[string]http.Handler{
 		"/console/uPlot.js":      newFile("uPlot.js", []byte(uplot.Script)),
@@ -56,7 +56,7 @@ func Routes(o Options) map[string]http.Handler {
 	return routes
 }
 
-// New makes one handler of the Routes, to mount at /console and /console/.
+// New returns one handler of the Routes, to mount at /console and /console/.
 func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	for path, file := range Routes(o) {
@@ -73,7 +73,7 @@ func settings(o Options) []byte {
 	return data
 }
 
-// types are those of the files there are: what the system thinks does not count.
+// types are the content types of the files, independent of the system's MIME types.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
@@ -113,11 +113,11 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
 }
 
-// contentPolicy allows the page its own files, requests and sockets. Text can
-// never become markup: trusted types refuse innerHTML and the like.
+// contentPolicy allows the page its own files, requests and sockets. Trusted types
+// refuse innerHTML and the like, so text cannot become markup.
 func contentPolicy(host string) string {
 	connect := "'self'"
-	// 'self' covers ws: only in newer browsers, so that is named too.
+	// 'self' covers ws: only in newer browsers, so ws: is listed too.
 	if !strings.ContainsAny(host, " ;,'\"") {
 		connect += " ws://" + host + " wss://" + host
 	}

@@ -1,4 +1,4 @@
-// Package prometheus gives the metrics of a Wirepost server to Prometheus.
+// Package prometheus exports the metrics of a Wirepost server to Prometheus.
 package prometheus
 
 import (
@@ -7,12 +7,12 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// Source is what a collector reads: a *wirepost.Server.
+// Source provides the metrics: a *wirepost.Server.
 type Source interface {
 	Metrics() wirepost.Metrics
 }
 
-// NewCollector makes a collector to register with a Prometheus registry. Names and
+// NewCollector returns a collector to register with a Prometheus registry. Names and
 // labels are a contract with dashboards.
 func NewCollector(s Source) prometheus.Collector { return collector{s} }
 

@@ -36,7 +36,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// names are those that distributions give to the browser.
+// names are the names of the browser in common distributions.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
 var errNone = errors.New("there is no Chromium in PATH, which these tests run in: " +
@@ -45,7 +45,7 @@ var errNone = errors.New("there is no Chromium in PATH, which these tests run in
 // shared is the browser of this test binary.
 var shared process
 
-// process is a Chromium that starts when it is first needed.
+// process is a Chromium that starts when it is first used.
 type process struct {
 	once sync.Once
 	ctx  context.Context // of its first, empty tab; it ends with the process
@@ -53,7 +53,7 @@ type process struct {
 	err  error
 }
 
-// start returns the context that tabs are made from.
+// start returns the parent context of tabs.
 func (p *process) start() (context.Context, error) {
 	p.once.Do(func() {
 		path, err := find()
@@ -75,7 +75,7 @@ func (p *process) start() (context.Context, error) {
 	return p.ctx, p.err
 }
 
-// With is m, and ends the browser behind it. It is for TestMain.
+// With wraps m and stops the browser afterwards. It is for TestMain.
 func With(m *testing.M) interface{ Run() int } { return suite{m} }
 
 type suite struct{ m *testing.M }
@@ -88,7 +88,7 @@ func (s suite) Run() int {
 	return code
 }
 
-// find looks for the browser.
+// find searches for the browser.
 func find() (string, error) {
 	if path := os.Getenv("CHROMIUM"); path != "" {
 		return path, nil
@@ -101,8 +101,8 @@ func find() (string, error) {
 	return "", errNone
 }
 
-// options start a browser that is quiet and small, and talks to nobody but the
-// page's server. Its profile is a temporary directory that chromedp removes.
+// options start a browser that is quiet and small, and connects only to the page's
+// server. Its profile is a temporary directory that chromedp removes.
 func options(path string) []chromedp.ExecAllocatorOption {
 	o := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
@@ -119,7 +119,7 @@ func options(path string) []chromedp.ExecAllocatorOption {
 		// Otherwise clicks and keys are dropped until the first frame of a page is on the
 		// screen, which on a busy machine may be long after its scripts have run.
 		"allow-pre-commit-input",
-		// A tab that nobody looks at must not be slowed down.
+		// Background tabs must not be slowed down.
 		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
 	} {
 		o = append(o, chromedp.Flag(flag, true))

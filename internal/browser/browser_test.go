@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(With(m)) }
 
-// serve serves one page of a strict policy.
+// serve serves one page with a strict policy.
 func serve(t *testing.T, body string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,8 +55,8 @@ func TestTab(t *testing.T) {
 	}
 }
 
-// TestClick has a page that hinders a click in each way that a page can: what is
-// clicked is disabled, covered, out of sight, and moves away under the mouse.
+// TestClick tests a page that obstructs clicks in every way: the target is disabled,
+// covered, out of view, and moves away under the mouse.
 func TestClick(t *testing.T) {
 	tab := Open(t)
 	Visit(t, tab, serve(t, "<p><button>press</button>"))
@@ -87,7 +87,7 @@ func TestClickFollowsALink(t *testing.T) {
 	Wait(t, tab, `document.title === "/b"`)
 }
 
-// TestFill has a page that takes the focus away once.
+// TestFill tests a page that takes the focus away once.
 func TestFill(t *testing.T) {
 	tab := Open(t)
 	Visit(t, tab, serve(t, "<input id=a><input id=b>"))
@@ -151,7 +151,7 @@ func matches(messages []string, pattern string) bool {
 	return slices.ContainsFunc(messages, regexp.MustCompile(pattern).MatchString)
 }
 
-// TestFails runs a test that ought to fail, in another process.
+// TestFails runs a test that must fail, in another process.
 func TestFails(t *testing.T) {
 	if os.Getenv("FAIL_HERE") != "" {
 		tab := Open(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Click waits for an element, named by a CSS selector, to be there, enabled, at rest
-// and under nothing else, and clicks in its middle as a mouse does. If the page moves
-// the element away meanwhile, so that the click misses it, it clicks again.
+// Click waits until an element, given by a CSS selector, exists, is enabled, at rest
+// and not covered, and clicks in its middle like a mouse. If the page moves the
+// element in between, so that the click misses it, it clicks again.
 func Click(t *testing.T, tab context.Context, selector string) {
 	t.Helper()
 	var last point
@@ -29,10 +29,11 @@ func Click(t *testing.T, tab context.Context, selector string) {
 	})
 }
 
-// point is a place in the window. Its zero value says that there is nothing to click.
+// point is a position in the window. Its zero value means that there is nothing to
+// click.
 type point struct{ X, Y float64 }
 
-// middle scrolls to an element, and is the point in its middle if a click there
+// middle scrolls to an element and returns the point in its middle, if a click there
 // reaches it.
 const middle = `(() => {
 	const element = document.querySelector(%q)
@@ -76,7 +77,7 @@ func arrives(ctx context.Context, event, expression string, act chromedp.Action[
 	}
 }
 
-// Fill puts the text in place of a field's, as one that types or pastes does.
+// Fill replaces the text of a field, like a user who types or pastes.
 func Fill(t *testing.T, tab context.Context, selector, text string) {
 	t.Helper()
 	repeat(t, tab, "fill "+selector, func(ctx context.Context) (bool, error) {
@@ -87,7 +88,7 @@ func Fill(t *testing.T, tab context.Context, selector, text string) {
 		if err != nil {
 			return false, err
 		}
-		// The page, or another tab, may have taken the focus meanwhile.
+		// The page, or another tab, may have taken the focus in between.
 		return evaluate[bool](ctx, fmt.Sprintf("document.querySelector(%q)?.value === %q", selector, text))
 	})
 }

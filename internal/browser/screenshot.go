@@ -41,7 +41,7 @@ func Screenshot(t *testing.T, tab context.Context, name string) {
 
 var unfit = regexp.MustCompile(`[^\w.-]+`)
 
-// place is the file of a screenshot.
+// place returns the file of a screenshot.
 func place(t *testing.T, name string) (string, error) {
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
@@ -50,8 +50,8 @@ func place(t *testing.T, name string) (string, error) {
 	return filepath.Join(dir, unfit.ReplaceAllString(t.Name()+"-"+name, "-")+".png"), os.MkdirAll(dir, 0o755)
 }
 
-// Device makes the tab as large as a device's screen, and a phone's if it is
-// narrow: scroll bars then take no room.
+// Device sets the tab's size to that of a device's screen, and of a phone if it is
+// narrow: scroll bars then take no space.
 func Device(t *testing.T, tab context.Context, width, height int64) {
 	t.Helper()
 	var options []chromedp.EmulateViewportOption

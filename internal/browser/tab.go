@@ -17,12 +17,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Patience is how long a test waits for what has to come. It only ends a test that
-// hangs: a machine that is busy with other things may need most of a minute for what
-// takes a moment else.
+// Patience limits every wait of a test. It only stops tests that hang: a busy
+// machine may need most of a minute for what otherwise takes a moment.
 const Patience = 3 * time.Minute
 
-// Open opens a tab in a profile of its own. It is closed when the test ends.
+// Open opens a tab with its own profile. It is closed when the test ends.
 func Open(t *testing.T) context.Context {
 	t.Helper()
 	return open(t, chromedp.WithNewBrowserContext())
@@ -63,14 +62,13 @@ func open(t *testing.T, o chromedp.ContextOption) context.Context {
 	return ctx
 }
 
-// focused makes a tab behave as the one in front, though others are open too.
+// focused makes a tab behave like the one in front, even if others are open.
 func focused(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
 	_, err := cdp.Call(ctx, tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	return chromedp.Void{}, err
 }
 
-// Run runs actions on a tab. An action that fails, or takes too long, ends the
-// test.
+// Run runs actions on a tab. An action that fails or times out fails the test.
 func Run(t *testing.T, tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, Patience)
@@ -86,8 +84,8 @@ func Visit(t *testing.T, tab context.Context, url string) {
 	Run(t, tab, chromedp.Navigate(url))
 }
 
-// Expect tells that the page will complain: messages that match the pattern, a
-// regular expression, don't fail the test.
+// Expect declares expected errors of the page: messages that match the regular
+// expression do not fail the test.
 func Expect(tab context.Context, pattern string) {
 	n := notesOf(tab)
 	n.mu.Lock()
@@ -95,7 +93,7 @@ func Expect(tab context.Context, pattern string) {
 	n.mu.expected = append(n.mu.expected, regexp.MustCompile(pattern))
 }
 
-// Complaints are the page's errors until now, expected ones too.
+// Complaints returns the page's errors so far, including expected ones.
 func Complaints(tab context.Context) []string {
 	n := notesOf(tab)
 	n.mu.Lock()
@@ -103,7 +101,7 @@ func Complaints(tab context.Context) []string {
 	return slices.Clone(n.mu.messages)
 }
 
-// notes are what a tab complained about.
+// notes are the errors of a tab.
 type notes struct {
 	mu struct {
 		sync.Mutex
@@ -116,7 +114,7 @@ type notesKey struct{}
 
 func notesOf(tab context.Context) *notes { return tab.Value(notesKey{}).(*notes) }
 
-// hear takes an event of the tab.
+// hear handles an event of the tab.
 func (n *notes) hear(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
@@ -132,7 +130,7 @@ func (n *notes) hear(event any) {
 	}
 }
 
-// thrown words an exception: with its stack if it is an Error.
+// thrown formats an exception, with its stack if it is an Error.
 func thrown(d *runtime.ExceptionDetails) string {
 	if d.Exception != nil {
 		return words([]*runtime.RemoteObject{d.Exception})

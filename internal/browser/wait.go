@@ -8,12 +8,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// every is how often a condition is looked at.
+// every is the interval between checks of a condition.
 const every = 25 * time.Millisecond
 
-// Wait evaluates an expression in the page until it is true, and ends the test
-// when that takes too long. A promise is awaited. It works under any content
-// security policy, and across navigations.
+// Wait evaluates an expression in the page until it is true, and fails the test on a
+// time-out. Promises are awaited. It works under any content security policy, and
+// across navigations.
 func Wait(t *testing.T, tab context.Context, expression string) {
 	t.Helper()
 	repeat(t, tab, "wait for "+expression, func(ctx context.Context) (bool, error) {
@@ -43,8 +43,7 @@ func repeat(t *testing.T, tab context.Context, what string, try func(context.Con
 	}
 }
 
-// Value evaluates an expression in the page and awaits it; T is what its JSON is
-// read into.
+// Value evaluates an expression in the page, awaits it, and decodes its JSON into T.
 func Value[T any](t *testing.T, tab context.Context, expression string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, Patience)
@@ -61,7 +60,7 @@ func evaluate[T any](tab context.Context, expression string) (T, error) {
 	return chromedp.Run(tab, chromedp.Evaluate[T]("(async () => "+expression+")()", chromedp.EvalAwaitPromise))
 }
 
-// visibleText is what a failure shows of the page.
+// visibleText is the text of the page that a failure shows.
 func visibleText(tab context.Context) string {
 	ctx, cancel := context.WithTimeout(tab, time.Second)
 	defer cancel()

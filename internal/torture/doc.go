@@ -1,18 +1,18 @@
-// Package torture has no code but tests, of what a bad day does to a server:
+// Package torture contains only fault tests:
 //
-//   - A run (run_test.go) pushes messages and reads them in every way there is,
+//   - A run (run_test.go) pushes messages and reads them in every mode,
 //     through a proxy that cuts connections at random bytes (proxy_test.go), while
-//     the server is killed and started again: the real program (process_test.go),
+//     the server is killed and restarted: the real program (process_test.go),
 //     or one in this process whose disk fails and whose clock jumps (disk_test.go).
-//     Everything is written down (history_test.go), and a checker reads it in the
-//     end (check_test.go).
+//     Every operation is recorded (history_test.go), and verified at the end
+//     (check_test.go).
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
-//   - Attacks are measured: what they cost the server and its other users
+//   - Attacks are measured: their cost to the server and its other users
 //     (attack_test.go).
-//   - A soak (soak_linux_test.go) is ordinary work for long: the memory of the
-//     process stops growing. It lasts as long as SOAK says, with make soak.
+//   - A soak test (soak_linux_test.go) runs ordinary load for a long time, after which
+//     memory must have stopped growing. SOAK sets its duration, with make soak.
 //
-// A run is short in go test, and as long as TORTURE says, such as 10m, with make
-// torture. It prints its seed; SEED=n runs it again with the same one.
+// A run is short in go test; with make torture, TORTURE sets its duration, such as 10m.
+// It prints its seed; SEED=n repeats it with the same one.
 package torture
