@@ -14,6 +14,7 @@ import (
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/jsonscan"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -225,6 +226,8 @@ func prepareData(p *Push) ([]byte, error) {
 	kind := wire.KindOf(p.ContentType)
 	switch {
 	case kind == wire.Binary:
+		return p.Data, nil
+	case kind == wire.JSON && jsonscan.IsCompact(p.Data): // the usual case, checked in one fast pass
 		return p.Data, nil
 	case !utf8.Valid(p.Data):
 		return nil, fieldError("data", "not valid UTF-8, as the content type %q asks for", p.ContentType)

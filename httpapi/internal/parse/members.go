@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/jsonscan"
 	"github.com/wirepost/wirepost/internal/strict"
 )
 
@@ -82,7 +83,7 @@ func (f *Push) setTTL(value json.RawMessage) (err error) {
 		if s, err = Text("ttl", value); err == nil {
 			f.ttl, err = parseTTL(s)
 		}
-	case c == '-' || isDigit(c):
+	case c == '-' || jsonscan.IsDigit(c):
 		f.ttl, err = parseSeconds(string(value))
 	default:
 		err = BadRequest("ttl", "it must be a duration or a number of seconds, not %s", strict.Kind(value))

@@ -3,6 +3,8 @@ package parse
 import (
 	"time"
 	"unicode/utf8"
+
+	"github.com/wirepost/wirepost/internal/jsonscan"
 )
 
 // Push are the members of a push as they were sent. The slices are parts of
@@ -35,14 +37,14 @@ const (
 // strict reads in the same way (a fuzz target compares them).
 func (f *Push) scan(body []byte) bool {
 	*f = Push{}
-	s := scanner{b: body}
-	if !s.take('{') {
+	s := jsonscan.Scanner{B: body}
+	if !s.Take('{') {
 		return false
 	}
 	seen := 0
 	for {
-		name, ok := s.plainString()
-		if !ok || !s.take(':') {
+		name, ok := s.PlainString()
+		if !ok || !s.Take(':') {
 			return false
 		}
 		member := f.scanMember(&s, name)
@@ -50,48 +52,48 @@ func (f *Push) scan(body []byte) bool {
 			return false
 		}
 		seen |= member
-		if s.take(',') {
+		if s.Take(',') {
 			continue
 		}
-		if !s.take('}') {
+		if !s.Take('}') {
 			return false
 		}
-		s.space()
-		return s.i == len(s.b) && (!s.wide || utf8.Valid(body))
+		s.Space()
+		return s.I == len(s.B) && (!s.Wide || utf8.Valid(body))
 	}
 }
 
 // scanMember reads the value of a member, and says which it was; 0 for anything
 // unusual.
-func (f *Push) scanMember(s *scanner, name []byte) int {
+func (f *Push) scanMember(s *jsonscan.Scanner, name []byte) int {
 	switch string(name) {
 	case "to":
 		return when(f.scanTargets(s), seenTo)
 	case "data":
-		s.space()
-		start := s.i
-		s.spaced = false
-		ok := s.value(maxDepth)
-		f.data, f.spaced = s.b[start:s.i], s.spaced
+		s.Space()
+		start := s.I
+		s.Spaced = false
+		ok := s.Value(jsonscan.MaxDepth)
+		f.data, f.spaced = s.B[start:s.I], s.Spaced
 		return when(ok, seenData)
 	case "data_base64":
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		f.base64 = v
 		return when(ok, seenBase64)
 	case "content_type":
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		f.kind = internType(v)
 		return when(ok, seenType)
 	case "id":
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		f.id = string(v)
 		return when(ok, seenID)
 	case "key":
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		f.key = string(v)
 		return when(ok, seenKey)
 	case "ttl":
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		if !ok {
 			return 0 // a number of seconds is rare
 		}
@@ -110,23 +112,23 @@ func when(ok bool, member int) int {
 }
 
 // scanTargets reads a name or a list of names.
-func (f *Push) scanTargets(s *scanner) bool {
-	if !s.take('[') {
-		v, ok := s.plainString()
+func (f *Push) scanTargets(s *jsonscan.Scanner) bool {
+	if !s.Take('[') {
+		v, ok := s.PlainString()
 		f.To = []string{string(v)}
 		return ok
 	}
 	f.many = true
 	for len(f.To) < MaxTargets {
-		v, ok := s.plainString()
+		v, ok := s.PlainString()
 		if !ok {
 			return false
 		}
 		f.To = append(f.To, string(v))
-		if s.take(']') {
+		if s.Take(']') {
 			return true
 		}
-		if !s.take(',') {
+		if !s.Take(',') {
 			return false
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/jsonscan"
 )
 
 // maxTTL is the longest time to live: what a time.Duration can hold, in whole
@@ -33,7 +35,7 @@ func parseSeconds(s string) (time.Duration, error) {
 
 // TTL reads a time to live in a query, where a number has no type.
 func TTL(s string) (time.Duration, error) {
-	if s != "" && isDigit(s[len(s)-1]) {
+	if s != "" && jsonscan.IsDigit(s[len(s)-1]) {
 		return parseSeconds(s)
 	}
 	return parseTTL(s)

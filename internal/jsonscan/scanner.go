@@ -1,0 +1,240 @@
+// Package jsonscan steps over JSON text, faster than encoding/json decodes it.
+package jsonscan
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deep data is followed before it is left to encoding/json.
+const MaxDepth = 64
+
+// Scanner steps over a JSON text (RFC 8259). Its methods begin at the next token or the
+// white space before it, and return false for what is not JSON.
+type Scanner struct {
+	B      []byte
+	I      int
+	Wide   bool // some byte is not ASCII
+	Spaced bool // white space was skipped
+}
+
+// Space steps over white space.
+func (s *Scanner) Space() {
+	for s.I < len(s.B) {
+		switch s.B[s.I] {
+		case ' ', '\t', '\n', '\r':
+			s.I++
+			s.Spaced = true
+		default:
+			return
+		}
+	}
+}
+
+// Take steps over a byte after white space, if it is the next.
+func (s *Scanner) Take(c byte) bool {
+	if s.I < len(s.B) && s.B[s.I] == c {
+		s.I++
+		return true
+	}
+	s.Space()
+	if s.I < len(s.B) && s.B[s.I] == c {
+		s.I++
+		return true
+	}
+	return false
+}
+
+// PlainString reads a string that has no escapes, and returns what is between
+// the quotes.
+func (s *Scanner) PlainString() ([]byte, bool) {
+	if !s.Take('"') {
+		return nil, false
+	}
+	start := s.I
+	s.text()
+	if s.I == len(s.B) || s.B[s.I] != '"' {
+		return nil, false
+	}
+	s.I++
+	return s.B[start : s.I-1 : s.I-1], true
+}
+
+// text steps over plain characters inside a string: it stops at a quote, a backslash, a control character or the end. Eight bytes at a time.
+func (s *Scanner) text() {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	b, i := s.B, s.I
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		// A byte's high bit is set where it is below ' ', is a quote or a
+		// backslash. Borrows can only set bits after a true one, and the first one
+		// decides. Bytes that are not ASCII clear their own bit.
+		stop := ((w - ' '*ones) | (quote - ones) | (slash - ones)) &^ w & highs
+		if stop != 0 {
+			n := bits.TrailingZeros64(stop) / 8
+			s.Wide = s.Wide || w<<(8*(7-n))&highs != 0
+			s.I = i + n
+			return
+		}
+		s.Wide = s.Wide || w&highs != 0
+	}
+	for ; i < len(b) && b[i] >= ' ' && b[i] != '"' && b[i] != '\\'; i++ {
+		s.Wide = s.Wide || b[i] >= utf8.RuneSelf
+	}
+	s.I = i
+}
+
+// Value steps over a value.
+func (s *Scanner) Value(depth int) bool {
+	s.Space()
+	if s.I == len(s.B) || depth == 0 {
+		return false
+	}
+	switch c := s.B[s.I]; c {
+	case '"':
+		return s.string()
+	case '{':
+		return s.object(depth)
+	case '[':
+		return s.array(depth)
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	}
+	return s.number()
+}
+
+func (s *Scanner) object(depth int) bool {
+	s.I++
+	if s.Take('}') {
+		return true
+	}
+	for {
+		if s.Space(); !s.string() || !s.Take(':') || !s.Value(depth-1) {
+			return false
+		}
+		if !s.Take(',') {
+			return s.Take('}')
+		}
+	}
+}
+
+func (s *Scanner) array(depth int) bool {
+	s.I++
+	if s.Take(']') {
+		return true
+	}
+	for {
+		if !s.Value(depth - 1) {
+			return false
+		}
+		if !s.Take(',') {
+			return s.Take(']')
+		}
+	}
+}
+
+func (s *Scanner) literal(word string) bool {
+	if len(s.B)-s.I < len(word) || string(s.B[s.I:s.I+len(word)]) != word {
+		return false
+	}
+	s.I += len(word)
+	return true
+}
+
+// string steps over a string, with escapes.
+func (s *Scanner) string() bool {
+	if s.I == len(s.B) || s.B[s.I] != '"' {
+		return false
+	}
+	s.I++
+	for {
+		s.text()
+		if s.I == len(s.B) {
+			return false
+		}
+		switch s.B[s.I] {
+		case '"':
+			s.I++
+			return true
+		case '\\':
+			if !s.escape() {
+				return false
+			}
+		default: // a control character
+			return false
+		}
+	}
+}
+
+func (s *Scanner) escape() bool {
+	if s.I+1 >= len(s.B) {
+		return false
+	}
+	c := s.B[s.I+1]
+	s.I += 2
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		if len(s.B)-s.I < 4 || !isHex(s.B[s.I]) || !isHex(s.B[s.I+1]) || !isHex(s.B[s.I+2]) || !isHex(s.B[s.I+3]) {
+			return false
+		}
+		s.I += 4
+		return true
+	}
+	return false
+}
+
+func isHex(c byte) bool {
+	return IsDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
+}
+
+// IsDigit says whether a byte is a decimal digit.
+func IsDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// number steps over a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+func (s *Scanner) number() bool {
+	if s.B[s.I] == '-' {
+		s.I++
+	}
+	if s.I < len(s.B) && s.B[s.I] == '0' {
+		s.I++
+	} else if !s.digits() {
+		return false
+	}
+	if s.I < len(s.B) && s.B[s.I] == '.' {
+		s.I++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.I < len(s.B) && s.B[s.I]|0x20 == 'e' {
+		s.I++
+		if s.I < len(s.B) && (s.B[s.I] == '+' || s.B[s.I] == '-') {
+			s.I++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *Scanner) digits() bool {
+	start := s.I
+	for s.I < len(s.B) && IsDigit(s.B[s.I]) {
+		s.I++
+	}
+	return s.I > start
+}
+
+// IsCompact says whether data is one JSON value in compact form and valid UTF-8, as it
+// can be stored. It is false for values nested deeper than MaxDepth.
+func IsCompact(data []byte) bool {
+	s := Scanner{B: data}
+	return s.Value(MaxDepth) && s.I == len(data) && !s.Spaced && (!s.Wide || utf8.Valid(data))
+}
