@@ -1,8 +1,8 @@
-// Package engine is the contract between the Wirepost server and whatever stores
-// its logs: one append-only log per channel, and what is kept per user.
+// Package engine is the contract between the Wirepost server and the engines that
+// store its data: one append-only log per channel, and a record per user.
 //
-// The contract asks for no dense sequences and no single process, so that it can
-// be kept by a remote log as well as by an embedded store. The suite in
+// Sequences need not be dense, and several processes may share a store, so a
+// remote log can implement the contract as well as an embedded store. The suite in
 // engine/enginetest checks an implementation.
 package engine
 
@@ -17,26 +17,26 @@ var (
 	// ErrUnavailable says that the engine cannot take writes now (disk full, a
 	// failed disk, shutting down). Nothing of the call was stored; reads go on.
 	// The exception is a write that had begun: it may be stored later, when the
-	// storage goes on or after a restart, as what was under way in a crash may be.
-	// So nobody may change the entries of an Append that returned this error.
+	// storage recovers or after a restart, as a write that a crash interrupts may be.
+	// So the entries of an Append that returned this error must not be changed.
 	ErrUnavailable = errors.New("storage unavailable")
 
-	// The errors below wrap ErrUnavailable and say why. An engine need not know them.
+	// The errors below wrap ErrUnavailable and say why. An engine need not use them.
 
 	// ErrFull says that there is too little space. It passes when there is more.
 	ErrFull = fmt.Errorf("%w: too little space is free on the disk", ErrUnavailable)
-	// ErrStalled says that a write takes very long, or that the system lacks what
-	// one needs, such as file descriptors. It passes by itself.
+	// ErrStalled says that a write takes very long, or that the system is out of
+	// something that writes need, such as file descriptors. It passes by itself.
 	ErrStalled = fmt.Errorf("%w: writes do not get through at the moment", ErrUnavailable)
 	// ErrFailed says that no write will succeed before a restart.
 	ErrFailed = fmt.Errorf("%w: a write failed, a restart is needed", ErrUnavailable)
 
-	// ErrDamaged says that something that was stored is missing or cannot be read any
-	// more. The engine has logged it.
+	// ErrDamaged says that stored data is missing or unreadable. The engine has logged
+	// it.
 	ErrDamaged = errors.New("the store is damaged")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
-	// ErrClosed is answered by every method after Close.
+	// ErrClosed is returned by every method after Close.
 	ErrClosed = errors.New("engine closed")
 )
 
@@ -75,10 +75,10 @@ type Health interface {
 type Log interface {
 	// Append adds the entries in their order and returns one Result for each, in
 	// that order. On return every entry without Result.Err is durable and
-	// visible to readers, and watchers have been told. The entries of one call
+	// visible to readers, and watchers have been called. The entries of one call
 	// may share a commit with those of others. An error means that none of the
 	// entries was stored. Entries are not kept after the return, except for the
-	// Data slices, which nobody may change from then on.
+	// Data slices, which must not be changed from then on.
 	Append(ctx context.Context, entries []Entry) ([]Result, error)
 
 	// Read returns live records after a sequence, oldest first: at most
@@ -103,27 +103,27 @@ type Log interface {
 	ListChannels(ctx context.Context, prefix, after string, max int) ([]string, error)
 
 	// Trim removes every record up to and including through, as retention does:
-	// readers that were behind it are told by Page.Lost. Sequences go on.
+	// Page.Lost tells readers that had not read them. Sequences continue.
 	Trim(ctx context.Context, channel string, through uint64) error
 
-	// Watch tells w of every record appended to the channel from now on, and
-	// returns the head: w gets exactly the records after it. A watcher is
+	// Watch calls w with every record appended to the channel from now on, and
+	// returns the head: w gets exactly the records after it. Watchers are
 	// compared by identity; watching twice is an error of the caller.
 	Watch(ctx context.Context, channel string, w Watcher) (head uint64, err error)
-	// Unwatch ends that. When it returned, w gets no further call: it waits for one
-	// under way, which does not block.
+	// Unwatch undoes Watch. After it has returned, w gets no further call: it waits for
+	// a call in progress, which does not block.
 	Unwatch(channel string, w Watcher)
 }
 
-// Watcher is told of the new records of one channel, in order. A call comes
+// Watcher is called with the new records of one channel, in order. A call comes
 // after the records are durable and before their Append returns. It must not
 // block and must not call the engine.
 type Watcher interface {
 	Appended(records []*Record)
 }
 
-// Record is one entry of a log. Records are shared between readers: nobody may
-// change one, or its Data.
+// Record is one entry of a log. Records are shared between readers: neither a record
+// nor its Data may be changed.
 type Record struct {
 	Seq  uint64 // increasing per channel, from 1; may have holes
 	Prev uint64 // the sequence appended before it, fixed at append; 0 for the first
@@ -139,7 +139,7 @@ type Record struct {
 	Data        []byte
 }
 
-// Entry is what Append is asked to add.
+// Entry is one record for Append to add.
 type Entry struct {
 	Channel string
 	// Revokes makes the entry a revocation of that sequence: the message is
@@ -161,20 +161,20 @@ type Entry struct {
 	Limits      Limits
 }
 
-// Limits is the retention that holds for a channel. A record's MaxAge is the one
+// Limits is the retention of a channel. A record's MaxAge is the one
 // given at its append; MaxMessages is the one given with the latest append.
 type Limits struct {
 	MaxAge      time.Duration // rounded up to milliseconds; 0 for no limit
 	MaxMessages int           // live messages; the oldest go first; 0 for no limit
 }
 
-// Result answers one Entry.
+// Result is the outcome of one Entry.
 type Result struct {
 	Seq, Prev uint64
 	Time      int64 // ms since the epoch
 	ID        string
 	Duplicate bool
-	Err       error // of this entry alone: ErrNotFound of a revocation, or what it needed cannot be read
+	Err       error // of this entry alone: ErrNotFound for a revocation, or a failure to read what it needs
 }
 
 // Page is what Read or ReadBefore found.
@@ -222,7 +222,7 @@ type Users interface {
 	ListUsers(ctx context.Context, prefix, after string, max int) ([]string, error)
 }
 
-// User is what is stored of one user. Order means nothing.
+// User is what is stored of one user, in no particular order.
 type User struct {
 	Marks       []Mark
 	Memberships []string // channels; each has a mark
@@ -250,8 +250,8 @@ type Cursor struct {
 	Seq     uint64
 }
 
-// Update changes what is stored of one user: what is named, all else stays. The parts
-// are applied in the order of the fields.
+// Update changes the named parts of one user and leaves the rest. The parts are applied
+// in the order of the fields.
 type Update struct {
 	User string
 	// Leave removes marks, with the memberships and, on every device, the cursors in
