@@ -66,10 +66,18 @@ var imports = map[string]map[string]string{
 	"engine":        {},
 	"engine/memory": {"engine": "it is one", "internal/clock": "lifetimes"},
 	"engine/pebble": {
-		"engine":                       "it is one",
-		"engine/pebble/internal/files": "files of a store that is not open",
-		"internal/clock":               "lifetimes",
+		"engine":                           "it is one",
+		"engine/pebble/internal/directory": "the files besides Pebble's, and the survey before it opens",
+		"engine/pebble/internal/disk":      "what Pebble sees of the disk, and why writes are refused",
+		"engine/pebble/internal/files":     "files of a store that is not open",
+		"internal/clock":                   "lifetimes",
 	},
+	"engine/pebble/internal/directory": {
+		"engine":                       "the error of damage",
+		"engine/pebble/internal/disk":  "names of tables, and errors in one line",
+		"engine/pebble/internal/files": "logs and the manifest of a store that is not open",
+	},
+	"engine/pebble/internal/disk":  {"engine": "the errors of writes that are refused"},
 	"engine/pebble/internal/files": {},
 	"engine/enginetest":            {"engine": "what it tests"},
 

@@ -31,7 +31,7 @@ type Reopener interface {
 // testModel does random things to an engine and to the model, and compares what
 // they answer. A run is told by its number.
 func testModel(t *testing.T, make New) {
-	rounds := 8
+	rounds := modelRounds
 	if n, err := strconv.Atoi(os.Getenv(RoundsVar)); err == nil {
 		rounds = n
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
@@ -21,8 +22,8 @@ import (
 // It writes nothing. A store that a process has open is refused.
 func Check(vs vfs.FS, dir string) (*Report, error) {
 	var r *Report
-	err := withClosed(vs, dir, func(s *survey) (err error) {
-		r, err = s.check(nil)
+	err := withClosed(vs, dir, func(s *directory.Survey) (err error) {
+		r, err = check(s, nil)
 		return err
 	})
 	return r, err
@@ -34,21 +35,21 @@ func Check(vs vfs.FS, dir string) (*Report, error) {
 // remember.
 func Salvage(vs vfs.FS, dir, out string) (*Report, error) {
 	var r *Report
-	err := withClosed(vs, dir, func(s *survey) (err error) {
-		r, err = s.salvage(out)
+	err := withClosed(vs, dir, func(s *directory.Survey) (err error) {
+		r, err = salvage(s, out)
 		return err
 	})
 	return r, err
 }
 
 // withClosed surveys a store that no process has open, and keeps it so meanwhile.
-func withClosed(vs vfs.FS, dir string, do func(*survey) error) (err error) {
+func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err error) {
 	names, err := vs.List(dir)
 	if err != nil {
 		return err
 	}
 	if slices.Contains(names, "LOCK") { // else nobody has ever opened it
-		lock, err := lockDirectory(dir, vs)
+		lock, err := directory.LockDirectory(dir, vs)
 		switch {
 		case err == nil:
 			defer func() { err = errors.Join(err, lock.Close()) }()
@@ -56,13 +57,10 @@ func withClosed(vs vfs.FS, dir string, do func(*survey) error) (err error) {
 			return fmt.Errorf("store %s: %w: a server has to be stopped first", dir, err)
 		}
 	}
-	isStore := func(name string) bool {
-		return name == markName || strings.HasPrefix(name, manifestPrefix) || strings.HasPrefix(name, "ANCHOR-") || isTable(name)
+	if !directory.IsStore(names) {
+		return fmt.Errorf("%s is not a wirepost store", dir)
 	}
-	if !slices.ContainsFunc(names, isStore) {
-		return fmt.Errorf("%s is no wirepost store", dir)
-	}
-	s, err := takeSurvey(vs, dir)
+	s, err := directory.TakeSurvey(vs, dir)
 	if err != nil {
 		return err
 	}
@@ -70,15 +68,15 @@ func withClosed(vs vfs.FS, dir string, do func(*survey) error) (err error) {
 }
 
 // check reads everything and gives it to a sink, if there is one.
-func (s *survey) check(out sink) (*Report, error) {
-	r := &Report{Epoch: s.epoch(), Damage: append([]*Damage{}, s.damage...), Lost: []Loss{}}
-	if s.lostMark != nil {
-		r.add(markName, "%s; the next start writes it again", s.lostMark.Problem)
+func check(s *directory.Survey, out sink) (*Report, error) {
+	r := &Report{Epoch: s.Epoch(), Damage: append([]*Damage{}, s.Damage...), Lost: []Loss{}}
+	if s.LostMark != nil {
+		r.add(directory.MarkName, "%s; the next start writes it again", s.LostMark.Problem)
 	}
-	if s.fresh {
+	if s.Fresh {
 		return r, nil
 	}
-	m, err := files.Merge(s.tables(), s.wantedLogs(), s.brokenLog, s.open, r.gap, mergeValues)
+	m, err := files.Merge(s.Tables(), s.WantedLogs(), s.BrokenLog, s.Open, r.gap, mergeValues)
 	if err != nil {
 		return r, err
 	}
@@ -88,55 +86,21 @@ func (s *survey) check(out sink) (*Report, error) {
 	return r, err
 }
 
-// tables are the tables to read: those that the manifest names, or all when it cannot
-// be read.
-func (s *survey) tables() (numbers []uint64) {
-	if s.manifest != nil {
-		return sorted(s.manifest.Tables)
-	}
-	for _, name := range s.names {
-		var number uint64
-		if _, err := fmt.Sscanf(name, "%d.sst", &number); err == nil {
-			numbers = append(numbers, number)
-		}
-	}
-	return numbers
-}
-
-// wantedLogs are the logs to read.
-func (s *survey) wantedLogs() (numbers []uint64) {
-	if s.manifest != nil {
-		return s.logs
-	}
-	for _, name := range s.names {
-		if number, ok := logNumber(name); ok {
-			numbers = append(numbers, number)
-		}
-	}
-	return numbers
-}
-
-// brokenLog says whether a log is damaged, and does not only end in a write that was
-// cut short.
-func (s *survey) brokenLog(number uint64) bool {
-	return slices.ContainsFunc(s.damage, func(d *Damage) bool { return d.File == logName(number) })
-}
-
 // salvage writes the new store.
-func (s *survey) salvage(out string) (r *Report, err error) {
-	if err := s.fs.MkdirAll(out, 0o750); err != nil {
+func salvage(s *directory.Survey, out string) (r *Report, err error) {
+	if err := s.FS.MkdirAll(out, 0o750); err != nil {
 		return nil, err
 	}
-	if names, err := s.fs.List(out); err != nil || len(names) > 0 {
+	if names, err := s.FS.List(out); err != nil || len(names) > 0 {
 		return nil, errors.Join(err, fmt.Errorf("%s is not empty", out))
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	e, err := Open(out, Options{FS: s.fs, Logger: log, SweepEvery: 365 * 24 * time.Hour})
+	e, err := Open(out, Options{FS: s.FS, Logger: log, SweepEvery: 365 * 24 * time.Hour})
 	if err != nil {
 		return nil, err
 	}
 	w := &salvager{e: e}
-	r, err = s.check(w)
+	r, err = check(s, w)
 	if err == nil {
 		err = w.finish(r)
 	}
@@ -147,22 +111,7 @@ func (s *survey) salvage(out string) (r *Report, err error) {
 		return r, err
 	}
 	// Nothing is missing: for clients it is the store that they know.
-	return r, setEpoch(s.fs, out, r.Epoch)
-}
-
-// setEpoch changes the epoch of a store that is closed.
-func setEpoch(vs vfs.FS, dir, epoch string) error {
-	a, err := readAnchor(vs, dir)
-	if err != nil {
-		return err
-	}
-	if a != nil {
-		a.epoch, a.generation = epoch, a.generation+1
-		if err := writeAnchor(vs, dir, a); err != nil {
-			return err
-		}
-	}
-	return writeMark(vs, dir, epoch)
+	return r, directory.SetEpoch(s.FS, out, r.Epoch)
 }
 
 // salvager is the sink that writes a new store. It appends the records anew, with

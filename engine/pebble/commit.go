@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
@@ -74,11 +75,11 @@ func (c *commit) perform(taken []*request) {
 	for _, rq := range taken {
 		size += rq.size()
 	}
-	short := c.e.space.check(c.now, size)
+	short := c.e.space.Check(c.now, size)
 	c.short, c.gone = short != nil, c.gone[:0]
 	c.batch = c.e.db.NewBatchWithSize(size + size/2)
 	for _, rq := range taken {
-		if short != nil && (!rq.frees || c.e.space.none) {
+		if short != nil && (!rq.frees || c.e.space.Full()) {
 			rq.err = short
 			continue
 		}
@@ -157,7 +158,7 @@ func (c *commit) write(sync bool) error {
 	}
 	sync = sync && (c.spilled || c.owed || !c.batch.Empty())
 	if c.batch.Empty() && !sync {
-		return c.e.fault.get()
+		return c.e.fault.Get()
 	}
 	if err := c.e.apply(c.batch, sync); err != nil {
 		return err // Pebble may still hold on to the batch
@@ -179,7 +180,7 @@ func (c *commit) spill() error {
 // apply writes a batch. Pebble says that all is well also when a write failed; see
 // freezing.
 func (e *Engine) apply(b *pdb.Batch, sync bool) error {
-	if err := e.fault.get(); err != nil {
+	if err := e.fault.Get(); err != nil {
 		return err
 	}
 	how := pdb.NoSync
@@ -191,9 +192,9 @@ func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 	}
 	e.awaitCompactions()
 	if err := b.Commit(how); err != nil {
-		e.fault.set(err)
+		e.fault.Set(err)
 	}
-	return e.fault.get()
+	return e.fault.Get()
 }
 
 // publish makes a commit visible, tells the watchers and gives back the pins. It

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 )
 
 // A store in which something was damaged is refused, or it has every message that was
@@ -44,10 +45,10 @@ func TestDamageIsNeverSilent(t *testing.T) {
 					t.Parallel()
 					size := len(content(t, disk, name))
 					step := 1 + size/100
-					if _, isLog := logNumber(name); isLog || strings.HasPrefix(name, manifestPrefix) {
+					if _, isLog := directory.LogNumber(name); isLog || strings.HasPrefix(name, directory.ManifestPrefix) {
 						step = 1
 					}
-					for at := 0; at < size; at += step * stride {
+					for at := 0; at < size; at += step * Stride {
 						copied := disk.CrashClone(vfs.CrashCloneCfg{})
 						flip(t, copied, name, at, byte(1)<<(at%8))
 						wantKnown(t, copied, acked-state.late, fmt.Sprintf("byte %d of %d", at, size))
@@ -74,7 +75,7 @@ func TestFlippedLogNumber(t *testing.T) {
 	t.Parallel()
 	disk, _ := cutStore(t, false)
 	name := lastLog(t, disk)
-	number, _ := logNumber(name)
+	number, _ := directory.LogNumber(name)
 	text := content(t, disk, name)
 	text[7] = byte(number + 1)
 	replace(t, disk, name, text)
@@ -94,15 +95,15 @@ func TestLostMark(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "wirepost stone"} {
 		disk, acked := closedStore(t)
-		before := string(content(t, disk, markName))
-		if err := disk.Remove("store/" + markName); err != nil {
+		before := string(content(t, disk, directory.MarkName))
+		if err := disk.Remove("store/" + directory.MarkName); err != nil {
 			t.Fatal(err)
 		}
 		if text != "" {
-			replace(t, disk, markName, []byte(text))
+			replace(t, disk, directory.MarkName, []byte(text))
 		}
 		wantWhole(t, disk, acked)
-		if after := string(content(t, disk, markName)); after != before {
+		if after := string(content(t, disk, directory.MarkName)); after != before {
 			t.Errorf("the mark says %q, before it was %q", after, before)
 		}
 	}
@@ -117,9 +118,9 @@ func TestNothingButTheMark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := string(content(t, disk, markName))
+	before := string(content(t, disk, directory.MarkName))
 	for _, name := range names {
-		if name != markName {
+		if name != directory.MarkName {
 			if err := disk.Remove("store/" + name); err != nil {
 				t.Fatal(err)
 			}
@@ -127,7 +128,7 @@ func TestNothingButTheMark(t *testing.T) {
 	}
 	e := openTest(t, disk)
 	defer e.Close()
-	if after := string(content(t, disk, markName)); after == before || !strings.Contains(after, e.Epoch()) {
+	if after := string(content(t, disk, directory.MarkName)); after == before || !strings.Contains(after, e.Epoch()) {
 		t.Errorf("the mark says %q, before it was %q", after, before)
 	}
 	appendTest(t, e, 0, messages)
@@ -137,13 +138,13 @@ func TestNothingButTheMark(t *testing.T) {
 func TestStoreWithoutAnchor(t *testing.T) {
 	t.Parallel()
 	disk, acked := closedStore(t)
-	for _, name := range anchorNames {
+	for _, name := range directory.AnchorNames {
 		if err := disk.Remove("store/" + name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	wantWhole(t, disk, acked)
-	if a, err := readAnchor(disk, "store"); err != nil || a == nil || a.manifest == 0 {
+	if a, err := directory.ReadAnchor(disk, "store"); err != nil || a == nil || a.Manifest == 0 {
 		t.Fatalf("anchor %+v, %v", a, err)
 	}
 }
@@ -208,7 +209,7 @@ func cutStore(t *testing.T, anchored bool) (*vfs.MemFS, int) {
 	disk, e, acked := runningStore(t)
 	defer e.Close()
 	if anchored {
-		e.writeAnchor()
+		e.keeper.WriteAnchor()
 	}
 	return disk.CrashClone(vfs.CrashCloneCfg{}), acked
 }
@@ -217,8 +218,7 @@ func runningStore(t *testing.T) (*vfs.MemFS, *Engine, int) {
 	t.Helper()
 	disk, before := closedStore(t)
 	e := openTest(t, disk)
-	e.stopAnchors()
-	<-e.anchored
+	e.keeper.End()
 	appendTest(t, e, before, before+messages)
 	return disk, e, before + messages
 }
@@ -229,7 +229,7 @@ func startedStore(t *testing.T) (*vfs.MemFS, int) {
 	t.Helper()
 	disk, acked := killedStore(t)
 	anchors := make(map[string][]byte)
-	for _, name := range anchorNames {
+	for _, name := range directory.AnchorNames {
 		anchors[name] = content(t, disk, name)
 	}
 	e := openTest(t, disk)
@@ -254,7 +254,7 @@ func wantWhole(t *testing.T, disk vfs.FS, acked int) {
 // wantKnown wants that a store which lacks messages says so.
 func wantKnown(t *testing.T, disk vfs.FS, acked int, what string) {
 	t.Helper()
-	if s, err := takeSurvey(disk, "store"); err != nil || s.refusal() != nil {
+	if s, err := directory.TakeSurvey(disk, "store"); err != nil || s.Refusal() != nil {
 		return // as Open does, and much sooner
 	}
 	e, err := Open("store", Options{FS: disk, Logger: silent})
@@ -285,7 +285,7 @@ func list(t *testing.T, disk vfs.FS) (names []string) {
 func lastLog(t *testing.T, disk vfs.FS) (last string) {
 	t.Helper()
 	for _, name := range list(t, disk) {
-		if _, ok := logNumber(name); ok {
+		if _, ok := directory.LogNumber(name); ok {
 			last = max(last, name)
 		}
 	}
@@ -294,7 +294,7 @@ func lastLog(t *testing.T, disk vfs.FS) (last string) {
 
 func content(t *testing.T, disk vfs.FS, name string) []byte {
 	t.Helper()
-	text, err := readFile(disk, "store/"+name, 1<<30)
+	text, err := directory.ReadFile(disk, "store/"+name, 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func content(t *testing.T, disk vfs.FS, name string) []byte {
 
 func replace(t *testing.T, disk vfs.FS, name string, text []byte) {
 	t.Helper()
-	if err := createSynced(disk, "store", name, text); err != nil {
+	if err := directory.CreateSynced(disk, "store", name, text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -31,11 +31,11 @@
 // # When something stored is damaged
 //
 // Pebble takes a log or a manifest to end where it is broken, because a crash ends
-// them so. Open therefore looks at the files first (survey.go) and returns an error
+// them so. Open therefore looks at the files first (internal/directory) and returns an error
 // that wraps ErrDamaged when acknowledged messages are missing: a later chunk of the
-// file says that it was synced beyond the break, or the anchor does (anchor.go), a small
-// file in two copies that says once a second how far everything was synced, or the note
-// (note.go), which says it of the last log after each sync and is exact when only the
+// file says that it was synced beyond the break, or the anchor does, a small
+// file in two copies that says once a second how far everything was synced, or the note,
+// which says it of the last log after each sync and is exact when only the
 // process was killed. What a crash leaves, with whatever was not synced missing, is not
 // damage.
 package pebble

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
@@ -20,29 +22,30 @@ import (
 // anchor. Close ends them.
 type Engine struct {
 	// static after construction
-	db       *pdb.DB
-	lock     *pdb.Lock
-	log      *slog.Logger
-	clock    *clock.Clock
-	epoch    string
-	space    space // the committer's
-	fault    *fault
-	schedule *schedule
+	db         *pdb.DB
+	lock       *pdb.Lock
+	log        *slog.Logger
+	clock      *clock.Clock
+	epoch      string
+	fs         vfs.FS
+	dir        string
+	space      *disk.Space // the committer's
+	background *disk.Background
+	fault      *disk.Fault
+	schedule   *disk.Schedule
 
-	ledger    *ledger
-	anchoring sync.Mutex // held while the anchor is written
-	anchor    *anchor    // as written last; guarded by anchoring
-	note      *note
+	keeper *directory.Keeper
 
 	maxQueued int // bytes that may wait for the committer
 
-	patience   *patience
-	reclaimer  *reclaimer
-	stallAfter time.Duration
-	watchdog   *time.Timer   // runs overdue while a commit is under way
-	stuck      chan struct{} // cap 1: gets a value again and again during a stall
-	nudging    sync.Mutex    // held by nudge
-	released   bool          // guarded by nudging
+	patience      *disk.Patience
+	reclaimer     *reclaimer
+	stopReclaimer context.CancelFunc
+	stallAfter    time.Duration
+	watchdog      *time.Timer   // runs overdue while a commit is under way
+	stuck         chan struct{} // cap 1: gets a value again and again during a stall
+	nudging       sync.Mutex    // held by nudge
+	released      bool          // guarded by nudging
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
@@ -71,9 +74,6 @@ type Engine struct {
 	work      *sync.Cond // on mu: the queue is not empty, or stopping
 	committed chan struct{}
 
-	stopAnchors context.CancelFunc
-	anchored    chan struct{}
-
 	stopSweeper chan struct{}
 	swept       chan struct{}
 	memoDay     uint32 // the sweeper's: the day for which it last forgot IDs
@@ -92,26 +92,6 @@ type channel struct {
 	// sweeps counts such commits. Guarded by Engine.mu, written by the committer.
 	sweeping bool
 	sweeps   uint32
-}
-
-// fault is a failure after which nothing may be written; at first there is none.
-type fault struct {
-	err atomic.Pointer[error]
-	log *slog.Logger
-}
-
-func (f *fault) set(err error) {
-	if f.err.CompareAndSwap(nil, &err) {
-		f.log.Error("storage failed: writes are refused until a restart", "error", plain(err))
-	}
-}
-
-// get answers an error that wraps engine.ErrUnavailable, or nil.
-func (f *fault) get() error {
-	if err := f.err.Load(); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrFailed, *err)
-	}
-	return nil
 }
 
 // Epoch implements engine.Engine.
@@ -147,7 +127,7 @@ func (e *Engine) Close() error {
 	e.life.closed = true
 	e.life.Unlock()
 
-	close(e.patience.ending)
+	e.patience.End()
 	close(e.stopSweeper)
 	<-e.swept
 	select {
@@ -175,17 +155,17 @@ func (e *Engine) Close() error {
 
 // closeDB closes the database. Pebble waits for all compactions.
 func (e *Engine) closeDB() error {
-	e.space.background.corruption.release()
-	if e.patience.opened.Load() {
-		e.schedule.end()
+	e.background.Release()
+	if e.patience.Opened.Load() {
+		e.schedule.End()
 	}
 	return e.db.Close()
 }
 
 // release closes the store, as far as it can be, and frees the directory.
 func (e *Engine) release() (err error) {
-	e.stopAnchors() // and the reclaimer
-	<-e.anchored
+	e.stopReclaimer()
+	e.keeper.End()
 	<-e.reclaimer.done
 	e.nudging.Lock()
 	e.released = true
@@ -196,13 +176,13 @@ func (e *Engine) release() (err error) {
 		}
 	}()
 	err = e.closeDB()
-	e.note.close()
-	if fault := e.fault.get(); fault != nil {
+	e.keeper.CloseNote()
+	if fault := e.fault.Get(); fault != nil {
 		return fault
 	}
 	if err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
-	e.writeAnchor() // all of the log is synced now, and its end is marked
+	e.keeper.WriteAnchor() // all of the log is synced now, and its end is marked
 	return nil
 }

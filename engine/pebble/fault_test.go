@@ -253,7 +253,7 @@ func TestOpenRefuses(t *testing.T) {
 		prepare func(t *testing.T, fs vfs.FS)
 		want    string
 	}{
-		{"foreign", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is no wirepost store"},
+		{"foreign", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "notes.txt", "x") }, "not empty (notes.txt) and is not a wirepost store"},
 		{"volume", false, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "lost+found", "") }, ""},
 		{"fine", true, func(*testing.T, vfs.FS) {}, ""},
 		{"format", true, func(t *testing.T, fs vfs.FS) { overwrite(t, fs, "WIREPOST", "wirepost store, format 9, epoch A\n") }, "format 9, this program knows format 4"},

@@ -16,16 +16,17 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
 // A disk that something else has filled to the last byte fails every write, so nothing
 // is written: not the time, and no removal. When there is space again, all goes on.
 func TestDiskWithoutAByte(t *testing.T) {
 	t.Parallel()
-	disk := vfs.NewMem()
-	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30})
+	volume := vfs.NewMem()
+	volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30})
 	var full atomic.Bool
-	failing := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	failing := errorfs.Wrap(volume, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if full.Load() && op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") {
 			return syscall.ENOSPC
 		}
@@ -45,8 +46,8 @@ func TestDiskWithoutAByte(t *testing.T) {
 	}
 
 	full.Store(true)
-	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 0, TotalBytes: 1 << 30})
-	e.space.asked = 0 // as if it was asked a second ago
+	volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 0, TotalBytes: 1 << 30})
+	e.space = disk.NewSpace(failing, "store", 100<<20, e.background, e.log) // it has not asked yet
 	if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrFull) {
 		t.Errorf("the sweeper: %v", err)
 	}
@@ -55,7 +56,7 @@ func TestDiskWithoutAByte(t *testing.T) {
 	}
 
 	full.Store(false)
-	disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30})
+	volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30})
 	if err := e.sweep(); err != nil {
 		t.Error(err)
 	}
@@ -74,10 +75,10 @@ func TestRemovedRecordsLeaveTheDisk(t *testing.T) {
 	for _, messages := range []uint64{300, 2 * rangeDelete} {
 		t.Run(fmt.Sprint(messages), func(t *testing.T) {
 			t.Parallel()
-			disk := vfs.NewMem()
+			volume := vfs.NewMem()
 			enough := vfs.DiskUsage{AvailBytes: 500 << 20, TotalBytes: 1 << 30}
-			disk.TestingSetDiskUsage(enough)
-			e, err := Open("store", Options{FS: disk, MinFree: 100 << 20, SweepEvery: time.Hour, Logger: silent})
+			volume.TestingSetDiskUsage(enough)
+			e, err := Open("store", Options{FS: volume, MinFree: 100 << 20, SweepEvery: time.Hour, Logger: silent})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,14 +95,14 @@ func TestRemovedRecordsLeaveTheDisk(t *testing.T) {
 			if err := e.db.Compact(t.Context(), []byte{0}, []byte{0xff}, false); err != nil {
 				t.Fatal(err)
 			}
-			before := tables(t, disk)
+			before := tables(t, volume)
 
-			disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 50 << 20, TotalBytes: 1 << 30})
-			e.space.asked = 0 // as if it was asked a second ago
+			volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 50 << 20, TotalBytes: 1 << 30})
+			e.space = disk.NewSpace(volume, "store", 100<<20, e.background, e.log) // it has not asked yet
 			if err := e.Trim(t.Context(), "room", messages-10); err != nil {
 				t.Fatal(err)
 			}
-			for after := before; after > before/5; after = tables(t, disk) {
+			for after := before; after > before/5; after = tables(t, volume) {
 				runtime.Gosched()
 			}
 		})

@@ -14,17 +14,17 @@ func (e *Engine) Ready() error {
 		return err
 	}
 	defer e.leave()
-	if err := e.fault.get(); err != nil {
+	if err := e.fault.Get(); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	err := e.stalledLocked()
 	e.mu.Unlock()
 	if err == nil {
-		err = e.space.background.refusal()
+		err = e.background.Refusal()
 	}
 	if err == nil {
-		err = e.space.now()
+		err = e.space.Now()
 	}
 	return err
 }

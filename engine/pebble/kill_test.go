@@ -92,7 +92,7 @@ func runChild(t *testing.T, dir string, first, acknowledged int, end func()) []a
 // the same store.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rounds := 6
+	rounds := max(6/pebble.Stride, 2)
 	if n, err := strconv.Atoi(os.Getenv(roundsVar)); err == nil {
 		rounds = n
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
 const (
@@ -53,7 +55,7 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 	w.dirty = true
 	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
-		c.e.log.Warn("purge failed", "channel", s.name, "error", plain(err)) // the sweeper comes back to it
+		c.e.log.Warn("purge failed", "channel", s.name, "error", disk.Plain(err)) // the sweeper comes back to it
 	}
 }
 

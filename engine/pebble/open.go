@@ -16,6 +16,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
@@ -99,13 +101,13 @@ func open(dir string, o Options) (*Engine, error) {
 	if err := o.FS.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	if err := checkForeign(o.FS, dir); err != nil {
+	if err := directory.CheckForeign(o.FS, dir); err != nil {
 		return nil, err
 	}
 	if err := o.fit(dir); err != nil {
 		return nil, err
 	}
-	lock, err := lockDirectory(dir, o.FS)
+	lock, err := directory.LockDirectory(dir, o.FS)
 	if err != nil {
 		return nil, err
 	}
@@ -117,44 +119,46 @@ func open(dir string, o Options) (*Engine, error) {
 }
 
 func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
-	s, err := takeSurvey(o.FS, dir)
+	s, err := directory.TakeSurvey(o.FS, dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.refusal(); err != nil {
+	if err := s.Refusal(); err != nil {
 		return nil, err
 	}
-	epoch, err := s.settleMark(o.Logger)
+	epoch, err := s.SettleMark(o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		lock: lock, log: o.Logger, epoch: epoch, fault: &fault{log: o.Logger},
-		patience:   &patience{log: o.Logger, ending: make(chan struct{})},
+		lock: lock, log: o.Logger, epoch: epoch, fault: disk.NewFault(o.Logger),
+		patience:   disk.NewPatience(o.Logger),
 		stallAfter: o.StallAfter, stuck: make(chan struct{}, 1),
-		space:  space{fs: o.FS, dir: dir, reserve: o.MinFree, background: newBackground(o.Logger), log: o.Logger},
-		ledger: newLedger(s), anchor: s.anchor, anchored: make(chan struct{}),
-		maxQueued: min(maxQueued, o.MemTableBytes),
-		committed: make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
+		fs: o.FS, dir: dir,
+		background: disk.NewBackground(o.Logger, disk.Words{Key: describeKey, Advice: directory.Advice}),
+		maxQueued:  min(maxQueued, o.MemTableBytes),
+		committed:  make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
 	}
+	e.keeper = directory.NewKeeper(s, epoch, o.Logger, func() bool { return e.fault.Cause() != nil })
+	e.space = disk.NewSpace(o.FS, dir, o.MinFree, e.background, o.Logger)
 	e.mu.channels.init(o.Channels)
 	e.mu.keys.init(0)
 	e.mu.memos.init(0)
 	e.mu.watchers = make(map[string]engine.Watcher)
 	e.requests.New = newRequest
 	e.work = sync.NewCond(&e.mu)
-	if s.fresh {
+	if s.Fresh {
 		// The first log of a new store does not say yet how far it was synced.
 		err = create(dir, e.tune(o))
 	}
-	if err == nil && e.fault.get() == nil {
+	if err == nil && e.fault.Get() == nil {
 		e.db, err = openStore(dir, e.tune(o))
 	}
-	if fault := e.fault.err.Load(); fault != nil {
+	if failed := e.fault.Cause(); failed != nil {
 		if e.db != nil {
 			e.closeDB() //nolint:errcheck // it closes what was never written
 		}
-		return nil, *fault // what came after it went nowhere, and may look like damage
+		return nil, failed // what came after it went nowhere, and may look like damage
 	}
 	if err != nil {
 		return nil, unopened(dir, err)
@@ -164,18 +168,15 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		return nil, errors.Join(unopened(dir, err), e.closeDB())
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
-	e.patience.opened.Store(true)
-	go e.schedule.run()
+	e.patience.Opened.Store(true)
+	go e.schedule.Run()
 	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
 	e.watchdog.Stop()
-	e.writeAnchor()
-	e.note = openNote(o.FS, dir, o.Logger)
-	e.ledger.logSynced = e.logSynced
+	e.keeper.Start()
 	ctx, stop := context.WithCancel(context.Background())
-	e.stopAnchors = stop
+	e.stopReclaimer = stop
 	e.reclaimer = newReclaimer(e.db, o.Logger)
 	go e.reclaimer.run(ctx)
-	go e.anchors(ctx)
 	go e.commits()
 	go e.sweeps(o.SweepEvery)
 	return e, nil
@@ -212,11 +213,11 @@ const otherFiles = 13
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:            freezing{recording{o.FS, e.ledger}, e.fault, e.patience, e.space.background},
+		FS:            disk.NewFreezing(e.keeper.Recording(), e.fault, e.patience, e.background),
 		Lock:          e.lock,
-		Logger:        logger{o.Logger, e.fault},
+		Logger:        disk.NewLogger(o.Logger, e.fault),
 		Merger:        merger,
-		EventListener: e.space.background.listener(),
+		EventListener: e.background.Listener(),
 		// Pebble takes the memtables out of the cache.
 		Cache:                       pdb.NewCache(o.CacheBytes + 3*int64(o.MemTableBytes)),
 		FormatMajorVersion:          pdb.FormatNewest,
@@ -237,10 +238,10 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		l.FilterPolicy = bloom.FilterPolicy(10) // most heads, keys and IDs asked for are not there
 		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
-	p.EventListener.ManifestCreated = e.ledger.manifestCreated
-	p.CompactionConcurrencyRange = e.space.background.corruption.concurrency
+	p.EventListener.ManifestCreated = e.keeper.ManifestCreated
+	p.CompactionConcurrencyRange = e.background.Concurrency
 	p.Experimental.L0CompactionConcurrency = 2
-	e.schedule = newSchedule(&e.patience.opened)
+	e.schedule = disk.NewSchedule(&e.patience.Opened)
 	p.Experimental.CompactionScheduler = e.schedule
 	return p
 }

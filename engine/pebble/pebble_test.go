@@ -36,7 +36,7 @@ func TestEngine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o.Logger, o.MemTableBytes = quiet, 256<<10
+			o.Logger, o.MemTableBytes, o.StallAfter = quiet, 256<<10, time.Hour
 			enginetest.Run(t, func(t *testing.T, c *enginetest.Clock) engine.Engine {
 				o := o
 				o.FS, o.Now, o.Elapsed = vfs.NewMem(), c.Now, c.Elapsed

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
 // reclaimer returns the disk space of removed records while space is short. Pebble frees
@@ -61,7 +63,10 @@ func (r *reclaimer) add(removed []removal, flushed <-chan struct{}) {
 	}
 	r.mu.flushed = flushed
 	r.mu.Unlock()
-	signal(r.work)
+	select {
+	case r.work <- struct{}{}:
+	default:
+	}
 }
 
 // run compacts what was removed, until ctx is done.
@@ -84,7 +89,7 @@ func (r *reclaimer) run(ctx context.Context) {
 		}
 		for _, one := range removed {
 			if err := r.compact(ctx, one); err != nil && ctx.Err() == nil {
-				r.log.Warn("the disk space of removed messages was not freed", "channel", one.channel, "error", plain(err))
+				r.log.Warn("the disk space of removed messages was not freed", "channel", one.channel, "error", disk.Plain(err))
 			}
 		}
 	}

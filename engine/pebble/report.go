@@ -7,8 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
+
+// Damage is one thing that is wrong with a store. It is an error that wraps
+// ErrDamaged.
+type Damage = directory.Damage
 
 // Report is what Check or Salvage found.
 type Report struct {

@@ -30,14 +30,14 @@ const (
 
 // awaitCompactions waits while there is too much to compact. It belongs to the committer.
 func (e *Engine) awaitCompactions() {
-	b := e.space.background
+	changed := e.background.Changes()
 	select {
-	case <-b.changed:
+	case <-changed:
 	default:
 		return // as it was when the last write was let through
 	}
-	for e.db.Metrics().Levels[0].Sublevels >= manySublevels && b.corruption.parked.Load() == 0 {
-		<-b.changed
+	for e.db.Metrics().Levels[0].Sublevels >= manySublevels && !e.background.Parked() {
+		<-changed
 	}
 }
 
@@ -82,7 +82,10 @@ func (e *Engine) overdue() {
 	if first {
 		e.log.Error("storage is stalled: writes are refused until it goes on", "after", e.stallAfter)
 	}
-	signal(e.stuck)
+	select {
+	case e.stuck <- struct{}{}:
+	default:
+	}
 	e.nudge()
 }
 
@@ -111,7 +114,7 @@ func (e *Engine) stalledLocked() error {
 	if waited >= deadAfter {
 		err = fmt.Errorf("%w: stalled for %s", engine.ErrFailed, waited.Round(time.Second))
 	}
-	if cause := e.space.background.corruption.damage(); cause != nil {
+	if cause := e.background.Damage(); cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
 // sweepBatch is how many entries of the sweep index are worked off at once.
@@ -27,7 +28,7 @@ func (e *Engine) sweeps(every time.Duration) {
 		case <-tick.C:
 		}
 		if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrUnavailable) {
-			e.log.Warn("sweep failed", "error", plain(err))
+			e.log.Warn("sweep failed", "error", disk.Plain(err))
 		}
 	}
 }

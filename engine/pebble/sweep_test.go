@@ -19,7 +19,7 @@ import (
 func sweptByHand(t *testing.T) (*Engine, *enginetest.Clock) {
 	c := enginetest.NewClock()
 	e, err := Open("store", Options{
-		FS: vfs.NewMem(), Now: c.Now, Elapsed: c.Elapsed, SweepEvery: time.Hour, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		FS: vfs.NewMem(), Now: c.Now, Elapsed: c.Elapsed, SweepEvery: time.Hour, StallAfter: time.Hour, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

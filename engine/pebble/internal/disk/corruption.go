@@ -1,7 +1,6 @@
-package pebble
+package disk
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"sync/atomic"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // corruption records what was found damaged while the store is open. A read of a
@@ -24,12 +25,21 @@ import (
 // what was written after them.
 type corruption struct {
 	log     *slog.Logger
+	words   Words
 	parked  atomic.Int32
 	changed chan<- struct{} // background's
 	closed  chan struct{}   // closed by release
 
 	mu    sync.Mutex
 	files map[string]bool // damaged ones, by path; each has been logged
+}
+
+// Words are how damage is described to people.
+type Words struct {
+	// Key names a key of the store.
+	Key func(key []byte) string
+	// Advice names the commands that help with a damaged store in a directory.
+	Advice func(dir string) string
 }
 
 // found is called by Pebble whenever something reads a damaged block.
@@ -43,8 +53,8 @@ func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	c.mu.Unlock()
 	if !known {
 		c.log.Error("a file of the store is damaged: reads of that part fail, everything else goes on",
-			"file", i.Path, "from", describeKey(i.Bounds.Start), "to", describeKey(i.Bounds.End.Key),
-			"error", plain(i.Details), "help", advice(filepath.Dir(i.Path)))
+			"file", i.Path, "from", c.words.Key(i.Bounds.Start), "to", c.words.Key(i.Bounds.End.Key),
+			"error", Plain(i.Details), "help", c.words.Advice(filepath.Dir(i.Path)))
 	}
 	if inCompaction() {
 		c.park(i.Path)
@@ -65,8 +75,7 @@ func (c *corruption) park(path string) {
 	<-c.closed
 }
 
-// release ends what is parked. It is called before the store is closed, which waits for
-// all compactions.
+// release ends what is parked.
 func (c *corruption) release() { close(c.closed) }
 
 // concurrency is how many compactions Pebble may run. Those that are parked do not
@@ -112,29 +121,5 @@ func (c *corruption) damage() error {
 		names = append(names, filepath.Base(path))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%w: %s; `wirepost check` says what is missing", ErrDamaged, strings.Join(names, ", "))
-}
-
-// plain is what an error says, in one line. Errors of Pebble have more behind it, and
-// slog would add the stack that they hold.
-func plain(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
-
-// unopened is the error of a start that met damage the survey does not look for, such as
-// a block of a table.
-func unopened(dir string, err error) error {
-	if !pdb.IsCorruptionError(err) && !errors.Is(err, ErrDamaged) {
-		return err
-	}
-	return fmt.Errorf("%w: %s; %s", ErrDamaged, strings.TrimPrefix(plain(err), ErrDamaged.Error()+": "), advice(dir))
-}
-
-// worded says of an error that it comes from damage, if it does.
-func worded(err error) error {
-	if pdb.IsCorruptionError(err) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return err
+	return fmt.Errorf("%w: %s; `wirepost check` says what is missing", engine.ErrDamaged, strings.Join(names, ", "))
 }

@@ -1,4 +1,9 @@
-package pebble
+// Package directory is the files of a store besides what Pebble keeps in them: the mark
+// that names the format and the epoch, the anchor and the note that say how far logs and
+// manifest were synced, the lock, and the survey that compares all of them with the files
+// of Pebble before it opens the store. TakeSurvey and Keeper are what to know. It knows no
+// channels and no users.
+package directory
 
 import (
 	"crypto/rand"
@@ -16,11 +21,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
 // Damage is one thing that is wrong with a store. It is an error that wraps
-// ErrDamaged.
+// engine.ErrDamaged.
 type Damage struct {
 	File    string `json:"file"` // without the directory; "": not known
 	Problem string `json:"problem"`
@@ -34,21 +41,21 @@ func (d *Damage) Error() string {
 }
 
 // Unwrap implements the interface of package errors.
-func (d *Damage) Unwrap() error { return ErrDamaged }
+func (d *Damage) Unwrap() error { return engine.ErrDamaged }
 
-// survey is what the files of a closed store say without opening it. Pebble itself
+// Survey is what the files of a closed store say without opening it. Pebble itself
 // takes a log or manifest to end where it is broken, and then removes files that it
 // does not know; so a store is surveyed before Pebble opens it.
-type survey struct {
-	fs     vfs.FS
+type Survey struct {
+	FS     vfs.FS
 	dir    string
 	names  []string
-	damage []*Damage
+	Damage []*Damage
 
 	mark     mark
-	lostMark *Damage         // nil: there is one, or there never was
+	LostMark *Damage         // nil: there is one, or there never was
 	anchor   *anchor         // nil: none
-	fresh    bool            // there is nothing in it yet
+	Fresh    bool            // there is nothing in it yet
 	number   uint64          // of the manifest
 	manifest *files.Manifest // nil: none that can be read to its end
 	logs     []uint64        // that are needed, in order
@@ -56,19 +63,19 @@ type survey struct {
 	begun    bool            // a write of the logs has been met
 }
 
-func (s *survey) add(file, problem string, args ...any) {
-	s.damage = append(s.damage, &Damage{File: file, Problem: fmt.Sprintf(problem, args...)})
+func (s *Survey) add(file, problem string, args ...any) {
+	s.Damage = append(s.Damage, &Damage{File: file, Problem: fmt.Sprintf(problem, args...)})
 }
 
 // take looks at everything but the contents of tables. Damage is found, not returned.
-func takeSurvey(vs vfs.FS, dir string) (*survey, error) {
-	s := &survey{fs: vs, dir: dir}
+func TakeSurvey(vs vfs.FS, dir string) (*Survey, error) {
+	s := &Survey{FS: vs, dir: dir}
 	var err error
 	if s.names, err = vs.List(dir); err != nil {
 		return nil, err
 	}
 	slices.Sort(s.names)
-	if s.anchor, err = readAnchor(vs, dir); err != nil {
+	if s.anchor, err = ReadAnchor(vs, dir); err != nil {
 		if err := s.take(err); err != nil {
 			return nil, err
 		}
@@ -82,16 +89,16 @@ func takeSurvey(vs vfs.FS, dir string) (*survey, error) {
 }
 
 // take keeps damage; any other error says that the disk could not be read.
-func (s *survey) take(err error) error {
+func (s *Survey) take(err error) error {
 	if d, ok := errors.AsType[*Damage](err); ok {
-		s.damage = append(s.damage, d)
+		s.Damage = append(s.Damage, d)
 		return nil
 	}
 	return err
 }
 
-func (s *survey) open(name string) (vfs.File, error) {
-	f, err := s.fs.Open(s.fs.PathJoin(s.dir, name))
+func (s *Survey) Open(name string) (vfs.File, error) {
+	f, err := s.FS.Open(s.FS.PathJoin(s.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Damage{File: name, Problem: "is missing"}
 	}
@@ -100,8 +107,8 @@ func (s *survey) open(name string) (vfs.File, error) {
 
 // readMark reads the mark. One that is lost can be written again, as long as the
 // anchor knows what it said.
-func (s *survey) readMark() error {
-	m, err := readMark(s.fs, s.dir)
+func (s *Survey) readMark() error {
+	m, err := readMark(s.FS, s.dir)
 	d, unreadable := errors.AsType[*Damage](err)
 	if err != nil && !unreadable {
 		return err
@@ -111,69 +118,69 @@ func (s *survey) readMark() error {
 	case unreadable && s.anchor == nil:
 		return d
 	case unreadable:
-		s.lostMark = d
+		s.LostMark = d
 	case m.epoch == "" && s.anchor != nil:
-		s.lostMark = &Damage{File: markName, Problem: "is missing"}
+		s.LostMark = &Damage{File: MarkName, Problem: "is missing"}
 	case s.anchor != nil && s.anchor.epoch != m.epoch:
-		s.add(markName, "says epoch %s, and %s says %s", m.epoch, anchorNames[0], s.anchor.epoch)
+		s.add(MarkName, "says epoch %s, and %s says %s", m.epoch, AnchorNames[0], s.anchor.epoch)
 	}
 	return nil
 }
 
-// epoch is the one of the store, "" when it is not known.
-func (s *survey) epoch() string {
+// Epoch is the one of the store, "" when it is not known.
+func (s *Survey) Epoch() string {
 	if s.mark.epoch == "" && s.anchor != nil {
 		return s.anchor.epoch
 	}
 	return s.mark.epoch
 }
 
-// refusal is why the store must not be opened, or nil.
-func (s *survey) refusal() error {
-	if len(s.damage) == 0 {
+// Refusal is why the store must not be opened, or nil.
+func (s *Survey) Refusal() error {
+	if len(s.Damage) == 0 {
 		return nil
 	}
 	more := ""
-	if n := len(s.damage) - 1; n > 0 {
+	if n := len(s.Damage) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	return fmt.Errorf("%w: %s %s%s; %s", ErrDamaged, s.damage[0].File, s.damage[0].Problem, more, advice(s.dir))
+	return fmt.Errorf("%w: %s %s%s; %s", engine.ErrDamaged, s.Damage[0].File, s.Damage[0].Problem, more, Advice(s.dir))
 }
 
-// advice names the commands that help.
-func advice(dir string) string {
+// Advice names the commands that help.
+func Advice(dir string) string {
 	return fmt.Sprintf("`wirepost check %s` tells what is missing, `wirepost salvage %s OUT` makes a new store of what can be read", dir, dir)
 }
 
-// settleMark returns the epoch, and sees to it that there is a mark of the present
+// SettleMark returns the epoch, and sees to it that there is a mark of the present
 // format.
-func (s *survey) settleMark(log *slog.Logger) (epoch string, err error) {
-	if s.fresh && s.mark.epoch != "" {
+func (s *Survey) SettleMark(log *slog.Logger) (epoch string, err error) {
+	if s.Fresh && s.mark.epoch != "" {
 		// The first start was cut short, or everything else was deleted: then clients
 		// have sequences of what is gone, and another epoch has them begin anew.
-		log.Warn("the store has nothing but its mark, and begins anew with another epoch", "file", markName, "was", s.mark.epoch)
+		log.Warn("the store has nothing but its mark, and begins anew with another epoch", "file", MarkName, "was", s.mark.epoch)
 		epoch = rand.Text()
-		return epoch, writeMark(s.fs, s.dir, epoch)
+		return epoch, writeMark(s.FS, s.dir, epoch)
 	}
 	if s.mark.version == format {
 		return s.mark.epoch, nil
 	}
-	epoch = s.epoch()
-	if s.lostMark != nil {
-		log.Warn("a file of the store was lost and is written again", "file", markName, "problem", s.lostMark.Problem)
+	epoch = s.Epoch()
+	if s.LostMark != nil {
+		log.Warn("a file of the store was lost and is written again", "file", MarkName, "problem", s.LostMark.Problem)
 	}
 	if epoch == "" {
 		epoch = rand.Text()
 	}
-	return epoch, writeMark(s.fs, s.dir, epoch)
+	return epoch, writeMark(s.FS, s.dir, epoch)
 }
 
 // has says whether there is a file of a kind.
-func (s *survey) has(match func(name string) bool) bool {
+func (s *Survey) has(match func(name string) bool) bool {
 	return slices.ContainsFunc(s.names, match)
 }
 
-func (s *survey) hasPrefix(prefix string) bool {
+func (s *Survey) hasPrefix(prefix string) bool {
 	return s.has(func(name string) bool { return strings.HasPrefix(name, prefix) })
 }
 
@@ -184,14 +191,14 @@ const (
 
 // findManifest looks for the marker that names the manifest. A store is fresh that
 // has neither logs nor tables: its first start was cut short.
-func (s *survey) findManifest() error {
-	name, err := atomicfs.ReadMarker(s.fs, s.dir, manifestMarker)
+func (s *Survey) findManifest() error {
+	name, err := atomicfs.ReadMarker(s.FS, s.dir, manifestMarker)
 	if err != nil {
 		return &Damage{File: "marker.*", Problem: err.Error()}
 	}
 	if name == "" {
-		s.fresh = s.anchor == nil && !s.has(func(name string) bool { _, ok := logNumber(name); return ok || isTable(name) })
-		if !s.fresh {
+		s.Fresh = s.anchor == nil && !s.has(func(name string) bool { _, ok := LogNumber(name); return ok || disk.IsTable(name) })
+		if !s.Fresh {
 			s.add("marker.manifest.*", "is missing: it says which manifest counts")
 		}
 		return nil
@@ -199,21 +206,21 @@ func (s *survey) findManifest() error {
 	if s.anchor != nil && !s.hasPrefix("marker."+formatMarker+".") {
 		s.add("marker.format-version.*", "is missing")
 	}
-	if _, err := fmt.Sscanf(name, manifestPrefix+"%d", &s.number); err != nil {
+	if _, err := fmt.Sscanf(name, ManifestPrefix+"%d", &s.number); err != nil {
 		return &Damage{File: "marker.manifest.*", Problem: "names " + name + ", which is no manifest"}
 	}
-	if s.anchor != nil && s.number < s.anchor.manifest {
-		s.add("marker.manifest.*", "names %s, and %s was in use", name, manifestName(s.anchor.manifest))
+	if s.anchor != nil && s.number < s.anchor.Manifest {
+		s.add("marker.manifest.*", "names %s, and %s was in use", name, manifestName(s.anchor.Manifest))
 	}
 	return nil
 }
 
-func (s *survey) readManifest() error {
+func (s *Survey) readManifest() error {
 	if s.number == 0 {
 		return nil
 	}
 	name := manifestName(s.number)
-	f, err := s.open(name)
+	f, err := s.Open(name)
 	if err != nil {
 		return err
 	}
@@ -230,7 +237,7 @@ func (s *survey) readManifest() error {
 	} else if err != nil {
 		return s.readError(name, err)
 	}
-	if a := s.anchor; a != nil && a.manifest == s.number && valid < a.length {
+	if a := s.anchor; a != nil && a.Manifest == s.number && valid < a.length {
 		s.manifest = nil
 		s.add(name, "is valid up to byte %d, and was written up to byte %d", valid, a.length)
 	}
@@ -238,7 +245,7 @@ func (s *survey) readManifest() error {
 }
 
 // readError tells a disk that cannot be read from contents that cannot be.
-func (s *survey) readError(name string, err error) error {
+func (s *Survey) readError(name string, err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr
 	}
@@ -246,13 +253,13 @@ func (s *survey) readError(name string, err error) error {
 }
 
 // readTables looks whether all tables are there.
-func (s *survey) readTables() error {
+func (s *Survey) readTables() error {
 	if s.manifest == nil {
 		return nil
 	}
 	for _, number := range sorted(s.manifest.Tables) {
 		name := tableName(number)
-		info, err := s.fs.Stat(s.fs.PathJoin(s.dir, name))
+		info, err := s.FS.Stat(s.FS.PathJoin(s.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			s.add(name, "is missing")
@@ -267,12 +274,12 @@ func (s *survey) readTables() error {
 
 // readLogs reads the logs that are still needed. All but the last were closed; the
 // last may end in a write that was cut short.
-func (s *survey) readLogs() error {
+func (s *Survey) readLogs() error {
 	if s.manifest == nil {
 		return nil
 	}
 	for _, name := range s.names {
-		if number, ok := logNumber(name); ok && number >= s.manifest.Unflushed {
+		if number, ok := LogNumber(name); ok && number >= s.manifest.Unflushed {
 			s.logs = append(s.logs, number)
 		}
 	}
@@ -296,9 +303,9 @@ func (s *survey) readLogs() error {
 // firstSequence is where Pebble begins to count in a new store.
 const firstSequence = 10
 
-func (s *survey) readLog(number uint64, isLast bool) error {
+func (s *Survey) readLog(number uint64, isLast bool) error {
 	name := logName(number)
-	f, err := s.open(name)
+	f, err := s.Open(name)
 	if err != nil {
 		return err
 	}
@@ -335,7 +342,7 @@ func (s *survey) readLog(number uint64, isLast bool) error {
 // follow checks that a batch comes right after the one before: Pebble counts what is
 // written through all logs. The first that is not flushed may have been counted in the
 // manifest already.
-func (s *survey) follow(name string, record []byte) error {
+func (s *Survey) follow(name string, record []byte) error {
 	h, ok := batchrepr.ReadHeader(record)
 	if !ok {
 		return &Damage{File: name, Problem: "holds a record that is no batch"}
@@ -352,7 +359,7 @@ func (s *survey) follow(name string, record []byte) error {
 }
 
 // readOptions looks at the newest of Pebble's files of options, which it reads itself.
-func (s *survey) readOptions() error {
+func (s *Survey) readOptions() error {
 	newest := ""
 	for _, name := range s.names {
 		if strings.HasPrefix(name, "OPTIONS-") && len(name) >= len(newest) {
@@ -362,11 +369,11 @@ func (s *survey) readOptions() error {
 	if newest == "" {
 		return nil
 	}
-	text, err := readFile(s.fs, s.fs.PathJoin(s.dir, newest), 1<<20)
+	text, err := ReadFile(s.FS, s.FS.PathJoin(s.dir, newest), 1<<20)
 	if err != nil {
 		return err
 	}
-	o := &pdb.Options{FS: s.fs}
+	o := &pdb.Options{FS: s.FS}
 	o.EnsureDefaults()
 	if err := o.CheckCompatibility(s.dir, string(text)); err != nil {
 		s.add(newest, "cannot be read: %v", err)

@@ -1,4 +1,4 @@
-package pebble
+package disk
 
 import (
 	"context"
@@ -16,8 +16,10 @@ import (
 // as failed.
 type logger struct {
 	log   *slog.Logger
-	fault *fault
+	fault *Fault
 }
+
+func NewLogger(log *slog.Logger, f *Fault) pdb.Logger { return logger{log, f} }
 
 func (l logger) Infof(format string, args ...any) {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {
@@ -30,12 +32,12 @@ func (l logger) Errorf(format string, args ...any) {
 }
 
 func (l logger) Fatalf(format string, args ...any) {
-	l.fault.set(fmt.Errorf(format, args...))
+	l.fault.Set(fmt.Errorf(format, args...))
 }
 
-// background is what Pebble tells of its flushes and compactions. It tries one
+// Background is what Pebble tells of its flushes and compactions. It tries one
 // that failed again and again, at once.
-type background struct {
+type Background struct {
 	log    *slog.Logger
 	flush  atomic.Pointer[error] // of the last flush; nil: it went well
 	failed atomic.Bool           // the last flush or compaction
@@ -46,16 +48,32 @@ type background struct {
 	corruption corruption
 }
 
-func newBackground(log *slog.Logger) *background {
+func NewBackground(log *slog.Logger, words Words) *Background {
 	changed := make(chan struct{}, 1)
-	return &background{
+	return &Background{
 		log: log, changed: changed,
-		corruption: corruption{log: log, changed: changed, closed: make(chan struct{})},
+		corruption: corruption{log: log, words: words, changed: changed, closed: make(chan struct{})},
 	}
 }
 
-// refusal is why no write can be taken, as far as it is known here; nil: one can.
-func (b *background) refusal() error {
+// Changes gets a value when the tables have changed, or a compaction was parked.
+func (b *Background) Changes() <-chan struct{} { return b.changed }
+
+// Concurrency is how many compactions Pebble may run.
+func (b *Background) Concurrency() (lower, upper int) { return b.corruption.concurrency() }
+
+// Parked says whether a compaction that met damage is parked.
+func (b *Background) Parked() bool { return b.corruption.parked.Load() > 0 }
+
+// Damage is an error that names the files that were found damaged; nil: none were.
+func (b *Background) Damage() error { return b.corruption.damage() }
+
+// Release ends what is parked. It is called before the store is closed, which waits for
+// all compactions.
+func (b *Background) Release() { b.corruption.release() }
+
+// Refusal is why no write can be taken, as far as it is known here; nil: one can.
+func (b *Background) Refusal() error {
 	err := b.flush.Load()
 	if err == nil {
 		return nil
@@ -71,7 +89,7 @@ func (b *background) refusal() error {
 // and Pebble does not export it.
 const emptyTable = "pebble: empty table"
 
-func (b *background) listener() *pdb.EventListener {
+func (b *Background) Listener() *pdb.EventListener {
 	return &pdb.EventListener{
 		BackgroundError: b.failure,
 		DataCorruption:  b.corruption.found,
@@ -101,12 +119,12 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-func (b *background) failure(err error) {
+func (b *Background) failure(err error) {
 	b.failed.Store(true)
 	if pdb.ExtractDataCorruptionInfo(err) != nil {
 		return // corruption.found has logged it
 	}
 	if b.logged.due() {
-		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", plain(err))
+		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", Plain(err))
 	}
 }

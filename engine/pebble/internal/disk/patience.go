@@ -1,4 +1,4 @@
-package pebble
+package disk
 
 import (
 	"errors"
@@ -20,12 +20,19 @@ const (
 	awhile     = 2 * time.Second
 )
 
-// patience tries again what fails only for the moment.
-type patience struct {
+// Patience tries again what fails only for the moment.
+type Patience struct {
 	log    *slog.Logger
 	ending chan struct{} // closed when nothing is waited for any more
-	opened atomic.Bool   // until then nothing is waited for long
+	Opened atomic.Bool   // until then nothing is waited for long
 }
+
+func NewPatience(log *slog.Logger) *Patience {
+	return &Patience{log: log, ending: make(chan struct{})}
+}
+
+// End ends all waiting.
+func (p *Patience) End() { close(p.ending) }
 
 // shortage says what an error at opening a file is, if it is one that passes; else
 // it returns nil.
@@ -44,8 +51,8 @@ func noSpace(err error) bool {
 }
 
 // untilItWorks tries until there is success, or an error that does not pass.
-func (p *patience) untilItWorks(try func() error) error {
-	if !p.opened.Load() {
+func (p *Patience) untilItWorks(try func() error) error {
+	if !p.Opened.Load() {
 		return p.wait(try, awhile)
 	}
 	return p.wait(try, 1<<63-1)
@@ -53,7 +60,7 @@ func (p *patience) untilItWorks(try func() error) error {
 
 // forAWhile is for what may fail in the end: it then does with an error that wraps
 // what shortage says.
-func (p *patience) forAWhile(try func() error) error {
+func (p *Patience) forAWhile(try func() error) error {
 	err := p.wait(try, awhile)
 	if short := shortage(err); short != nil {
 		return fmt.Errorf("%w: %w", short, err)
@@ -61,12 +68,12 @@ func (p *patience) forAWhile(try func() error) error {
 	return err
 }
 
-func (p *patience) wait(try func() error, limit time.Duration) error {
+func (p *Patience) wait(try func() error, limit time.Duration) error {
 	err := try()
 	if shortage(err) == nil {
 		return err
 	}
-	p.log.Warn("the store waits for what the system lacks", "error", plain(err))
+	p.log.Warn("the store waits for what the system lacks", "error", Plain(err))
 	begun := time.Now()
 	for pause := firstPause; time.Since(begun) < limit; pause = min(2*pause, longPause) {
 		select {
@@ -82,7 +89,7 @@ func (p *patience) wait(try func() error, limit time.Duration) error {
 }
 
 // pause holds up what fails again and again.
-func (p *patience) pause() {
+func (p *Patience) pause() {
 	select {
 	case <-p.ending:
 	case <-time.After(longPause):

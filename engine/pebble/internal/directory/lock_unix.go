@@ -1,6 +1,6 @@
 //go:build !windows
 
-package pebble
+package directory
 
 import "syscall"
 

@@ -1,13 +1,10 @@
-package pebble
+package directory
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -25,8 +22,8 @@ type ledger struct {
 	files    map[string]*synced // by name
 }
 
-func newLedger(s *survey) *ledger {
-	return &ledger{manifest: s.number, files: make(map[string]*synced)}
+func newLedger(manifest uint64) *ledger {
+	return &ledger{manifest: manifest, files: make(map[string]*synced)}
 }
 
 // synced is an open log or manifest. Pebble writes and syncs each in one goroutine.
@@ -85,8 +82,8 @@ func (r recording) Remove(name string) error {
 func (r recording) Unwrap() vfs.FS { return r.FS }
 
 func (l *ledger) add(name string, f vfs.File, err error) (vfs.File, error) {
-	number, isLog := logNumber(name)
-	if err != nil || !isLog && !strings.HasPrefix(name, manifestPrefix) {
+	number, isLog := LogNumber(name)
+	if err != nil || !isLog && !strings.HasPrefix(name, ManifestPrefix) {
 		return f, err
 	}
 	s := &synced{File: f, ledger: l, log: number}
@@ -118,10 +115,10 @@ func (l *ledger) manifestCreated(i pdb.ManifestCreateInfo) {
 func (l *ledger) anchor(epoch string) *anchor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := &anchor{epoch: epoch, manifest: l.manifest, logs: make(map[uint64]int64)}
+	a := &anchor{epoch: epoch, Manifest: l.manifest, logs: make(map[uint64]int64)}
 	for name, s := range l.files {
 		length := s.length.Load()
-		if number, ok := logNumber(name); ok && length > 0 {
+		if number, ok := LogNumber(name); ok && length > 0 {
 			a.logs[number] = length
 		} else if name == manifestName(l.manifest) {
 			a.length = length
@@ -130,63 +127,11 @@ func (l *ledger) anchor(epoch string) *anchor {
 	return a
 }
 
-const manifestPrefix = "MANIFEST-"
+const ManifestPrefix = "MANIFEST-"
 
-func manifestName(number uint64) string { return fmt.Sprintf(manifestPrefix+"%06d", number) }
+func manifestName(number uint64) string { return fmt.Sprintf(ManifestPrefix+"%06d", number) }
 
-func logNumber(name string) (uint64, bool) {
+func LogNumber(name string) (uint64, bool) {
 	number, _, ok := wal.ParseLogFilename(name)
 	return uint64(number), ok
-}
-
-// anchorEvery is how far the anchor may lag, besides the time to write it.
-const anchorEvery = time.Second
-
-// anchors is a goroutine that writes the anchor when there is something new to it.
-func (e *Engine) anchors(ctx context.Context) {
-	defer close(e.anchored)
-	tick := time.NewTicker(anchorEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			e.writeAnchor()
-		}
-	}
-}
-
-// writeAnchor writes the anchor unless it says the same already. After a failure the
-// ledger may name a manifest that never came to the disk: nothing is written any more.
-func (e *Engine) writeAnchor() {
-	e.anchoring.Lock()
-	defer e.anchoring.Unlock()
-	a := e.ledger.anchor(e.epoch)
-	if e.fault.get() != nil || e.anchor != nil && a.same(e.anchor) {
-		return
-	}
-	if e.anchor != nil {
-		a.generation = e.anchor.generation
-	}
-	a.generation++
-	if err := writeAnchor(e.space.fs, e.space.dir, a); err != nil {
-		e.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", plain(err))
-		return
-	}
-	e.anchor = a
-}
-
-// logSynced has the anchor name each log before anything in it is answered, so that a
-// log that was lost is missed. After that the note says how far it was synced, and the
-// anchor within a second.
-func (e *Engine) logSynced(log uint64, before, length int64) {
-	if before == 0 {
-		e.writeAnchor()
-	}
-	e.note.write(log, length)
-}
-
-func (a *anchor) same(b *anchor) bool {
-	return a.epoch == b.epoch && a.manifest == b.manifest && a.length == b.length && maps.Equal(a.logs, b.logs)
 }

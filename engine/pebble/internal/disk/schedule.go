@@ -1,4 +1,4 @@
-package pebble
+package disk
 
 import (
 	"sync/atomic"
@@ -7,10 +7,10 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// schedule decides when Pebble may compact: as Pebble's own scheduler does, but not
+// Schedule decides when Pebble may compact: as Pebble's own scheduler does, but not
 // while it opens the store. Pebble waits then until no compaction is running, which
 // would be for ever when one meets damage: it is parked, or started again and again.
-type schedule struct {
+type Schedule struct {
 	*pdb.ConcurrencyLimitScheduler
 	opened *atomic.Bool
 	poked  chan struct{} // cap 1: gets a value when more compactions may be allowed
@@ -21,8 +21,8 @@ type schedule struct {
 // pokeEvery is how often the limit is looked at without being poked.
 const pokeEvery = time.Second
 
-func newSchedule(opened *atomic.Bool) *schedule {
-	return &schedule{
+func NewSchedule(opened *atomic.Bool) *Schedule {
+	return &Schedule{
 		// The one that looks at its limit by itself cannot be made outside of Pebble.
 		ConcurrencyLimitScheduler: pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest(),
 
@@ -31,7 +31,7 @@ func newSchedule(opened *atomic.Bool) *schedule {
 }
 
 // TrySchedule implements pdb.CompactionScheduler.
-func (s *schedule) TrySchedule() (bool, pdb.CompactionGrantHandle) {
+func (s *Schedule) TrySchedule() (bool, pdb.CompactionGrantHandle) {
 	if !s.opened.Load() {
 		return false, nil
 	}
@@ -40,10 +40,10 @@ func (s *schedule) TrySchedule() (bool, pdb.CompactionGrantHandle) {
 
 // UpdateGetAllowedWithoutPermission implements pdb.CompactionScheduler. Pebble calls it
 // with its locks held.
-func (s *schedule) UpdateGetAllowedWithoutPermission() { signal(s.poked) }
+func (s *Schedule) UpdateGetAllowedWithoutPermission() { signal(s.poked) }
 
-// run starts what waits, from when the store is open until end is called.
-func (s *schedule) run() {
+// Run starts what waits, from when the store is open until end is called.
+func (s *Schedule) Run() {
 	defer close(s.done)
 	every := time.NewTicker(pokeEvery)
 	defer every.Stop()
@@ -61,7 +61,7 @@ func (s *schedule) run() {
 	}
 }
 
-func (s *schedule) end() {
+func (s *Schedule) End() {
 	close(s.stop)
 	<-s.done
 }

@@ -1,4 +1,8 @@
-package pebble
+// Package disk is what stands between Pebble and the disk. It keeps writes off a disk that
+// is nearly full, waits for what the system lacks for a moment, freezes the disk after a
+// failed write, parks compactions that meet damage, and says why writes are refused. It
+// knows neither keys nor channels.
+package disk
 
 import (
 	"strings"
@@ -18,16 +22,20 @@ import (
 // what a power cut at the moment of the failure would have left.
 type freezing struct {
 	vfs.FS
-	fault    *fault
-	patience *patience
-	work     *background
+	fault    *Fault
+	patience *Patience
+	work     *Background
+}
+
+func NewFreezing(fs vfs.FS, f *Fault, p *Patience, work *Background) vfs.FS {
+	return freezing{fs, f, p, work}
 }
 
 func (f freezing) frozen() bool { return f.fault.err.Load() != nil }
 
-// isTable says whether a file is one of those that Pebble writes again elsewhere
+// IsTable says whether a file is one of those that Pebble writes again elsewhere
 // when it cannot write them.
-func isTable(name string) bool {
+func IsTable(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
@@ -35,15 +43,15 @@ func isTable(name string) bool {
 func (f freezing) nowhere() vfs.File { return guarded{File: vfs.NewMemFile(nil), fault: f.fault} }
 
 func (f freezing) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
-	if isTable(name) && f.work.failed.Load() {
+	if IsTable(name) && f.work.failed.Load() {
 		f.patience.pause() // Pebble itself would begin anew at once, again and again
 	}
 	create := func() error { file, err = f.FS.Create(name, c); return err }
-	if isTable(name) && f.patience.opened.Load() { // while it opens, Pebble waits for the flush
+	if IsTable(name) && f.patience.Opened.Load() { // while it opens, Pebble waits for the flush
 		err = f.patience.forAWhile(create)
 		return file, err
 	}
-	return f.mustOpen(&file, isTable(name), create)
+	return f.mustOpen(&file, IsTable(name), create)
 }
 
 func (f freezing) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
@@ -66,12 +74,12 @@ func (f freezing) mustOpen(file *vfs.File, table bool, open func() error) (vfs.F
 		return f.nowhere(), nil
 	}
 	if err := f.patience.untilItWorks(open); err != nil {
-		f.fault.set(err)
+		f.fault.Set(err)
 		return f.nowhere(), nil
 	}
 	g := guarded{File: *file, fault: f.fault}
 	if table {
-		g.until = &f.patience.opened
+		g.until = &f.patience.Opened
 	}
 	return g, nil
 }
@@ -123,7 +131,7 @@ func (f freezing) Unwrap() vfs.FS { return f.FS }
 // guarded is an open file of a freezing disk.
 type guarded struct {
 	vfs.File
-	fault *fault
+	fault *Fault
 	until *atomic.Bool // when it is true, errors are returned again; nil: never
 }
 
@@ -134,7 +142,7 @@ func (g guarded) do(operation func() error) error {
 	}
 	err := operation()
 	if err != nil && (g.until == nil || !g.until.Load()) {
-		g.fault.set(err)
+		g.fault.Set(err)
 		return nil
 	}
 	return err
@@ -170,7 +178,7 @@ func (g guarded) Preallocate(offset, length int64) error {
 
 func (g guarded) Close() error {
 	if err := g.File.Close(); err != nil {
-		g.fault.set(err)
+		g.fault.Set(err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package pebble
+package directory
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func openNote(vs vfs.FS, dir string, log *slog.Logger) *note {
 	n := &note{log: log}
 	path := vs.PathJoin(dir, noteName)
 	if _, err := vs.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := createSynced(vs, dir, noteName, []byte("\n")); err != nil {
+		if err := CreateSynced(vs, dir, noteName, []byte("\n")); err != nil {
 			n.failed(err)
 			return n
 		}
@@ -96,7 +96,7 @@ func appendNote(b []byte, number uint64, length int64) []byte {
 // readNote says how far which log was synced; 0 when the file is missing or was not
 // written whole. What is behind its first line is left over from a longer one.
 func readNote(vs vfs.FS, dir string) (number uint64, length int64, err error) {
-	text, err := readFile(vs, vs.PathJoin(dir, noteName), 256)
+	text, err := ReadFile(vs, vs.PathJoin(dir, noteName), 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, nil
 	}

@@ -1,11 +1,10 @@
-package pebble
+package directory
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"maps"
 	"slices"
@@ -21,14 +20,14 @@ import (
 type anchor struct {
 	generation uint64 // counts up with each one written
 	epoch      string
-	manifest   uint64
+	Manifest   uint64
 	length     int64            // synced, of the manifest
 	logs       map[uint64]int64 // synced, by number
 }
 
 // The two copies. Both are overwritten in place, one after the other, so that no
 // moment is without a good one.
-var anchorNames = [...]string{"ANCHOR-1", "ANCHOR-2"}
+var AnchorNames = [...]string{"ANCHOR-1", "ANCHOR-2"}
 
 const (
 	anchorHead = "wirepost anchor, format 1\n"
@@ -41,7 +40,7 @@ const (
 func (a *anchor) encode() []byte {
 	var b bytes.Buffer
 	b.WriteString(anchorHead)
-	fmt.Fprintf(&b, "generation %d\nepoch %s\nmanifest %d %d\n", a.generation, a.epoch, a.manifest, a.length)
+	fmt.Fprintf(&b, "generation %d\nepoch %s\nmanifest %d %d\n", a.generation, a.epoch, a.Manifest, a.length)
 	for _, number := range slices.Sorted(maps.Keys(a.logs)) {
 		fmt.Fprintf(&b, "log %d %d\n", number, a.logs[number])
 	}
@@ -77,7 +76,7 @@ func decodeAnchor(text string) (*anchor, error) {
 		case "epoch":
 			_, err = fmt.Sscan(rest, &a.epoch)
 		case "manifest":
-			_, err = fmt.Sscan(rest, &a.manifest, &a.length)
+			_, err = fmt.Sscan(rest, &a.Manifest, &a.length)
 		case "log":
 			_, err = fmt.Sscan(rest, &number, &length)
 			a.logs[number] = length
@@ -89,13 +88,13 @@ func decodeAnchor(text string) (*anchor, error) {
 	return a, nil
 }
 
-// readAnchor returns the newest copy that can be read; nil when there is no copy, as
+// ReadAnchor returns the newest copy that can be read; nil when there is no copy, as
 // in a store of an earlier version. The error says that there are some, and none can
 // be read.
-func readAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
+func ReadAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
 	bad := ""
-	for _, name := range anchorNames {
-		text, err := readFile(vs, vs.PathJoin(dir, name), 1<<20)
+	for _, name := range AnchorNames {
+		text, err := ReadFile(vs, vs.PathJoin(dir, name), 1<<20)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -129,7 +128,7 @@ func readAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
 // writeAnchor overwrites both copies.
 func writeAnchor(vs vfs.FS, dir string, a *anchor) error {
 	text := a.encode()
-	for _, name := range anchorNames {
+	for _, name := range AnchorNames {
 		if err := overwriteSynced(vs, dir, name, text); err != nil {
 			return err
 		}
@@ -137,47 +136,6 @@ func writeAnchor(vs vfs.FS, dir string, a *anchor) error {
 	return nil
 }
 
-// overwriteSynced writes a file in place. One that is new turns up whole or not at
-// all.
-func overwriteSynced(vs vfs.FS, dir, name string, text []byte) error {
-	path := vs.PathJoin(dir, name)
-	if _, err := vs.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return createSynced(vs, dir, name, text)
-	}
-	f, err := vs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(text, 0)
-	return errors.Join(err, f.SyncData(), f.Close())
-}
-
-// createSynced replaces a file: it is the one before or the new one at any time.
-func createSynced(vs vfs.FS, dir, name string, text []byte) error {
-	path := vs.PathJoin(dir, name)
-	f, err := vs.Create(path+".tmp", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := vs.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	d, err := vs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func readFile(vs vfs.FS, name string, limit int64) ([]byte, error) {
-	f, err := vs.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
+func (a *anchor) same(b *anchor) bool {
+	return a.epoch == b.epoch && a.Manifest == b.Manifest && a.length == b.length && maps.Equal(a.logs, b.logs)
 }

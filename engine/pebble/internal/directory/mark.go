@@ -1,4 +1,4 @@
-package pebble
+package directory
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 // A file in the directory marks it as a store: it names the format and the epoch,
 // and is written before anything else.
 const (
-	markName = "WIREPOST"
+	MarkName = "WIREPOST"
 	markForm = "wirepost store, format %d, epoch %s\n"
 	// format is the version of the key layout and of all values. A store of another
 	// one is refused.
@@ -25,8 +25,8 @@ const (
 	earliest = 1
 )
 
-// checkForeign refuses a directory with files of somebody else.
-func checkForeign(vs vfs.FS, dir string) error {
+// CheckForeign refuses a directory with files of somebody else.
+func CheckForeign(vs vfs.FS, dir string) error {
 	names, err := vs.List(dir)
 	if err != nil {
 		return err
@@ -34,15 +34,15 @@ func checkForeign(vs vfs.FS, dir string) error {
 	foreign := ""
 	for _, name := range names {
 		switch name {
-		case markName, anchorNames[0], anchorNames[1]:
+		case MarkName, AnchorNames[0], AnchorNames[1]:
 			return nil
-		case "lost+found", "LOCK", markName + ".tmp": // of a fresh volume, or a first start cut short
+		case "lost+found", "LOCK", MarkName + ".tmp": // of a fresh volume, or a first start cut short
 		default:
 			foreign = name
 		}
 	}
 	if foreign != "" {
-		return fmt.Errorf("the directory is not empty (%s) and is no wirepost store", foreign)
+		return fmt.Errorf("the directory is not empty (%s) and is not a wirepost store", foreign)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ type mark struct {
 }
 
 func readMark(vs vfs.FS, dir string) (m mark, err error) {
-	text, err := readFile(vs, vs.PathJoin(dir, markName), 256)
+	text, err := ReadFile(vs, vs.PathJoin(dir, MarkName), 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		return mark{}, nil
 	}
@@ -62,7 +62,7 @@ func readMark(vs vfs.FS, dir string) (m mark, err error) {
 		return mark{}, err
 	}
 	if _, err := fmt.Sscanf(string(text), markForm, &m.version, &m.epoch); err != nil || m.epoch == "" {
-		return mark{}, &Damage{File: markName, Problem: "cannot be read"}
+		return mark{}, &Damage{File: MarkName, Problem: "cannot be read"}
 	}
 	if m.version < earliest || m.version > format {
 		return mark{}, fmt.Errorf("the store has format %d, this program knows format %d", m.version, format)
@@ -71,5 +71,20 @@ func readMark(vs vfs.FS, dir string) (m mark, err error) {
 }
 
 func writeMark(vs vfs.FS, dir, epoch string) error {
-	return createSynced(vs, dir, markName, fmt.Appendf(nil, markForm, format, epoch))
+	return CreateSynced(vs, dir, MarkName, fmt.Appendf(nil, markForm, format, epoch))
+}
+
+// SetEpoch changes the epoch of a store that is closed.
+func SetEpoch(vs vfs.FS, dir, epoch string) error {
+	a, err := ReadAnchor(vs, dir)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		a.epoch, a.generation = epoch, a.generation+1
+		if err := writeAnchor(vs, dir, a); err != nil {
+			return err
+		}
+	}
+	return writeMark(vs, dir, epoch)
 }

@@ -1,4 +1,4 @@
-package pebble
+package disk
 
 import (
 	"fmt"
@@ -11,33 +11,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-const (
-	smallVolume = 1 << 30  // a smaller one gets smaller memtables and a smaller reserve
-	leastVolume = 16 << 20 // a smaller one is refused
-)
-
-// fit adapts memtables and reserve to the volume, and refuses one on which no write
-// could ever be taken.
-func (o *Options) fit(dir string) error {
-	total := uint64(smallVolume)
-	usage, err := o.FS.GetDiskUsage(dir)
-	if err == nil {
-		total = min(total, usage.TotalBytes)
-	}
-	o.MemTableBytes = min(o.MemTableBytes, int(total/32))
-	if o.MinFree == 0 {
-		o.MinFree = total/16 + 4*uint64(o.MemTableBytes)
-	}
-	least := max(leastVolume, o.MinFree+4*uint64(o.MemTableBytes))
-	if err == nil && usage.TotalBytes < least {
-		return fmt.Errorf("the volume has %s in all: at least %s are needed, of which %s stay free",
-			mebibytes(usage.TotalBytes), mebibytes(least), mebibytes(o.MinFree))
-	}
-	return nil
-}
-
-// mebibytes rounds up.
-func mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
+// Mebibytes rounds up.
+func Mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
 
 // The disk is asked for its free space once in so many bytes or milliseconds, and
 // before every commit while there is too little.
@@ -46,14 +21,14 @@ const (
 	spaceMillis = 1000
 )
 
-// space keeps writes off a disk that is nearly full, or that memtables cannot be
+// Space keeps writes off a disk that is nearly full, or that memtables cannot be
 // flushed to: a failed write would stop the engine, a refused one stops nothing.
 // Except for now, it belongs to the committer.
-type space struct {
+type Space struct {
 	fs         vfs.FS
 	dir        string
 	reserve    uint64
-	background *background
+	background *Background
 	log        *slog.Logger
 
 	asked   int64 // when
@@ -64,9 +39,16 @@ type space struct {
 	logged  seldom
 }
 
-// check answers an error that wraps engine.ErrUnavailable when the space is short.
-func (s *space) check(now int64, size int) error {
-	if err := s.background.refusal(); err != nil {
+func NewSpace(fs vfs.FS, dir string, reserve uint64, b *Background, log *slog.Logger) *Space {
+	return &Space{fs: fs, dir: dir, reserve: reserve, background: b, log: log}
+}
+
+// Full says whether there was not even space for removals at the last check.
+func (s *Space) Full() bool { return s.none }
+
+// Check returns an error that wraps engine.ErrUnavailable when the space is short.
+func (s *Space) Check(now int64, size int) error {
+	if err := s.background.Refusal(); err != nil {
 		_, s.none = s.ask()
 		return err
 	}
@@ -87,20 +69,20 @@ func (s *space) check(now int64, size int) error {
 	return short
 }
 
-// now asks the disk. It is safe for concurrent use.
-func (s *space) now() error {
+// Now asks the disk. It is safe for concurrent use.
+func (s *Space) Now() error {
 	short, _ := s.ask()
 	return short
 }
 
 // ask asks the disk, also whether there is none left for the writes of removals: when
 // somebody else has filled it, such a write would fail, and stop the engine for good.
-func (s *space) ask() (short error, none bool) {
+func (s *Space) ask() (short error, none bool) {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil || usage.AvailBytes >= s.reserve {
 		return nil, false
 	}
-	return fmt.Errorf("%w: %s are free, %s are kept back", engine.ErrFull, mebibytes(usage.AvailBytes), mebibytes(s.reserve)),
+	return fmt.Errorf("%w: %s are free, %s are kept back", engine.ErrFull, Mebibytes(usage.AvailBytes), Mebibytes(s.reserve)),
 		usage.AvailBytes < min(spaceBytes, s.reserve/2)
 }
 

@@ -1,4 +1,4 @@
-package pebble
+package directory
 
 import "golang.org/x/sys/windows"
 

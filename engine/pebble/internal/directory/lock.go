@@ -1,4 +1,4 @@
-package pebble
+package directory
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// lockDirectory takes the lock of a directory. The error says that the directory is
+// LockDirectory takes the lock of a directory. The error says that the directory is
 // in use only when it is.
-func lockDirectory(dir string, fs vfs.FS) (*pdb.Lock, error) {
+func LockDirectory(dir string, fs vfs.FS) (*pdb.Lock, error) {
 	lock, err := pdb.LockDirectory(dir, fs)
 	switch {
 	case err == nil:

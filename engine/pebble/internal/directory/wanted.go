@@ -1,0 +1,50 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+)
+
+// IsStore says whether some files of a directory are those of a store.
+func IsStore(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name == MarkName || strings.HasPrefix(name, ManifestPrefix) || strings.HasPrefix(name, "ANCHOR-") || disk.IsTable(name)
+	})
+}
+
+// Tables are the tables to read: those that the manifest names, or all when it cannot
+// be read.
+func (s *Survey) Tables() (numbers []uint64) {
+	if s.manifest != nil {
+		return sorted(s.manifest.Tables)
+	}
+	for _, name := range s.names {
+		var number uint64
+		if _, err := fmt.Sscanf(name, "%d.sst", &number); err == nil {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// WantedLogs are the logs to read.
+func (s *Survey) WantedLogs() (numbers []uint64) {
+	if s.manifest != nil {
+		return s.logs
+	}
+	for _, name := range s.names {
+		if number, ok := LogNumber(name); ok {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// BrokenLog says whether a log is damaged, and does not only end in a write that was
+// cut short.
+func (s *Survey) BrokenLog(number uint64) bool {
+	return slices.ContainsFunc(s.Damage, func(d *Damage) bool { return d.File == logName(number) })
+}
