@@ -91,7 +91,7 @@ func testConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 					t.Error(err)
 					return
 				}
-				// What was answered can be read.
+				// A record can be read once its append has returned.
 				page, err := e.Read(t.Context(), "shared", rs[0].Prev, 1, 1)
 				if err != nil || len(page.Records) != 1 || page.Records[0].ID != in.ID {
 					t.Errorf("read after append: %v, %v", page, err)

@@ -98,7 +98,7 @@ func seqs(page engine.Page) []int {
 	return out
 }
 
-// wantLog checks what is in a channel: its records, as seqs tells them, and loss.
+// wantLog checks what is in a channel: its records, in the form of seqs, and its loss.
 func wantLog(t *testing.T, e engine.Engine, channel string, want []int, lost uint64) {
 	t.Helper()
 	page := read(t, e, channel, 0)

@@ -45,7 +45,7 @@ func testRepeatSameBatch(t *testing.T, e engine.Engine, _ *Clock) {
 func testRepeatConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 	const publishers, ids = 8, 25
 	var mu sync.Mutex
-	answers := make(map[string]map[uint64]int) // id → seq → first answers
+	answers := make(map[string]map[uint64]int) // id → seq → results that were not duplicates
 	var wg sync.WaitGroup
 	for range publishers {
 		wg.Go(func() {

@@ -116,7 +116,7 @@ func ceilMilli(d time.Duration) int64 {
 	return ms
 }
 
-// read answers a page, and whether something before its end was dropped.
+// read returns a page, and whether something before its end was dropped.
 func (m *model) read(channel string, after uint64, maxRecords, maxBytes int) (page engine.Page, missed bool) {
 	l := m.log(channel)
 	page = engine.Page{Next: max(after, l.head), Lost: after < l.lost}

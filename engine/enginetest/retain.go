@@ -157,8 +157,8 @@ func testShorterAge(t *testing.T, e engine.Engine, c *Clock) {
 	wantLog(t, e, "a", []int{4}, 3)
 }
 
-// A loss is told by the page that passes over it, also when revocations are all that
-// is there behind it, or nothing at all.
+// A loss is reported by the page that passes over it, also when only revocations come
+// after it, or nothing at all.
 func testLossBeforeRevocations(t *testing.T, e engine.Engine, _ *Clock) {
 	limits := engine.Limits{MaxMessages: 2}
 	fill(t, e, "a", 6, limits)

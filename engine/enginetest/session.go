@@ -29,7 +29,7 @@ type Reopener interface {
 }
 
 // testModel does random things to an engine and to the model, and compares what
-// they answer. A run is told by its number.
+// they return. The name of a run is its seed.
 func testModel(t *testing.T, make New) {
 	rounds := modelRounds
 	if n, err := strconv.Atoi(os.Getenv(RoundsVar)); err == nil {

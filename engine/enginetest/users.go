@@ -94,8 +94,8 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	})
 }
 
-// testMerge: of what two nodes save the further sequence counts, whoever comes last, in
-// one call and in several.
+// testMerge: of the sequences that two nodes save the highest counts, whatever their
+// order, in one call and in several.
 func testMerge(t *testing.T, e engine.Engine, _ *Clock) {
 	saves := func(read, since, seq uint64) engine.Update {
 		return engine.Update{

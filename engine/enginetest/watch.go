@@ -7,7 +7,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// watcher keeps what it is told, under its own lock.
+// watcher keeps the records that it is called with, under its own lock.
 type watcher struct {
 	mu      sync.Mutex
 	records []*engine.Record
@@ -25,7 +25,7 @@ func (w *watcher) len() int {
 	return len(w.records)
 }
 
-// A watcher gets exactly the records behind the head that Watch answered, while
+// A watcher gets exactly the records after the head that Watch returned, while
 // others append.
 func testWatchBoundary(t *testing.T, e engine.Engine, _ *Clock) {
 	const rounds = 50

@@ -11,11 +11,11 @@ import (
 func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
 	e.order.Lock()
 	defer e.order.Unlock()
-	results, news, err := e.append(ctx, entries)
+	results, notices, err := e.append(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range news {
+	for _, n := range notices {
 		for _, w := range n.watchers {
 			w.Appended(n.records)
 		}
@@ -25,36 +25,36 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 
 const window = int64(engine.IdempotencyWindow / time.Millisecond)
 
-// news is what the watchers of one channel are to be told.
-type news struct {
+// notice is the new records of one channel, and the watchers to call with them.
+type notice struct {
 	watchers []engine.Watcher
 	records  []*engine.Record
 }
 
-func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, []news, error) {
+func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, []notice, error) {
 	now, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return nil, nil, err
 	}
 	results := make([]engine.Result, len(entries))
-	var told []news
-	place := make(map[*log]int)
+	var notices []notice
+	index := make(map[*log]int) // in notices
 	for i := range entries {
 		l, r := e.appendLocked(now, &entries[i], &results[i])
 		if r == nil || len(l.watchers) == 0 {
 			continue
 		}
-		at, ok := place[l]
+		at, ok := index[l]
 		if !ok {
-			at = len(told)
-			place[l] = at
-			told = append(told, news{watchers: l.watchers})
+			at = len(notices)
+			index[l] = at
+			notices = append(notices, notice{watchers: l.watchers})
 		}
-		told[at].records = append(told[at].records, r)
+		notices[at].records = append(notices[at].records, r)
 	}
 	e.fitLocked()
-	return results, told, nil
+	return results, notices, nil
 }
 
 // appendLocked adds one entry. The record is nil when nothing was added.

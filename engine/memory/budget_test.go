@@ -19,7 +19,7 @@ func push(t *testing.T, e engine.Engine, in engine.Entry) engine.Result {
 	return rs[0]
 }
 
-// Over the budget the oldest records go, of whatever channel, and are told as lost.
+// Over the budget the oldest records of any channel are removed, and reported as lost.
 func TestBudget(t *testing.T) {
 	e := memory.New(memory.Options{MaxBytes: 100 << 10})
 	data := make([]byte, 1000)

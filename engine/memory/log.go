@@ -23,8 +23,8 @@ type log struct {
 	watchers []engine.Watcher // replaced, never changed: an append may be reading it
 }
 
-// node is a record in its places: its log, the order of all appends and the heap
-// of deadlines.
+// node is a record with its links: in its log, in the order of all appends and in the
+// heap of deadlines.
 type node struct {
 	*engine.Record
 	log        *log

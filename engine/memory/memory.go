@@ -1,11 +1,11 @@
-// Package memory keeps an engine's logs and user records in memory. What it holds
-// ends with the process; its use is for channels that need no more, for tests and
+// Package memory is an engine that keeps logs and user records in memory. They are
+// gone when the process ends. It is for channels that need no more, for tests and
 // for programs that want no files.
 //
-// Its records have a byte budget over all channels. Over it the oldest records go
-// first, whatever channel they are in, and readers are told as they are of any
-// other retention. User records and heads of channels are outside of the budget:
-// they are small and must not be forgotten.
+// The records of all channels share a byte budget. When it is exceeded, the oldest
+// records are removed first, whatever their channel, and readers see that as the loss
+// that any retention causes. User records and heads of channels are not counted: they
+// are small and must not be forgotten.
 package memory
 
 import (
@@ -27,11 +27,11 @@ type Options struct {
 	// MaxBytes is the budget for records and remembered IDs over all channels,
 	// bookkeeping included; 0 means DefaultMaxBytes.
 	MaxBytes int64
-	// Base is what the sequences of every channel come after. With one that grows
-	// from run to run they never come again, so that what a client remembers of an
+	// Base is what the sequences of every channel come after. With a base that grows
+	// from run to run sequences never repeat, so that what a client remembers of an
 	// earlier run does not hide anything. It is the head of a channel that was not
-	// written to, and everything up to it counts as lost: a reader that comes with a
-	// sequence of an earlier run is told so.
+	// written to, and everything up to it counts as lost: a reader that continues at a
+	// sequence of an earlier run gets a page with Lost.
 	Base uint64
 	// Now and Elapsed are the clocks of the system: the wall clock, which may jump, and
 	// the time since some moment, which does not. nil: the system's, or Elapsed as Now
@@ -50,8 +50,8 @@ type Engine struct {
 	clock    *clock.Clock
 	epoch    string
 
-	// order is held by an append until the watchers have been told, so that they
-	// hear of records in order. It is taken before mu.
+	// order is held by an append until it has called the watchers, so that they get
+	// records in order. It is taken before mu.
 	order sync.Mutex
 
 	mu struct {
@@ -89,7 +89,7 @@ func New(o Options) *Engine {
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
 
-// Clock is the clock by which the engine's records end.
+// Clock is the clock by which the engine's records expire.
 func (e *Engine) Clock() *clock.Clock { return e.clock }
 
 // Close implements engine.Engine.

@@ -21,7 +21,7 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxReco
 	nodes := l.nodes[l.after(after):]
 	page := engine.Page{Next: max(after, l.head), Lost: after < l.lost}
 	if after == 0 && l.lost == e.base {
-		page.Lost = false // 0 is no sequence of an earlier run
+		page.Lost = false // 0 is not a sequence of an earlier run
 	}
 	for i, bytes := 0, 0; i < len(nodes); i++ {
 		if i == max(maxRecords, 1) || bytes > maxBytes && i > 0 {
