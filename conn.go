@@ -10,16 +10,17 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Handle is ServeHTTP for programs that read in a loop: serve is called for each
-// connection in plain mode, on a goroutine of its own, and gets the client's messages by
-// Conn.Read in place of Options.OnMessage. Everything else is as for other sessions: what
-// is pushed comes to the client by itself, and pings, limits and OnDisconnect are the
-// server's business. Clients that offer wirepost.v1 are served as by ServeHTTP.
+// Handle is ServeHTTP for programs that read in a loop. It calls serve for each connection
+// in plain mode, in a goroutine of its own; serve reads the client's messages with
+// Conn.Read, and Options.OnMessage is not called. In all other respects the connection is
+// a session like others: it receives pushed messages, and the server handles pings,
+// limits and OnDisconnect. Clients that offer wirepost.v1 are served as by ServeHTTP.
 //
-// The context has the values of the request's and ends with the session. When serve
-// returns nil, the connection is closed with 1000; a CloseInfo closes it with that code,
-// an *Error with the close code of its Code, and any other error is logged and closes it
-// with 1011. Shutdown waits for serve as it does for callbacks.
+// The context has the values of the request's context and is canceled when the session
+// is closed. When serve returns nil, the connection is closed with 1000; a CloseInfo
+// closes it with that code, an *Error with the close code of its Code, and any other
+// error is logged and closes it with 1011. Shutdown waits for serve as it does for
+// callbacks.
 func (s *Server) Handle(serve func(context.Context, *Conn) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.gateway.Receive(w, r, receiver{&Conn{
@@ -29,8 +30,8 @@ func (s *Server) Handle(serve func(context.Context, *Conn) error) http.Handler {
 	})
 }
 
-// Conn is a connection in plain mode, as Handle gives it. Its methods are safe for
-// concurrent use; of several concurrent calls of Read each gets other messages.
+// Conn is a connection in plain mode, for Handle. Its methods are safe for concurrent use;
+// each message is returned by one Read.
 type Conn struct {
 	// Static.
 	srv      *Server
@@ -50,9 +51,9 @@ type Conn struct {
 // Session describes the session.
 func (c *Conn) Session() Session { return newSession(c.session.Info()) }
 
-// Read waits for the client's next message. When the session has ended, it gives the
-// messages that came before and then, as an error, a CloseInfo. A client whose messages
-// nobody reads is held up: the server keeps a few and stops reading from it.
+// Read waits for the client's next message. When the session is closed, it returns the
+// messages received before that, and then a CloseInfo as the error. If messages are not
+// read, the server keeps a few and stops reading from the client.
 func (c *Conn) Read(ctx context.Context) (Frame, error) {
 	select {
 	case f := <-c.messages:
@@ -75,8 +76,9 @@ func (c *Conn) Read(ctx context.Context) (Frame, error) {
 	}
 }
 
-// Write sends a frame past all logs: nothing acknowledges it. It waits until the client
-// has taken what was sent before. When the session has ended, the error is a CloseInfo.
+// Write sends a frame that is not stored and not acknowledged. It waits until the socket
+// has accepted the frames before it. When the session is closed, the error is a
+// CloseInfo.
 func (c *Conn) Write(ctx context.Context, f Frame) error {
 	if err := c.srv.checkFrame(f); err != nil {
 		return err
@@ -95,8 +97,8 @@ func (c *Conn) Write(ctx context.Context, f Frame) error {
 	return err
 }
 
-// Close closes the connection as Server.CloseConnection does. To close it again changes
-// nothing.
+// Close closes the connection as Server.CloseConnection does. Closing it again has no
+// effect.
 func (c *Conn) Close(info CloseInfo) error {
 	if err := info.check(); err != nil {
 		return err
@@ -109,7 +111,7 @@ func (c *Conn) close(code int, reason string) {
 	session.EndAll([]*session.Session{c.session}, code, reason)
 }
 
-// run calls serve, and closes the connection as it says.
+// run calls serve and closes the connection according to its error.
 func (c *Conn) run(ctx context.Context) {
 	defer close(c.returned)
 	var err error
@@ -134,7 +136,7 @@ func (c *Conn) run(ctx context.Context) {
 	}
 }
 
-// receiver is a Conn as its session knows it.
+// receiver is what the session sees of a Conn.
 type receiver struct{ *Conn }
 
 // Attached implements session.Receiver.

@@ -19,84 +19,84 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Options configures a Server. Only one of Authenticate and VerifyToken has to be
-// set; every other zero value works.
+// Options configures a Server. One of Authenticate and VerifyToken is required; the zero
+// value of every other field works.
 type Options struct {
-	// Engine stores the durable channels. It serves one Server at a time, which does
-	// not close it: do so after Shutdown. Nil means an engine in memory, which loses
-	// everything with the process.
+	// Engine stores the durable channels. It serves one Server at a time. Shutdown does
+	// not close it. Nil means an engine in memory, which loses everything with the
+	// process.
 	Engine engine.Engine
 
-	// Authenticate says who sends a request, by cookie, header or whatever the
-	// program uses. An *Error decides the answer: Errorf(CodeUnauthorized, …) is a 401,
-	// and so are an Identity without a user and http.ErrNoCookie. Any other error is
-	// an outage: it is logged, and the client is answered 503 without its text.
+	// Authenticate identifies the user of a request, by a cookie, a header or in any
+	// other way. An *Error determines the response: Errorf(CodeUnauthorized, …) is a
+	// 401, and so are an Identity without a user and http.ErrNoCookie. Any other error
+	// is logged, and the response is a 503 without its text.
 	Authenticate func(*http.Request) (Identity, error)
-	// VerifyToken says whose token it is. Without Authenticate the server takes
+	// VerifyToken identifies the user of a token. Without Authenticate, the server takes
 	// the token of a request from the Authorization header, ?token=, the cookie
-	// wirepost_token or a subprotocol entry bearer.<token>. It is also what
-	// verifies the tokens of auth frames; without it they are refused. Its errors
-	// are those of Authenticate.
+	// wirepost_token or a subprotocol entry bearer.<token>. VerifyToken also verifies
+	// the tokens of auth frames, which are refused without it. Errors have the effect
+	// that they have in Authenticate.
 	VerifyToken func(ctx context.Context, token string) (Identity, error)
 
 	// AllowOrigins lists the origins that pages may connect from, besides the
 	// server's own: "https://example.com", with * for labels of the host as in
-	// "https://*.example.com". "*" alone allows every page. To tell that a request
-	// came by https to a proxy in front, which is trusted, set its URL.Scheme.
+	// "https://*.example.com". "*" alone allows every page. Behind a trusted proxy that
+	// terminates TLS, set URL.Scheme of the request to https.
 	AllowOrigins []string
 
-	// Channels are the policies; for a channel the first that matches counts.
+	// Channels are the policies. The first one that matches a channel applies.
 	Channels []Policy
 
-	// The contexts of the callbacks below have the values of the context of the request
-	// that began the session, as middleware left it. What those values refer to, and
-	// about 0.6 KB of net/http's, therefore stays in memory as long as the session does,
-	// if there is any callback that gets a Session after the handshake. The contexts end
-	// with the session; those of OnAck, OnRead, OnPublish and OnDisconnect end with
-	// the server.
+	// The contexts of the callbacks below have the values of the context of the connect
+	// request, as middleware left it. If any callback gets a Session after the handshake,
+	// these values and about 0.6 KB of net/http's stay in memory as long as the session.
+	// The contexts are canceled when the session is closed; those of OnAck, OnRead,
+	// OnPublish and OnDisconnect when the server is shut down.
 
-	// OnConnect is called before a connection is accepted, when no limit refuses it.
-	// An *Error refuses it with its status; any other error is logged and answered
-	// 503.
+	// OnConnect is called before a connection is accepted, after all limits. An *Error
+	// refuses the connection with its status. Any other error is logged, and the
+	// response is a 503.
 	OnConnect func(*http.Request, Session) error
-	// OnDisconnect is called exactly once for each time that OnConnect returned nil,
-	// also when the connection broke before it was upgraded: when the end of the
-	// session has begun and every other callback for it has returned. It does not
-	// wait for the client to answer the close frame.
+	// OnDisconnect is called exactly once for each time that OnConnect returned nil, even
+	// if the connection broke before the upgrade. It is called when the session begins
+	// to close and every other callback for it has returned, without waiting for the
+	// client's close frame.
 	OnDisconnect func(context.Context, Session, CloseInfo)
-	// OnMessage gets what a plain-mode client sends (outside of Handle), and the message frames of
-	// wirepost.v1, one message at a time for each session. A reply with Data is
-	// sent to that connection alone, past all logs. An error ends a plain
-	// connection; in wirepost.v1 it is the answer. One that is not an *Error is
-	// logged, and says "internal error" to the client.
+	// OnMessage is called for what plain-mode clients send (except to Handle), and for
+	// the message frames of wirepost.v1, one message at a time for each session. A reply
+	// with Data is sent to that connection only, and is not stored. An error closes a
+	// plain connection; in wirepost.v1 it is sent as an error frame. An error that is not
+	// an *Error is logged, and the client gets "internal error".
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
-	// OnSubscribe is asked when a client requests a channel whose policy has Subscribe:
-	// AccessHook, at its connect request or by a command. Nil allows the subscription
-	// until the client brings a new token, when it is asked again; each poll is a connect
-	// request. An *Error refuses it with its code. Any other error is logged, and the
-	// client is told to try again (CodeUnavailable, 503). Calls for one session come one
-	// at a time, in order with those of OnMessage, OnCall and OnPublish; at a connect
-	// request they come after OnConnect, and ctx is the request's.
+	// OnSubscribe is called when a client requests a channel whose policy has Subscribe:
+	// AccessHook, in its connect request or by a command. Nil allows the subscription
+	// until the client sends a new token; then OnSubscribe is called again. Each poll is
+	// a connect request. An *Error refuses the subscription with its code. Any other
+	// error is logged, and the client gets CodeUnavailable (503), after which it tries
+	// again. Calls for one session come one at a time, in order with those of OnMessage,
+	// OnCall and OnPublish. In a connect request they come after OnConnect, with the
+	// context of the request.
 	OnSubscribe func(ctx context.Context, s Session, channel string) error
-	// OnPublish is asked when a client publishes to a channel whose policy has Publish:
-	// AccessHook, and may change the data and what describes it; To and ID stay. Errors
-	// are those of OnSubscribe.
+	// OnPublish is called when a client publishes to a channel whose policy has Publish:
+	// AccessHook. It may change all fields except To and ID. Errors have the effect that
+	// they have in OnSubscribe.
 	OnPublish func(ctx context.Context, s Session, p *Push) error
-	// OnAck is called when a device has acknowledged the messages of its inbox or of
-	// a membership up to a sequence: in order for each connection, and for each
-	// message once, except after a crash.
+	// OnAck is called when a device has acknowledged the messages of its inbox or of a
+	// membership up to a sequence: in order for each connection, and once for each
+	// message, except after a crash.
 	OnAck func(ctx context.Context, s Session, channel string, seq uint64)
 	// OnRead is called when a user's read mark in the inbox or in a membership has
-	// moved to a sequence, whoever moved it.
-	OnRead func(ctx context.Context, user, channel string, seq uint64)
-	// OnCall answers the call frames of wirepost.v1. What it returns is sent as
-	// JSON; an *Error is sent with its code, any other error is logged, and sent as
-	// internal without its text.
+	// moved to a sequence, by a client or by a backend.
+	OnRead func(ctx context.Context, userID, channel string, seq uint64)
+	// OnCall is called for the call frames of wirepost.v1. Its result is sent as JSON. An
+	// *Error is sent with its code. Any other error is logged, and sent as CodeInternal
+	// without its text.
 	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
 
-	// Subprotocols are the application's own (Sec-WebSocket-Protocol), for plain
-	// mode: the first one that a client offers and that is listed is agreed on. At
-	// most 255.
+	// Subprotocols are the application's own subprotocols (Sec-WebSocket-Protocol) for
+	// plain mode. The server selects the first one that a client offers and that is
+	// listed. At most 255.
 	Subprotocols []string
 
 	MaxMessage       int           // bytes of data in a push, and of a client's message; 0: 64 KiB
@@ -106,19 +106,18 @@ type Options struct {
 	AckDelay         time.Duration // of the cursor ping in plain mode; 0: 1 s
 	MaxDevices       int           // per user; 0: 32
 	MaxSubscriptions int           // per session; 0: 100
-	TailMemory       int           // bytes of recent messages kept at hand for sessions that are nearly caught up; 0: 256 MiB
-	// PageMemory is how many bytes of older messages, read from the engine for
-	// sessions that are not caught up, may be in memory until clients take them.
-	// When much of it is used, less is read at a time. 0: 64 MiB.
+	TailMemory       int           // bytes of recent messages in memory for sessions that lag little; 0: 256 MiB
+	// PageMemory is the largest number of bytes of older messages that are read from the
+	// engine for lagging sessions and not yet sent. As it fills, reads become smaller.
+	// 0: 64 MiB.
 	PageMemory int
-	// ChannelMemory is how many bytes of messages the channels with a MemoryOnly
-	// policy keep, together; then the oldest go. 0: 256 MiB.
+	// ChannelMemory is the largest number of bytes of messages in all channels with a
+	// NonDurable policy. Beyond it the oldest messages are removed. 0: 256 MiB.
 	ChannelMemory int
 
-	// Limits against clients that take too much. 0 is no limit. Connections over
-	// one are refused with 503 (MaxConnections) or 429, sessions over a rate are
-	// closed with 4429; wirepost_refused_total counts both. An address is an IPv4
-	// address or an IPv6 /64.
+	// Limits for clients; 0 is no limit. Connections above a limit are refused with 503
+	// (MaxConnections) or 429, sessions above a rate are closed with 4429. Both are
+	// counted in wirepost_refused_total. An address is an IPv4 address or an IPv6 /64.
 	MaxConnections        int
 	MaxUserConnections    int     // per user
 	MaxAddressConnections int     // per address
@@ -126,52 +125,50 @@ type Options struct {
 	MessageRate           float64 // messages and commands a second, per session
 	ByteRate              int     // bytes of those a second, per session
 
-	// ReconnectRate is how many sessions a second Shutdown sends away, and asks to
-	// come back: what the nodes that take them over can bear. 0: all at once, to
-	// come back within some seconds.
+	// ReconnectRate is how many sessions Shutdown closes per second, and how many per
+	// second it asks to reconnect: as many as the other nodes can accept. 0: it closes
+	// all at once, and they reconnect over some seconds.
 	ReconnectRate float64
 	Loops         int // event loops; 0: one per core
 
-	// Compress lets clients that offer permessage-deflate (RFC 7692) have it. It
-	// trades CPU for bandwidth; a message is compressed once for all of them.
+	// Compress enables permessage-deflate (RFC 7692) for clients that offer it. It trades
+	// CPU for bandwidth. A message is compressed once for all clients.
 	Compress bool
 
 	Logger *slog.Logger // nil: slog.Default()
-	// LogRefusals logs each request for a connection that is refused, with its
-	// reason, at level info, as wirepost dev does; else that is at level debug.
+	// LogRefusals logs each refused connect request with its reason at level info instead
+	// of debug.
 	LogRefusals bool
 }
 
-// Identity is who a client is and what it may do. The zero value of each list
-// allows nothing but the user's own inbox and All.
+// Identity is the user of a client and the client's rights. Without any lists, a client
+// may only receive its own inbox and All.
 type Identity struct {
 	User   string
-	Device string // "": the client picks one
-	// Channels the user is a member of as long as the identity lives.
+	Device string // "": the client chooses one
+	// Channels are memberships that last as long as the identity is valid.
 	Channels []string
 	// Subscribe and Publish list the channels, or patterns with *, that the client
-	// may use by itself. A leading * does not reach inboxes or All.
+	// may subscribe to and publish to. A leading * does not match inboxes or All.
 	Subscribe []string
 	Publish   []string
-	Expires   time.Time // when the connection must be refreshed or end; zero: never
-	// Issued is when the token was made, which RevokeTokens goes by. Zero, from
-	// VerifyToken, counts as long ago; from Authenticate it means that there is no
-	// token.
+	Expires   time.Time // the connection is closed then, unless the client sends a new token; zero: never
+	// Issued is the time of issue of the token, for RevokeTokens. Zero means long ago
+	// from VerifyToken, and from Authenticate that there is no token.
 	Issued time.Time
-	// Data is the application's: callbacks find it in their Session. A token that the
-	// client renews brings its own.
+	// Data is the application's. Callbacks get it in Session.Data. A new token replaces
+	// it.
 	Data any
 }
 
-// Frame is a message without a log: what a plain client sent, or a reply to it.
+// Frame is a message that is not stored: one from a plain client, or a reply to one.
 type Frame struct {
 	Binary bool
 	Data   []byte
 }
 
-// CloseInfo says how a session ended: the close code (RFC 6455 §7.4, or one from
-// 4000 on) and the reason given with it. It is the error of a Conn whose session has
-// ended.
+// CloseInfo describes how a session was closed: the close code (RFC 6455 §7.4, or one
+// from 4000 on) and its reason. It is the error of a Conn whose session is closed.
 type CloseInfo struct {
 	Code   int
 	Reason string
@@ -272,18 +269,19 @@ func optionError(option, format string, args ...any) *OptionError {
 	return &OptionError{Option: option, Message: fmt.Sprintf(format, args...)}
 }
 
-// minHeartbeat is the shortest heartbeat: clients that answer later than 2.4 of them
-// are cut off.
+// minHeartbeat is the shortest heartbeat. The server closes a connection without a
+// response for 2.4 of them.
 const minHeartbeat = 100 * time.Millisecond
 
-// isNilPointer tells a nil pointer in an interface, which is not a nil interface.
+// isNilPointer reports whether an interface holds a nil pointer, which is not a nil
+// interface.
 func isNilPointer(e engine.Engine) bool {
 	v := reflect.ValueOf(e)
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// checkSubprotocols holds them to what the header can carry (RFC 6455 §4.1, and
-// the tokens of RFC 9110 §5.6.2).
+// checkSubprotocols checks that they are tokens, as the header requires (RFC 6455 §4.1,
+// RFC 9110 §5.6.2).
 func checkSubprotocols(names []string) error {
 	if len(names) > 255 {
 		return optionError("Subprotocols", "%d entries, at most 255 are allowed", len(names))
@@ -308,7 +306,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// session is what the options say of sessions.
+// session returns the options of sessions.
 func (o *Options) session() session.Config {
 	return session.Config{
 		MaxMessage: o.MaxMessage, Heartbeat: o.Heartbeat, Window: o.Window, WindowBytes: o.WindowBytes,

@@ -10,26 +10,25 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 )
 
-// GapError says that messages of a channel are missing: retention removed them, or
-// somebody emptied the channel, before they were read.
+// GapError reports that messages of a channel are missing: they were removed by retention
+// or by Server.Empty before they were read.
 type GapError struct {
 	Channel   string
 	After     uint64 // the last sequence before the gap
-	ResumedAt uint64 // the first one behind it
+	ResumedAt uint64 // the first one after it
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("channel %q: messages after %d are gone, it goes on at %d", e.Channel, e.After, e.ResumedAt)
+	return fmt.Sprintf("channel %q: messages after %d are missing, the next one is %d", e.Channel, e.After, e.ResumedAt)
 }
 
-// Subscribe gives the messages of a channel after a sequence, stored ones first
-// and then what comes, for as long as they are asked for: a subscriber inside the
-// program. A sequence above the head, such as math.MaxUint64, means the head: from
-// now on. It keeps its own cursor, and nothing is stored for it. What was revoked
-// is passed over.
+// Subscribe iterates over the messages of a channel after a sequence, first the stored
+// ones and then new ones as they are pushed, until the loop breaks or ctx is done. A
+// sequence above the head, such as math.MaxUint64, means the head: only new messages. The
+// cursor is not stored. Revoked messages are skipped.
 //
-// A gap is an error of type *GapError, behind which the messages go on. Any other
-// error is the last: ctx's, when it has ended, or the store's.
+// A gap is an error of type *GapError, after which the iteration continues. Any other
+// error is the last one: that of ctx or of the store.
 func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if err := CheckChannel(channel); err != nil {
@@ -75,8 +74,8 @@ type reader struct {
 	srv      *Server
 	feed     *feed.Feed
 	cursor   uint64
-	lost     bool          // a gap is to be told, before the next message
-	lostAt   uint64        // the cursor behind which messages are missing
+	lost     bool          // a gap is to be reported before the next message
+	lostAt   uint64        // the cursor after which messages are missing
 	advanced chan struct{} // has an entry when the feed may have more
 }
 
@@ -86,7 +85,7 @@ const (
 	readerBytes    = 256 << 10
 )
 
-// errEnough ends a subscriber who broke off.
+// errEnough ends the iteration when the loop breaks.
 var errEnough = errors.New("wirepost: the reader has enough")
 
 // pages reads up to the head.
@@ -112,7 +111,7 @@ func (r *reader) pages(ctx context.Context, yield func(Message, error) bool) err
 	}
 }
 
-// hand gives the messages of a page.
+// hand yields the messages of a page.
 func (r *reader) hand(ctx context.Context, page engine.Page, yield func(Message, error) bool) error {
 	if page.Lost && !r.lost {
 		r.lost, r.lostAt = true, r.cursor
