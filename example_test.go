@@ -2,7 +2,6 @@ package wirepost_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -34,13 +33,10 @@ func Example() {
 		log.Fatal(err)
 	}
 	srv, err := wirepost.New(wirepost.Options{
-		Engine: store, // without one, messages are kept in memory
+		Engine: store, // nil: messages are kept in memory only
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
-			cookie, err := r.Cookie("session")
-			if err != nil {
-				return wirepost.Identity{}, err // http.ErrNoCookie is answered with 401
-			}
-			return wirepost.Identity{User: userOfSession(cookie.Value)}, nil
+			user, err := userOfSession(r)
+			return wirepost.Identity{User: user}, err // http.ErrNoCookie: 401
 		},
 	})
 	if err != nil {
@@ -51,11 +47,10 @@ func Example() {
 	mux.Handle("/ws", srv)
 	mux.HandleFunc("POST /orders/{id}/ship", func(w http.ResponseWriter, r *http.Request) {
 		order := r.PathValue("id")
-		data, _ := json.Marshal(map[string]string{"shipped": order})
 		pushed, err := srv.Push(r.Context(), wirepost.Push{
 			To:   wirepost.InboxOf(customerOf(order)),
-			Data: data,
-			ID:   "shipped-" + order, // a repeat within 24 hours pushes nothing
+			Data: []byte(`{"shipped":true}`),
+			ID:   "shipped-" + order, // idempotent for 24 hours
 		})
 		if err != nil {
 			wirepost.WriteError(w, err)
@@ -76,19 +71,18 @@ func Example() {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	srv.Shutdown(ctx)    // first: http.Server does not know of WebSockets
-	server.Shutdown(ctx) // then what is left
-	store.Close()        // last: what was acknowledged is saved
+	srv.Shutdown(ctx) // closes the WebSockets, which http.Server does not track
+	server.Shutdown(ctx)
+	store.Close()
 
 	// Output:
 	// shop: stored as message 1, duplicate: false
 	// shop: stored as message 1, duplicate: true
-	// page: {"shipped":"1001"}
+	// page: {"shipped":true}
 }
 
-// shipOrder is the world around the example's program. The order is shipped while
-// its customer is away; the page that is opened later gets the message all the
-// same.
+// shipOrder is the environment of the example. The order is shipped while its customer is
+// offline; the page that is opened later still gets the message.
 func shipOrder(address string, done func()) {
 	defer done()
 	for range 2 {
@@ -115,7 +109,13 @@ func shipOrder(address string, done func()) {
 	fmt.Printf("page: %s\n", message)
 }
 
-func userOfSession(session string) string { return strings.TrimPrefix(session, "s-of-") }
+func userOfSession(r *http.Request) (string, error) {
+	cookie, err := r.Cookie("session")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(cookie.Value, "s-of-"), nil
+}
 
 func customerOf(string) string { return "42" }
 
