@@ -88,10 +88,8 @@ func (c *commit) perform(taken []*request) {
 	wrote := !c.batch.Empty() || c.spilled
 	err := c.write(c.sync)
 	if short != nil && wrote && err == nil {
-		var flushed <-chan struct{}
-		if flushed, err = c.e.db.AsyncFlush(); err == nil {
-			c.e.reclaimer.add(c.gone, flushed)
-		}
+		_, err = c.e.db.AsyncFlush()
+		c.e.reclaimer.add(c.gone)
 	}
 	for _, rq := range taken {
 		if err != nil {

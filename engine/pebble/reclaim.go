@@ -20,7 +20,6 @@ type reclaimer struct {
 	mu struct {
 		sync.Mutex
 		removed []removal
-		flushed <-chan struct{} // of the last flush
 	}
 	work chan struct{} // cap 1: there is something in mu.removed
 	done chan struct{}
@@ -55,13 +54,12 @@ func join(list []removal, r removal) []removal {
 	return append(list, r)
 }
 
-// add hands over what a commit removed, and the flush that it belongs to.
-func (r *reclaimer) add(removed []removal, flushed <-chan struct{}) {
+// add hands over what a commit removed.
+func (r *reclaimer) add(removed []removal) {
 	r.mu.Lock()
 	for _, one := range removed {
 		r.mu.removed = join(r.mu.removed, one)
 	}
-	r.mu.flushed = flushed
 	r.mu.Unlock()
 	select {
 	case r.work <- struct{}{}:
@@ -79,14 +77,9 @@ func (r *reclaimer) run(ctx context.Context) {
 			return
 		}
 		r.mu.Lock()
-		removed, flushed := r.mu.removed, r.mu.flushed
+		removed := r.mu.removed
 		r.mu.removed = nil
 		r.mu.Unlock()
-		select {
-		case <-flushed:
-		case <-ctx.Done():
-			return
-		}
 		for _, one := range removed {
 			if err := r.compact(ctx, one); err != nil && ctx.Err() == nil {
 				r.log.Warn("the disk space of removed messages was not freed", "channel", one.channel, "error", disk.Plain(err))
@@ -95,6 +88,7 @@ func (r *reclaimer) run(ctx context.Context) {
 	}
 }
 
+// compact waits for the flush of the removals, and compacts their range.
 func (r *reclaimer) compact(ctx context.Context, one removal) error {
 	return r.db.Compact(ctx, recordKey(nil, one.channel, one.first), recordKey(nil, one.channel, one.last+1), false)
 }
