@@ -1,17 +1,17 @@
 package conn
 
-// Handshake is what the opening handshake settled for the connection.
+// Handshake is the result of the opening handshake.
 type Handshake struct {
-	Early  []byte // bytes that came after it
-	Window int    // of permessage-deflate, 0 when it was not agreed on; see ws.NegotiateDeflate
+	Early  []byte // bytes received after the request
+	Window int    // of permessage-deflate, 0 if not negotiated; see ws.NegotiateDeflate
 }
 
-// attached links an endpoint with the others of its loop.
+// attached links an endpoint to the other endpoints of its loop.
 type attached struct {
 	nextOf, prevOf *endpoint
 }
 
-// attach adds a connection to the loop, on the loop. When the loop is closing, the
+// attach adds a connection to the loop, on the loop. If the loop is closing, the
 // connection is closed at once: Attach promised a call of Closed.
 func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	c := sock.base()
@@ -45,7 +45,7 @@ func (l *Loop) detach(c *endpoint) {
 	l.ended = append(l.ended, c)
 }
 
-// abortAll begins to close the loop.
+// abortAll starts closing the loop.
 func (l *Loop) abortAll() {
 	l.closing = true
 	for l.first != nil {

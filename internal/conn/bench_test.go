@@ -39,8 +39,8 @@ func BenchmarkTimer(b *testing.B) {
 	})
 }
 
-// BenchmarkWrite sends bursts of 8 frames of 256 bytes to one client and waits
-// until they were handed to the kernel.
+// BenchmarkWrite sends bursts of 8 frames of 256 bytes to one client and waits until
+// the kernel has taken them.
 func BenchmarkWrite(b *testing.B) {
 	for _, kind := range []struct {
 		name string
@@ -61,8 +61,8 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOut sends one shared frame of 256 bytes to many clients; ns/delivery
-// is time on the wall, on all cores, with the clients' reading.
+// BenchmarkFanOut sends one shared frame of 256 bytes to many clients; ns/delivery is
+// wall time, on all cores, and includes the clients' reads.
 func BenchmarkFanOut(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		for _, frames := range []int{1, 8} {
@@ -83,7 +83,7 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// fan is many connections of one loop, with clients that discard what they get.
+// fan is many connections of one loop, with clients that discard their input.
 type fan struct {
 	loop  *Loop
 	conns []*drainCounter
@@ -120,10 +120,10 @@ func newFan(b *testing.B, n int, pair pairFunc) *fan {
 	return f
 }
 
-// plain hides a connection's own ways to copy.
+// plain hides a connection's WriteTo and ReadFrom.
 type plain struct{ io.Reader }
 
-// write sends frames to everybody and waits until they left.
+// write sends frames to all clients and waits until they are sent.
 func (f *fan) write(frames ...[]byte) {
 	f.loop.Post(Func(func() {
 		f.left = len(f.conns)
@@ -136,7 +136,7 @@ func (f *fan) write(frames ...[]byte) {
 	<-f.done
 }
 
-// BenchmarkEcho is a message there and back, one at a time.
+// BenchmarkEcho measures one message at a time, to the server and back.
 func BenchmarkEcho(b *testing.B) {
 	for _, kind := range []struct {
 		name string
@@ -173,8 +173,8 @@ func (e *echo) Drained()             {}
 func (e *echo) Closing(CloseInfo)    {}
 func (e *echo) Closed(CloseInfo)     {}
 
-// BenchmarkIdle reports the memory of a connection that waits, with its goroutine
-// and without what the kernel and the client's end hold.
+// BenchmarkIdle reports the memory of a waiting connection, including its goroutine,
+// without the memory of the kernel and of the client's side.
 func BenchmarkIdle(b *testing.B) {
 	const n = 2000
 	var servers, clients []net.Conn

@@ -8,37 +8,37 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// CloseTimeout is how long Close waits for the output to be sent and for the
-// peer's close frame.
+// CloseTimeout is how long Close waits for the output to be sent and for the peer's
+// close frame.
 const CloseTimeout = 5 * time.Second
 
-// Close codes that this package gives (RFC 6455 §7.4.1).
+// Close codes that this package sends (RFC 6455 §7.4.1).
 const (
 	codeGoingAway = 1001
 	codeAbnormal  = 1006
 )
 
-// The closing handshake, by what begins it:
+// The closing handshake, by its cause:
 //
-//	Close:      what was written ─► close frame ─► wait for the peer's ─► socket closed
-//	peer:       its close frame ─► what was written ─► echo ─► socket closed
-//	violation:  what was written ─► close frame ─► sending side shut,
-//	            bytes dropped until the peer hangs up ─► socket closed
-//	Abort, socket broke: socket closed
+//	Close:      pending output ─► close frame ─► wait for the peer's ─► socket closed
+//	peer:       its close frame ─► pending output ─► echo ─► socket closed
+//	violation:  pending output ─► close frame ─► sending side shut down,
+//	            input dropped until the peer hangs up ─► socket closed
+//	Abort, socket error: socket closed
 //
-// All but the last are over after CloseTimeout at the latest. Bytes are read to the
-// end even where they are ignored: a socket that is closed with unread bytes sends a
-// reset, which would destroy the close frame on its way to the peer.
+// All but the last complete within CloseTimeout. Input is read to its end even where
+// it is ignored: closing a socket with unread input sends a reset, which would destroy
+// the close frame on its way to the peer.
 
 // farewell is the state of a connection that is closing.
 type farewell struct {
 	timer    Timer
 	c        *endpoint
 	ending   CloseInfo
-	sent     bool // our close frame was handed to the kernel
-	received bool // the peer's close frame came
-	ignoring bool // what still comes is dropped
-	eof      bool // nothing more comes
+	sent     bool // the kernel has taken our close frame
+	received bool // the peer's close frame was received
+	ignoring bool // further input is dropped
+	eof      bool // the peer has closed its sending side
 }
 
 // Close implements Conn.
@@ -59,8 +59,8 @@ func (c *endpoint) Abort(code int, reason string) {
 	c.finish(true)
 }
 
-// peerClosed responds to the peer's close frame with its own code, or takes it as the
-// response to ours.
+// peerClosed replies to the peer's close frame with its own code, or accepts it as the
+// reply to ours.
 func (c *endpoint) peerClosed(code int, reason string) {
 	if c.end == nil {
 		c.startClosing(&farewell{
@@ -77,8 +77,8 @@ func (c *endpoint) peerClosed(code int, reason string) {
 	}
 }
 
-// violated closes a connection whose peer broke the protocol. Where frames begin in
-// what still comes is unknown, so it is dropped.
+// violated closes a connection whose peer broke the protocol. Frame boundaries in
+// further input are unknown, so it is dropped.
 func (c *endpoint) violated(err *ws.ProtocolError) {
 	if c.end != nil {
 		c.end.ignoring = true
@@ -95,15 +95,15 @@ func (c *endpoint) violated(err *ws.ProtocolError) {
 }
 
 // notifyClosing notifies the handler of a close that the peer caused. If the socket is
-// closed already, Closed alone is called.
+// closed already, only Closed is called.
 func (c *endpoint) notifyClosing() {
 	if !c.closed {
 		c.handler.Closing(c.end.ending)
 	}
 }
 
-// startClosing queues the close frame after what was written. A frame that responds
-// to the peer's carries the code only.
+// startClosing queues the close frame after the pending output. A frame that replies to
+// the peer's carries the code only.
 func (c *endpoint) startClosing(end *farewell) {
 	end.c, end.timer.Owner = c, end
 	c.end, c.blocked = end, false
@@ -117,8 +117,7 @@ func (c *endpoint) startClosing(end *farewell) {
 	c.ResumeRead()
 }
 
-// farewellSent continues when all output, the close frame last, was handed to the
-// kernel.
+// farewellSent continues once the kernel has taken all output, the close frame last.
 func (c *endpoint) farewellSent() {
 	c.end.sent = true
 	switch {
@@ -129,7 +128,7 @@ func (c *endpoint) farewellSent() {
 	}
 }
 
-// Expired cuts a closing handshake that takes too long.
+// Expired aborts a closing handshake that takes too long.
 func (f *farewell) Expired() {
 	if !f.received {
 		f.failed(ErrCloseTimeout)
@@ -137,8 +136,8 @@ func (f *farewell) Expired() {
 	f.c.finish(true)
 }
 
-// failed keeps the first error that matters: once the peer's close frame has come,
-// the handshake is as good as complete.
+// failed keeps the first error that matters: once the peer's close frame has arrived,
+// the handshake counts as complete.
 func (f *farewell) failed(err error) {
 	if f.ending.Err == nil && !f.received {
 		f.ending.Err = err
@@ -176,8 +175,8 @@ func (c *endpoint) broke(err error) {
 	c.finish(true)
 }
 
-// finish closes the socket, and has Handler.Closed called later in this turn, so
-// that no handler is called from inside one of its own calls.
+// finish closes the socket and schedules Handler.Closed for later in this turn, so that
+// the handler is never called from within one of its own calls.
 func (c *endpoint) finish(atOnce bool) {
 	c.closed, c.blocked = true, false
 	c.loop.Disarm(&c.end.timer)

@@ -15,9 +15,9 @@ func testAbort(e *env) {
 		r.Conn.Abort(4408, "heartbeat")
 		r.Conn.Abort(4409, "again")
 		r.Conn.Close(4409, "again")
-		r.none() // not from inside of Abort
+		r.none() // not from within Abort
 		if !r.Conn.Write(serverText("x")) || r.Conn.Unsent() != 0 {
-			e.Error("a write behind Abort waits for something")
+			e.Error("a write after Abort is pending")
 		}
 	})
 	r.expect(`closed 4408 "heartbeat" local`)
@@ -27,7 +27,7 @@ func testAbort(e *env) {
 	}
 }
 
-// testAbortEverywhere aborts from inside of every call of the handler.
+// testAbortEverywhere calls Abort within every call of the handler.
 func testAbortEverywhere(e *env) {
 	abort := func(r *recorder) func() {
 		return func() { r.Conn.Abort(4000, "") }
@@ -72,7 +72,7 @@ func testAbortWhileStuck(e *env) {
 	r.expect(`closed 4000 "" local`)
 }
 
-// testAbortWhileClosing: the end that has begun keeps its code.
+// testAbortWhileClosing: a close in progress keeps its code.
 func testAbortWhileClosing(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.Conn.Close(1000, "") })
@@ -81,7 +81,7 @@ func testAbortWhileClosing(e *env) {
 	r.expect(`closed 1000 "" local`)
 }
 
-// testAbortInFlush: a turn that has no other work tells the handler.
+// testAbortInFlush: the handler is notified even if the turn has no other work.
 func testAbortInFlush(e *env) {
 	var r *recorder
 	var loop *Loop
@@ -139,8 +139,8 @@ func testLoopClose(e *env) {
 	}
 }
 
-// testAttachWhileClosing: a connection that Attach has taken is told its end, even
-// if the loop's came first.
+// testAttachWhileClosing: Closed is called for a connection that Attach accepted, even
+// if the loop closes before it is attached.
 func testAttachWhileClosing(e *env) {
 	server, client := e.pair(e)
 	defer client.Close()
@@ -156,7 +156,8 @@ func testAttachWhileClosing(e *env) {
 	r.expect(`closed 1001 "" local`)
 }
 
-// testStress talks on many connections at a time and ends them in many ways.
+// testStress exchanges messages on many connections at a time and closes them in many
+// ways.
 func testStress(e *env) {
 	const conns = 24
 	var wg sync.WaitGroup

@@ -28,8 +28,8 @@ func testPeerClosesWithoutCode(e *env) {
 	r.noError()
 }
 
-// testPeerClosesBehindOutput: the echo waits for what was written before.
-func testPeerClosesBehindOutput(e *env) {
+// testPeerClosesWithOutputPending: the echo is sent after the pending output.
+func testPeerClosesWithOutputPending(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.Conn.Write(e.fill(), serverText("last")) })
 	c.send(closeFrame(1000, ""))
@@ -42,8 +42,8 @@ func testPeerClosesBehindOutput(e *env) {
 	r.noError()
 }
 
-// testPeerClosesAndSends: nobody hears what comes behind a close frame, and it does
-// not disturb the answer.
+// testPeerClosesAndSends: input after a close frame is ignored and does not disturb the
+// echo.
 func testPeerClosesAndSends(e *env) {
 	r, c := e.attach()
 	c.send(frames(closeFrame(1000, ""), textFrame("x"), controlFrame(ws.OpPing, ""), closeFrame(1001, ""), unmaskedFrame))
@@ -52,7 +52,7 @@ func testPeerClosesAndSends(e *env) {
 	r.expect(`closed 1000 "" peer`)
 }
 
-// testPeerClosesAndHangsUp: the handshake is as good as done without the echo.
+// testPeerClosesAndHangsUp: the handshake counts as complete without the echo.
 func testPeerClosesAndHangsUp(e *env) {
 	r, c := e.attach()
 	c.send(closeFrame(1000, "gone"))
@@ -84,7 +84,7 @@ func testWeClose(e *env) {
 		r.Conn.Write(serverText("last"))
 		r.Conn.Close(4409, "enough")
 		if !r.Conn.Write(serverText("too late")) {
-			e.Error("a write behind Close waits for something")
+			e.Error("a write after Close is pending")
 		}
 	})
 	c.expect(ws.OpText, "last")
@@ -140,7 +140,7 @@ func testWeCloseInAttach(e *env) {
 	r.expect(`closed 4403 "no" local`)
 }
 
-// testWeCloseWhilePaused: the peer's close frame is read in spite of the pause.
+// testWeCloseWhilePaused: the peer's close frame is read although reading is paused.
 func testWeCloseWhilePaused(e *env) {
 	r, c := e.attach()
 	e.on(r.Conn.PauseRead)
@@ -164,7 +164,7 @@ func testWeCloseOddCodes(e *env) {
 		c.expectEOF()
 		r.expect(fmt.Sprintf("closed %d %q local", code, long))
 	}
-	// 123 bytes are left for the reason, which ends in the middle of a character.
+	// The limit of 123 bytes falls in the middle of a character of the reason.
 	r, c := e.attach()
 	e.on(func() { r.Conn.Close(1000, "x"+long) })
 	c.expect(ws.OpClose, "\x03\xE8x"+strings.Repeat("€", 40))
@@ -172,8 +172,8 @@ func testWeCloseOddCodes(e *env) {
 	r.expect(fmt.Sprintf("closed 1000 %q local", "x"+long))
 }
 
-// testPongBehindClose: a pong acknowledges what was sent before the close frame.
-func testPongBehindClose(e *env) {
+// testPongAfterClose: a pong acknowledges output from before the close frame.
+func testPongAfterClose(e *env) {
 	r, c := e.attach()
 	e.on(func() {
 		r.Conn.Write(ws.AppendPing(nil, []byte("cursor")))
@@ -185,7 +185,7 @@ func testPongBehindClose(e *env) {
 	r.expect(`pong "cursor"`, `closed 1012 "" local`)
 }
 
-// testCloseUnanswered: a peer that does not answer is cut when it is time.
+// testCloseUnanswered: a peer that does not reply is disconnected after the timeout.
 func testCloseUnanswered(e *env) {
 	e.shortClose()
 	r, c := e.attach()
@@ -200,7 +200,7 @@ func testCloseUnanswered(e *env) {
 	}
 }
 
-// testCloseUnread: so is a peer that does not even read, whoever closed.
+// testCloseUnread: the same for a peer that does not even read, whichever side closed.
 func testCloseUnread(e *env) {
 	e.shortClose()
 	r, _ := e.attach()
@@ -226,8 +226,8 @@ func testCloseAndPeerVanishes(e *env) {
 	r.someError()
 }
 
-// testHalfClosed: a peer that only says that it will send nothing more still gets
-// what was written, and the close frame.
+// testHalfClosed: a peer that shuts down its sending side still receives the pending
+// output and the close frame.
 func testHalfClosed(e *env) {
 	r, c := e.attach()
 	half, ok := c.Conn.(interface{ CloseWrite() error })
@@ -246,7 +246,7 @@ func testHalfClosed(e *env) {
 	r.someError()
 }
 
-// testBothClose: the frames cross; who begins here is this side.
+// testBothClose: the close frames cross; this side counts as the one that began.
 func testBothClose(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.onMessage = func(bool, []byte) { r.Conn.Close(4000, "ours") } })
@@ -259,8 +259,8 @@ func testBothClose(e *env) {
 
 var unmaskedFrame = []byte{finBit | ws.OpText, 1, 'x'}
 
-// testViolations: every one of them is answered with its code, which arrives
-// although the peer goes on sending.
+// testViolations: each violation is answered with its close code, which arrives
+// although the peer continues to send.
 func testViolations(e *env) {
 	e.shortClose()
 	for _, v := range parseCases {
@@ -268,7 +268,8 @@ func testViolations(e *env) {
 	}
 }
 
-// violate sends what does not obey, if that is how the parser's lines end.
+// violate sends input that breaks the protocol, if the last of the parser's lines is a
+// close code.
 func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
 	n := len(lines) - 1
 	if n < 0 || !strings.HasPrefix(lines[n], "100") {
@@ -292,8 +293,8 @@ func (e *env) violate(hs Handshake, name string, input []byte, lines []string) {
 	for !strings.HasPrefix(r.next(), "closed") {
 	}
 	var violation *ws.ProtocolError
-	if !errors.As(r.ending.Err, &violation) || !r.ending.Local || r.ending.Code != want {
-		e.Errorf("%s: ended with %+v", name, r.ending)
+	if !errors.As(r.closeInfo.Err, &violation) || !r.closeInfo.Local || r.closeInfo.Code != want {
+		e.Errorf("%s: closed with %+v", name, r.closeInfo)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws/wstest"
 )
 
-// testDeflated goes through what a peer may send once compression was agreed on.
+// testDeflated sends the valid inputs of a peer that negotiated compression.
 func testDeflated(e *env) {
 	for _, v := range deflateCases {
 		if strings.HasPrefix(v.Want[len(v.Want)-1], "100") {
@@ -45,7 +45,7 @@ func testDeflatedFragments(e *env) {
 	}
 }
 
-// testDeflatedEarly: a compressed message may come behind the handshake, cut
+// testDeflatedEarly: a compressed message may follow the handshake directly, cut
 // anywhere.
 func testDeflatedEarly(e *env) {
 	input := frames(squeezed(ws.OpText, "Hello"), squeezedIn(2, ws.OpText, "world"))
@@ -64,7 +64,8 @@ func testDeflatedViolations(e *env) {
 	}
 }
 
-// testDeflatedUnasked: without an agreement it is a violation, and Window says so.
+// testDeflatedUnasked: compression that was not negotiated is a violation; Window
+// returns the negotiated window.
 func testDeflatedUnasked(e *env) {
 	e.shortClose()
 	e.violate(Handshake{}, "unasked", squeezed(ws.OpText, "Hello"), []string{"1002"})
@@ -78,7 +79,7 @@ func testDeflatedUnasked(e *env) {
 	}
 }
 
-// testDeflatedIdle: a connection that agreed holds nothing between messages.
+// testDeflatedIdle: a connection with compression holds no buffers between messages.
 func testDeflatedIdle(e *env) {
 	r, c := e.attachBy(Handshake{Window: maxWindow})
 	c.send(squeezed(ws.OpText, sample(3000)), squeezedIn(100, ws.OpText, sample(3000)))
@@ -90,8 +91,8 @@ func testDeflatedIdle(e *env) {
 	})
 }
 
-// testDeflatedTurns: messages that inflate to much are taken a few in a turn, so that
-// other connections get theirs.
+// testDeflatedTurns: a turn handles only a few messages that inflate to much, so that
+// other connections get their turn.
 func testDeflatedTurns(e *env) {
 	const messages = 300
 	taken, most := 0, 0
@@ -108,7 +109,7 @@ func testDeflatedTurns(e *env) {
 	}))
 	<-done
 	bomb := squeezed(ws.OpBinary, strings.Repeat("0", defaultMaxMessage))
-	go c.Conn.Write(bytes.Repeat(bomb, messages)) //nolint:errcheck // the handler tells
+	go c.Conn.Write(bytes.Repeat(bomb, messages)) //nolint:errcheck // the handler reports
 	for range messages {
 		r.next()
 	}
@@ -118,15 +119,15 @@ func testDeflatedTurns(e *env) {
 	}
 }
 
-// deflatedSizes are around the threshold, the pooled buffers and the window.
+// deflatedSizes are sizes around the threshold, the pooled buffers and the window.
 var deflatedSizes = []int{0, 1, minDeflate - 1, minDeflate, 1000, 4096, 16 << 10, 16<<10 + 1, 32768, 65536, 300_000}
 
-// echoDeflated has a recorder's connection answer compressed.
+// echoDeflated makes a recorder's connection echo compressed.
 func (e *env) echoDeflated(r *recorder) {
 	e.on(func() {
 		window := r.Conn.Window()
 		if window == 0 {
-			e.Error("nothing was agreed on")
+			e.Error("compression was not negotiated")
 		}
 		r.onMessage = func(bin bool, p []byte) {
 			op := ws.OpText
@@ -158,8 +159,8 @@ func testDeflatedGorilla(e *env) {
 	}
 }
 
-// testDeflatedCoder: this client offers both ways, and has to obey the answer, which
-// never allows a context.
+// testDeflatedCoder: this client offers context takeover as well, and must respect the
+// response, which never allows it.
 func testDeflatedCoder(e *env) {
 	for _, mode := range []coder.CompressionMode{coder.CompressionContextTakeover, coder.CompressionNoContextTakeover} {
 		r, c := e.coder(mode)
@@ -180,7 +181,7 @@ func testDeflatedCoder(e *env) {
 	}
 }
 
-// coder serves a connection to another independent client.
+// coder serves a connection to a second independent client.
 func (e *env) coder(mode coder.CompressionMode) (r *recorder, c *coder.Conn) {
 	e.Helper()
 	r = e.handshake(func(client net.Conn) (err error) {
@@ -195,13 +196,13 @@ func (e *env) coder(mode coder.CompressionMode) (r *recorder, c *coder.Conn) {
 	return r, c
 }
 
-// testDeflatedWindows: every window there is, in both directions.
+// testDeflatedWindows tests every window size, in both directions.
 func testDeflatedWindows(e *env) {
 	for bits := minWindow; bits <= maxWindow; bits++ {
 		r, c := e.attachBy(Handshake{Window: bits})
 		e.echoDeflated(r)
 		for _, want := range []string{"Hello", sample(1000), sample(20_000), apart(1<<bits, 50_000)} {
-			go c.Conn.Write(masked(finBit|rsv1|ws.OpBinary, wstest.Narrow(want, bits))) //nolint:errcheck // the answer tells
+			go c.Conn.Write(masked(finBit|rsv1|ws.OpBinary, wstest.Narrow(want, bits))) //nolint:errcheck // the echo shows it
 			f, err := gobwas.ReadFrame(c.r)
 			if err != nil {
 				e.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// testEcho sends messages of many sizes to and fro with an independent client.
+// testEcho exchanges messages of many sizes with an independent client.
 func testEcho(e *env) {
 	r, c := e.gorilla()
 	e.on(func() {
@@ -61,7 +61,8 @@ func testSplitAnywhere(e *env) {
 	}
 }
 
-// testEarlyBytes: what came behind the handshake comes first, also half a frame.
+// testEarlyBytes: bytes received with the handshake are handled first, including half a
+// frame.
 func testEarlyBytes(e *env) {
 	input := frames(textFrame("one"), textFrame("two"), closeFrame(1000, ""))
 	for i := range len(input) + 1 {
@@ -78,8 +79,8 @@ func testEarlyBytes(e *env) {
 	}
 }
 
-// testBursts sends sizes around those of the read buffers, with pauses that let
-// the reader fall asleep with each of them.
+// testBursts sends sizes close to those of the read buffers, with pauses that let the
+// reader fall asleep with each buffer.
 func testBursts(e *env) {
 	r, c := e.attach()
 	for _, n := range []int{247, 248, 249, 255, 256, 257, 511, 512, 513, 16<<10 + 248, 16<<10 + 249} {
@@ -110,8 +111,8 @@ func testPing(e *env) {
 	}
 }
 
-// testPingBurst: pings that come at once have a pong each, in order, also between
-// messages that are being answered.
+// testPingBurst: each ping of a burst gets a pong, in order, also while messages are
+// being echoed.
 func testPingBurst(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.onMessage = func(_ bool, p []byte) { r.Conn.Write(serverText(string(p))) } })
@@ -134,8 +135,8 @@ func testPingBurst(e *env) {
 	}
 }
 
-// testPingFlood: a peer that pings and does not read has a bounded number of pongs
-// waiting, and the one it gets last is that of its last ping.
+// testPingFlood: for a peer that sends pings without reading, a bounded number of pongs
+// is queued, and the last one is that of its last ping.
 func testPingFlood(e *env) {
 	r, c := e.attach()
 	e.on(func() { r.Conn.Write(e.fill()) })
@@ -163,13 +164,13 @@ func testPingFlood(e *env) {
 	r.expect("drained")
 }
 
-// fill is a frame that no socket buffer holds.
+// fill is a frame larger than any socket buffer.
 func (e *env) fill() []byte { return fill() }
 
 var fill = sync.OnceValue(func() []byte { return ws.AppendFrame(nil, ws.OpBinary, make([]byte, 16<<20)) })
 
-// testPauseRead: a paused connection takes a bounded number of bytes, and nothing
-// is lost.
+// testPauseRead: a paused connection reads a bounded number of bytes, and nothing is
+// lost.
 func testPauseRead(e *env) {
 	r, c := e.attach()
 	e.on(r.Conn.PauseRead)
@@ -185,7 +186,8 @@ func testPauseRead(e *env) {
 		}
 		sent <- nil
 	}()
-	// What was being read may still come; then the peer is stuck in the middle.
+	// Input that was already being read may still arrive; then the peer blocks in the
+	// middle.
 	e.settle()
 	e.on(func() {})
 	came := len(r.events)
@@ -202,8 +204,8 @@ func testPauseRead(e *env) {
 	}
 }
 
-// testPauseInHandler takes the messages of one read, and no more, when each of
-// them pauses; a later resume brings the next ones.
+// testPauseInHandler: if each message pauses reading, the messages of one read are
+// still delivered, and no more; a later resume delivers the next ones.
 func testPauseInHandler(e *env) {
 	r, c := e.attach()
 	e.on(func() {
@@ -218,8 +220,8 @@ func testPauseInHandler(e *env) {
 	}
 }
 
-// testPauseAndResume does both while there is more to parse: the bytes at hand must
-// not be read over.
+// testPauseAndResume pauses and resumes while input is left to parse: those bytes must
+// not be overwritten by the next read.
 func testPauseAndResume(e *env) {
 	r, c := e.attach()
 	e.on(func() {

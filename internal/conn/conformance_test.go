@@ -2,7 +2,7 @@ package conn
 
 import "testing"
 
-// conformance is what every kind of connection has to pass.
+// conformance is the test suite that every kind of connection must pass.
 var conformance = []struct {
 	name string
 	cfg  Config
@@ -42,7 +42,7 @@ var conformance = []struct {
 
 	{"PeerCloses", Config{}, testPeerCloses},
 	{"PeerClosesWithoutCode", Config{}, testPeerClosesWithoutCode},
-	{"PeerClosesBehindOutput", Config{}, testPeerClosesBehindOutput},
+	{"PeerClosesWithOutputPending", Config{}, testPeerClosesWithOutputPending},
 	{"PeerClosesAndSends", Config{}, testPeerClosesAndSends},
 	{"PeerClosesAndHangsUp", Config{}, testPeerClosesAndHangsUp},
 	{"PeerVanishes", Config{}, testPeerVanishes},
@@ -53,7 +53,7 @@ var conformance = []struct {
 	{"WeCloseInAttach", Config{}, testWeCloseInAttach},
 	{"WeCloseWhilePaused", Config{}, testWeCloseWhilePaused},
 	{"WeCloseOddCodes", Config{}, testWeCloseOddCodes},
-	{"PongBehindClose", Config{}, testPongBehindClose},
+	{"PongAfterClose", Config{}, testPongAfterClose},
 	{"CloseUnanswered", Config{}, testCloseUnanswered},
 	{"CloseUnread", Config{}, testCloseUnread},
 	{"CloseAndPeerVanishes", Config{}, testCloseAndPeerVanishes},
@@ -76,8 +76,8 @@ var conformance = []struct {
 	{"Stress", Config{}, testStress},
 }
 
-// runConformance runs the suite over one kind of connection. With fake, time is
-// synctest's, so the pair must live in memory.
+// runConformance runs the suite over one kind of connection. With fake, time is that of
+// synctest, so the pair must be in memory.
 func runConformance(t *testing.T, pair pairFunc, fake, portable bool) {
 	for _, c := range conformance {
 		c.cfg.Portable = portable
@@ -90,5 +90,5 @@ func TestTCP(t *testing.T)  { t.Parallel(); runConformance(t, tcpPair, false, fa
 func TestUnix(t *testing.T) { t.Parallel(); runConformance(t, unixPair, false, false) }
 func TestTLS(t *testing.T)  { t.Parallel(); runConformance(t, tlsPair, false, false) }
 
-// TestPortableTCP is what TestTCP is where there are no event-driven sockets.
+// TestPortableTCP is TestTCP as on systems without event-driven sockets.
 func TestPortableTCP(t *testing.T) { t.Parallel(); runConformance(t, tcpPair, false, true) }

@@ -7,8 +7,8 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// testWriteOrder writes from many turns, in several frames at a time and of many
-// sizes, and reads it in order.
+// testWriteOrder writes in many turns, several frames of various sizes at a time, and
+// checks their order.
 func testWriteOrder(e *env) {
 	r, c := e.attach()
 	const turns, each = 300, 7
@@ -35,7 +35,7 @@ func testWriteNothing(e *env) {
 	r, c := e.attach()
 	e.on(func() {
 		if !r.Conn.Write() || !r.Conn.Write(nil, []byte{}) {
-			e.Error("writing nothing waits for something")
+			e.Error("writing no frames is pending")
 		}
 		if n := r.Conn.Unsent(); n != 0 {
 			e.Errorf("%d bytes unsent", n)
@@ -58,17 +58,17 @@ func testWriteInAttach(e *env) {
 	r.expect(`text "early"`)
 }
 
-// testDrained: one call for any number of Writes that returned false, and none for
-// those that returned true.
+// testDrained: Drained is called once after any number of Writes that returned false,
+// and not after those that returned true.
 func testDrained(e *env) {
 	r, c := e.attach()
 	for range 3 {
 		e.on(func() {
 			if r.Conn.Write(e.fill()) {
-				e.Error("that cannot be sent at once")
+				e.Error("Write returned true for a frame larger than the socket buffer")
 			}
 			if r.Conn.Write(serverText("more")) {
-				e.Error("nor can what comes behind it")
+				e.Error("Write returned true with output pending")
 			}
 			if n := r.Conn.Unsent(); n < 6 {
 				e.Errorf("%d bytes unsent", n)
@@ -87,8 +87,8 @@ func testDrained(e *env) {
 	r.none()
 }
 
-// testSlowReader: clients that do not read refer to the frames they wait for, and
-// get all of them in the end.
+// testSlowReader: the queues of clients that do not read hold references to the frames,
+// not copies; the clients receive all of them in the end.
 func testSlowReader(e *env) {
 	const conns, messages = 4, 100
 	shared := serverText(strings.Repeat("s", 200<<10))
@@ -112,7 +112,7 @@ func testSlowReader(e *env) {
 			}
 			out := &r.Conn.(socket).base().out
 			if out.empty() {
-				continue // a goroutine that writes has taken the list: it waits with the last frames
+				continue // a writing goroutine has taken the list: it holds the last frames
 			}
 			for _, f := range out.list.frames {
 				if &f[len(f)-1] != &shared[len(shared)-1] {

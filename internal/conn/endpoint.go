@@ -6,9 +6,9 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// endpoint is one connection: what a WebSocket does that does not depend on where
-// the bytes come from and how they leave. Every kind of socket embeds one, and calls
-// received, readFailed, sent and writeFailed on it. All of it belongs to the loop.
+// endpoint is one connection: the part of a WebSocket that does not depend on the
+// transport. Every kind of socket embeds one, and calls received, readFailed, sent and
+// writeFailed on it. It is owned by the loop.
 type endpoint struct {
 	// Static.
 	loop    *Loop
@@ -19,28 +19,28 @@ type endpoint struct {
 	parser  ws.Parser
 	out     outbox
 	end     *farewell     // nil until it is closing
-	last    time.Duration // when bytes came, since the loop's start
-	blocked bool          // a Write returned false, and Drained was not called yet
+	last    time.Duration // time of the last input, since the loop's start
+	blocked bool          // a Write returned false, and Drained was not called since
 	paused  bool
-	window  uint8 // of permessage-deflate, 0 when it was not agreed on; static
-	closed  bool  // the socket is closed; Handler.Closed is called, or is about to be
+	window  uint8 // of permessage-deflate, 0 if not negotiated; static
+	closed  bool  // the socket is closed; Handler.Closed has been or is about to be called
 }
 
-// socket is one kind of transport. Its methods are called on the loop and never
-// wait.
+// socket is one kind of transport. Its methods are called on the loop and never block.
 type socket interface {
 	Conn
 	// begin starts reading, after the early bytes.
 	begin(early []byte)
-	// kick says that the outbox has frames to be taken.
+	// kick notifies the socket that the outbox has frames.
 	kick()
-	// readMore says that reading is wanted again.
+	// readMore notifies the socket that reading is wanted again.
 	readMore()
-	// closeWrite shuts the sending side, where the transport can.
+	// closeWrite shuts down the sending side, if the transport can.
 	closeWrite()
-	// closeSocket closes it: at once, or with the transport's own closing handshake.
+	// closeSocket closes the socket: at once, or with the transport's own closing
+	// handshake.
 	closeSocket(atOnce bool)
-	// base is the endpoint that the socket embeds.
+	// base returns the embedded endpoint.
 	base() *endpoint
 }
 
@@ -57,7 +57,7 @@ func (c *endpoint) Write(frames ...[]byte) bool {
 	if !c.out.empty() {
 		c.sock.kick()
 	}
-	// The kick may have broken the connection; then nothing is left to wait for.
+	// The kick may have broken the connection; then there will be no Drained call.
 	c.blocked = c.out.unsent > 0 && c.end == nil
 	return !c.blocked
 }
@@ -89,15 +89,14 @@ func (c *endpoint) LastRead() time.Time { return c.loop.start.Add(c.last) }
 // Touch implements Conn.
 func (c *endpoint) Touch() { c.last = c.loop.now.Sub(c.loop.start) }
 
-// wantsBytes says whether the socket should go on reading.
+// wantsBytes reports whether the socket should read.
 func (c *endpoint) wantsBytes() bool { return !c.paused && !c.closed }
 
 // maxSqueezed is how many bytes are read at once from a peer that may compress: they
-// may inflate to a thousand times as many, and the loop's other connections wait
-// meanwhile.
+// may inflate to a thousand times as many, while the loop's other connections wait.
 const maxSqueezed = 2 << 10
 
-// room is the part of a buffer that may be read into at once.
+// room returns the part of a buffer that may be read into at once.
 func (c *endpoint) room(buf []byte) []byte {
 	if c.window != 0 && len(buf) > maxSqueezed {
 		return buf[:maxSqueezed]
@@ -105,7 +104,7 @@ func (c *endpoint) room(buf []byte) []byte {
 	return buf
 }
 
-// received takes bytes that came from the peer, and changes them.
+// received handles input from the peer, and modifies it.
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
 	r := ws.Rules{MaxMessage: c.loop.cfg.MaxMessage, Deflate: c.window != 0}

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll is where a loop with event-driven sockets waits: for them, for its timers
-// and for what is posted.
+// epoll is where a loop with event-driven sockets waits: for its sockets, timers and
+// posted tasks.
 //
-// The epoll descriptor is itself in the Go runtime's poller (nested epolls are
-// fine, see epoll(7)), so a waiting loop is a parked goroutine and holds no
-// thread, and collecting events is a system call that never blocks. Waking the
-// loop is done by the descriptor's read deadline: that readies the goroutine at
-// once, without any system call.
+// The epoll descriptor is itself in the Go runtime's poller (epolls may be nested, see
+// epoll(7)), so a waiting loop is a parked goroutine and holds no thread, and
+// collecting events is a system call that never blocks. The loop is woken by setting
+// the descriptor's read deadline: that readies the goroutine at once, without a system
+// call.
 type epoll struct {
 	// Static.
 	fd   int
 	file *os.File
 	raw  syscall.RawConn
-	// pending says whether something was posted.
+	// pending reports whether a task is posted.
 	pending func() bool
 
 	// sleeping is set while the loop waits and no goroutine has begun to wake it.
@@ -34,10 +34,10 @@ type epoll struct {
 	sockets  []*eventSocket // by descriptor
 	events   [256]unix.EpollEvent
 	ready    int       // of events
-	deadline time.Time // what the descriptor's was last set to
-	stale    bool      // it has passed
+	deadline time.Time // the descriptor's deadline, as last set
+	stale    bool      // the deadline has passed
 	collect  func(fd uintptr) bool
-	in       []byte // what sockets read into
+	in       []byte // buffer for reads of sockets
 	vector   []unix.Iovec
 }
 
@@ -46,7 +46,7 @@ func newEpoll(pending func() bool) (*epoll, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // so that os takes it as pollable
+	if err := unix.SetNonblock(fd, true); err != nil { // so that os registers it with the poller
 		unix.Close(fd)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
@@ -62,16 +62,16 @@ func newEpoll(pending func() bool) (*epoll, error) {
 	return p, nil
 }
 
-// wait returns when a socket has an event, after d (never, if it is negative), or
-// when it was woken.
+// wait returns when a socket has an event, after d (never, if it is negative), or when
+// it is woken.
 func (p *epoll) wait(d time.Duration) {
 	p.ready = 0
 	if d != 0 {
 		p.arm(d)
 		p.sleeping.Store(true)
-		if !p.pending() { // asked when a wake-up would already be noticed
+		if !p.pending() { // checked once a wake-up can no longer be missed
 			if p.raw.Read(p.collect) != nil {
-				p.stale = true // the deadline: a timer, or wake
+				p.stale = true // the deadline passed: a timer, or wake
 			}
 			p.sleeping.Store(false)
 			return
@@ -81,8 +81,8 @@ func (p *epoll) wait(d time.Duration) {
 	p.poll()
 }
 
-// arm sets the deadline, unless the one that is set comes early enough: to wake
-// up for nothing costs less than to set it each time.
+// arm sets the deadline, unless the current one is early enough: an unnecessary wake-up
+// costs less than setting it each time.
 func (p *epoll) arm(d time.Duration) {
 	var until time.Time
 	if d > 0 {
@@ -95,8 +95,8 @@ func (p *epoll) arm(d time.Duration) {
 	}
 }
 
-// wake may be called from any goroutine. One that comes late, when the loop is
-// awake for another reason, makes it wake once for nothing.
+// wake may be called from any goroutine. A late call, when the loop is already awake
+// for another reason, causes one unnecessary wake-up.
 func (p *epoll) wake() {
 	if p.sleeping.Swap(false) {
 		p.file.SetReadDeadline(past) //nolint:errcheck // it was set before
@@ -105,21 +105,21 @@ func (p *epoll) wake() {
 
 var past = time.Unix(1, 0)
 
-// poll collects the events that are there. It never blocks, so the scheduler need
-// not know of the system call.
+// poll collects the available events. It never blocks, so the system call bypasses the
+// scheduler.
 func (p *epoll) poll() {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
 	if errno != 0 {
-		n = 0 // interrupted: the next call has them
+		n = 0 // interrupted: the next call returns them
 	}
 	p.ready = int(n)
 }
 
-// dispatch hands the events to their sockets, and says whether there were any. A
-// socket that was closed by an earlier event of the same round is no longer found;
-// its descriptor is not taken by another one before the round is over, because
-// sockets are attached by posted tasks only.
+// dispatch passes the events to their sockets, and reports whether there were any. A
+// socket closed by an earlier event of the same round is no longer found; its
+// descriptor is not reused before the round is over, because sockets are attached by
+// posted tasks only.
 func (p *epoll) dispatch() bool {
 	for i := range p.events[:p.ready] {
 		ev := &p.events[i]
@@ -142,19 +142,19 @@ func (p *epoll) control(op int, fd int32, interest uint32) error {
 	return unix.EpollCtl(p.fd, op, int(fd), &unix.EpollEvent{Events: interest, Fd: fd})
 }
 
-// watches says whether the socket was added, and not removed.
+// watches reports whether the socket was added, and not removed.
 func (p *epoll) watches(s *eventSocket) bool {
 	return int(s.fd) < len(p.sockets) && p.sockets[s.fd] == s
 }
 
-// remove forgets a socket and closes its descriptor, which ends the watching too.
+// remove forgets a socket and closes its descriptor, which also removes it from epoll.
 func (p *epoll) remove(s *eventSocket) {
 	if p.watches(s) {
 		p.sockets[s.fd] = nil
 	}
-	unix.Close(int(s.fd)) //nolint:errcheck // there is nothing to do about it
+	unix.Close(int(s.fd)) //nolint:errcheck // nothing can be done about it
 }
 
 func (p *epoll) close() {
-	p.file.Close() //nolint:errcheck // there is nothing to do about it
+	p.file.Close() //nolint:errcheck // nothing can be done about it
 }

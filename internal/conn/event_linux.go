@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eventSocket is the event-driven socket: a connection of TCP or of a Unix socket
-// that was taken out of the Go runtime. While idle it has no goroutine and no buffer;
-// the loop's epoll says when there is something to read, or room to write again.
+// eventSocket is the event-driven socket: a TCP or Unix connection that was taken out
+// of the Go runtime. While idle it has no goroutine and no buffer; the loop's epoll
+// reports when it is readable or writable.
 type eventSocket struct {
 	endpoint
 	fd       int32
-	interest uint32 // what epoll watches for
+	interest uint32 // the registered events
 }
 
-// newSocket takes a connection over, if it is plain TCP or of a Unix socket; any
-// other one becomes a stream.
+// newSocket takes a connection over if it is plain TCP or a Unix socket; any other kind
+// becomes a stream.
 func newSocket(l *Loop, nc net.Conn) (socket, error) {
 	plain := plainSocket(nc)
 	if plain == nil || l.cfg.Portable {
@@ -38,13 +38,13 @@ func newSocket(l *Loop, nc net.Conn) (socket, error) {
 	return s, nil
 }
 
-// rawConn is a connection that has a descriptor.
+// rawConn is a connection with a descriptor.
 type rawConn interface {
 	net.Conn
 	syscall.Conn
 }
 
-// plainSocket is a connection whose bytes are those of its descriptor, or nil.
+// plainSocket returns nc if its bytes are those of its descriptor, or nil.
 func plainSocket(nc net.Conn) rawConn {
 	switch c := nc.(type) {
 	case *net.TCPConn:
@@ -55,8 +55,8 @@ func plainSocket(nc net.Conn) rawConn {
 	return nil
 }
 
-// detach takes the descriptor out of the runtime: a duplicate stays, the
-// connection itself is closed, and with it its registration in the runtime's poller.
+// detach takes the descriptor out of the runtime: it duplicates the descriptor and
+// closes the connection, which removes it from the runtime's poller.
 func detach(c rawConn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -76,7 +76,7 @@ func detach(c rawConn) (fd int, err error) {
 	return fd, nil
 }
 
-// poll is the loop's epoll, which is there since the first event-driven socket.
+// poll is the loop's epoll, which exists since the first event-driven socket.
 func (s *eventSocket) poll() *epoll { return s.loop.poller.(*switching).epoll.Load() }
 
 func (s *eventSocket) begin(early []byte) {
@@ -91,7 +91,7 @@ func (s *eventSocket) begin(early []byte) {
 	}
 }
 
-// happened takes events that epoll reported.
+// happened handles events that epoll reported.
 func (s *eventSocket) happened(events uint32) {
 	if events&unix.EPOLLOUT != 0 {
 		s.flush()
@@ -103,13 +103,13 @@ func (s *eventSocket) happened(events uint32) {
 			s.readSome()
 		}
 	case events&(unix.EPOLLHUP|unix.EPOLLERR) != 0:
-		// Both directions are gone; epoll would say so again and again.
+		// Both directions are closed; epoll would report that again and again.
 		s.readFailed(s.socketError())
 	}
 	s.watch()
 }
 
-// readSome reads once. If bytes are left, epoll reports them again, after the other
+// readSome reads once. If input is left, epoll reports it again, after the other
 // sockets had their turn.
 func (s *eventSocket) readSome() {
 	buf := s.room(s.poll().in)
@@ -136,10 +136,10 @@ func (s *eventSocket) socketError() error {
 	return io.EOF
 }
 
-// readMore says that reading is wanted again.
+// readMore implements socket.
 func (s *eventSocket) readMore() { s.watch() }
 
-// watch brings epoll's interest in line with what the connection waits for.
+// watch updates the events registered with epoll.
 func (s *eventSocket) watch() {
 	interest := s.wanted()
 	if interest == s.interest || s.closed || !s.poll().watches(s) {
@@ -161,7 +161,7 @@ func (s *eventSocket) wanted() (interest uint32) {
 	return interest
 }
 
-// kick sends what the outbox has, unless epoll already watches for room.
+// kick sends the outbox, unless epoll already watches for writability.
 func (s *eventSocket) kick() {
 	if s.interest&unix.EPOLLOUT == 0 && !s.out.empty() {
 		s.flush()
@@ -169,7 +169,7 @@ func (s *eventSocket) kick() {
 	}
 }
 
-// Write implements Conn. What the kernel takes at once is never queued.
+// Write implements Conn. Output that the kernel takes at once is never queued.
 func (s *eventSocket) Write(frames ...[]byte) bool {
 	if s.end != nil || !s.out.empty() {
 		return s.endpoint.Write(frames...)
@@ -178,7 +178,7 @@ func (s *eventSocket) Write(frames ...[]byte) bool {
 		n, again := s.writev(frames)
 		frames = skip(frames, &n)
 		if len(frames) > 0 && n > 0 {
-			// A frame that went out in part: its rest is a slice of the same bytes.
+			// The frame was sent in part: the rest is a slice of the same bytes.
 			s.out.add(&s.loop.lists, frames[0][n:])
 			frames = frames[1:]
 			again = false
@@ -206,19 +206,18 @@ func (s *eventSocket) flush() {
 			break
 		}
 		s.out.consume(&s.loop.lists, sent)
-		if s.blocked { // it is room that the peer made
+		if s.blocked { // the peer has read, which made room
 			s.last = s.loop.now.Sub(s.loop.start)
 		}
 		s.sent(sent)
 	}
 }
 
-// maxIovec is how many frames one call takes: enough that the cost of the call is
-// spread thin.
+// maxIovec is the number of frames of one call: enough to amortize its cost.
 const maxIovec = 256
 
-// writev writes frames with one system call, and returns how many bytes were
-// taken. More says that it is worth trying again.
+// writev writes frames with one system call, and returns the number of bytes taken.
+// More reports whether another call may succeed.
 func (s *eventSocket) writev(frames [][]byte) (sent int, more bool) {
 	p := s.poll()
 	v := p.vector[:0]
@@ -246,8 +245,8 @@ func (s *eventSocket) writev(frames [][]byte) (sent int, more bool) {
 	return int(n), true
 }
 
-// skip drops the frames that *n bytes cover, and leaves in *n how much of the
-// first remaining one they cover.
+// skip drops the frames that *n bytes cover, and leaves in *n how much of the first
+// remaining frame they cover.
 func skip(frames [][]byte, n *int) [][]byte {
 	for len(frames) > 0 && *n >= len(frames[0]) {
 		*n -= len(frames[0])

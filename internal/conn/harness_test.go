@@ -21,16 +21,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// env is one loop and the way to connect to it.
+// env is one loop and a way to connect to it.
 type env struct {
 	testing.TB
 	loop *Loop
 	pair pairFunc
-	fake bool // time is synctest's
+	fake bool // time is that of synctest
 }
 
-// inEnv runs a test with a loop of its own, in a synctest bubble if the pair lives
-// in memory.
+// inEnv runs a test with its own loop, in a synctest bubble if the pair is in memory.
 func inEnv(t *testing.T, pair pairFunc, fake bool, cfg Config, test func(*env)) {
 	t.Helper()
 	t.Parallel()
@@ -61,22 +60,22 @@ func (e *env) on(f func()) {
 	<-done
 }
 
-// shortClose has closing handshakes time out soon where time is real. Other tests
-// must not be cut on a slow machine.
+// shortClose makes closing handshakes time out early where time is real. Other tests
+// must not time out on a slow machine.
 func (e *env) shortClose() {
 	if !e.fake {
 		e.on(func() { e.loop.closeTimeout = 200 * time.Millisecond })
 	}
 }
 
-// settle waits until nothing moves any more, where that can be known.
+// settle waits until all goroutines are idle, where that can be known.
 func (e *env) settle() {
 	if e.fake {
 		synctest.Wait()
 	}
 }
 
-// attach serves a connection and returns its recorder and the client's end.
+// attach serves a connection and returns its recorder and the client's side.
 func (e *env) attach(early ...byte) (*recorder, *rawClient) {
 	e.Helper()
 	return e.attachBy(Handshake{Early: early})
@@ -93,7 +92,7 @@ func (e *env) attachBy(hs Handshake) (*recorder, *rawClient) {
 	return r, newRawClient(e, client)
 }
 
-// gorilla serves a connection after a real handshake by an independent client.
+// gorilla serves a connection after a real handshake of an independent client.
 func (e *env) gorilla() (*recorder, *websocket.Conn) {
 	e.Helper()
 	return e.gorillaBy(websocket.Dialer{})
@@ -110,8 +109,7 @@ func (e *env) gorillaBy(dialer websocket.Dialer) (r *recorder, c *websocket.Conn
 	return r, c
 }
 
-// handshake serves a connection that a client dials, with compression if it offers
-// that.
+// handshake serves a connection that a client dials, with compression if offered.
 func (e *env) handshake(dial func(client net.Conn) error) *recorder {
 	e.Helper()
 	server, client := e.pair(e)
@@ -134,7 +132,7 @@ func (e *env) handshake(dial func(client net.Conn) error) *recorder {
 	return r
 }
 
-// upgrade answers a handshake, and gives the window that was agreed on.
+// upgrade accepts a handshake, and returns the negotiated window.
 func upgrade(server net.Conn) (window int, err error) {
 	var offers []string
 	u := gobwas.Upgrader{
@@ -154,22 +152,22 @@ func upgrade(server net.Conn) (window int, err error) {
 	return window, err
 }
 
-// recorder is a Handler that writes down what it is told.
+// recorder is a Handler that records its calls.
 type recorder struct {
-	tb       testing.TB
-	Conn     Conn
-	attached chan struct{}
-	events   chan string
-	ending   CloseInfo // after the event closed
+	tb        testing.TB
+	Conn      Conn
+	attached  chan struct{}
+	events    chan string
+	closeInfo CloseInfo // after the event closed
 
-	// What to do besides, on the loop.
+	// Called on the loop after the call is recorded.
 	onAttach  func()
 	onMessage func(binary bool, payload []byte)
 	onDrained func()
 	onClosed  func()
 
 	closed  bool
-	closing chan CloseInfo // what Closing told
+	closing chan CloseInfo // the argument of Closing
 }
 
 func newRecorder(tb testing.TB) *recorder {
@@ -224,13 +222,13 @@ func (r *recorder) Closing(e CloseInfo) {
 	}
 }
 
-// isClosing waits until the handler is told that the peer ended the connection.
+// isClosing waits for the call of Closing.
 func (r *recorder) isClosing(code int) {
 	r.tb.Helper()
 	select {
 	case e := <-r.closing:
 		if e.Code != code {
-			r.tb.Errorf("the end begins with %d, want %d", e.Code, code)
+			r.tb.Errorf("Closing was called with %d, want %d", e.Code, code)
 		}
 	case <-time.After(20 * time.Second):
 		r.tb.Fatal("Closing was not called")
@@ -238,7 +236,7 @@ func (r *recorder) isClosing(code int) {
 }
 
 func (r *recorder) Closed(e CloseInfo) {
-	r.ending = e
+	r.closeInfo = e
 	side := "peer"
 	if e.Local {
 		side = "local"
@@ -250,7 +248,7 @@ func (r *recorder) Closed(e CloseInfo) {
 	}
 }
 
-// next is the next thing the handler was told.
+// next returns the next recorded call.
 func (r *recorder) next() string {
 	r.tb.Helper()
 	select {
@@ -271,7 +269,7 @@ func (r *recorder) expect(want ...string) {
 	}
 }
 
-// none fails if the handler was told anything else.
+// none fails if another call was recorded.
 func (r *recorder) none() {
 	r.tb.Helper()
 	select {
@@ -281,24 +279,24 @@ func (r *recorder) none() {
 	}
 }
 
-// noError, someError and isError look at CloseInfo.Err, after the event closed.
+// noError, someError and isError check CloseInfo.Err, after the closed event.
 func (r *recorder) noError() { r.tb.Helper(); r.isError(nil) }
 
 func (r *recorder) isError(want error) {
 	r.tb.Helper()
-	if got := r.ending.Err; !errors.Is(got, want) {
+	if got := r.closeInfo.Err; !errors.Is(got, want) {
 		r.tb.Errorf("ended with error %v, want %v", got, want)
 	}
 }
 
 func (r *recorder) someError() {
 	r.tb.Helper()
-	if r.ending.Err == nil {
+	if r.closeInfo.Err == nil {
 		r.tb.Error("ended without an error")
 	}
 }
 
-// rawClient speaks bytes.
+// rawClient sends and receives bytes.
 type rawClient struct {
 	testing.TB
 	net.Conn
@@ -313,7 +311,7 @@ func (c *rawClient) send(frames ...[]byte) {
 	c.Helper()
 	for _, f := range frames {
 		if len(f) == 0 {
-			continue // the server may have closed, which a Unix socket says of this too
+			continue // the server may have closed; a Unix socket reports that as a write error too
 		}
 		if _, err := c.Conn.Write(f); err != nil {
 			c.Fatal(err)
@@ -321,7 +319,7 @@ func (c *rawClient) send(frames ...[]byte) {
 	}
 }
 
-// frame reads a server's frame, and checks how it is made.
+// frame reads a frame of the server, and checks its form.
 func (c *rawClient) frame() (op byte, payload []byte) {
 	c.Helper()
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -363,18 +361,18 @@ func (c *rawClient) expectClose(code int) {
 	}
 }
 
-// expectEOF checks that nothing more comes and that the connection ended in order,
+// expectEOF checks that nothing more arrives and that the connection closed cleanly,
 // not with a reset.
 func (c *rawClient) expectEOF() {
 	c.Helper()
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	rest, err := io.ReadAll(c.r)
 	if len(rest) > 0 || err != nil {
-		c.Fatalf("got %q and %v, want the end", rest, err)
+		c.Fatalf("got %q and %v, want EOF", rest, err)
 	}
 }
 
-// What clients send, by the names of wstest.
+// Frames of clients, from wstest.
 var (
 	masked        = wstest.Masked
 	textFrame     = wstest.Text
@@ -401,7 +399,7 @@ const (
 	finBit  = 0x80
 	rsv1    = 0x40
 
-	// What internal/ws compresses from, and the windows that there are.
+	// The compression threshold and the windows of internal/ws.
 	minDeflate = 256
 	minWindow  = 8
 	maxWindow  = 15

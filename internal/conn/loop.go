@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// Config is the same for all connections of a loop.
+// Config is the configuration shared by all connections of a loop.
 type Config struct {
-	// MaxMessage is the largest message taken from a peer, in bytes; a longer one
-	// is refused by its header (1009), before memory is taken for it. 0 means
-	// 64 KiB.
+	// MaxMessage is the largest message accepted from a peer, in bytes; a longer one is
+	// refused by its header (1009), before memory is allocated for it. 0 means 64 KiB.
 	MaxMessage int
-	// Portable serves plain TCP as any other connection, without the event-driven
-	// sockets of this system.
+	// Portable serves plain TCP like any other connection, without event-driven
+	// sockets.
 	Portable bool
 	// Flush is called at the end of each turn of the loop that did something.
 	Flush func()
@@ -31,30 +30,30 @@ type Func func()
 // Run calls f.
 func (f Func) Run() { f() }
 
-// Loop is one goroutine and the connections that belong to it. Post, Attach and
-// Close are safe for use from any goroutine; the other methods may be called on
-// the loop only: by tasks, handlers, timers and Flush.
+// Loop is one goroutine and the connections that it owns. Post, Attach and Close may be
+// called from any goroutine; the other methods only on the loop: by tasks, handlers,
+// timers and Flush.
 type Loop struct {
 	// Static.
 	cfg    Config
 	start  time.Time
 	poller poller
 	open   func(*Loop, net.Conn) (socket, error)
-	// closeTimeout is CloseTimeout but in tests.
+	// closeTimeout is CloseTimeout, except in tests.
 	closeTimeout time.Duration
-	wg           sync.WaitGroup // the loop's goroutine, and all that its sockets start
+	wg           sync.WaitGroup // the loop's goroutine, and those that its sockets start
 
 	mu struct {
 		sync.Mutex
 		posts    []Task
-		refusing bool // no connection is attached any more
-		closed   bool // no task is taken any more
+		refusing bool // connections are no longer accepted
+		closed   bool // tasks are no longer accepted
 	}
 
 	// Owned by the loop.
 	now     time.Time
 	wheel   wheel
-	first   *endpoint // of the attached ones
+	first   *endpoint // of the list of attached connections
 	ended   []*endpoint
 	late    []turnEnder
 	taken   []Task // scratch of takePosts
@@ -63,10 +62,11 @@ type Loop struct {
 	done    bool
 }
 
-// turnEnder has something to do at the end of a turn, after Flush.
+// turnEnder has work to do at the end of a turn, after Flush.
 type turnEnder interface{ turnEnds() }
 
-// newLoop is NewLoop with a poller, and with what makes sockets of connections.
+// newLoop is NewLoop with a given poller and function that makes sockets of
+// connections.
 func newLoop(cfg Config, p poller, open func(*Loop, net.Conn) (socket, error)) *Loop {
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = defaultMaxMessage
@@ -80,24 +80,25 @@ func newLoop(cfg Config, p poller, open func(*Loop, net.Conn) (socket, error)) *
 	return l
 }
 
-// Now is the time this turn began.
+// Now is the time at which this turn began.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Arm has t expire when d is over, counted from Now; an earlier schedule is
-// replaced. More than three years is three years. On the loop.
+// Arm schedules t to expire after d, counted from Now, and replaces an earlier
+// schedule. More than three years counts as three years. On the loop.
 func (l *Loop) Arm(t *Timer, d time.Duration) {
 	d = min(max(d, 0), maxTicks*tick)
 	due := (l.now.Sub(l.start) + d + tick - 1) / tick
 	l.wheel.arm(t, uint32(due))
 }
 
-// Disarm cancels t's schedule, if it has one. On the loop.
+// Disarm cancels t's schedule, if any. On the loop.
 func (l *Loop) Disarm(t *Timer) { l.wheel.disarm(t) }
 
 // ticks is the number of whole ticks since the loop's start.
 func (l *Loop) ticks() uint32 { return uint32(l.now.Sub(l.start) / tick) }
 
-// untilTimer is how long to wait for the next timer; negative means for ever.
+// untilTimer returns the time until the next timer; negative means that no timer is
+// armed.
 func (l *Loop) untilTimer() time.Duration {
 	if l.wheel.armed == 0 {
 		return -1
@@ -106,8 +107,9 @@ func (l *Loop) untilTimer() time.Duration {
 	return max(time.Until(next), 0)
 }
 
-// Post has t run on the loop, in the order of posting. It never waits. False means
-// that the loop is closed and t will not run; a task that was taken always runs.
+// Post schedules t to run on the loop; tasks run in the order of posting. It never
+// blocks. False means that the loop is closed and t will not run; an accepted task
+// always runs.
 func (l *Loop) Post(t Task) bool {
 	l.mu.Lock()
 	if l.mu.closed {
@@ -123,11 +125,11 @@ func (l *Loop) Post(t Task) bool {
 	return true
 }
 
-// Attach serves a connection whose upgrade is done. h runs on the loop before any
-// other call, and makes the handler. With an error the connection stays the caller's; else it is the loop's,
-// and Handler.Closed is called in any case.
+// Attach serves a connection after its upgrade. h runs on the loop before any other
+// call, and makes the handler. On error the caller keeps the connection; otherwise the
+// loop owns it, and Handler.Closed will be called.
 func (l *Loop) Attach(nc net.Conn, hs Handshake, h func(Conn) Handler) error {
-	// The caller's buffer is not ours to keep, nor to unmask in.
+	// The caller's buffer may be reused, and must not be modified by unmasking.
 	hs.Early = slices.Clone(hs.Early)
 	l.mu.Lock()
 	refusing := l.mu.refusing
@@ -146,10 +148,9 @@ func (l *Loop) Attach(nc net.Conn, hs Handshake, h func(Conn) Handler) error {
 	return nil
 }
 
-// Close aborts what is still attached (1001), runs what was posted, and waits for
-// every goroutine. Tasks posted by what runs meanwhile are taken at first, so that
-// handlers can clean up. It must not be called on the loop; calling it again waits
-// as well.
+// Close aborts the attached connections (1001), runs the posted tasks, and waits for
+// all goroutines. Tasks posted meanwhile are accepted at first, so that handlers can
+// clean up. It must not be called on the loop; further calls wait as well.
 func (l *Loop) Close() {
 	l.mu.Lock()
 	first := !l.mu.refusing
@@ -168,7 +169,7 @@ func (l *Loop) run() {
 	}
 }
 
-// idle is how long the loop may wait for something to do.
+// idle returns how long the loop may wait for events.
 func (l *Loop) idle() time.Duration {
 	if l.closing || len(l.ended) > 0 || len(l.late) > 0 {
 		return 0
@@ -176,16 +177,16 @@ func (l *Loop) idle() time.Duration {
 	return l.untilTimer()
 }
 
-// turn takes posts, then timers, then calls Closed of connections that ended, and
-// sends what all of this made pending.
+// turn runs posted tasks, then timers, then calls Closed of connections that closed,
+// and sends the output that this produced.
 func (l *Loop) turn(wait time.Duration) {
 	l.poller.wait(wait)
 	l.now = time.Now()
 	if l.wheel.armed == 0 {
-		l.wheel.now = l.ticks() // nothing to pass on the way
+		l.wheel.now = l.ticks() // no armed timers in between
 	}
 	if l.closing {
-		// The last turn. What was posted until now has run when it is over.
+		// The last turn: it runs all tasks posted until now.
 		l.done = true
 		l.refusePosts()
 	}
@@ -198,11 +199,11 @@ func (l *Loop) turn(wait time.Duration) {
 	}
 	l.endTurn()
 	for l.done && l.notifyEnded() {
-		// What Flush ended in the last turn.
+		// Connections that Flush closed in the last turn.
 	}
 }
 
-// runPosts runs what was posted before it began.
+// runPosts runs the tasks posted before it began.
 func (l *Loop) runPosts() bool {
 	l.mu.Lock()
 	posts := l.mu.posts
@@ -219,11 +220,11 @@ func (l *Loop) runPosts() bool {
 	return len(posts) > 0
 }
 
-// maxScratch is the longest list of tasks that is kept for the next turn.
+// maxScratch is the longest task list that is kept for the next turn.
 const maxScratch = 1 << 15
 
-// notifyEnded calls Closed of the connections that ended. Doing that here keeps the
-// call out of the handler's own ones.
+// notifyEnded calls Closed of the connections that closed. This happens here so that
+// the call is never made from within another call of the handler.
 func (l *Loop) notifyEnded() bool {
 	if len(l.ended) == 0 {
 		return false
@@ -245,7 +246,7 @@ func (l *Loop) endTurn() {
 	l.late = l.late[:0]
 }
 
-// pending says whether something was posted.
+// pending reports whether a task is posted.
 func (l *Loop) pending() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

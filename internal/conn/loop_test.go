@@ -37,8 +37,8 @@ func TestPostKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestTurn: a turn takes all that was posted before it and flushes once; what is
-// posted meanwhile is for the next one.
+// TestTurn: a turn runs the tasks posted before it and flushes once; tasks posted
+// meanwhile run in the next turn.
 func TestTurn(t *testing.T) {
 	t.Parallel()
 	var log []string // owned by the loop
@@ -67,7 +67,7 @@ func TestPostAfterClose(t *testing.T) {
 	l := NewLoop(Config{})
 	l.Close()
 	if l.Post(Func(func() { t.Error("ran") })) {
-		t.Error("Post took a task")
+		t.Error("Post accepted a task")
 	}
 	a, b := net.Pipe()
 	defer a.Close()
@@ -78,7 +78,7 @@ func TestPostAfterClose(t *testing.T) {
 	l.Close()
 }
 
-// TestPostWhileClosing: what was answered true has run when Close returns.
+// TestPostWhileClosing: the accepted tasks have run when Close returns.
 func TestPostWhileClosing(t *testing.T) {
 	t.Parallel()
 	for range 100 {
@@ -95,12 +95,12 @@ func TestPostWhileClosing(t *testing.T) {
 		l.Close()
 		wg.Wait()
 		if taken.Load() != ran.Load() {
-			t.Fatalf("%d taken, %d ran", taken.Load(), ran.Load())
+			t.Fatalf("%d accepted, %d ran", taken.Load(), ran.Load())
 		}
 	}
 }
 
-// countTask is a task that is posted again and again.
+// countTask is a task that is posted repeatedly.
 type countTask struct{ n int }
 
 func (c *countTask) Run() { c.n++ }

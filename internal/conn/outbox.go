@@ -6,20 +6,19 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// outbox is what a connection has to send, in order: references to frames, never
-// copies. It holds no memory while there is nothing to send.
+// outbox is the pending output of a connection, in order: references to frames, never
+// copies. It holds no memory while empty.
 type outbox struct {
-	list   *frameList // not yet taken by the socket; nil when there are none
+	list   *frameList // not yet taken by the socket; nil if empty
 	unsent int        // bytes of frames, and of those taken and not yet reported as sent
 }
 
-// frameList is frames in the order of sending. Lists move from connection to
-// connection.
+// frameList is frames in the order of sending. Lists are reused by other connections.
 type frameList struct {
 	frames [][]byte
-	// pong is one more than the index in frames of the newest pongs, one behind the
-	// other in one slice; last is where the last of them begins, and pongs is how
-	// many bytes of pongs wait. See addPong.
+	// pong is one more than the index in frames of the newest pongs, which are
+	// concatenated in one slice; last is the offset of the last of them, and pongs is
+	// the number of queued bytes of pongs. See addPong.
 	pong  int
 	last  int
 	pongs int
@@ -38,9 +37,9 @@ func (o *outbox) add(lists *frameLists, frame []byte) {
 	o.unsent += len(frame)
 }
 
-// maxPongs is how many bytes of pongs may wait: those of all pings that one read
-// can hold. Where more wait the output is backed up, and a pong then replaces the
-// one before (RFC 6455 §5.5.3), so that a flood of pings holds no more than that.
+// maxPongs is how many bytes of pongs may be queued: those of all pings that fit in one
+// read. Beyond that the output is backed up, and a pong replaces the previous one (RFC
+// 6455 §5.5.3), so that a flood of pings cannot use more memory.
 const maxPongs = 16 << 10
 
 func (o *outbox) addPong(lists *frameLists, payload []byte) {
@@ -67,17 +66,16 @@ func (o *outbox) addPong(lists *frameLists, payload []byte) {
 	o.unsent += size
 }
 
-// take hands over the frames; the caller gives the list back with frameLists.give,
-// and their bytes to endpoint.sent.
+// take removes and returns the frames; the caller returns the list with
+// frameLists.give, and reports the bytes sent with endpoint.sent.
 func (o *outbox) take() *frameList {
 	list := o.list
 	o.list = nil
 	return list
 }
 
-// consume takes out what the kernel has taken, frame by frame; of the last one
-// perhaps only a part. Pongs of which a part is gone are neither replaced nor
-// appended to.
+// consume removes the bytes that the kernel has taken, frame by frame, the last one
+// perhaps in part. Pongs that were sent in part are neither replaced nor appended to.
 func (o *outbox) consume(lists *frameLists, bytes int) {
 	list, gone := o.list, 0
 	for gone < len(list.frames) && bytes >= len(list.frames[gone]) {
@@ -100,7 +98,7 @@ func (o *outbox) consume(lists *frameLists, bytes int) {
 	}
 }
 
-// drop forgets what was not sent.
+// drop discards the unsent frames.
 func (o *outbox) drop(lists *frameLists) {
 	if o.list != nil {
 		lists.give(o.take())
@@ -108,10 +106,10 @@ func (o *outbox) drop(lists *frameLists) {
 	o.unsent = 0
 }
 
-// frameLists are the empty lists of a loop.
+// frameLists are the unused lists of a loop.
 type frameLists []*frameList
 
-// take gives an empty list of frames.
+// take returns an empty list of frames.
 func (all *frameLists) take() *frameList {
 	if n := len(*all); n > 0 {
 		list := (*all)[n-1]
@@ -121,7 +119,7 @@ func (all *frameLists) take() *frameList {
 	return &frameList{frames: make([][]byte, 0, 8)}
 }
 
-// give takes a list back. Frames it still refers to are let go.
+// give returns a list for reuse, and clears its references to frames.
 func (all *frameLists) give(list *frameList) {
 	if cap(list.frames) <= maxList && len(*all) < maxLists {
 		clear(list.frames)
@@ -131,6 +129,6 @@ func (all *frameLists) give(list *frameList) {
 }
 
 const (
-	maxList  = 64   // frames of a list that is kept
-	maxLists = 1024 // lists a loop keeps
+	maxList  = 64   // capacity of a list that is kept
+	maxLists = 1024 // lists that a loop keeps
 )

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// pairFunc makes the two ends of a connection; the second one is the client's.
+// pairFunc makes the two sides of a connection; the second is the client's.
 type pairFunc func(t testing.TB) (server, client net.Conn)
 
 func pipePair(testing.TB) (server, client net.Conn) { return net.Pipe() }

@@ -2,20 +2,19 @@ package conn
 
 import "time"
 
-// poller is where a loop waits.
+// poller is where a loop waits for events.
 type poller interface {
-	// wait returns after d (never, if it is negative), or once wake was called
-	// since it last returned. It may return early.
+	// wait returns after d (never, if it is negative), or once wake was called since it
+	// last returned. It may return early.
 	wait(d time.Duration)
-	// wake may be called from any goroutine, and never waits.
+	// wake may be called from any goroutine, and never blocks.
 	wake()
-	// dispatch hands what happened on sockets to them, and says whether anything
-	// had.
+	// dispatch passes socket events to the sockets, and reports whether there were any.
 	dispatch() bool
 	close()
 }
 
-// signal is the poller of a loop that has no sockets to watch.
+// signal is the poller of a loop without event-driven sockets.
 type signal struct {
 	woken chan struct{}
 	timer *time.Timer

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// switching is a loop's poller: a signal until the first event-driven socket
-// comes, an epoll from then on. (A loop that only serves pipes needs no epoll, and
+// switching is a loop's poller: a signal until the first event-driven socket is
+// attached, an epoll from then on. (A loop that only serves pipes needs no epoll, and
 // runs in fake time.)
 type switching struct {
 	*signal
 	epoll  atomic.Pointer[epoll]
-	mu     sync.Mutex // of making it
+	mu     sync.Mutex // guards creating the epoll
 	closed bool       // guarded by mu
 }
 
 func newPoller() poller { return &switching{signal: newSignal()} }
 
-// watchSockets makes the loop's epoll, if it is the first time. Pending says whether
-// something was posted to the loop.
+// watchSockets creates the loop's epoll on the first call. Pending reports whether a
+// task is posted to the loop.
 func (sw *switching) watchSockets(pending func() bool) error {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
@@ -34,13 +34,12 @@ func (sw *switching) watchSockets(pending func() bool) error {
 		return err
 	}
 	sw.epoll.Store(p)
-	sw.signal.wake() // the loop may be waiting there
+	sw.signal.wake() // the loop may be waiting on it
 	return nil
 }
 
-// current is where the loop waits. A wake-up of the signal while the loop is
-// changing over is not lost: before it sleeps, an epoll checks whether something was
-// posted.
+// current is the poller in use. A wake-up of the signal while the loop is switching is
+// not lost: before it sleeps, an epoll checks for posted tasks.
 func (sw *switching) current() poller {
 	if p := sw.epoll.Load(); p != nil {
 		return p

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// stream is the portable socket: any net.Conn. A goroutine waits in Read while
-// bytes are wanted, and another one is in Write while there is something to send;
-// what they did they post to the loop. Each of them ends when it has posted, and
-// the loop starts the next, so that a goroutine never waits for the loop, its
-// stack never stays grown, and not reading is simply not starting.
+// stream is the portable socket, for any net.Conn. A goroutine is in Read while input
+// is wanted, and another one in Write while there is output; they post their results to
+// the loop. Each goroutine exits after posting, and the loop starts the next one. So a
+// goroutine never waits for the loop, no grown stack is kept, and pausing reads means
+// not starting a reader.
 type stream struct {
 	endpoint
 	nc    net.Conn
 	read  reading
 	send  sending
-	moved atomic.Int64 // when a write that had waited went on, since the loop's start
+	moved atomic.Int64 // when a write that had blocked went on, since the loop's start
 }
 
 func newStream(l *Loop, nc net.Conn) *stream {
@@ -27,8 +27,8 @@ func newStream(l *Loop, nc net.Conn) *stream {
 	return s
 }
 
-// spawn starts a goroutine that the loop waits for when it closes; f calls
-// wg.Done at its end. It is not wg.Go because that allocates.
+// spawn starts a goroutine that the loop waits for when it closes; f calls wg.Done at
+// its end. It does not use wg.Go because that allocates.
 func (s *stream) spawn(f func()) {
 	s.loop.wg.Add(1)
 	go f()
@@ -58,9 +58,9 @@ func (s *stream) begin(early []byte) {
 	s.readMore()
 }
 
-// closeSocket closes a TLS connection at once by closing the one below, because
-// its own Close may wait for a peer that does not read. That is bounded (5 s, see
-// tls.Conn.Close), but too long for a loop.
+// closeSocket closes a TLS connection at once by closing the underlying one, because
+// the Close of tls.Conn may wait up to 5 s for a peer that does not read, which is too
+// long for a loop.
 func (s *stream) closeSocket(atOnce bool) {
 	below, layered := s.nc.(interface{ NetConn() net.Conn })
 	switch {
@@ -79,8 +79,7 @@ func (s *stream) closeWrite() {
 	}
 }
 
-// buffers are borrowed where many bytes come or leave; their size is that of a
-// TLS record.
+// buffers are borrowed for large reads and writes; their size is that of a TLS record.
 var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
 type buffer = [16 << 10]byte

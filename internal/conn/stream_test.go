@@ -11,8 +11,8 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// TestIdleHoldsNoBuffer: after a burst a reader that waits has given its buffer
-// back, also when the burst ended exactly where the buffer did.
+// TestIdleHoldsNoBuffer: after a burst a waiting reader has returned its buffer, even
+// if the burst ended exactly at the end of the buffer.
 func TestIdleHoldsNoBuffer(t *testing.T) {
 	inEnv(t, pipePair, true, Config{}, func(e *env) {
 		r, c := e.attach()
@@ -24,7 +24,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 			time.Sleep(2 * burstWait)
 			e.settle()
 			if s.read.big != nil {
-				t.Errorf("a buffer is held %d bytes behind the small one", extra)
+				t.Errorf("a buffer is held with %d bytes more than the small one holds", extra)
 			}
 			if s.parser != (ws.Parser{}) || !s.out.empty() || s.send.batch != nil || s.end != nil {
 				t.Errorf("an idle connection holds %+v", s)
@@ -33,7 +33,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 	})
 }
 
-// oddConn has no deadlines and fails in its own ways.
+// oddConn has no deadlines and returns unusual errors.
 type oddConn struct {
 	net.Conn
 	readErr, writeErr error
@@ -70,7 +70,7 @@ func TestNoDeadlines(t *testing.T) {
 	inEnv(t, oddPair(oddConn{}), true, Config{}, testBursts)
 }
 
-// TestReadErrorWithBytes: what came with an error is still heard.
+// TestReadErrorWithBytes: input returned together with an error is delivered.
 func TestReadErrorWithBytes(t *testing.T) {
 	inEnv(t, oddPair(oddConn{readErr: errOdd}), true, Config{}, func(e *env) {
 		r, c := e.attach()
@@ -87,7 +87,7 @@ func TestWriteError(t *testing.T) {
 		r.expect(`closed 1006 "" peer`)
 		r.isError(errOdd)
 
-		// The peer's close frame is there: that its echo is not sent is no news.
+		// The peer's close frame arrived: failing to send the echo is not an error.
 		r, c := e.attach()
 		c.send(closeFrame(1000, ""))
 		r.expect(`closed 1000 "" peer`)
@@ -95,7 +95,7 @@ func TestWriteError(t *testing.T) {
 	})
 }
 
-// TestJoinedWrites: many frames are few writes where there is no writev.
+// TestJoinedWrites: many frames are joined into few writes where there is no writev.
 func TestJoinedWrites(t *testing.T) {
 	counter := &countWrites{}
 	pair := func(testing.TB) (server, client net.Conn) {
@@ -130,8 +130,8 @@ func (c *countWrites) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestSlowReadersShareMemory is not parallel: it looks at the heap. 10 GB wait, in
-// one frame of memory.
+// TestSlowReadersShareMemory is not parallel: it measures the heap. 10 GB are pending,
+// in the memory of one frame.
 func TestSlowReadersShareMemory(t *testing.T) {
 	const conns, frames = 50, 200
 	loop := NewLoop(Config{})
@@ -160,7 +160,7 @@ func TestSlowReadersShareMemory(t *testing.T) {
 		}
 	})
 	more := int(heap() - before)
-	t.Logf("%d MB wait in %d KB", waiting>>20, more>>10)
+	t.Logf("%d MB are pending in %d KB", waiting>>20, more>>10)
 	if waiting < conns*frames/2<<20 {
 		t.Error("the sockets took too much for this test")
 	}

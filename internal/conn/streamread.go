@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// reading is the reader's part of a stream. While busy, the rest belongs to the
-// reader's goroutine.
+// reading is the reader's part of a stream. While busy, the other fields are owned by
+// the reader's goroutine.
 type reading struct {
-	life  func() // readSome; making it each time would allocate
+	life  func() // readSome; a new method value each time would allocate
 	busy  bool
-	burst bool // the last read filled its buffer: more is likely there
+	burst bool // the last read filled its buffer: more input is likely
 	n     int
 	err   error
 	big   *buffer // borrowed, else nil
-	// small is what an idle connection waits with. It holds a few acknowledgements
-	// or a short message.
+	// small is the buffer of an idle connection. It holds a few acknowledgements or a
+	// short message.
 	small [256]byte
 }
 
-// burstWait is how long a reader waits for bytes with a borrowed buffer.
+// burstWait is how long a reader waits for input with a borrowed buffer.
 const burstWait = 200 * time.Millisecond
 
-// readMore starts a reader if bytes are wanted and none is at work.
+// readMore starts a reader if input is wanted and no reader is running.
 func (s *stream) readMore() {
 	if s.read.busy || s.read.err != nil || !s.wantsBytes() {
 		return
@@ -32,7 +32,7 @@ func (s *stream) readMore() {
 	s.spawn(s.read.life)
 }
 
-// readSome is one reader's life.
+// readSome is the body of a reader's goroutine.
 func (s *stream) readSome() {
 	defer s.loop.wg.Done()
 	if !s.read.burst || !s.readBurst() {
@@ -41,8 +41,8 @@ func (s *stream) readSome() {
 	s.loop.Post((*readDone)(s))
 }
 
-// readBurst reads with a borrowed buffer, and says whether anything happened. If
-// the burst was over after all, the buffer does not wait for the next one.
+// readBurst reads with a borrowed buffer, and reports whether anything happened. If the
+// burst is over, the buffer is returned while waiting for more input.
 func (s *stream) readBurst() bool {
 	r := &s.read
 	if s.nc.SetReadDeadline(time.Now().Add(burstWait)) != nil {
@@ -68,10 +68,10 @@ func (s *stream) returnBig() {
 	}
 }
 
-// readDone is a stream of which the reader has posted what it got.
+// readDone is a stream whose reader has posted its result.
 type readDone stream
 
-// Run takes what was read, and goes on reading.
+// Run handles the input, and goes on reading.
 func (d *readDone) Run() {
 	s := (*stream)(d)
 	r := &s.read
@@ -84,8 +84,8 @@ func (d *readDone) Run() {
 		s.received(b[:r.n])
 	}
 	s.returnBig()
-	// Not before now: a handler that resumes reading must not have a reader write
-	// over the bytes that are being parsed.
+	// Not earlier: if a handler resumed reading, a reader would overwrite the bytes
+	// being parsed.
 	r.busy = false
 	if r.err != nil {
 		s.readFailed(r.err)

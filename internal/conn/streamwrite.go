@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// sending is the writer's part of a stream. While busy, bufs and err belong to the
+// sending is the writer's part of a stream. While busy, bufs and err are owned by the
 // writer's goroutine.
 type sending struct {
 	life  func() // writeBatch
 	busy  bool
 	late  bool       // in loop.late
-	batch *frameList // what the writer was given
+	batch *frameList // the frames being written
 	bytes int        // of batch
 	bufs  net.Buffers
 	err   error
 }
 
-// maxVector is how many frames one writev takes: Go keeps a vector of that size
-// with the socket ever after.
+// maxVector is the number of frames of one writev: Go keeps a vector of that size with
+// the socket forever.
 const maxVector = 64
 
-// kick has a writer started at the end of the turn, so that all that the turn
-// writes is one batch. Frames queued while a writer is at work are the next one.
+// kick schedules the start of a writer at the end of the turn, so that all output of
+// the turn is one batch. Frames queued while a writer is running form the next batch.
 func (s *stream) kick() {
 	if !s.send.busy && !s.send.late {
 		s.send.late = true
@@ -45,8 +45,8 @@ func (s *stream) turnEnds() {
 	s.spawn(s.send.life)
 }
 
-// writeBatch is one writer's life. It has no deadline: a peer may read as slowly as
-// it likes, and is cut by closing the socket.
+// writeBatch is the body of a writer's goroutine. It has no deadline: a peer may read
+// as slowly as it likes, and is disconnected by closing the socket.
 func (s *stream) writeBatch() {
 	defer s.loop.wg.Done()
 	switch s.nc.(type) {
@@ -83,8 +83,8 @@ func (s *stream) writeVectors() error {
 	return nil
 }
 
-// maxPiece is how much of a long frame is written at once: that a piece was taken is a
-// sign of life, and between two of them there must not be long.
+// maxPiece is how much of a long frame is written at once: each completed piece is a
+// sign of life of the peer, and they must be frequent.
 const maxPiece = 64 << 10
 
 func (s *stream) writePieces(b []byte) error {
@@ -100,11 +100,11 @@ func (s *stream) writePieces(b []byte) error {
 	return nil
 }
 
-// waited is how long a write takes that has waited for the peer. One that the kernel
-// had room for proves nothing of the peer.
+// waited is the minimum duration of a write that has blocked on the peer. A faster
+// write went to the kernel's buffer and proves nothing about the peer.
 const waited = 100 * time.Millisecond
 
-// wrote notes that a write was taken. A peer that takes some of what waits is alive,
+// wrote records that a write completed. A peer that takes pending output is alive,
 // however slow it is.
 func (s *stream) wrote(begun time.Time) {
 	if now := time.Now(); now.Sub(begun) >= waited {
@@ -112,9 +112,9 @@ func (s *stream) wrote(begun time.Time) {
 	}
 }
 
-// writeJoined makes few writes of many frames where a vector is none: over TLS each
-// write is a record and a system call. While the peer does not read, this holds a
-// buffer, as crypto/tls does itself.
+// writeJoined joins many frames into few writes for transports without writev: over TLS
+// each write is a record and a system call. While the peer does not read, this holds a
+// buffer, as crypto/tls itself does.
 func (s *stream) writeJoined() error {
 	batch := s.send.batch.frames
 	if len(batch) == 1 {
@@ -139,10 +139,10 @@ func (s *stream) writeJoined() error {
 	return s.writePieces(buf[:fill])
 }
 
-// writeDone is a stream whose batch was written, or could not be.
+// writeDone is a stream whose batch was written, or failed.
 type writeDone stream
 
-// Run goes on with what was queued meanwhile.
+// Run goes on with the frames queued meanwhile.
 func (d *writeDone) Run() {
 	s := (*stream)(d)
 	w := &s.send

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acknowledgedBy asks the connection under a stream, if it is one of TCP.
+// acknowledgedBy queries the connection under a stream, if it is TCP.
 func acknowledgedBy(nc net.Conn) (bytes uint64, waiting bool) {
 	tcp, ok := nc.(syscall.Conn)
 	if !ok {
@@ -17,7 +17,7 @@ func acknowledgedBy(nc net.Conn) (bytes uint64, waiting bool) {
 	if err != nil {
 		return 0, false
 	}
-	raw.Control(func(fd uintptr) { bytes, waiting = tcpAcknowledged(int(fd)) }) //nolint:errcheck // closed: nothing waits
+	raw.Control(func(fd uintptr) { bytes, waiting = tcpAcknowledged(int(fd)) }) //nolint:errcheck // closed: nothing is pending
 	return bytes, waiting
 }
 

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestAcknowledged: what the kernel has taken is on its way until the peer reads it,
-// which shows.
+// TestAcknowledged: data taken by the kernel is unacknowledged until the peer reads it.
 func TestAcknowledged(t *testing.T) {
 	for name, c := range map[string]struct {
 		pair     pairFunc
@@ -37,7 +36,7 @@ func TestAcknowledged(t *testing.T) {
 				for range messages {
 					client.frame()
 				}
-				// All of it was read, so all of it is acknowledged sooner or later.
+				// All of it was read, so all of it will be acknowledged.
 				after, waiting := look()
 				for ; waiting || after < messages*size; after, waiting = look() {
 					runtime.Gosched()
@@ -50,7 +49,7 @@ func TestAcknowledged(t *testing.T) {
 	}
 }
 
-// TestAcknowledgedElsewhere: other transports do not know.
+// TestAcknowledgedElsewhere: other transports report nothing.
 func TestAcknowledgedElsewhere(t *testing.T) {
 	for name, pair := range map[string]pairFunc{"pipe": pipePair, "unix": unixPair} {
 		server, _ := pair(t)

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Timer is an entry of its loop's timing wheel, to be embedded in its owner: it
-// costs no goroutine and no allocation. It fires up to one tick (100 ms) late and
-// never early. The zero value with an Owner is ready; it must not be copied while
-// it is armed.
+// Timer is an entry of its loop's timing wheel, to be embedded in its owner: it needs
+// no goroutine and no allocation. It fires up to one tick (100 ms) late and never
+// early. The zero value with an Owner is ready; it must not be copied while it is
+// armed.
 type Timer struct {
 	// Owner is notified. It is set once, before the first Arm.
 	Owner Expirer
 
 	next, prev *Timer
-	at         uint32 // the tick whose slot it is in; 0 when it is not armed
+	at         uint32 // the tick of its slot; 0 if it is not armed
 	due        uint32 // the tick to fire at, at or after at
 }
 
@@ -24,25 +24,24 @@ type Expirer interface{ Expired() }
 const (
 	tick = 100 * time.Millisecond
 	// wheelSize is the number of slots: 51 s, so that a heartbeat needs no second
-	// insertion. What is due later waits in the last slot and is put in again.
+	// insertion. Later timers wait in the last slot and are inserted again.
 	wheelSize = 512
 	// maxTicks bounds a deadline (3.4 years), so that ticks never wrap around.
 	maxTicks = 1 << 30
 )
 
-// wheel is a hashed timing wheel. Each slot is a list of timers, and holds the
-// timers of exactly one tick, because none is put further ahead than the wheel
-// goes round.
+// wheel is a hashed timing wheel. Each slot is a list of the timers of exactly one
+// tick, because no timer is inserted further ahead than the size of the wheel.
 type wheel struct {
 	slots [wheelSize]*Timer
-	used  [wheelSize / 64]uint64 // a bit for each slot that is not empty
-	now   uint32                 // the tick up to which all was done
+	used  [wheelSize / 64]uint64 // a bit for each nonempty slot
+	now   uint32                 // the tick up to which all timers have fired
 	armed int
 }
 
-// arm puts a timer in for a tick, or moves it there. Moving to a later tick is the
-// common case (a deadline that is pushed on and on), and costs nothing: the timer
-// stays in its slot, and is put in again when that comes round.
+// arm inserts a timer for a tick, or moves it there. Moving to a later tick is the
+// common case (a deadline that is repeatedly extended), and costs nothing: the timer
+// stays in its slot, and is inserted again when that slot comes up.
 func (w *wheel) arm(t *Timer, due uint32) {
 	due = max(due, w.now+1)
 	if t.at != 0 && due >= t.at {
@@ -85,7 +84,7 @@ func (w *wheel) unlink(t *Timer) {
 	w.armed--
 }
 
-// nextTick is the first tick that has timers, when any is armed.
+// nextTick is the first tick with timers, if any timer is armed.
 func (w *wheel) nextTick() uint32 {
 	first := (w.now + 1) % wheelSize
 	word, skip := first/64, first%64
@@ -102,7 +101,7 @@ func (w *wheel) nextTick() uint32 {
 	}
 }
 
-// advance fires the timers due up to a tick, and says whether there were any.
+// advance fires the timers due up to a tick, and reports whether there were any.
 func (w *wheel) advance(to uint32) (fired bool) {
 	for w.armed > 0 && w.now < to {
 		next := w.nextTick()
@@ -117,7 +116,7 @@ func (w *wheel) advance(to uint32) (fired bool) {
 }
 
 // fire empties the slot of the current tick. Owners may arm and disarm any timer
-// meanwhile; what they arm goes to a later slot.
+// meanwhile; newly armed timers go to a later slot.
 func (w *wheel) fire() (fired bool) {
 	slot := w.now % wheelSize
 	for t := w.slots[slot]; t != nil; t = w.slots[slot] {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// alarm is a timer that writes down when it fired.
+// alarm is a timer that records when it fired.
 type alarm struct {
 	Timer
 	l     *Loop
@@ -30,7 +30,7 @@ func (a *alarm) Expired() {
 	}
 }
 
-// inLoop runs a test with a loop in a bubble; on runs something on the loop.
+// inLoop runs a test with a loop in a bubble; on runs a function on the loop.
 func inLoop(t *testing.T, test func(t *testing.T, l *Loop, on func(func()))) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func inLoop(t *testing.T, test func(t *testing.T, l *Loop, on func(func()))) {
 	})
 }
 
-// TestTimerPunctual: never early, and less than a tick late, however far away.
+// TestTimerPunctual: never early, and less than a tick late, however far in the future.
 func TestTimerPunctual(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *Loop, on func(func())) {
 		time.Sleep(12345678 * time.Nanosecond) // off the tick
@@ -76,7 +76,7 @@ func TestTimerPunctual(t *testing.T) {
 				}
 			}
 			if len(never.fired) > 0 {
-				t.Error("the end of time has come")
+				t.Error("a timer in the far future fired")
 			}
 			l.Disarm(&never.Timer)
 			if l.wheel.armed != 0 || l.wheel.used != [wheelSize / 64]uint64{} {
@@ -86,7 +86,7 @@ func TestTimerPunctual(t *testing.T) {
 	})
 }
 
-// TestTimerRearm: the last Arm counts, to both sides.
+// TestTimerRearm: the last Arm counts, whether earlier or later.
 func TestTimerRearm(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *Loop, on func(func())) {
 		later, sooner, never := newAlarm(l), newAlarm(l), newAlarm(l)
@@ -114,7 +114,7 @@ func TestTimerRearm(t *testing.T) {
 	})
 }
 
-// TestTimerPeriodic re-arms itself, also for the very next tick.
+// TestTimerPeriodic re-arms itself, also for the next tick.
 func TestTimerPeriodic(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *Loop, on func(func())) {
 		second, soon := newAlarm(l), newAlarm(l)
@@ -151,7 +151,7 @@ func (k *killer) Expired() {
 	k.l.Arm(k.make, 0)
 }
 
-// TestTimerInTimer: owners may change the wheel while it turns.
+// TestTimerInTimer: owners may change the wheel while it advances.
 func TestTimerInTimer(t *testing.T) {
 	inLoop(t, func(t *testing.T, l *Loop, on func(func())) {
 		a, b := &killer{l: l}, &killer{l: l}
@@ -174,7 +174,7 @@ func TestTimerInTimer(t *testing.T) {
 	})
 }
 
-// listed is a timer that knows by itself when it is due.
+// listed is a timer that knows when it is due.
 type listed struct {
 	Timer
 	t    *testing.T
@@ -189,7 +189,7 @@ func (x *listed) Expired() {
 	x.want = 0
 }
 
-// TestWheelAgainstList compares the wheel with a plain list of deadlines.
+// TestWheelAgainstList compares the wheel with a list of deadlines.
 func TestWheelAgainstList(t *testing.T) {
 	t.Parallel()
 	var w wheel
@@ -219,7 +219,7 @@ func TestWheelAgainstList(t *testing.T) {
 	}
 }
 
-// countingPoller counts how often a loop goes to sleep.
+// countingPoller counts how often a loop waits.
 type countingPoller struct {
 	poller
 	waits atomic.Int64
@@ -230,8 +230,8 @@ func (c *countingPoller) wait(d time.Duration) {
 	c.poller.wait(d)
 }
 
-// TestNoTick: without a timer the loop sleeps, and a far timer does not make it
-// tick either.
+// TestNoTick: without a timer the loop sleeps; with a timer far in the future it does
+// not wake for every tick.
 func TestNoTick(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

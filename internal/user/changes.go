@@ -2,8 +2,8 @@ package user
 
 import "github.com/wirepost/wirepost/engine"
 
-// takeChanges appends what is to be saved to updates, and counts it as saved. The
-// engine applies removals first: what is set now came after them.
+// takeChanges appends the unsaved changes to updates and counts them as saved. The
+// engine applies removals first: a value set now was set after them.
 func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -49,21 +49,21 @@ func (d *device) take() engine.Device {
 	return stored
 }
 
-// saved is called when what was taken is stored.
+// saved notes that the changes taken are stored.
 func (u *User) saved() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.mu.startTaken = false
 }
 
-// StartStored says that all first starting points are stored.
+// StartStored reports whether all first starting points are stored.
 func (u *User) StartStored() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return !u.mu.startMade && !u.mu.startTaken
 }
 
-// putBack makes everything that a failed save took dirty again.
+// putBack marks everything that a failed save took as dirty again.
 func (u *User) putBack(up *engine.Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -79,7 +79,7 @@ func (u *User) putBack(up *engine.Update) {
 	}
 	for _, channel := range up.Join {
 		if m := u.markLocked(channel); m != nil && m.member {
-			m.joined = true // and dirty, as its mark was among those taken
+			m.joined = true // dirty is set as well: the mark was among those taken
 		}
 	}
 	for _, saved := range up.Devices {

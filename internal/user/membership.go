@@ -7,8 +7,8 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 )
 
-// MakeKnown makes the user known, whose state is pinned: the read mark of All starts
-// where All stands at that moment.
+// MakeKnown makes the user known. The user's state is pinned. The read mark of All
+// starts at the current head of All.
 func (us *Users) MakeKnown(ctx context.Context, u *User) error {
 	if us.config.AllInMemory || u.Known() {
 		return nil
@@ -26,15 +26,15 @@ func (us *Users) MakeKnown(ctx context.Context, u *User) error {
 	return nil
 }
 
-// Known says whether the user was ever seen.
+// Known reports whether the store knows the user.
 func (u *User) Known() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.markLocked(names.All) != nil
 }
 
-// Join makes the mark of a membership, and the cursors of the devices known so
-// far, start at the channel's head. It says whether that changed anything.
+// Join makes the mark of a membership, and the cursors of the known devices, start at
+// the channel's head. It reports whether that changed anything.
 func (u *User) Join(channel string, head uint64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -53,7 +53,7 @@ func (u *User) Join(channel string, head uint64) bool {
 	return true
 }
 
-// Leave ends a membership, and says whether there was one.
+// Leave removes a membership, and reports whether it existed.
 func (u *User) Leave(channel string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -70,7 +70,7 @@ func (u *User) Leave(channel string) bool {
 	return true
 }
 
-// IsMember says whether the user has a stored membership.
+// IsMember reports whether the user has a stored membership.
 func (u *User) IsMember(channel string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -78,16 +78,15 @@ func (u *User) IsMember(channel string) bool {
 	return m != nil && m.member
 }
 
-// Start is where a device's subscription to a channel with stored cursors begins:
-// at its cursor or, the first time, at the read mark, which is then stored as its
-// cursor. A mark that does not exist yet begins at the head; that of an inbox at
-// its beginning.
+// Start returns the position at which a device's subscription to a channel with stored
+// cursors begins: its cursor or, the first time, the read mark, which is then stored as
+// its cursor. A new mark starts at the head; that of an inbox at 0.
 func (u *User) Start(device, channel string, head uint64) uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(device)
 	if d == nil {
-		return head // forgotten meanwhile, for want of room
+		return head // forgotten meanwhile, to make room for another device
 	}
 	if p := d.find(channel); p != nil {
 		return p.seq

@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// Two nodes over one store: neither takes back what the other saved, although each
-// saves what it knew of the user before.
+// Two nodes share a store: neither undoes what the other saved, although each saves the
+// state that it loaded before.
 func TestTwoNodesSaveOneUser(t *testing.T) {
 	t.Parallel()
 	store := memory.New(memory.Options{})
@@ -81,8 +81,8 @@ func TestTwoNodesSaveOneUser(t *testing.T) {
 	}
 }
 
-// A mark that revokes tokens from the future on, because of a clock that was wrong,
-// is replaced in the store, too, where a mark moves forward only.
+// A mark that a wrong clock put in the future is replaced in the store as well, where
+// marks otherwise only move forward.
 func TestRevocationFromTheFutureIsReplaced(t *testing.T) {
 	t.Parallel()
 	store := memory.New(memory.Options{})

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Receipt says how far a message came on one device.
+// Receipt is the state of a message on one device.
 type Receipt struct {
 	Device string
 	State  ReceiptState
 }
 
-// ReceiptState is one of four, each of which includes those before it.
+// ReceiptState is one of four states. Each includes those before it.
 type ReceiptState string
 
 // The states of a receipt. Read holds for all devices of the user.
@@ -22,9 +22,9 @@ const (
 	Read         ReceiptState = "read"
 )
 
-// Receipts of the user's devices. A device without a cursor in the channel has
-// got nothing yet. A message from before the user's mark was not for the user and has
-// none.
+// Receipts returns the receipts of the user's devices. A device without a cursor in the
+// channel has received nothing yet. A message before the start of the user's mark was
+// not sent to the user and has no receipts.
 func (u *User) Receipts(channel string, seq uint64, sent map[string]bool) []Receipt {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -57,7 +57,7 @@ func (u *User) Receipts(channel string, seq uint64, sent map[string]bool) []Rece
 	return list
 }
 
-// Cursors are what the user's devices acknowledged in a channel.
+// Cursors returns the sequences that the user's devices acknowledged in a channel.
 func (u *User) Cursors(channel string) map[string]uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -6,13 +6,13 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// tokenMark is the channel of the mark that revokes tokens: a read mark like any
-// other, stored with the user. What it has read are the milliseconds since 1970
-// before which no token counts. No channel has that name.
+// tokenMark is the channel name of the mark that revokes tokens. It is stored with the
+// user like a read mark; its sequence is a time in milliseconds since 1970, before
+// which no token is valid. No channel has this name.
 const tokenMark = ""
 
-// RevokeBefore moves the mark forward. One that lies in the future, because the clock
-// was wrong when it was made, is replaced: it would refuse all tokens until then.
+// RevokeBefore moves the mark forward. A mark in the future, made while the clock was
+// wrong, is replaced: it would refuse all tokens until that time.
 func (u *User) RevokeBefore(mark, latest uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -21,7 +21,7 @@ func (u *User) RevokeBefore(mark, latest uint64) {
 		m = u.addMarkLocked(tokenMark, 0)
 	}
 	if m.read > latest {
-		// The store only moves a mark forward, unless it is removed.
+		// The store moves a mark only forward, unless it is removed first.
 		r := u.removedLocked()
 		r.left = append(r.left, tokenMark)
 		m.read = 0
@@ -31,11 +31,11 @@ func (u *User) RevokeBefore(mark, latest uint64) {
 	}
 }
 
-// Issued is when a connection's token was issued, in seconds since 1970; 0 when there
-// is none.
+// Issued is the time at which a connection's token was issued, in seconds since 1970; 0
+// if the connection has no token.
 type Issued uint32
 
-// IssuedAt is a time of issue; the zero time stands for none.
+// IssuedAt converts a time of issue; the zero time means that there is no token.
 func IssuedAt(t time.Time) Issued {
 	if t.IsZero() {
 		return 0
@@ -43,10 +43,10 @@ func IssuedAt(t time.Time) Issued {
 	return Issued(max(1, t.Unix()))
 }
 
-// Before says whether a mark, in ms since 1970, revokes the token.
+// Before reports whether a mark, in ms since 1970, revokes the token.
 func (at Issued) Before(milli uint64) bool { return at != 0 && uint64(at)*1000 < milli }
 
-// CheckRevoked refuses a token that was revoked. The state is pinned.
+// CheckRevoked refuses a token that was revoked. The user's state is pinned.
 func (u *User) CheckRevoked(at Issued) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

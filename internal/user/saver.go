@@ -11,20 +11,19 @@ import (
 )
 
 const (
-	// saveDelay is how long an acknowledgement may wait for others to be saved
-	// with. A crash in that time only means a repeat.
+	// saveDelay is how long an acknowledgement may wait so that it is saved together
+	// with others. A crash within this time only causes repeats.
 	saveDelay = 100 * time.Millisecond
-	// settleDelay is how long what was saved may take to be on disk. One sync then
-	// covers all of it; in a crash before it, acknowledgements of that time are
-	// lost, which only means repeats.
+	// settleDelay bounds the time until saved changes are on disk, so that one sync
+	// covers many of them. A crash before the sync loses acknowledgements of that time,
+	// which only causes repeats.
 	settleDelay = time.Second
-	// saveRetry is the pause after a save that failed.
+	// saveRetry is the pause after a failed save.
 	saveRetry = time.Second
 )
 
-// saver writes the acknowledgements of users to the engine, many at a time. A user
-// holds a reference and a pin while it waits here. What must not wait is saved
-// directly (Save).
+// saver writes the acknowledgements of users to the engine in batches. A queued user
+// holds a reference and a pin. Changes that must not wait are saved directly with Save.
 type saver struct {
 	users  *Users
 	done   chan struct{}
@@ -43,7 +42,7 @@ func newSaver(us *Users) *saver {
 	return s
 }
 
-// SaveLater has the changes of a user saved soon, whose state the caller has pinned.
+// SaveLater queues a user, whose state the caller has pinned, to be saved soon.
 func (us *Users) SaveLater(u *User) { us.saver.later(u) }
 
 func (s *saver) later(u *User) {
@@ -65,7 +64,7 @@ func (s *saver) poke() {
 	}
 }
 
-// rest waits, unless the saver is to end.
+// rest waits for d, or until the saver is closed.
 func (s *saver) rest(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -75,7 +74,7 @@ func (s *saver) rest(d time.Duration) {
 	}
 }
 
-// close saves what is left and ends the saver.
+// close saves what is queued and stops the saver.
 func (s *saver) close() {
 	close(s.ending)
 	<-s.done
@@ -84,16 +83,16 @@ func (s *saver) close() {
 func (s *saver) run() {
 	defer close(s.done)
 	pause := saveDelay
-	var settle <-chan time.Time // when there is something that is not on disk yet
+	var settle <-chan time.Time // set while saved changes are not on disk yet
 	for {
 		select {
 		case <-s.wake:
-			s.rest(pause) // for more to be saved together
+			s.rest(pause) // to collect more changes
 		case <-settle:
 			settle = nil
 			s.settle()
 		case <-s.ending:
-			s.save() //nolint:errcheck // it was logged, and there is no later
+			s.save() //nolint:errcheck // it was logged; there is no later attempt
 			s.settle()
 			return
 		}
@@ -107,8 +106,8 @@ func (s *saver) run() {
 	}
 }
 
-// settle has the disk take what was saved without waiting for it. If that fails,
-// the next one tries.
+// settle syncs the changes that were saved without sync. If that fails, the next call
+// retries.
 func (s *saver) settle() {
 	if !s.users.unsettled.Swap(false) {
 		return
@@ -119,16 +118,16 @@ func (s *saver) settle() {
 	}
 }
 
-// failed logs a save that failed and is tried again.
+// failed logs a failed save, which is retried.
 func (s *saver) failed(err error) {
 	level := slog.LevelError
 	if errors.Is(err, engine.ErrUnavailable) {
-		level = slog.LevelWarn // the engine says for itself what has failed
+		level = slog.LevelWarn // the engine logs its own failure
 	}
 	s.users.config.Logger.Log(context.Background(), level, "saving cursors", "error", err)
 }
 
-// save saves everything queued. What could not be saved is queued again.
+// save saves everything queued. Changes that could not be saved are queued again.
 func (s *saver) save() error {
 	s.mu.Lock()
 	queue := s.mu.queue
@@ -151,22 +150,22 @@ func (s *saver) save() error {
 	return err
 }
 
-// Save saves the changes of a user whose state is pinned; with sync they are durable
-// on return. What could not be saved is tried again later.
+// Save saves the changes of a user whose state is pinned; with sync they are durable on
+// return. Changes that could not be saved are retried later.
 func (us *Users) Save(ctx context.Context, u *User, sync bool) error {
 	err := us.saveAll(ctx, []*User{u}, sync)
 	if err != nil {
 		us.saver.later(u)
 	}
 	if !sync {
-		us.saver.poke() // it is to be on disk some time
+		us.saver.poke() // schedules the sync
 	}
 	return err
 }
 
-// saveAll saves the changes of users whose states are pinned. One who saves a user
-// waits for another who does, so what is stored never goes back. Only the saver
-// saves several, each once, so nobody waits in a circle.
+// saveAll saves the changes of users whose states are pinned. Saves of the same user
+// wait for each other, so that stored state never goes backward. Only the saver saves
+// several users, each once, so these waits cannot form a cycle.
 func (us *Users) saveAll(ctx context.Context, all []*User, sync bool) error {
 	for _, u := range all {
 		u.mu.saving.Lock()

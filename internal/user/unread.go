@@ -6,8 +6,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Unread returns the user's read mark in a channel, and counts the live messages after
-// it. The state is pinned.
+// Unread returns the user's read mark in a channel and the number of live messages
+// after it. The user's state is pinned.
 func (us *Users) Unread(ctx context.Context, u *User, channel string) (read uint64, unread int, err error) {
 	u.mu.Lock()
 	read = u.readLocked(channel)
@@ -16,8 +16,8 @@ func (us *Users) Unread(ctx context.Context, u *User, channel string) (read uint
 	return read, unread, err
 }
 
-// UnreadAt is Unread with the head that it counts up to: a push that comes while it
-// counts makes it count again, a few times.
+// UnreadAt is Unread, and also returns the head up to which it counted. If a push
+// arrives while it counts, it counts again, a limited number of times.
 func (us *Users) UnreadAt(ctx context.Context, u *User, channel string) (head, read uint64, unread int, err error) {
 	log := us.config.LogOf(channel)
 	for range 3 {

@@ -1,7 +1,7 @@
-// Package user holds what is known of users: read marks, devices with their
-// acknowledged cursors, memberships and revocations, as they are in the store, and who
-// is connected. It keeps the records of users that are in use in memory, and saves
-// what changes. Of a connection it knows the device.
+// Package user holds the server's knowledge of users: read marks, devices with their
+// acknowledged cursors, memberships and revocations, as stored, and the connected
+// sessions. It keeps the records of users in use in memory and saves changes. Of a
+// connection it knows only the device.
 package user
 
 import (
@@ -16,26 +16,26 @@ import (
 
 // Conn is a connection of a user.
 type Conn interface {
-	// Device is the name of the device that is connected.
+	// Device is the name of the connected device.
 	Device() string
 }
 
-// User is one user while there is a use for it: somebody is connected, a request
-// is about the user, or something is still to be saved. All connections share it,
-// so an acknowledgement that one of them brought counts for the next at once; the
-// saver stores it soon after.
+// User is one user while in use: while the user is connected, a request concerns the
+// user, or changes are still unsaved. All connections share it, so an acknowledgement
+// from one connection takes effect for the others at once; the saver stores it soon
+// after.
 type User struct {
-	inbox string // the channel; the name is the end of it
+	inbox string // the inbox channel, which ends with the user's name
 	refs  int32  // guarded by the users' shard
 	// queued is guarded by the saver.
 	queued bool
 
 	mu struct {
 		sync.Mutex
-		pins   int32 // while there are any, the state stays
+		pins   int32 // while not 0, the state stays in memory
 		conns  []Conn
-		single [1]Conn // room for the one that most users have
-		// state is nil while the user is not loaded. Whoever uses it holds a pin.
+		single [1]Conn // storage for one connection, the usual number
+		// state is nil while it is not loaded. A caller that uses it holds a pin.
 		*state
 	}
 }
@@ -50,23 +50,25 @@ func (u *User) Key() string { return u.Name() }
 // Name is the user's name.
 func (u *User) Name() string { return u.inbox[len(names.InboxPrefix):] }
 
-// Inbox is the channel that is the user's inbox.
+// Inbox is the name of the user's inbox channel.
 func (u *User) Inbox() string { return u.inbox }
 
-// state is what is stored of a user, with what is still to be saved. Users who
-// are connected but idle have none in memory.
+// state is a user's stored state, with the changes that are not saved yet. It is not
+// kept in memory for users that are connected but idle.
 type state struct {
 	marks   []mark
 	devices []*device
-	removed *removed      // nil when there is nothing to remove
+	removed *removed      // nil if nothing is to be removed
 	touched time.Duration // after processStart
 	saving  sync.Mutex    // held from taking the changes until they are stored
-	// A first starting point, of a device in a channel or of the user in All, was
-	// made; or was among the changes that were taken and is not stored yet.
+	// startMade says that a first starting point was made, of a device in a channel or
+	// of the user in All; startTaken, that it was among the changes taken and is not
+	// stored yet.
 	startMade, startTaken bool
 
-	// first is room for what nearly every user has. One allocation, and of a size
-	// that nothing longer-lived has, leaves no holes in the heap when it goes.
+	// first is storage for the usual number of entries. It makes the state one
+	// allocation, of a size class that no longer-lived object uses, so that freeing it
+	// leaves no holes in the heap.
 	first struct {
 		marks   [2]mark // of the inbox and of All
 		device  device
@@ -79,9 +81,9 @@ type state struct {
 type mark struct {
 	channel string
 	read    uint64
-	since   uint64 // where it began: what is not after it was not for the user
+	since   uint64 // where it began: earlier messages were not sent to the user
 	member  bool
-	joined  bool // the membership is to be saved; dirty is set, too
+	joined  bool // the membership is unsaved; dirty is set as well
 	dirty   bool
 }
 
@@ -89,7 +91,7 @@ type mark struct {
 type device struct {
 	name    string
 	used    int64 // ms since the epoch
-	dirty   bool  // used, or some cursor, is to be saved
+	dirty   bool  // used, or a cursor, is unsaved
 	cursors []cursor
 }
 
@@ -100,9 +102,10 @@ type cursor struct {
 	dirty   bool
 }
 
-// removed is what the saver is to remove. What it is to write has dirty flags.
+// removed lists what the saver is to remove. Changes to be written are marked by dirty
+// flags.
 type removed struct {
-	left      []string // channels whose marks and cursors go
+	left      []string // channels whose marks and cursors are removed
 	forgotten []string // devices
 }
 
@@ -113,7 +116,7 @@ func (u *User) removedLocked() *removed {
 	return u.mu.removed
 }
 
-// newState is a user's state as it is stored.
+// newState makes a user's state from the stored form.
 func newState(stored engine.User) *state {
 	st := new(state)
 	st.marks, st.devices = st.first.marks[:0], st.first.devices[:0]
@@ -142,7 +145,7 @@ func (st *state) addDevice(name string) *device {
 	return d
 }
 
-// Unpin lets the state go cold, later.
+// Unpin releases a pin; the state may then be evicted.
 func (u *User) Unpin() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -150,15 +153,14 @@ func (u *User) Unpin() {
 	u.mu.touched = time.Since(processStart)
 }
 
-// processStart is what a time.Duration is measured from where a time.Time would be
-// three times as large.
+// processStart is the base of times kept as a time.Duration, which takes a third of the
+// memory of a time.Time.
 var processStart = time.Now()
 
-// stateAge is how long an idle user keeps the state in memory.
+// stateAge is how long the state of an idle user stays in memory.
 const stateAge = 5 * time.Second
 
-// Evict drops the state of a user who has been idle for stateAge, and says whether
-// it did.
+// Evict drops the state of a user idle for stateAge, and reports whether it did.
 func (u *User) Evict(now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -178,13 +180,13 @@ func (u *User) markLocked(channel string) *mark {
 	return nil
 }
 
-// addMarkLocked makes a read mark where there is none.
+// addMarkLocked adds a read mark that does not exist yet.
 func (u *User) addMarkLocked(channel string, read uint64) *mark {
 	u.mu.marks = append(u.mu.marks, mark{channel: channel, read: read, since: read, dirty: true})
 	return &u.mu.marks[len(u.mu.marks)-1]
 }
 
-// readLocked is the read mark in a channel; 0 where none is stored.
+// readLocked is the read mark in a channel; 0 if none is stored.
 func (u *User) readLocked(channel string) uint64 {
 	if m := u.markLocked(channel); m != nil {
 		return m.read
@@ -210,8 +212,7 @@ func (d *device) find(channel string) *cursor {
 	return nil
 }
 
-// advance moves the device's cursor forward, never back, and says whether it
-// moved.
+// advance moves the device's cursor forward, never back, and reports whether it moved.
 func (d *device) advance(channel string, seq uint64) bool {
 	p := d.find(channel)
 	switch {
@@ -226,7 +227,7 @@ func (d *device) advance(channel string, seq uint64) bool {
 	return true
 }
 
-// Acknowledge moves a device's cursor, and says whether it moved.
+// Acknowledge moves a device's cursor, and reports whether it moved.
 func (u *User) Acknowledge(device, channel string, seq uint64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -234,7 +235,7 @@ func (u *User) Acknowledge(device, channel string, seq uint64) bool {
 	return d != nil && d.advance(channel, seq)
 }
 
-// AdvanceRead moves the read mark forward, never back, and says whether it moved.
+// AdvanceRead moves the read mark forward, never back, and reports whether it moved.
 func (u *User) AdvanceRead(channel string, seq uint64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -249,7 +250,7 @@ func (u *User) AdvanceRead(channel string, seq uint64) bool {
 	return true
 }
 
-// TryPin pins the state if it is there, which takes no store.
+// TryPin pins the state if it is loaded, without access to the store.
 func (u *User) TryPin() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -260,20 +261,20 @@ func (u *User) TryPin() bool {
 	return true
 }
 
-// deviceRest is how long a device that would lose messages has to be unused before
-// it may be forgotten: a client that invents device names does not push out the
-// user's phone.
+// deviceRest is how long a device that would lose messages must be unused before it may
+// be forgotten, so that a client that invents device names cannot displace the user's
+// phone.
 const deviceRest = time.Hour
 
-// ConnectDevice finds or makes the device of a new session. A new device is given
-// room by forgetting another one. It says whether that was so: the new one may then
-// have been forgotten itself, earlier.
-func (u *User) ConnectDevice(name string, now time.Time, most int) (forgot bool, err error) {
+// ConnectDevice finds or makes the device of a new session. If the limit is reached,
+// another device is forgotten, and forgot is true: the new device may itself have been
+// forgotten earlier.
+func (u *User) ConnectDevice(name string, now time.Time, limit int) (forgot bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(name)
 	if d == nil {
-		if forgot, err = u.makeRoomLocked(now, most); err != nil {
+		if forgot, err = u.makeRoomLocked(now, limit); err != nil {
 			return false, err
 		}
 		d = u.mu.addDevice(name)
@@ -282,10 +283,10 @@ func (u *User) ConnectDevice(name string, now time.Time, most int) (forgot bool,
 	return forgot, nil
 }
 
-// makeRoomLocked forgets the devices that were unused for longest, of those that
-// are not connected and lose nothing, or have been unused for deviceRest.
-func (u *User) makeRoomLocked(now time.Time, most int) (forgot bool, err error) {
-	for len(u.mu.devices) >= most {
+// makeRoomLocked forgets the longest unused devices, of those that are not connected
+// and either lose nothing or have been unused for deviceRest.
+func (u *User) makeRoomLocked(now time.Time, limit int) (forgot bool, err error) {
+	for len(u.mu.devices) >= limit {
 		oldest := -1
 		for i, d := range u.mu.devices {
 			if u.mayForgetLocked(d, now) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
@@ -293,7 +294,7 @@ func (u *User) makeRoomLocked(now time.Time, most int) (forgot bool, err error) 
 			}
 		}
 		if oldest < 0 {
-			return false, fault.Errorf(fault.RateLimited, "user %q has %d devices that are connected or were within the last hour, and more are not allowed: a client has to keep its device's name", u.Name(), most)
+			return false, fault.Errorf(fault.RateLimited, "user %q has %d devices that are connected or were used within the last hour, which is the limit: a client must keep its device name", u.Name(), limit)
 		}
 		r := u.removedLocked()
 		r.forgotten = append(r.forgotten, u.mu.devices[oldest].name)
@@ -304,23 +305,23 @@ func (u *User) makeRoomLocked(now time.Time, most int) (forgot bool, err error) 
 }
 
 func (u *User) mayForgetLocked(d *device, now time.Time) bool {
-	// A time from the future is a clock's mistake, and protects nothing.
+	// A time in the future comes from a wrong clock, and protects nothing.
 	unused := now.Sub(time.UnixMilli(d.used)).Abs()
 	return !u.connectedLocked(d.name) && (unused >= deviceRest || !u.losesLocked(d))
 }
 
-// losesLocked says whether a device would miss messages if it was forgotten and came
-// back: as a new one it begins at the read marks.
+// losesLocked reports whether a device would miss messages if it were forgotten and
+// came back: as a new device it begins at the read marks.
 func (u *User) losesLocked(d *device) bool {
 	return slices.ContainsFunc(d.cursors, func(c cursor) bool { return c.seq < u.readLocked(c.channel) })
 }
 
-// connectedLocked says whether a session is on the device.
+// connectedLocked reports whether the device has a session.
 func (u *User) connectedLocked(device string) bool {
 	return slices.ContainsFunc(u.mu.conns, func(c Conn) bool { return c.Device() == device })
 }
 
-// LeftDevice notes when the device was last used.
+// LeftDevice records when the device was last used.
 func (u *User) LeftDevice(name string, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -329,14 +330,14 @@ func (u *User) LeftDevice(name string, now time.Time) {
 	}
 }
 
-// addConn makes a connection one of the user's, from when on it counts as online, and
-// returns how many there are. There may be that many; 0 is no limit.
-func (u *User) addConn(c Conn, most int) (int, error) {
+// addConn adds a connection, which makes the user online, and returns the number of
+// connections. There may be at most limit; 0 is any number.
+func (u *User) addConn(c Conn, limit int) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if most > 0 && len(u.mu.conns) >= most {
+	if limit > 0 && len(u.mu.conns) >= limit {
 		return 0, &fault.Error{
-			Code: fault.RateLimited, Message: "this user has as many connections as one may have",
+			Code: fault.RateLimited, Message: "this user has the maximum number of connections",
 			RetryAfter: 5 * time.Second, Reason: "user_connections",
 		}
 	}
@@ -347,7 +348,8 @@ func (u *User) addConn(c Conn, most int) (int, error) {
 	return len(u.mu.conns), nil
 }
 
-// removeConn ends that. It says whether it did, and whether it was the last one.
+// removeConn removes a connection. It reports whether it did, and whether it was the
+// user's last.
 func (u *User) removeConn(c Conn) (left, last bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

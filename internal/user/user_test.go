@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// A state that comes and goes must not lie among what stays: the allocator puts
-// objects of one size class together, and 288 and 320 bytes are two of them.
+// A state is loaded and evicted often, so it must not share memory with long-lived
+// objects: the allocator groups objects by size class, and 288 and 320 bytes are
+// different classes.
 func TestStateHasItsOwnSize(t *testing.T) {
 	t.Parallel()
 	if size := unsafe.Sizeof(state{}); size > 288 {

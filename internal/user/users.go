@@ -10,43 +10,43 @@ import (
 	"github.com/wirepost/wirepost/internal/registry"
 )
 
-// Users holds the users that are in use. It is safe for concurrent use.
+// Users holds the users in use. It is safe for concurrent use.
 type Users struct {
 	config Config
 	all    *registry.Sharded[*User]
-	idle   *evict.Set[*User] // users whose state is loaded
+	idle   *evict.Set[*User] // users with a loaded state
 	saver  *saver
 
 	online atomic.Int64 // users with a connection
 	conns  atomic.Int64 // connections
-	// unsettled says that something was saved that need not be on disk yet.
+	// unsettled says that saved changes may not be on disk yet.
 	unsettled atomic.Bool
 }
 
-// Config is what users need.
+// Config is the configuration of Users.
 type Config struct {
 	Store engine.Users
-	// LogOf is the log that keeps a channel.
+	// LogOf returns the log that stores a channel.
 	LogOf func(channel string) engine.Log
-	// AllInMemory says that the channel All is memory-only, so it has no read marks.
+	// AllInMemory says that the channel All is memory-only and so has no read marks.
 	AllInMemory bool
 	Logger      *slog.Logger
 }
 
-// New makes the users of a server. Close ends what it starts.
+// New makes the users of a server. Call Close to stop its goroutines.
 func New(c Config) *Users {
 	us := &Users{config: c, all: registry.NewSharded[*User](), idle: evict.NewSet[*User](stateAge)}
 	us.saver = newSaver(us)
 	return us
 }
 
-// Close saves what is left.
+// Close saves the remaining changes.
 func (us *Users) Close() {
 	us.saver.close()
 	us.idle.Close()
 }
 
-// Acquire returns a user with the state pinned. The caller owes a call of Release.
+// Acquire returns a user with the state pinned. The caller must call Release.
 func (us *Users) Acquire(ctx context.Context, name string) (*User, error) {
 	sh := us.all.Of(name)
 	sh.Lock()
@@ -64,13 +64,13 @@ func (us *Users) Acquire(ctx context.Context, name string) (*User, error) {
 	return u, nil
 }
 
-// Release gives back what Acquire returned.
+// Release undoes Acquire.
 func (us *Users) Release(u *User) {
 	u.Unpin()
 	us.Unref(u)
 }
 
-// With runs fn with a user whose state is pinned.
+// With calls fn with a user whose state is pinned.
 func (us *Users) With(ctx context.Context, name string, fn func(*User) error) error {
 	u, err := us.Acquire(ctx, name)
 	if err != nil {
@@ -80,10 +80,10 @@ func (us *Users) With(ctx context.Context, name string, fn func(*User) error) er
 	return fn(u)
 }
 
-// Pin loads the state, if it is not loaded, and keeps it until Unpin.
+// Pin loads the state, if it is not loaded, and keeps it in memory until Unpin.
 func (us *Users) Pin(ctx context.Context, u *User) error {
-	// Loading under the user's lock keeps everybody else who wants this user
-	// waiting, and nobody who wants another.
+	// Loading happens under the user's lock, so only callers that need this user wait
+	// for it.
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.mu.state == nil {
@@ -98,7 +98,7 @@ func (us *Users) Pin(ctx context.Context, u *User) error {
 	return nil
 }
 
-// Pinned runs fn with the user's state pinned. It may wait for the store.
+// Pinned calls fn with the user's state pinned. It may wait for the store.
 func (us *Users) Pinned(ctx context.Context, u *User, fn func()) error {
 	if err := us.Pin(ctx, u); err != nil {
 		return err
@@ -108,8 +108,8 @@ func (us *Users) Pinned(ctx context.Context, u *User, fn func()) error {
 	return nil
 }
 
-// Retain takes one more reference to a user whose state the caller has pinned, and
-// pins it once more: for another call of Release.
+// Retain takes another reference to, and another pin of, a user whose state the caller
+// has pinned, to be undone by another call of Release.
 func (us *Users) Retain(u *User) {
 	u.mu.Lock()
 	u.mu.pins++
@@ -120,7 +120,7 @@ func (us *Users) Retain(u *User) {
 	u.refs++
 }
 
-// Unref gives back the reference alone.
+// Unref releases the reference alone.
 func (us *Users) Unref(u *User) {
 	sh := us.all.Of(u.Name())
 	sh.Lock()
@@ -141,10 +141,10 @@ func (us *Users) ConnsOf(name string) []Conn {
 // All returns every user in memory.
 func (us *Users) All() []*User { return us.all.All() }
 
-// Connect makes a connection one of its user's, who may have so many (0: any number),
-// and Disconnect ends that.
-func (us *Users) Connect(u *User, c Conn, most int) error {
-	n, err := u.addConn(c, most)
+// Connect adds a connection to its user, who may have at most limit connections (0: any
+// number).
+func (us *Users) Connect(u *User, c Conn, limit int) error {
+	n, err := u.addConn(c, limit)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (us *Users) Connect(u *User, c Conn, most int) error {
 	return nil
 }
 
-// Disconnect may be called more than once.
+// Disconnect undoes Connect. It may be called more than once.
 func (us *Users) Disconnect(u *User, c Conn) {
 	left, last := u.removeConn(c)
 	if left {
@@ -166,8 +166,7 @@ func (us *Users) Disconnect(u *User, c Conn) {
 	}
 }
 
-// Online is the number of users with a connection, and Connections that of their
-// connections.
+// Online is the number of users with a connection.
 func (us *Users) Online() int { return int(us.online.Load()) }
 
 // Connections is the number of connections of all users.
