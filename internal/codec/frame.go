@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// bareFrame is an item as one WebSocket frame that holds exactly what was pushed.
+// bareFrame is an item as a WebSocket frame that holds exactly the pushed data.
 func bareFrame(it *feed.Item, window int) []byte {
 	form := &it.Forms[feed.Bare]
 	return deflated(form, window, form.Frame.Get(func() []byte {
@@ -21,8 +21,8 @@ func bareFrame(it *feed.Item, window int) []byte {
 	}))
 }
 
-// objectFrame is an item as one WebSocket frame with the message object of
-// wirepost.v1, or the revoke object of a revocation.
+// objectFrame is an item as a WebSocket frame with the message object of wirepost.v1,
+// or the revoke object of a revocation.
 func objectFrame(it *feed.Item, channel string, window int) []byte {
 	form := &it.Forms[feed.Object]
 	return deflated(form, window, form.Frame.Get(func() []byte {
@@ -34,12 +34,12 @@ func objectFrame(it *feed.Item, channel string, window int) []byte {
 	}))
 }
 
-// object is the JSON in objectFrame.
+// object is the JSON of objectFrame.
 func object(it *feed.Item, channel string) []byte {
 	return ws.FramePayload(objectFrame(it, channel, 0))
 }
 
-// deflated is a frame as a connection with that window is sent it.
+// deflated is a frame as sent to a connection with that window.
 func deflated(form *feed.Form, window int, frame []byte) []byte {
 	if window == 0 {
 		return frame

@@ -18,12 +18,12 @@ func record(size int) *engine.Record {
 	return &engine.Record{Seq: 2, Prev: 1, ID: "zs4t95casa32yt9h", ContentType: "text/plain", Data: []byte(b.String()[:size])}
 }
 
-// frame is the one frame of an item on a WebSocket.
+// frame is the single frame of an item on a WebSocket.
 func frame(m Mode, it *feed.Item, channel string, window int) []byte {
 	return m.Codec().AppendMessage(nil, it, channel, window, nil)[0]
 }
 
-// TestCompressedOnce: every session gets the same bytes, so they were made once.
+// TestCompressedOnce: every session gets the same bytes, so each frame was made once.
 func TestCompressedOnce(t *testing.T) {
 	t.Parallel()
 	for _, m := range []Mode{Plain, V1} {
@@ -47,8 +47,8 @@ func TestCompressedOnce(t *testing.T) {
 	}
 }
 
-// TestCompressedOnceForEachWindow: there are as many compressed frames as classes,
-// and one for a message that fits in all windows.
+// TestCompressedOnceForEachWindow: a message has one compressed frame per class, and a
+// single one if it fits in all windows.
 func TestCompressedOnceForEachWindow(t *testing.T) {
 	t.Parallel()
 	for _, m := range []Mode{Plain, V1} {
@@ -73,7 +73,8 @@ func TestCompressedOnceForEachWindow(t *testing.T) {
 	}
 }
 
-// TestNotCompressed: what does not get smaller is one frame for all sessions.
+// TestNotCompressed: a message that does not get smaller has one frame for all
+// sessions.
 func TestNotCompressed(t *testing.T) {
 	t.Parallel()
 	it := &feed.Item{Record: record(100)}
@@ -82,8 +83,8 @@ func TestNotCompressed(t *testing.T) {
 	}
 }
 
-// BenchmarkItemFrames is what the frames of one message cost when so many sessions
-// send it.
+// BenchmarkItemFrames measures making the frames of one message for a number of
+// sessions.
 func BenchmarkItemFrames(b *testing.B) {
 	for _, size := range []int{128, 1 << 10, 16 << 10} {
 		for _, sessions := range []int{1, 1000} {

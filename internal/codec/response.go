@@ -8,14 +8,15 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 )
 
-// sse is https://html.spec.whatwg.org/multipage/server-sent-events.html.
+// sse is Server-Sent Events,
+// https://html.spec.whatwg.org/multipage/server-sent-events.html.
 type sse struct{}
 
 func (sse) Name() string                  { return "sse" }
 func (sse) Acknowledged() Acknowledgement { return ByReturn }
 func (sse) Objects() bool                 { return true }
 
-// AppendMessage gives the event an ID: the position after the message.
+// AppendMessage gives the event an ID: the cursor after the message.
 func (sse) AppendMessage(dst [][]byte, it *feed.Item, channel string, _ int, at Position) [][]byte {
 	return append(dst, []byte("id: "+at.Position()+"\ndata: "), oneLine(object(it, channel)), eventEnd)
 }
@@ -36,12 +37,14 @@ func (sse) Retry(after time.Duration) []byte {
 
 var (
 	eventEnd = []byte("\n\n")
-	// heartbeatComment is nothing to a client, and keeps proxies from closing.
+	// heartbeatComment is ignored by clients, and keeps proxies from closing the
+	// connection.
 	heartbeatComment = []byte(": heartbeat\n\n")
 )
 
-// oneLine is a JSON object without line breaks, which end a field of an event. A
-// raw body that was kept byte for byte may have some; in JSON they are white space.
+// oneLine returns a JSON object without line breaks, which would end a field of an
+// event. A raw body that is kept byte for byte may have some; in JSON they are white
+// space.
 func oneLine(object []byte) []byte {
 	if !bytes.ContainsAny(object, "\r\n") {
 		return object

@@ -28,7 +28,7 @@ func (v1) AppendMessage(dst [][]byte, it *feed.Item, channel string, window int,
 	return append(dst, objectFrame(it, channel, window))
 }
 
-// websocket is what both have in common.
+// websocket is common to both WebSocket modes.
 type websocket struct{}
 
 func (websocket) Notice(object []byte) []byte { return ws.AppendFrame(nil, ws.OpText, object) }

@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	form    = 2 // the first form had none, and began with a letter
+	form    = 2 // the first form had no form byte, and began with a letter
 	partial = 1 // flag
 	head    = 2 + len(names.ConnectionID{}) + 8
 
@@ -48,8 +48,8 @@ type Writer struct {
 	b  []byte
 }
 
-// Write begins the cursor of a connection of a user with that inbox, with the sequences
-// in the two channels that every session has.
+// Write starts the cursor of a user's connection with that inbox, with the sequences in
+// the two channels of every session.
 func Write(id names.ConnectionID, epoch, inbox string, inboxSeq, allSeq uint64) *Writer {
 	w := &Writer{id: id, b: make([]byte, 0, 128)}
 	w.b = append(w.b, form, 0)
@@ -60,14 +60,14 @@ func Write(id names.ConnectionID, epoch, inbox string, inboxSeq, allSeq uint64) 
 	return w
 }
 
-// sumStore is a hash that says whose sequences a cursor has: a store's and a user's. A
-// cursor does not name its inbox, so one that another user brings, after a page changed
-// users for example, must not acknowledge anything.
+// sumStore is a hash that identifies the store and the user of a cursor's sequences. A
+// cursor does not name its inbox; one that another user presents, for example after a
+// page switched users, must not acknowledge anything.
 func sumStore(id names.ConnectionID, epoch, inbox string) uint64 {
 	return id.Sum(epoch) ^ id.Sum(inbox)
 }
 
-// Room says whether one more channel fits in so many bytes.
+// Room reports whether one more channel fits in that many bytes.
 func (w *Writer) Room(bytes int) bool { return len(w.b)+maxEntry <= bytes }
 
 // Add adds a channel.
@@ -81,16 +81,16 @@ func (w *Writer) LeaveOut() { w.b[1] |= partial }
 
 func (w *Writer) String() string { return base64.RawURLEncoding.EncodeToString(w.b) }
 
-// Cursor is a cursor as it was read.
+// Cursor is a parsed cursor.
 type Cursor struct {
 	// Partial says that channels without a stored cursor were left out.
 	Partial bool
 
 	connection names.ConnectionID
-	seqs       map[uint64]uint64 // by the hash of the channel; nil: nothing is known
+	seqs       map[uint64]uint64 // by the hash of the channel; nil: none are known
 }
 
-// Of returns the sequence in a channel, if the cursor has it.
+// Of returns the sequence in a channel, if the cursor has one.
 func (c *Cursor) Of(channel string) (seq uint64, ok bool) {
 	if len(c.seqs) == 0 {
 		return 0, false
@@ -99,8 +99,8 @@ func (c *Cursor) Of(channel string) (seq uint64, ok bool) {
 	return seq, ok
 }
 
-// set takes in a sequence. If two channels have the same hash, the lower sequence
-// counts: that only repeats messages.
+// set adds a sequence. If two channels have the same hash, the lower sequence counts:
+// that only repeats messages.
 func (c *Cursor) set(hash, seq uint64) {
 	if known, ok := c.seqs[hash]; ok {
 		seq = min(seq, known)
@@ -108,9 +108,9 @@ func (c *Cursor) set(hash, seq uint64) {
 	c.seqs[hash] = seq
 }
 
-// Read reads a cursor of a user with that inbox. One of another store or another user
-// says nothing about these sequences, and neither does one of an earlier form: all that
-// is known then is that the client was here. False means that it is not a cursor.
+// Read parses a cursor of a user with that inbox. The sequences of another store,
+// another user or an earlier form are ignored: such a cursor only shows that the client
+// was connected before. False means that text is not a cursor.
 func Read(text, epoch, inbox string) (*Cursor, bool) {
 	c, hash, ok := decode(text, inbox)
 	if ok && (c.seqs == nil || hash != sumStore(c.connection, epoch, inbox)) {

@@ -10,17 +10,17 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 )
 
-// A name that collides with another one under one connection's hash is of no use
-// under that of the next.
+// A name that collides with another one under one connection's hash does not collide
+// under that of the next connection.
 func TestChannelHashesAreKeyedByTheConnection(t *testing.T) {
 	t.Parallel()
 	a, b := names.NewConnectionID(), names.NewConnectionID()
 	if a.Sum("user:victim") == b.Sum("user:victim") || a.Sum("user:victim") == a.Sum("room:7") {
-		t.Error("the hash of a channel's name can be foreseen")
+		t.Error("the hash of a channel's name is predictable")
 	}
 }
 
-// Entries of one hash cannot move a cursor over what the other one has not got.
+// Two entries with the same hash cannot move a cursor past messages not received.
 func TestOfTwoEntriesTheLowerOneCounts(t *testing.T) {
 	t.Parallel()
 	id := names.NewConnectionID()

@@ -1,6 +1,6 @@
-// Package fault is the coded error that the parts of the server return: a code that
-// programs act on, and a message that a client may see. It maps codes to HTTP
-// statuses and close codes.
+// Package fault is the coded error that the parts of the server return: a code for
+// programs, and a message that a client may see. It maps codes to HTTP statuses and
+// close codes.
 package fault
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Code names what went wrong, as in wirepost.v1 error frames.
+// Code identifies an error, as in wirepost.v1 error frames.
 type Code string
 
 // The codes.
@@ -72,13 +72,13 @@ func (c Code) CloseCode() int {
 // Error is an error with a code.
 type Error struct {
 	Code    Code
-	Field   string // the field of the request that was wrong, if one was
+	Field   string // the invalid field of the request, if any
 	Message string // for the client
 	// RetryAfter is sent with RateLimited and Unavailable; 0 means one second.
 	RetryAfter time.Duration
 	Status     int    // overrides the HTTP status of Code, if it is not 0
 	Err        error  // the cause; never shown to a client
-	Reason     string // what a refusal is counted as, if not as Code
+	Reason     string // the reason that a refusal is counted under, if not Code
 }
 
 // Error includes the cause, for logs.
@@ -97,7 +97,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// HTTPStatus is the status to answer a request with.
+// HTTPStatus is the status of the response to a request.
 func (e *Error) HTTPStatus() int {
 	if e.Status != 0 {
 		return e.Status
@@ -110,14 +110,14 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Field is a BadRequest that blames one field of a request.
+// Field makes a BadRequest for one field of a request.
 func Field(field, format string, args ...any) *Error {
 	return &Error{Code: BadRequest, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// As turns any error into an *Error: what is not one becomes Unavailable when the
-// engine said so or a context ended, else Internal, with a message that gives no
-// internals away. It returns nil for nil.
+// As turns any error into an *Error. An error that is not one becomes Unavailable if
+// the engine returned it for that reason or a context ended, else Internal, with a
+// message that reveals no internals. It returns nil for nil.
 func As(err error) *Error {
 	var e *Error
 	switch {
@@ -135,7 +135,7 @@ func As(err error) *Error {
 	return &Error{Code: Internal, Message: "internal error", Err: err}
 }
 
-// Unauthorize makes a mistake in an identity, which would be a bad request, a 401.
+// Unauthorize turns a BadRequest caused by an identity into a 401.
 func Unauthorize(err error) error {
 	var coded *Error
 	if errors.As(err, &coded) && coded.Code == BadRequest {
@@ -144,7 +144,7 @@ func Unauthorize(err error) error {
 	return err
 }
 
-// storageMessage says why the engine takes no writes.
+// storageMessage explains why the engine refuses writes.
 func storageMessage(err error) string {
 	switch {
 	case errors.Is(err, engine.ErrDamaged):

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Problem is an error as a backend sees it: problem details, RFC 9457.
+// Problem is an error in an HTTP response: problem details, RFC 9457.
 type Problem struct {
 	Type       string `json:"type"` // always "about:blank": Code says more than a link would
 	Title      string `json:"title"`
@@ -18,7 +18,7 @@ type Problem struct {
 	RetryAfter int    `json:"retry_after,omitempty"` // seconds
 }
 
-// Problem makes the problem details of the error.
+// Problem returns the problem details of the error.
 func (e *Error) Problem() Problem {
 	status := e.HTTPStatus()
 	p := Problem{
@@ -31,8 +31,8 @@ func (e *Error) Problem() Problem {
 	return p
 }
 
-// Write answers a request with an error, as application/problem+json with the status
-// of its code. Causes are not shown.
+// Write responds to a request with an error, as application/problem+json with the
+// status of its code. Causes are not included.
 func Write(w http.ResponseWriter, err error) {
 	p := As(err).Problem()
 	h := w.Header()

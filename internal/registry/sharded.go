@@ -7,15 +7,15 @@ import (
 
 const shards = 64
 
-// Sharded is a Table for concurrent use. Who looks for one thing waits for nobody who
-// looks for most others.
+// Sharded is a Table for concurrent use. Lookups of different names mostly do not wait
+// for each other.
 type Sharded[T Named] struct {
 	seed  maphash.Seed
 	shard [shards]Shard[T]
 }
 
-// Shard is a part of a Sharded table. Its lock guards the table, and whatever of the
-// things in it their owner says.
+// Shard is a part of a Sharded table. Its lock guards the table, and the fields of the
+// entries that their owner documents.
 type Shard[T Named] struct {
 	sync.Mutex
 	Table[T]
@@ -24,12 +24,12 @@ type Shard[T Named] struct {
 // NewSharded makes an empty table.
 func NewSharded[T Named]() *Sharded[T] { return &Sharded[T]{seed: maphash.MakeSeed()} }
 
-// Of is the shard that has a name, or is to have it.
+// Of returns the shard that holds a name, or would hold it.
 func (s *Sharded[T]) Of(name string) *Shard[T] {
 	return &s.shard[maphash.String(s.seed, name)%shards]
 }
 
-// Find returns what has the name, or the zero value.
+// Find returns the entry with the name, or the zero value.
 func (s *Sharded[T]) Find(name string) T {
 	sh := s.Of(name)
 	sh.Lock()
@@ -37,7 +37,7 @@ func (s *Sharded[T]) Find(name string) T {
 	return sh.Get(name)
 }
 
-// Len is the number of things in all shards.
+// Len is the number of entries in all shards.
 func (s *Sharded[T]) Len() (n int) {
 	for i := range s.shard {
 		sh := &s.shard[i]
@@ -48,7 +48,7 @@ func (s *Sharded[T]) Len() (n int) {
 	return n
 }
 
-// All returns everything in the table.
+// All returns all entries.
 func (s *Sharded[T]) All() (all []T) {
 	for i := range s.shard {
 		sh := &s.shard[i]

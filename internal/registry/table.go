@@ -1,5 +1,5 @@
-// Package registry finds things by their names: in a table that is small, and in one
-// with a lock for each of its shards.
+// Package registry holds things by name: in a table that uses little memory, and in one
+// with a lock per shard.
 package registry
 
 import (
@@ -7,15 +7,15 @@ import (
 	"math/bits"
 )
 
-// Named is a pointer to something with a name of its own.
+// Named is a pointer to something with a name.
 type Named interface {
 	comparable
 	Key() string
 }
 
-// Table finds things by their names, as a map would, in a fifth of the memory:
-// a slot is one pointer, for the name is in what it points to. It is a hash table
-// with linear probing. The zero value of T is an empty slot.
+// Table holds entries by name, as a map would, in a fifth of the memory: a slot is one
+// pointer, since the entry itself holds the name. It is a hash table with linear
+// probing. The zero value of T is an empty slot.
 type Table[T Named] struct {
 	seed  maphash.Seed
 	slots []T
@@ -24,7 +24,7 @@ type Table[T Named] struct {
 
 const minSlots = 8
 
-// home is where the search for a name begins.
+// home is the slot at which the search for a name begins.
 func (t *Table[T]) home(name string) int {
 	hi, _ := bits.Mul64(maphash.String(t.seed, name), uint64(len(t.slots)))
 	return int(hi)
@@ -37,7 +37,7 @@ func (t *Table[T]) next(i int) int {
 	return 0
 }
 
-// Get returns what has the name, or the zero value.
+// Get returns the entry with the name, or the zero value.
 func (t *Table[T]) Get(name string) (none T) {
 	if t.count == 0 {
 		return none
@@ -50,7 +50,7 @@ func (t *Table[T]) Get(name string) (none T) {
 	return none
 }
 
-// Add takes in x, whose name must not be there yet.
+// Add adds x, whose name must not be in the table.
 func (t *Table[T]) Add(x T) {
 	if t.slots == nil {
 		t.seed = maphash.MakeSeed()
@@ -82,7 +82,7 @@ func (t *Table[T]) resize(n int) {
 	}
 }
 
-// Remove takes out x, if it is there.
+// Remove removes x, if it is in the table.
 func (t *Table[T]) Remove(x T) {
 	var none T
 	if t.count == 0 {
@@ -102,13 +102,13 @@ func (t *Table[T]) Remove(x T) {
 	}
 }
 
-// close empties a slot and moves up what was only further on because the slot was
-// taken, so that no search ends too early.
+// close empties a slot and moves up the entries that were placed further on because the
+// slot was taken, so that no search stops too early.
 func (t *Table[T]) close(hole int) {
 	var none T
 	for i := t.next(hole); t.slots[i] != none; i = t.next(i) {
 		home := t.home(t.slots[i].Key())
-		// Is the hole between home and i, going round?
+		// Is the hole between home and i, modulo the size?
 		if (i-home+len(t.slots))%len(t.slots) >= (i-hole+len(t.slots))%len(t.slots) {
 			t.slots[hole] = t.slots[i]
 			hole = i
@@ -117,10 +117,10 @@ func (t *Table[T]) close(hole int) {
 	t.slots[hole] = none
 }
 
-// Len is the number of things in the table.
+// Len is the number of entries.
 func (t *Table[T]) Len() int { return t.count }
 
-// Each calls fn for everything in the table.
+// Each calls fn for every entry.
 func (t *Table[T]) Each(fn func(T)) {
 	var none T
 	for _, x := range t.slots {

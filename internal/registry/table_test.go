@@ -10,7 +10,7 @@ type thing struct{ name string }
 
 func (t *thing) Key() string { return t.name }
 
-// TestTable does at random what a map does as well.
+// TestTable compares the table with a map at random.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -32,7 +32,7 @@ func TestTable(t *testing.T) {
 		case x != nil && (!grow || rnd.IntN(4) == 0):
 			delete(model, name)
 			table.Remove(x)
-			table.Remove(x) // it is not there any more
+			table.Remove(x) // no longer in the table
 		}
 		if table.Len() != len(model) {
 			t.Fatalf("step %d: %d things, not %d", step, table.Len(), len(model))

@@ -21,7 +21,7 @@ func benchmarkParse(b *testing.B, size, piece int) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frame)))
 	for b.Loop() {
-		copy(scratch, frame) // parsing unmasks it
+		copy(scratch, frame) // parsing unmasks in place
 		for rest := scratch; len(rest) > 0; {
 			n := min(piece, len(rest))
 			chunk := rest[:n]

@@ -10,8 +10,8 @@ import (
 	other "github.com/klauspost/compress/flate"
 )
 
-// referenceInflate decompresses the slow and obvious way, with another
-// implementation, and returns a close code if there is something wrong.
+// referenceInflate decompresses with another, simpler implementation, and returns a
+// close code if the message is invalid.
 func referenceInflate(message []byte, maxMessage int) ([]byte, int) {
 	if len(message) == 0 {
 		return nil, 0
@@ -52,7 +52,7 @@ func TestDeflateFrame(t *testing.T) {
 	}
 }
 
-// TestDeflateFrameNot: what does not get smaller is sent as it is.
+// TestDeflateFrameNot: a frame that does not get smaller is returned unchanged.
 func TestDeflateFrameNot(t *testing.T) {
 	t.Parallel()
 	for name, frame := range map[string][]byte{
@@ -69,7 +69,7 @@ func TestDeflateFrameNot(t *testing.T) {
 	}
 }
 
-// TestDeflateFrameShared: the result has no part in a pooled buffer.
+// TestDeflateFrameShared: the result does not alias a pooled buffer.
 func TestDeflateFrameShared(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup
@@ -88,10 +88,10 @@ func TestDeflateFrameShared(t *testing.T) {
 	all.Wait()
 }
 
-// TestDeflateAllocs: a compressed frame is one allocation, and taking one none.
+// TestDeflateAllocs: compressing a frame is one allocation, inflating a message none.
 func TestDeflateAllocs(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector has pools drop things")
+		t.Skip("with the race detector, pools drop entries")
 	}
 	frame := serverText(sample(1024))
 	if n := testing.AllocsPerRun(100, func() { DeflateFrame(frame, 0) }); n > 1.5 {

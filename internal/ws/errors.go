@@ -1,8 +1,8 @@
 package ws
 
-// ProtocolError is what a peer did against RFC 6455.
+// ProtocolError is a peer's violation of RFC 6455.
 type ProtocolError struct {
-	Code   int    // the close code to answer with
+	Code   int    // the close code to send
 	Reason string // sent to the peer
 }
 
@@ -12,17 +12,17 @@ func violation(reason string) *ProtocolError {
 	return &ProtocolError{Code: codeProtocolError, Reason: reason}
 }
 
-// What the parser refuses. They are values because a hostile peer must not cost
-// an allocation each.
+// The violations that the parser reports. They are variables so that a hostile peer
+// does not cause an allocation each time.
 var (
 	errReserved      = violation("reserved bits are set")
 	errOpcode        = violation("unknown opcode")
 	errFragmented    = violation("control frame is fragmented")
 	errControlLength = violation("control frame is too long")
 	errUnmasked      = violation("frame is not masked")
-	errMasked        = violation("frame of a server is masked")
+	errMasked        = violation("server frame is masked")
 	errLength        = violation("length is not encoded in the shortest way")
-	errNoMessage     = violation("continuation of no message")
+	errNoMessage     = violation("continuation without a message")
 	errInMessage     = violation("new message inside a message")
 	errClosePayload  = violation("close frame of one byte")
 	errCloseCode     = violation("close code is not valid")

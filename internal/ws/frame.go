@@ -6,16 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// AppendFrame appends a whole server frame (final, not masked) to dst. The result
-// may be shared by any number of connections. A control frame's payload must not
-// be longer than 125 bytes.
+// AppendFrame appends a whole server frame (final, not masked) to dst. The result may
+// be shared by any number of connections. A control frame's payload must not be longer
+// than 125 bytes.
 func AppendFrame(dst []byte, op byte, payload []byte) []byte {
 	return append(appendHead(dst, op, 0, len(payload)), payload...)
 }
 
-// AppendMasked appends a whole client frame to dst: final, and masked with a key
-// that nobody can foresee (RFC 6455 §5.3). A control frame's payload must not be
-// longer than 125 bytes.
+// AppendMasked appends a whole client frame to dst: final, and masked with an
+// unpredictable key (RFC 6455 §5.3). A control frame's payload must not be longer than
+// 125 bytes.
 func AppendMasked(dst []byte, op byte, payload []byte) []byte {
 	var key [4]byte
 	rand.Read(key[:]) //nolint:errcheck // it never fails
@@ -25,7 +25,7 @@ func AppendMasked(dst []byte, op byte, payload []byte) []byte {
 	return dst
 }
 
-// appendHead appends a frame's first bytes, up to its length.
+// appendHead appends the header of a frame up to its length.
 func appendHead(dst []byte, op, masked byte, size int) []byte {
 	switch {
 	case size <= maxControl:
@@ -38,7 +38,7 @@ func appendHead(dst []byte, op, masked byte, size int) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, finBit|op, masked|127), uint64(size))
 }
 
-// FramePayload is the payload in a frame that AppendFrame made.
+// FramePayload returns the payload of a frame made by AppendFrame.
 func FramePayload(frame []byte) []byte {
 	switch frame[1] {
 	case 126:
@@ -49,12 +49,12 @@ func FramePayload(frame []byte) []byte {
 	return frame[2:]
 }
 
-// AppendPing appends a ping frame. The peer's pong brings the payload back, which
-// is at most 125 bytes.
+// AppendPing appends a ping frame. The peer's pong returns the payload, which is at
+// most 125 bytes.
 func AppendPing(dst, payload []byte) []byte { return AppendFrame(dst, OpPing, payload) }
 
-// AppendClose appends a close frame. A reason that does not fit is cut, and a code
-// that must not be sent (RFC 6455 §7.4.1) is left out together with its reason.
+// AppendClose appends a close frame. A reason that does not fit is cut; a code that
+// must not be sent (RFC 6455 §7.4.1) is omitted together with its reason.
 func AppendClose(dst []byte, code int, reason string) []byte {
 	if !validCloseCode(code) {
 		return AppendFrame(dst, OpClose, nil)
@@ -70,7 +70,8 @@ func AppendMaskedClose(dst []byte, code int, reason string) []byte {
 	return AppendMasked(dst, OpClose, FramePayload(AppendClose(nil, code, reason)))
 }
 
-// cut shortens s to at most n bytes of whole characters, so that it stays UTF-8.
+// cut shortens s to at most n bytes without splitting a character, so that it stays
+// valid UTF-8.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -81,9 +82,9 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// validCloseCode says whether a close frame may carry the code: those defined by
-// RFC 6455 §7.4.1 and the IANA registry, without the three that are never on the
-// wire (1004 is reserved), and the ranges of §7.4.2.
+// validCloseCode reports whether a close frame may carry the code: those defined by RFC
+// 6455 §7.4.1 and the IANA registry, without the three that are never sent (1004 is
+// reserved), and the ranges of §7.4.2.
 func validCloseCode(code int) bool {
 	switch {
 	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014:

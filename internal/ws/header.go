@@ -2,7 +2,7 @@ package ws
 
 import "encoding/binary"
 
-// header is the head of a frame, after the checks that need nothing but the head.
+// header is a frame's header, after the checks that need only the header.
 type header struct {
 	op       byte
 	fin      bool
@@ -11,9 +11,9 @@ type header struct {
 	mask     [4]byte
 }
 
-// parseHeader reads the head of the peer's frame; n is its size, and 0 while b
-// does not hold all of it. With deflate the first frame of a message may be marked
-// as compressed.
+// parseHeader parses the header of a peer's frame; n is its size, and 0 if b does not
+// hold all of it. With deflate the first frame of a message may be marked as
+// compressed.
 func parseHeader(b []byte, r Rules) (h header, n int, err *ProtocolError) {
 	if len(b) < 2 {
 		return h, 0, nil
@@ -60,8 +60,8 @@ func checkHead(first, second byte, unmasked bool) *ProtocolError {
 	return nil
 }
 
-// parseLength reads the payload's length and returns where the mask begins; n is 0
-// while b does not hold all of it, and with an error.
+// parseLength parses the payload's length and returns the offset of the mask; n is 0 if
+// b does not hold all of it, and on error.
 func parseLength(b []byte) (length uint64, n int, err *ProtocolError) {
 	switch short := b[1] &^ maskBit; {
 	case short <= 125:

@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// What clients send, by the names of wstest.
+// Frames of clients, from wstest.
 var (
 	masked       = wstest.Masked
 	textFrame    = wstest.Text

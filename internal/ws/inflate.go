@@ -8,23 +8,22 @@ import (
 	"sync"
 )
 
-// syncTail is what a sender leaves out at the end of a compressed message (RFC
-// 7692 §7.2.1).
+// syncTail is omitted by the sender at the end of a compressed message (RFC 7692
+// §7.2.1).
 const syncTail = "\x00\x00\xff\xff"
 
-// inflateTail goes behind a compressed message: what its sender left out, and an
-// empty last block, so that the reader says io.EOF rather than that more was to
-// come.
+// inflateTail is appended to a compressed message: the omitted bytes, and an empty
+// final block, so that the reader returns io.EOF rather than io.ErrUnexpectedEOF.
 const inflateTail = syncTail + "\x01\x00\x00\xff\xff"
 
-// maxDeflated is how long a compressed message may be when what it holds may have
-// maxMessage bytes. What does not compress grows by at most an eighth (see zlib's
+// maxDeflated is the maximum length of a compressed message whose content may have
+// maxMessage bytes. Incompressible data grows by at most an eighth (see zlib's
 // deflateBound).
 func maxDeflated(maxMessage int) int { return maxMessage + maxMessage/4 + 64 }
 
-// inflater is a decompressor, the standard library's: that of klauspost/compress,
-// which compresses here, keeps the codes of the message before over a Reset, and
-// reads corrupt data with them. About 36 KB, and what it read last.
+// inflater is a decompressor, of the standard library: that of klauspost/compress,
+// which compresses here, keeps the codes of the previous message over a Reset, and
+// decodes corrupt data with them. It takes about 36 KB and its last input.
 type inflater struct {
 	in  []byte
 	src bytes.Reader
@@ -37,19 +36,19 @@ var inflaters = sync.Pool{New: func() any {
 	return f
 }}
 
-// inflate appends to dst, which is empty, what a compressed message holds. It
-// takes memory for at most maxMessage bytes and one, however much there is.
+// inflate appends the content of a compressed message to dst, which is empty. It
+// allocates for at most maxMessage+1 bytes, however long the content.
 func inflate(dst, message []byte, maxMessage int) ([]byte, *ProtocolError) {
 	if len(message) == 0 {
-		return dst, nil // zlib reads it as empty, so some peers send it
+		return dst, nil // zlib decodes it as empty, so some peers send it
 	}
 	f := inflaters.Get().(*inflater)
 	defer f.recycle()
 	f.in = append(append(f.in[:0], message...), inflateTail...)
 	f.src.Reset(f.in)
 	for f.src.Len() > 0 {
-		// A message may be more than one DEFLATE stream: one ends with a block
-		// marked as the last, and the next begins at a whole byte (§7.2.1).
+		// A message may consist of several DEFLATE streams: a stream ends with a block
+		// marked as final, and the next one begins at a byte boundary (§7.2.1).
 		f.fr.(flate.Resetter).Reset(&f.src, nil) //nolint:errcheck // it never fails
 		var err error
 		dst, err = f.read(dst, maxMessage+1)
@@ -63,8 +62,8 @@ func inflate(dst, message []byte, maxMessage int) ([]byte, *ProtocolError) {
 	return dst, nil
 }
 
-// read appends a stream to dst, until that has limit bytes. The error is io.EOF at
-// the end of the stream.
+// read appends a stream to dst, until dst has limit bytes. The error is io.EOF at the
+// end of the stream.
 func (f *inflater) read(dst []byte, limit int) ([]byte, error) {
 	for len(dst) < limit {
 		if len(dst) == cap(dst) {

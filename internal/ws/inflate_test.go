@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What makes work and holds nothing.
+// Input that costs work and has no content.
 const (
 	emptyFinal   = "\x03\x00"             // a whole DEFLATE stream
 	emptyFixed   = "\x02\x08\x20\x80\x00" // four blocks
@@ -30,7 +30,7 @@ var inflateCases = []struct {
 
 	{"no bytes", "", "", 0},
 	{"two streams", finalText("Hello, ") + finalText("world") + "\x00", "Hello, world", 0},
-	{"a stream behind a last block", finalText("Hello, ") + deflatedText("world"), "Hello, world", 0},
+	{"a stream after a final block", finalText("Hello, ") + deflatedText("world"), "Hello, world", 0},
 	{"just fits", deflatedText(strings.Repeat("x", testMax)), strings.Repeat("x", testMax), 0},
 	{"just fits in two streams", finalText(strings.Repeat("x", testMax/2)) + deflatedText(strings.Repeat("x", testMax/2)), strings.Repeat("x", testMax), 0},
 	{"noise that fits", deflatedText(noise(testMax)), noise(testMax), 0},
@@ -41,8 +41,8 @@ var inflateCases = []struct {
 	{"bad block type", "\x07", "", 1007},
 	{"nothing in many blocks", strings.Repeat(emptyFixed+emptyDynamic+emptyFinal, 20) + "\x00", "", 0},
 	{"cut", deflatedText(sample(900))[:200], "", 1007},
-	{"cut behind the header", "\xf2", "", 1007},
-	{"last block without what follows", "\xf3\x48\xcd\xc9\xc9\x07\x00", "", 1007},
+	{"cut after the header", "\xf2", "", 1007},
+	{"final block without the rest", "\xf3\x48\xcd\xc9\xc9\x07\x00", "", 1007},
 	{"a distance too far back", "\x02\x06\x00\x00", "", 1007},
 	{"a reference into the stream before", finalText("Hello") + "\x02\x22\x00", "", 1007},
 	{"text", "hello hello hello", "", 1007},
@@ -71,7 +71,7 @@ func codeOf(err *ProtocolError) int {
 	return err.Code
 }
 
-// TestInflateMemory: a bomb takes no more memory than a message that is allowed.
+// TestInflateMemory: a bomb takes no more memory than a message of the maximum size.
 func TestInflateMemory(t *testing.T) {
 	t.Parallel()
 	message := []byte(bomb(4 << 20))
@@ -83,20 +83,21 @@ func TestInflateMemory(t *testing.T) {
 	}
 }
 
-// TestInflateAgain: an inflater remembers nothing of a message before, in whatever
-// way that ended.
+// TestInflateAgain: an inflater keeps nothing of a previous message, whether that was
+// valid or not.
 func TestInflateAgain(t *testing.T) {
 	t.Parallel()
 	want := sample(900)
 	for _, before := range inflateCases {
 		inflate(nil, []byte(before.message), testMax)
 		if got, err := inflate(nil, []byte(deflatedText(want)), testMax); err != nil || string(got) != want {
-			t.Fatalf("behind %s: %q, %v", before.name, got, err)
+			t.Fatalf("after %s: %q, %v", before.name, got, err)
 		}
 	}
 }
 
-// TestInflateForgets: codes of a message before don't make sense of a corrupt one.
+// TestInflateForgets: the codes of a previous message are not used to decode a corrupt
+// one.
 func TestInflateForgets(t *testing.T) {
 	t.Parallel()
 	corrupt, err := os.ReadFile("testdata/stale-codes.deflate")
@@ -124,7 +125,7 @@ func FuzzInflate(f *testing.F) {
 		want, code := referenceInflate(message, int(limit))
 		got, err := inflate(nil, message, int(limit))
 		if err != nil && code != 0 {
-			return // what is too big and corrupt may be refused as either
+			return // a message both too big and corrupt may be refused as either
 		}
 		if codeOf(err) != code || string(got) != string(want) {
 			t.Fatalf("%x within %d: got %q and %v, want %q and %d", message, limit, got, err, want, code)
@@ -154,7 +155,7 @@ func BenchmarkInflate(b *testing.B) {
 	for _, size := range []int{128, 1 << 10, 16 << 10, 64 << 10} {
 		benchmarkInflate(b, fmt.Sprint(size), deflatedText(sample(size)), size)
 	}
-	// The most work that 64 KiB can make.
+	// The input of 64 KiB that costs the most work.
 	benchmarkInflate(b, "bomb", bomb(16<<20), 64<<10)
 	benchmarkInflate(b, "streams", strings.Repeat(emptyFinal, 32<<10), 64<<10)
 	benchmarkInflate(b, "blocks", strings.Repeat(emptyFixed, (64<<10)/len(emptyFixed)), 64<<10)

@@ -5,14 +5,14 @@ import (
 	"math/bits"
 )
 
-// mask applies a client's mask to b, or takes it off (RFC 6455 §5.3), where b begins
-// at byte pos of the payload.
+// mask applies or removes a client's mask (RFC 6455 §5.3); b begins at byte pos of the
+// payload.
 func mask(b []byte, key [4]byte, pos int) {
 	k := bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(pos&3))
 	if len(b) >= 8 {
 		k8 := uint64(k)<<32 | uint64(k)
 		for len(b) >= 64 {
-			// One check of the bounds for all eight.
+			// One bounds check for all eight words.
 			p := (*[64]byte)(b)
 			binary.LittleEndian.PutUint64(p[0:], binary.LittleEndian.Uint64(p[0:])^k8)
 			binary.LittleEndian.PutUint64(p[8:], binary.LittleEndian.Uint64(p[8:])^k8)

@@ -17,8 +17,8 @@ func slowMask(b []byte, key [4]byte, pos int) {
 	}
 }
 
-// TestMask: every length up to some unrolled rounds, at every alignment and from every
-// byte of the key, touches exactly its bytes.
+// TestMask: for every length up to a few unrolled rounds, every alignment and every
+// offset in the key, exactly the given bytes change.
 func TestMask(t *testing.T) {
 	t.Parallel()
 	key := [4]byte{0x5A, 0x01, 0xFF, 0xC3}
@@ -37,7 +37,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// FuzzMask compares with gobwas/ws, also where the payload comes in two pieces.
+// FuzzMask compares with gobwas/ws, also for a payload in two pieces.
 func FuzzMask(f *testing.F) {
 	f.Add([]byte(noise(200)), uint32(0x12345678), 3, 70)
 	f.Fuzz(func(t *testing.T, payload []byte, k uint32, pos, cut int) {
@@ -55,8 +55,8 @@ func FuzzMask(f *testing.F) {
 	})
 }
 
-// TestFramesOfOthers: gobwas/ws reads what this package builds, and the parser reads
-// what gobwas/ws builds, of both sides and in every encoding of the length.
+// TestFramesOfOthers: gobwas/ws parses the frames of this package, and the parser those
+// of gobwas/ws, for both sides and every encoding of the length.
 func TestFramesOfOthers(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(5, 6))
@@ -81,7 +81,7 @@ func TestFramesOfOthers(t *testing.T) {
 	}
 }
 
-// checkRead has gobwas/ws read a frame.
+// checkRead parses a frame with gobwas/ws.
 func checkRead(t *testing.T, frame []byte, op byte, payload []byte, masked bool) {
 	t.Helper()
 	in := bytes.NewReader(frame)
@@ -97,7 +97,7 @@ func checkRead(t *testing.T, frame []byte, op byte, payload []byte, masked bool)
 	}
 }
 
-// checkParse has the parser read a frame, whole and in pieces.
+// checkParse parses a frame with the parser, whole and in pieces.
 func checkParse(t *testing.T, frame []byte, op byte, payload []byte, server bool) {
 	t.Helper()
 	for _, size := range []int{len(frame), 1 + len(frame)/3, 7} {
@@ -126,14 +126,14 @@ func checkParse(t *testing.T, frame []byte, op byte, payload []byte, server bool
 	}
 }
 
-// TestMaskKeys: no two frames of a client have the same key.
+// TestMaskKeys: each frame of a client has a new key.
 func TestMaskKeys(t *testing.T) {
 	t.Parallel()
 	seen := map[[4]byte]bool{}
 	for range 100 {
 		seen[[4]byte(AppendMasked(nil, OpText, nil)[2:])] = true
 	}
-	if len(seen) < 99 { // that two of a hundred are equal by chance: one time in a million
+	if len(seen) < 99 { // two of a hundred are equal by chance with a probability of one in a million
 		t.Errorf("%d keys for 100 frames", len(seen))
 	}
 }
@@ -141,7 +141,7 @@ func TestMaskKeys(t *testing.T) {
 // TestBuildAllocs: frames that fit into dst cost no allocation.
 func TestBuildAllocs(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector has crypto/rand allocate")
+		t.Skip("with the race detector, crypto/rand allocates")
 	}
 	payload := make([]byte, 300)
 	dst := make([]byte, 0, 400)

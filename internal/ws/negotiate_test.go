@@ -7,9 +7,9 @@ import (
 
 func TestNegotiateDeflate(t *testing.T) {
 	t.Parallel()
-	const plain = deflateAnswer
-	const with10 = deflateAnswer + "; server_max_window_bits=10"
-	const with15 = deflateAnswer + "; server_max_window_bits=15"
+	const plain = deflateResponse
+	const with10 = deflateResponse + "; server_max_window_bits=10"
+	const with15 = deflateResponse + "; server_max_window_bits=15"
 	for _, c := range []struct {
 		name  string
 		offer []string
@@ -34,7 +34,7 @@ func TestNegotiateDeflate(t *testing.T) {
 
 		{"server window of 15", []string{"permessage-deflate; server_max_window_bits=15"}, with15},
 		{"quoted", []string{`permessage-deflate; server_max_window_bits="15"; client_max_window_bits="8"`}, with15},
-		{"server window of 8", []string{"permessage-deflate; server_max_window_bits=8"}, deflateAnswer + "; server_max_window_bits=8"},
+		{"server window of 8", []string{"permessage-deflate; server_max_window_bits=8"}, deflateResponse + "; server_max_window_bits=8"},
 		{"server window of 7", []string{"permessage-deflate; server_max_window_bits=7"}, ""},
 		{"server window without a value", []string{"permessage-deflate; server_max_window_bits"}, ""},
 		{"server window of 16", []string{"permessage-deflate; server_max_window_bits=16"}, ""},
@@ -64,7 +64,7 @@ func TestNegotiateDeflate(t *testing.T) {
 			window := 0
 			if c.want != "" {
 				window = 15
-				fmt.Sscanf(c.want, deflateAnswer+"; server_max_window_bits=%d", &window) //nolint:errcheck // else it is 15
+				fmt.Sscanf(c.want, deflateResponse+"; server_max_window_bits=%d", &window) //nolint:errcheck // otherwise it is 15
 			}
 			if got, bits := NegotiateDeflate(c.offer); got != c.want || bits != window {
 				t.Errorf("got %q and %d, want %q and %d", got, bits, c.want, window)

@@ -9,7 +9,7 @@ func TestAcceptedDeflate(t *testing.T) {
 		ok      bool
 	}{
 		{nil, false, true},
-		{[]string{deflateAnswer}, true, true},
+		{[]string{deflateResponse}, true, true},
 		{[]string{"permessage-deflate; server_no_context_takeover"}, true, true},
 		{[]string{`permessage-deflate; server_max_window_bits="12"; server_no_context_takeover`}, true, true},
 		{[]string{"permessage-deflate"}, false, false},
@@ -19,7 +19,7 @@ func TestAcceptedDeflate(t *testing.T) {
 		{[]string{"permessage-deflate; server_no_context_takeover; client_max_window_bits=16"}, false, false},
 		{[]string{"permessage-deflate; server_no_context_takeover; server_no_context_takeover"}, false, false},
 		{[]string{"permessage-deflate; server_no_context_takeover=1"}, false, false},
-		{[]string{deflateAnswer, deflateAnswer}, false, false},
+		{[]string{deflateResponse, deflateResponse}, false, false},
 		{[]string{"x-webkit-deflate-frame"}, false, false},
 		{[]string{""}, false, false},
 	} {

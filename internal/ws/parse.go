@@ -6,23 +6,23 @@ import (
 	"unicode/utf8"
 )
 
-// Frame is what a peer sent: a whole data message, joined from its frames,
-// decompressed and checked to be UTF-8 if it is text, or a control frame.
+// Frame is a unit of a peer's input: a whole data message, joined from its frames,
+// decompressed and, if it is text, valid UTF-8, or a control frame.
 type Frame struct {
-	Op       byte   // OpText, OpBinary, OpClose, OpPing or OpPong; 0: there is no whole frame
+	Op       byte   // OpText, OpBinary, OpClose, OpPing or OpPong; 0: no frame is complete
 	deflated bool   // the payload is still compressed
 	Code     int    // of a close frame; 1005 when it had none
 	Payload  []byte // of a close frame, its reason
 }
 
-// Rules are what one connection allows its peer.
+// Rules are the limits and features of one connection's input.
 type Rules struct {
 	MaxMessage int  // the largest message, in bytes
-	Deflate    bool // permessage-deflate was agreed on
+	Deflate    bool // permessage-deflate was negotiated
 	Unmasked   bool // the peer is a server: its frames are not masked (RFC 6455 §5.1)
 }
 
-// maxPayload is how many bytes the frames of a message may carry.
+// maxPayload is the maximum number of payload bytes of all frames of a message.
 func (r Rules) maxPayload(deflated bool) int {
 	if deflated {
 		return maxDeflated(r.MaxMessage)
@@ -30,17 +30,17 @@ func (r Rules) maxPayload(deflated bool) int {
 	return r.MaxMessage
 }
 
-// Parser finds frames in a peer's bytes, however they are cut. It owns no memory
-// between messages: whole frames are handed out of the slice they came in, and
-// only what is incomplete is copied, as it comes. It is for one goroutine. Its zero
-// value is ready for use.
+// Parser finds frames in a peer's input, which may be split anywhere. It holds no
+// memory between messages: a whole frame is returned as a slice of the input, and only
+// incomplete frames are copied, as they arrive. It is for one goroutine. The zero value
+// is ready for use.
 type Parser struct {
 	part *partial
 }
 
-// Next takes from b up to the end of the next frame. Call it again with the rest
-// until it finds none; it then took all of b. The frame's payload is valid until
-// then, and b is changed: payloads are unmasked where they lie. An error is final.
+// Next consumes b up to the end of the next frame. Call it again with the rest until it
+// finds no frame; it has then consumed all of b. The frame's payload is valid until the
+// next call, and b is modified: payloads are unmasked in place. An error is final.
 func (p *Parser) Next(b []byte, r Rules) (f Frame, rest []byte, err *ProtocolError) {
 	f, rest, err = p.find(b, r)
 	if err == nil && f.deflated {
@@ -65,8 +65,8 @@ func (p *Parser) find(b []byte, r Rules) (f Frame, rest []byte, err *ProtocolErr
 	return p.part.next(b, r)
 }
 
-// inflate puts what a compressed message holds into the place of the message. Both
-// are at hand only then: between its frames just the compressed bytes are kept.
+// inflate replaces the payload of a compressed message by its content. Both are in
+// memory only during this call: between frames only the compressed bytes are kept.
 func (p *Parser) inflate(f Frame, maxMessage int) (Frame, *ProtocolError) {
 	whole := partials.Get().(*partial)
 	whole.done = true
@@ -80,7 +80,7 @@ func (p *Parser) inflate(f Frame, maxMessage int) (Frame, *ProtocolError) {
 	return Frame{Op: f.Op, Payload: whole.msg}, err
 }
 
-// Release gives back what the parser holds. It then begins anew.
+// Release frees the parser's memory and resets it.
 func (p *Parser) Release() {
 	if p.part != nil {
 		p.part.recycle()
@@ -88,8 +88,8 @@ func (p *Parser) Release() {
 	}
 }
 
-// wholeFrame is the common case: a control frame or a message of one frame, with all
-// of its bytes there. n is 0 if it is not that.
+// wholeFrame is the common case: a control frame or a message of one frame, complete in
+// b. n is 0 if b is not that.
 func wholeFrame(b []byte, r Rules) (f Frame, n int, err *ProtocolError) {
 	h, n, err := parseHeader(b, r)
 	if n == 0 || !h.fin || h.op == opContinuation || h.length > uint64(len(b)-n) {
@@ -112,8 +112,8 @@ func wholeFrame(b []byte, r Rules) (f Frame, n int, err *ProtocolError) {
 	return Frame{Op: h.op, deflated: h.deflated, Payload: payload}, end, nil
 }
 
-// checkControl checks what only close frames have to be checked for (RFC 6455
-// §5.5.1); their payload is the reason.
+// checkControl makes the checks for close frames (RFC 6455 §5.5.1), whose payload is
+// the reason.
 func checkControl(op byte, payload []byte) (Frame, *ProtocolError) {
 	if op != OpClose {
 		return Frame{Op: op, Payload: payload}, nil
@@ -134,25 +134,25 @@ func checkControl(op byte, payload []byte) (Frame, *ProtocolError) {
 	return Frame{Op: OpClose, Code: code, Payload: reason}, nil
 }
 
-// partial is a message, or a frame, of which more is to come.
+// partial is an incomplete message or frame.
 type partial struct {
-	head  [maxHeader]byte // of the frame that begins, as far as it came
+	head  [maxHeader]byte // of the next frame, as far as received
 	nhead int
 
 	inFrame bool
 	frame   header
-	got     int              // bytes of the frame's payload that came
+	got     int              // bytes of the frame's payload received
 	control [maxControl]byte // a control frame's payload; it may come between fragments
 
 	op       byte   // of the message, opContinuation outside of one
-	deflated bool   // what comes of it is compressed
-	msg      []byte // what came of it
-	valid    int    // bytes of a text that were checked, up to a whole character
+	deflated bool   // its payload is compressed
+	msg      []byte // the payload received
+	valid    int    // bytes of a text checked, up to a whole character
 
-	done bool // what was handed out was the last of it
+	done bool // the returned frame was the last of the message
 }
 
-// keepMessage is the largest buffer that is kept for another message.
+// keepMessage is the largest buffer that is kept for the next message.
 const keepMessage = 16 << 10
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
@@ -184,8 +184,7 @@ func (p *partial) next(b []byte, r Rules) (Frame, []byte, *ProtocolError) {
 	}
 }
 
-// takeHeader takes the head of the next frame from b, or as much of it as is
-// there.
+// takeHeader consumes the header of the next frame from b, or as much of it as b holds.
 func (p *partial) takeHeader(b []byte, r Rules) (int, *ProtocolError) {
 	before := p.nhead
 	p.nhead += copy(p.head[before:], b)
@@ -203,8 +202,8 @@ func (p *partial) takeHeader(b []byte, r Rules) (int, *ProtocolError) {
 	return n - before, nil
 }
 
-// beginFrame checks a frame against the message it is part of, and its size before
-// any memory is taken for it.
+// beginFrame checks a frame against the current message, and its size before memory is
+// allocated for it.
 func (p *partial) beginFrame(h header, r Rules) *ProtocolError {
 	if !isControl(h.op) {
 		switch {
@@ -224,7 +223,7 @@ func (p *partial) beginFrame(h header, r Rules) *ProtocolError {
 	return nil
 }
 
-// takePayload takes what b has of the frame's payload.
+// takePayload consumes the part of the frame's payload in b.
 func (p *partial) takePayload(b []byte, r Rules) (int, *ProtocolError) {
 	n := min(len(b), int(p.frame.length)-p.got)
 	b = b[:n]
@@ -243,9 +242,9 @@ func (p *partial) takePayload(b []byte, r Rules) (int, *ProtocolError) {
 	return n, nil
 }
 
-// checkText checks what came of a text since the last time. A character that is
-// cut is left for the next time, unless the message ends with it; one that cannot
-// become valid any more is refused at once.
+// checkText checks the new bytes of a text. An incomplete character is left for the
+// next call, unless the message ends with it; one that cannot become valid is refused
+// at once.
 func (p *partial) checkText() bool {
 	if p.op != OpText || p.deflated {
 		return true
@@ -258,8 +257,7 @@ func (p *partial) checkText() bool {
 	return utf8.Valid(fresh)
 }
 
-// cutRune is the number of bytes at the end of b that begin a character which
-// may be completed.
+// cutRune is the length of an incomplete but possibly valid character at the end of b.
 func cutRune(b []byte) int {
 	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
 		if tail := b[len(b)-i:]; utf8.RuneStart(tail[0]) {
@@ -272,7 +270,7 @@ func cutRune(b []byte) int {
 	return 0
 }
 
-// endFrame hands out a complete frame, if it ends a message or is a control frame.
+// endFrame returns a complete frame, if it ends a message or is a control frame.
 func (p *partial) endFrame() (Frame, *ProtocolError) {
 	p.inFrame = false
 	switch {

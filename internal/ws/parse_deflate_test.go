@@ -32,7 +32,7 @@ func TestParseDeflated(t *testing.T) {
 	}
 }
 
-// TestParseNotDeflated: a peer that did not agree on it must not compress.
+// TestParseNotDeflated: a peer that did not negotiate compression must not compress.
 func TestParseNotDeflated(t *testing.T) {
 	t.Parallel()
 	for _, input := range [][]byte{squeezed(OpText, "Hello"), squeezedIn(2, OpBinary, "Hello")} {
@@ -42,14 +42,14 @@ func TestParseNotDeflated(t *testing.T) {
 	}
 }
 
-// TestParseAgreed: to one that did, everything else is as it was, apart from the
-// bit.
+// TestParseAgreed: if compression was negotiated, all other input is parsed as before,
+// except for the bit.
 func TestParseAgreed(t *testing.T) {
 	t.Parallel()
 	for _, c := range parseCases {
 		want := c.Want
 		if c.Name == "rsv1" {
-			want = []string{`1 ""`} // an x is the head of a stored block, with its padding
+			want = []string{`1 ""`} // an x is the header of a stored block, with its padding
 		}
 		if diff := cmp.Diff(want, parsedBy(deflating, c.Input)); diff != "" {
 			t.Errorf("%s: %s", c.Name, diff)
@@ -57,8 +57,8 @@ func TestParseAgreed(t *testing.T) {
 	}
 }
 
-// TestParseDeflatedIdle: between messages a parser holds nothing, and within one
-// only what came.
+// TestParseDeflatedIdle: a parser holds nothing between messages, and within a message
+// only the input received.
 func TestParseDeflatedIdle(t *testing.T) {
 	t.Parallel()
 	input := squeezedIn(3, OpText, strings.Repeat("x", testMax))
@@ -77,7 +77,7 @@ func TestParseDeflatedIdle(t *testing.T) {
 	}
 }
 
-// FuzzParseDeflated is FuzzParse where compression was agreed on.
+// FuzzParseDeflated is FuzzParse with compression negotiated.
 func FuzzParseDeflated(f *testing.F) {
 	for _, c := range parseCases {
 		f.Add(c.Input, uint8(1))
@@ -102,7 +102,7 @@ func FuzzParseDeflated(f *testing.F) {
 	})
 }
 
-// TestParseDeflatedRandom mixes messages of both kinds that mostly obey.
+// TestParseDeflatedRandom mixes mostly valid messages of both kinds.
 func TestParseDeflatedRandom(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(3, 4))

@@ -9,15 +9,15 @@ import (
 	gobwas "github.com/gobwas/ws"
 )
 
-// reference reads frames the slow and obvious way, and returns what it found as
-// lines of text, the last one being the close code of a violation, if there is
-// one. It follows the text of RFC 6455 and shares no code with the parser.
+// reference parses frames in the simplest way, and returns lines of text, the last one
+// being the close code of a violation, if any. It follows the text of RFC 6455 and
+// shares no code with the parser.
 func reference(input []byte, maxMessage int) []string {
 	return referenceBy(Rules{MaxMessage: maxMessage}, input)
 }
 
-// referenceBy takes compressed messages too (RFC 7692), or a server's frames, if the
-// rules say so.
+// referenceBy accepts compressed messages as well (RFC 7692), or a server's frames,
+// depending on the rules.
 func referenceBy(rules Rules, input []byte) []string {
 	r := referenceReader{in: bytes.NewReader(input), max: rules.MaxMessage, deflate: rules.Deflate, server: rules.Unmasked}
 	for {
@@ -40,15 +40,15 @@ type referenceReader struct {
 	in      *bytes.Reader
 	max     int
 	deflate bool
-	server  bool          // it is the peer: nothing is masked
+	server  bool          // the peer is a server: nothing is masked
 	kind    gobwas.OpCode // of the message, 0 outside of one
 	marked  bool          // the message is compressed
 	message []byte
 	lines   []string
 }
 
-// frame returns the line of what the frame made whole, and a close code or
-// inputOver.
+// frame returns the line of the message or control frame that the frame completed, and
+// a close code or inputOver.
 func (r *referenceReader) frame() (line string, code int) {
 	h, code := referenceHeader(r.in, r.deflate, r.server)
 	if code != 0 {
@@ -108,8 +108,8 @@ func (r *referenceReader) data(h *gobwas.Header, payload []byte, whole bool) (li
 	return line, 0
 }
 
-// referenceHeader returns inputOver when the header is not complete and nothing in
-// it is wrong so far. What is missing is taken to be there in a way that is not wrong.
+// referenceHeader returns inputOver if the header is incomplete and valid so far.
+// Missing bytes are assumed to be valid.
 func referenceHeader(r *bytes.Reader, deflate, server bool) (*gobwas.Header, int) {
 	left := r.Len()
 	if left < 2 {
@@ -123,7 +123,7 @@ func referenceHeader(r *bytes.Reader, deflate, server bool) (*gobwas.Header, int
 	padded := bytes.NewReader(head)
 	h, err := gobwas.ReadHeader(padded)
 	if errors.Is(err, gobwas.ErrHeaderLengthMSB) && left < 10 {
-		// It is wrong, but not known yet to be.
+		// The error is in bytes that the parser has not received yet.
 		err = nil
 	}
 	size := len(head) - padded.Len()
@@ -167,8 +167,8 @@ func referenceControl(op gobwas.OpCode, payload []byte) (line string, code int) 
 	return fmt.Sprintf("8 %d %q", status, reason), 0
 }
 
-// referenceUTF8 walks the table of well-formed byte sequences (Unicode, table 3-7)
-// and says whether b is one, or the beginning of one.
+// referenceUTF8 follows the table of well-formed byte sequences (Unicode, table 3-7)
+// and reports whether b is one, or the beginning of one.
 func referenceUTF8(b []byte, ended bool) bool {
 	more, low, high := 0, byte(0x80), byte(0xBF)
 	for _, c := range b {

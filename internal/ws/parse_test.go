@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parsed feeds chunks to a parser and returns what came out as lines of text, in
-// the form of reference. The chunks are copied first, since parsing changes them.
+// parsed feeds chunks to a parser and returns its results as lines of text, in the form
+// of reference. The chunks are copied first, since parsing modifies them.
 func parsed(maxMessage int, chunks ...[]byte) []string {
 	return parsedBy(Rules{MaxMessage: maxMessage}, chunks...)
 }
@@ -65,7 +65,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestCloseCodes goes through all codes there can be.
+// TestCloseCodes tests all possible codes.
 func TestCloseCodes(t *testing.T) {
 	t.Parallel()
 	for code := range 1 << 16 {
@@ -80,8 +80,8 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-// TestParseMemory: a header that declares much takes nothing, and what is kept is
-// in proportion to what came.
+// TestParseMemory: a header with a large length allocates nothing, and the memory held
+// is in proportion to the input received.
 func TestParseMemory(t *testing.T) {
 	t.Parallel()
 	const declared = 1 << 30
@@ -102,12 +102,12 @@ func TestParseMemory(t *testing.T) {
 		}
 		came += len(chunk)
 		if got := cap(p.part.msg); got > max(2*came, keepMessage) {
-			t.Fatalf("%d bytes for %d that came", got, came)
+			t.Fatalf("%d bytes for %d received", got, came)
 		}
 	}
 }
 
-// TestParseIdle: between messages a parser holds nothing.
+// TestParseIdle: a parser holds nothing between messages.
 func TestParseIdle(t *testing.T) {
 	t.Parallel()
 	input := frames(begins(OpText, "a"), controlFrame(OpPing, "p"), ends("b"))
@@ -143,8 +143,8 @@ func TestParseAllocs(t *testing.T) {
 	}
 }
 
-// FuzzParse compares the parser with the reference, fed whole and in two or many
-// pieces.
+// FuzzParse compares the parser with the reference, for whole input and input in two or
+// many pieces.
 func FuzzParse(f *testing.F) {
 	for _, c := range parseCases {
 		f.Add(c.Input, uint8(1))
@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseServer does the same with what servers send.
+// FuzzParseServer does the same for the frames of servers.
 func FuzzParseServer(f *testing.F) {
 	for _, c := range parseCases {
 		f.Add(c.Input, uint8(1))
@@ -197,7 +197,7 @@ func checkServer(t *testing.T, input []byte, size int) {
 	}
 }
 
-// asServer takes the masks off whole frames, and leaves what is not one as it is.
+// asServer removes the masks of whole frames, and leaves other input unchanged.
 func asServer(input []byte) (out []byte) {
 	in := bytes.NewReader(input)
 	for {
@@ -207,13 +207,13 @@ func asServer(input []byte) (out []byte) {
 			return append(out, rest...)
 		}
 		payload := make([]byte, h.Length)
-		in.Read(payload) //nolint:errcheck // it is there
+		in.Read(payload) //nolint:errcheck // the frame is whole
 		f := gobwas.UnmaskFrameInPlace(gobwas.Frame{Header: h, Payload: payload})
 		out = append(out, gobwas.MustCompileFrame(f)...)
 	}
 }
 
-// TestParseServer: what a client sends is what a server sends, but for the masks.
+// TestParseServer: without their masks, the frames of a client are those of a server.
 func TestParseServer(t *testing.T) {
 	t.Parallel()
 	for _, c := range parseCases {
@@ -232,7 +232,7 @@ func TestParseServer(t *testing.T) {
 	}
 }
 
-// TestParseRandom makes frames that mostly obey, which fuzzing finds slowly.
+// TestParseRandom makes mostly valid frames, which fuzzing finds slowly.
 func TestParseRandom(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))

@@ -2,5 +2,5 @@
 
 package ws
 
-// raceEnabled says that allocations are not those of an ordinary program.
+// raceEnabled says that the race detector is on, which changes allocations.
 const raceEnabled = true

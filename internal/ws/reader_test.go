@@ -11,7 +11,7 @@ import (
 	gobwas "github.com/gobwas/ws"
 )
 
-// TestReader reads what a server sends, in one piece and byte by byte.
+// TestReader reads the output of a server, in one piece and byte by byte.
 func TestReader(t *testing.T) {
 	long := strings.Repeat("ü", 20_000)
 	var stream []byte

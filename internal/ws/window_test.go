@@ -11,7 +11,7 @@ func checkWindow(tb testing.TB, data string, bits int) (size int) {
 	small := DeflateFrame(frame, DeflateClass(frame, bits))
 	if small[0] != finBit|rsv1|OpText {
 		if string(small) != string(frame) {
-			tb.Errorf("%d bits: what was not compressed was changed", bits)
+			tb.Errorf("%d bits: an uncompressed frame was changed", bits)
 		}
 		return len(small)
 	}
@@ -22,8 +22,8 @@ func checkWindow(tb testing.TB, data string, bits int) (size int) {
 	return len(small)
 }
 
-// TestDeflateWindow: with each window a message refers no further back than that,
-// and where it has nothing to refer to further back, it is the same for all.
+// TestDeflateWindow: with each window a message refers no further back than that, and
+// if it has no longer references, it is the same for all windows.
 func TestDeflateWindow(t *testing.T) {
 	t.Parallel()
 	for bits := minWindow; bits <= maxWindow; bits++ {
@@ -43,7 +43,7 @@ func TestDeflateWindow(t *testing.T) {
 	}
 }
 
-// FuzzDeflateWindow does the same with any message.
+// FuzzDeflateWindow does the same with arbitrary messages.
 func FuzzDeflateWindow(f *testing.F) {
 	f.Add([]byte(sample(3000)), byte(8), 1)
 	f.Add([]byte(noise(500)), byte(9), 5)

@@ -29,13 +29,13 @@ const (
 
 	// maxControl is the longest payload of a control frame (RFC 6455 §5.5).
 	maxControl = 125
-	// maxHeader is two bytes, a length of eight and a mask of four.
+	// maxHeader is two bytes, eight of length and four of mask.
 	maxHeader = 14
 )
 
 func isControl(op byte) bool { return op&0x8 != 0 }
 
-// Close codes that the parser gives (RFC 6455 §7.4.1).
+// Close codes of violations (RFC 6455 §7.4.1).
 const (
 	codeProtocolError  = 1002
 	codeNoStatus       = 1005

@@ -8,16 +8,16 @@ import (
 // MaxMessage is the largest message in the cases, in bytes.
 const MaxMessage = 1000
 
-// A Case is what a client sends, and what has to come of it: a line for each message
-// and control frame (its opcode, a close code, its payload quoted), the last one the
-// close code of a violation if there is one.
+// A Case is a client's input and the expected result: a line for each message and
+// control frame (its opcode, a close code, its payload quoted), the last one being the
+// close code of a violation, if any.
 type Case struct {
 	Name  string
 	Input []byte
 	Want  []string
 }
 
-// Parsed are cases where compression was not agreed on.
+// Parsed are cases without compression.
 var Parsed = []Case{
 	{"nothing", nil, nil},
 	{"empty text", Text(""), []string{`1 ""`}},
@@ -47,7 +47,7 @@ var Parsed = []Case{
 	{"long ping", head(126), []string{"1002"}},
 	{"longer ping", head(127), []string{"1002"}},
 	{"fragmented ping", Masked(opPing, "x"), []string{"1002"}},
-	{"continuation of nothing", Ends("x"), []string{"1002"}},
+	{"continuation without a message", Ends("x"), []string{"1002"}},
 	{"continuation after a message", Join(Begins(opText, "a"), Ends("b"), Continues("c")), []string{`1 "ab"`, "1002"}},
 	{"message inside a message", Join(Begins(opText, "a"), Text("b")), []string{"1002"}},
 	{"length of two for one", []byte{fin | opText, maskBit | 126, 0, 125}, []string{"1002"}},
@@ -71,13 +71,13 @@ var Parsed = []Case{
 
 func head(length byte) []byte { return []byte{fin | opPing, maskBit | length} }
 
-// Inflated are cases where it was.
+// Inflated are cases with compression negotiated.
 var Inflated = []Case{
 	{"text", Squeezed(opText, "Hello"), []string{`1 "Hello"`}},
 	{"binary", Squeezed(opBinary, "\xFF\xFE"), []string{`2 "\xff\xfe"`}},
 	{"empty", Squeezed(opText, ""), []string{`1 ""`}},
 	{"empty frame", Masked(fin|rsv1|opText, ""), []string{`1 ""`}},
-	{"beside one that is not", Join(Squeezed(opText, "a"), Text("b"), Squeezed(opBinary, "c")), []string{`1 "a"`, `1 "b"`, `2 "c"`}},
+	{"next to an uncompressed message", Join(Squeezed(opText, "a"), Text("b"), Squeezed(opBinary, "c")), []string{`1 "a"`, `1 "b"`, `2 "c"`}},
 	{"fragments (§7.2.3.1)", Join(Masked(rsv1|opText, "\xf2\x48\xcd"), Ends("\xc9\xc9\x07\x00")), []string{`1 "Hello"`}},
 	{"fragment a byte", SqueezedIn(1, opText, "Hällo €"), []string{`1 "Hällo €"`}},
 	{"empty fragments", Join(Masked(rsv1|opText, ""), Continues(""), Ends("\x00")), []string{`1 ""`}},

@@ -9,20 +9,19 @@ import (
 	"sync"
 )
 
-// tail is what a sender leaves out at the end of a compressed message (RFC 7692
-// §7.2.1).
+// tail is omitted by the sender at the end of a compressed message (RFC 7692 §7.2.1).
 const tail = "\x00\x00\xff\xff"
 
 // rsv1 marks a compressed message.
 const rsv1 = 0x40
 
-// Deflated compresses a message as a client does, with an implementation other than
-// the one under test.
+// Deflated compresses a message like a client, with an implementation other than the
+// one under test.
 func Deflated(s string) string {
 	return strings.TrimSuffix(compressed(s, (*flate.Writer).Flush), tail)
 }
 
-// Final does the same, as a DEFLATE stream that says that it ends (RFC 7692 §7.2.3.4).
+// Final does the same, as a DEFLATE stream with a final block (RFC 7692 §7.2.3.4).
 func Final(s string) string { return compressed(s, (*flate.Writer).Close) }
 
 func compressed(s string, finish func(*flate.Writer) error) string {
@@ -46,7 +45,7 @@ var compressors = sync.Pool{New: func() any {
 // Squeezed is a compressed message in one frame.
 func Squeezed(op byte, payload string) []byte { return Masked(fin|rsv1|op, Deflated(payload)) }
 
-// SqueezedIn is the same in as many frames as it takes with n bytes each.
+// SqueezedIn is the same, in frames of n bytes each.
 func SqueezedIn(n int, op byte, payload string) (all []byte) {
 	parts := Pieces([]byte(Deflated(payload)), n)
 	for i, part := range parts {
@@ -65,7 +64,7 @@ func SqueezedIn(n int, op byte, payload string) (all []byte) {
 // Bomb is a compressed message of n zeros.
 func Bomb(n int) string { return Deflated(strings.Repeat("0", n)) }
 
-// JSON is n bytes of it as applications send it.
+// JSON is n bytes of JSON as applications send it.
 func JSON(n int) string {
 	rnd := rand.New(rand.NewPCG(1, uint64(n)))
 	states := []string{"paid", "shipped", "new", "cancelled"}
@@ -78,7 +77,7 @@ func JSON(n int) string {
 	return b.String()[:n]
 }
 
-// Noise is n bytes that do not compress.
+// Noise is n incompressible bytes.
 func Noise(n int) string {
 	rnd := rand.NewChaCha8([32]byte{byte(n)})
 	b := make([]byte, n)

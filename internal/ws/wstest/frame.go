@@ -1,5 +1,5 @@
-// Package wstest is for tests: the frames that a client sends, right and wrong, and
-// what has to come of them. It shares no code with what it tests.
+// Package wstest is for tests: valid and invalid frames of clients, and the results
+// expected of a parser. It shares no code with the packages that it tests.
 package wstest
 
 import (
@@ -61,8 +61,8 @@ func Continues(payload string) []byte { return Masked(0, payload) }
 // Ends: see Begins.
 func Ends(payload string) []byte { return Masked(fin, payload) }
 
-// Join puts frames one behind the other.
+// Join concatenates frames.
 func Join(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 
-// Pieces cuts b into slices of n bytes.
+// Pieces splits b into slices of n bytes.
 func Pieces(b []byte, n int) [][]byte { return slices.Collect(slices.Chunk(b, n)) }

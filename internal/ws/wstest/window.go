@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// InflateWithin decompresses a message as a client with a window of so many bytes
-// does: a reference further back is an error. It is written from RFC 1951 alone.
+// InflateWithin decompresses a message like a client with a window of that many bytes:
+// a longer reference is an error. It is written from RFC 1951 alone.
 func InflateWithin(message []byte, window int) (out []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -39,7 +39,7 @@ func (d *narrowInflater) bits(n int) (v int) {
 	return v
 }
 
-// huffman are the codes of a block, by their length and value.
+// huffman holds the codes of a block, by length and value.
 type huffman map[[2]int]int
 
 func newHuffman(lengths []int) huffman {
@@ -145,7 +145,7 @@ func (d *narrowInflater) compressed(literals, distances huffman) {
 		}
 		distance := d.value(d.symbol(distances), 2, 1)
 		if distance > min(len(d.out), d.window) {
-			panic(fmt.Errorf("a distance of %d behind %d bytes, the window is %d", distance, len(d.out), d.window))
+			panic(fmt.Errorf("a distance of %d at offset %d, the window is %d", distance, len(d.out), d.window))
 		}
 		for range length {
 			d.out = append(d.out, d.out[len(d.out)-distance])
@@ -153,8 +153,8 @@ func (d *narrowInflater) compressed(literals, distances huffman) {
 	}
 }
 
-// value reads a length or a distance: so many codes have each number of extra bits,
-// the first two groups none.
+// value decodes a length or a distance: group codes each have the same number of extra
+// bits, the first two groups none.
 func (d *narrowInflater) value(code, group, first int) int {
 	extra, value := 0, first
 	for i := range code {
@@ -169,7 +169,7 @@ func (d *narrowInflater) value(code, group, first int) int {
 	return value + d.bits(extra)
 }
 
-// Narrow compresses as a client does that has agreed on a window.
+// Narrow compresses like a client that negotiated a window.
 func Narrow(s string, bits int) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriterWindow(&b, 1<<bits)
@@ -185,6 +185,6 @@ func Narrow(s string, bits int) string {
 	return strings.TrimSuffix(b.String(), tail)
 }
 
-// Apart repeats a random block at that distance, so that each match is as far back
-// as it can be.
+// Apart repeats a random block at that distance, so that each match is as far back as
+// possible.
 func Apart(distance, n int) string { return strings.Repeat(Noise(distance), n/distance+1)[:n] }
