@@ -242,16 +242,16 @@ func TestBare(t *testing.T) {
 func TestFailures(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		for words, send := range map[string]string{
-			`answered with "HTTP/1.1 401`:   "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
-			`does not end`:                  strings.Repeat("x", maxResponse+1),
-			`closed the connection with 10`: switching + "\x88\x04\x03\xF4by",
-			`server closed the connection`:  switching + "\x88\x00",
-			`frame of a server is masked`:   switching + "\x81\x80\x00\x00\x00\x00",
-			`reserved bits are set`:         switching + "\xC1\x01x",
-			`unknown opcode`:                switching + "\x83\x00",
-			`control frame is too long`:     switching + "\x89\x7E\x00\xC8",
-			`continuation of no message`:    switching + "\x80\x01x",
-			`message is too big`:            switching + "\x82\x7F\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+			`answered with "HTTP/1.1 401`:    "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+			`does not end`:                   strings.Repeat("x", maxResponse+1),
+			`closed the connection with 10`:  switching + "\x88\x04\x03\xF4by",
+			`server closed the connection`:   switching + "\x88\x00",
+			`server frame is masked`:         switching + "\x81\x80\x00\x00\x00\x00",
+			`reserved bits are set`:          switching + "\xC1\x01x",
+			`unknown opcode`:                 switching + "\x83\x00",
+			`control frame is too long`:      switching + "\x89\x7E\x00\xC8",
+			`continuation without a message`: switching + "\x80\x01x",
+			`message is too big`:             switching + "\x82\x7F\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
 		} {
 			at, _ := script(t, true, []byte(send), len(send))
 			all := newMembers(3, false, "")

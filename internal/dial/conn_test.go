@@ -75,7 +75,7 @@ func TestClosings(t *testing.T) {
 		"no code":     {ws.AppendClose(nil, 1005, ""), 1005, "", false},
 		"bad UTF-8":   {invalid, 1007, "\x03\xeftext is not valid UTF-8", true},
 		"too big":     {[]byte{0x82, 126, 0x10, 0}, 1009, "\x03\xf1message is too big", true},
-		"masked":      {ws.AppendMasked(nil, ws.OpText, nil), 1002, "\x03\xeaframe of a server is masked", true},
+		"masked":      {ws.AppendMasked(nil, ws.OpText, nil), 1002, "\x03\xeaserver frame is masked", true},
 		"bad code":    {[]byte{0x88, 2, 0x03, 0xed}, 1002, "\x03\xeaclose code is not valid", true},
 		"long ping":   {[]byte{0x89, 126, 0, 126}, 1002, "\x03\xeacontrol frame is too long", true},
 		"rsv":         {[]byte{0xC1, 0}, 1002, "\x03\xeareserved bits are set", true},
