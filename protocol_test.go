@@ -33,7 +33,7 @@ func TestRefusalsAreHTTPErrors(t *testing.T) {
 		{"user=42&channels=user:43", 403, "another user's inbox"},
 		{"user=42&channels=internal:x", 403, "policy"},
 		{"user=42&channels=a,,b", 400, "channel name is needed"},
-		{"user=42&after=x", 400, `"x" is no sequence`},
+		{"user=42&after=x", 400, `"x" is not a sequence`},
 		{"user=42&after=news=1", 400, "not subscribed"},
 		{"user=42&channels=a,b", 429, "at most 3"},
 		{"user=42&device=" + strings.Repeat("d", 201), 400, "201 bytes"},

@@ -1,5 +1,5 @@
-// Package access says what clients may do with channels: by what their identity lists,
-// and by the policies.
+// Package access decides what clients may do with channels: by the lists of their
+// identity, and by the policies.
 package access
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 )
 
-// Identity is who a client is and what it may do.
+// Identity identifies a client and lists its rights.
 type Identity struct {
 	User   string
-	Device string // "": the client picks one
+	Device string // "": the client chooses
 	// Channels the user is a member of while the identity is valid.
 	Channels []string
 	// Subscribe and Publish list channels, or patterns with *. A leading * does not
@@ -23,16 +23,16 @@ type Identity struct {
 	Subscribe []string
 	Publish   []string
 	Expires   time.Time // zero: never
-	Issued    time.Time // when the token was made; zero: there is none
-	Data      any       // the application's
+	Issued    time.Time // when the token was issued; zero: no token
+	Data      any       // set by the application
 }
 
-// Grants says whether the identity makes the user a member of a channel.
+// Grants reports whether the identity makes the user a member of a channel.
 func (id *Identity) Grants(channel string) bool {
 	return slices.Contains(id.Channels, channel)
 }
 
-// Check refuses what no identity may have.
+// Check refuses invalid identities.
 func (id *Identity) Check(now time.Time) error {
 	if err := names.CheckUser(id.User); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (id *Identity) Check(now time.Time) error {
 			return err
 		}
 		if user, inbox := names.InboxUser(channel); inbox && user != id.User {
-			return fault.Errorf(fault.Unauthorized, "nobody is a member of another user's inbox, %q", channel)
+			return fault.Errorf(fault.Unauthorized, "users cannot be members of another user's inbox, %q", channel)
 		}
 	}
 	if !id.Expires.IsZero() && !id.Expires.After(now) {
@@ -54,8 +54,8 @@ func (id *Identity) Check(now time.Time) error {
 	return nil
 }
 
-// covers says whether one of the patterns of an identity matches a channel. A pattern
-// that begins with * does not match inboxes or All.
+// covers reports whether one of the patterns of an identity matches a channel. A
+// pattern that begins with * does not match inboxes or All.
 func covers(patterns []string, channel string) bool {
 	_, inbox := names.InboxUser(channel)
 	for _, p := range patterns {
@@ -69,8 +69,8 @@ func covers(patterns []string, channel string) bool {
 	return false
 }
 
-// MaySubscribe says whether a client may subscribe to a channel that it names, as far
-// as tokens and policies decide it: see SubscribeHook. No token and no policy opens
+// MaySubscribe checks whether a client may subscribe to a channel that it requests, as
+// far as tokens and policies decide it: see SubscribeHook. No token and no policy opens
 // another user's inbox.
 func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 	if user, inbox := names.InboxUser(channel); inbox {
@@ -91,21 +91,22 @@ func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 	return fault.Errorf(fault.Forbidden, "this token may not subscribe to %q", channel)
 }
 
-// SubscribeHook says whether the application decides about subscriptions to a channel.
+// SubscribeHook reports whether the application decides about subscriptions to a
+// channel.
 func (ps Policies) SubscribeHook(channel string) bool {
 	_, inbox := names.InboxUser(channel)
 	return !inbox && channel != names.All && ps.Of(channel).Subscribe == Hook
 }
 
-// PublishHook says whether the application decides about what clients publish to a
-// channel.
+// PublishHook reports whether the application decides about messages that clients
+// publish to a channel.
 func (ps Policies) PublishHook(channel string) bool { return ps.Of(channel).Publish == Hook }
 
-// MayPublish says whether a client may publish to a channel, as far as tokens and
+// MayPublish checks whether a client may publish to a channel, as far as tokens and
 // policies decide it: see PublishHook. No client may publish to All.
 func (ps Policies) MayPublish(id *Identity, channel string) error {
 	if channel == names.All {
-		return fault.Errorf(fault.Forbidden, "clients do not publish to %q", names.All)
+		return fault.Errorf(fault.Forbidden, "clients may not publish to %q", names.All)
 	}
 	switch ps.Of(channel).Publish {
 	case Anyone, Hook:

@@ -29,7 +29,7 @@ func TestRights(t *testing.T) {
 		{nobody, "shut:1", false, false},
 		{nobody, "ask:1", true, true}, // the hook decides
 		{nobody, "user:42", true, true},
-		{nobody, "user:7", false, true}, // the policy opens publishing, and nothing the inbox
+		{nobody, "user:7", false, true}, // the policy opens publishing, but subscribing stays closed
 		{nobody, "all", true, false},
 		{all, "room", true, true},
 		{all, "shut:1", false, false},

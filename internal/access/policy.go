@@ -8,18 +8,18 @@ import (
 	"github.com/wirepost/wirepost/internal/glob"
 )
 
-// Rule says which clients may do something with a channel.
+// Rule determines which clients may do something with a channel.
 type Rule string
 
 // The rules.
 const (
-	ByToken     Rule = "token"   // what the client's token lists: the default
+	ByToken     Rule = "token"   // clients whose token lists the channel: the default
 	Anyone      Rule = "anyone"  // any authenticated user, besides the token's lists
 	BackendOnly Rule = "backend" // no client
 	Hook        Rule = "hook"    // the application decides each time
 )
 
-// Policy is what holds for the channels that match a pattern.
+// Policy applies to the channels that match a pattern.
 type Policy struct {
 	Pattern     string
 	NonDurable  bool
@@ -29,19 +29,19 @@ type Policy struct {
 	Publish     Rule          // "": ByToken
 }
 
-// The retention of a channel that no policy changes.
+// The retention of a channel without a policy.
 const (
 	defaultMaxAge      = 30 * 24 * time.Hour
 	defaultMaxMessages = 100_000
 )
 
-// Limits are what the policy says of retention.
+// Limits returns the policy's retention.
 func (p *Policy) Limits() engine.Limits {
 	return engine.Limits{MaxAge: p.MaxAge, MaxMessages: p.MaxMessages}
 }
 
-// Policies are policies of which, for a channel, the first that matches counts. The
-// last one matches every channel.
+// Policies is a list of policies, of which the first that matches a channel applies.
+// The last one matches every channel.
 type Policies []Policy
 
 // NewPolicies checks the configured policies and fills in defaults.
@@ -58,11 +58,11 @@ func NewPolicies(configured []Policy) (Policies, error) {
 func (p *Policy) complete() *fault.Error {
 	switch {
 	case p.Pattern == "":
-		return fault.Field("pattern", "a pattern is needed")
+		return fault.Field("pattern", "the pattern is missing")
 	case p.MaxAge < 0:
-		return fault.Field("max_age", "a negative max_age")
+		return fault.Field("max_age", "max_age is negative")
 	case p.MaxMessages < 0:
-		return fault.Field("max_messages", "a negative max_messages")
+		return fault.Field("max_messages", "max_messages is negative")
 	}
 	if p.MaxAge == 0 {
 		p.MaxAge = defaultMaxAge
@@ -76,13 +76,13 @@ func (p *Policy) complete() *fault.Error {
 			*rule = ByToken
 		case ByToken, Anyone, BackendOnly, Hook:
 		default:
-			return fault.Field("access", "access %q is none of token, anyone, backend, hook", string(*rule))
+			return fault.Field("access", "access %q is not one of token, anyone, backend, hook", string(*rule))
 		}
 	}
 	return nil
 }
 
-// Of is the policy of a channel.
+// Of returns the policy of a channel.
 func (ps Policies) Of(channel string) *Policy {
 	for i := range ps {
 		if glob.Match(ps[i].Pattern, channel) {
@@ -92,5 +92,5 @@ func (ps Policies) Of(channel string) *Policy {
 	panic("unreachable: the last policy matches every channel")
 }
 
-// MemoryOnly says whether a channel is kept in memory alone.
+// MemoryOnly reports whether a channel is only in memory.
 func (ps Policies) MemoryOnly(channel string) bool { return ps.Of(channel).NonDurable }

@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Guard runs a callback of the application. A panic in it is logged, and an error for
-// the caller; it ends nothing else.
+// Guard calls a callback of the application. A panic in it is logged and returned as an
+// error.
 func Guard(log *slog.Logger, name string, fn func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -25,11 +25,11 @@ func Guard(log *slog.Logger, name string, fn func()) (err error) {
 	return nil
 }
 
-// Refusal is the error of a callback that decides whether a client may do something, as
-// the client sees it. A *fault.Error is the application's refusal. Anything else is an
-// outage, such as that of its database: it is logged, and must not read as a refusal,
-// after which a page asks its user to log in again. What names the thing that cannot be
-// checked.
+// Refusal turns the error of a callback that decides about a client's request into the
+// client's error. A *fault.Error is the application's refusal. Any other error is an
+// outage, such as that of its database: it is logged, and must not look like a refusal,
+// after which a page would ask its user to log in again. What names the thing that
+// cannot be checked.
 func Refusal(ctx context.Context, log *slog.Logger, name, what string, err error) error {
 	var coded *fault.Error
 	if err == nil || errors.As(err, &coded) {

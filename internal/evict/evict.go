@@ -1,4 +1,4 @@
-// Package evict takes idle things out of memory.
+// Package evict frees the memory of idle objects.
 package evict
 
 import (
@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// Evictable is something that holds memory while it is in use, and for a while after.
+// Evictable is an object that holds memory while in use, and for a while after.
 type Evictable interface {
-	// Evict gives the memory back if the while is over, and says whether it did.
+	// Evict frees the memory if the object has been idle long enough, and reports
+	// whether it did.
 	Evict(now time.Time) bool
 }
 
-// Set is what waits to be evicted. One timer serves all of it, and runs only while
-// there is something.
+// Set holds the objects to evict. They share one timer, which runs only while the set
+// is not empty.
 type Set[T Evictable] struct {
 	age time.Duration
 
@@ -23,11 +24,11 @@ type Set[T Evictable] struct {
 	closed bool
 }
 
-// NewSet makes a set whose members are asked every age.
+// NewSet makes a set that calls Evict of its members at intervals of age.
 func NewSet[T Evictable](age time.Duration) *Set[T] { return &Set[T]{age: age} }
 
-// Add takes in what has just been loaded. It may be called under the lock that
-// Evict takes.
+// Add adds an object that was just loaded. It may be called under the lock that Evict
+// takes.
 func (s *Set[T]) Add(x T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +60,7 @@ func (s *Set[T]) sweep() {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	added := len(s.all) > 0 // and with it a timer
+	added := len(s.all) > 0 // which started a timer
 	s.all = append(s.all, still...)
 	if len(still) > 0 && !added {
 		s.startLocked()

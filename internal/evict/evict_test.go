@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// thing is idle from a moment on.
+// thing is idle from a given time on.
 type thing struct {
 	idle  time.Time
 	asked int
 	set   *Set[*thing]
-	more  *thing // added while it is asked
+	more  *thing // added while its Evict is called
 }
 
 func (x *thing) Evict(now time.Time) bool {
@@ -23,8 +23,8 @@ func (x *thing) Evict(now time.Time) bool {
 	return !now.Before(x.idle)
 }
 
-// Each member is asked until it is gone, one that comes during a sweep as well, and when
-// there is none nothing runs.
+// Evict of each member is called until it returns true, also for a member added during
+// a sweep; when the set is empty, no timer runs.
 func TestSet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

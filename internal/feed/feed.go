@@ -1,7 +1,6 @@
-// Package feed is the live end of the channels: the newest records of each channel
-// that has subscribers, and whom to wake when there are more. It also reads older
-// records, off the event loops. It knows no sessions: a subscriber is somebody to be
-// marked dirty.
+// Package feed holds the newest records of each channel that has subscribers, and wakes
+// the subscribers when records are appended. It also reads older records, off the event
+// loops. It does not know sessions: a subscriber is something that can be marked dirty.
 package feed
 
 import (
@@ -15,20 +14,21 @@ import (
 	"github.com/wirepost/wirepost/internal/conn"
 )
 
-// Waker runs tasks on the event loop of subscribers. There is one for each loop.
+// Waker runs tasks on the event loop of subscribers. Each loop has one.
 type Waker struct {
 	post func(conn.Task) bool
 }
 
-// NewWaker makes a Waker. Post says whether it takes the task: false means that the
-// loop has ended.
+// NewWaker makes a Waker. Post reports whether it accepts the task: false means that
+// the loop is closed.
 func NewWaker(post func(conn.Task) bool) *Waker { return &Waker{post: post} }
 
-// Subscriber is who follows a feed, on one loop.
+// Subscriber follows a feed, on one loop.
 type Subscriber interface {
-	// MarkDirty has the subscriber look for new records at the end of the loop's turn.
+	// MarkDirty schedules the subscriber to look for new records at the end of the
+	// loop's turn.
 	MarkDirty()
-	// User is the name of the user who subscribes.
+	// User is the name of the subscribing user.
 	User() string
 }
 
@@ -40,8 +40,8 @@ type Subscription struct {
 	index int32 // in the subs of its loop's follower; owned by the loop
 }
 
-// A tail keeps what sessions that are nearly caught up still need. Who is
-// lags further reads pages from the engine.
+// The limits of a tail, which holds the records for sessions that are nearly caught up.
+// Sessions that lag further read pages from the engine.
 const (
 	tailItems = 512
 	tailBytes = 1 << 20
@@ -49,11 +49,10 @@ const (
 	tailAge = 2 * time.Second
 )
 
-// Feed is the live end of one channel that has subscribers: the newest records,
-// and who is to be woken when there are more. It exists while it has references
-// (see Feeds).
+// Feed holds the newest records of one channel that has subscribers, and its followers.
+// It exists while it has references (see Feeds).
 //
-// Sessions pull from it: it knows no cursors.
+// Sessions pull from it: it does not know their cursors.
 type Feed struct {
 	// Static.
 	feeds      *Feeds
@@ -62,10 +61,10 @@ type Feed struct {
 
 	start atomic.Pointer[start] // nil once it has begun
 	refs  int32                 // guarded by the feeds' shard
-	// connections counts those that subscribe, also those still in their handshake.
+	// connections counts subscribed connections, including those in their handshake.
 	connections atomic.Int32
 
-	head atomic.Uint64 // the last sequence that Appended brought, or that watch found
+	head atomic.Uint64 // the last sequence passed to Appended, or returned by watch
 
 	mu struct {
 		sync.Mutex
@@ -74,7 +73,7 @@ type Feed struct {
 		followers *follower                  // one for each loop that follows, linked
 		listeners map[chan struct{}]struct{} // of subscribers inside the program
 
-		// first is room for the one session that most inboxes have.
+		// first is storage for the single session of most inboxes.
 		first struct {
 			follower follower
 			subs     [1]*Subscription
@@ -82,7 +81,7 @@ type Feed struct {
 	}
 }
 
-// tail is the newest records of a feed, oldest first.
+// tail holds the newest records of a feed, oldest first.
 type tail struct {
 	items   []*Item
 	bytes   int       // of data
@@ -98,15 +97,15 @@ func (f *Feed) Key() string { return f.channel }
 // Head is the last sequence that the feed has been notified of.
 func (f *Feed) Head() uint64 { return f.head.Load() }
 
-// MemoryOnly says that the channel's records are in memory alone.
+// MemoryOnly reports whether the channel's records are only in memory.
 func (f *Feed) MemoryOnly() bool { return f.memoryOnly }
 
-// Log is where the channel's records are.
+// Log returns the log that holds the channel's records.
 func (f *Feed) Log() engine.Log { return f.feeds.log(f.memoryOnly) }
 
-// Clamp is a sequence that a client or the store named, or the head where that is
-// lower. The log's readers may be ahead of the feed: a record can be read just before
-// its watchers are notified, and what a client has of it counts. It may wait.
+// Clamp returns seq, which comes from a client or the store, or the head if that is
+// lower. A reader of the log may be ahead of the feed: a record can be read just before
+// its watchers are notified, and a client may acknowledge it. Clamp may wait.
 func (f *Feed) Clamp(ctx context.Context, seq uint64) (uint64, error) {
 	head := f.head.Load()
 	if seq <= head {
@@ -116,8 +115,8 @@ func (f *Feed) Clamp(ctx context.Context, seq uint64) (uint64, error) {
 	return min(seq, max(head, b.Head)), err
 }
 
-// follower is the sessions of one loop that follow a feed. It is a conn.Task: the
-// feed posts it, at most once at a time, when it has advanced.
+// follower is the list of one loop's sessions that follow a feed. It is a conn.Task,
+// which the feed posts, at most once at a time, when it has advanced.
 type follower struct {
 	feed   *Feed
 	loop   *Waker
@@ -135,8 +134,8 @@ func (f *Feed) Appended(records []*engine.Record) {
 		f.feeds.idle.Add(f)
 	}
 	if records[0].Prev != f.head.Load() {
-		// A remote engine may have missed some. The tail begins anew after the
-		// hole; sessions before it read the engine.
+		// A remote engine may have missed some. The tail restarts after the hole;
+		// sessions before it read from the engine.
 		f.cutTailLocked(len(f.mu.tail.items))
 		f.mu.from = max(records[0].Prev, f.head.Load())
 	}
@@ -162,7 +161,7 @@ func (f *Feed) addLocked(r *engine.Record) {
 	f.feeds.tails.Add(Cost(r))
 }
 
-// trimTailLocked holds the tail to its limits.
+// trimTailLocked enforces the limits of the tail.
 func (f *Feed) trimTailLocked() {
 	t := f.mu.tail
 	drop, bytes := 0, t.bytes
@@ -171,7 +170,7 @@ func (f *Feed) trimTailLocked() {
 		drop++
 	}
 	if f.feeds.tails.Load() > int64(f.feeds.config.TailMemory) {
-		drop = len(t.items) - 1 // who is not quick reads the store
+		drop = len(t.items) - 1 // slow sessions read from the store
 	}
 	f.cutTailLocked(drop)
 	t.touched = time.Now()
@@ -194,8 +193,7 @@ func (f *Feed) cutTailLocked(n int) {
 	t.items = t.items[n:]
 }
 
-// Evict drops the tail of a feed that has been idle for tailAge, and says whether
-// it did.
+// Evict drops the tail of a feed idle for tailAge, and reports whether it did.
 func (f *Feed) Evict(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -207,8 +205,7 @@ func (f *Feed) Evict(now time.Time) bool {
 	return true
 }
 
-// Forget drops the tail's records up to a sequence: they were removed from the
-// log.
+// Forget drops the tail's records up to a sequence: they were removed from the log.
 func (f *Feed) Forget(through uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -217,7 +214,7 @@ func (f *Feed) Forget(through uint64) {
 	}
 }
 
-// indexAfter is the index of the first item after a sequence.
+// indexAfter returns the index of the first item after a sequence.
 func (t *tail) indexAfter(seq uint64) int {
 	return sort.Search(len(t.items), func(i int) bool { return t.items[i].Record.Seq > seq })
 }
@@ -232,12 +229,12 @@ func (f *Feed) wakeLocked() {
 	for advanced := range f.mu.listeners {
 		select {
 		case advanced <- struct{}{}:
-		default: // it will look anyway
+		default: // a notification is pending already
 		}
 	}
 }
 
-// Run marks every session that follows as having something to send.
+// Run marks all sessions of the follower dirty.
 func (fo *follower) Run() {
 	fo.feed.mu.Lock()
 	fo.posted = false
@@ -247,8 +244,8 @@ func (fo *follower) Run() {
 	}
 }
 
-// After appends to dst the tail's items after a sequence, at most max. Lagging
-// says that the sequence lies before the tail: the engine has to be read.
+// After appends to dst the tail's items after a sequence, at most max. Lagging reports
+// that the sequence lies before the tail: the engine must be read.
 func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, lagging bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -263,8 +260,7 @@ func (f *Feed) After(seq uint64, dst []*Item, max int) (items []*Item, lagging b
 	return append(dst, t.items[i:min(len(t.items), i+max)]...), false
 }
 
-// Follow makes a subscription one of those to wake, on its owner's loop, where it is
-// called.
+// Follow adds a subscription to those to be woken. It is called on the owner's loop.
 func (f *Feed) Follow(sub *Subscription, l *Waker) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -298,7 +294,7 @@ func (f *Feed) newFollowerLocked(l *Waker) *follower {
 	return fo
 }
 
-// Unfollow ends that. It is called on the owner's loop.
+// Unfollow undoes Follow. It is called on the owner's loop.
 func (f *Feed) Unfollow(sub *Subscription, l *Waker) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -320,7 +316,7 @@ func (f *Feed) Unfollow(sub *Subscription, l *Waker) {
 }
 
 // Followers returns the subscribers that follow the feed, at most max of each loop. It
-// asks the loops.
+// queries the loops.
 func (f *Feed) Followers(max int) (all []Subscriber) {
 	f.mu.Lock()
 	var followers []*follower
@@ -329,15 +325,15 @@ func (f *Feed) Followers(max int) (all []Subscriber) {
 	}
 	f.mu.Unlock()
 	for _, fo := range followers {
-		answer := make(chan []Subscriber, 1)
-		if fo.loop.post(conn.Func(func() { answer <- fo.owners(max) })) {
-			all = append(all, <-answer...)
+		result := make(chan []Subscriber, 1)
+		if fo.loop.post(conn.Func(func() { result <- fo.owners(max) })) {
+			all = append(all, <-result...)
 		}
 	}
 	return all
 }
 
-// owners are those of the loop's subscriptions. On the loop.
+// owners returns the owners of the loop's subscriptions. On the loop.
 func (fo *follower) owners(max int) (owners []Subscriber) {
 	for _, sub := range fo.subs[:min(len(fo.subs), max)] {
 		owners = append(owners, sub.Owner)
@@ -345,8 +341,8 @@ func (fo *follower) owners(max int) (owners []Subscriber) {
 	return owners
 }
 
-// Listen has the channel notified whenever the feed advances, for a subscriber that
-// is on no loop.
+// Listen registers a channel to be notified whenever the feed advances, for a
+// subscriber without a loop.
 func (f *Feed) Listen(advanced chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -356,14 +352,14 @@ func (f *Feed) Listen(advanced chan struct{}) {
 	f.mu.listeners[advanced] = struct{}{}
 }
 
-// Unlisten ends that.
+// Unlisten undoes Listen.
 func (f *Feed) Unlisten(advanced chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.mu.listeners, advanced)
 }
 
-// Subscribed says whether the feed has a subscriber: a connection, or one inside the
+// Subscribed reports whether the feed has a subscriber: a connection, or one inside the
 // program.
 func (f *Feed) Subscribed() bool {
 	if f.Connections() > 0 {
@@ -377,6 +373,6 @@ func (f *Feed) Subscribed() bool {
 // Connections is the number of subscribed connections.
 func (f *Feed) Connections() int { return int(f.connections.Load()) }
 
-// Left counts a connection as no longer subscribed, whose reference to the feed is
-// given back later.
+// Left stops counting a connection as subscribed. Its reference to the feed is released
+// later.
 func (f *Feed) Left() { f.connections.Add(-1) }

@@ -11,7 +11,7 @@ import (
 	"github.com/wirepost/wirepost/internal/conn"
 )
 
-// follow is a subscriber of a test, whose loop is the test.
+// follow is a subscriber whose loop is the test.
 type follow struct {
 	sub   Subscription
 	dirty int
@@ -45,7 +45,7 @@ func push(t *testing.T, e engine.Engine, entries ...engine.Entry) uint64 {
 
 func text(s string) engine.Entry { return engine.Entry{ID: s, Data: []byte(s)} }
 
-// seqs is what the tail has after a sequence.
+// seqs formats the tail's items after a sequence.
 func seqs(f *Feed, after uint64) string {
 	items, lagging := f.After(after, nil, 100)
 	if lagging {
@@ -58,8 +58,8 @@ func seqs(f *Feed, after uint64) string {
 	return s
 }
 
-// A feed begins at the head, gives what came since, and wakes a loop once until it has
-// looked.
+// A feed begins at the head, returns the records since then, and wakes a loop once
+// until the loop has run.
 func TestTail(t *testing.T) {
 	t.Parallel()
 	fs, e := newFeeds(t, 1<<20)
@@ -103,7 +103,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// A message that is revoked or replaced while it is in the tail is not sent any more.
+// A message revoked or replaced while in the tail is no longer sent.
 func TestTailKnowsWhatIsGone(t *testing.T) {
 	t.Parallel()
 	fs, e := newFeeds(t, 1<<20)
@@ -127,7 +127,7 @@ func TestTailKnowsWhatIsGone(t *testing.T) {
 	}
 }
 
-// After a hole, and when all tails have too much memory, readers go to the log.
+// After a hole, and when all tails together take too much memory, readers use the log.
 func TestTailIsCut(t *testing.T) {
 	t.Parallel()
 	fs, e := newFeeds(t, 1)

@@ -10,21 +10,21 @@ import (
 	"github.com/wirepost/wirepost/internal/registry"
 )
 
-// Feeds holds the feed of every channel that has subscribers. It is safe for
-// concurrent use.
+// Feeds holds the feed of every channel with subscribers. It is safe for concurrent
+// use.
 type Feeds struct {
 	config Config
 	all    *registry.Sharded[*Feed]
-	idle   *evict.Set[*Feed] // feeds that have a tail
+	idle   *evict.Set[*Feed] // feeds with a tail
 	tails  atomic.Int64      // bytes in all tails, an estimate
 }
 
-// Config is what feeds need.
+// Config is the configuration of Feeds.
 type Config struct {
 	Durable, Memory engine.Log
-	// MemoryOnly says which of the logs keeps a channel.
+	// MemoryOnly reports whether a channel is stored in the memory-only log.
 	MemoryOnly func(channel string) bool
-	// TailMemory is what all tails may hold, in bytes.
+	// TailMemory limits the bytes of all tails.
 	TailMemory int
 }
 
@@ -33,10 +33,10 @@ func New(c Config) *Feeds {
 	return &Feeds{config: c, all: registry.NewSharded[*Feed](), idle: evict.NewSet[*Feed](tailAge)}
 }
 
-// Close ends what runs by itself.
+// Close stops the eviction of idle tails.
 func (fs *Feeds) Close() { fs.idle.Close() }
 
-// LogOf is the log that keeps a channel.
+// LogOf returns the log that stores a channel.
 func (fs *Feeds) LogOf(channel string) engine.Log { return fs.log(fs.config.MemoryOnly(channel)) }
 
 func (fs *Feeds) log(memoryOnly bool) engine.Log {
@@ -46,12 +46,12 @@ func (fs *Feeds) log(memoryOnly bool) engine.Log {
 	return fs.config.Durable
 }
 
-// Subscribe returns the feed of a channel, with one more connection counted as
-// subscribed. The caller owes a call of Release.
+// Subscribe returns the feed of a channel, and counts one more connection as
+// subscribed. The caller must call Release.
 func (fs *Feeds) Subscribe(channel string) (*Feed, error) { return fs.acquire(channel, 1) }
 
-// Acquire returns the feed of a channel for a subscriber that is no connection. The
-// caller owes a call of Unref.
+// Acquire returns the feed of a channel for a subscriber that is not a connection. The
+// caller must call Unref.
 func (fs *Feeds) Acquire(channel string) (*Feed, error) { return fs.acquire(channel, 0) }
 
 func (fs *Feeds) acquire(channel string, connections int32) (*Feed, error) {
@@ -75,15 +75,15 @@ func (fs *Feeds) acquire(channel string, connections int32) (*Feed, error) {
 	return f, nil
 }
 
-// start is the first use of a feed, which everybody else who wants it waits for.
+// start is the initialization of a feed, which all its callers wait for.
 type start struct {
 	once sync.Once
 	err  error
 }
 
-// begin starts watching, once, for all callers: so the context of none of them ends it.
-// A record that comes before the head is known has
-// settled head and from already: it looked like one after a hole.
+// begin starts watching, once for all callers, so no caller's context cancels it. A
+// record that arrives before the head is known has already set head and from: it looked
+// like a record after a hole.
 func (f *Feed) begin() error {
 	start := f.start.Load()
 	if start == nil {
@@ -100,19 +100,20 @@ func (f *Feed) begin() error {
 		if f.head.Load() == 0 {
 			f.head.Store(head)
 		}
-		f.mu.from = max(f.mu.from, head) // the tail has every record after that
+		f.mu.from = max(f.mu.from, head) // the tail has every record after it
 		f.start.Store(nil)
 	})
 	return start.err
 }
 
-// Release gives back what Subscribe returned.
+// Release undoes Subscribe.
 func (fs *Feeds) Release(f *Feed) {
 	f.Left()
 	fs.Unref(f)
 }
 
-// Unref gives back the feed alone, and may wait: the last one stops watching.
+// Unref releases the reference to the feed alone. It may wait: the last call stops
+// watching.
 func (fs *Feeds) Unref(f *Feed) {
 	sh := fs.all.Of(f.channel)
 	sh.Lock()
@@ -127,7 +128,7 @@ func (fs *Feeds) Unref(f *Feed) {
 	}
 }
 
-// Find returns the feed of a channel, or nil when nobody is subscribed.
+// Find returns the feed of a channel, or nil if it has no subscribers.
 func (fs *Feeds) Find(channel string) *Feed { return fs.all.Find(channel) }
 
 // All returns every feed.
@@ -151,6 +152,5 @@ func (fs *Feeds) Subscribed() (n int) {
 	return n
 }
 
-// Len is the number of feeds, including those that are held only by sessions that
-// have left.
+// Len is the number of feeds, including those held only by sessions that have left.
 func (fs *Feeds) Len() int { return fs.all.Len() }

@@ -8,14 +8,14 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// Item is a record with the frames made of it. It is shared by all sessions that
-// send it, so each message is encoded, and compressed, at most once per form.
+// Item is a record with the frames made of it. It is shared by all sessions that send
+// it, so each message is encoded, and compressed, at most once per form.
 type Item struct {
 	Record *engine.Record
-	// Forms are what codecs made of the record.
+	// Forms are the forms that codecs made of the record.
 	Forms [Forms]Form
-	// dead is set when the message was revoked or replaced while it was still in
-	// a tail: sessions that have not sent it yet skip it.
+	// dead is set when the message was revoked or replaced while it was in a tail:
+	// sessions that have not sent it yet skip it.
 	dead atomic.Bool
 }
 
@@ -29,13 +29,13 @@ const (
 // Form is a record in one form, framed for a WebSocket.
 type Form struct {
 	Frame    Once
-	Deflated Once                   // of the first class, see ws.DeflateClass
+	Deflated Once                   // of class 0, see ws.DeflateClass
 	narrow   atomic.Pointer[narrow] // of the other classes
 }
 
 type narrow [ws.DeflateClasses - 1]Once
 
-// Once is a frame that is made once.
+// Once is a frame that is encoded once.
 type Once struct {
 	once  sync.Once
 	frame []byte
@@ -47,7 +47,7 @@ func (o *Once) Get(encode func() []byte) []byte {
 	return o.frame
 }
 
-// Class is where the compressed frame of a class is.
+// Class returns the compressed frame of a class.
 func (f *Form) Class(class int) *Once {
 	if class == 0 {
 		return &f.Deflated
@@ -60,7 +60,7 @@ func (f *Form) Class(class int) *Once {
 	return &n[class-1]
 }
 
-// NewItems makes items of records that are in no tail.
+// NewItems makes items of records that are not in a tail.
 func NewItems(records []*engine.Record) []*Item {
 	items := make([]*Item, len(records))
 	for i, r := range records {
@@ -69,12 +69,12 @@ func NewItems(records []*engine.Record) []*Item {
 	return items
 }
 
-// Gone says that the message is no longer to be delivered; now is in ms since the
+// Gone reports whether the message must no longer be delivered; now is in ms since the
 // epoch.
 func (it *Item) Gone(now int64) bool {
 	return it.dead.Load() || it.Record.Expires != 0 && it.Record.Expires <= now
 }
 
-// Cost is about what the item of a record takes in memory, in bytes: its data, once
-// more in a frame, and what surrounds them.
+// Cost estimates the memory of a record's item in bytes: its data, a frame with the
+// same data, and overhead.
 func Cost(r *engine.Record) int64 { return 2*int64(len(r.Data)) + 400 }

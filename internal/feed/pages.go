@@ -7,11 +7,11 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Readers read pages from engines, so that no loop waits for a disk. What
-// waits is bounded by the sessions: each has at most one read under way.
+// Readers read pages from engines, so that no loop waits for a disk. The queue is
+// bounded by the sessions: each has at most one read in progress.
 type Readers struct {
-	limit int64        // bytes that pages in memory should come to
-	held  atomic.Int64 // bytes of those that are in memory
+	limit int64        // target for the bytes of all pages in memory
+	held  atomic.Int64 // bytes of the pages in memory
 
 	mu     sync.Mutex
 	more   sync.Cond
@@ -31,22 +31,22 @@ func NewReaders(n, limit int) *Readers {
 }
 
 const (
-	// minPage is what a page may hold at the least, in bytes of data. A single
-	// message is always read, whatever its size.
+	// minPage is the smallest limit of a page, in bytes of data. A single message is
+	// always read, whatever its size.
 	minPage = 4 << 10
-	// maxPage is what a page may hold at the most, in bytes of data.
+	// maxPage is the largest limit of a page, in bytes of data.
 	maxPage = 256 << 10
-	// pageShare is how many pages would use up what is free.
+	// pageShare is the number of pages that would use up the free memory.
 	pageShare = 64
 )
 
-// Size is what the next page may hold, in bytes of data. The less is free, the
-// smaller pages are, but nobody waits for another client to take what it was sent.
+// Size is the limit of the next page, in bytes of data. The less memory is free, the
+// smaller pages are, but a read never waits for another client to consume its page.
 func (p *Readers) Size() int {
 	return int(max(minPage, min(maxPage, (p.limit-p.held.Load())/pageShare)))
 }
 
-// Hold counts a page that was read, and returns what to give back by Release.
+// Hold counts a page that was read, and returns the argument for Release.
 func (p *Readers) Hold(page engine.Page) int32 {
 	n := int64(0)
 	for _, r := range page.Records {
@@ -56,7 +56,7 @@ func (p *Readers) Hold(page engine.Page) int32 {
 	return int32(n)
 }
 
-// Release gives back what Hold returned.
+// Release subtracts the result of Hold.
 func (p *Readers) Release(n int32) { p.held.Add(-int64(n)) }
 
 // Go runs fn on one of the readers.
@@ -92,7 +92,7 @@ func (p *Readers) next() func() {
 	return fn
 }
 
-// Close ends the readers; what was not read yet nobody waits for any more.
+// Close stops the readers and drops the queued reads: their sessions have closed.
 func (p *Readers) Close() {
 	p.mu.Lock()
 	p.closed = true

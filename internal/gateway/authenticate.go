@@ -18,7 +18,7 @@ import (
 // TokenCookie is the cookie that may carry a client's token.
 const TokenCookie = "wirepost_token"
 
-// authenticate says who sends the request. With an error there is no identity.
+// authenticate returns the identity of the request's sender, or an error.
 func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Identity, error) {
 	if g.config.Authenticate == nil {
 		token, err := requestToken(r, query)
@@ -37,7 +37,7 @@ func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Ident
 	})
 }
 
-// verifyToken says whose token it is, and what it allows.
+// verifyToken returns the identity of a token.
 func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identity, error) {
 	return g.identify(ctx, "VerifyToken", func(id *access.Identity) (err error) {
 		*id, err = g.config.VerifyToken(ctx, token)
@@ -46,9 +46,9 @@ func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identi
 	})
 }
 
-// identify asks one of the application's callbacks who somebody is. Identities are
-// large: they are handed on by pointer, because the stack of a request's goroutine
-// would have to grow for copies of them.
+// identify calls one of the application's callbacks for an identity. Identities are
+// large: they are passed by pointer, because copies would grow the stack of the
+// request's goroutine.
 func (g *Gateway) identify(ctx context.Context, name string, ask func(*access.Identity) error) (*access.Identity, error) {
 	id := new(access.Identity)
 	var err error
@@ -67,14 +67,14 @@ func (g *Gateway) identify(ctx context.Context, name string, ask func(*access.Id
 	return id, nil
 }
 
-// assumeIssued dates a token that says nothing of it.
+// assumeIssued sets the time of issue of a token without one.
 func assumeIssued(id *access.Identity) {
 	if id.Issued.IsZero() {
 		id.Issued = time.Unix(1, 0)
 	}
 }
 
-// requestToken is the token of a request, or "" if there is none.
+// requestToken returns the token of a request, or "".
 func requestToken(r *http.Request, query url.Values) (string, error) {
 	if token, ok := bearer.Token(r.Header); ok {
 		return token, nil
@@ -93,10 +93,9 @@ func requestToken(r *http.Request, query url.Values) (string, error) {
 	return "", nil
 }
 
-// cookieToken is the token in the cookie. Of several with different values none is
-// taken: a browser sends them without saying who set which, and a page of a sibling
-// domain may have set one for the whole domain, to have the user connect as
-// somebody else.
+// cookieToken returns the token in the cookie. Several cookies with different values
+// are refused: browsers do not send which site set a cookie, and a page of a sibling
+// domain may have set one for the whole domain to make the user connect as another one.
 func cookieToken(r *http.Request) (token string, err error) {
 	for _, c := range r.CookiesNamed(TokenCookie) {
 		switch {
@@ -111,7 +110,7 @@ func cookieToken(r *http.Request) (token string, err error) {
 	return token, nil
 }
 
-// refusal is the error of a callback about a connection as its client sees it.
+// refusal turns the error of a callback about a connection into the client's error.
 func (g *Gateway) refusal(ctx context.Context, name string, err error) error {
 	return callback.Refusal(ctx, g.host.Logger, name, "this connection", err)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// Config is what the server's options say of connecting.
+// Config is the server's options for connecting.
 type Config struct {
 	Hooks
 	AllowOrigins []string // as origin.ParsePattern takes them
@@ -24,18 +24,19 @@ type Config struct {
 	HandshakeRate         float64 // new connections a second, per address
 }
 
-// Hooks are the server's and the application's functions that a gateway calls.
+// Hooks are functions of the server and the application that a gateway calls.
 type Hooks struct {
-	// Accepting says why clients may not connect, if they may not. That the store takes
-	// no writes is no reason: reading goes on.
+	// Accepting returns an error if clients may not connect. That the store refuses
+	// writes is not a reason: clients may still read.
 	Accepting func() error
-	// Authenticate says who sends a request. Nil: the request's token does.
+	// Authenticate returns the identity of a request's sender. Nil: the request's token
+	// is used.
 	Authenticate func(*http.Request) (access.Identity, error)
-	// VerifyToken says whose token it is. May be nil if Authenticate is not.
+	// VerifyToken returns the identity of a token. May be nil if Authenticate is not.
 	VerifyToken func(ctx context.Context, token string) (access.Identity, error)
-	// Connect is asked whether a session may begin. May be nil.
+	// Connect decides whether a session may begin. May be nil.
 	Connect func(*http.Request, session.Info) error
 }
 
-// ErrDraining refuses work because the server shuts down.
+// ErrDraining refuses requests because the server shuts down.
 var ErrDraining = &fault.Error{Code: fault.Unavailable, Message: "the server is shutting down", RetryAfter: 2 * time.Second}

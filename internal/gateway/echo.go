@@ -9,8 +9,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Echo answers every message of a WebSocket with itself, whatever its type. There
-// is no user and no channel behind it; the server's origins are checked.
+// Echo echoes every message of a WebSocket, of any type. It has no user and no channel;
+// the server's origins are checked.
 func (g *Gateway) Echo() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := session.ParseAddress(r.RemoteAddr)
@@ -28,13 +28,13 @@ func (g *Gateway) Echo() http.Handler {
 		l := g.pickLoop()
 		e := &echo{gateway: g, loop: l, address: from}
 		g.echoes.add(e)
-		if g.upgrade(w, r, g.echoProtocol(r), l, e.attach) != nil { // it has answered by itself
+		if g.upgrade(w, r, g.echoProtocol(r), l, e.attach) != nil { // it has sent the response
 			g.echoes.remove(e)
 		}
 	})
 }
 
-// echoProtocol is the subprotocol that an echo agrees on.
+// echoProtocol is the subprotocol that an echo negotiates.
 func (g *Gateway) echoProtocol(r *http.Request) string {
 	if n := g.chooseSubprotocol(r); n != 0 {
 		return g.host.Subprotocol(n)
@@ -42,8 +42,8 @@ func (g *Gateway) echoProtocol(r *http.Request) string {
 	return plainProtocol(r)
 }
 
-// echo is one such connection. It reads on only when its answers have left, so
-// what it holds is bounded by what the peer reads.
+// echo is one echo connection. It reads on only after its echoes have been sent, so its
+// memory is bounded by what the peer reads.
 type echo struct {
 	gateway *Gateway
 	loop    *session.Loop
@@ -54,13 +54,13 @@ type echo struct {
 
 func (e *echo) attach(c conn.Conn) conn.Handler {
 	e.conn = c
-	if e.gateway.draining.Load() { // Shutdown may have looked before there was a connection
+	if e.gateway.draining.Load() { // Shutdown may have checked before this connection existed
 		c.Close(wire.CloseRestart, "restart")
 	}
 	return e
 }
 
-// retire ends the connection because the server restarts.
+// retire closes the connection because the server restarts.
 func (e *echo) retire() {
 	e.loop.Do(func() {
 		if e.conn != nil {
@@ -98,7 +98,7 @@ func (e *echo) Closing(conn.CloseInfo) {}
 // Closed implements conn.Handler.
 func (e *echo) Closed(conn.CloseInfo) { e.gateway.echoes.remove(e) }
 
-// allows says whether the client may send this message, or ping, too; one that sends
+// allows reports whether the client may send this message or ping; a client that sends
 // too much is closed (4429). On the loop.
 func (e *echo) allows(size int) bool {
 	why, ok := e.loop.Allows(&e.meter, size)
@@ -108,7 +108,7 @@ func (e *echo) allows(size int) bool {
 	return ok
 }
 
-// echoes are the echo connections that are open, so that Shutdown can end them.
+// echoes are the open echo connections, so that Shutdown can close them.
 type echoes struct {
 	mu  sync.Mutex
 	all map[*echo]struct{}

@@ -1,6 +1,7 @@
-// Package gateway turns HTTP requests into sessions: whether a request may connect,
-// who sends it, what it asks for, and where its subscriptions begin. WebSockets,
-// streams of events, polls and echoes come in here; what follows is the session's.
+// Package gateway turns HTTP requests into sessions: it checks whether a request may
+// connect, authenticates it, and parses the requested channels and positions. It serves
+// WebSockets, event streams, polls and echoes; the connection is then handled by
+// package session.
 package gateway
 
 import (
@@ -22,28 +23,28 @@ type Gateway struct {
 
 	draining  atomic.Bool
 	echoes    echoes
-	responses atomic.Int64 // requests that are answered by a session
-	wrappers  sync.Map     // of the ResponseWriters that were logged, see needs
+	responses atomic.Int64 // requests whose response is written by a session
+	wrappers  sync.Map     // types of the ResponseWriters already logged, see needs
 }
 
-// pickLoop spreads sessions over the loops.
+// pickLoop distributes sessions over the loops.
 func (g *Gateway) pickLoop() *session.Loop {
 	return g.loops[int(g.nextLoop.Add(1))%len(g.loops)]
 }
 
-// Drain has every echo closed. From now on no request is accepted.
+// Drain closes every echo. From then on no request is accepted.
 func (g *Gateway) Drain() {
 	g.draining.Store(true)
 	g.echoes.retire()
 }
 
-// Open is how many echoes and responses there still are.
+// Open is the number of open echoes and responses.
 func (g *Gateway) Open() int { return g.echoes.len() + int(g.responses.Load()) }
 
-// Responses is how many requests are answered by a session.
+// Responses is the number of requests whose response is written by a session.
 func (g *Gateway) Responses() int { return int(g.responses.Load()) }
 
-// Close ends the loops, and cuts the connections that are still open.
+// Close closes the loops and the connections that are still open.
 func (g *Gateway) Close() {
 	for _, l := range g.loops {
 		l.Close()

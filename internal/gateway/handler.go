@@ -14,12 +14,11 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// ServeHTTP upgrades a request to a client connection, which then speaks as
-// docs/protocol.md says. Every refusal is a plain HTTP error, before the upgrade.
+// ServeHTTP upgrades a request to a client connection with the protocol in
+// docs/protocol.md. Every refusal is a plain HTTP error, before the upgrade.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.Receive(w, r, nil) }
 
-// Receive is ServeHTTP with a receiver for the messages of a plain session, if it is not
-// nil.
+// Receive is ServeHTTP with an optional receiver for the messages of a plain session.
 func (g *Gateway) Receive(w http.ResponseWriter, r *http.Request, to session.Receiver) {
 	mode := codec.Plain
 	if offers(r, wire.ProtocolV1) {
@@ -34,7 +33,7 @@ func (g *Gateway) Receive(w http.ResponseWriter, r *http.Request, to session.Rec
 		g.refuseUpgrade(w, r, err)
 		return
 	}
-	err = errNotUpgraded // unless upgrade returns, which it does not when a wrapper of w panics
+	err = errNotUpgraded // kept if upgrade panics, as a wrapper of w may
 	defer func() {
 		if err != nil {
 			a.session.Abandon(err)
@@ -48,7 +47,7 @@ func (g *Gateway) Receive(w http.ResponseWriter, r *http.Request, to session.Rec
 
 var errNotUpgraded = fault.Errorf(fault.Internal, "the connection was not upgraded")
 
-// admitted is a session that a request gets.
+// admitted is a session made for a request.
 type admitted struct {
 	session  *session.Session
 	loop     *session.Loop
@@ -56,10 +55,10 @@ type admitted struct {
 	hello    []byte
 }
 
-// admit makes the session that a request asks for, or says why not. Its steps are
-// called one after the other from here, and not from each other, so that the
-// application's callbacks find most of a small stack still free. What they settle is
-// the plan.
+// admit makes the session that a request asks for, or returns the refusal. Its steps
+// are called one after the other from here, not from each other, so that the
+// application's callbacks run with most of a small stack still free. Their results are
+// collected in the plan.
 func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a admitted, err error) {
 	from := session.ParseAddress(r.RemoteAddr)
 	if err := g.limits.enter(from); err != nil {
@@ -90,7 +89,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 		g.limits.Close(from)
 		return a, err
 	}
-	// From here on the session holds all of it, and gives it back when it ends.
+	// From here on the session owns these resources, and releases them when it ends.
 	l := g.pickLoop()
 	ses := session.New(l, u, plan)
 	err = ses.Register()
@@ -108,21 +107,21 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 		a.hello, err = ses.Begin(r.Context(), plan)
 	}
 	if err == nil {
-		err = g.config.Accepting() // Shutdown may have looked at the user's sessions before this one was there
+		err = g.config.Accepting() // Shutdown may have listed the user's sessions before this one was registered
 	}
 	if err == nil {
-		err = ses.CheckRevoked() // the callbacks may have taken long
+		err = ses.CheckRevoked() // the callbacks may have taken a long time
 	}
 	if err != nil {
 		ses.Abandon(err)
 	}
-	u.Unpin() // the session has the reference, and no need of the state while it is idle
+	u.Unpin() // the session keeps the reference, and does not need the state while it is idle
 	a.session, a.loop, a.protocol = ses, l, plan.Protocol
 	return a, err
 }
 
-// askApplication asks whether a session may begin. When it says yes, the session
-// leaves by OnDisconnect, whatever comes.
+// askApplication asks the application whether a session may begin. If it is accepted,
+// OnDisconnect will be called in any case.
 func (g *Gateway) askApplication(r *http.Request, p *session.Plan) (err error) {
 	info := p.Info(g.host)
 	if p := callback.Guard(g.host.Logger, "OnConnect", func() { err = g.config.Connect(r, info) }); p != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// limits hold what connections may cost to what the options say. One that is 0 does
-// not hold, and takes no memory.
+// limits enforces the options that limit connections. A limit of 0 is disabled, and
+// takes no memory.
 type limits struct {
 	config *Config
 
 	mu        sync.Mutex
 	all       int                            // connections, echoes included
-	addresses map[netip.Prefix]*addressUsage // those that have a connection, or came lately
+	addresses map[netip.Prefix]*addressUsage // addresses with a connection, or with a recent one
 	swept     time.Time
 }
 
-// addressUsage is what one address has and does.
+// addressUsage is the usage of one address.
 type addressUsage struct {
 	connections int           // those that have not left
 	sockets     int           // those that are not closed
@@ -34,8 +34,7 @@ func newLimits(c *Config) *limits {
 	return &limits{config: c, addresses: map[netip.Prefix]*addressUsage{}, swept: time.Now()}
 }
 
-// Refusals by limits, and the reasons that wirepost_refused_total counts them
-// under.
+// Reasons under which wirepost_refused_total counts refusals by limits.
 const (
 	refusedConnections        = "connections"
 	refusedAddressConnections = "address_connections"
@@ -46,13 +45,13 @@ func limitError(code fault.Code, reason, message string, retryAfter time.Duratio
 	return &fault.Error{Code: code, Message: message, RetryAfter: retryAfter, Reason: reason}
 }
 
-// enter counts a new connection from an address, or refuses it. The caller calls
-// Leave when its end begins, and Close when its socket is closed.
+// enter counts a new connection from an address, or refuses it. The caller calls Leave
+// when the connection starts to close, and Close when its socket is closed.
 func (l *limits) enter(from session.Address) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if most := l.config.MaxConnections; most > 0 && l.all >= most {
-		return limitError(fault.Unavailable, refusedConnections, "this server has as many connections as it may have", 5*time.Second)
+		return limitError(fault.Unavailable, refusedConnections, "this server has the maximum number of connections", 5*time.Second)
 	}
 	if l.perAddress() {
 		if err := l.enterAddressLocked(addressPrefix(from), time.Now()); err != nil {
@@ -77,8 +76,8 @@ func (l *limits) enterAddressLocked(from netip.Prefix, now time.Time) error {
 	if a.handshakes != nil && !a.handshakes.AllowN(now, 1) {
 		return limitError(fault.RateLimited, refusedHandshakeRate, "too many connections a second from this address", time.Second)
 	}
-	// Those that are being closed leave room for the next ones, but not for any
-	// number of them: a peer that never answers a close frame keeps its sockets.
+	// Connections that are closing make room for new ones, but only up to a limit: a
+	// peer that never answers a close frame keeps its sockets open.
 	if most := l.config.MaxAddressConnections; most > 0 && (a.connections >= most || a.sockets >= 2*most) {
 		return limitError(fault.RateLimited, refusedAddressConnections, "too many connections from this address", 5*time.Second)
 	}
@@ -91,7 +90,7 @@ func (l *limits) perAddress() bool {
 	return l.config.MaxAddressConnections > 0 || l.config.HandshakeRate > 0
 }
 
-// Leave says that a connection's end has begun.
+// Leave is called when a connection starts to close.
 func (l *limits) Leave(from session.Address) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,8 +99,8 @@ func (l *limits) Leave(from session.Address) {
 	}
 }
 
-// Close says that the socket of a connection that has left is closed. Until then
-// it counts for MaxConnections, which bounds descriptors.
+// Close is called when the socket of a connection that has left is closed. Until then
+// it counts for MaxConnections, which limits descriptors.
 func (l *limits) Close(from session.Address) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,11 +118,10 @@ func (l *limits) addressLocked(from session.Address) *addressUsage {
 	return l.addresses[addressPrefix(from)]
 }
 
-// addressMemory is how long an address without connections is remembered, at the
-// least.
+// addressMemory is the minimum time for which an address without connections is kept.
 const addressMemory = 10 * time.Second
 
-// sweepLocked forgets addresses that are gone.
+// sweepLocked removes addresses without connections.
 func (l *limits) sweepLocked(now time.Time) {
 	if now.Sub(l.swept) < addressMemory {
 		return
@@ -140,14 +138,14 @@ func (l *limits) sweepLocked(now time.Time) {
 	}
 }
 
-// addressPrefix is what counts as one address: with IPv6 that is a /64, which is
-// the least that a customer is given (RFC 6177).
+// addressPrefix is the unit that counts as one address: for IPv6 a /64, the smallest
+// assignment to a customer (RFC 6177).
 func addressPrefix(a session.Address) netip.Prefix {
 	addr := a.Addr()
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
 	}
-	p, _ := addr.Prefix(bits) //nolint:errcheck // there is no such error
+	p, _ := addr.Prefix(bits) //nolint:errcheck // bits is always valid
 	return p
 }

@@ -5,8 +5,8 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// New makes the gateway of a server and starts its loops. The host's Limits and its
-// hook Verify become the gateway's.
+// New makes the gateway of a server and starts its loops. It sets the host's Limits and
+// its hook Verify.
 func New(h *session.Host, c Config) *Gateway {
 	g := &Gateway{config: c, host: h, origins: origin.ParsePatterns(c.AllowOrigins), limits: newLimits(&c)}
 	h.Limits = g.limits

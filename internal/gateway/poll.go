@@ -12,12 +12,11 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Poll is the way in for clients that can have nothing but plain requests. A GET
-// with ?after=CURSOR&wait=25s answers, at once when there is something, and
-// otherwise after the wait with an empty list, {"cursor":"…","messages":[…]}; the
-// messages are objects of wirepost.v1. To come back with the cursor acknowledges
-// them. Each poll is a session of its own; tokens, limits and the rest of the query
-// are those of ServeHTTP.
+// Poll serves clients that can only make plain requests. The response to a GET with
+// ?after=CURSOR&wait=25s is sent at once if messages are available, and otherwise after
+// the wait with an empty list: {"cursor":"…","messages":[…]}; the messages are objects
+// of wirepost.v1. The next request with the cursor acknowledges them. Each poll is a
+// session; tokens, limits and other query parameters are those of ServeHTTP.
 func (g *Gateway) Poll() http.Handler { return http.HandlerFunc(g.servePoll) }
 
 func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request) {
@@ -28,23 +27,23 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request) {
 	ctx, done := g.whileServing(w, r)
 	defer done()
 	c := g.respond(a, nil)
-	wait, _ := parseWait(r.URL.Query().Get("wait")) //nolint:errcheck // it was read before
+	wait, _ := parseWait(r.URL.Query().Get("wait")) //nolint:errcheck // it was parsed before
 	c.waitFor(ctx, wait)
 	cursor, objects, ok := c.finish()
 	if !ok {
 		g.Refuse(w, r, ErrDraining)
 		return
 	}
-	body := pollAnswer(cursor, objects, a.hello)
+	body := pollResponse(cursor, objects, a.hello)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	send(w, maxPollWait, body) //nolint:errcheck // then the client asks again with its old cursor
+	send(w, maxPollWait, body) //nolint:errcheck // then the client retries with its old cursor
 }
 
-// pollAnswer puts the answer together. The objects are JSON already.
-func pollAnswer(cursor string, objects [][]byte, hello []byte) []byte {
+// pollResponse makes the body of the response. The objects are JSON already.
+func pollResponse(cursor string, objects [][]byte, hello []byte) []byte {
 	b := append([]byte(`{"cursor":"`), cursor...) // base64
 	b = append(b, `","messages":[`...)
 	b = append(b, bytes.Join(objects, []byte{','})...)
@@ -55,8 +54,8 @@ func pollAnswer(cursor string, objects [][]byte, hello []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// waitFor returns when the session has written something, or when it is late and
-// there was nothing to write.
+// waitFor returns when the session has written output, or when the wait is over without
+// output.
 func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
@@ -69,14 +68,13 @@ func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 	}
 	select {
 	case <-c.changed:
-	case <-c.settled: // what a session begins with may take longer to read than no time at all
+	case <-c.settled: // reading the initial messages takes time, even if the wait is 0
 	case <-ctx.Done():
 	}
 }
 
-// finish ends the session of a poll and returns what it brought, when it has left:
-// the client's next poll is not to find it still there. False means that the server
-// has ended.
+// finish ends the session of a poll and returns its output after it has left, so that
+// the client's next poll does not find it. False means that the server has shut down.
 func (c *response) finish() (cursor string, objects [][]byte, ok bool) {
 	left := make(chan struct{})
 	ok = c.loop.Do(func() {

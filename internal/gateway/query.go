@@ -16,9 +16,9 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// plan checks the rest of what can be checked without the store.
+// plan checks the parts of the request that do not need the store.
 func (g *Gateway) plan(r *http.Request, from session.Address, m codec.Mode, query url.Values, id *access.Identity) (*session.Plan, error) {
-	// The name may be a part of the request's text, which is not to stay for it.
+	// The name may be a substring of the request, which must not be kept in memory for it.
 	id.Device = strings.Clone(id.Device)
 	agent := r.UserAgent()
 	p := &session.Plan{
@@ -37,11 +37,11 @@ func (g *Gateway) plan(r *http.Request, from session.Address, m codec.Mode, quer
 	return p, nil
 }
 
-// maxAgent bounds what is kept of a User-Agent header, in bytes.
+// maxAgent limits the part of a User-Agent header that is kept, in bytes.
 const maxAgent = 200
 
-// parseQuery is not a part of its caller because there the map would be on the
-// stack, and make it grow.
+// parseQuery is not inlined because the map would then be on the caller's stack, and
+// make it grow.
 //
 //go:noinline
 func parseQuery(r *http.Request) (url.Values, error) {
@@ -82,7 +82,8 @@ func (g *Gateway) readQuery(p *session.Plan, query url.Values) (err error) {
 	return nil
 }
 
-// readCursor reads where the session is to begin, if the client says it.
+// readCursor parses the position at which the session is to begin, if the client sends
+// one.
 func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values) (err error) {
 	after, inbox := query.Get("after"), names.Inbox(p.Identity.User)
 	if p.Mode == codec.Poll {
@@ -102,7 +103,7 @@ func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values)
 		p.Cursor, err = g.parseCursor("Last-Event-ID", id, inbox)
 		return err
 	}
-	// As this client sends it, or as polyfills do.
+	// Sent by the client of this repository, or by polyfills.
 	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID"} {
 		if id := query.Get(name); id != "" {
 			p.Cursor, err = g.parseCursor(name, id, inbox)
@@ -112,19 +113,19 @@ func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values)
 	return nil
 }
 
-// parseCursor reads what a client without a WebSocket was given.
+// parseCursor parses the cursor of a client without a WebSocket.
 func (g *Gateway) parseCursor(field, text, inbox string) (*cursor.Cursor, error) {
 	if text == "" {
 		return nil, nil
 	}
 	c, ok := cursor.Read(text, g.host.Epoch, inbox)
 	if !ok {
-		return nil, fault.Field(field, "this is no cursor that the server gave")
+		return nil, fault.Field(field, "this is not a cursor of this server")
 	}
 	return c, nil
 }
 
-// parseChannels reads ?channels=, a comma-separated list.
+// parseChannels parses ?channels=, a comma-separated list.
 func parseChannels(list string) ([]string, error) {
 	if list == "" {
 		return nil, nil
@@ -139,8 +140,8 @@ func parseChannels(list string) ([]string, error) {
 	return slices.Compact(channels), nil
 }
 
-// parseAfter reads ?after=: a sequence for the inbox, or channel=seq,… where the
-// last = of an entry splits it.
+// parseAfter parses ?after=: a sequence for the inbox, or channel=seq,… where the last
+// = of an entry separates the sequence.
 func parseAfter(list, inbox string) (map[string]uint64, error) {
 	if list == "" {
 		return nil, nil
@@ -153,7 +154,7 @@ func parseAfter(list, inbox string) (map[string]uint64, error) {
 		}
 		seq, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
-			return nil, fault.Field("after", "%q is no sequence", number)
+			return nil, fault.Field("after", "%q is not a sequence", number)
 		}
 		if _, twice := after[channel]; twice {
 			return nil, fault.Field("after", "%q is named twice", channel)
@@ -163,13 +164,13 @@ func parseAfter(list, inbox string) (map[string]uint64, error) {
 	return after, nil
 }
 
-// How long a poll may wait, and waits when it does not say.
+// The minimum, maximum and default wait of a poll.
 const (
 	defaultPollWait = 25 * time.Second
 	maxPollWait     = time.Minute
 )
 
-// parseWait reads a duration, or a number of seconds.
+// parseWait parses a duration, or a number of seconds.
 func parseWait(text string) (time.Duration, error) {
 	if text == "" {
 		return defaultPollWait, nil
@@ -179,7 +180,7 @@ func parseWait(text string) (time.Duration, error) {
 		wait, err = time.Duration(seconds)*time.Second, nil
 	}
 	if err != nil || wait < 0 {
-		return 0, fault.Field("wait", "%q is neither a duration such as 25s nor a number of seconds", text)
+		return 0, fault.Field("wait", "%q is not a duration such as 25s or a number of seconds", text)
 	}
 	return min(wait, maxPollWait), nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 )
 
-// FuzzQuery reads the parts of a client's URL that name places. Whatever is taken
-// says the same when it is written again.
+// FuzzQuery parses the parts of a client's URL that name positions. An accepted value
+// is the same after formatting and parsing it again.
 func FuzzQuery(f *testing.F) {
 	f.Add("news,room:7", "17", "25s")
 	f.Add("", "user:42=17,news=3", "")
@@ -30,10 +30,10 @@ func FuzzQuery(f *testing.F) {
 				}
 			}
 		}
-		if places, err := parseAfter(after, "user:42"); err == nil && after != "" {
-			again, err := parseAfter(listPlaces(places), "user:42")
-			if err != nil || !maps.Equal(places, again) || len(places) != strings.Count(after, ",")+1 {
-				t.Errorf("after %q: %v, again %v (%v)", after, places, again, err)
+		if positions, err := parseAfter(after, "user:42"); err == nil && after != "" {
+			again, err := parseAfter(formatPositions(positions), "user:42")
+			if err != nil || !maps.Equal(positions, again) || len(positions) != strings.Count(after, ",")+1 {
+				t.Errorf("after %q: %v, again %v (%v)", after, positions, again, err)
 			}
 		}
 		if d, err := parseWait(wait); err == nil && (d < 0 || d > time.Minute) {
@@ -42,9 +42,9 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-func listPlaces(places map[string]uint64) string {
+func formatPositions(positions map[string]uint64) string {
 	var list []string
-	for c, seq := range places {
+	for c, seq := range positions {
 		list = append(list, c+"="+strconv.FormatUint(seq, 10))
 	}
 	return strings.Join(list, ",")

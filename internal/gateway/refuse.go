@@ -7,14 +7,14 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Refuse answers a request for a connection with an error, counts it and logs it.
+// Refuse responds to a connect request with an error, counts it and logs it.
 func (g *Gateway) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	g.refused(err)
 	g.logRefusal(r, err)
 	fault.Write(w, err)
 }
 
-// logRefusal says why a request was refused. The query is left out: it may hold a
+// logRefusal logs the reason of a refusal. The query is left out: it may contain a
 // token.
 func (g *Gateway) logRefusal(r *http.Request, err error) {
 	level := slog.LevelDebug
@@ -38,8 +38,7 @@ func (g *Gateway) logRefusal(r *http.Request, err error) {
 // refused counts a refusal under its reason.
 func (g *Gateway) refused(err error) { g.host.Counters.Refused.Add(reasonOf(fault.As(err))) }
 
-// reasonOf is the limit that was broken, what is wrong with who asks, or the code of
-// the error.
+// reasonOf is the exceeded limit, the invalid header, or the code of the error.
 func reasonOf(e *fault.Error) string {
 	switch {
 	case e.Reason != "":

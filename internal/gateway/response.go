@@ -13,26 +13,26 @@ import (
 	"github.com/wirepost/wirepost/internal/session"
 )
 
-// response is the answer to an HTTP request as the connection of a session: what
-// the session writes on its loop, the request's goroutine sends. The session then
-// waits for Drained, so that little is held for a client that does not read.
+// response is an HTTP response as the connection of a session: the session writes on
+// its loop, and the request's goroutine sends the output. The session then waits for
+// Drained, so that little is buffered for a client that does not read.
 type response struct {
 	// Static.
 	host    *session.Host
 	loop    *session.Loop
 	session *session.Session
 
-	// changed has an entry when there is something new below.
+	// changed has an entry when a field below has changed.
 	changed chan struct{}
-	// settled is closed when the session has sent all there is.
+	// settled is closed when the session has sent all available messages.
 	settled     chan struct{}
 	settledOnce sync.Once
-	progress    atomic.Int64 // when bytes were last taken, in ns since loop.epoch
+	progress    atomic.Int64 // when output was last taken, in ns since loop.epoch
 
 	mu     sync.Mutex
 	frames [][]byte
-	unsent int             // bytes, also those being sent
-	ending *conn.CloseInfo // nil until it is closed
+	unsent int             // bytes, including those being sent
+	ending *conn.CloseInfo // nil until closed
 }
 
 var _ conn.Conn = (*response)(nil)
@@ -76,8 +76,8 @@ func (c *response) Close(code int, reason string) {
 	}
 }
 
-// Abort implements conn.Conn. What is being written has a deadline where the
-// ResponseWriter knows deadlines, as those of net/http do.
+// Abort implements conn.Conn. A write in progress has a deadline if the ResponseWriter
+// supports deadlines, as those of net/http do.
 func (c *response) Abort(code int, reason string) { c.Close(code, reason) }
 
 // Unsent implements conn.Conn.
@@ -87,7 +87,7 @@ func (c *response) Unsent() int {
 	return c.unsent
 }
 
-// PauseRead implements conn.Conn: there is nothing to read.
+// PauseRead implements conn.Conn: a response has no input.
 func (c *response) PauseRead() {}
 
 // ResumeRead implements conn.Conn.
@@ -96,8 +96,8 @@ func (c *response) ResumeRead() {}
 // Window implements conn.Conn.
 func (c *response) Window() int { return 0 }
 
-// LastRead implements conn.Conn. The client says nothing; that the kernel takes
-// bytes for it is the sign of life there is. A poll is too short to need any.
+// LastRead implements conn.Conn. The client sends nothing; the only sign of life is
+// that the kernel takes output. A poll is too short to need one.
 func (c *response) LastRead() time.Time {
 	if c.session.Mode() == codec.Poll {
 		return c.loop.Now()
@@ -105,7 +105,8 @@ func (c *response) LastRead() time.Time {
 	return c.loop.At(time.Duration(c.progress.Load()))
 }
 
-// Acknowledged implements conn.Conn: net/http has the connection.
+// Acknowledged implements conn.Conn: net/http owns the connection, so it reports
+// nothing.
 func (c *response) Acknowledged() (bytes uint64, waiting bool) { return 0, false }
 
 // Touch implements conn.Conn.
@@ -114,7 +115,7 @@ func (c *response) Touch() { c.progress.Store(int64(time.Since(c.loop.Epoch())))
 // CaughtUp implements session.CaughtUp.
 func (c *response) CaughtUp() { c.settledOnce.Do(func() { close(c.settled) }) }
 
-// take gives what is to be sent, and how the response ends if it does.
+// take returns the output to send, and how the response was closed, if it was.
 func (c *response) take() (frames [][]byte, ending *conn.CloseInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,7 +133,7 @@ func (c *response) took(frames [][]byte) {
 	}
 }
 
-// closed reports to the session, as its last call, how the connection ended.
+// closed reports the close to the session, as its last call.
 func (c *response) closed(e conn.CloseInfo) {
 	c.mu.Lock()
 	if c.ending == nil {
@@ -141,11 +142,12 @@ func (c *response) closed(e conn.CloseInfo) {
 	e = *c.ending
 	c.mu.Unlock()
 	if !c.loop.Do(func() { c.session.Closed(e) }) {
-		c.session.Abandon(ErrDraining) // the server ended before the response did
+		c.session.Abandon(ErrDraining) // the server closed before the response
 	}
 }
 
-// open makes the session of a request that is no WebSocket, or answers it.
+// open makes the session of a request that is not a WebSocket, or responds with a
+// refusal.
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request, m codec.Mode) (a admitted, ok bool) {
 	if !g.crossOrigin(w, r) {
 		return a, false
@@ -164,9 +166,9 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, m codec.Mode) (a 
 	return a, true
 }
 
-// crossOrigin refuses pages of other sites, names to browsers those that may read the
-// answer, and answers their preflights (the Fetch standard's CORS protocol). False
-// means that the request is done with.
+// crossOrigin refuses pages of other sites, sets the headers that allow the other pages
+// to read the response, and responds to preflights (the CORS protocol of the Fetch
+// standard). False means that the response is complete.
 func (g *Gateway) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")
@@ -190,38 +192,38 @@ func (g *Gateway) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		h.Set("Allow", "GET, OPTIONS")
-		g.Refuse(w, r, &fault.Error{Code: fault.BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is answered here"})
+		g.Refuse(w, r, &fault.Error{Code: fault.BadRequest, Status: http.StatusMethodNotAllowed, Message: "only GET is allowed here"})
 	}
 	return false
 }
 
-// whileServing is the context of a request that a session answers: it ends with
-// the server too, and then what is being written is cut. The caller calls done at
-// the end.
+// whileServing returns the context of a request with a session: it is also canceled
+// when the server closes, which interrupts a write in progress. The caller calls done
+// at the end.
 func (g *Gateway) whileServing(w http.ResponseWriter, r *http.Request) (ctx context.Context, done func()) {
 	g.responses.Add(1)
 	ctx, cancel := context.WithCancel(r.Context())
 	rc := http.NewResponseController(w)
-	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // the http.Server's is not meant for what lasts
+	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // the http.Server's is not meant for long responses
 	cut := make(chan struct{})
 	stop := context.AfterFunc(g.host.Base, func() {
 		defer close(cut)
-		rc.SetWriteDeadline(time.Now()) //nolint:errcheck // not every ResponseWriter can
+		rc.SetWriteDeadline(time.Now()) //nolint:errcheck // not supported by every ResponseWriter
 		cancel()
 	})
 	return ctx, func() {
 		if !stop() {
-			<-cut // w is not to be touched when the request is over
+			<-cut // w must not be used after the request
 		}
 		cancel()
 		g.responses.Add(-1)
 	}
 }
 
-// send sends frames to a client, which has so long to take them.
+// send sends frames to a client, with patience as the time limit.
 func send(w http.ResponseWriter, patience time.Duration, frames ...[]byte) error {
 	rc := http.NewResponseController(w)
-	rc.SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not every ResponseWriter can
+	rc.SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not supported by every ResponseWriter
 	for _, f := range frames {
 		if _, err := w.Write(f); err != nil {
 			return err

@@ -12,11 +12,11 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Events is the way in for clients that a proxy keeps from WebSockets: an endless
-// stream of Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-// The data of each is an object of wirepost.v1; its ID is a cursor over all
-// channels, and to come back with it as Last-Event-ID acknowledges and resumes.
-// Tokens, limits and the query are those of ServeHTTP.
+// Events serves clients behind proxies that block WebSockets: an endless stream of
+// Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// The data of each event is an object of wirepost.v1; its ID is a cursor over all
+// channels, and a request with that cursor as Last-Event-ID acknowledges and resumes.
+// Tokens, limits and query parameters are those of ServeHTTP.
 func (g *Gateway) Events() http.Handler { return http.HandlerFunc(g.serveEvents) }
 
 func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
@@ -28,17 +28,17 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	c := g.respond(a, a.hello)
 	ending := conn.CloseInfo{Code: wire.CloseAbnormal}
-	defer func() { c.closed(ending) }() // also when w panics
+	defer func() { c.closed(ending) }() // also if w panics
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store, no-transform") // compressed, it would come in blocks
-	h.Set("X-Accel-Buffering", "no")                 // nginx would collect what is to be there at once
+	h.Set("Cache-Control", "no-store, no-transform") // compression would delay it into blocks
+	h.Set("X-Accel-Buffering", "no")                 // nginx would buffer the response
 	w.WriteHeader(http.StatusOK)
 	ending = c.stream(ctx, w)
 }
 
-// stream sends what the session writes until it ends, the client leaves or takes
-// nothing any more, or the server ends.
+// stream sends the session's output until the session ends, the client leaves or stops
+// reading, or the server closes.
 func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.CloseInfo {
 	patience := session.DeadAfter(c.host.Heartbeat)
 	err := send(w, patience, beginComment) // and the header
@@ -62,11 +62,11 @@ func (c *response) stream(ctx context.Context, w http.ResponseWriter) conn.Close
 	}
 	code := wire.CloseAbnormal
 	if errors.Is(err, os.ErrDeadlineExceeded) && c.host.Base.Err() == nil {
-		code = wire.CloseHeartbeat // which the session may be about to notice, too
+		code = wire.CloseHeartbeat // which the session may be about to detect as well
 	}
 	return conn.CloseInfo{Code: code, Err: err}
 }
 
-// beginComment is the first line: what looks at a response when its body begins, as
-// some proxies and polyfills do, is not to wait for the first message.
+// beginComment is the first line: proxies and polyfills that wait for the beginning of
+// the body should not have to wait for the first message.
 var beginComment = []byte(": connected\n\n")

@@ -16,8 +16,8 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// checkUpgrade says whether the request is a WebSocket handshake (RFC 6455
-// §4.2.1) from an origin that may connect.
+// checkUpgrade checks that the request is a WebSocket handshake (RFC 6455 §4.2.1) from
+// an allowed origin.
 func (g *Gateway) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case r.Method != http.MethodGet:
@@ -30,19 +30,19 @@ func (g *Gateway) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
 	if err := g.needs(w, canHijack, "http.Hijacker"); err != nil {
 		return err
 	}
-	if err := noBody(w, r); err != nil { // its bytes would be taken for frames
+	if err := noBody(w, r); err != nil { // its bytes would be parsed as frames
 		return err
 	}
 	switch {
 	case !headerIs(r.Header, "Sec-Websocket-Version", "13"):
-		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is spoken here"}
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Field: "Sec-WebSocket-Version", Message: "only version 13 is supported"}
 	case len(r.Header["Sec-Websocket-Key"]) != 1 || !validKey(r.Header.Get("Sec-WebSocket-Key")):
-		return fault.Field("Sec-WebSocket-Key", "there is not one key of 16 bytes in base64")
+		return fault.Field("Sec-WebSocket-Key", "exactly one key of 16 bytes in base64 is required")
 	}
 	return g.checkOrigin(r)
 }
 
-// validKey says whether a key is what RFC 6455 §4.1 has clients send.
+// validKey reports whether a key is valid by RFC 6455 §4.1.
 func validKey(key string) bool {
 	if len(key) != 24 {
 		return false
@@ -52,11 +52,11 @@ func validKey(key string) bool {
 	return err == nil && n == 16
 }
 
-// upgrade takes the connection out of net/http and hands it to a loop, which sends
-// the 101, with the agreed subprotocol if there is one, before anything else. A
-// connection that fails on the way is closed.
+// upgrade takes the connection over from net/http and attaches it to a loop, which
+// first sends the 101, with the negotiated subprotocol, if any. If it fails, the
+// connection is closed.
 func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol string, l *session.Loop, h func(conn.Conn) conn.Handler) error {
-	answer, window := g.acceptUpgrade(r, protocol)
+	response, window := g.acceptUpgrade(r, protocol)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		err = g.wrapped(w, "http.Hijacker", err)
@@ -69,7 +69,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol strin
 	}
 	if err == nil {
 		err = l.Attach(nc, conn.Handshake{Early: early, Window: window}, func(c conn.Conn) conn.Handler {
-			c.Write(answer)
+			c.Write(response)
 			return h(c)
 		})
 	}
@@ -79,22 +79,22 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol strin
 	return err
 }
 
-// acceptUpgrade makes the 101 (RFC 6455 §4.2.2).
-func (g *Gateway) acceptUpgrade(r *http.Request, protocol string) (answer []byte, window int) {
-	answer = make([]byte, 0, 256)
-	answer = append(answer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	answer = append(answer, "Sec-WebSocket-Accept: "...)
-	answer = ws.AppendAccept(answer, r.Header.Get("Sec-WebSocket-Key"))
+// acceptUpgrade makes the 101 response (RFC 6455 §4.2.2).
+func (g *Gateway) acceptUpgrade(r *http.Request, protocol string) (response []byte, window int) {
+	response = make([]byte, 0, 256)
+	response = append(response, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"...)
+	response = append(response, "Sec-WebSocket-Accept: "...)
+	response = ws.AppendAccept(response, r.Header.Get("Sec-WebSocket-Key"))
 	if protocol != "" {
-		answer = append(append(answer, "\r\nSec-WebSocket-Protocol: "...), protocol...)
+		response = append(append(response, "\r\nSec-WebSocket-Protocol: "...), protocol...)
 	}
 	if g.config.Compress {
 		var extension string
 		if extension, window = ws.NegotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions")); window != 0 {
-			answer = append(append(answer, "\r\nSec-WebSocket-Extensions: "...), extension...)
+			response = append(append(response, "\r\nSec-WebSocket-Extensions: "...), extension...)
 		}
 	}
-	return append(answer, "\r\n\r\n"...), window
+	return append(response, "\r\n\r\n"...), window
 }
 
 func (g *Gateway) refuseUpgrade(w http.ResponseWriter, r *http.Request, err error) {
@@ -109,13 +109,13 @@ func (g *Gateway) refuseUpgrade(w http.ResponseWriter, r *http.Request, err erro
 	g.Refuse(w, r, err)
 }
 
-// headerIs says whether there is one line of a header, with that value (RFC 6455
-// §11.3). The name is in its canonical form.
+// headerIs reports whether a header has exactly one line, with that value (RFC 6455
+// §11.3). The name is in canonical form.
 func headerIs(h http.Header, name, value string) bool {
 	return len(h[name]) == 1 && h[name][0] == value
 }
 
-// headerHas says whether a comma-separated header holds a token.
+// headerHas reports whether a comma-separated header contains a token.
 func headerHas(h http.Header, name, token string) bool {
 	for v := range headerList(h, name) {
 		if strings.EqualFold(v, token) {
@@ -125,7 +125,7 @@ func headerHas(h http.Header, name, token string) bool {
 	return false
 }
 
-// protocolName is the subprotocol that is agreed on with the client, if one is.
+// protocolName is the subprotocol negotiated with the client, if any.
 func (g *Gateway) protocolName(r *http.Request, m codec.Mode, chosen uint8) string {
 	switch {
 	case m == codec.V1:
@@ -136,7 +136,7 @@ func (g *Gateway) protocolName(r *http.Request, m codec.Mode, chosen uint8) stri
 	return plainProtocol(r)
 }
 
-// plainProtocol is the name for plain mode, if the client offers it.
+// plainProtocol is the name of plain mode, if the client offers it.
 func plainProtocol(r *http.Request) string {
 	if offers(r, wire.ProtocolPlain) {
 		return wire.ProtocolPlain
@@ -144,8 +144,8 @@ func plainProtocol(r *http.Request) string {
 	return ""
 }
 
-// chooseSubprotocol is the first of the application's subprotocols that the client
-// offers, as in session.Plan.
+// chooseSubprotocol returns the first of the application's subprotocols that the client
+// offers, numbered as in session.Plan.
 func (g *Gateway) chooseSubprotocol(r *http.Request) uint8 {
 	for p := range offeredProtocols(r) {
 		if i := slices.Index(g.host.Subprotocols, p); i >= 0 {
@@ -155,7 +155,7 @@ func (g *Gateway) chooseSubprotocol(r *http.Request) uint8 {
 	return 0
 }
 
-// offers says whether the client offered a subprotocol, by its exact name.
+// offers reports whether the client offers a subprotocol, by its exact name.
 func offers(r *http.Request, protocol string) bool {
 	for p := range offeredProtocols(r) {
 		if p == protocol {
@@ -169,7 +169,7 @@ func offeredProtocols(r *http.Request) iter.Seq[string] {
 	return headerList(r.Header, "Sec-WebSocket-Protocol")
 }
 
-// headerList is what a comma-separated header lists.
+// headerList returns the elements of a comma-separated header.
 func headerList(h http.Header, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range h.Values(name) {

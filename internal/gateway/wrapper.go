@@ -7,9 +7,9 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// A WebSocket takes its connection from net/http, and a stream of events flushes
-// its response. Middleware that wraps the ResponseWriter may take either ability
-// away; it then has to have a method Unwrap, as for http.ResponseController.
+// A WebSocket takes its connection over from net/http, and an event stream flushes its
+// response. Middleware that wraps the ResponseWriter may hide either ability; it must
+// then have a method Unwrap, as for http.ResponseController.
 
 func canHijack(w http.ResponseWriter) bool {
 	_, ok := w.(http.Hijacker)
@@ -24,9 +24,9 @@ func canFlush(w http.ResponseWriter) bool {
 	return false
 }
 
-// needs looks for an ability, named as the interface that has it, in a
-// ResponseWriter and in those it wraps. Where it is missing that is logged, once for
-// each type of wrapper, and the request cannot be served.
+// needs looks for an ability, given as the name of its interface, in a ResponseWriter
+// and the ones it wraps. If it is missing, the request fails, and each type of wrapper
+// is logged once.
 func (g *Gateway) needs(w http.ResponseWriter, can func(http.ResponseWriter) bool, ability string) error {
 	for !can(w) {
 		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -38,8 +38,8 @@ func (g *Gateway) needs(w http.ResponseWriter, can func(http.ResponseWriter) boo
 	return nil
 }
 
-// wrapped logs that a ResponseWriter is in the way, and makes the error to answer
-// with.
+// wrapped logs that a ResponseWriter lacks an ability, and returns the error of the
+// response.
 func (g *Gateway) wrapped(w http.ResponseWriter, ability string, err error) error {
 	name := fmt.Sprintf("%T", w)
 	if _, logged := g.wrappers.LoadOrStore(name+" "+ability, true); !logged {
@@ -49,5 +49,5 @@ func (g *Gateway) wrapped(w http.ResponseWriter, ability string, err error) erro
 		}
 		g.host.Logger.Error("middleware keeps clients from connecting: its ResponseWriter has neither this ability nor a method Unwrap", attrs...)
 	}
-	return &fault.Error{Code: fault.Internal, Message: "this server is set up so that it cannot serve this connection; its log says why", Err: err, Reason: reasonWrapper}
+	return &fault.Error{Code: fault.Internal, Message: "this server's configuration prevents this connection; see its log", Err: err, Reason: reasonWrapper}
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/wirepost/wirepost/internal/codec"
 )
 
-// acknowledgeLater has a cursor ping follow what was just sent in plain mode:
-// lazily, so that a stream of messages costs hardly any, but before the window is
-// full. Each ping covers a message that no earlier one did, so a pong alone never
-// brings another ping. A message of which a part still waits to be sent is not asked
-// about: Drained comes back here.
+// acknowledgeLater schedules a cursor ping after the messages just sent in plain mode:
+// late enough that a stream of messages needs few pings, but before the window is full.
+// Each ping covers a message that no earlier ping did, so a pong alone never causes
+// another ping. No ping is sent while part of a message is unsent: Drained calls this
+// again.
 func (s *Session) acknowledgeLater() {
 	f := s.window
 	switch {
@@ -24,8 +24,8 @@ func (s *Session) acknowledgeLater() {
 	}
 }
 
-// sendCursorPing asks the peer's WebSocket stack how far it came. Frames arrive
-// in order, so its pong proves that it has everything sent before the ping.
+// sendCursorPing asks the peer's WebSocket stack to confirm receipt. Frames arrive in
+// order, so its pong proves that it has received everything sent before the ping.
 func (s *Session) sendCursorPing() {
 	f := s.window
 	f.fresh, f.unpinged, f.pinged = false, time.Time{}, f.pinged[:0]
@@ -66,30 +66,31 @@ func (s *Session) Pong(payload []byte) {
 	s.acknowledgeLater()
 }
 
-// strayPongs is after how many pongs without a ping's payload a client counts as one
-// that does not echo it. One may be unasked for (RFC 6455 §5.5.3).
+// strayPongs is the number of pongs without a ping's payload after which a client
+// counts as one that does not echo it. A single one may be unsolicited (RFC 6455
+// §5.5.3).
 const strayPongs = 2
 
-// stray notes a pong with a payload of the client's own, while a cursor ping waits for
-// its one. A client that answers every ping so never acknowledges anything.
+// stray counts a pong with another payload while a cursor ping is outstanding. A client
+// that never echoes the payload never acknowledges anything.
 func (s *Session) stray() {
 	f := s.window
 	if f.strays++; f.strays == strayPongs {
 		s.mute.Store(true)
-		s.loop.host.Logger.Warn("a client answers pings without their payload, so nothing is acknowledged",
+		s.loop.host.Logger.Warn("the pongs of a client lack the payload of the ping, so nothing is acknowledged",
 			"user", s.user.Name(), "connection", s.connection.String(), "agent", s.agent.Value())
 	}
 }
 
-// echoes says whether the client can still be taken for one that echoes pings.
+// echoes reports whether the client may still be one that echoes pings.
 func (s *Session) echoes(now time.Time) bool {
 	f := s.window
 	return f == nil || f.ping == 0 || f.strays < strayPongs || now.Sub(f.asked) < DeadAfter(s.loop.host.Heartbeat)
 }
 
-// acknowledge takes it that the client has everything up to a sequence, but never
-// more than was sent, and nothing after a gap that it was not notified of. A plain client
-// can send nothing else, so what it acknowledged counts as read: in the inbox, in All
+// acknowledge records that the client has everything up to a sequence, but not more
+// than was sent, and nothing after a gap that it was not notified of. A plain client
+// cannot send read marks, so what it acknowledged counts as read: in the inbox, in All
 // and in its memberships.
 func (s *Session) acknowledge(sub *subscription, through uint64) {
 	through = min(through, sub.announced())

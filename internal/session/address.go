@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// Address is a peer's IP address and port, in less room than a string or a
-// netip.AddrPort takes. The zero value is no address.
+// Address is a peer's IP address and port, in less memory than a string or a
+// netip.AddrPort. The zero value is not an address.
 type Address struct {
 	ip   [16]byte
 	port [2]byte
 }
 
-// ParseAddress reads the address of a request. Middleware may have put one there
-// without a port; what is no address at all is not kept.
+// ParseAddress parses the address of a request. Middleware may have set one without a
+// port; an invalid address is ignored.
 func ParseAddress(remote string) (a Address) {
 	ap, err := netip.ParseAddrPort(remote)
 	if err != nil {

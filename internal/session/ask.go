@@ -9,9 +9,9 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// AskSubscribe asks the application whether a client may subscribe to channels that it
-// requests, where the policies leave that to the application. The first refusal is
-// returned. It may wait, so it is never called on a loop.
+// AskSubscribe asks the application whether a client may subscribe to the channels that
+// it requests, where the policies leave the decision to the application. It returns the
+// first refusal. It may wait, so it must not be called on a loop.
 func (h *Host) AskSubscribe(ctx context.Context, i Info, channels []string) error {
 	for _, channel := range channels {
 		if err := h.askSubscribe(ctx, i, channel); err != nil {
@@ -32,8 +32,8 @@ func (h *Host) askSubscribe(ctx context.Context, i Info, channel string) (err er
 	return callback.Refusal(ctx, h.Logger, "OnSubscribe", "this subscription", err)
 }
 
-// question returns what asks the application, in a job, about a subscription that a
-// command requests. On the loop.
+// question returns a function that asks the application, in a job, about a subscription
+// that a command requests. On the loop.
 func (s *Session) question(channel string) func() error {
 	h := s.loop.host
 	if !h.Policies.SubscribeHook(channel) {
@@ -49,10 +49,10 @@ func (s *Session) question(channel string) func() error {
 	}
 }
 
-// askAgain asks, for a client that brings a new identity, about the subscriptions that
-// the application has allowed, and returns those that it refuses now. An outage of the
-// application is an error: the client keeps what it has, and may try again until its old
-// identity expires. In a job.
+// askAgain asks about the subscriptions that the application has allowed, for a client
+// with a new identity, and returns those that the application now refuses. An outage of
+// the application is an error: the client keeps its subscriptions, and may retry until
+// its old identity expires. In a job.
 func (s *Session) askAgain(ctx context.Context, id *access.Identity) (refused []string, err error) {
 	h := s.loop.host
 	if h.Hooks.Subscribe == nil {

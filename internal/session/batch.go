@@ -2,12 +2,12 @@ package session
 
 import "github.com/wirepost/wirepost/internal/feed"
 
-// batch collects what a session sends in one write. There is one per loop.
+// batch collects the output of one write of a session. Each loop has one.
 type batch struct {
 	frames   [][]byte
 	bytes    int
 	messages int
-	items    []*feed.Item // scratch: what a feed's tail gave
+	items    []*feed.Item // scratch: items of a feed's tail
 }
 
 func (b *batch) add(frame []byte) {
@@ -24,8 +24,8 @@ func (b *batch) reset() {
 	b.bytes, b.messages = 0, 0
 }
 
-// What one write takes at most; a session with more takes another turn, so that
-// no other session has to wait long for it.
+// The limits of one write; a session with more output takes another turn, so that other
+// sessions do not wait long.
 const (
 	batchFrames = 256
 	batchBytes  = 256 << 10

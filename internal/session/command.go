@@ -11,8 +11,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// command does what a wirepost.v1 client asks for. Acknowledgements are done on
-// the spot; everything that may wait is a job. On the loop.
+// command executes a wirepost.v1 client's command. Acknowledgements are handled at
+// once; everything that may wait is a job. On the loop.
 func (s *Session) command(frame []byte) {
 	c, err := wire.ParseCommand(frame)
 	if err != nil {
@@ -53,19 +53,19 @@ func (s *Session) onAck(c *wire.Command) {
 func (s *Session) onRead(c *wire.Command) {
 	sub := s.subscription(c.Channel)
 	if sub == nil || !sub.stored {
-		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "read: %q is neither your inbox nor a membership", c.Channel))
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "read: %q is not your inbox or a membership", c.Channel))
 		return
 	}
 	channel, seq := c.Channel, min(c.Seq, max(sub.cursor, sub.Feed.Head()))
 	s.withState(func() { s.read(channel, seq) })
 }
 
-// onState sends the client where the read mark is and what is unread, as a read that
-// moved the mark does.
+// onState sends the client the read mark and the number of unread messages, as a read
+// that moved the mark does.
 func (s *Session) onState(c *wire.Command) {
 	sub := s.subscription(c.Channel)
 	if sub == nil || !sub.stored {
-		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "state: %q is neither your inbox nor a membership", c.Channel))
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "state: %q is not your inbox or a membership", c.Channel))
 		return
 	}
 	ref, channel, h := c.Ref, c.Channel, s.loop.host
@@ -95,7 +95,7 @@ func (s *Session) onPublish(c *wire.Command) {
 	identity, ref := s.identity.Load(), c.Ref
 	s.Job(func() {
 		pushed, err := s.loop.host.Hooks.Publish(s.lastingContext(), s, identity, p)
-		s.answer(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
+		s.reply(ref, wire.OK{Type: "ok", Ref: ref, ID: pushed.ID, Seq: &pushed.Seq, Duplicate: pushed.Duplicate}, err)
 	})
 }
 
@@ -115,13 +115,13 @@ func (s *Session) onCall(c *wire.Command) {
 		if err == nil {
 			body, err = json.Marshal(result)
 		}
-		s.answer(ref, wire.Reply{Type: "reply", Ref: ref, Data: body}, err)
+		s.reply(ref, wire.Reply{Type: "reply", Ref: ref, Data: body}, err)
 	})
 }
 
 func (s *Session) onAuth(c *wire.Command) {
 	if s.loop.host.Hooks.Verify == nil {
-		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "tokens are not refreshed here"))
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "this server does not refresh tokens"))
 		return
 	}
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
@@ -138,17 +138,17 @@ func (s *Session) onAuth(c *wire.Command) {
 	})
 }
 
-// refresh takes over the rights of a new token, with which the application refuses some
-// of the channels that the client requested. A token of another user closes the
-// connection. On the loop, with the user's state pinned.
+// refresh applies the rights of a new token; refused are the requested channels that
+// the application refuses for it. A token of another user closes the connection. On the
+// loop, with the user's state pinned.
 func (s *Session) refresh(ref json.RawMessage, id *access.Identity, refused []string, err error) {
 	switch {
 	case err != nil:
 		s.refuse(ref, fault.Unauthorize(err))
 		return
 	case id.User != s.user.Name():
-		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token is another user's"))
-		s.end(wire.CloseUnauthorized, "the token is another user's")
+		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token belongs to another user"))
+		s.end(wire.CloseUnauthorized, "the token belongs to another user")
 		return
 	case id.Device != "" && id.Device != s.device:
 		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token is for another device"))
@@ -166,7 +166,7 @@ func (s *Session) refresh(ref json.RawMessage, id *access.Identity, refused []st
 	s.reconcile()
 }
 
-// onData hands what a wirepost.v1 client sent to the application.
+// onData passes a message of a wirepost.v1 client to the application.
 func (s *Session) onData(c *wire.Command) {
 	if s.loop.host.Hooks.Message == nil {
 		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "no handler for messages"))
@@ -186,14 +186,14 @@ func (s *Session) onData(c *wire.Command) {
 	s.Job(func() {
 		reply, err := s.onMessage(ctx, frame)
 		if err == nil && reply.Data == nil {
-			s.answer(ref, wire.OK{Type: "ok", Ref: ref}, nil)
+			s.reply(ref, wire.OK{Type: "ok", Ref: ref}, nil)
 			return
 		}
-		s.answer(ref, wire.NewReply(ref, reply.Binary, reply.Data), err)
+		s.reply(ref, wire.NewReply(ref, reply.Binary, reply.Data), err)
 	})
 }
 
-// plainMessage hands what a plain client sent to the application. On the loop.
+// plainMessage passes a message of a plain client to the application. On the loop.
 func (s *Session) plainMessage(binary bool, payload []byte) {
 	if len(payload) > s.loop.host.MaxMessage {
 		s.end(wire.CloseTooLarge, "message too big")
@@ -224,7 +224,7 @@ func (s *Session) plainMessage(binary bool, payload []byte) {
 	})
 }
 
-// onMessage is part of a job.
+// onMessage runs in a job.
 func (s *Session) onMessage(ctx context.Context, frame Frame) (reply Frame, err error) {
 	p := callback.Guard(s.loop.host.Logger, "OnMessage", func() { reply, err = s.loop.host.Hooks.Message(ctx, s.Info(), frame) })
 	if p != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// flush sends what comes after the cursors, as far as the window and one batch
-// allow, in one write, and returns the number of messages. On the loop.
+// flush sends the messages after the cursors, as far as the window and one batch allow,
+// in one write, and returns the number of messages. On the loop.
 func (s *Session) flush() int {
 	if s.blocked || s.ending || s.conn == nil {
 		return 0
@@ -29,9 +29,9 @@ func (s *Session) flush() int {
 	return n
 }
 
-// CaughtUp is what the connection of a poll is, besides a conn.Conn.
+// CaughtUp is implemented by the connection of a poll.
 type CaughtUp interface {
-	// CaughtUp is called when the session has sent all there is.
+	// CaughtUp is called when the session has sent all messages.
 	CaughtUp()
 }
 
@@ -49,8 +49,8 @@ func (s *Session) sendBatch() int {
 	return n
 }
 
-// pull moves a subscription's cursor towards the head: out of the feed's tail, or
-// before it by having a page read.
+// pull moves a subscription's cursor towards the head: from the feed's tail or, if the
+// cursor is before it, by reading a page.
 func (s *Session) pull(sub *subscription) {
 	b := &s.loop.batch
 	for sub.cursor < sub.Feed.Head() && !b.full() && s.roomFor(sub) > 0 {
@@ -66,8 +66,8 @@ func (s *Session) pull(sub *subscription) {
 	}
 }
 
-// offerAll takes items into the batch, in order. False means that something did
-// not fit in the window or the batch.
+// offerAll adds items to the batch, in order. False means that an item did not fit in
+// the window or the batch.
 func (s *Session) offerAll(sub *subscription, items []*feed.Item) bool {
 	for _, it := range items {
 		if s.loop.batch.full() || !s.offer(sub, it) {
@@ -77,8 +77,8 @@ func (s *Session) offerAll(sub *subscription, items []*feed.Item) bool {
 	return true
 }
 
-// offer takes one item into the batch and moves the cursor past it. False means
-// that the window is full.
+// offer adds an item to the batch and moves the cursor past it. False means that the
+// window is full.
 func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 	r := it.Record
 	switch {
@@ -99,11 +99,11 @@ func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 	return true
 }
 
-// addItem takes an item into the batch, framed as the client wants it.
+// addItem adds an item to the batch, framed for the client.
 func (s *Session) addItem(sub *subscription, it *feed.Item) {
 	b, channel := &s.loop.batch, sub.Feed.Channel()
 	if s.mode.Codec().Acknowledged() == codec.ByReturn {
-		sub.cursor, sub.moved = it.Record.Seq, true // the position that goes with it includes it
+		sub.cursor, sub.moved = it.Record.Seq, true // the position sent with it includes it
 	}
 	n := len(b.frames)
 	b.frames = s.mode.Codec().AppendMessage(b.frames, it, channel, s.conn.Window(), s)
@@ -112,9 +112,9 @@ func (s *Session) addItem(sub *subscription, it *feed.Item) {
 	}
 }
 
-// counts says whether a subscription's messages count in the window. In plain mode
-// only what has a stored cursor is ever acknowledged, so only that counts; and
-// nothing does where no acknowledgement can come.
+// counts reports whether a subscription's messages count in the window. In plain mode
+// only messages with a stored cursor are ever acknowledged, so only those count; none
+// do where acknowledgements are impossible.
 func (s *Session) counts(sub *subscription) bool {
 	switch s.mode.Codec().Acknowledged() {
 	case codec.ByPong:
@@ -125,8 +125,8 @@ func (s *Session) counts(sub *subscription) bool {
 	return false
 }
 
-// announceGap says that messages before this record are missing, if they are: whatever
-// the client is sent next of the channel, and may acknowledge, comes after that.
+// announceGap sends a gap if messages before this record are missing: the next output
+// of the channel, which the client may acknowledge, comes after it.
 func (s *Session) announceGap(sub *subscription, resumedAt uint64) {
 	if sub.notices == nil || !sub.notices.lost {
 		return
@@ -135,8 +135,8 @@ func (s *Session) announceGap(sub *subscription, resumedAt uint64) {
 	s.addGap(sub, sub.notices.lostAt, resumedAt)
 }
 
-// addNotices sends a client what does not wait for the next message: that a device
-// may have missed some, and the newest read mark.
+// addNotices sends notices that do not wait for the next message: that a device may
+// have missed messages, and the newest read mark.
 func (s *Session) addNotices(sub *subscription) {
 	n := sub.notices
 	if n == nil {
@@ -152,8 +152,8 @@ func (s *Session) addNotices(sub *subscription) {
 	}
 }
 
-// addGap takes a gap into the batch. Plain mode has no words for it: there it is
-// only counted.
+// addGap adds a gap to the batch. Plain mode cannot express it: there it is only
+// counted.
 func (s *Session) addGap(sub *subscription, after, resumedAt uint64) {
 	s.loop.host.Counters.Gaps.Add(1)
 	if s.mode.Codec().Objects() {
@@ -163,8 +163,8 @@ func (s *Session) addGap(sub *subscription, after, resumedAt uint64) {
 	}
 }
 
-// readPage has the records after the cursor read off the loop. A session reads
-// one page at a time, so what it holds stays small.
+// readPage starts reading the records after the cursor, off the loop. A session reads
+// one page at a time, which limits its memory.
 func (s *Session) readPage(sub *subscription) {
 	if s.reading {
 		return
@@ -189,7 +189,7 @@ func (s *Session) readPage(sub *subscription) {
 	})
 }
 
-// roomFor is how many messages of a subscription may be sent now.
+// roomFor returns how many messages of a subscription may be sent now.
 func (s *Session) roomFor(sub *subscription) int {
 	if !s.counts(sub) {
 		return batchFrames
@@ -197,8 +197,8 @@ func (s *Session) roomFor(sub *subscription) int {
 	return s.room()
 }
 
-// pageRead sends a page, as far as there is still room for it; the rest is read
-// again. On the loop.
+// pageRead sends a page, as far as the window allows; the rest is read again later. On
+// the loop.
 func (s *Session) pageRead(sub *subscription, after uint64, page engine.Page, items []*feed.Item, err error) {
 	s.reading = false
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *Session) pageRead(sub *subscription, after uint64, page engine.Page, it
 	}
 	s.MarkDirty()
 	if s.ending || sub.Owner == nil || sub.cursor != after {
-		return // the subscription ended, or begins elsewhere now
+		return // the subscription has ended, or its cursor has moved
 	}
 	if page.Lost {
 		sub.lose(after)
@@ -218,7 +218,7 @@ func (s *Session) pageRead(sub *subscription, after uint64, page engine.Page, it
 	}
 }
 
-// sendPage writes the items of a page, and says whether all of them fitted in the
+// sendPage sends the items of a page, and reports whether all of them fitted in the
 // window.
 func (s *Session) sendPage(sub *subscription, items []*feed.Item) bool {
 	s.loop.nowMS = s.loop.host.Clock.Now().UnixMilli()

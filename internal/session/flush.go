@@ -15,8 +15,8 @@ func NewLoop(h *Host) *Loop {
 	return l
 }
 
-// flush sends what the sessions that became dirty in this turn have to send. One
-// that has more than a batch stays dirty, and the others come first.
+// flush sends the output of the sessions that became dirty in this turn. A session with
+// more than a batch stays dirty, after the others.
 func (l *Loop) flush() {
 	if len(l.dirty) == 0 {
 		return

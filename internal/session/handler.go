@@ -6,7 +6,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Attach begins the session on its loop, with its hello if there is to be one.
+// Attach starts the session on its loop, and sends its hello, if any.
 func (s *Session) Attach(c conn.Conn, hello []byte) {
 	s.conn = c
 	if hello != nil {
@@ -66,7 +66,7 @@ func (s *Session) Ping(payload []byte) {
 	}
 }
 
-// Expired does what is due. It is called by the session's timer, on the loop.
+// Expired does the work that is due. It is called by the session's timer, on the loop.
 func (s *Session) Expired() {
 	if s.ending {
 		return

@@ -7,12 +7,13 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// heartbeatsLost is after how many silent heartbeats a connection counts as dead.
+// heartbeatsLost is the number of silent heartbeat intervals after which a connection
+// counts as dead.
 const heartbeatsLost = 2.4
 
-// nextBeat is when the heartbeat has to look at the connection again. Connections
-// that were made together do not beat together: the first ping of a silence comes
-// up to a tenth earlier.
+// nextBeat is when the heartbeat must check the connection again. The first ping of a
+// silence is up to a tenth early, at random, so that connections made together do not
+// send pings together.
 func (s *Session) nextBeat() time.Time {
 	last, interval := s.conn.LastRead(), s.loop.host.Heartbeat
 	beat := s.loop.At(s.beat)
@@ -22,19 +23,20 @@ func (s *Session) nextBeat() time.Time {
 	return earlier(beat.Add(interval), last.Add(DeadAfter(interval)))
 }
 
-// DeadAfter is after how long without a sign of life a connection is dead.
+// DeadAfter is the time without a sign of life after which a connection is dead.
 func DeadAfter(interval time.Duration) time.Duration {
 	return time.Duration(heartbeatsLost * float64(interval))
 }
 
-// taking says that the client has taken output since the last heartbeat, and that more
-// is on its way, with the ping after it. The kernel buffers megabytes for a slow client.
+// taking reports that the client has taken output since the last heartbeat, and that
+// more is in transit, with the ping after it. The kernel buffers megabytes for a slow
+// client.
 func (s *Session) taking() bool {
 	taken, waiting := s.conn.Acknowledged()
 	return waiting && uint32(taken) != s.taken
 }
 
-// beatFrame is the heartbeat itself.
+// beatFrame returns the heartbeat frame.
 func (s *Session) beatFrame() []byte {
 	if beat := s.mode.Codec().Heartbeat(); beat != nil {
 		return beat
@@ -42,8 +44,8 @@ func (s *Session) beatFrame() []byte {
 	return s.pingFrame(heartbeatPing)
 }
 
-// heartbeat pings a connection that has been silent for a while. False means that
-// it was silent for too long.
+// heartbeat pings a connection that has been silent for a while. False means that it
+// was silent for too long.
 func (s *Session) heartbeat(now time.Time) bool {
 	silent, interval := now.Sub(s.conn.LastRead()), s.loop.host.Heartbeat
 	soon := interval - interval/10
@@ -59,7 +61,7 @@ func (s *Session) heartbeat(now time.Time) bool {
 			taken, _ := s.conn.Acknowledged()
 			s.taken = uint32(taken)
 		}
-		if !s.blocked { // else the client is to take what waits first, and that is a sign of life
+		if !s.blocked { // otherwise the client must first take pending output, which is a sign of life
 			s.send(s.beatFrame())
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/internal/conn"
 )
 
-// slowConn is a connection whose client sends nothing and takes some of what the
-// kernel holds for it, or not.
+// slowConn is a connection whose client sends nothing and takes the kernel's output
+// slowly, or not at all.
 type slowConn struct {
 	conn.Conn
 	last  time.Time
@@ -24,8 +24,8 @@ func (c *slowConn) Acknowledged() (uint64, bool) { return c.acked, c.more }
 func (c *slowConn) Unsent() int                  { return 0 }
 func (c *slowConn) Write(...[]byte) bool         { return true }
 
-// TestSlowTransferInTheKernel: a message that is in the kernel's buffer as a whole goes
-// to a slow client for many heartbeats, and the pongs come after it.
+// TestSlowTransferInTheKernel: a message that is wholly in the kernel's buffer takes
+// many heartbeats to reach a slow client, and the pongs come after it.
 func TestSlowTransferInTheKernel(t *testing.T) {
 	const interval = 10 * time.Second
 	start := time.Unix(1e9, 0)
@@ -41,7 +41,7 @@ func TestSlowTransferInTheKernel(t *testing.T) {
 	}
 	for what, stop := range map[string]func(){
 		"takes nothing more": func() { c.more = true },
-		"has it all, and answers no ping": func() {
+		"has received it all, and sends no pong": func() {
 			c.acked += 100
 			c.more = false
 		},

@@ -1,7 +1,7 @@
-// Package session is one connected client: its subscriptions and cursors, what it was
-// sent and has not acknowledged, its commands, and the application's callbacks about
-// it. A session belongs to one event loop, and what it sends is in the form of its
-// codec. How a client came to be connected is not its matter.
+// Package session implements one connected client: its subscriptions and cursors, its
+// unacknowledged messages, its commands, and the application's callbacks about it. A
+// session belongs to one event loop, and its codec determines the form of its output.
+// Package gateway creates sessions from requests.
 package session
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// Host is what all sessions of a server share.
+// Host is shared by all sessions of a server.
 type Host struct {
 	Config
 	Users    *user.Users
@@ -34,22 +34,23 @@ type Host struct {
 	Counters *count.Counters
 	Logger   *slog.Logger
 	Hooks    Hooks
-	// Limits count connections that end.
+	// Limits count closing connections.
 	Limits Limits
-	// Epoch is that of the store.
+	// Epoch is the store's epoch.
 	Epoch string
-	// MemoryBase is what the sequences of memory-only channels come after.
+	// MemoryBase is below all sequences of memory-only channels.
 	MemoryBase uint64
-	// Base is what the contexts of callbacks are derived from. It ends with the server.
+	// Base is the parent of the contexts of callbacks. It is canceled when the server
+	// shuts down.
 	Base context.Context
 
-	// Attached counts the sessions that were accepted and have a connection still, or
-	// are to get one; Jobs the goroutines that run commands and callbacks of sessions;
-	// Unreleased the sessions that hold something, also those that have left.
+	// Attached counts the accepted sessions that have a connection, or will get one;
+	// Jobs the goroutines that run commands and callbacks of sessions; Unreleased the
+	// sessions that hold resources, including those that have left.
 	Attached, Jobs, Unreleased atomic.Int64
 }
 
-// Config is what the server's options say of sessions.
+// Config is the server's options for sessions.
 type Config struct {
 	MaxMessage       int
 	Heartbeat        time.Duration
@@ -61,58 +62,59 @@ type Config struct {
 	MaxDevices       int // of one user
 	MessageRate      float64
 	ByteRate         int
-	Subprotocols     []string // the application's own
+	Subprotocols     []string // of the application
 }
 
-// Limits count the connections that are there.
+// Limits count connections.
 type Limits interface {
-	// Leave is called when the end of a connection begins, and Close when its socket
-	// is closed.
+	// Leave is called when a connection starts to close, and Close when its socket is
+	// closed.
 	Leave(Address)
 	Close(Address)
 }
 
-// Hooks are the server's and the application's functions that sessions call. Those
-// that may be nil are not there.
+// Hooks are functions of the server and the application that sessions call. A hook that
+// may be nil is optional.
 type Hooks struct {
-	// Values says that there are callbacks to which the values of the connect request's
-	// context matter.
+	// Values reports whether there are callbacks that need the values of the connect
+	// request's context.
 	Values bool
 	// Publish stores what a client publishes.
 	Publish func(context.Context, Describer, *access.Identity, Publication) (Published, error)
-	// Subscribe is asked about subscriptions where a policy says so. Nil: none does.
+	// Subscribe decides about subscriptions where a policy says so. Nil if no policy
+	// does.
 	Subscribe func(ctx context.Context, s Info, channel string) error
-	// Verify says whose token it is. Nil: tokens are not renewed.
+	// Verify returns the identity of a token. Nil if tokens cannot be refreshed.
 	Verify func(ctx context.Context, token string) (*access.Identity, error)
-	// Message answers a client's message. May be nil.
+	// Message handles a client's message. May be nil.
 	Message func(context.Context, Info, Frame) (Frame, error)
 	// Acknowledged is called when a device's stored cursor has moved. May be nil.
 	Acknowledged func(ctx context.Context, s Info, channel string, seq uint64)
 	// Read is called when a user's read mark has moved. May be nil.
 	Read func(ctx context.Context, user, channel string, seq uint64)
-	// Call answers a call. May be nil.
+	// Call handles a call. May be nil.
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.
 	Disconnected func(context.Context, Info, CloseInfo)
 }
 
-// Describer is a session as callbacks see it.
+// Describer is a session, described on demand for callbacks.
 type Describer interface{ Info() Info }
 
-// Publication is what a client publishes.
+// Publication is a client's publish request.
 type Publication struct {
 	Channel, ID, Key, ContentType string
 	Data                          []byte
 }
 
-// Published is what became of a Publication.
+// Published is the result of a Publication.
 type Published struct {
 	ID        string
 	Seq       uint64
 	Duplicate bool
 }
 
-// Frame is a message without a log.
+// Frame is a message that is not in a log.
 type Frame struct {
 	Binary bool
 	Data   []byte
@@ -132,7 +134,7 @@ type Info struct {
 	Data       any // of the identity
 }
 
-// Encode is the frame for a WebSocket.
+// Encode returns the WebSocket frame.
 func (f Frame) Encode() []byte {
 	op := ws.OpText
 	if f.Binary {
@@ -141,7 +143,7 @@ func (f Frame) Encode() []byte {
 	return ws.AppendFrame(nil, op, f.Data)
 }
 
-// Subprotocol is the name of an agreed subprotocol, as in Plan.
+// Subprotocol is the name of a negotiated subprotocol, numbered as in Plan.
 func (c *Config) Subprotocol(n uint8) string {
 	if n == 0 {
 		return ""
@@ -149,18 +151,18 @@ func (c *Config) Subprotocol(n uint8) string {
 	return c.Subprotocols[n-1]
 }
 
-// CloseInfo is how a session ended.
+// CloseInfo says how a session closed.
 type CloseInfo struct {
 	Code   int
 	Reason string
 }
 
-// Error makes it the error of a write to a session that has ended.
+// Error makes CloseInfo the error of a write to a closed session.
 func (e CloseInfo) Error() string { return "closed: " + strconv.Itoa(e.Code) + " " + e.Reason }
 
-// ReadFailed counts and logs that messages could not be read, unless it is because the
-// context of the read has ended. Clients come back and try
-// again, so damage, which the engine logs once, would fill the log.
+// ReadFailed counts and logs a failed read of messages, unless the read's context was
+// canceled. Damage is logged at a lower level: the engine logs it once, and clients
+// that reconnect and retry would fill the log.
 func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
 	if ctx.Err() != nil {
 		return
@@ -179,5 +181,5 @@ func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) 
 	}
 }
 
-// ReadMoved calls the application's callback: a read mark has moved.
+// ReadMoved calls the application's callback for a read mark that has moved.
 func (h *Host) ReadMoved(user, channel string, seq uint64) { h.readMoved(h.Base, user, channel, seq) }

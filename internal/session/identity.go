@@ -7,8 +7,8 @@ import (
 	"github.com/wirepost/wirepost/internal/codec"
 )
 
-// assume takes over the rights of an identity. A plain client has no use for its
-// lists, except for the memberships. On the loop, or before the session is attached.
+// assume applies the rights of an identity. A plain client needs only the memberships
+// of it. On the loop, or before the session is attached.
 func (s *Session) assume(id *access.Identity) {
 	s.identity.Store(id)
 	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil {
@@ -20,8 +20,8 @@ func (s *Session) assume(id *access.Identity) {
 	}
 }
 
-// expiresIn is how long the identity is still good for, in ms; 0: for ever. A client
-// whose clock is wrong can go by it.
+// expiresIn is the time until the identity expires, in ms; 0: never. It does not depend
+// on the client's clock.
 func (s *Session) expiresIn() int64 {
 	if s.expires == 0 {
 		return 0
@@ -29,13 +29,13 @@ func (s *Session) expiresIn() int64 {
 	return max(1, s.lifetime().Milliseconds())
 }
 
-// tokenGrants says whether the identity makes the user a member of a channel.
+// tokenGrants reports whether the identity makes the user a member of a channel.
 func (s *Session) tokenGrants(channel string) bool {
 	id := s.identity.Load()
 	return id != nil && id.Grants(channel)
 }
 
-// lifetime is how long the identity of the session still counts, if it expires.
+// lifetime is the time until the session's identity expires, if it does.
 func (s *Session) lifetime() time.Duration {
 	return time.UnixMilli(s.expires).Sub(s.loop.host.Clock.Wall())
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// A session ends in two steps. It leaves when its end begins, whoever began it: from
-// then on it is in no count, list or limit that says who is connected, and
-// OnDisconnect is called. What it holds (the descriptor, references to feeds and to
-// the user) it gives back when the connection is closed, which a peer that does not
-// answer the close frame delays. Until then its pongs still acknowledge.
+// A session closes in two steps. It leaves when the close begins, whichever side began
+// it: from then on it is not in any count, list or limit of connected users, and
+// OnDisconnect is called. Its resources (the descriptor, references to feeds and to the
+// user) are released when the connection is closed, which a peer that does not answer
+// the close frame delays. Until then its pongs still acknowledge.
 
-// end closes the connection; except in plain mode a bye goes before the close.
+// end closes the connection; except in plain mode a bye is sent before the close.
 func (s *Session) end(code int, reason string) { s.bye(code, reason, 0) }
 
 func (s *Session) bye(code int, reason string, retryAfter time.Duration) {
@@ -40,12 +40,12 @@ func (s *Session) bye(code int, reason string, retryAfter time.Duration) {
 	s.conn.Close(code, reason)
 }
 
-// Retire ends the session because the server restarts.
+// Retire closes the session because the server restarts.
 func (s *Session) Retire(retryAfter time.Duration) {
 	s.do(func() { s.bye(wire.CloseRestart, "restart", retryAfter) })
 }
 
-// EndAll ends sessions. When it returns, they have left.
+// EndAll closes sessions. When it returns, they have left.
 func EndAll(all []*Session, code int, reason string) {
 	var left sync.WaitGroup
 	for _, s := range all {
@@ -53,7 +53,7 @@ func EndAll(all []*Session, code int, reason string) {
 		posted := s.loop.Do(func() {
 			defer left.Done()
 			if s.conn == nil {
-				s.loop.host.Users.Disconnect(s.user, s) // the rest follows when it is attached
+				s.loop.host.Users.Disconnect(s.user, s) // the rest is done when it is attached
 			}
 			s.doNow(func() { s.end(code, reason) })
 		})
@@ -64,8 +64,8 @@ func EndAll(all []*Session, code int, reason string) {
 	left.Wait()
 }
 
-// leave takes the session out of everything that counts or lists sessions. It
-// happens once, on the loop, at the moment that the session's end begins.
+// leave removes the session from all counts and lists. It happens once, on the loop,
+// when the session starts to close.
 func (s *Session) leave(e CloseInfo) {
 	s.ending = true
 	s.loop.Disarm(&s.timer)
@@ -117,16 +117,16 @@ func (s *Session) Closed(e conn.CloseInfo) {
 	s.releasePage()
 	subs := s.subs
 	s.subs, s.window = nil, nil
-	s.Job(func() { s.release(subs) }) // after every callback
+	s.Job(func() { s.release(subs) }) // after all callbacks
 }
 
-// Abandon ends a session that was not attached, because of an error, or whose loop
-// has ended. OnDisconnect is called if the application has accepted the session.
+// Abandon ends a session that was not attached, because of an error or because its loop
+// has closed. OnDisconnect is called if the application has accepted the session.
 func (s *Session) Abandon(err error) {
 	h, subs := s.loop.host, s.subs
 	h.Jobs.Add(1)
 	defer h.Jobs.Add(-1)
-	left := s.ending // before the loop ended
+	left := s.ending // before the loop closed
 	s.loop.Do(func() {
 		s.ending = true
 		if s.work != nil {
@@ -150,9 +150,8 @@ func (s *Session) Abandon(err error) {
 	s.release(subs)
 }
 
-// closeLabel is what the end of a connection is counted under. A peer may send any
-// code from 3000 to 4999; those that are not ours share a label, for they are the
-// peer's to choose.
+// closeLabel is the label under which a close is counted. A peer may send any code from
+// 3000 to 4999; codes other than our own share a label, because the peer chooses them.
 func closeLabel(code int) string {
 	if code < 3000 || code >= 4400 && code < 4500 {
 		return strconv.Itoa(code)
@@ -160,7 +159,7 @@ func closeLabel(code int) string {
 	return "other"
 }
 
-// release gives back what a session held that has left.
+// release releases the resources of a session that has left.
 func (s *Session) release(subs []*subscription) {
 	h := s.loop.host
 	for _, sub := range subs {

@@ -17,15 +17,15 @@ func (h *Host) All() (all []*Session) {
 	return all
 }
 
-// Settle has every session of a user take in what changed in the memberships.
+// Settle updates all sessions of a user after a change of memberships.
 func Settle(u *user.User) {
 	for _, s := range In(u.Conns()) {
 		s.do(s.settle)
 	}
 }
 
-// SentTo asks the loops which devices of a user have been sent a message in a session
-// that is still there.
+// SentTo returns the devices of a user that have been sent a message in a current
+// session. It queries the loops.
 func SentTo(u *user.User, channel string, seq uint64) map[string]bool {
 	sent := map[string]bool{}
 	for _, s := range In(u.Conns()) {
@@ -36,7 +36,7 @@ func SentTo(u *user.User, channel string, seq uint64) map[string]bool {
 	return sent
 }
 
-// sent says whether a message was sent in this session. On the loop.
+// sent reports whether a message was sent in this session. On the loop.
 func (s *Session) sent(channel string, seq uint64) bool {
 	if s.conn == nil {
 		return false
@@ -45,25 +45,25 @@ func (s *Session) sent(channel string, seq uint64) bool {
 	return sub != nil && sub.cursor >= seq
 }
 
-// MadeBefore says whether the session was made with a token that a mark, in ms since
+// MadeBefore reports whether the session was made with a token that a mark, in ms since
 // 1970, revokes.
 func (s *Session) MadeBefore(mark uint64) bool {
 	old, _ := onLoop(s.loop, func() bool { return s.issued.Before(mark) })
 	return old
 }
 
-// Lag is what a lagging session waits for.
+// Lag describes why a session lags.
 type Lag struct {
 	Session         Info
-	Socket          bool // its connection takes no more; else its window is full
+	Socket          bool // its connection is blocked; otherwise its window is full
 	InFlight, Bytes int  // messages sent and not acknowledged
-	Unsent          int  // bytes written, and not yet taken by the system
+	Unsent          int  // bytes written, and not yet taken by the kernel
 }
 
-// askedAtOnce is how many sessions a loop is asked about in one turn.
+// askedAtOnce is the number of sessions that a loop checks in one turn.
 const askedAtOnce = 1000
 
-// Lagging asks the loops for which sessions messages wait.
+// Lagging returns the sessions with pending messages. It queries the loops.
 func Lagging(all []*Session) (lags []Lag) {
 	ofLoop := map[*Loop][]*Session{}
 	for _, s := range all {
@@ -77,7 +77,7 @@ func Lagging(all []*Session) (lags []Lag) {
 	return lags
 }
 
-// lagging says which of the loop's sessions are.
+// lagging returns those of the loop's sessions that lag.
 func (l *Loop) lagging(sessions []*Session) []Lag {
 	list, _ := onLoop(l, func() (list []Lag) {
 		for _, s := range sessions {
@@ -90,7 +90,7 @@ func (l *Loop) lagging(sessions []*Session) []Lag {
 	return list
 }
 
-// lag says whether messages wait for the client, and why. On the loop.
+// lag reports whether messages are pending for the client, and why. On the loop.
 func (s *Session) lag() (lag Lag, ok bool) {
 	switch {
 	case s.ending, s.conn == nil:
@@ -107,7 +107,8 @@ func (s *Session) lag() (lag Lag, ok bool) {
 	return lag, true
 }
 
-// held says whether messages of a subscription wait for the window. On the loop.
+// held reports whether messages of a subscription wait for room in the window. On the
+// loop.
 func (s *Session) held(sub *subscription) bool {
 	return sub.cursor < sub.Feed.Head() && s.roomFor(sub) == 0
 }

@@ -3,7 +3,7 @@ package session
 import "github.com/wirepost/wirepost/internal/callback"
 
 // read moves the user's read mark and, if it moved, notifies the user's sessions. The
-// state is pinned.
+// user's state is pinned.
 func (s *Session) read(channel string, seq uint64) {
 	if s.user.AdvanceRead(channel, seq) {
 		s.loop.host.Users.SaveLater(s.user)

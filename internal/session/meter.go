@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Meter bounds what one client sends. It is owned by a loop.
+// Meter limits the input of one client. It is owned by a loop.
 type Meter struct {
 	messages *rate.Limiter // nil without a limit
 	bytes    *rate.Limiter // nil without a limit
@@ -25,7 +25,7 @@ func newMeter(c *Config) *Meter {
 	return m
 }
 
-// take counts a message in, or says which limit it breaks.
+// take counts a message, or returns the limit that it exceeds.
 func (m *Meter) take(now time.Time, size int) *fault.Error {
 	if m.messages != nil && !m.messages.AllowN(now, 1) {
 		return &fault.Error{Code: fault.RateLimited, Reason: "message_rate", Message: "too many messages a second"}
@@ -36,16 +36,16 @@ func (m *Meter) take(now time.Time, size int) *fault.Error {
 	return nil
 }
 
-// NewLimiter takes at once what comes in two seconds, and at least as much as one
-// may be: who reconnects has something to catch up with.
+// NewLimiter allows a burst of two seconds, or of the largest message if that is more:
+// a client that reconnects needs to catch up.
 func NewLimiter(perSecond float64, one int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(one, int(2*perSecond)))
 }
 
-// metered says that what clients send is limited.
+// metered reports whether the input of clients is limited.
 func (c *Config) metered() bool { return c.MessageRate > 0 || c.ByteRate > 0 }
 
-// maxFrame is the longest message taken from a socket: what a publish frame needs
-// for the largest data there may be, in base64 or with escapes. Plain messages are
-// held to the limit itself.
+// maxFrame is the longest message accepted from a socket: a publish frame with the
+// largest data, in base64 or with escapes. Plain messages are limited to the data size
+// itself.
 func maxFrame(maxMessage int) int { return maxMessage + maxMessage/2 + 1<<10 }

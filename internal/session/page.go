@@ -1,10 +1,10 @@
 package session
 
-// holdPage counts the bytes of a page until the client has taken what was sent of
-// it. On the loop.
+// holdPage counts the bytes of a page until the client has taken the part that was
+// sent. On the loop.
 func (s *Session) holdPage(bytes int32) {
 	s.page += bytes
-	if !s.blocked || s.subs == nil { // or it is closed
+	if !s.blocked || s.subs == nil { // or the session is closed
 		s.releasePage()
 	}
 }

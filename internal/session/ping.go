@@ -8,7 +8,7 @@ import (
 )
 
 // A ping's payload is its kind and a number. Only a pong with the payload of the
-// outstanding cursor ping acknowledges anything.
+// outstanding cursor ping acknowledges messages.
 const (
 	cursorPing    = 'c'
 	heartbeatPing = 'h'

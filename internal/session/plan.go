@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Plan is what a connect request settled: who connects, how, and where each channel
-// begins. It is handed on, so that nothing of it is looked up twice.
+// Plan is the settled result of a connect request: the user, the mode, and the start of
+// each channel. It is passed on, so that nothing is looked up twice.
 type Plan struct {
 	Identity   *access.Identity
 	Device     string
@@ -26,18 +26,18 @@ type Plan struct {
 	Mode       codec.Mode
 	Protocol   uint8 // 1 more than its index in Config.Subprotocols; 0 for none
 
-	Requested []string          // channels, besides those that every session of the user has
+	Requested []string          // channels other than those of every session of the user
 	After     map[string]uint64 // by channel: where to begin
-	Cursor    *cursor.Cursor    // the same, and it acknowledges; nil when there is none
+	Cursor    *cursor.Cursor    // likewise, and it acknowledges; may be nil
 	Hello     bool
 	Now       time.Time
-	Values    context.Context // of the request: callbacks find its values in theirs
-	Receiver  Receiver        // of a plain session's messages; nil: Hooks.Message is
+	Values    context.Context // of the request: its values are passed to callbacks
+	Receiver  Receiver        // of a plain session's messages; nil: Hooks.Message
 
 	forgot bool // another device was forgotten for this one
 }
 
-// Info describes the session that is planned.
+// Info describes the planned session.
 func (p *Plan) Info(h *Host) Info {
 	return Info{
 		Connection: p.Connection.String(), User: p.Identity.User, Device: p.Device, Since: p.Now.UnixMilli(),
@@ -45,9 +45,9 @@ func (p *Plan) Info(h *Host) Info {
 	}
 }
 
-// New makes the session of a user whose state is pinned. It takes over the reference
-// to the user and the connection's share of the limits; the caller attaches it or
-// gives it back by Abandon.
+// New makes the session of a user whose state is pinned. It takes over the reference to
+// the user and the connection's share of the limits; the caller attaches the session or
+// calls Abandon.
 func New(l *Loop, u *user.User, p *Plan) *Session {
 	s := &Session{
 		loop: l, user: u, device: p.Device, mode: p.Mode, protocol: p.Protocol,
@@ -65,8 +65,8 @@ func New(l *Loop, u *user.User, p *Plan) *Session {
 	return s
 }
 
-// Register makes the session one of its user's, if limits and revocations allow it:
-// from here on it counts as online.
+// Register adds the session to its user, if limits and revocations allow it: from then
+// on the user counts as online.
 func (s *Session) Register() error {
 	if err := s.loop.host.Users.Connect(s.user, s, s.loop.host.MaxConnections); err != nil {
 		return err
@@ -77,15 +77,16 @@ func (s *Session) Register() error {
 // CheckRevoked refuses a session whose token was revoked. The user's state is pinned.
 func (s *Session) CheckRevoked() error { return s.user.CheckRevoked(s.issued) }
 
-// Accept notes that the application has accepted the session: OnDisconnect will be called.
+// Accept records that the application has accepted the session: OnDisconnect will be
+// called.
 func (s *Session) Accept() {
 	s.accepted = true
 	s.loop.host.Attached.Add(1)
 }
 
-// Begin makes the subscriptions that the session starts with: the inbox, All, the
-// memberships and what the client asks for. The session is registered and accepted,
-// and the user's state is pinned.
+// Begin makes the initial subscriptions of the session: the inbox, All, the memberships
+// and the requested channels. The session is registered and accepted, and the user's
+// state is pinned.
 func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) {
 	h := s.loop.host
 	p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
@@ -129,9 +130,9 @@ func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// saveStart stores that a session has begun: at once when it made a first starting
-// point, or another one did and is not done, because a device gets nothing before
-// its starting points are stored.
+// saveStart stores the start of a session: at once if it, or another session that is
+// not done yet, made a first starting point, because a device gets nothing before its
+// starting points are stored.
 func (s *Session) saveStart(ctx context.Context) {
 	h := s.loop.host
 	if s.user.StartStored() {
@@ -139,15 +140,15 @@ func (s *Session) saveStart(ctx context.Context) {
 		return
 	}
 	if err := h.Users.Save(context.WithoutCancel(ctx), s.user, false); err != nil {
-		// It stays queued. Until it is saved a crash makes the device begin anew.
+		// It stays queued. A crash before it is saved makes the device start anew.
 		h.Logger.Warn("a device's start is not stored yet", "user", s.user.Name(), "error", err)
 	}
 }
 
-// begin makes one of the subscriptions that a session starts with.
+// begin makes one of the initial subscriptions.
 func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Plan) error {
 	if sub := s.subscription(channel); sub != nil {
-		sub.requested = sub.requested || !granted // it stays when the membership ends
+		sub.requested = sub.requested || !granted // it is kept when the membership ends
 		return nil
 	}
 	f, err := s.loop.host.Feeds.Subscribe(channel)
@@ -167,7 +168,7 @@ func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Pl
 	if granted {
 		sub.cursor = s.start(f)
 	}
-	s.subs = append(s.subs, sub) // which is released, whatever happens
+	s.subs = append(s.subs, sub) // so that it is released in any case
 	if sub.cursor, err = f.Clamp(ctx, sub.cursor); err != nil {
 		return err
 	}
@@ -187,15 +188,16 @@ func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Pl
 	}
 	sub.moved = sub.cursor != stored
 	if p.forgot && sub.stored && sub.cursor > 0 && !ok && p.Cursor == nil {
-		// This device may have been forgotten, too, with what it had not got.
+		// This device may have been forgotten itself, together with its unreceived
+		// messages.
 		sub.pending().missed = true
 	}
 	return nil
 }
 
-// resume lets a subscription go on where the client's cursor says, and returns what
-// that acknowledges. If it says nothing, the subscription begins as any other; where
-// no cursor is stored, messages may then be missing.
+// resume continues a subscription at the client's cursor, and returns the sequence that
+// this acknowledges. Without a position in the cursor the subscription begins like any
+// other; if it has no stored cursor either, messages may be missing.
 func (s *Session) resume(ctx context.Context, sub *subscription, c *cursor.Cursor, after bool) (acknowledged uint64, err error) {
 	seq, ok := c.Of(sub.Feed.Channel())
 	switch {
@@ -215,7 +217,7 @@ func (s *Session) resume(ctx context.Context, sub *subscription, c *cursor.Curso
 	return 0, nil
 }
 
-// hello describes where the session stands.
+// hello describes the state of the session.
 func (s *Session) hello(ctx context.Context) ([]byte, error) {
 	host := s.loop.host
 	h := &wire.Hello{

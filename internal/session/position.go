@@ -6,17 +6,15 @@ import (
 	"github.com/wirepost/wirepost/internal/cursor"
 )
 
-// positionShare is up to where each class of channels may fill a cursor, in bytes.
-// Channels without a stored cursor come first, and after them those in which the
-// session has sent something. The last quarter is not open to channels without a
-// stored cursor: however many there are, each return acknowledges something in the
-// others.
+// positionShare is the limit up to which each class of channels may fill a cursor, in
+// bytes. Channels without a stored cursor come first, then those in which the session
+// has sent messages. The last quarter is closed to channels without a stored cursor:
+// however many there are, each return acknowledges something in the others.
 var positionShare = [...]int{cursor.MaxBytes * 3 / 4, cursor.MaxBytes, cursor.MaxBytes}
 
-// Position implements codec.Position: the cursor that the client is given. On the
-// loop.
+// Position implements codec.Position: the client's cursor. On the loop.
 func (s *Session) Position() string {
-	// The inbox and All come first, and no session is without them.
+	// The inbox and All come first: every session has them.
 	w := cursor.Write(s.connection, s.loop.host.Epoch, s.user.Inbox(), s.subs[0].announced(), s.subs[1].announced())
 	if rest := s.subs[2:]; len(rest) > 0 {
 		s.writeChannels(w, rest)
@@ -24,8 +22,8 @@ func (s *Session) Position() string {
 	return w.String()
 }
 
-// writeChannels writes the channels, as many as there is room for. It begins with
-// another one in each session, so that none is always left out.
+// writeChannels writes as many channels as fit. It begins with a different one in each
+// session, so that no channel is always left out.
 func (s *Session) writeChannels(w *cursor.Writer, subs []*subscription) {
 	first := int(binary.BigEndian.Uint16(s.connection[:])) % len(subs)
 	for class, end := range positionShare {

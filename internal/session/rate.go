@@ -4,8 +4,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Allows asks a meter, which it makes the first time, whether a client may send a
-// message of that size now, and counts a refusal. On the loop.
+// Allows reports whether a meter, which the first call creates, allows a client to send
+// a message of that size now, and counts a refusal. On the loop.
 func (l *Loop) Allows(m **Meter, size int) (why string, ok bool) {
 	if !l.host.metered() {
 		return "", true
@@ -20,11 +20,11 @@ func (l *Loop) Allows(m **Meter, size int) (why string, ok bool) {
 	return "", true
 }
 
-// allows says whether the client may send this message, or ping, too; one that sends
+// allows reports whether the client may send this message or ping; a client that sends
 // too much is closed (4429). On the loop.
 func (s *Session) allows(size int) bool {
 	if !s.loop.host.metered() {
-		return true // and no work is made for a meter
+		return true // without creating a work for the meter
 	}
 	why, ok := s.loop.Allows(&s.theWork().meter, size)
 	if !ok {

@@ -7,8 +7,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// NotifyRead has a user's sessions notified where the read mark is. The state is
-// pinned.
+// NotifyRead notifies a user's sessions of the read mark. The user's state is pinned.
 func (h *Host) NotifyRead(ctx context.Context, u *user.User, channel string) {
 	sessions := In(u.Conns())
 	if !anyWithObjects(sessions) {
@@ -50,8 +49,8 @@ func anyWithObjects(sessions []*Session) bool {
 	return false
 }
 
-// setState has the client notified where the user's read mark is. Only the newest
-// counts, however long the client takes to read. On the loop.
+// setState schedules a notice of the user's read mark. Only the newest is sent, however
+// slowly the client reads. On the loop.
 func (s *Session) setState(channel string, head, read uint64, unread int) {
 	sub := s.subscription(channel)
 	if sub == nil || sub.notices != nil && read < sub.notices.read {

@@ -6,30 +6,31 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Receiver takes the messages of one plain session, in place of Hooks.Message. Its methods
-// are called in jobs of the session, so one at a time and in order, and may block.
+// Receiver gets the messages of one plain session, instead of Hooks.Message. Its
+// methods are called in jobs of the session, so one at a time and in order, and may
+// block.
 type Receiver interface {
-	// Attached is called when the session has its connection. The context ends with the
-	// session.
+	// Attached is called when the session has its connection. The context is canceled
+	// when the session ends.
 	Attached(ctx context.Context, s *Session)
-	// Message takes what the client sent. While it blocks, few more messages are read
-	// from the client.
+	// Message handles a message of the client. While it blocks, only a few more
+	// messages are read from the client.
 	Message(Frame)
-	// Disconnected is called once, after all messages; it comes without Attached when the
-	// connection broke before.
+	// Disconnected is called once, after all messages; if the connection broke early,
+	// Attached is not called before.
 	Disconnected(CloseInfo)
 }
 
-// reception is a Receiver with what it writes. Owned by the loop.
+// reception is a Receiver and its pending write. Owned by the loop.
 type reception struct {
 	Receiver
-	waiting *write    // until the client has taken what was sent before
+	waiting *write    // waits until the client has taken earlier output
 	ended   CloseInfo // of a session that has ended
 }
 
 type write struct {
 	frame []byte
-	done  chan error // has room for the result
+	done  chan error // has capacity 1
 }
 
 func (s *Session) reception() *reception {
@@ -39,9 +40,9 @@ func (s *Session) reception() *reception {
 	return s.work.reception
 }
 
-// WriteFrame sends a frame past the window to a session with a Receiver. It waits until
-// the client has taken what was sent before, or until ctx or the session ends: then the
-// error is a CloseInfo. The caller calls it again when it has returned.
+// WriteFrame sends a frame, bypassing the window, to a session with a Receiver. It
+// waits until the client has taken earlier output, or until ctx is done or the session
+// ends: then the error is a CloseInfo. Calls must not overlap.
 func (s *Session) WriteFrame(ctx context.Context, f Frame) error {
 	r, w := s.reception(), &write{frame: f.Encode(), done: make(chan error, 1)}
 	if !s.loop.Do(func() { r.write(s, w) }) {
@@ -60,7 +61,7 @@ func (s *Session) WriteFrame(ctx context.Context, f Frame) error {
 	return ctx.Err()
 }
 
-// write sends a frame, or has Drained do it.
+// write sends a frame, or leaves that to Drained.
 func (r *reception) write(s *Session, w *write) {
 	switch {
 	case s.ending:
@@ -73,7 +74,7 @@ func (r *reception) write(s *Session, w *write) {
 	}
 }
 
-// writeWaiting goes on with the frame that waits, if one does.
+// writeWaiting continues with the waiting frame, if any.
 func (r *reception) writeWaiting(s *Session) {
 	if w := r.waiting; w != nil {
 		r.waiting = nil

@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// refuse answers with an error frame. On the loop.
+// refuse sends an error frame. On the loop.
 func (s *Session) refuse(ref json.RawMessage, err error) {
 	s.logFailure(err)
 	e := fault.As(err)
@@ -23,8 +23,7 @@ func (s *Session) refuse(ref json.RawMessage, err error) {
 	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
 }
 
-// logFailure logs an error of which the client learns no more than that there was
-// one.
+// logFailure logs an error whose details the client does not get.
 func (s *Session) logFailure(err error) {
 	var coded *fault.Error
 	if !errors.As(err, &coded) || coded.Code == fault.Internal {
@@ -32,8 +31,8 @@ func (s *Session) logFailure(err error) {
 	}
 }
 
-// answer has an object sent from a job.
-func (s *Session) answer(ref json.RawMessage, object any, err error) {
+// reply sends an object, or the error, from a job.
+func (s *Session) reply(ref json.RawMessage, object any, err error) {
 	s.do(func() {
 		if err != nil {
 			s.refuse(ref, err)
@@ -43,7 +42,7 @@ func (s *Session) answer(ref json.RawMessage, object any, err error) {
 	})
 }
 
-// failed ends the session because the store failed. Off the loop.
+// failed closes the session because the store failed. Off the loop.
 func (s *Session) failed(doing string, err error) {
 	if s.loop.host.Base.Err() == nil {
 		s.loop.host.Logger.Error(doing, "user", s.user.Name(), "error", err)

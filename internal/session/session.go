@@ -13,11 +13,11 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Session is one client connection of a user. It belongs to one loop, which alone
-// touches everything below "owned by the loop", and it implements conn.Handler.
+// Session is one client connection of a user. It belongs to one loop, which owns
+// everything below "owned by the loop", and implements conn.Handler.
 //
-// There may be a hundred thousand idle ones: what only a busy session needs is
-// behind a pointer.
+// There may be a hundred thousand idle sessions: state that only a busy session needs
+// is allocated separately.
 type Session struct {
 	// Static.
 	loop       *Loop
@@ -30,9 +30,9 @@ type Session struct {
 	issued     user.Issued // owned by the loop
 	mode       codec.Mode
 	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
-	accepted   bool        // by OnConnect, if there is one: OnDisconnect is to be called
+	accepted   bool        // by OnConnect, if set: OnDisconnect will be called
 	page       int32       // owned by the loop: bytes of a page that the client has not taken
-	mute       atomic.Bool // it answers pings without their payload
+	mute       atomic.Bool // the client's pongs lack the payload of the ping
 
 	// Owned by the loop.
 	dirty   bool      // in loop.dirty
@@ -40,18 +40,18 @@ type Session struct {
 	reading bool      // a page is being read from an engine
 	ending  bool      // it has left (see leave): nothing more is sent
 	pings   uint8     // the number of the last ping, never 0
-	taken   uint32    // low bits of what the client had acknowledged of the output when a second ping went out
+	taken   uint32    // low bits of the output that the client had acknowledged at the second ping
 	conn    conn.Conn // nil until attached
 	expires int64     // of the identity, in ms since the epoch; 0: never
 	// identity is written by the loop; nil in plain mode, unless it may be needed.
 	identity atomic.Pointer[access.Identity]
 	subs     []*subscription
-	window   *window // nil when nothing waits for an acknowledgement
+	window   *window // nil if all messages are acknowledged
 	timer    conn.Timer
 	beat     time.Duration // of the last heartbeat ping, since loop.epoch
-	work     *work         // nil until there is some
+	work     *work         // nil until needed
 
-	// first is room for the two subscriptions that every session has. Few large
+	// first is storage for the two subscriptions of every session. Few large
 	// allocations that live as long as the session leave fewer holes in the heap.
 	first struct {
 		subs [2]subscription
@@ -93,7 +93,7 @@ func (s *Session) subscription(channel string) *subscription {
 	return nil
 }
 
-// MarkDirty has the session flushed at the end of this turn. On the loop.
+// MarkDirty schedules the session to be flushed at the end of this turn. On the loop.
 func (s *Session) MarkDirty() {
 	if !s.dirty {
 		s.dirty = true
@@ -101,8 +101,8 @@ func (s *Session) MarkDirty() {
 	}
 }
 
-// do runs fn on the session's loop, once the connection is attached and unless its
-// end has begun.
+// do runs fn on the session's loop, once the connection is attached, unless the session
+// has started to close.
 func (s *Session) do(fn func()) { s.loop.Do(func() { s.doNow(fn) }) }
 
 // doNow is do, on the loop.
@@ -116,7 +116,7 @@ func (s *Session) doNow(fn func()) {
 	}
 }
 
-// send writes one frame past the window: an answer, a notice.
+// send writes one frame, such as a response or a notice, bypassing the window.
 func (s *Session) send(frame []byte) {
 	if s.ending {
 		return
@@ -130,8 +130,8 @@ func (s *Session) send(frame []byte) {
 	}
 }
 
-// SendFrame sends a frame past the window to a plain client, once its connection is
-// attached. False means that it is not one.
+// SendFrame sends a frame to a plain client, bypassing the window, once its connection
+// is attached. False means that the client is not a plain one.
 func (s *Session) SendFrame(f Frame) bool {
 	if s.mode != codec.Plain {
 		return false
@@ -141,11 +141,11 @@ func (s *Session) SendFrame(f Frame) bool {
 	return true
 }
 
-// maxUnsent bounds the answers and notices that wait for a client that does not
-// read, in bytes, besides the messages of one batch.
+// maxUnsent limits the responses and notices queued for a client that does not read,
+// in bytes, in addition to the messages of one batch.
 const maxUnsent = 1 << 20
 
-// throttle stops reading from a client while it has enough to wait for.
+// throttle stops reading from a client while too many jobs or responses are pending.
 func (s *Session) throttle() {
 	if w := s.work; w != nil {
 		full := w.full()
@@ -161,7 +161,7 @@ func (s *Session) throttle() {
 	}
 }
 
-// In are the sessions that a user's connections are.
+// In returns the sessions of connections.
 func In(conns []user.Conn) []*Session {
 	sessions := make([]*Session, len(conns))
 	for i, c := range conns {

@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// A session is not in the allocator's size class of the state of a user, which comes
-// and goes (288 bytes, see internal/user), and there may be a hundred thousand of it.
+// A session must not be in the size class of the state of a user (288 bytes, see
+// internal/user), which is allocated and freed often, because there may be a hundred
+// thousand sessions.
 func TestSize(t *testing.T) {
 	t.Parallel()
 	if size := unsafe.Sizeof(Session{}); size <= 288 || size > 352 {

@@ -12,7 +12,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// onSubscribe answers with the state of the channel first; its messages follow.
+// onSubscribe replies with the state of the channel before its messages are sent.
 func (s *Session) onSubscribe(c *wire.Command) {
 	if err := names.CheckChannel(c.Channel); err != nil {
 		s.refuse(c.Ref, err)
@@ -26,21 +26,21 @@ func (s *Session) onSubscribe(c *wire.Command) {
 	ask, byToken := s.question(channel), s.tokenGrants(channel)
 	s.pinnedJob(func() (onLoop, otherwise func()) {
 		if err := ask(); err != nil {
-			s.answer(ref, nil, err)
+			s.reply(ref, nil, err)
 			return nil, nil
 		}
 		sub, bounds, err := s.newSubscription(channel, byToken)
 		if err != nil {
-			s.answer(ref, nil, err)
+			s.reply(ref, nil, err)
 			return nil, nil
 		}
 		return func() { s.subscribed(ref, sub, after, bounds) }, func() { s.loop.host.Feeds.Release(sub.Feed) }
 	})
 }
 
-// pinnedJob runs a job with the user's state pinned, and then on the loop what the
-// job returns, with the state still pinned: what is decided there goes by the
-// memberships of that moment. If the session has ended, otherwise runs off the loop.
+// pinnedJob runs a job with the user's state pinned, and then the job's onLoop on the
+// loop, with the state still pinned, so that it decides by the current memberships. If
+// the session has ended, otherwise runs off the loop.
 func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 	s.Job(func() {
 		if err := s.loop.host.Users.Pin(s.loop.host.Base, s.user); err != nil {
@@ -62,9 +62,9 @@ func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 	})
 }
 
-// newSubscription makes a subscription: one of a member, by a stored membership or
-// by the token, goes on at the device's cursor; any other begins at the head. It is
-// part of a job, and the user's state is pinned.
+// newSubscription makes a subscription: a member, by a stored membership or by the
+// token, continues at the device's cursor; any other subscription begins at the head.
+// It runs in a job, with the user's state pinned.
 func (s *Session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
 	f, err := s.loop.host.Feeds.Subscribe(channel)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Session) newSubscription(channel string, byToken bool) (*subscription, 
 	return sub, bounds, err
 }
 
-// orElse does fn on the loop, or otherwise, off the loop, if the session has ended.
+// orElse runs fn on the loop or, if the session has ended, otherwise off the loop.
 func (s *Session) orElse(fn, otherwise func()) {
 	posted := s.loop.Do(func() {
 		if s.ending {
@@ -98,11 +98,11 @@ func (s *Session) orElse(fn, otherwise func()) {
 	}
 }
 
-// subscribed takes in the subscription that a client asked for, or goes on with
-// the one that it has. On the loop, with the user's state pinned.
+// subscribed adds the subscription that a client requested, or continues the existing
+// one. On the loop, with the user's state pinned.
 func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
 	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
-	// A new token may have been taken since the command came.
+	// A new token may have been applied since the command arrived.
 	refused := s.loop.host.Policies.MaySubscribe(s.identity.Load(), fresh.Feed.Channel())
 	switch {
 	case refused != nil:
@@ -130,7 +130,7 @@ func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	resumed := sub.resumes(bounds, s.loop.host.MemoryBase)
 	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
 	s.MarkDirty()
-	s.reconcile() // a membership may have begun or ended since the job looked
+	s.reconcile() // a membership may have begun or ended since the job checked
 }
 
 func (s *Session) addSubscription(sub *subscription) {
@@ -162,8 +162,8 @@ func (s *Session) drop(sub *subscription) {
 	s.MarkDirty()
 }
 
-// settle brings the subscriptions in line with what the user may have now: after a
-// new token, and when a membership began or ended. On the loop.
+// settle updates the subscriptions to the user's current rights: after a new token, and
+// when a membership begins or ends. On the loop.
 func (s *Session) settle() {
 	if s.user.TryPin() {
 		s.reconcile()
@@ -173,10 +173,10 @@ func (s *Session) settle() {
 	s.pinnedJob(func() (onLoop, otherwise func()) { return s.reconcile, func() {} })
 }
 
-// reconcile makes the subscriptions those that a new connection would get with the
-// same token and the same requested channels. On the loop, with the user's state
-// pinned: whoever changes a membership first changes the state and then has every
-// session settle, so the last one to look sees all changes.
+// reconcile makes the subscriptions equal to those of a new connection with the same
+// token and the same requested channels. On the loop, with the user's state pinned: a
+// change of memberships updates the state first and then calls settle of every session,
+// so the last call sees all changes.
 func (s *Session) reconcile() {
 	granted := s.grantedChannels()
 	for _, sub := range slices.Clone(s.subs) {
@@ -198,8 +198,8 @@ func (s *Session) reconcile() {
 	}
 }
 
-// ungrant makes the subscription of a member one without a stored cursor. In plain
-// mode nothing acknowledges its messages any more, so they leave the window.
+// ungrant turns the subscription of a member into one without a stored cursor. In plain
+// mode its messages can no longer be acknowledged, so they leave the window.
 func (s *Session) ungrant(sub *subscription) {
 	if s.mode.Codec().Acknowledged() == codec.ByPong && sub.stored {
 		s.takeOut(sub, sub.cursor)
@@ -207,8 +207,8 @@ func (s *Session) ungrant(sub *subscription) {
 	sub.granted, sub.stored = false, false
 }
 
-// grantedChannels is where every session of the user is subscribed: the inbox, names.All,
-// the stored memberships and those that the token lists.
+// grantedChannels lists the subscriptions of every session of the user: the inbox,
+// names.All, the stored memberships and those of the token.
 func (s *Session) grantedChannels() map[string]bool {
 	granted := map[string]bool{s.user.Inbox(): true, names.All: true}
 	for _, channel := range s.user.Memberships() {
@@ -222,15 +222,15 @@ func (s *Session) grantedChannels() map[string]bool {
 	return granted
 }
 
-// mayKeep says whether the client may have a channel that it asked for. A plain
-// client without an identity cannot bring another token, and its own was checked.
+// mayKeep reports whether the client may keep a requested channel. A plain client
+// without an identity cannot change its token, which was checked.
 func (s *Session) mayKeep(channel string) bool {
 	id := s.identity.Load()
 	return id == nil || s.loop.host.Policies.MaySubscribe(id, channel) == nil
 }
 
-// grant makes a membership that began while the session was connected a
-// subscription of it. On the loop.
+// grant subscribes the session to a membership that began while it was connected. On
+// the loop.
 func (s *Session) grant(channel string) {
 	s.pinnedJob(func() (onLoop, otherwise func()) {
 		sub, _, err := s.newSubscription(channel, true)
@@ -242,9 +242,9 @@ func (s *Session) grant(channel string) {
 	})
 }
 
-// granted takes in the subscription, or makes the one that the client has a stored
-// one, if there still is none and the membership has not ended. On the loop, with
-// the user's state pinned.
+// granted adds the subscription, or makes the client's existing one stored, unless a
+// stored one exists or the membership has ended. On the loop, with the user's state
+// pinned.
 func (s *Session) granted(fresh *subscription) {
 	channel := fresh.Feed.Channel()
 	sub := s.subscription(channel)
@@ -268,8 +268,8 @@ func (s *Session) notifyMembership(what, channel string) {
 	}
 }
 
-// start is where the subscription of a member begins. The cursor may be ahead of the
-// feed, see feed.Clamp.
+// start returns the position at which the subscription of a member begins. The cursor
+// may be ahead of the feed, see feed.Clamp.
 func (s *Session) start(f *feed.Feed) uint64 {
 	if f.MemoryOnly() {
 		return f.Head()

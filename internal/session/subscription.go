@@ -11,19 +11,19 @@ import (
 type subscription struct {
 	feed.Subscription
 	stored    bool // acknowledgements are stored
-	granted   bool // a membership, by the backend or by the token
-	requested bool // the client asked for it
-	moved     bool // without a WebSocket: the cursor is not the stored one any more
+	granted   bool // a membership, of the backend or of the token
+	requested bool // requested by the client
+	moved     bool // without a WebSocket: the cursor differs from the stored one
 
-	cursor  uint64   // the last sequence sent, or passed over
-	notices *notices // nil when there are none
+	cursor  uint64   // the last sequence sent or skipped
+	notices *notices // nil if there are none
 }
 
-// notices are what a client is to be notified of besides the messages.
+// notices are the pending notices of a subscription.
 type notices struct {
 	lost   bool   // a gap, before the next message
 	lostAt uint64 // the cursor after which messages are missing
-	missed bool   // a gap before where the subscription began, at once
+	missed bool   // a gap before the start of the subscription, sent at once
 	state  *wire.State
 	read   uint64 // the read mark in the newest state
 }
@@ -35,7 +35,8 @@ func (sub *subscription) pending() *notices {
 	return sub.notices
 }
 
-// announced is the cursor, but not after a gap that the client was not notified of.
+// announced is the cursor, or the last sequence before a gap that the client was not
+// notified of.
 func (sub *subscription) announced() uint64 {
 	if sub.notices != nil && sub.notices.lost {
 		return min(sub.cursor, sub.notices.lostAt)
@@ -43,13 +44,13 @@ func (sub *subscription) announced() uint64 {
 	return sub.cursor
 }
 
-// unknown says that a gap is to be announced in the channel because its position was
-// left out.
+// unknown reports whether a gap must be announced because the channel's position was
+// left out of the client's cursor.
 func (sub *subscription) unknown() bool {
 	return sub.notices != nil && sub.notices.lost && sub.notices.lostAt == 0
 }
 
-// missing says that the subscription begins with a gap.
+// missing reports whether the subscription begins with a gap.
 func (sub *subscription) missing() bool {
 	return sub.notices != nil && sub.notices.missed || sub.unknown()
 }
@@ -65,15 +66,15 @@ func (sub *subscription) class() int {
 	return 2
 }
 
-// lose remembers that messages after a cursor are missing.
+// lose records that messages after a cursor are missing.
 func (sub *subscription) lose(after uint64) {
 	if n := sub.pending(); !n.lost {
 		n.lost, n.lostAt = true, after
 	}
 }
 
-// resumes says whether everything after the cursor is still there. A memory-only
-// channel has lost what it had before the start; 0 stands for whatever it has.
+// resumes reports whether all messages after the cursor still exist. A memory-only
+// channel has lost those from before the server's start; 0 stands for the oldest.
 func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
 	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.Feed.MemoryOnly() && b.Lost == memoryBase
 }

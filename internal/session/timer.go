@@ -1,6 +1,6 @@
 package session
 
-// armTimer sets the session's one timer to whatever is due next.
+// armTimer sets the session's timer to the next event that is due.
 func (s *Session) armTimer() {
 	if s.ending {
 		return

@@ -2,20 +2,20 @@ package session
 
 import "time"
 
-// window is what a session has sent and the client has not acknowledged: its
-// window. Owned by the loop.
+// window holds the messages that a session has sent and the client has not
+// acknowledged. Owned by the loop.
 type window struct {
 	sent  []inFlight // in the order of sending
 	bytes int
-	full  bool // something did not fit, and nothing has left since
+	full  bool // a message did not fit, and none has left since
 
 	// In plain mode:
-	fresh    bool      // a message was counted in that no cursor ping covers
-	unpinged time.Time // when the first of them was sent, or zero
-	ping     uint32    // the number of the cursor ping that waits for its pong, or 0
-	pinged   []pinged  // what that ping asks for
-	asked    time.Time // when that ping was sent
-	strays   int       // pongs since then with a payload that no ping had
+	fresh    bool      // the window has a message that no cursor ping covers
+	unpinged time.Time // when the first such message was sent, or zero
+	ping     uint32    // the number of the outstanding cursor ping, or 0
+	pinged   []pinged  // the cursors that its pong acknowledges
+	asked    time.Time // when it was sent
+	strays   int       // pongs since then with an unknown payload
 }
 
 type inFlight struct {
@@ -30,8 +30,8 @@ type pinged struct {
 	seq uint64
 }
 
-// enter counts a message in. False means that it does not fit; one that is larger
-// than the whole window fits when nothing else is in it.
+// enter adds a message to the window. False means that it does not fit; a message
+// larger than the whole window fits if the window is empty.
 func (s *Session) enter(sub *subscription, seq uint64, size int) bool {
 	f, o := s.window, &s.loop.host.Config
 	if f == nil {
@@ -48,8 +48,8 @@ func (s *Session) enter(sub *subscription, seq uint64, size int) bool {
 	return true
 }
 
-// room is how many messages more the window has room for, as far as can be said
-// before their size is known.
+// room is how many more messages fit in the window, as far as that is known without
+// their sizes.
 func (s *Session) room() int {
 	f, o := s.window, &s.loop.host.Config
 	switch {
@@ -61,14 +61,13 @@ func (s *Session) room() int {
 	return max(0, o.Window-len(f.sent))
 }
 
-// half says that half of the window is used.
+// half reports whether half of the window is used.
 func (s *Session) half() bool {
 	f, o := s.window, &s.loop.host.Config
 	return 2*len(f.sent) >= o.Window || 2*f.bytes >= o.WindowBytes
 }
 
-// takeOut takes out of the window what an acknowledgement covers, and returns how
-// many messages that were.
+// takeOut removes acknowledged messages from the window, and returns their number.
 func (s *Session) takeOut(sub *subscription, through uint64) int {
 	f := s.window
 	if f == nil {
@@ -89,7 +88,7 @@ func (s *Session) takeOut(sub *subscription, through uint64) int {
 	return n
 }
 
-// dropWindow gives back the memory of a window in which nothing is left.
+// dropWindow frees the memory of an empty window.
 func (s *Session) dropWindow() {
 	if f := s.window; f != nil && len(f.sent) == 0 && f.ping == 0 {
 		s.window = nil

@@ -7,20 +7,21 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// maxJobs is how many commands of one session may wait. Then reading stops.
+// maxJobs is the number of commands of one session that may be queued. Then reading
+// stops.
 const maxJobs = 16
 
-// work is what a session has to do off its loop, because it may wait: commands
-// that need the engine, and the application's callbacks. The jobs run one at a
-// time, in order, on a goroutine that exists only while there are some.
+// work is the work of a session off its loop, because it may wait: commands that need
+// the engine, and the application's callbacks. The jobs run one at a time, in order, on
+// a goroutine that exists only while there are jobs.
 type work struct {
 	mu      sync.Mutex
 	queue   []func() // guarded by mu; the first one is running
 	waiting bool     // guarded by mu: reading stopped because the queue was full
 
-	// values is the context of the request that began the session, for its values alone.
-	// Callbacks outlive that request, so it has to be kept; where no callback about
-	// sessions is set, it is nil. Static.
+	// values is the context of the session's request, kept only for its values, because
+	// callbacks run after the request has ended. It is nil if no callbacks about
+	// sessions are set. Static.
 	values    context.Context
 	reception *reception // nil for sessions without a Receiver; static
 
@@ -28,8 +29,8 @@ type work struct {
 	held   bool            // reading has stopped: the silence is not the client's
 	ctx    context.Context // of the callbacks; ends with the session
 	cancel context.CancelFunc
-	early  []func() // posted before the connection was attached
-	meter  *Meter   // nil until something came that is metered
+	early  []func() // jobs posted before the connection was attached
+	meter  *Meter   // nil until the first metered input
 }
 
 func (s *Session) theWork() *work {
@@ -52,7 +53,7 @@ func (w *work) add(s *Session, fn func()) {
 	}
 }
 
-// full says whether reading has to stop until there are fewer.
+// full reports whether reading must stop until there are fewer jobs.
 func (w *work) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,7 +69,7 @@ func (w *work) run(s *Session, fn func()) {
 	}
 }
 
-// next takes the finished job off the queue and returns the next one.
+// next removes the finished job from the queue and returns the next one.
 func (w *work) next(s *Session) func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,7 +86,7 @@ func (w *work) next(s *Session) func() {
 	return w.queue[0]
 }
 
-// context is the one for the session's callbacks. On the loop.
+// context returns the context of the session's callbacks. On the loop.
 func (w *work) context(s *Session) context.Context {
 	if w.ctx == nil {
 		w.ctx, w.cancel = context.WithCancel(s.lastingContext())
@@ -94,15 +95,16 @@ func (w *work) context(s *Session) context.Context {
 }
 
 // keepValues keeps the values of a request's context for the callbacks of its session,
-// if there are any. Before the session is registered: from then on work does not change.
+// if there are any. It is called before the session is registered: from then on work
+// does not change.
 func (s *Session) keepValues(request context.Context) {
 	if s.loop.host.Hooks.Values || s.reception() != nil {
 		s.theWork().values = request
 	}
 }
 
-// lastingContext is for callbacks that may be called when the session has ended. It ends
-// with the server, and has the values of the request that began the session.
+// lastingContext is for callbacks that may run after the session has ended. It is
+// canceled when the server shuts down, and has the values of the session's request.
 func (s *Session) lastingContext() context.Context {
 	h := s.loop.host
 	if s.work == nil || s.work.values == nil {
@@ -111,14 +113,14 @@ func (s *Session) lastingContext() context.Context {
 	return requestValues{Context: h.Base, request: s.work.values}
 }
 
-// requestValues is a context with the values of a request, and not its end.
+// requestValues is a context with the values of a request, but without its cancelation.
 type requestValues struct {
 	context.Context
 	request context.Context
 }
 
-// Value asks the embedded context first: its answer to the keys of package context
-// itself is what ends this one.
+// Value asks the embedded context first: package context looks up internal keys to
+// propagate cancelation.
 func (c requestValues) Value(key any) any {
 	if v := c.Context.Value(key); v != nil {
 		return v
@@ -126,18 +128,19 @@ func (c requestValues) Value(key any) any {
 	return c.request.Value(key)
 }
 
-// stop ends the context of the callbacks.
+// stop cancels the context of the callbacks.
 func (w *work) stop() {
 	if w.cancel != nil {
 		w.cancel()
 	}
 }
 
-// laterJob is Job from wherever it is called, also when the session's end has begun.
+// laterJob is Job for any goroutine, and also works once the session has started to
+// close.
 func (s *Session) laterJob(fn func()) { s.loop.Do(func() { s.Job(fn) }) }
 
-// withState runs fn with the user's state pinned: at once, or as a job if it has
-// to be loaded. On the loop.
+// withState runs fn with the user's state pinned: at once, or as a job if the state
+// must be loaded. On the loop.
 func (s *Session) withState(fn func()) {
 	if s.user.TryPin() {
 		fn()
