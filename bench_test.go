@@ -30,8 +30,8 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkPush is Server.Push in process, by so many publishers at once, 128 B to
-// as many inboxes as there are publishers, nobody connected.
+// BenchmarkPush measures Server.Push in process, with a number of concurrent
+// publishers, 128 B to as many inboxes, with no user connected.
 func BenchmarkPush(b *testing.B) {
 	for _, publishers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("memory/publishers=%d", publishers), func(b *testing.B) {
@@ -67,9 +67,9 @@ func push(b *testing.B, n *node, publishers int) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "push/s")
 }
 
-// BenchmarkFanOut pushes 128 B to a channel with so many plain sessions on
-// loopback TCP, with so many messages in flight. One operation is one delivery. The
-// clients are another process, so the CPU is the server's alone.
+// BenchmarkFanOut pushes 128 B to a channel with a number of plain sessions on loopback
+// TCP and of messages in flight. One operation is one delivery. The clients are another
+// process, so the CPU time is the server's alone.
 func BenchmarkFanOut(b *testing.B) {
 	for _, sessions := range []int{1000, 10_000} {
 		for _, inFlight := range []int{1, 8} {
@@ -103,9 +103,9 @@ func fanOut(b *testing.B, sessions, inFlight int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/op")
 }
 
-// BenchmarkIdle connects 15 000 plain users, each with an inbox, and tells what one
-// of them costs when nothing happens: live heap and stacks after a collection, and
-// resident memory. With a callback about sessions the values of their requests are kept.
+// BenchmarkIdle connects 15 000 plain users, each with an inbox, and reports the cost
+// of an idle user: live heap and stacks after a collection, and resident memory. With a
+// callback about sessions, the values of their requests are kept.
 func BenchmarkIdle(b *testing.B) {
 	b.Run("callbacks=no", func(b *testing.B) { idle(b) })
 	b.Run("callbacks=yes", func(b *testing.B) {
@@ -123,20 +123,20 @@ func idle(b *testing.B, change ...func(*wirepost.Options)) {
 	hs := httptest.NewServer(n)
 	b.Cleanup(hs.Close)
 	b.Cleanup(n.stop)
-	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), 100, "") // what the first ones cost is not theirs
+	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), 100, "") // warm-up: one-time costs are not per user
 	liveBefore, rssBefore := footprint()
 	newCrowd(b, strings.TrimPrefix(hs.URL, "http://"), users, "")
 	b.StopTimer()
-	time.Sleep(12 * time.Second) // what was loaded to connect them has gone cold
+	time.Sleep(12 * time.Second) // the state loaded by the handshakes is evicted
 	live, rss := footprint()
 	b.ReportMetric(float64(live-liveBefore)/users, "live-B/user")
 	b.ReportMetric(float64(rss-rssBefore)/users, "rss-B/user")
 	b.ReportMetric(users/b.Elapsed().Seconds(), "connects/s")
 }
 
-// footprint is the live heap with the stacks, and what is resident, in bytes.
+// footprint returns the live heap with the stacks, and the resident memory, in bytes.
 func footprint() (live, resident int64) {
-	for range 3 { // finalizers and pools take more than one
+	for range 3 { // finalizers and pools need more than one
 		debug.FreeOSMemory()
 	}
 	var m runtime.MemStats
@@ -148,7 +148,7 @@ func footprint() (live, resident int64) {
 	return int64(m.HeapInuse + m.StackInuse), pages * int64(os.Getpagesize())
 }
 
-// crowd is a child process that holds connections and counts what comes.
+// crowd is a child process that holds connections and counts the bytes received.
 type crowd struct {
 	b   *testing.B
 	in  io.Writer
@@ -157,7 +157,7 @@ type crowd struct {
 
 const crowdVariable = "WIREPOST_BENCH_CROWD"
 
-// The query goes behind the user's name, as in "channels=news".
+// The query is appended to the user's name, as in "channels=news".
 func newCrowd(b *testing.B, host string, sessions int, query string) *crowd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", crowdVariable, host, sessions, query))
@@ -169,23 +169,23 @@ func newCrowd(b *testing.B, host string, sessions int, query string) *crowd {
 	}
 	b.Cleanup(func() { in.Close(); cmd.Wait() })
 	c := &crowd{b: b, in: in, out: bufio.NewReader(out)}
-	c.answer() // all are connected
+	c.response() // all are connected
 	return c
 }
 
-// wait returns when so many bytes more have come.
+// wait returns when that many more bytes have been received.
 func (c *crowd) wait(bytes int) {
 	fmt.Fprintln(c.in, bytes)
-	c.answer()
+	c.response()
 }
 
-func (c *crowd) answer() {
+func (c *crowd) response() {
 	if line, err := c.out.ReadString('\n'); err != nil || line != "ok\n" {
 		c.b.Fatalf("the clients' process: %q, %v", line, err)
 	}
 }
 
-// runCrowd is what the child process does.
+// runCrowd is the main function of the child process.
 func runCrowd(host string, sessions int, query string) {
 	received := make(chan int, 1024)
 	for i := range sessions {
@@ -217,7 +217,7 @@ func runCrowd(host string, sessions int, query string) {
 	}
 }
 
-// rawDial upgrades a plain TCP connection and leaves the frames to the caller.
+// rawDial upgrades a TCP connection and leaves the frames to the caller.
 func rawDial(host, user, query string) (net.Conn, error) {
 	c, err := net.Dial("tcp", host)
 	if err != nil {

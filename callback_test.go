@@ -19,7 +19,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// presence counts sessions as an embedding program would.
+// presence counts sessions in callbacks, as an embedding program does.
 type presence struct {
 	mu        sync.Mutex
 	connected map[string]bool
@@ -57,11 +57,11 @@ func (p *presence) expect(began, connected int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.began != began || len(p.connected) != connected {
-		p.t.Errorf("%d sessions began and %d are connected, not %d and %d", p.began, len(p.connected), began, connected)
+		p.t.Errorf("%d sessions began and %d are connected, want %d and %d", p.began, len(p.connected), began, connected)
 	}
 }
 
-// flawed is an engine that fails where it is told to.
+// flawed is an engine whose methods fail on demand.
 type flawed struct {
 	engine.Engine
 	mu   sync.Mutex
@@ -97,26 +97,26 @@ func (f *flawed) Bounds(ctx context.Context, channel string) (engine.Bounds, err
 	return f.Engine.Bounds(ctx, channel)
 }
 
-// unhijackable is what middleware makes of a ResponseWriter that it wraps badly.
+// unhijackable is a ResponseWriter wrapped without Unwrap.
 type unhijackable struct{ http.ResponseWriter }
 
-// panicking is a ResponseWriter of middleware that panics.
+// panicking is a ResponseWriter that panics.
 type panicking struct{ http.ResponseWriter }
 
 func (panicking) Hijack() (net.Conn, *bufio.ReadWriter, error) { panic("middleware") }
 func (panicking) WriteHeader(int)                              { panic("middleware") }
 func (panicking) Flush()                                       {}
 
-// unhijacking is one whose Hijack fails.
+// unhijacking is a ResponseWriter whose Hijack fails.
 type unhijacking struct{ http.ResponseWriter }
 
 func (unhijacking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("middleware")
 }
 
-// TestWhatConnectedDisconnects walks every way in which a session ends after
-// OnConnect, and those in which it is refused before.
-func TestWhatConnectedDisconnects(t *testing.T) {
+// TestConnectedSessionsDisconnect checks every way in which a session ends after
+// OnConnect, and in which it is refused before.
+func TestConnectedSessionsDisconnect(t *testing.T) {
 	t.Parallel()
 	upgrade := []string{
 		"Connection", "Upgrade", "Upgrade", "websocket",
@@ -131,13 +131,13 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 		began  int // by the request
 		status int // 0: none
 	}{
-		"a limit of the user":    {change: func(o *wirepost.Options) { o.MaxUserConnections = 1 }, status: 429},
-		"a limit of all":         {change: func(o *wirepost.Options) { o.MaxConnections = 1 }, status: 503},
-		"a limit of devices":     {change: func(o *wirepost.Options) { o.MaxDevices = 1 }, query: "&device=other", began: 1, status: 429},
-		"too many subscriptions": {change: func(o *wirepost.Options) { o.MaxSubscriptions = 3 }, query: "&channels=a,b", began: 1, status: 429},
-		"after elsewhere":        {query: "&after=nowhere=1", began: 1, status: 400},
-		"a channel fails":        {fail: "Watch a", query: "&channels=a", began: 1, status: 500},
-		"the hello fails":        {fail: "Bounds", began: 1, status: 500},
+		"the limit of a user":      {change: func(o *wirepost.Options) { o.MaxUserConnections = 1 }, status: 429},
+		"the limit of the server":  {change: func(o *wirepost.Options) { o.MaxConnections = 1 }, status: 503},
+		"the limit of devices":     {change: func(o *wirepost.Options) { o.MaxDevices = 1 }, query: "&device=other", began: 1, status: 429},
+		"too many subscriptions":   {change: func(o *wirepost.Options) { o.MaxSubscriptions = 3 }, query: "&channels=a,b", began: 1, status: 429},
+		"after in another channel": {query: "&after=nowhere=1", began: 1, status: 400},
+		"a channel fails":          {fail: "Watch a", query: "&channels=a", began: 1, status: 500},
+		"the hello fails":          {fail: "Bounds", began: 1, status: 500},
 		"no Hijacker": {
 			wrap:   func(w http.ResponseWriter) http.ResponseWriter { return unhijackable{w} },
 			status: 500,
@@ -194,7 +194,7 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 				case err == nil:
 					resp.Body.Close()
 					if resp.StatusCode != tt.status {
-						t.Fatalf("answered %s", resp.Status)
+						t.Fatalf("the status is %s", resp.Status)
 					}
 				}
 			}
@@ -202,10 +202,10 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 				select {
 				case e := <-p.ended:
 					if e.Code == 0 {
-						t.Error("an ending without a code")
+						t.Error("OnDisconnect without a close code")
 					}
 				case <-time.After(patience):
-					t.Fatal("a session that connected does not disconnect")
+					t.Fatal("a connected session does not disconnect")
 				}
 			}
 			p.expect(1+3*tt.began, 1)
@@ -216,8 +216,8 @@ func TestWhatConnectedDisconnects(t *testing.T) {
 	}
 }
 
-// Only an *Error of a callback speaks to clients. Anything else is an outage: logged,
-// and no refusal.
+// Only an *Error of a callback is shown to clients. Any other error is an outage: it is
+// logged, and the response is not a refusal.
 func TestErrorsOfCallbacks(t *testing.T) {
 	t.Parallel()
 	const secret = "dial tcp 10.0.0.5:5432: password authentication failed"
@@ -280,7 +280,7 @@ func TestErrorsOfCallbacks(t *testing.T) {
 	}
 }
 
-// The same after the handshake.
+// The same for callbacks after the handshake.
 func TestErrorsOfMessages(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -295,7 +295,7 @@ func TestErrorsOfMessages(t *testing.T) {
 	})
 	plain := n.dial("42")
 	plain.send("hello")
-	if code := plain.ending(); code != 1011 {
+	if code := plain.closeCode(); code != 1011 {
 		t.Errorf("closed with %d", code)
 	}
 	v1, _ := n.dialV1("42")

@@ -12,15 +12,15 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// TestNoDescriptorIsLeaked connects and leaves in every way there is, and counts
-// the descriptors afterwards. WIREPOST_CHURN sets how many times.
+// TestNoDescriptorIsLeaked connects and disconnects in every possible way, and counts
+// the descriptors afterwards. WIREPOST_CHURN sets the number of connections.
 func TestNoDescriptorIsLeaked(t *testing.T) {
 	connections := 2000
 	if n, err := strconv.Atoi(os.Getenv("WIREPOST_CHURN")); err == nil {
 		connections = n
 	}
 	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
-	churn(t, n, 200) // what the first ones open for good is none of theirs
+	churn(t, n, 200) // warm-up: opens descriptors that stay open
 	n.wait(t)
 	before := descriptors(t)
 	churn(t, n, connections)
@@ -55,7 +55,7 @@ func churn(t *testing.T, n *node, connections int) {
 	wg.Wait()
 }
 
-// comeAndGo leaves politely, by a reset, by hanging up, or in the handshake.
+// comeAndGo closes with a close frame, by a reset, by hanging up, or in the handshake.
 func (n *node) comeAndGo(i int) error {
 	user := "u" + strconv.Itoa(i%50)
 	if i%5 == 4 {

@@ -13,14 +13,14 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
-// jumpyClock is a wall clock that the test sets, beside the time that passes.
+// jumpyClock is a wall clock that the test sets independently of the monotonic clock.
 type jumpyClock struct{ ahead atomic.Int64 }
 
 func (c *jumpyClock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 func (c *jumpyClock) jump(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// use gives the clock to the server, by way of the engine.
+// use gives the server this clock, through the engine.
 func (c *jumpyClock) use(o *wirepost.Options) {
 	start := time.Now()
 	o.Engine = memory.New(memory.Options{
@@ -28,8 +28,8 @@ func (c *jumpyClock) use(o *wirepost.Options) {
 	})
 }
 
-// TestRevocationWhileTheClockIsWrong: a revocation during a jump revokes what was
-// issued until now, and nothing of what is issued later.
+// TestRevocationWhileTheClockIsWrong: a revocation during a clock jump revokes the
+// tokens issued until now, and none issued later.
 func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c jumpyClock
@@ -55,7 +55,7 @@ func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 			t.Error("a token that was issued after the revocation is refused")
 		}
 
-		// A mark that an earlier version made while the clock was wrong.
+		// A mark made by an earlier version while the clock was wrong.
 		ahead := uint64(time.Now().Add(10 * time.Hour).UnixMilli())
 		err := n.engine.Save(context.Background(), []engine.Update{{User: "43", Marks: []engine.Mark{{Channel: "", Read: ahead}}}}, true)
 		if err != nil {
@@ -76,8 +76,8 @@ func TestRevocationWhileTheClockIsWrong(t *testing.T) {
 	})
 }
 
-// TestSessionsOutliveAJump: a session ends when its token's time has passed, not when
-// the clock jumps there and back.
+// TestSessionsOutliveAJump: a session expires when the lifetime of its token has
+// elapsed, not when the clock jumps forward and back.
 func TestSessionsOutliveAJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c jumpyClock
@@ -93,17 +93,17 @@ func TestSessionsOutliveAJump(t *testing.T) {
 			t.Fatal(err)
 		}
 		ended := make(chan int, 1)
-		go func() { ended <- ws.ending() }()
+		go func() { ended <- ws.closeCode() }()
 		c.jump(48 * time.Hour)
-		time.Sleep(5 * time.Minute) // heartbeats look at the time
+		time.Sleep(5 * time.Minute) // heartbeats check the time
 		c.jump(-48 * time.Hour)
 		time.Sleep(54 * time.Minute)
 		if n.online("42") != 1 {
-			t.Fatalf("the session has ended with %d", <-ended)
+			t.Fatalf("the session closed with %d", <-ended)
 		}
 		time.Sleep(2 * time.Minute)
 		if code := <-ended; code != 4401 {
-			t.Errorf("the session has ended with %d", code)
+			t.Errorf("the session closed with %d", code)
 		}
 	})
 }

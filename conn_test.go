@@ -14,19 +14,19 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// handle has the connections to a node served by a function.
+// handle makes serve handle the connections to a node.
 func (n *node) handle(serve func(context.Context, *wirepost.Conn) error) *node {
 	n.loop.Store(&serve)
 	n.path = "/loop"
 	return n
 }
 
-// TestConn: a loop reads and writes, and what is pushed comes beside it.
+// TestConn: a loop reads and writes, while pushes are delivered independently.
 func TestConn(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
 		o.OnMessage = func(context.Context, wirepost.Session, wirepost.Frame) (wirepost.Frame, error) {
-			return wirepost.Frame{}, wirepost.Errorf(wirepost.CodeForbidden, "not the loop's")
+			return wirepost.Frame{}, wirepost.Errorf(wirepost.CodeForbidden, "not for the loop")
 		}
 	}).handle(func(ctx context.Context, c *wirepost.Conn) error {
 		for {
@@ -53,12 +53,12 @@ func TestConn(t *testing.T) {
 	}
 	c.leave()
 	n.gone("42")
-	v1, _ := n.dialV1("7") // it has frames of its own
+	v1, _ := n.dialV1("7") // it uses wirepost.v1 frames, so Handle does not serve it
 	v1.send(`{"type":"message","ref":1,"data":1}`)
 	v1.frame("error")
 }
 
-// TestConnEnds: each side closes with a code, which the other one gets.
+// TestConnEnds: each side closes with a code, which the other side receives.
 func TestConnEnds(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -82,8 +82,8 @@ func TestConnEnds(t *testing.T) {
 				o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.CloseInfo) { disconnected <- e }
 			}).handle(tt.serve)
 			c := n.dial("42")
-			if code := c.ending(); code != tt.code {
-				t.Errorf("closed with %d, not %d", code, tt.code)
+			if code := c.closeCode(); code != tt.code {
+				t.Errorf("closed with %d, want %d", code, tt.code)
 			}
 			if e := <-disconnected; e.Code != tt.code {
 				t.Errorf("OnDisconnect got %v", e)
@@ -92,8 +92,8 @@ func TestConnEnds(t *testing.T) {
 	}
 }
 
-// TestConnClosedByClient: what the client sent before it closed is read, and then how it
-// closed, by Read and Write.
+// TestConnClosedByClient: Read returns the messages sent before the close, and then
+// Read and Write return the close.
 func TestConnClosedByClient(t *testing.T) {
 	t.Parallel()
 	left, result := make(chan struct{}), make(chan error, 3)
@@ -118,7 +118,7 @@ func TestConnClosedByClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.ending()
+	c.closeCode()
 	close(left)
 	for range 2 {
 		if err := <-result; !errors.Is(err, wirepost.CloseInfo{Code: 4005, Reason: "enough"}) {
@@ -127,8 +127,8 @@ func TestConnClosedByClient(t *testing.T) {
 	}
 }
 
-// TestConnHoldsBack: a loop that does not read holds a client up, for as long as it
-// likes, and one that writes to a client that does not read is held up.
+// TestConnHoldsBack: a loop that does not read blocks the client indefinitely, and a
+// client that does not read blocks the loop.
 func TestConnHoldsBack(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 10
@@ -166,7 +166,7 @@ func TestConnHoldsBack(t *testing.T) {
 		}()
 		synctest.Wait()
 		if k := len(sent); k > 40 {
-			t.Errorf("%d messages were taken before the first was read", k)
+			t.Errorf("%d messages were accepted before the first was read", k)
 		}
 		<-read
 		if k := <-wrote; k > 2 {

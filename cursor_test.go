@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// maxCursor is how long a cursor may be: nginx takes 8 KiB for a header line or a
-// URL, in which a token and a list of channels have to find room as well.
+// maxCursor is the maximum length of a cursor: nginx accepts 8 KiB for a header line or
+// a URL, which must also hold a token and a list of channels.
 const maxCursor = 2048
 
 // member makes a user a member of many rooms.
@@ -24,7 +24,7 @@ func (n *node) member(user string, rooms int) {
 	}
 }
 
-// heard collects messages by what they say, and how often each came.
+// heard counts messages by their text.
 type heard map[string]int
 
 func (h heard) all(t testing.TB, rooms int) {
@@ -70,8 +70,8 @@ func TestAStreamWithManyMembershipsResumes(t *testing.T) {
 	}
 }
 
-// A stream that brings more than its cursor can name acknowledges a part each time
-// it is resumed, and in the end all.
+// A stream with more channels than its cursor can hold acknowledges some of them each
+// time it is resumed, and finally all.
 func TestAStreamOfMoreChannelsThanACursorHolds(t *testing.T) {
 	t.Parallel()
 	const rooms = 700
@@ -103,7 +103,7 @@ func TestAStreamOfMoreChannelsThanACursorHolds(t *testing.T) {
 	got.all(t, rooms)
 }
 
-// unacknowledged counts a member's rooms in which the one message is not.
+// unacknowledged counts a member's rooms whose one message is not acknowledged.
 func (n *node) unacknowledged(user string, rooms int) (count int) {
 	n.t.Helper()
 	info, err := n.User(context.Background(), user)
@@ -145,12 +145,12 @@ func TestPollsWithManyMembershipsBringEverything(t *testing.T) {
 	got.all(t, rooms)
 }
 
-// Channels that are no memberships have no stored cursor: the text holds as many
-// as a session may ask for, and what does not fit is not lost in silence.
-func TestACursorHoldsWhatTheClientAskedFor(t *testing.T) {
+// Channels without a membership have no stored cursor: the cursor holds as many as a
+// session may request, and the loss of the rest is not silent.
+func TestACursorHoldsRequestedChannels(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ channels, most, gaps int }{
-		{98, 100, 0}, // with the inbox and All as many as the default allows
+		{98, 100, 0}, // with the inbox and All, the default maximum
 		{300, 400, 200},
 	} {
 		n := newNode(t, func(o *wirepost.Options) { o.MaxSubscriptions = test.most })
@@ -175,7 +175,7 @@ func TestACursorHoldsWhatTheClientAskedFor(t *testing.T) {
 		for _, name := range names {
 			n.json(name, `"later"`)
 		}
-		told, gaps := map[any]bool{}, 0
+		announced, gaps := map[any]bool{}, 0
 		for later := 0; later < test.channels; {
 			data, _ := e.next()
 			f := frame{}
@@ -185,13 +185,13 @@ func TestACursorHoldsWhatTheClientAskedFor(t *testing.T) {
 			switch {
 			case f["type"] == "gap":
 				gaps++
-				told[f["channel"]] = true
+				announced[f["channel"]] = true
 			case f["data"] == "while away":
-				told[f["channel"]] = true
+				announced[f["channel"]] = true
 			default:
 				later++
-				if !told[f["channel"]] {
-					t.Errorf("%s lost a message in silence", f["channel"])
+				if !announced[f["channel"]] {
+					t.Errorf("%s lost a message without a gap", f["channel"])
 				}
 			}
 		}
@@ -201,8 +201,8 @@ func TestACursorHoldsWhatTheClientAskedFor(t *testing.T) {
 	}
 }
 
-// A restart keeps what is stored and what the cursor says.
-func TestACursorIsGoodAfterARestart(t *testing.T) {
+// A cursor stays valid over a restart of the server.
+func TestACursorIsValidAfterARestart(t *testing.T) {
 	t.Parallel()
 	first := newNode(t)
 	p := first.poll("42&channels=news&wait=0")
@@ -216,8 +216,9 @@ func TestACursorIsGoodAfterARestart(t *testing.T) {
 	}
 }
 
-// A page that changes users, with an EventSource that goes on or the cookie of the
-// next one, brings the cursor of the one before: it acknowledges nothing.
+// A page that switches users, while its EventSource continues or with the cookie of the
+// next user, sends the cursor of the previous user, which must not acknowledge
+// anything.
 func TestACursorOfAnotherUserAcknowledgesNothing(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

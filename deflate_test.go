@@ -20,8 +20,8 @@ import (
 
 func compressing(o *wirepost.Options) { o.Compress = true }
 
-// offer dials and offers permessage-deflate; read counts the bytes that came.
-func (n *node) offer(query string, protocols ...string) (c *client, answer string, read *atomic.Int64) {
+// offer dials and offers permessage-deflate; read counts the bytes received.
+func (n *node) offer(query string, protocols ...string) (c *client, extension string, read *atomic.Int64) {
 	n.t.Helper()
 	read = new(atomic.Int64)
 	old := n.dialer
@@ -54,7 +54,7 @@ func (c countedConn) Read(b []byte) (int, error) {
 // wordy is a JSON string of n bytes that shrinks to almost nothing.
 func wordy(n int) string { return `"` + strings.Repeat("wirepost ", n/9) + `"` }
 
-// TestCompressBroadcast: whoever compresses and whoever does not gets the same.
+// TestCompressBroadcast: clients with and without compression get the same messages.
 func TestCompressBroadcast(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, compressing)
@@ -69,9 +69,9 @@ func TestCompressBroadcast(t *testing.T) {
 	for _, protocols := range [][]string{nil, {"wirepost.v1"}} {
 		for i := range 3 {
 			user := fmt.Sprintf("%d-%d&channels=news", i, len(protocols))
-			c, answer, read := n.offer(user, protocols...)
-			if answer != "permessage-deflate; server_no_context_takeover; client_no_context_takeover" {
-				t.Fatalf("the offer was answered with %q", answer)
+			c, extension, read := n.offer(user, protocols...)
+			if extension != "permessage-deflate; server_no_context_takeover; client_no_context_takeover" {
+				t.Fatalf("the response to the offer is %q", extension)
 			}
 			plain := n.dial(user, protocols...)
 			for _, c := range []*client{c, plain} {
@@ -95,12 +95,12 @@ func TestCompressBroadcast(t *testing.T) {
 			}
 		}
 		if l.read != nil && l.read.Load()-l.before > size/8 {
-			t.Errorf("%d bytes came for what shrinks to nothing", l.read.Load()-l.before)
+			t.Errorf("received %d bytes of messages that shrink to almost nothing", l.read.Load()-l.before)
 		}
 	}
 }
 
-// TestCompressBacklog: what comes out of the store is compressed as well.
+// TestCompressBacklog: messages from the store are compressed as well.
 func TestCompressBacklog(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, compressing)
@@ -117,12 +117,12 @@ func TestCompressBacklog(t *testing.T) {
 		v1.message(wordy(2000))
 	}
 	if read.Load() > 100*500 {
-		t.Errorf("%d bytes came", read.Load())
+		t.Errorf("received %d bytes", read.Load())
 	}
 }
 
-// TestCompressIncoming: the server takes compressed messages, and holds what they
-// inflate to against its limit.
+// TestCompressIncoming: the server accepts compressed messages, and applies its limit
+// to their inflated size.
 func TestCompressIncoming(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 1)
@@ -144,18 +144,18 @@ func TestCompressIncoming(t *testing.T) {
 	v1.frame("ok")
 	c.want(wordy(4000))
 	c.send("%s", strings.Repeat("0", 1<<20))
-	if code := c.ending(); code != 1009 {
-		t.Errorf("a bomb ended with %d", code)
+	if code := c.closeCode(); code != 1009 {
+		t.Errorf("a bomb closed with %d", code)
 	}
 	v1.send("%s", strings.Repeat("0", 5000))
 	v1.frame("error") // a frame may be longer than the data
 	v1.send("%s", strings.Repeat("0", 1<<20))
-	if code := v1.ending(); code != 1009 {
-		t.Errorf("a bomb ended with %d", code)
+	if code := v1.closeCode(); code != 1009 {
+		t.Errorf("a bomb closed with %d", code)
 	}
 }
 
-// upgradeBy makes a handshake by hand, which clients don't allow for extensions.
+// upgradeBy makes a handshake by hand, because clients do not allow other extensions.
 func (n *node) upgradeBy(query string, offers ...string) (*http.Response, *bufio.Reader) {
 	n.t.Helper()
 	nc, err := net.Dial("tcp", n.host)
@@ -163,7 +163,7 @@ func (n *node) upgradeBy(query string, offers ...string) (*http.Response, *bufio
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // reading fails then
+	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // then reading fails
 	req, err := http.NewRequest(http.MethodGet, "http://"+n.host+"/ws?"+query, nil)
 	if err != nil {
 		n.t.Fatal(err)
@@ -188,8 +188,8 @@ func (n *node) upgradeBy(query string, offers ...string) (*http.Response, *bufio
 	return resp, r
 }
 
-// TestCompressNegotiated: an offer is answered or passed over, and the connection is
-// made in any case.
+// TestCompressNegotiated: an offer is accepted or ignored, and the connection is made
+// in any case.
 func TestCompressNegotiated(t *testing.T) {
 	t.Parallel()
 	const accepted = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -212,7 +212,7 @@ func TestCompressNegotiated(t *testing.T) {
 		resp, r := c.n.upgradeBy("user="+user[5:], c.offers...)
 		got := resp.Header.Values("Sec-WebSocket-Extensions")
 		if resp.StatusCode != http.StatusSwitchingProtocols || strings.Join(got, "|") != c.want {
-			t.Errorf("%q was answered with %d and %q", c.offers, resp.StatusCode, got)
+			t.Errorf("the response to %q is %d and %q", c.offers, resp.StatusCode, got)
 		}
 		c.n.json(user, wordy(1000))
 		first, err := r.ReadByte()
@@ -222,7 +222,7 @@ func TestCompressNegotiated(t *testing.T) {
 	}
 }
 
-// TestCompressRefused: an offer changes nothing about a handshake that fails.
+// TestCompressRefused: an offer does not change a failed handshake.
 func TestCompressRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, compressing)
@@ -234,7 +234,7 @@ func TestCompressRefused(t *testing.T) {
 	}
 }
 
-// TestCompressCoder: another client, which offers to keep its context or not to.
+// TestCompressCoder: another client, with and without context takeover in its offer.
 func TestCompressCoder(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, compressing)
@@ -249,7 +249,7 @@ func TestCompressCoder(t *testing.T) {
 		}
 		defer c.CloseNow() //nolint:errcheck // it is over
 		if resp.Header.Get("Sec-WebSocket-Extensions") == "" {
-			t.Fatal("nothing was agreed on")
+			t.Fatal("compression was not negotiated")
 		}
 		c.SetReadLimit(1 << 20)
 		for round := range 3 { // with a context the second one would refer to the first
@@ -280,16 +280,16 @@ func TestCompressCoder(t *testing.T) {
 	}
 }
 
-// TestCompressEcho: the echo takes what is compressed and answers as it is.
+// TestCompressEcho: the echo accepts compressed messages and sends uncompressed ones.
 func TestCompressEcho(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, compressing)
 	hs := httptest.NewServer(n.Echo())
 	t.Cleanup(hs.Close)
 	n.host = strings.TrimPrefix(hs.URL, "http://")
-	c, answer, _ := n.offer("")
-	if answer == "" {
-		t.Fatal("nothing was agreed on")
+	c, extension, _ := n.offer("")
+	if extension == "" {
+		t.Fatal("compression was not negotiated")
 	}
 	for _, m := range []string{"", "short", wordy(1000), wordy(60_000)} {
 		c.send("%s", m)

@@ -17,7 +17,7 @@ func TestOfflineThenOnlineThenLive(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	if p := n.text("user:42", "while away"); p.Online != 0 || p.Seq == 0 || p.ID == "" {
-		t.Fatalf("push to nobody: %+v", p)
+		t.Fatalf("push to an offline user: %+v", p)
 	}
 	n.json("user:42", ` { "n" : [1, 2] } `)
 	c := n.dial("42")
@@ -32,7 +32,7 @@ func TestOfflineThenOnlineThenLive(t *testing.T) {
 	}
 }
 
-func TestEveryConnectionGetsIt(t *testing.T) {
+func TestEveryConnectionGetsThePush(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	one, two, other := n.dial("42&device=a"), n.dial("42&device=a"), n.dial("42&device=b")
@@ -51,7 +51,7 @@ func TestAPongAcknowledges(t *testing.T) {
 	n.text("user:42", "one")
 	last := n.text("user:42", "two")
 	c.want("one", "two")
-	go c.ReadMessage() // answers the cursor ping
+	go c.ReadMessage() // replies to the cursor ping
 	eventually(t, "the pong acknowledged", func() bool { return n.cursor("42", "user:42", "") == last.Seq })
 	c.Close() // no close frame: the connection is cut
 	n.gone("42")
@@ -59,7 +59,7 @@ func TestAPongAcknowledges(t *testing.T) {
 	n.dial("42").want("three")
 }
 
-func TestWithoutAPongItIsSentAgain(t *testing.T) {
+func TestWithoutAPongAMessageIsRepeated(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
 	c := n.dial("42").pingless()
@@ -80,10 +80,10 @@ func TestCursorPingIsLazy(t *testing.T) {
 		c := n.dial("42")
 		begun := time.Now()
 		pings := make(chan time.Duration, 16)
-		answer := c.PingHandler()
+		reply := c.PingHandler()
 		c.SetPingHandler(func(data string) error {
 			pings <- time.Since(begun)
-			return answer(data)
+			return reply(data)
 		})
 		received := make(chan string, 16)
 		go func() {
@@ -121,9 +121,9 @@ func TestCursorPingIsLazy(t *testing.T) {
 	})
 }
 
-// TestAnIdleUserGoesColdAndComesBack: after a while the server has forgotten what
-// it stored of a connected user, and loads it for the next acknowledgement.
-func TestAnIdleUserGoesColdAndComesBack(t *testing.T) {
+// TestAnIdleUserIsEvictedAndReloaded: the server evicts the state of an idle connected
+// user, and loads it for the next acknowledgement.
+func TestAnIdleUserIsEvictedAndReloaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t)
 		plain := n.dial("42&device=plain")
@@ -134,17 +134,17 @@ func TestAnIdleUserGoesColdAndComesBack(t *testing.T) {
 			plain.want(fmt.Sprint(i))
 			m := v1.message(fmt.Sprint(i))
 			v1.send(`{"type":"ack","channel":"user:42","seq":%d}`, m.num("seq"))
-			answered := make(chan error, 1)
+			done := make(chan error, 1)
 			go func() { // the pong is sent while reading
 				plain.SetReadDeadline(time.Now().Add(2 * time.Second))
 				_, _, err := plain.ReadMessage()
-				answered <- err
+				done <- err
 			}()
-			// What the plain client acknowledged counts as read, which the other is told.
+			// An acknowledgement of the plain client counts as read, of which the other one is notified.
 			if s := v1.frame("state"); s.num("read") != uint64(i) || s.num("unread") != 0 {
 				t.Fatalf("state: %v", s)
 			}
-			<-answered
+			<-done
 			for _, device := range []string{"plain", "v1"} {
 				if got := n.cursor("42", "user:42", device); got != uint64(i) {
 					t.Fatalf("%s acknowledged %d, want %d", device, got, i)
@@ -157,7 +157,7 @@ func TestAnIdleUserGoesColdAndComesBack(t *testing.T) {
 	})
 }
 
-func TestWindowHoldsBackWhatIsNotAcknowledged(t *testing.T) {
+func TestWindowLimitsUnacknowledgedMessages(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.Window, o.WindowBytes = 4, 100 })
 	c, _ := n.dialV1("42")
@@ -168,7 +168,7 @@ func TestWindowHoldsBackWhatIsNotAcknowledged(t *testing.T) {
 	for i := range 4 {
 		last = c.message(fmt.Sprint(i))
 	}
-	// Only an acknowledgement pulls more: what comes after it is number 4.
+	// Only an acknowledgement makes room: the next message after it is number 4.
 	c.send(`{"type":"subscribe","ref":1,"channel":"news"}`)
 	c.frame("ok")
 	c.send(`{"type":"ack","channel":"user:42","seq":%d}`, last.num("seq"))
@@ -190,7 +190,7 @@ func TestWindowHoldsBackWhatIsNotAcknowledged(t *testing.T) {
 	c.message("1")
 }
 
-func TestDevicesResumeOnTheirOwn(t *testing.T) {
+func TestDevicesResumeIndependently(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	phone, hello := n.dialV1("42&device=phone")
@@ -236,7 +236,7 @@ func TestANewDeviceStartsAtTheReadMark(t *testing.T) {
 	}
 	c.Close()
 	n.gone("42")
-	// Its start was stored: a read elsewhere does not move it.
+	// Its start was stored: a read on another device does not move it.
 	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 3); err != nil {
 		t.Fatal(err)
 	}
@@ -269,9 +269,9 @@ func TestReadClearsOnEveryDevice(t *testing.T) {
 	}
 }
 
-// TestStateIsAsked: whether a message with a key replaced an unread one, the server
-// tells who asks, and nobody else.
-func TestStateIsAsked(t *testing.T) {
+// TestStateIsRequested: the server sends the state, for example after a message with a
+// key may have replaced an unread one, only to the client that requests it.
+func TestStateIsRequested(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	phone, _ := n.dialV1("42&device=phone")
@@ -290,10 +290,10 @@ func TestStateIsAsked(t *testing.T) {
 	desk.message("3") // with no state before it
 }
 
-func TestAllReachesEverybodyEvenAway(t *testing.T) {
+func TestAllReachesOfflineUsers(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.json("all", `"before"`) // nobody has been seen yet
+	n.json("all", `"before"`) // no user is known yet
 	ann, _ := n.dialV1("ann")
 	bob, _ := n.dialV1("bob")
 	bob.leave()
@@ -308,7 +308,7 @@ func TestAllReachesEverybodyEvenAway(t *testing.T) {
 	bob.message(`"news"`)
 }
 
-func TestMembershipCollectsWhileAway(t *testing.T) {
+func TestMembershipCollectsMessagesWhileOffline(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	c, _ := n.dialV1("42")
@@ -434,7 +434,7 @@ func TestCollapseRevokeAndTTLLeaveNoGap(t *testing.T) {
 	})
 }
 
-func TestARepeatIsAnsweredAsTheFirst(t *testing.T) {
+func TestARepeatGetsTheFirstResult(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	c := n.dial("42")
@@ -447,7 +447,7 @@ func TestARepeatIsAnsweredAsTheFirst(t *testing.T) {
 	c.want("1", "3")
 }
 
-func TestRetentionIsToldAsAGap(t *testing.T) {
+func TestRetentionCausesAGap(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
 		o.Channels = []wirepost.Policy{{Pattern: "user:*", MaxMessages: 3}}
@@ -457,7 +457,7 @@ func TestRetentionIsToldAsAGap(t *testing.T) {
 	c.message("1")
 	c.send(`{"type":"ack","channel":"user:42","seq":1}`)
 	c.leave()
-	eventually(t, "the feed is gone", func() bool { return n.Feeds() == 0 }) // which would still have 2 and 3
+	eventually(t, "the feed is gone", func() bool { return n.Feeds() == 0 }) // its tail would still have 2 and 3
 	for i := 2; i <= 6; i++ {
 		n.json("user:42", fmt.Sprint(i))
 	}
@@ -528,7 +528,7 @@ func TestMemoryOnlyChannels(t *testing.T) {
 	}
 }
 
-// TestAMemoryOnlyChannelAfterARestart has a client come back with its place in a
+// TestAMemoryOnlyChannelAfterARestart: a client reconnects with its position in a
 // channel that began anew meanwhile.
 func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 	t.Parallel()
@@ -554,7 +554,7 @@ func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 	}
 	c.message(`"new"`)
 
-	// Before anything is written there after the restart it is no different.
+	// The same before anything is written to the channel after the restart.
 	c.send(`{"type":"subscribe","ref":1,"channel":"typing:8","after":%d}`, last.Seq)
 	if ok := c.frame("ok"); ok["resumed"] != false || ok.num("seq") <= last.Seq {
 		t.Errorf("subscribe: %v", ok)
@@ -576,8 +576,8 @@ func TestAMemoryOnlyChannelAfterARestart(t *testing.T) {
 	}
 }
 
-// TestAGapComesBeforeARevocation: what was lost is told before anything that the
-// client may acknowledge, in every mode that can tell it.
+// TestAGapComesBeforeARevocation: a client is notified of lost messages before anything
+// that it may acknowledge, in every mode that has gaps.
 func TestAGapComesBeforeARevocation(t *testing.T) {
 	t.Parallel()
 	limit := func(o *wirepost.Options) { o.Channels = []wirepost.Policy{{Pattern: "user:*", MaxMessages: 2}} }
@@ -592,7 +592,7 @@ func TestAGapComesBeforeARevocation(t *testing.T) {
 		c.send(`{"type":"ack","channel":"user:42","seq":1}`)
 		c.leave()
 	}
-	// The next server has no tail from which it could still send what was lost.
+	// The next server has no tail with the lost messages.
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -639,8 +639,8 @@ func TestAGapComesBeforeARevocation(t *testing.T) {
 			break
 		}
 	}
-	// In plain mode nothing can be told; what is acknowledged stays before the gap
-	// until there is a message after it.
+	// Plain mode has no gaps; the acknowledged position stays before the gap until a
+	// message after it.
 	n.json("user:42", "9")
 	n.dial("42&device=plain").want("9")
 	if got := n.Stats().Gaps; got != 4 {

@@ -9,22 +9,22 @@ import (
 
 const module = "github.com/wirepost/wirepost"
 
-// imports is the whole table: what each package imports of this module, outside of its
-// tests, and why. What is not in it is not allowed; so every line is a decision.
+// imports is the complete table of imports within this module, by package and without
+// tests, with the reason for each. Imports that are not in the table are not allowed.
 var imports = map[string]map[string]string{
-	"": { // the library: it builds the parts, and has their types as its own
-		"engine":            "it stores in one",
+	"": { // the library: it creates the parts, and exports their types
+		"engine":            "stores messages and users",
 		"engine/memory":     "the default engine, and memory-only channels",
 		"internal/access":   "identities and policies",
 		"internal/callback": "OnPublish",
 		"internal/clock":    "lifetimes",
 		"internal/count":    "the counters of the parts",
 		"internal/fault":    "errors of the parts",
-		"internal/feed":     "what is subscribed to",
+		"internal/feed":     "subscribed channels",
 		"internal/gateway":  "the handlers of clients",
-		"internal/jsonscan": "JSON of pushes is checked",
+		"internal/jsonscan": "checks the JSON of pushes",
 		"internal/names":    "names of channels and users",
-		"internal/origin":   "options are checked",
+		"internal/origin":   "checks options",
 		"internal/session":  "sessions",
 		"internal/user":     "users",
 		"internal/wire":     "content types, and messages as JSON",
@@ -33,28 +33,28 @@ var imports = map[string]map[string]string{
 	"acks":       {},
 
 	"internal/gateway": {
-		"internal/access":   "who sends a request",
+		"internal/access":   "identities of requests",
 		"internal/bearer":   "tokens in requests",
 		"internal/callback": "callbacks about requests",
 		"internal/codec":    "the mode that a request asks for",
-		"internal/conn":     "connections that it hands to loops",
-		"internal/cursor":   "where a client was",
+		"internal/conn":     "connections of loops",
+		"internal/cursor":   "cursors in requests",
 		"internal/fault":    "refusals",
 		"internal/names":    "names in queries",
-		"internal/origin":   "which pages may connect",
-		"internal/session":  "what a request becomes",
-		"internal/user":     "whose session it becomes",
+		"internal/origin":   "allowed origins",
+		"internal/session":  "creates sessions",
+		"internal/user":     "users of sessions",
 		"internal/wire":     "subprotocols and close codes",
 		"internal/ws":       "the handshake",
 	},
 	"internal/session": {
 		"engine":            "pages of records",
-		"internal/access":   "what its client may do",
+		"internal/access":   "rights of its client",
 		"internal/callback": "the application's callbacks",
 		"internal/clock":    "lifetimes",
-		"internal/codec":    "what its client is sent",
+		"internal/codec":    "output to its client",
 		"internal/conn":     "its connection, loop and timer",
-		"internal/count":    "it counts",
+		"internal/count":    "counters",
 		"internal/cursor":   "positions of clients without a WebSocket",
 		"internal/fault":    "refusals",
 		"internal/feed":     "its subscriptions",
@@ -64,11 +64,11 @@ var imports = map[string]map[string]string{
 		"internal/ws":       "cursor pings, and frames of its callbacks",
 	},
 	"engine":        {},
-	"engine/memory": {"engine": "it is one", "internal/clock": "lifetimes"},
+	"engine/memory": {"engine": "implements it", "internal/clock": "lifetimes"},
 	"engine/pebble": {
-		"engine":                           "it is one",
+		"engine":                           "implements it",
 		"engine/pebble/internal/directory": "the files besides Pebble's, and the survey before it opens",
-		"engine/pebble/internal/disk":      "what Pebble sees of the disk, and why writes are refused",
+		"engine/pebble/internal/disk":      "the disk as Pebble sees it, and the reasons for refused writes",
 		"engine/pebble/internal/files":     "files of a store that is not open",
 		"internal/clock":                   "lifetimes",
 	},
@@ -79,7 +79,7 @@ var imports = map[string]map[string]string{
 	},
 	"engine/pebble/internal/disk":  {"engine": "the errors of writes that are refused"},
 	"engine/pebble/internal/files": {},
-	"engine/enginetest":            {"engine": "what it tests"},
+	"engine/enginetest":            {"engine": "tests its implementations"},
 
 	"internal/feed": {
 		"engine":            "records, and the logs that are watched and read",
@@ -112,29 +112,29 @@ var imports = map[string]map[string]string{
 	"internal/count":    {},
 	"internal/fault":    {"engine": "its errors have codes", "internal/wire": "close codes"},
 	"internal/names":    {"internal/fault": "refusals"},
-	"internal/wire":     {"internal/strict": "JSON that clients send is read exactly"},
+	"internal/wire":     {"internal/strict": "strict parsing of clients' JSON"},
 	"internal/origin":   {"internal/glob": "patterns of hosts"},
 	"internal/clock":    {},
-	"internal/conn":     {"internal/ws": "what its sockets carry"},
-	"internal/crowd":    {"internal/ws": "what its sockets carry"},
+	"internal/conn":     {"internal/ws": "frames and their parser"},
+	"internal/crowd":    {"internal/ws": "frames and their parser"},
 	"internal/evict":    {},
 	"internal/glob":     {},
 	"internal/registry": {},
 	"internal/strict":   {},
 	"internal/ws":       {},
 
-	"auth": {"": "identities", "internal/strict": "tokens are read exactly"},
+	"auth": {"": "identities", "internal/strict": "strict parsing of tokens"},
 	"httpapi": {
-		"":                       "the server that it is the API of",
+		"":                       "the server whose API it is",
 		"httpapi/internal/parse": "bodies of requests",
 		"prometheus":             "/metrics",
 		"internal/bearer":        "API keys in requests",
-		"internal/origin":        "pages that may not send requests",
+		"internal/origin":        "refuses requests of pages",
 	},
 	"httpapi/internal/parse": {
 		"":                  "pushes, and errors in them",
 		"internal/jsonscan": "pushes in their usual form",
-		"internal/strict":   "JSON that backends send is read exactly",
+		"internal/strict":   "strict parsing of backends' JSON",
 		"internal/wire":     "content types",
 	},
 	"internal/bearer":   {},
@@ -146,7 +146,7 @@ var imports = map[string]map[string]string{
 	"internal/dial": {"internal/ws": "frames and their parser"},
 	"js":            {},
 
-	"cmd/wirepost": { // it wires everything
+	"cmd/wirepost": { // it connects all parts
 		"":                    "the server",
 		"client":              "push and listen",
 		"cmd/wirepost/load":   "bench",
@@ -160,11 +160,11 @@ var imports = map[string]map[string]string{
 		"httpapi":             "the API",
 		"internal/origin":     "flags",
 		"internal/wire":       "close codes",
-		"js":                  "the browser's client",
+		"js":                  "the browser client",
 	},
 	"cmd/wirepost/load": {
-		"cmd/wirepost/report": "what it measures",
-		"internal/crowd":      "the connections of its clients",
+		"cmd/wirepost/report": "its measurements",
+		"internal/crowd":      "its client connections",
 		"internal/ws":         "acknowledgements",
 	},
 	"cmd/wirepost/report": {"internal/uplot": "plots"},
@@ -176,7 +176,7 @@ var imports = map[string]map[string]string{
 	"internal/ws/wstest": {},
 }
 
-// TestImports holds every package to the table, and the table to the packages.
+// TestImports compares every package with the table, and the table with the packages.
 func TestImports(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -197,13 +197,13 @@ func TestImports(t *testing.T) {
 		}
 		for dep := range allowed {
 			if !slices.Contains(paths[1:], strings.TrimSuffix(module+"/"+dep, "/")) {
-				t.Errorf("%q does not import %q any more: take it out of the table", pkg, dep)
+				t.Errorf("%q no longer imports %q: remove it from the table", pkg, dep)
 			}
 		}
 	}
 	for pkg := range imports {
 		if !seen[pkg] {
-			t.Errorf("there is no package %q", pkg)
+			t.Errorf("package %q does not exist", pkg)
 		}
 	}
 }

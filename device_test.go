@@ -10,7 +10,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// A page of another site can make a browser follow a link, with the user's cookie.
+// A page of another site can make a browser follow a link with the user's cookie.
 func TestLinksFromOtherSitesMakeNoDevices(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, byToken, func(o *wirepost.Options) { o.AllowOrigins = []string{"https://app.example.com"} })
@@ -51,9 +51,9 @@ func TestLinksFromOtherSitesMakeNoDevices(t *testing.T) {
 	}
 }
 
-// A device that waits for messages is not pushed out by new ones, and if it is
-// forgotten at last, it is told.
-func TestADeviceThatIsForgottenIsTold(t *testing.T) {
+// A device with pending messages is not displaced by new ones, and if it is finally
+// forgotten, it gets a gap.
+func TestAForgottenDeviceGetsAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t, func(o *wirepost.Options) { o.MaxDevices = 2 })
 		phone, _ := n.dialV1("42&device=phone")
@@ -66,22 +66,22 @@ func TestADeviceThatIsForgottenIsTold(t *testing.T) {
 		laptop.send(`{"type":"read","channel":"user:42","seq":%d}`, m.num("seq"))
 		laptop.frame("state")
 
-		// The phone has not got message 1, which is read: as a new device it never would.
+		// The phone has not received message 1, which is read: a new device would never get it.
 		if _, resp, _ := n.tryDial("user=42&device=evil"); resp == nil || resp.StatusCode != 429 {
 			t.Fatalf("the phone was forgotten at once: %v", resp)
 		}
 		time.Sleep(time.Hour + time.Minute)
 		evil, hello := n.dialV1("42&device=evil")
 		if hello.channel("user:42")["resumed"] != false {
-			t.Errorf("a device that another one made room for has %v", hello)
+			t.Errorf("the hello of the device that displaced another one is %v", hello)
 		}
 		evil.frame("gap")
-		evil.leave() // it has everything that is not read, and is forgotten without loss
-		n.gone("42") // the laptop, which answered no heartbeat, as well
+		evil.leave() // it has received all unread messages, so it is forgotten without loss
+		n.gone("42") // the laptop, which did not answer heartbeats, as well
 
 		phone, hello = n.dialV1("42&device=phone")
 		if hello.channel("user:42")["resumed"] != false {
-			t.Errorf("the phone missed a message, and is told %v", hello)
+			t.Errorf("the phone missed a message, but its hello is %v", hello)
 		}
 		if gap := phone.frame("gap"); gap.str("channel") != "user:42" || gap.num("resumed_at") != m.num("seq")+1 {
 			t.Errorf("got %v", gap)
@@ -92,14 +92,14 @@ func TestADeviceThatIsForgottenIsTold(t *testing.T) {
 		n.gone("42")
 		phone, hello = n.dialV1("42&device=phone")
 		if hello.channel("user:42")["resumed"] != true {
-			t.Errorf("told again: %v", hello)
+			t.Errorf("the gap is repeated: %v", hello)
 		}
 		phone.message(`2`)
 	})
 }
 
-// A poll ends after what it brought: the gap is brought at once, and once.
-func TestAForgottenDeviceThatPollsIsToldOnce(t *testing.T) {
+// A poll ends after its first response: the gap is in it, and only once.
+func TestAForgottenDeviceThatPollsGetsOneGap(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.MaxDevices = 1 })
 	n.json("user:42", `1`)

@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// TestSecurityDocumented holds docs/security.md to what it says was tried: every
-// test that it names is there, every row that is not left open names one, and its
-// links lead somewhere.
+// TestSecurityDocumented checks docs/security.md: every test that it names exists,
+// every row that is not marked as open names one, and its links are valid.
 func TestSecurityDocumented(t *testing.T) {
 	t.Parallel()
 	names := testNames(t)
@@ -27,7 +26,7 @@ func TestSecurityDocumented(t *testing.T) {
 		}
 		for _, name := range named {
 			if !slices.Contains(names, name) {
-				t.Errorf("%q names %s, which is not there", row[0], name)
+				t.Errorf("%q names %s, which does not exist", row[0], name)
 			}
 		}
 	}
@@ -39,12 +38,12 @@ func TestSecurityDocumented(t *testing.T) {
 		if _, err := os.Stat(file); err != nil {
 			t.Error(err)
 		} else if m[2] != "" && !slices.Contains(anchors(readDoc(t, file)), m[2]) {
-			t.Errorf("%s: there is no such heading", m[0])
+			t.Errorf("%s: the heading does not exist", m[0])
 		}
 	}
 }
 
-// testNames are those of all tests, fuzz targets and benchmarks in Go.
+// testNames lists all tests, fuzz targets and benchmarks in Go.
 func testNames(t *testing.T) (names []string) {
 	t.Helper()
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)

@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// The pages in docs that are about a task show Go that compiles and commands that
-// answer what the page says.
+// The Go code on the how-to pages in docs compiles, and the commands print the output
+// that the page shows.
 
-// taskPages are those pages; the value says which server their commands talk to.
+// taskPages are the how-to pages; the value is the server that their commands use.
 var taskPages = map[string]string{
 	"push-from-your-backend": "dev",
 	"embed-in-gin":           "",
@@ -28,12 +28,11 @@ var taskPages = map[string]string{
 	"behind-a-proxy":         "",
 }
 
-// taskPagesInChinese have the same code as their English ones.
+// taskPagesInChinese are the pages whose Chinese version has the same code.
 var taskPagesInChinese = []string{"push-from-your-backend", "embed-in-gin", "log-users-in", "offline-and-unread"}
 
-// TestGoInDocs compiles every Go block: those with Gin in the module of the
-// examples, the others in this one. A block that is no program is one with what
-// surrounds it left out.
+// TestGoInDocs compiles every Go block: those with Gin in the module of the examples,
+// the others in this one. A block that is not a program is completed by program.
 func TestGoInDocs(t *testing.T) {
 	t.Parallel()
 	for _, module := range []string{".", "examples"} {
@@ -77,7 +76,7 @@ func write(t *testing.T, dir, name string, text []byte) string {
 	return file
 }
 
-// packages that blocks may use without importing them.
+// packages are those that blocks may use without importing them.
 var packages = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "io": "io",
 	"json": "encoding/json", "log": "log", "os": "os", "strings": "strings", "time": "time",
@@ -89,7 +88,7 @@ var packages = map[string]string{
 	"wirepost": "github.com/wirepost/wirepost",
 }
 
-// surroundings are what the pages speak of and don't show.
+// surroundings declares names that the pages use without showing them.
 var surroundings = []string{
 	"func userOfSession(*http.Request) (string, error) { return \"\", nil }",
 	"func authenticate(*http.Request) (wirepost.Identity, error) { return wirepost.Identity{}, nil }",
@@ -98,8 +97,8 @@ var surroundings = []string{
 	"func isMember(user, channel string) bool { return true }",
 }
 
-// program makes a package of a block: declarations get imports, statements a
-// function around them. None is called main, so that nothing is linked.
+// program makes a package of a block: imports are added to declarations, and a function
+// is put around statements. It is never named main, so nothing is linked.
 func program(block string) string {
 	if strings.HasPrefix(block, "package main\n") {
 		return strings.Replace(block, "main", "program", 1)
@@ -128,12 +127,12 @@ func program(block string) string {
 	return "package block\n" + strings.Join(imports, "") + body
 }
 
-// TestCommandsInDocs runs the commands of each page, in their order, against a
-// server of its own, and compares what they answer.
+// TestCommandsInDocs runs the commands of each page, in order, against its own server,
+// and compares their output.
 func TestCommandsInDocs(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
+		t.Skip("curl is not installed")
 	}
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "wirepost"), "./cmd/wirepost").CombinedOutput(); err != nil {
@@ -154,7 +153,7 @@ func TestCommandsInDocs(t *testing.T) {
 	}
 }
 
-// shell is a POSIX shell that lives as long as the page, beside a server.
+// shell is a POSIX shell, and a server, for one page.
 type shell struct {
 	t   *testing.T
 	env []string
@@ -180,7 +179,7 @@ func startShell(t *testing.T, bin, mode string) *shell {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		server.Process.Kill() //nolint:errcheck // it is gone then, too
+		server.Process.Kill() //nolint:errcheck // it may have exited
 		server.Wait()         //nolint:errcheck // it was killed
 	})
 	first, err := bufio.NewReader(out).ReadString('\n')
@@ -190,7 +189,7 @@ func startShell(t *testing.T, bin, mode string) *shell {
 	return s
 }
 
-// goesOn says that a command goes on in the next line.
+// goesOn matches a command that continues in the next line.
 var goesOn = regexp.MustCompile(`[\\|]\s*$`)
 
 // follow runs the commands of a block in one shell.
@@ -211,7 +210,7 @@ func (s *shell) follow(block string) {
 	out, err := cmd.CombinedOutput()
 	got := strings.ReplaceAll(string(out), s.url, "http://127.0.0.1:8080")
 	if err != nil || normal(got) != normal(want.String()) {
-		s.t.Errorf("%s\nerror: %v\nanswers:\n%s\nThe page says:\n%s", script.String(), err, normal(got), normal(want.String()))
+		s.t.Errorf("%s\nerror: %v\noutput:\n%s\nThe page says:\n%s", script.String(), err, normal(got), normal(want.String()))
 	}
 }
 
@@ -220,7 +219,7 @@ func (s *shell) local(text string) string {
 	return strings.ReplaceAll(text, "http://127.0.0.1:8080", s.url)
 }
 
-// interpret runs blocks of another language that begin with a marked line.
+// interpret runs the blocks of another language that begin with a marked line.
 func (s *shell) interpret(language string, blocks []string, name string, args ...string) {
 	s.t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
@@ -238,7 +237,7 @@ func (s *shell) interpret(language string, blocks []string, name string, args ..
 	}
 }
 
-// normal hides what differs from one time to another.
+// normal replaces the parts that differ between runs.
 func normal(text string) string {
 	for pattern, to := range map[string]string{
 		`"(id|connection)":"[a-z0-9]{16}"`:                  `"$1":"…"`,
@@ -253,7 +252,7 @@ func normal(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// TestChinesePages compares the code of the pages that exist in Chinese too.
+// TestChinesePages checks that the Chinese pages have the same code.
 func TestChinesePages(t *testing.T) {
 	t.Parallel()
 	for _, page := range taskPagesInChinese {

@@ -17,8 +17,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// What the documents say is compared here with what they describe, so that
-// neither changes without the other.
+// These tests compare the documents with the code, so that neither changes without the
+// other.
 
 // TestReadmeSnippet keeps the READMEs' Go code equal to Example.
 func TestReadmeSnippet(t *testing.T) {
@@ -31,14 +31,14 @@ func TestReadmeSnippet(t *testing.T) {
 	}
 }
 
-// exampleBody is an example's code as a README shows it: without its output, and
-// without the lines that only serve the test.
+// exampleBody is an example's code as a README shows it: without its output and the
+// lines that only serve the test.
 func exampleBody(t *testing.T, name string) string {
 	t.Helper()
 	_, body, found := strings.Cut(readDoc(t, "example_test.go"), "\nfunc "+name+"() {\n")
 	body, _, ends := strings.Cut(body, "\n\t// Output:")
 	if !found || !ends {
-		t.Fatalf("there is no func %s with an output", name)
+		t.Fatalf("func %s with an output not found", name)
 	}
 	var lines []string
 	for line := range strings.Lines(body) {
@@ -49,8 +49,8 @@ func exampleBody(t *testing.T, name string) string {
 	return strings.TrimSpace(strings.Join(lines, "")) + "\n"
 }
 
-// TestCloseCodesDocumented compares the table of close codes with the one that
-// server and clients share.
+// TestCloseCodesDocumented compares the table of close codes with the one shared by
+// server and clients.
 func TestCloseCodesDocumented(t *testing.T) {
 	t.Parallel()
 	var got []wire.CloseCode
@@ -77,11 +77,11 @@ func TestErrorCodesDocumented(t *testing.T) {
 		got = append(got, strings.Trim(row[0], "`"))
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("docs/protocol.md has the error codes %v, there are %v", got, want)
+		t.Errorf("docs/protocol.md has the error codes %v, want %v", got, want)
 	}
 }
 
-// TestRoutesDocumented looks for a heading for each route of the API.
+// TestRoutesDocumented checks that each route of the API has a heading.
 func TestRoutesDocumented(t *testing.T) {
 	t.Parallel()
 	var api struct {
@@ -110,7 +110,7 @@ func TestRoutesDocumented(t *testing.T) {
 	}
 }
 
-// TestCommandDocumented holds docs/configuration.md against the command itself.
+// TestCommandDocumented compares docs/configuration.md with the command.
 func TestCommandDocumented(t *testing.T) {
 	t.Parallel()
 	command := filepath.Join(t.TempDir(), "wirepost")
@@ -157,8 +157,7 @@ func testFlagsDocumented(t *testing.T, command string) {
 	}
 }
 
-// helpOf are the flags that a command's help names, with their defaults where it
-// tells them.
+// helpOf returns the flags in a command's help, with the defaults that it shows.
 func helpOf(t *testing.T, command, name string) map[string]string {
 	t.Helper()
 	help, err := exec.Command(command, name, "--help").Output()
@@ -187,7 +186,7 @@ func helpOf(t *testing.T, command, name string) map[string]string {
 	return flags
 }
 
-// testExampleStarts starts a server with the file that the document shows.
+// testExampleStarts starts a server with the file in the document.
 func testExampleStarts(t *testing.T, command string) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "wirepost.yml")
@@ -218,8 +217,7 @@ func testExampleStarts(t *testing.T, command string) {
 	}
 }
 
-// TestJSONInDocs parses every JSON block, line by line where it is several
-// objects.
+// TestJSONInDocs parses every JSON block, line by line if it has several objects.
 func TestJSONInDocs(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"README.md", "README.zh-CN.md", "docs/protocol.md", "docs/http-api.md"} {
@@ -229,14 +227,14 @@ func TestJSONInDocs(t *testing.T) {
 			}
 			for line := range strings.Lines(block) {
 				if !json.Valid([]byte(line)) {
-					t.Errorf("%s: no JSON: %s", name, line)
+					t.Errorf("%s: not JSON: %s", name, line)
 				}
 			}
 		}
 	}
 }
 
-// TestLinksInDocs follows the links that stay in the repository.
+// TestLinksInDocs checks the links within the repository.
 func TestLinksInDocs(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]+)?\)`)
@@ -259,13 +257,13 @@ func TestLinksInDocs(t *testing.T) {
 				continue
 			}
 			if anchor != "" && !slices.Contains(anchors(readDoc(t, file)), anchor) {
-				t.Errorf("%s links to %s: there is no such heading", name, m[0])
+				t.Errorf("%s links to %s: the heading does not exist", name, m[0])
 			}
 		}
 	}
 }
 
-// anchors are the headings' as GitHub makes them.
+// anchors lists the anchors of the headings, as GitHub makes them.
 func anchors(markdown string) (list []string) {
 	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(markdown, -1) {
@@ -275,7 +273,7 @@ func anchors(markdown string) (list []string) {
 	return list
 }
 
-// rows are those of the first table below a heading, without its head.
+// rows returns the rows of the first table below a heading, without its header.
 func rows(t *testing.T, name, heading string) (table [][]string) {
 	t.Helper()
 	_, rest, found := strings.Cut(readDoc(t, name), "# "+heading+"\n")
@@ -302,7 +300,7 @@ func rows(t *testing.T, name, heading string) (table [][]string) {
 	return table[2:]
 }
 
-// fenced are a document's code blocks in a language.
+// fenced returns a document's code blocks in a language.
 func fenced(t *testing.T, name, language string) (blocks []string) {
 	t.Helper()
 	block := regexp.MustCompile(fmt.Sprintf("(?ms)^( *)```%s\n(.*?)^ *```$", language))

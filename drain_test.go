@@ -14,26 +14,26 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// kept is an engine that outlives the server: what a node that takes over finds.
+// kept is an engine that outlives the server, as for a node that takes over.
 type kept struct{ engine.Engine }
 
 func (kept) Close() error { return nil }
 
-// TestARollingRestartIsPacedAndLosesNothing drains a node with many sessions, has
-// its clients go to the next one at the moments that they are told, and looks at
-// the peak of reconnections.
+// TestARollingRestartIsPacedAndLosesNothing drains a node with many sessions,
+// reconnects its clients to the next node at the times in their byes, and checks the
+// peak of reconnections.
 func TestARollingRestartIsPacedAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions, rate = 1200, 100
 		paced := func(o *wirepost.Options) { o.ReconnectRate = rate }
 		first := newPipeNode(t, paced)
 		store := kept{first.engine}
-		first.engine = store // the helper's stop leaves it open
+		first.engine = store // stop does not close it
 		t.Cleanup(func() { store.Engine.Close() })
 		clients := make([]*client, sessions)
 		for i := range clients {
 			var protocols []string
-			if i%3 > 0 { // a third are plain ones
+			if i%3 > 0 { // a third are plain clients
 				protocols = []string{"wirepost.v1"}
 			}
 			clients[i] = first.dial(fmt.Sprint(i), protocols...)
@@ -43,12 +43,12 @@ func TestARollingRestartIsPacedAndLosesNothing(t *testing.T) {
 		}
 		begun := time.Now()
 		var mu sync.Mutex
-		var told, closed []time.Duration // since begun: to come back, and when plain ones were closed
+		var scheduled, closed []time.Duration // since begun: scheduled reconnections, and closes of plain clients
 		var wg sync.WaitGroup
 		for i, c := range clients {
 			wg.Go(func() {
 				if i%3 == 0 {
-					if code := c.ending(); code != 1012 {
+					if code := c.closeCode(); code != 1012 {
 						t.Errorf("closed with %d", code)
 					}
 					mu.Lock()
@@ -58,11 +58,11 @@ func TestARollingRestartIsPacedAndLosesNothing(t *testing.T) {
 				}
 				bye := c.frame("bye")
 				back := time.Since(begun) + time.Duration(bye.num("retry_after_ms"))*time.Millisecond
-				if code := c.ending(); code != 1012 {
+				if code := c.closeCode(); code != 1012 {
 					t.Errorf("closed with %d", code)
 				}
 				mu.Lock()
-				told = append(told, back)
+				scheduled = append(scheduled, back)
 				mu.Unlock()
 			})
 		}
@@ -75,8 +75,8 @@ func TestARollingRestartIsPacedAndLosesNothing(t *testing.T) {
 			t.Errorf("the drain took %v", took)
 		}
 		wg.Wait()
-		if n := peak(told); n > rate {
-			t.Errorf("%d clients were told to come back in one second", n)
+		if n := peak(scheduled); n > rate {
+			t.Errorf("%d clients were scheduled to reconnect in one second", n)
 		}
 		if n := peak(closed); n > sessions/3/2 {
 			t.Errorf("%d of %d plain clients were closed in one second of three", n, len(closed))
@@ -94,7 +94,7 @@ func TestARollingRestartIsPacedAndLosesNothing(t *testing.T) {
 	})
 }
 
-// peak is how many of the moments lie within one second, at most.
+// peak is the largest number of moments within one second.
 func peak(moments []time.Duration) (most int) {
 	slices.Sort(moments)
 	for i, from := range moments {
@@ -104,8 +104,8 @@ func peak(moments []time.Duration) (most int) {
 	return most
 }
 
-// TestADrainThatIsCutShortStillTellsEverybody has no time for its pace.
-func TestADrainThatIsCutShortStillTellsEverybody(t *testing.T) {
+// TestAnInterruptedDrainNotifiesAllClients has no time for its pace.
+func TestAnInterruptedDrainNotifiesAllClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t, func(o *wirepost.Options) { o.ReconnectRate = 1 })
 		var clients []*client
@@ -119,7 +119,7 @@ func TestADrainThatIsCutShortStillTellsEverybody(t *testing.T) {
 				if b := c.frame("bye"); b.num("code") != 1012 || b.num("retry_after_ms") < 500 {
 					t.Errorf("bye: %v", b)
 				}
-				c.ending()
+				c.closeCode()
 			})
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -147,7 +147,7 @@ func TestASecondShutdownHurriesTheFirst(t *testing.T) {
 			t.Errorf("the second one: %v", err)
 		}
 		if err := <-first; err == nil {
-			t.Error("the first one says that all connections ended by themselves")
+			t.Error("the first one reports that all connections closed by themselves")
 		}
 		if took := time.Since(begun); took > 3*time.Second {
 			t.Errorf("it took %v", took)

@@ -14,10 +14,11 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// account is what a program knows of who is connected.
+// account is a program's data about a connected user.
 type account struct{ plan string }
 
-// TestIdentityData: what Authenticate knew is there in every callback, in both modes.
+// TestIdentityData: the Data of Authenticate is available in every callback, in both
+// modes.
 func TestIdentityData(t *testing.T) {
 	t.Parallel()
 	gold := &account{plan: "gold"}
@@ -60,8 +61,8 @@ func TestIdentityData(t *testing.T) {
 	}
 }
 
-// TestRequestValues: callbacks find in their contexts what middleware put into the context
-// of the request, after the request has ended as well, in each mode.
+// TestRequestValues: callbacks find the values that middleware put into the request's
+// context in theirs, also after the request has ended, in each mode.
 func TestRequestValues(t *testing.T) {
 	t.Parallel()
 	type tenant struct{}
@@ -90,7 +91,7 @@ func TestRequestValues(t *testing.T) {
 		t.Helper()
 		for _, name := range names {
 			if got := <-calls; got != (call{name, "acme", false}) {
-				t.Errorf("%+v, not %s", got, name)
+				t.Errorf("%+v, want %s", got, name)
 			}
 		}
 	}
@@ -127,8 +128,8 @@ func TestRequestValues(t *testing.T) {
 	expect("disconnect")
 }
 
-// TestOnAckAndOnRead: a program learns how far a device is, by pongs, by acks and by
-// polls, and where the read mark is.
+// TestOnAckAndOnRead: a program is notified of the progress of a device, by pongs, by
+// acks and by polls, and of the read mark.
 func TestOnAckAndOnRead(t *testing.T) {
 	t.Parallel()
 	type moved struct {
@@ -148,10 +149,10 @@ func TestOnAckAndOnRead(t *testing.T) {
 		select {
 		case got := <-from:
 			if got != (moved{who, "user:42", seq}) {
-				t.Errorf("%+v, not %s at %d", got, who, seq)
+				t.Errorf("%+v, want %s at %d", got, who, seq)
 			}
 		case <-time.After(patience):
-			t.Fatalf("nothing of %s at %d", who, seq)
+			t.Fatalf("no callback for %s at %d", who, seq)
 		}
 	}
 	c, _ := n.dialV1("42&device=phone")
@@ -168,7 +169,7 @@ func TestOnAckAndOnRead(t *testing.T) {
 	n.json("user:42", "2")
 	p.want("2")
 	n.json("user:42", "3")
-	p.want("3") // before it is the ping, which is answered as it is read
+	p.want("3") // the ping before it is answered while reading
 	expect(acks, "42/tab", 2)
 	expect(reads, "42", 2)
 	if _, _, err := n.MarkRead(t.Context(), "42", "user:42", 3); err != nil {
@@ -198,7 +199,7 @@ func TestOneConnection(t *testing.T) {
 		wirepost.ErrBadRequest: n.SendTo(t.Context(), "7", hello.str("connection"), wirepost.Frame{}),
 	} {
 		if !errors.Is(err, want) {
-			t.Errorf("%v, not %v", err, want)
+			t.Errorf("%v, want %v", err, want)
 		}
 	}
 	for _, info := range []wirepost.CloseInfo{{Code: 1006}, {Code: 5000}, {Code: 4000, Reason: "\xff"}} {
@@ -212,7 +213,7 @@ func TestOneConnection(t *testing.T) {
 	if n.online("42") != 1 {
 		t.Errorf("%d connections are left", n.online("42"))
 	}
-	if code := a.ending(); code != 4000 {
+	if code := a.closeCode(); code != 4000 {
 		t.Errorf("closed with %d", code)
 	}
 	n.json("user:7", `"still here"`)

@@ -1,4 +1,5 @@
 package wirepost
 
-// Feeds is how many feeds are in memory, whoever holds them.
+// Feeds is the number of feeds in memory, including those that only closed sessions
+// hold.
 func (s *Server) Feeds() int { return s.host.Feeds.Len() }

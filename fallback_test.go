@@ -18,7 +18,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// events is a client of /sse, which reads the stream by the standard's rules.
+// events is a client of /sse, which parses the stream by the standard's rules.
 type events struct {
 	t    testing.TB
 	body io.ReadCloser
@@ -27,7 +27,8 @@ type events struct {
 }
 
 // TestFallbackBodies: a GET may have an empty body in chunks, as some intermediaries
-// send it; one with bytes is refused before they come, and the connection is closed.
+// send it; a request with a body is refused before the body arrives, and the connection
+// is closed.
 func TestFallbackBodies(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -47,9 +48,9 @@ func TestFallbackBodies(t *testing.T) {
 			}
 			nc.SetDeadline(time.Now().Add(patience))
 			fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n%s", path, n.host, c.head, c.body)
-			answer, err := http.ReadResponse(bufio.NewReader(nc), nil)
-			if err != nil || answer.StatusCode != c.status || answer.Close != (c.status == 400) {
-				t.Errorf("%s, %s, %q: %v %v", path, c.head, c.body, answer, err)
+			response, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil || response.StatusCode != c.status || response.Close != (c.status == 400) {
+				t.Errorf("%s, %s, %q: %v %v", path, c.head, c.body, response, err)
 			}
 			nc.Close()
 		}
@@ -91,7 +92,7 @@ func (n *node) events(query string, header ...string) *events {
 	return &events{t: n.t, body: resp.Body, in: bufio.NewScanner(resp.Body)}
 }
 
-// next is the data of the next event; false at the end of the stream.
+// next returns the data of the next event; false at the end of the stream.
 func (e *events) next() (data string, ok bool) {
 	e.t.Helper()
 	var lines []string
@@ -139,7 +140,7 @@ func parseObject(t testing.TB, object []byte, kind string) frame {
 	return f
 }
 
-// polled is an answer of /poll.
+// polled is a response of /poll.
 type polled struct {
 	Cursor   string
 	Messages []json.RawMessage
@@ -160,13 +161,14 @@ func (n *node) poll(query string) polled {
 	return p
 }
 
-// pollSoon polls meanwhile. The answer has no messages at all when the server
-// refused it because it was ending: a session counts before it is quite there.
+// pollSoon polls concurrently. The response has no messages at all if the server
+// refused the poll because it was shutting down: a session is counted before it is
+// registered.
 func (n *node) pollSoon(query string) <-chan polled {
-	answer := make(chan polled, 1)
+	response := make(chan polled, 1)
 	go func() {
 		var p polled
-		defer func() { answer <- p }()
+		defer func() { response <- p }()
 		resp, err := n.http.Get(n.base() + "/poll?user=" + query)
 		if err != nil {
 			n.t.Errorf("poll %s: %v", query, err)
@@ -180,7 +182,7 @@ func (n *node) pollSoon(query string) <-chan polled {
 			n.t.Errorf("poll %s: %s, %v", query, resp.Status, err)
 		}
 	}()
-	return answer
+	return response
 }
 
 func (p polled) data(t testing.TB) (all []string) {
@@ -215,7 +217,7 @@ func TestEventsDeliverTheInboxAndResume(t *testing.T) {
 	n.json("user:42", `"three"`)
 	n.json("news", `{"a":2}`)
 
-	// From the first event on: what came after it comes again, in every channel.
+	// From the first event on: later messages are repeated, in every channel.
 	again := n.events("42&channels=news", "Last-Event-ID", first)
 	got := map[string]bool{}
 	for range 4 {
@@ -229,7 +231,7 @@ func TestEventsDeliverTheInboxAndResume(t *testing.T) {
 	again.body.Close()
 	n.gone("42")
 
-	// By the query, from the last one; it acknowledges.
+	// By the query, from the last event; it acknowledges.
 	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID"} {
 		third := n.events("42&" + name + "=" + second)
 		third.message(`"three"`)
@@ -239,10 +241,10 @@ func TestEventsDeliverTheInboxAndResume(t *testing.T) {
 		third.body.Close()
 		n.gone("42")
 	}
-	n.events("42").message(`"three"`) // which nobody acknowledged
+	n.events("42").message(`"three"`) // which was not acknowledged
 }
 
-func TestEventsTellGapRevokeStateAndBye(t *testing.T) {
+func TestEventsHaveGapRevokeStateAndBye(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.json("user:42", `1`)
@@ -324,7 +326,7 @@ func TestEventsAndPollsEndWithTheServer(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	e := n.events("42")
-	answer := n.pollSoon("43&wait=60s")
+	response := n.pollSoon("43&wait=60s")
 	eventually(t, "the poll waits", func() bool { return n.online("43") == 1 })
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
@@ -332,9 +334,9 @@ func TestEventsAndPollsEndWithTheServer(t *testing.T) {
 	if b := e.frame("bye"); b.num("code") != 1012 || b.num("retry_after_ms") == 0 {
 		t.Errorf("bye: %v", b)
 	}
-	if p := <-answer; p.Messages != nil {
+	if p := <-response; p.Messages != nil {
 		if len(p.Messages) != 1 {
-			t.Errorf("the poll brought %s", p.Messages)
+			t.Errorf("the poll returned %s", p.Messages)
 		}
 		parseObject(t, p.Messages[0], "bye")
 	}
@@ -354,10 +356,10 @@ func TestHeartbeatOfAStream(t *testing.T) {
 			t.Errorf("the first heartbeat came after %v", waited)
 		}
 		time.Sleep(5 * time.Minute)
-		// The client did not read for minutes: a pipe takes nothing then.
+		// The client did not read for minutes: a pipe has no buffer.
 		synctest.Wait()
 		if n.online("42") != 0 {
-			t.Error("a client that takes nothing is still online")
+			t.Error("a client that does not read is still online")
 		}
 	})
 }
@@ -389,21 +391,21 @@ func TestPollDeliversAndAcknowledges(t *testing.T) {
 	n.json("user:42", `2`)
 	p := n.poll("42&hello=1&channels=news")
 	if got := strings.Join(p.data(t), " "); got != "1 2" || p.Hello.channel("user:42").num("unread") != 2 {
-		t.Fatalf("the first poll brought %s, hello %v", got, p.Hello)
+		t.Fatalf("the first poll returned %s, hello %v", got, p.Hello)
 	}
 	if again := n.poll("42"); len(again.Messages) != 2 {
-		t.Errorf("without a cursor the second poll brought %s", again.Messages)
+		t.Errorf("without a cursor the second poll returned %s", again.Messages)
 	}
 	n.json("news", `3`)
 	next := n.poll("42&channels=news&after=" + p.Cursor)
 	if got := strings.Join(next.data(t), " "); got != "3" {
-		t.Errorf("with the cursor came %s", got)
+		t.Errorf("with the cursor the poll returned %s", got)
 	}
 	if got := n.cursor("42", "user:42", ""); got != 2 {
 		t.Errorf("acknowledged %d, want 2", got)
 	}
 	if empty := n.poll("42&wait=0&after=" + next.Cursor); len(empty.Messages) != 0 || empty.Cursor == "" {
-		t.Errorf("nothing was there, and %s came", empty.Messages)
+		t.Errorf("no messages were available, but the poll returned %s", empty.Messages)
 	}
 	eventually(t, "no session stays", func() bool { return n.online("42") == 0 && n.Stats().Connections == 0 })
 }
@@ -429,7 +431,7 @@ func TestPollWithoutWaitStillReadsTheBacklog(t *testing.T) {
 		}
 	}
 	if len(got) != 1000 {
-		t.Errorf("%d messages came", len(got))
+		t.Errorf("received %d messages", len(got))
 	}
 }
 
@@ -453,8 +455,8 @@ func TestPollWaits(t *testing.T) {
 	})
 }
 
-// A cursor of another store says nothing about this one's sequences.
-func TestACursorOfAnotherStoreCountsAsNone(t *testing.T) {
+// A cursor of another store does not apply to the sequences of this one.
+func TestACursorOfAnotherStoreIsIgnored(t *testing.T) {
 	t.Parallel()
 	old, fresh := newNode(t), newNode(t)
 	for range 5 {
@@ -517,7 +519,8 @@ func TestFallbackRefusals(t *testing.T) {
 	}
 }
 
-// TestEventsBegin: a stream says something at once, and that nobody may change it.
+// TestEventsBegin: a stream sends a first line at once, and forbids proxies to
+// transform it.
 func TestEventsBegin(t *testing.T) {
 	t.Parallel()
 	resp := newNode(t).get("/sse", "user=42")
@@ -530,7 +533,7 @@ func TestEventsBegin(t *testing.T) {
 	}
 }
 
-// newHTTP2 starts a server whose requests come by HTTP/2.
+// newHTTP2 starts a server with HTTP/2 requests.
 func newHTTP2(t *testing.T, change func(*http.Server), o ...func(*wirepost.Options)) *node {
 	t.Helper()
 	n := makeNode(t, o)
@@ -553,17 +556,17 @@ func TestFallbacksByHTTP2(t *testing.T) {
 	e := n.events("42")
 	waits := n.pollSoon("43&wait=20s")
 	eventually(t, "the poll waits", func() bool { return n.online("43") == 1 })
-	time.AfterFunc(2500*time.Millisecond, func() { // beyond the server's own time-out
+	time.AfterFunc(2500*time.Millisecond, func() { // beyond the server's own timeout
 		n.json("user:42", `1`)
 		n.json("user:43", `2`)
 	})
 	e.message(`1`)
 	if got := (<-waits).data(t); len(got) != 1 || got[0] != `2` {
-		t.Errorf("the poll brought %v", got)
+		t.Errorf("the poll returned %v", got)
 	}
 }
 
-// TestShutdownWithOpenHTTP2Requests cuts streams, and lets polls be answered.
+// TestShutdownWithOpenHTTP2Requests: streams are closed, and polls get a response.
 func TestShutdownWithOpenHTTP2Requests(t *testing.T) {
 	t.Parallel()
 	const polls = 100
@@ -571,27 +574,27 @@ func TestShutdownWithOpenHTTP2Requests(t *testing.T) {
 	for i := range 20 {
 		n.events(fmt.Sprint("stream", i))
 	}
-	var answers []<-chan polled
+	var responses []<-chan polled
 	for i := range polls {
-		answers = append(answers, n.pollSoon(fmt.Sprint("poll", i, "&wait=60s")))
+		responses = append(responses, n.pollSoon(fmt.Sprint("poll", i, "&wait=60s")))
 	}
 	eventually(t, "all wait", func() bool { return n.Stats().Connections == polls+20 })
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	told := 0
-	for _, answer := range answers {
-		if p := <-answer; p.Messages != nil {
+	byes := 0
+	for _, response := range responses {
+		if p := <-response; p.Messages != nil {
 			parseObject(t, p.Messages[0], "bye")
-			told++
+			byes++
 		}
 	}
-	if told < polls/2 {
-		t.Errorf("only %d of %d polls were told", told, polls)
+	if byes < polls/2 {
+		t.Errorf("only %d of %d polls got a bye", byes, polls)
 	}
 }
 
-func TestARequestWithABodyIsNoStream(t *testing.T) {
+func TestARequestWithABodyIsRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	for _, path := range []string{"/sse", "/poll"} {
@@ -608,9 +611,9 @@ func TestARequestWithABodyIsNoStream(t *testing.T) {
 	}
 }
 
-// TestAGapIsToldAlsoToWhoCameBackBeforeItCould has a cursor given out while a gap
-// waits for the message that it comes before.
-func TestAGapIsToldAlsoToWhoCameBackBeforeItCould(t *testing.T) {
+// TestAGapOutlivesTheCursor: a cursor is issued while a gap waits for the message that
+// follows it.
+func TestAGapOutlivesTheCursor(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	empty := func(user string) {
@@ -643,7 +646,7 @@ func TestRawJSONWithLineBreaksIsOneEvent(t *testing.T) {
 	n.push(wirepost.Push{To: "user:42", Data: []byte("{\n  \"a\":\r\n 1\n}"), ContentType: "application/json", Raw: true})
 	n.events("42").message(`{"a":1}`)
 	if got := n.poll("42").data(t); len(got) != 1 || got[0] != `{"a":1}` {
-		t.Errorf("the poll brought %q", got)
+		t.Errorf("the poll returned %q", got)
 	}
 }
 
@@ -663,11 +666,11 @@ func TestDataNestedTooDeep(t *testing.T) {
 	wide := []byte("[" + strings.Repeat("[],", 5000) + "[]]")
 	n.push(wirepost.Push{To: "user:42", Data: wide})
 	if got := n.poll("42"); len(got.Messages) != 3 {
-		t.Errorf("the poll brought %d", len(got.Messages))
+		t.Errorf("the poll returned %d", len(got.Messages))
 	}
 }
 
-func TestAPollDoesNotFindTheOneBeforeIt(t *testing.T) {
+func TestAPollDoesNotFindThePreviousOne(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.MaxUserConnections = 1 })
 	for range 200 {

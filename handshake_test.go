@@ -16,8 +16,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// handshakeLines are those of the example in RFC 6455 §1.3, by the name that a row
-// of the table may replace or drop.
+// handshakeLines are the lines of the example in RFC 6455 §1.3, by names with which a
+// rule may replace or drop them.
 var handshakeLines = [][2]string{
 	{"Request", "GET /ws?user=42 HTTP/1.1"},
 	{"Host", "Host: HOST"},
@@ -27,16 +27,16 @@ var handshakeLines = [][2]string{
 	{"Version", "Sec-WebSocket-Version: 13"},
 }
 
-// handshakeRule is one rule of RFC 6455 §4, or one of RFC 7692 §5 and §7 where the
-// section says so: a request that differs in the named lines from the example, and
-// the answer.
+// handshakeRule is one rule of RFC 6455 §4, or of RFC 7692 §5 and §7 where the section
+// says so: a request that differs from the example in the named lines, and the expected
+// response.
 type handshakeRule struct {
 	section, rule string
-	lines         map[string]string // "" drops the line; \n makes more of them; other names add one
+	lines         map[string]string // "" drops the line; \n separates several; other names add one
 	status        int
-	protocol      string // of the answer
+	protocol      string // of the response
 	extension     string
-	header        string // of the answer: "Name: value"
+	header        string // of the response: "Name: value"
 	body          string // of the request
 }
 
@@ -57,22 +57,22 @@ var handshakeRules = []handshakeRule{
 	{"1.3", "the example of the RFC", nil, 101, "", "", "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", ""},
 
 	{"4.2.1-1", "HTTP/1.0 cannot upgrade", map[string]string{"Request": "GET /ws?user=42 HTTP/1.0"}, 505, "", "", "", ""},
-	{"4.2.1-1", "POST is no handshake", map[string]string{"Request": "POST /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
-	{"4.2.1-1", "HEAD is no handshake", map[string]string{"Request": "HEAD /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
-	{"4.2.1-1", "OPTIONS is no handshake", map[string]string{"Request": "OPTIONS /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
+	{"4.2.1-1", "POST is not a handshake", map[string]string{"Request": "POST /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
+	{"4.2.1-1", "HEAD is not a handshake", map[string]string{"Request": "HEAD /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
+	{"4.2.1-1", "OPTIONS is not a handshake", map[string]string{"Request": "OPTIONS /ws?user=42 HTTP/1.1"}, 405, "", "", "Allow: GET", ""},
 	{"4.2.1-1", "methods are case-sensitive", map[string]string{"Request": "get /ws?user=42 HTTP/1.1"}, 405, "", "", "", ""},
 	{"4.1-2", "the resource may be an absolute URI", map[string]string{"Request": "GET http://HOST/ws?user=42 HTTP/1.1"}, 101, "", "", "", ""},
 	{"4.2.1-2", "Host is required", map[string]string{"Host": ""}, 400, "", "", "", ""},
 	{"4.2.1-2", "one Host only", map[string]string{"Host": "Host: HOST\nHost: HOST"}, 400, "", "", "", ""},
 	{"4.1", "a handshake has no body", map[string]string{"Length": "Content-Length: 2"}, 400, "", "", "Connection: close", "\x89\x80"},
-	{"4.1", "nor one that does not come", map[string]string{"Length": "Content-Length: 5"}, 400, "", "", "Connection: close", ""},
-	{"4.1", "nor one in chunks", map[string]string{"Length": "Transfer-Encoding: chunked"}, 400, "", "", "Connection: close", "2\r\n\x89\x80\r\n0\r\n\r\n"},
-	{"4.1", "an empty one in chunks is none", map[string]string{"Length": "Transfer-Encoding: chunked"}, 101, "", "", "", "0\r\n\r\n"},
-	{"4.1", "an empty body is none", map[string]string{"Length": "Content-Length: 0"}, 101, "", "", "", ""},
+	{"4.1", "not even one that is never sent", map[string]string{"Length": "Content-Length: 5"}, 400, "", "", "Connection: close", ""},
+	{"4.1", "not even one in chunks", map[string]string{"Length": "Transfer-Encoding: chunked"}, 400, "", "", "Connection: close", "2\r\n\x89\x80\r\n0\r\n\r\n"},
+	{"4.1", "an empty body in chunks is allowed", map[string]string{"Length": "Transfer-Encoding: chunked"}, 101, "", "", "", "0\r\n\r\n"},
+	{"4.1", "an empty body is allowed", map[string]string{"Length": "Content-Length: 0"}, 101, "", "", "", ""},
 
 	{"4.2.1-3", "Upgrade is required", map[string]string{"Upgrade": ""}, 426, "", "", "Upgrade: websocket", ""},
 	{"4.2.1-3", "Upgrade names websocket", map[string]string{"Upgrade": "Upgrade: h2c"}, 426, "", "", "", ""},
-	{"4.2.1-3", "a part of the word is not it", map[string]string{"Upgrade": "Upgrade: websockets"}, 426, "", "", "", ""},
+	{"4.2.1-3", "a longer word is not websocket", map[string]string{"Upgrade": "Upgrade: websockets"}, 426, "", "", "", ""},
 	{"4.2.1-3", "any case", map[string]string{"Upgrade": "Upgrade: WebSocket"}, 101, "", "", "", ""},
 	{"4.2.1-3", "one of several", map[string]string{"Upgrade": "Upgrade: h2c, websocket"}, 101, "", "", "", ""},
 	{"4.2.1-3", "in several lines", map[string]string{"Upgrade": "Upgrade: h2c\nUpgrade: websocket"}, 101, "", "", "", ""},
@@ -88,12 +88,12 @@ var handshakeRules = []handshakeRule{
 	{"4.2.1-5", "60 bytes", map[string]string{"Key": "Sec-WebSocket-Key: QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"}, 400, "", "", "", ""},
 	{"4.2.1-5", "17 bytes", map[string]string{"Key": "Sec-WebSocket-Key: MTIzNDU2Nzg5MDEyMzQ1Njc="}, 400, "", "", "", ""},
 	{"4.2.1-5", "without its padding", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"}, 400, "", "", "", ""},
-	{"4.2.1-5", "no base64", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q=="}, 400, "", "", "", ""},
-	{"4.2.1-5", "the alphabet of URLs is another", map[string]string{"Key": "Sec-WebSocket-Key: ____________________-w=="}, 400, "", "", "", ""},
+	{"4.2.1-5", "not base64", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j*Q=="}, 400, "", "", "", ""},
+	{"4.2.1-5", "the URL alphabet of base64", map[string]string{"Key": "Sec-WebSocket-Key: ____________________-w=="}, 400, "", "", "", ""},
 	{"4.2.1-5", "white space around it", map[string]string{"Key": "Sec-WebSocket-Key: \t dGhlIHNhbXBsZSBub25jZQ== \t"}, 101, "", "", "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", ""},
 	{"11.3.1", "one key only", map[string]string{"Key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}, 400, "", "", "", ""},
 	{"4.2.1-6", "the version is required", map[string]string{"Version": ""}, 426, "", "", "Sec-Websocket-Version: 13", ""},
-	{"4.4", "an older version is told which there is", map[string]string{"Version": "Sec-WebSocket-Version: 8"}, 426, "", "", "Sec-Websocket-Version: 13", ""},
+	{"4.4", "an older version gets the supported one", map[string]string{"Version": "Sec-WebSocket-Version: 8"}, 426, "", "", "Sec-Websocket-Version: 13", ""},
 	{"4.4", "a newer version", map[string]string{"Version": "Sec-WebSocket-Version: 14"}, 426, "", "", "Sec-Websocket-Version: 13", ""},
 	{"4.1-9", "no leading zeros", map[string]string{"Version": "Sec-WebSocket-Version: 013"}, 426, "", "", "", ""},
 	{"4.1-9", "a request names one version", map[string]string{"Version": "Sec-WebSocket-Version: 13, 8"}, 426, "", "", "", ""},
@@ -104,17 +104,17 @@ var handshakeRules = []handshakeRule{
 	{"4.2.1-7", "another port", map[string]string{"Origin": "Origin: http://127.0.0.1:1"}, 403, "", "", "", ""},
 	{"4.2.1-7", "a page without an origin", map[string]string{"Origin": "Origin: null"}, 403, "", "", "", ""},
 	{"4.2.1-7", "the host as a user of another one", map[string]string{"Origin": "Origin: http://HOST@evil.test"}, 403, "", "", "", ""},
-	{"4.2.1-7", "a good one does not excuse a bad one", map[string]string{"Origin": "Origin: http://HOST\nOrigin: http://evil.test"}, 403, "", "", "", ""},
+	{"4.2.1-7", "an allowed and a refused one", map[string]string{"Origin": "Origin: http://HOST\nOrigin: http://evil.test"}, 403, "", "", "", ""},
 
 	{"4.2.2-5.5", "no subprotocol was offered", nil, 101, "", "", "", ""},
-	{"4.2.2-5.5", "none that is known", protocols("mqtt, stomp"), 101, "", "", "", ""},
+	{"4.2.2-5.5", "no known one", protocols("mqtt, stomp"), 101, "", "", "", ""},
 	{"4.2.2-5.5", "plain", protocols("wirepost.plain"), 101, "wirepost.plain", "", "", ""},
 	{"4.2.2-5.5", "one of several", protocols("mqtt, wirepost.plain"), 101, "wirepost.plain", "", "", ""},
 	{"4.2.2-5.5", "in several lines", protocols("mqtt\nwirepost.plain"), 101, "wirepost.plain", "", "", ""},
 	{"4.2.2-5.5", "names are case-sensitive", protocols("WIREPOST.plain"), 101, "", "", "", ""},
-	{"4.2.2-5.5", "one answer to two offers", protocols("wirepost.plain, wirepost.v1"), 101, "wirepost.v1", "", "", ""},
+	{"4.2.2-5.5", "one of two offers", protocols("wirepost.plain, wirepost.v1"), 101, "wirepost.v1", "", "", ""},
 	{"4.2.2-5.5", "the client's order decides", protocols("app.two, app.one"), 101, "app.two", "", "", ""},
-	{"4.2.2-5.5", "a token is never an answer", protocols("bearer.abc"), 101, "", "", "", ""},
+	{"4.2.2-5.5", "a token is never chosen", protocols("bearer.abc"), 101, "", "", "", ""},
 	{"4.2.2-5.5", "an empty list", protocols(",, ,"), 101, "", "", "", ""},
 
 	{"4.2.2-5.6", "no extension was offered", nil, 101, "", "", "", ""},
@@ -133,7 +133,7 @@ var handshakeRules = []handshakeRule{
 	{"7692 7.1.2.2", "the client's window in quotes", extension(deflate + `; client_max_window_bits="12"`), 101, "", deflateNoCtx, "", ""},
 	{"7692 7.1.2.2", "a leading zero", extension(deflate + "; client_max_window_bits=08"), 101, "", "", "", ""},
 	{"9.1", "names of extensions are whole", extension("permessage-deflates"), 101, "", "", "", ""},
-	{"9.1", "quotes that never end", extension(deflate + `; client_max_window_bits="12`), 101, "", "", "", ""},
+	{"9.1", "quotes that are not closed", extension(deflate + `; client_max_window_bits="12`), 101, "", "", "", ""},
 }
 
 // TestHandshakeRules sends each request to the server as bytes.
@@ -145,12 +145,12 @@ func TestHandshakeRules(t *testing.T) {
 	for _, rule := range handshakeRules {
 		t.Run(rule.section+" "+rule.rule, func(t *testing.T) {
 			t.Parallel()
-			nc, in, answer := rule.send(t, n)
+			nc, in, resp := rule.send(t, n)
 			defer nc.Close()
-			defer answer.Body.Close()
-			h := answer.Header
-			if answer.StatusCode != rule.status {
-				t.Fatalf("answered %s, want %d", answer.Status, rule.status)
+			defer resp.Body.Close()
+			h := resp.Header
+			if resp.StatusCode != rule.status {
+				t.Fatalf("the status is %s, want %d", resp.Status, rule.status)
 			}
 			if got := strings.Join(h.Values("Sec-WebSocket-Protocol"), " and "); got != rule.protocol {
 				t.Errorf("subprotocol %q, want %q", got, rule.protocol)
@@ -158,14 +158,14 @@ func TestHandshakeRules(t *testing.T) {
 			if got := strings.Join(h.Values("Sec-WebSocket-Extensions"), " and "); got != rule.extension {
 				t.Errorf("extension %q, want %q", got, rule.extension)
 			}
-			if answer.Close { // net/http took the header out
+			if resp.Close { // net/http removes the header
 				h.Set("Connection", "close")
 			}
 			if name, value, ok := strings.Cut(rule.header, ": "); ok && !slices.Equal(h[name], []string{value}) {
 				t.Errorf("%s is %q, want %q", name, h[name], value)
 			}
 			if rule.status == http.StatusSwitchingProtocols {
-				checkSwitched(t, nc, in, answer)
+				checkSwitched(t, nc, in, resp)
 			}
 		})
 	}
@@ -203,21 +203,21 @@ func (rule *handshakeRule) send(t *testing.T, n *node) (net.Conn, *bufio.Reader,
 	fmt.Fprint(nc, strings.ReplaceAll(head.String(), "HOST", n.host)+"\r\n"+rule.body)
 	in := bufio.NewReader(nc)
 	method, _, _ := strings.Cut(head.String(), " ")
-	answer, err := http.ReadResponse(in, &http.Request{Method: method})
+	resp, err := http.ReadResponse(in, &http.Request{Method: method})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nc, in, answer
+	return nc, in, resp
 }
 
-// checkSwitched checks the rest of a 101 (RFC 6455 §4.2.2-5): what it has to have,
-// once, and that frames follow.
-func checkSwitched(t *testing.T, nc net.Conn, in *bufio.Reader, answer *http.Response) {
+// checkSwitched checks the rest of a 101 (RFC 6455 §4.2.2-5): its required headers,
+// once each, and that frames follow.
+func checkSwitched(t *testing.T, nc net.Conn, in *bufio.Reader, resp *http.Response) {
 	t.Helper()
-	h := answer.Header
-	if answer.Proto != "HTTP/1.1" || len(h["Upgrade"]) != 1 || !strings.EqualFold(h.Get("Upgrade"), "websocket") ||
+	h := resp.Header
+	if resp.Proto != "HTTP/1.1" || len(h["Upgrade"]) != 1 || !strings.EqualFold(h.Get("Upgrade"), "websocket") ||
 		len(h["Connection"]) != 1 || !strings.EqualFold(h.Get("Connection"), "upgrade") || len(h["Sec-Websocket-Accept"]) != 1 {
-		t.Errorf("the answer has %s %v", answer.Proto, h)
+		t.Errorf("the response has %s %v", resp.Proto, h)
 	}
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Sec-WebSocket-Version"} { // RFC 9110 §8.6
 		if h.Values(name) != nil {
@@ -242,9 +242,9 @@ func checkSwitched(t *testing.T, nc net.Conn, in *bufio.Reader, answer *http.Res
 	}
 }
 
-// TestFramesBehindTheHandshake: a client has to wait for the answer before it sends
-// frames (RFC 6455 §4.1), but what comes early is not lost, wherever it is cut.
-func TestFramesBehindTheHandshake(t *testing.T) {
+// TestFramesWithTheHandshake: a client must wait for the response before it sends
+// frames (RFC 6455 §4.1), but early frames are not lost, wherever they are cut.
+func TestFramesWithTheHandshake(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.Compress = true })
 	request := "GET /ws?user=42 HTTP/1.1\r\nHost: " + n.host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
@@ -258,9 +258,9 @@ func TestFramesBehindTheHandshake(t *testing.T) {
 		nc.SetDeadline(time.Now().Add(patience))
 		fmt.Fprintf(nc, "%s%s", request, ping[:cut])
 		in := bufio.NewReader(nc)
-		answer, err := http.ReadResponse(in, nil)
-		if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
-			t.Fatalf("%v %v", answer, err)
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("%v %v", resp, err)
 		}
 		nc.Write(ping[cut:])
 		if f, err := ws.ReadFrame(in); err != nil || f.Header.OpCode != ws.OpPong || string(f.Payload) != "early" {

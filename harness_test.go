@@ -26,8 +26,8 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// patience is how long a test waits for what has to come. It is no measure of
-// speed: a test that waits that long has failed.
+// patience is how long a test waits for an expected event. It does not measure speed: a
+// test that waits that long has failed.
 const patience = 2 * time.Minute
 
 // node is a server under test with real connections to it.
@@ -43,7 +43,7 @@ type node struct {
 	loop     atomic.Pointer[func(context.Context, *wirepost.Conn) error] // serves /loop
 }
 
-// onDisk has a node keep its store on the disk.
+// onDisk makes a node keep its store on disk.
 func onDisk(t testing.TB) func(*wirepost.Options) {
 	return func(o *wirepost.Options) {
 		e, err := pebble.Open(t.TempDir(), pebble.Options{Logger: o.Logger})
@@ -54,7 +54,7 @@ func onDisk(t testing.TB) func(*wirepost.Options) {
 	}
 }
 
-// byQuery is an identity as dev mode gives it: whoever ?user= says.
+// byQuery is the identity of dev mode: the user in ?user=.
 func byQuery(r *http.Request) (wirepost.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
@@ -77,8 +77,8 @@ func newNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 	return n
 }
 
-// newPipeNode starts a server inside a synctest bubble: connections are pipes and
-// time is the bubble's.
+// newPipeNode starts a server inside a synctest bubble: connections are pipes and time
+// is the bubble's.
 func newPipeNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 	t.Helper()
 	n := makeNode(t, change)
@@ -94,7 +94,7 @@ func newPipeNode(t testing.TB, change ...func(*wirepost.Options)) *node {
 		hs.Close()
 		<-served
 	})
-	n.host, n.patience = "wirepost.test", 24*time.Hour // the bubble's time passes at once
+	n.host, n.patience = "wirepost.test", 24*time.Hour // the bubble's time passes instantly
 	n.dialer = &websocket.Dialer{NetDialContext: l.dial}
 	n.http = &http.Client{Transport: &http.Transport{DialContext: l.dial}}
 	t.Cleanup(n.http.CloseIdleConnections)
@@ -117,7 +117,7 @@ func makeNode(t testing.TB, change []func(*wirepost.Options)) *node {
 	return &node{Server: srv, t: t, engine: o.Engine, patience: patience}
 }
 
-// routes serves all ways in: a WebSocket wherever there is no other.
+// routes serves all endpoints: a WebSocket on any other path.
 func (n *node) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", n)
@@ -185,7 +185,7 @@ func (n *node) tryDial(query string, protocols ...string) (*client, *http.Respon
 	return &client{Conn: c, t: n.t, patience: n.patience}, resp, nil
 }
 
-// next is the next data message.
+// next returns the next data message.
 func (c *client) next() string {
 	c.t.Helper()
 	c.SetReadDeadline(time.Now().Add(c.patience))
@@ -205,8 +205,8 @@ func (c *client) want(messages ...string) {
 	}
 }
 
-// ending reads until the connection ends, and returns its close code.
-func (c *client) ending() int {
+// closeCode reads until the connection is closed, and returns its close code.
+func (c *client) closeCode() int {
 	c.t.Helper()
 	c.SetReadDeadline(time.Now().Add(c.patience))
 	for {
@@ -221,14 +221,14 @@ func (c *client) ending() int {
 	}
 }
 
-// leave closes the connection as a browser does, and waits for the answer.
+// leave closes the connection like a browser, and waits for the reply.
 func (c *client) leave() {
 	c.t.Helper()
 	err := c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(c.patience))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.ending()
+	c.closeCode()
 	c.Close()
 }
 
@@ -245,7 +245,7 @@ func (f frame) channel(name string) frame {
 	return one
 }
 
-// frame is the next object, which must be of that type.
+// frame returns the next object, which must have that type.
 func (c *client) frame(kind string) frame {
 	c.t.Helper()
 	text := c.next()
@@ -259,7 +259,7 @@ func (c *client) frame(kind string) frame {
 	return f
 }
 
-// message is the next object, which must be a message with that data.
+// message returns the next object, which must be a message with that data.
 func (c *client) message(data string) frame {
 	c.t.Helper()
 	f := c.frame("message")
@@ -276,13 +276,13 @@ func (c *client) send(format string, args ...any) {
 	}
 }
 
-// pingless makes a client that never answers a ping.
+// pingless makes a client that never replies to a ping.
 func (c *client) pingless() *client {
 	c.SetPingHandler(func(string) error { return nil })
 	return c
 }
 
-// eventually waits for something that another goroutine brings about.
+// eventually waits for a condition that another goroutine makes true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
@@ -294,7 +294,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// cursor is what a device acknowledged in a channel.
+// cursor is the sequence that a device acknowledged in a channel.
 func (n *node) cursor(user, channel, device string) uint64 {
 	n.t.Helper()
 	info, err := n.User(context.Background(), user)
@@ -391,7 +391,7 @@ func (n *node) sessions(userID string) []wirepost.Session {
 	return list
 }
 
-// wantOption wants an error of New for an option.
+// wantOption checks that an error of New is about an option.
 func wantOption(t *testing.T, err error, option string) {
 	t.Helper()
 	var e *wirepost.OptionError

@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// fullEngine takes no writes once it is full.
+// fullEngine refuses writes once it is full.
 type fullEngine struct {
 	engine.Engine
 	full bool
@@ -35,9 +35,9 @@ func (e *fullEngine) Save(ctx context.Context, updates []engine.Update, sync boo
 	return e.Engine.Save(ctx, updates, sync)
 }
 
-// On a full disk clients connect and read, with devices that the store does not know
-// yet, too.
-func TestClientsConnectWhileTheStoreTakesNoWrites(t *testing.T) {
+// On a full disk clients connect and read, also with devices that the store does not
+// know yet.
+func TestClientsConnectWhileTheStoreRefusesWrites(t *testing.T) {
 	t.Parallel()
 	e := new(fullEngine)
 	n := newNode(t, func(o *wirepost.Options) {
@@ -45,9 +45,9 @@ func TestClientsConnectWhileTheStoreTakesNoWrites(t *testing.T) {
 		o.Engine = e
 	})
 	n.json("user:42", `"stored"`)
-	e.full = true // no session is there yet
+	e.full = true // no session is connected yet
 	if n.Ready() == nil {
-		t.Error("it is ready")
+		t.Error("Ready returned nil")
 	}
 	n.dial("42").want(`"stored"`)
 	v1, hello := n.dialV1("42&device=new")
@@ -57,7 +57,7 @@ func TestClientsConnectWhileTheStoreTakesNoWrites(t *testing.T) {
 	v1.message(`"stored"`)
 	n.events("42&device=stream").message(`"stored"`)
 	if got := n.poll("42&device=poll&wait=0").data(t); len(got) != 1 {
-		t.Errorf("a poll brought %v", got)
+		t.Errorf("a poll returned %v", got)
 	}
 	for m, err := range n.Subscribe(t.Context(), "user:42", 0) {
 		if err != nil || m.Seq != 1 {

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// TestHistory reads a channel backwards, page by page, past a revocation and a channel in
-// memory as well.
+// TestHistory reads a channel backwards, page by page, past a revocation, and also in
+// memory.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
@@ -36,7 +36,7 @@ func TestHistory(t *testing.T) {
 			}
 			if len(list) == 0 {
 				if next != before {
-					t.Errorf("%s: an empty page goes on at %d, not at %d", channel, next, before)
+					t.Errorf("%s: an empty page continues at %d, want %d", channel, next, before)
 				}
 				break
 			}

@@ -15,25 +15,25 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// decider is an application that decides about channels, by their names, and remembers
-// what it was asked.
+// decider is an application that decides about channels by their names, and records the
+// questions.
 type decider struct {
-	mu     sync.Mutex
-	asked  []string
-	answer map[string]error // by channel
+	mu        sync.Mutex
+	asked     []string
+	decisions map[string]error // by channel
 }
 
 func (d *decider) ask(s wirepost.Session, channel string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked = append(d.asked, s.User+" "+channel)
-	return d.answer[channel]
+	return d.decisions[channel]
 }
 
 func (d *decider) set(channel string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.answer[channel] = err
+	d.decisions[channel] = err
 }
 
 func (d *decider) questions() []string {
@@ -44,9 +44,9 @@ func (d *decider) questions() []string {
 	return asked
 }
 
-// newDecider has a decider asked about every channel.
+// newDecider makes a decider that is asked about every channel.
 func newDecider(o *wirepost.Options) *decider {
-	d := &decider{answer: map[string]error{
+	d := &decider{decisions: map[string]error{
 		"closed": wirepost.Errorf(wirepost.CodeForbidden, "members only"),
 		"outage": errors.New("dial tcp 10.0.0.5:5432: no route to host"),
 	}}
@@ -61,7 +61,7 @@ func newDecider(o *wirepost.Options) *decider {
 	return d
 }
 
-// TestOnSubscribe: the application decides at every way in, and what it does not decide
+// TestOnSubscribe: the application decides on every endpoint, and a failure to decide
 // is an outage.
 func TestOnSubscribe(t *testing.T) {
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestOnSubscribe(t *testing.T) {
 		newDecider(o)
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
-	answers := map[string]struct {
+	outcomes := map[string]struct {
 		status int
 		code   string
 		text   string
@@ -80,10 +80,10 @@ func TestOnSubscribe(t *testing.T) {
 		"outage": {http.StatusServiceUnavailable, "unavailable", "cannot check this subscription"},
 		"panic":  {http.StatusInternalServerError, "internal", "internal error"},
 	}
-	for channel, want := range answers {
+	for channel, want := range outcomes {
 		for _, path := range []string{"/ws", "/sse", "/poll"} {
 			if path == "/sse" && want.code == "" {
-				continue // it would not end
+				continue // the stream would not end
 			}
 			resp := n.get(path, "user=42&wait=0&channels="+channel, "Connection", "Upgrade", "Upgrade", "websocket",
 				"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
@@ -114,11 +114,11 @@ func TestOnSubscribe(t *testing.T) {
 		}
 	}
 	if k := strings.Count(log.String(), "no route to host"); k < 4 {
-		t.Errorf("%d lines of 4 outages in the log: %s", k, log.String())
+		t.Errorf("4 outages have %d lines in the log: %s", k, log.String())
 	}
 }
 
-// TestNothingToAskFor: memberships, the own inbox and all are given.
+// TestNothingToAskFor: memberships, the own inbox and all do not need a decision.
 func TestNothingToAskFor(t *testing.T) {
 	t.Parallel()
 	var d *decider
@@ -142,8 +142,8 @@ func TestNothingToAskFor(t *testing.T) {
 	}
 }
 
-// TestOnSubscribeAgain: a new token has the application asked again about the channels
-// that the client requested. Until it has decided, all stays as it is.
+// TestOnSubscribeAgain: with a new token the application is asked again about the
+// channels that the client requested. Until it has decided, nothing changes.
 func TestOnSubscribeAgain(t *testing.T) {
 	t.Parallel()
 	var d *decider
@@ -233,9 +233,9 @@ func TestOnPublish(t *testing.T) {
 	}
 }
 
-// TestHooksHoldUpNobodyElse: while the application thinks about one client's request,
-// that client's messages and all other clients go on.
-func TestHooksHoldUpNobodyElse(t *testing.T) {
+// TestHooksDelayOnlyTheirClient: while the application decides about one client's
+// request, that client's messages and all other clients are served.
+func TestHooksDelayOnlyTheirClient(t *testing.T) {
 	t.Parallel()
 	asked, decided := make(chan string), make(chan struct{})
 	n := newNode(t, func(o *wirepost.Options) {
@@ -271,8 +271,8 @@ func TestHooksHoldUpNobodyElse(t *testing.T) {
 	c.frame("ok")
 }
 
-// TestHooksAreThere: a policy does not ask a callback that is not set.
-func TestHooksAreThere(t *testing.T) {
+// TestHooksAreSet: New refuses a policy that needs a callback that is not set.
+func TestHooksAreSet(t *testing.T) {
 	t.Parallel()
 	for field, p := range map[string]wirepost.Policy{
 		"OnSubscribe": {Pattern: "room:*", Subscribe: wirepost.AccessHook},

@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// byToken has users for tokens.
+// byToken makes the token the user's name.
 func byToken(o *wirepost.Options) {
 	o.Authenticate = nil
 	o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
@@ -17,8 +17,8 @@ func byToken(o *wirepost.Options) {
 	}
 }
 
-// Which of two cookies was set by whom cannot be told.
-func TestSeveralTokensAreNone(t *testing.T) {
+// It is unknown which site set which of two cookies.
+func TestSeveralTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, byToken)
 	for _, test := range []struct {
@@ -46,8 +46,8 @@ func TestSeveralTokensAreNone(t *testing.T) {
 	}
 }
 
-// What is compared after decoding must not become equal by decoding.
-func TestHalfCharactersAreRefused(t *testing.T) {
+// Names that differ before decoding must not become equal by decoding.
+func TestAmbiguousFramesAreRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	c, _ := n.dialV1("42")
@@ -72,7 +72,7 @@ func TestHalfCharactersAreRefused(t *testing.T) {
 	if list, _, err := n.Messages(t.Context(), "news", 0, 0); err != nil || len(list) != 0 {
 		t.Errorf("stored: %v, %v", list, err)
 	}
-	// Names count as they are written; others are ignored, and so are they here.
+	// Field names are case-sensitive; unknown ones are ignored, as are these.
 	c.send("%s", `{"type":"publish","ref":2,"to":"news","TO":"room:7","data":1,"DATA":2,"ID":"x"}`)
 	c.frame("ok")
 	if list, _, err := n.Messages(t.Context(), "news", 0, 0); err != nil || len(list) != 1 || string(list[0].Data) != "1" || list[0].ID == "x" {

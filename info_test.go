@@ -10,7 +10,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// Times are milliseconds in JSON, and come back as they were.
+// Times are milliseconds in JSON, and are unchanged after a round trip.
 func TestInfoJSON(t *testing.T) {
 	t.Parallel()
 	since := time.UnixMilli(1_789_000_000_123)
@@ -41,6 +41,6 @@ func TestInfoJSON(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal([]byte(`{"max_age":"soon"}`), &policy); err == nil {
-		t.Error("a wrong max_age was taken")
+		t.Error("an invalid max_age was accepted")
 	}
 }

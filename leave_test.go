@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// silent opens a connection whose client never reads again, nor answers anything.
-// The server has sent the beginning of its response.
+// silent opens a connection whose client never reads or sends anything again. The
+// server has sent the beginning of its response.
 func (n *node) silent(path, protocol string) net.Conn {
 	n.t.Helper()
 	c, err := n.dialer.NetDialContext(context.Background(), "tcp", n.host)
@@ -35,7 +35,7 @@ func (n *node) silent(path, protocol string) net.Conn {
 	return c
 }
 
-// ways are the modes of a session, as a silent client asks for them.
+// ways are the modes of a session, with the requests of a silent client.
 var ways = map[string]struct{ path, protocol string }{
 	"plain":       {"/ws", "wirepost.plain"},
 	"wirepost.v1": {"/ws", "wirepost.v1"},
@@ -43,9 +43,9 @@ var ways = map[string]struct{ path, protocol string }{
 	"poll":        {"/poll", ""},
 }
 
-// TestEndedSessionsCountNowhere: whoever ends a session, it leaves every count, list
-// and limit at that moment, although the client does not answer.
-func TestEndedSessionsCountNowhere(t *testing.T) {
+// TestEndedSessionsAreNotCounted: whichever side closes a session, it leaves every
+// count, list and limit at that moment, although the client does not respond.
+func TestEndedSessionsAreNotCounted(t *testing.T) {
 	for cause, test := range map[string]struct {
 		end      func(*node)
 		code     int
@@ -72,12 +72,12 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 	} {
 		for mode, way := range ways {
 			if cause == "heartbeat" && mode == "poll" {
-				continue // it is too short to have any
+				continue // a poll is too short for a heartbeat
 			}
 			t.Run(cause+"/"+mode, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var mu sync.Mutex
-					var told []int
+					var codes []int
 					n := newPipeNode(t, func(o *wirepost.Options) {
 						o.MaxUserConnections, o.MaxAddressConnections = 1, 1
 						if cause == "revocation" {
@@ -92,7 +92,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 						o.OnDisconnect = func(_ context.Context, _ wirepost.Session, e wirepost.CloseInfo) {
 							mu.Lock()
 							defer mu.Unlock()
-							told = append(told, e.Code)
+							codes = append(codes, e.Code)
 						}
 					})
 					c := n.silent(way.path, way.protocol)
@@ -109,7 +109,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 						if err != nil {
 							t.Fatalf("the next connection: %v %v", err, resp)
 						}
-						go next.ending() // it reads, and so answers pings
+						go next.closeCode() // it reads, and so replies to pings
 						if got := n.online("42"); got != 1 {
 							t.Errorf("%d online with the next connection", got)
 						}
@@ -119,11 +119,11 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 					synctest.Wait()
 					mu.Lock()
 					defer mu.Unlock()
-					if cause == "heartbeat" && mode == "sse" && len(told) > 0 && told[0] == 1006 {
-						told[0] = test.code // its write timed out at the same moment
+					if cause == "heartbeat" && mode == "sse" && len(codes) > 0 && codes[0] == 1006 {
+						codes[0] = test.code // its write timed out at the same moment
 					}
-					if len(told) == 0 || told[0] != test.code {
-						t.Errorf("OnDisconnect was told %v, want %d first", told, test.code)
+					if len(codes) == 0 || codes[0] != test.code {
+						t.Errorf("OnDisconnect got %v, want %d first", codes, test.code)
 					}
 					if !test.draining {
 						n.wantOnline(1)
@@ -134,7 +134,7 @@ func TestEndedSessionsCountNowhere(t *testing.T) {
 	}
 }
 
-// wantOnline checks everything that says how many are connected.
+// wantOnline checks everything that reports the number of connections.
 func (n *node) wantOnline(want int) {
 	n.t.Helper()
 	info, err := n.User(context.Background(), "42")

@@ -17,7 +17,7 @@ import (
 	"github.com/wirepost/wirepost/prometheus"
 )
 
-// refusals is what wirepost_refused_total says for a reason.
+// refusals checks wirepost_refused_total for a reason.
 func (n *node) refusals(reason string, want int) {
 	n.t.Helper()
 	expected := fmt.Sprintf(`# HELP wirepost_refused_total Refused connections and messages, and sessions closed for sending too much, by reason.
@@ -33,7 +33,7 @@ func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	for reason, test := range map[string]struct {
 		limit   func(*wirepost.Options)
-		another string // may still connect
+		another string // who may still connect
 		status  int
 	}{
 		"connections":         {func(o *wirepost.Options) { o.MaxConnections = 2 }, "", 503},
@@ -56,13 +56,13 @@ func TestConnectionLimits(t *testing.T) {
 			n.refusals(reason, 3)
 			if test.another != "" {
 				if _, resp, err := n.tryDial(test.another); err != nil {
-					t.Fatalf("another one: %v %v", err, resp)
+					t.Fatalf("another client: %v %v", err, resp)
 				}
 			}
 			first.leave()
 			e.body.Close()
 			n.gone("42")
-			eventually(t, "there is room again", func() bool {
+			eventually(t, "a connection is accepted again", func() bool {
 				_, _, err := n.tryDial("user=42")
 				return err == nil
 			})
@@ -70,13 +70,13 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
-func TestRefusedRequestsLeaveNothingInTheLimits(t *testing.T) {
+func TestRefusedRequestsDoNotCountInTheLimits(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.MaxConnections = 1; o.MaxAddressConnections = 1 })
 	for range 5 {
 		for _, query := range []string{"", "user=42&channels=user:43", "user=42&after=x"} {
 			if _, _, err := n.tryDial(query); err == nil {
-				t.Fatal("it was let in")
+				t.Fatal("it was accepted")
 			}
 		}
 	}
@@ -96,15 +96,15 @@ func TestHandshakeRate(t *testing.T) {
 			return n2
 		}
 		if got := let(); got != 20 {
-			t.Errorf("at first %d were let in, want two seconds' worth", got)
+			t.Errorf("at first %d were accepted, want those of two seconds", got)
 		}
 		time.Sleep(time.Second)
 		if got := let(); got != 10 {
-			t.Errorf("a second later %d were let in", got)
+			t.Errorf("a second later %d were accepted", got)
 		}
 		time.Sleep(time.Hour)
 		if got := let(); got != 20 {
-			t.Errorf("an hour later %d were let in", got)
+			t.Errorf("an hour later %d were accepted", got)
 		}
 		n.refusals("handshake_rate", 80+90+80)
 	})
@@ -140,7 +140,7 @@ func TestClientsThatSendTooMuchAreClosed(t *testing.T) {
 				for c.WriteMessage(1, bytes.Repeat([]byte("x"), test.size)) == nil {
 				}
 			}()
-			if code := c.ending(); code != 4429 {
+			if code := c.closeCode(); code != 4429 {
 				t.Errorf("closed with %d", code)
 			}
 			n.refusals(test.reason, 1)
@@ -158,13 +158,13 @@ func TestPingsCountAsMessages(t *testing.T) {
 		for c.WriteControl(9, make([]byte, 125), time.Now().Add(patience)) == nil {
 		}
 	}()
-	if code := c.ending(); code != 4429 {
+	if code := c.closeCode(); code != 4429 {
 		t.Errorf("closed with %d", code)
 	}
 }
 
-// TestAPanicInACallbackLeavesNothingBehind has what says who a client is fail.
-func TestAPanicInACallbackLeavesNothingBehind(t *testing.T) {
+// TestAPanicInACallbackIsCleanedUp: a panic in Authenticate and in other callbacks.
+func TestAPanicInACallbackIsCleanedUp(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
 		o.MaxConnections = 1
@@ -178,17 +178,17 @@ func TestAPanicInACallbackLeavesNothingBehind(t *testing.T) {
 	})
 	for range 3 {
 		if _, resp, _ := n.tryDial("user=42&panic=1"); resp == nil || resp.StatusCode != 500 {
-			t.Errorf("a panic is answered with %v", resp)
+			t.Errorf("the response after a panic is %v", resp)
 		}
 	}
 	c, _ := n.dialV1("42")
 	c.send(`{"type":"auth","ref":1,"token":"x"}`)
 	if f := c.frame("error"); f.str("code") != "internal" {
-		t.Errorf("a panic is answered with %v", f)
+		t.Errorf("the response after a panic is %v", f)
 	}
 }
 
-func TestAnotherUsersInboxIsNoMembership(t *testing.T) {
+func TestAnotherUsersInboxIsNotAMembership(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {
 		o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
@@ -201,16 +201,16 @@ func TestAnotherUsersInboxIsNoMembership(t *testing.T) {
 		}
 	})
 	if _, resp, _ := n.tryDial("user=42&members=user:43"); resp == nil || resp.StatusCode != 401 {
-		t.Errorf("the inbox of 43 is answered with %v", resp)
+		t.Errorf("the response for the inbox of 43 is %v", resp)
 	}
 	c, _ := n.dialV1("42&members=user:42+news")
 	c.send(`{"type":"auth","ref":1,"token":"x"}`)
 	if f := c.frame("error"); f.str("code") != "forbidden" {
-		t.Errorf("the inbox of 43 is answered with %v", f)
+		t.Errorf("the response for the inbox of 43 is %v", f)
 	}
 }
 
-func TestATailGivesWayToTheMemoryLimit(t *testing.T) {
+func TestTailsRespectTheMemoryLimit(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.TailMemory = 1 })
 	c, _ := n.dialV1("42&channels=a,b")

@@ -21,7 +21,7 @@ func TestOrigins(t *testing.T) {
 	}{
 		{"", "", 101},
 		{"http://" + n.host, "", 101},
-		{"https://" + n.host, "", 101}, // a proxy may have ended the TLS
+		{"https://" + n.host, "", 101}, // a proxy may terminate TLS
 		{"https://app.example.com", "", 101},
 		{"https://a.test", "", 101},
 		{"https://xn--bcher-kva.example", "", 101},
@@ -53,8 +53,8 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// A request without a Host is of no origin.
-func TestNoHostIsNoOrigin(t *testing.T) {
+// A request without a Host has no own origin.
+func TestARequestWithoutAHostHasNoOrigin(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	for _, origin := range []string{"null", "file://", "http://", "https://"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// TestNoPingStormAfterAMembershipEnds: what was sent to a member does not stay in the
-// window when the membership ends, and a pong alone never brings another ping.
+// TestNoPingStormAfterAMembershipEnds: messages sent to a member leave the window when
+// the membership ends, and a pong alone never causes another ping.
 func TestNoPingStormAfterAMembershipEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t, func(o *wirepost.Options) { o.Window = 4 })
@@ -24,7 +24,7 @@ func TestNoPingStormAfterAMembershipEnds(t *testing.T) {
 			pings++
 			return c.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(time.Second))
 		})
-		go c.ending()
+		go c.closeCode()
 		if err := n.Join(t.Context(), "42", "news"); err != nil {
 			t.Fatal(err)
 		}
@@ -49,8 +49,8 @@ func TestNoPingStormAfterAMembershipEnds(t *testing.T) {
 	})
 }
 
-// TestPongsWithoutPayload: a client that does not echo what a ping holds can acknowledge
-// nothing. It is named, and then closed.
+// TestPongsWithoutPayload: a client that does not echo the payload of pings cannot
+// acknowledge anything. It is reported, and then closed.
 func TestPongsWithoutPayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t)
@@ -59,24 +59,24 @@ func TestPongsWithoutPayload(t *testing.T) {
 			return c.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
 		})
 		ended := make(chan int, 1)
-		go func() { ended <- c.ending() }()
+		go func() { ended <- c.closeCode() }()
 		time.Sleep(10 * time.Minute)
 		if n.online("42") != 1 {
-			t.Fatal("it ended although nothing was to be acknowledged")
+			t.Fatal("it closed although no message was unacknowledged")
 		}
 		n.text("user:42", "x")
 		time.Sleep(50 * time.Second)
 		if s := n.sessions("42"); len(s) != 1 || !s[0].NoAcks {
-			t.Errorf("nothing says that it acknowledges nothing: %+v", s)
+			t.Errorf("the session does not report that it acknowledges nothing: %+v", s)
 		}
 		time.Sleep(60 * time.Second)
 		if code := <-ended; code != 1002 {
-			t.Errorf("ended with %d", code)
+			t.Errorf("closed with %d", code)
 		}
 	})
 }
 
-// TestSlowTransfer: a message that is larger than what answers may wait comes through,
+// TestSlowTransfer: a message larger than the limit for queued responses is delivered,
 // however slowly it is read, and is acknowledged.
 func TestSlowTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,7 @@ func TestRefusalsAreHTTPErrors(t *testing.T) {
 		}
 	}
 	if n.Stats().Connections != 0 || n.Feeds() != 0 {
-		t.Fatalf("refused connections left something: %+v", n.Stats())
+		t.Fatalf("refused connections left resources: %+v", n.Stats())
 	}
 }
 
@@ -90,7 +90,7 @@ func TestPublishByClients(t *testing.T) {
 	})
 	c, _ := n.dialV1("42&channels=room:7")
 	c.send(`{"type":"publish","ref":3,"to":"room:7","data":{"a": 1},"id":"k7"}`)
-	// The message and the answer may come in either order.
+	// The message and the response may arrive in either order.
 	var ok, message frame
 	for range 2 {
 		var f frame
@@ -123,8 +123,8 @@ func TestPublishByClients(t *testing.T) {
 		t.Fatal(f)
 	}
 	c.send("%s", strings.Repeat("x", 128<<10))
-	if code := c.ending(); code != 1009 {
-		t.Fatalf("a frame over the limit ended with %d", code)
+	if code := c.closeCode(); code != 1009 {
+		t.Fatalf("a frame over the limit closed with %d", code)
 	}
 }
 
@@ -153,13 +153,13 @@ func TestEcho(t *testing.T) {
 	c.leave()
 	c = dial()
 	c.send("%s", strings.Repeat("x", 64<<10+1))
-	if code := c.ending(); code != 1009 {
-		t.Fatalf("a message over the limit ended with %d", code)
+	if code := c.closeCode(); code != 1009 {
+		t.Fatalf("a message over the limit closed with %d", code)
 	}
 	c = dial()
 	go n.Shutdown(context.Background())
-	if code := c.ending(); code != 1012 {
-		t.Fatalf("a shutdown ended it with %d", code)
+	if code := c.closeCode(); code != 1012 {
+		t.Fatalf("a shutdown closed it with %d", code)
 	}
 }
 
@@ -195,8 +195,8 @@ func TestBadFramesOfClients(t *testing.T) {
 	n.json("user:42", "1")
 	c.message("1") // the session stayed
 	c.WriteMessage(websocket.BinaryMessage, []byte("x"))
-	if code := c.ending(); code != 1003 {
-		t.Fatalf("a binary frame ended with %d", code)
+	if code := c.closeCode(); code != 1003 {
+		t.Fatalf("a binary frame closed with %d", code)
 	}
 }
 
@@ -283,12 +283,12 @@ func TestCallsAndMessagesReachTheApplication(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, _ := json.Marshal(f); string(got) != want {
-			t.Errorf("%.60s is answered %s, want %s", sent, got, want)
+			t.Errorf("the response to %.60s is %s, want %s", sent, got, want)
 		}
 	}
 	c.leave()
 	if e := <-ended; e.Code != 1000 {
-		t.Fatalf("ending: %+v", e)
+		t.Fatalf("CloseInfo: %+v", e)
 	}
 	plain := n.dial("43")
 	plain.send("hi")
@@ -308,9 +308,9 @@ func TestSubprotocolsOfTheApplication(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.Subprotocols = []string{"superchat", "chat"} })
 	for _, test := range []struct {
-		offered    []string
-		chosen     string
-		mode, told string
+		offered        []string
+		chosen         string
+		mode, protocol string
 	}{
 		{[]string{"chat", "superchat"}, "chat", "plain", "chat"},
 		{[]string{"other", "superchat"}, "superchat", "plain", "superchat"},
@@ -322,7 +322,7 @@ func TestSubprotocolsOfTheApplication(t *testing.T) {
 	} {
 		c := n.dial("42", test.offered...)
 		s := n.sessions("42")[0]
-		if c.Subprotocol() != test.chosen || s.Mode != test.mode || s.Protocol != test.told {
+		if c.Subprotocol() != test.chosen || s.Mode != test.mode || s.Protocol != test.protocol {
 			t.Errorf("offered %q: got %q, session %+v", test.offered, c.Subprotocol(), s)
 		}
 		c.leave()
@@ -364,11 +364,11 @@ func TestDisconnectByTheApplication(t *testing.T) {
 	if bye := v1.frame("bye"); bye.num("code") != 4409 {
 		t.Fatal(bye)
 	}
-	if code := v1.ending(); code != 4409 {
+	if code := v1.closeCode(); code != 4409 {
 		t.Fatalf("closed with %d", code)
 	}
 	n.Disconnect(t.Context(), "42", "")
-	if code := plain.ending(); code != 4409 {
+	if code := plain.closeCode(); code != 4409 {
 		t.Fatalf("closed with %d", code)
 	}
 }
@@ -379,15 +379,15 @@ func TestHeartbeat(t *testing.T) {
 		begun := time.Now()
 		alive, silent := n.dial("alive"), n.dial("silent").pingless()
 		go alive.ReadMessage()
-		if code := silent.ending(); code != 4408 {
-			t.Fatalf("a silent connection ended with %d", code)
+		if code := silent.closeCode(); code != 4408 {
+			t.Fatalf("a silent connection closed with %d", code)
 		}
 		if after := time.Since(begun); after < 60*time.Second || after > 61*time.Second {
-			t.Fatalf("it ended after %s, want 2.4 heartbeats", after)
+			t.Fatalf("it closed after %s, want 2.4 heartbeats", after)
 		}
 		time.Sleep(10 * time.Minute)
 		if n.online("alive") != 1 {
-			t.Fatal("a connection that answers pings was ended")
+			t.Fatal("a connection that replies to pings was closed")
 		}
 	})
 }
@@ -435,13 +435,13 @@ func TestTokensExpireAndAreRefreshed(t *testing.T) {
 		if bye := c.frame("bye"); bye.num("code") != 4401 {
 			t.Fatal(bye)
 		}
-		if code := c.ending(); code != 4401 || time.Since(begun) < 2*time.Minute {
+		if code := c.closeCode(); code != 4401 || time.Since(begun) < 2*time.Minute {
 			t.Fatalf("closed with %d after %s", code, time.Since(begun))
 		}
 		c, _ = dial()
 		c.send(`{"type":"auth","ref":3,"token":"43/2m"}`)
 		c.frame("error")
-		if code := c.ending(); code != 4401 {
+		if code := c.closeCode(); code != 4401 {
 			t.Fatalf("another subject: closed with %d", code)
 		}
 	})
@@ -488,7 +488,7 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-func TestShutdownTellsEverybody(t *testing.T) {
+func TestShutdownNotifiesAllClients(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	v1, _ := n.dialV1("42")
@@ -499,7 +499,7 @@ func TestShutdownTellsEverybody(t *testing.T) {
 		t.Fatal(bye)
 	}
 	for _, c := range []*client{v1, plain} {
-		if code := c.ending(); code != 1012 {
+		if code := c.closeCode(); code != 1012 {
 			t.Fatalf("closed with %d", code)
 		}
 	}
@@ -514,7 +514,7 @@ func TestShutdownTellsEverybody(t *testing.T) {
 	}
 }
 
-func TestShutdownEndsWhenClientsDoNotAnswer(t *testing.T) {
+func TestShutdownEndsWhenClientsDoNotRespond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newPipeNode(t)
 		n.dial("42") // never reads

@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// issuedTokens takes tokens of the form user.seconds, the time of issue; no
-// seconds are no iat.
+// issuedTokens accepts tokens of the form user.seconds, the time of issue; without
+// seconds a token has no iat.
 func issuedTokens(o *wirepost.Options) {
 	o.Authenticate = nil
 	o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
@@ -55,7 +55,7 @@ func TestRevokedTokensAreRefusedAndTheirConnectionsEnd(t *testing.T) {
 		t.Fatalf("%d connections ended, %v", ended, err)
 	}
 	for _, c := range []*client{old, undated} {
-		if b := c.frame("bye"); b.num("code") != 4401 || c.ending() != 4401 {
+		if b := c.frame("bye"); b.num("code") != 4401 || c.closeCode() != 4401 {
 			t.Errorf("bye: %v", b)
 		}
 	}
@@ -68,7 +68,7 @@ func TestRevokedTokensAreRefusedAndTheirConnectionsEnd(t *testing.T) {
 	other.send(`{"type":"auth","ref":1,"token":"43.1000"}`)
 	other.frame("ok")
 
-	// It is stored, and goes only forward.
+	// The mark is stored, and only moves forward.
 	if _, err := n.RevokeTokens(t.Context(), "42", time.Unix(1500, 0)); err != nil {
 		t.Fatal(err)
 	}

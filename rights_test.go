@@ -13,7 +13,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// rights is what a token of these tests says: its JSON is the token.
+// rights are the rights of a test's token, which is their JSON.
 type rights struct {
 	Channels, Subscribe []string
 	Device              string
@@ -24,8 +24,8 @@ func (r rights) token() string {
 	return string(text)
 }
 
-// byRights has rights for tokens, all of user 42; channels "anyone:…" are open, and
-// "backend:…" closed.
+// byRights authenticates user 42 by tokens with rights; channels "anyone:…" are open,
+// and "backend:…" closed.
 func byRights(o *wirepost.Options) {
 	o.Authenticate = nil
 	o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
@@ -39,8 +39,8 @@ func byRights(o *wirepost.Options) {
 	}
 }
 
-// held asks a session for each channel whether it is subscribed, and whether as a
-// member.
+// held queries a session's subscriptions to channels, and which of them are
+// memberships.
 func (c *client) held(channels []string) string {
 	c.t.Helper()
 	subscribed, stored := map[string]bool{}, map[string]bool{}
@@ -82,7 +82,7 @@ func describeHeld(channels []string, subscribed, stored map[string]bool) string 
 	return strings.Join(all, ", ")
 }
 
-// rightsModel is what a client may have.
+// rightsModel models a client's rights.
 type rightsModel struct {
 	channels  []string
 	rights    rights
@@ -100,8 +100,8 @@ func (m *rightsModel) allowed(channel string) bool {
 	return slices.Contains(m.rights.Channels, channel) || slices.Contains(m.rights.Subscribe, channel)
 }
 
-// want is what a new connection has. What the client asked for and lost, it does
-// not ask for again.
+// want is the expected subscriptions of a new connection. A client does not request
+// again the channels that it requested and lost.
 func (m *rightsModel) want() string {
 	subscribed, stored := map[string]bool{}, map[string]bool{}
 	for _, channel := range m.channels {
@@ -114,8 +114,8 @@ func (m *rightsModel) want() string {
 	return describeHeld(m.channels, subscribed, stored)
 }
 
-// TestSubscriptionsFollowRights has one session live through tokens and
-// memberships that come and go, and compares it with what a new one would get.
+// TestSubscriptionsFollowRights changes the token and the memberships of one session
+// repeatedly, and compares it with a new one.
 func TestSubscriptionsFollowRights(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, byRights)
@@ -132,7 +132,7 @@ func TestSubscriptionsFollowRights(t *testing.T) {
 			return list
 		}
 		for _, channel := range channels {
-			n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may be none
+			n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may not be a member
 		}
 		m.rights = rights{Channels: pick(), Subscribe: pick()}
 		c, _, err := n.tryDial("token="+url.QueryEscape(m.rights.token()), "wirepost.v1")
@@ -152,7 +152,7 @@ func TestSubscriptionsFollowRights(t *testing.T) {
 				m.members[channel] = true
 			case 1:
 				steps = append(steps, "leave "+channel)
-				n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may be none
+				n.Leave(t.Context(), "42", channel) //nolint:errcheck // it may not be a member
 				m.members[channel] = false
 			case 2:
 				m.rights = rights{Channels: pick(), Subscribe: pick()}
@@ -180,7 +180,7 @@ func TestSubscriptionsFollowRights(t *testing.T) {
 	}
 }
 
-// result reads up to the answer to a command, and says whether it was ok.
+// result reads up to the response to a command, and reports whether it was ok.
 func (c *client) result(ref int) bool {
 	c.t.Helper()
 	for {
@@ -194,8 +194,8 @@ func (c *client) result(ref int) bool {
 	}
 }
 
-// A command that was sent behind a weaker token is judged by that one.
-func TestASubscribeBehindAWeakerToken(t *testing.T) {
+// A command sent after a weaker token is checked with that token.
+func TestASubscribeAfterAWeakerToken(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, byRights)
 	strong := rights{Subscribe: []string{"a"}}
@@ -217,8 +217,8 @@ func TestASubscribeBehindAWeakerToken(t *testing.T) {
 	}
 }
 
-// A plain client keeps what it asked for, and its token allows, when a membership of
-// the same channel ends; and loses what only the membership gave.
+// A plain client keeps a requested channel that its token allows when a membership of
+// the same channel ends, and loses a channel that only the membership granted.
 func TestPlainSubscriptionsOutliveTheMembership(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -242,7 +242,7 @@ func TestPlainSubscriptionsOutliveTheMembership(t *testing.T) {
 	c.want(`2`)
 }
 
-// A token of another device is none that this session could have been made with.
+// A token for another device cannot be used by this session.
 func TestAuthForAnotherDevice(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, byRights)

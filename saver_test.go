@@ -14,11 +14,11 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
-// syncs is an engine that notes when what was saved is on disk.
+// syncs is an engine that records when saved changes are synced.
 type syncs struct {
 	engine.Engine
 	mu      sync.Mutex
-	pending bool        // something was saved and is not on disk
+	pending bool        // saved changes are not on disk
 	at      []time.Time // of the syncs
 }
 
@@ -37,8 +37,8 @@ func (e *syncs) look() (pending bool, syncs int) {
 	return e.pending, len(e.at)
 }
 
-// TestAcknowledgementsAreOnDiskSoon has a quiet server put what clients
-// acknowledged on disk, without a push that would take it along, and only once.
+// TestAcknowledgementsAreOnDiskSoon: an idle server syncs the acknowledgements of
+// clients, without a push that would sync them as well, and only once.
 func TestAcknowledgementsAreOnDiskSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &syncs{Engine: memory.New(memory.Options{})}
@@ -63,7 +63,7 @@ func TestAcknowledgementsAreOnDiskSoon(t *testing.T) {
 	})
 }
 
-// failing is an engine that cannot save for some times.
+// failing is an engine that fails to save a number of times.
 type failing struct {
 	engine.Engine
 	times atomic.Int32
@@ -76,8 +76,8 @@ func (e *failing) Save(ctx context.Context, updates []engine.Update, sync bool) 
 	return e.Engine.Save(ctx, updates, sync)
 }
 
-// TestStartIsStoredByTheNext has a second connection of a new device store what
-// the first one could not: no client gets anything before.
+// TestStartIsStoredByTheNext: a second connection of a new device stores the start that
+// the first one could not store: no client gets messages before.
 func TestStartIsStoredByTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &failing{Engine: memory.New(memory.Options{})}

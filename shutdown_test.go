@@ -25,8 +25,8 @@ func stuck(t *testing.T, n *wirepost.Options, called chan<- struct{}) {
 	}
 }
 
-// A callback that never returns delays Shutdown by a second and not by its length.
-func TestShutdownLeavesACallbackBehind(t *testing.T) {
+// A callback that never returns delays Shutdown by one second only.
+func TestShutdownAbandonsACallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		called := make(chan struct{}, 1)
 		var log lockedBuffer
@@ -51,8 +51,8 @@ func TestShutdownLeavesACallbackBehind(t *testing.T) {
 	})
 }
 
-// Without a deadline it is bounded as well.
-func TestShutdownWithoutADeadlineLeavesACallbackBehind(t *testing.T) {
+// The same without a deadline.
+func TestShutdownWithoutADeadlineAbandonsACallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		called := make(chan struct{}, 1)
 		n := newPipeNode(t, func(o *wirepost.Options) { stuck(t, o, called) })
@@ -68,7 +68,7 @@ func TestShutdownWithoutADeadlineLeavesACallbackBehind(t *testing.T) {
 	})
 }
 
-// Shutdown returns in every callback.
+// Shutdown may be called in every callback.
 func TestShutdownInACallback(t *testing.T) {
 	for _, callback := range []string{"OnConnect", "OnMessage", "OnDisconnect"} {
 		t.Run(callback, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestShutdownInACallback(t *testing.T) {
 					if callback == "OnDisconnect" {
 						c.leave()
 					} else {
-						c.ending()
+						c.closeCode()
 					}
 				}
 				begun := time.Now()
@@ -108,7 +108,7 @@ func TestShutdownInACallback(t *testing.T) {
 	}
 }
 
-// A store that is closed too early costs what was not saved, and nothing else.
+// Closing the store too early loses unsaved changes, and nothing else.
 func TestShutdownAfterTheStore(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*wirepost.Options){
@@ -132,7 +132,7 @@ func TestShutdownAfterTheStore(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
-			n.Shutdown(ctx) //nolint:errcheck // clients that don't answer are cut
+			n.Shutdown(ctx) //nolint:errcheck // connections of clients that do not respond are closed
 			if ctx.Err() != nil {
 				t.Error("Shutdown took until its context ended")
 			}
@@ -147,8 +147,8 @@ func TestShutdownAfterTheStore(t *testing.T) {
 	}
 }
 
-// Misuse is refused by New, with the field.
-func TestOptionsThatMakeNoSense(t *testing.T) {
+// New refuses invalid options, with the field.
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
 	var none *memory.Engine
 	used := memory.New(memory.Options{})
@@ -166,10 +166,10 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		s, err := wirepost.New(o)
 		wantOption(t, err, strings.TrimSpace(field))
 		if s != nil {
-			s.Shutdown(t.Context()) //nolint:errcheck // it has nothing to lose
+			s.Shutdown(t.Context()) //nolint:errcheck // it has no connections
 		}
 	}
-	// A server that has ended leaves its engine to the next one.
+	// After a shutdown the engine can be used by the next server.
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// What was probably meant otherwise is said.
+// Probable mistakes are logged.
 func TestHints(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
@@ -193,7 +193,7 @@ func TestHints(t *testing.T) {
 	}
 	n.text("news", "to nobody")
 	if strings.Contains(log.String(), "inbox=") {
-		t.Errorf("a hint for nothing: %s", log.String())
+		t.Errorf("an unnecessary hint: %s", log.String())
 	}
 	for range 2 {
 		n.text("42", "hello")
@@ -203,7 +203,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// A context that has ended stores nothing.
+// A push with a canceled context stores nothing.
 func TestPushWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) {

@@ -18,8 +18,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// TestAStuckReaderCostsNothingAndLosesNothing has a session stop reading while
-// 50 MB go to its channel.
+// TestAStuckReaderCostsNothingAndLosesNothing: a session stops reading while 50 MB are
+// pushed to its channel.
 func TestAStuckReaderCostsNothingAndLosesNothing(t *testing.T) {
 	const size, count = 50 << 10, 1000
 	n := newNode(t, func(o *wirepost.Options) { o.WindowBytes = 64 << 20; o.Window = 10 * count })
@@ -65,8 +65,8 @@ func heap() int64 {
 	return int64(m.HeapInuse)
 }
 
-// TestSubscribingWhilePushing takes connections at random moments of a stream of
-// pushes; each has to see an unbroken sequence from where it began.
+// TestSubscribingWhilePushing connects at random moments during a stream of pushes;
+// each connection must receive an unbroken sequence from its start.
 func TestSubscribingWhilePushing(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -102,7 +102,7 @@ func TestSubscribingWhilePushing(t *testing.T) {
 	readers.Wait()
 }
 
-// TestAnotherClientLibrary speaks to the server by coder/websocket.
+// TestAnotherClientLibrary connects with coder/websocket.
 func TestAnotherClientLibrary(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
@@ -117,13 +117,13 @@ func TestAnotherClientLibrary(t *testing.T) {
 	if kind, data, err := c.Read(ctx); kind != cws.MessageText || string(data) != "hello" || err != nil {
 		t.Fatal(kind, string(data), err)
 	}
-	go c.Read(ctx) // answers pings
+	go c.Read(ctx) // replies to pings
 	eventually(t, "acknowledged", func() bool { return n.cursor("42", "user:42", "") == m.Seq })
 	c.Close(cws.StatusNormalClosure, "")
 	n.gone("42")
 }
 
-// TestComingAndGoing is for the race detector: connections, cuts, kicks,
+// TestComingAndGoing is for the race detector: connections, resets, disconnects,
 // memberships and pushes, all at once.
 func TestComingAndGoing(t *testing.T) {
 	t.Parallel()
@@ -143,14 +143,14 @@ func TestComingAndGoing(t *testing.T) {
 				n.json("room:1", "1")
 				n.json("all", "1")
 				c.SetReadDeadline(time.Now().Add(patience))
-				c.ReadMessage() // a message, or the end by somebody's Disconnect
+				c.ReadMessage() // a message, or the close by a Disconnect
 				switch i % 5 {
 				case 0:
 					n.Disconnect(t.Context(), user, "")
 				case 1:
 					n.Join(t.Context(), user, "room:2")
 				case 2:
-					n.Leave(t.Context(), user, "room:2") //nolint:errcheck // there may be none
+					n.Leave(t.Context(), user, "room:2") //nolint:errcheck // there may be no membership
 				case 3:
 					c.WriteControl(websocket.CloseMessage, nil, time.Now().Add(patience))
 				}
@@ -169,8 +169,8 @@ func TestComingAndGoing(t *testing.T) {
 	})
 }
 
-// TestShutdownInTheMiddle is for the race detector: a server goes down while
-// connections come and go and messages are pushed, at whatever moment that hits.
+// TestShutdownInTheMiddle is for the race detector: a server shuts down at a random
+// moment while clients connect, disconnect and messages are pushed.
 func TestShutdownInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for round := range 10 {
@@ -184,7 +184,7 @@ func TestShutdownInTheMiddle(t *testing.T) {
 					mode := [][]string{nil, {"wirepost.v1"}}[i%2]
 					c, _, err := n.tryDial("user="+user+"&channels=room:1", mode...)
 					if err != nil {
-						continue // refused, or cut: it is going down
+						continue // refused or closed: the server is shutting down
 					}
 					for range 3 {
 						_, err := n.Push(context.Background(), wirepost.Push{To: wirepost.InboxOf(user), Data: []byte("1")})
@@ -207,9 +207,9 @@ func TestShutdownInTheMiddle(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
-		for w := range stored { // what was answered is there
+		for w := range stored { // acknowledged pushes are stored
 			if head, err := n.engine.Bounds(context.Background(), fmt.Sprintf("user:u%d", w)); err != nil || head.Head != uint64(stored[w].Load()) {
-				t.Errorf("the head is %d, %v; %d pushes were answered", head.Head, err, stored[w].Load())
+				t.Errorf("the head is %d, %v; %d pushes were acknowledged", head.Head, err, stored[w].Load())
 			}
 		}
 	}

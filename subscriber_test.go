@@ -44,7 +44,7 @@ func TestSubscribeGivesStoredMessagesAndThenLiveOnes(t *testing.T) {
 	eventually(t, "the feed is gone", func() bool { return n.Feeds() == 0 })
 }
 
-func TestSubscribeTellsOfGapsAndPassesOverWhatWasRevoked(t *testing.T) {
+func TestSubscribeReportsGapsAndSkipsRevokedMessages(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	for i := range 5 {
@@ -91,7 +91,7 @@ func TestSubscribeEnds(t *testing.T) {
 		last = err
 	}
 	if wirepost.AsError(last).Code != wirepost.CodeBadRequest {
-		t.Errorf("a bad name is answered with %v", last)
+		t.Errorf("the error for an invalid name is %v", last)
 	}
 	for _, err := range n.Subscribe(t.Context(), "news", 0) {
 		if last = err; err == nil {
@@ -103,7 +103,7 @@ func TestSubscribeEnds(t *testing.T) {
 	}
 }
 
-func TestSubscribeBehindTheHeadMeansFromNowOn(t *testing.T) {
+func TestSubscribeAfterTheHeadStartsNow(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.json("news", `1`)

@@ -12,8 +12,8 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
-// A message from before a membership, or before the user was known, was not for the
-// user: it is neither stored nor read for anybody.
+// A message from before a membership, or before the user was known, was not sent to the
+// user: it has no receipts.
 func TestReceiptsBeginWithTheMembership(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -55,7 +55,7 @@ func TestReceiptsBeginWithTheMembership(t *testing.T) {
 	}
 }
 
-// In plain mode nothing but the acknowledgement can say that something was read.
+// In plain mode only an acknowledgement shows that a message was read.
 func TestAPlainAcknowledgementIsRead(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, func(o *wirepost.Options) { o.AckDelay = time.Millisecond })
@@ -67,7 +67,7 @@ func TestAPlainAcknowledgementIsRead(t *testing.T) {
 		n.text(channel, channel)
 		c.want(channel)
 	}
-	go c.ReadMessage() // answers the cursor ping
+	go c.ReadMessage() // responses the cursor ping
 	unread := func() (n1 [3]uint64) {
 		v1, hello := n.dialV1("42&device=v1")
 		defer v1.Close()
@@ -79,8 +79,8 @@ func TestAPlainAcknowledgementIsRead(t *testing.T) {
 	eventually(t, "everything is read", func() bool { return unread() == [3]uint64{} })
 }
 
-// lagging is an engine whose readers see a record a while before its watchers are
-// notified, as engines may have it.
+// lagging is an engine whose readers see a record some time before its watchers are
+// notified, which is allowed.
 type lagging struct {
 	engine.Engine
 	mu     sync.Mutex
@@ -104,7 +104,7 @@ func (l *lagging) Watch(ctx context.Context, channel string, w engine.Watcher) (
 	return l.Engine.Watch(ctx, channel, &late{l, w})
 }
 
-func (l *lagging) Unwatch(string, engine.Watcher) {} // what a test leaves open ends with it
+func (l *lagging) Unwatch(string, engine.Watcher) {} // the test does not need it
 
 func (l *lagging) notify() {
 	l.mu.Lock()
@@ -130,8 +130,8 @@ func (w *late) Appended(records []*engine.Record) {
 	w.w.Appended(records)
 }
 
-// What a client got, acknowledged and read counts, also when the feed has not heard
-// of it yet.
+// Messages that a client has received, acknowledged or read count, even if the feed is
+// not notified of them yet.
 func TestAFeedThatLags(t *testing.T) {
 	t.Parallel()
 	l := &lagging{Engine: memory.New(memory.Options{})}
@@ -161,12 +161,12 @@ func TestAFeedThatLags(t *testing.T) {
 	c.send(`{"type":"ack","channel":"user:42","seq":2}`)
 	c.leave()
 	c, _ = n.dialV1("42&device=v1")
-	answer := n.pollSoon("42&device=poll&wait=20s&after=" + p.Cursor)
+	response := n.pollSoon("42&device=poll&wait=20s&after=" + p.Cursor)
 	eventually(t, "the poll waits", func() bool { return n.online("42") == 3 })
 	l.notify()
 	n.json("user:42", "3")
 	c.message("3")
-	if p := <-answer; len(p.Messages) != 1 || parseObject(t, p.Messages[0], "message").num("seq") != 3 {
+	if p := <-response; len(p.Messages) != 1 || parseObject(t, p.Messages[0], "message").num("seq") != 3 {
 		t.Errorf("the second poll: %s", p.Messages)
 	}
 	keep.Close()

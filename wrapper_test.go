@@ -12,15 +12,15 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// plainWriter is middleware's ResponseWriter that hides what net/http's can.
+// plainWriter is a middleware's ResponseWriter that hides the abilities of net/http's.
 type plainWriter struct{ http.ResponseWriter }
 
-// openWriter is one that unwraps.
+// openWriter is one with Unwrap.
 type openWriter struct{ plainWriter }
 
 func (w openWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// lyingWriter has a method that cannot do what it says.
+// lyingWriter has a Hijack that fails.
 type lyingWriter struct{ plainWriter }
 
 func (w lyingWriter) Hijack() (c net.Conn, rw *bufio.ReadWriter, err error) {
@@ -49,8 +49,8 @@ func logTo(l *logged, level slog.Level) func(*wirepost.Options) {
 	}
 }
 
-// TestWrappers: a ResponseWriter that cannot be taken over or flushed is an error
-// that names its type, once in the log and each time to the client.
+// TestWrappers: a ResponseWriter that cannot be hijacked or flushed causes an error
+// that names its type, once in the log and each time for the client.
 func TestWrappers(t *testing.T) {
 	t.Parallel()
 	wrappers := []struct {
@@ -80,19 +80,19 @@ func TestWrappers(t *testing.T) {
 			for range 2 {
 				for _, path := range []string{"/ws", "/echo"} {
 					rule := handshakeRule{lines: map[string]string{"Request": "GET " + path + "?user=42 HTTP/1.1"}}
-					nc, _, answer := rule.send(t, n)
-					if answer.StatusCode != c.ws {
-						t.Errorf("%s: %s", path, answer.Status)
+					nc, _, resp := rule.send(t, n)
+					if resp.StatusCode != c.ws {
+						t.Errorf("%s: %s", path, resp.Status)
 					}
 					nc.Close()
 				}
-				if answer := n.get("/sse", "user=42"); answer.StatusCode != c.sse {
-					t.Errorf("/sse: %s", answer.Status)
+				if resp := n.get("/sse", "user=42"); resp.StatusCode != c.sse {
+					t.Errorf("/sse: %s", resp.Status)
 				} else {
-					answer.Body.Close()
+					resp.Body.Close()
 				}
-				if answer := n.get("/poll", "user=42&wait=0"); answer.StatusCode != 200 {
-					t.Errorf("/poll: %s", answer.Status)
+				if resp := n.get("/poll", "user=42&wait=0"); resp.StatusCode != 200 {
+					t.Errorf("/poll: %s", resp.Status)
 				}
 			}
 			for ability, want := range map[string]string{"http.Hijacker": c.hijacker, "http.Flusher": c.flusher} {
@@ -102,7 +102,7 @@ func TestWrappers(t *testing.T) {
 				}
 			}
 			if empty := l.lines("level=ERROR", "error=<nil>"); empty != 0 {
-				t.Errorf("%d errors say error=<nil>", empty)
+				t.Errorf("%d errors have error=<nil>", empty)
 			}
 			n.gone("42")
 		})
@@ -110,7 +110,7 @@ func TestWrappers(t *testing.T) {
 }
 
 // TestRefusalsLogged: a refused connection is logged with its reason, without its
-// token, at level info where that is wanted.
+// token, at level info if configured.
 func TestRefusalsLogged(t *testing.T) {
 	t.Parallel()
 	for _, info := range []bool{false, true} {

@@ -25,10 +25,9 @@ import (
 	"sync"
 )
 
-// Tracker tracks messages that have been given out. The zero value is ready, and all
-// methods are safe for concurrent use. It holds the messages from the oldest unfinished one
-// of each channel on: bound them by the window of the client, or by the queue of the
-// workers.
+// Tracker tracks messages given to workers. The zero value is ready, and all methods
+// are safe for concurrent use. It holds the messages of each channel from the oldest
+// unfinished one on: limit them by the client's window, or by the workers' queue.
 type Tracker[T any] struct {
 	mu       sync.Mutex
 	channels map[string][]entry[T] // in order, from the oldest unfinished one on
@@ -40,9 +39,9 @@ type entry[T any] struct {
 	done bool
 }
 
-// Add tracks a message before it is given to a worker. The sequences of a channel are
-// added in increasing order; a lower one says that the channel began anew, in an emptied
-// store, and what was tracked of it is forgotten.
+// Add tracks a message before it is given to a worker. The sequences of a channel must
+// be added in increasing order; a lower one means that the channel began anew, in an
+// emptied store, and its tracked messages are forgotten.
 func (t *Tracker[T]) Add(channel string, seq uint64, item T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,9 +55,9 @@ func (t *Tracker[T]) Add(channel string, seq uint64, item T) {
 	t.channels[channel] = append(list, entry[T]{seq: seq, item: item})
 }
 
-// Done says that a message is finished. If that moves the low-water mark of its channel,
-// the item of the last message before which all are finished is returned, for the program
-// to acknowledge. A message that is not tracked moves nothing.
+// Done marks a message as finished. If that moves the low-water mark of its channel,
+// Done returns the item of the last message up to which all are finished, for the
+// program to acknowledge. A message that is not tracked moves nothing.
 func (t *Tracker[T]) Done(channel string, seq uint64) (last T, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,7 +83,7 @@ func (t *Tracker[T]) Done(channel string, seq uint64) (last T, ok bool) {
 		return last, false
 	}
 	last = list[n-1].item
-	clear(list[:n]) // the items are not to stay in memory
+	clear(list[:n]) // release the items
 	if list = list[n:]; len(list) == 0 {
 		delete(t.channels, channel)
 	} else {
@@ -93,7 +92,7 @@ func (t *Tracker[T]) Done(channel string, seq uint64) (last T, ok bool) {
 	return last, true
 }
 
-// Unfinished is how many messages are tracked and not finished.
+// Unfinished is the number of tracked messages that are not finished.
 func (t *Tracker[T]) Unfinished() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -21,7 +21,7 @@ func TestChannelHashesAreKeyedByTheConnection(t *testing.T) {
 }
 
 // Two entries with the same hash cannot move a cursor past messages not received.
-func TestOfTwoEntriesTheLowerOneCounts(t *testing.T) {
+func TestTheLowerOfTwoEntriesCounts(t *testing.T) {
 	t.Parallel()
 	id := names.NewConnectionID()
 	b := append([]byte{form, 0}, id[:]...)

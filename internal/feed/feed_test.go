@@ -104,7 +104,7 @@ func TestTail(t *testing.T) {
 }
 
 // A message revoked or replaced while in the tail is no longer sent.
-func TestTailKnowsWhatIsGone(t *testing.T) {
+func TestTailSkipsGoneMessages(t *testing.T) {
 	t.Parallel()
 	fs, e := newFeeds(t, 1<<20)
 	f, err := fs.Subscribe("news")
