@@ -28,13 +28,13 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// attack is something that clients do to a server. It lasts until the context ends,
-// and has closed its connections when it returns.
+// attack is a hostile behavior of clients. It lasts until the context is canceled, and
+// has closed its connections when it returns.
 type attack struct {
 	name  string
-	unit  string // what ops counts
+	unit  string // the unit of ops
 	flags []string
-	// long is how long it takes in full until the server's defence shows.
+	// long is the duration of the full attack, until the server's defense shows.
 	long time.Duration
 	do   func(a *assault, ctx context.Context)
 }
@@ -44,7 +44,7 @@ var attacks = []attack{
 	{"hostile frames, 1000 a second, each on a new connection", "frames", nil, 0, (*assault).hostileFrames},
 	{"handshakes at the highest rate, by 8 clients", "handshakes", nil, 0, (*assault).connectFlood},
 	{"handshakes without a token", "requests", nil, 0, (*assault).refusedFlood},
-	{"3000 TCP connections that say nothing", "connections", nil, 12 * time.Second, (*assault).saysNothing},
+	{"3000 TCP connections that send nothing", "connections", nil, 12 * time.Second, (*assault).saysNothing},
 	{"500 handshakes that trickle in", "connections", nil, 12 * time.Second, (*assault).slowLoris},
 	{"300 sessions that never read, and 32 KB messages to all of them", "MB not read", nil, 0, (*assault).slowReaders},
 	{"pings at the highest rate by 8 clients that read no pongs", "pings", nil, 0, (*assault).pingFlood},
@@ -55,15 +55,15 @@ var attacks = []attack{
 	{"subscribe and unsubscribe at the highest rate, by 8 clients", "commands", nil, 0, (*assault).subscribeFlood},
 	{"the same with --message-rate 100", "commands", []string{"--message-rate", "100"}, 0, (*assault).subscribeFlood},
 	{"ack, read and publish at the highest rate, by 8 clients", "commands", nil, 0, (*assault).commandFlood},
-	{"commands whose answers nobody reads", "commands", nil, 0, (*assault).answersUnread},
+	{"commands whose responses are not read", "commands", nil, 0, (*assault).responsesUnread},
 	{"500 sessions that fall silent (heartbeat 1 s)", "sessions", []string{"--heartbeat", "1s"}, 9 * time.Second, (*assault).silent},
 	{"one user with device after device", "requests", nil, 0, (*assault).manyDevices},
 	{"1000 sessions that drop and reconnect together", "reconnects", nil, 0, (*assault).reconnectStorm},
 }
 
-// TestAttack measures each attack: what it cost the server, and what other users
-// noticed. The attackers run on the same machine, so part of what others notice is
-// that. In full, with ATTACK=5s, each takes that long.
+// TestAttack measures each attack: its cost for the server, and its effect on other
+// users. The attackers run on the same machine, so part of that effect is theirs. In
+// full, with ATTACK=5s, each attack takes that long.
 func TestAttack(t *testing.T) {
 	long := 50 * time.Millisecond
 	full := os.Getenv("ATTACK") != ""
@@ -83,10 +83,10 @@ func TestAttack(t *testing.T) {
 			rows = append(rows, suffer(t, &at, d))
 		})
 	}
-	t.Logf("| attack | done | CPU, without that of the others | memory | others: p50, p99, worst delivery |\n%s", strings.Join(rows, "\n"))
+	t.Logf("| attack | done | CPU, without that for other users | memory | others: p50, p99, worst delivery |\n%s", strings.Join(rows, "\n"))
 }
 
-// assault is an attack that is going on.
+// assault is a running attack.
 type assault struct {
 	t     testing.TB
 	host  string
@@ -96,10 +96,10 @@ type assault struct {
 	push  *client.Backend
 }
 
-// othersCPU is how much of a CPU the others take by themselves.
+// othersCPU is the CPU share of the other users alone.
 var othersCPU float64
 
-// suffer runs an attack and gives its row.
+// suffer runs an attack and returns its row.
 func suffer(t *testing.T, at *attack, d time.Duration) string {
 	p := newProcess(t)
 	p.more = append([]string{"--heartbeat", "25s", "--window", "256", "--ack-delay", "1s"}, at.flags...)
@@ -121,7 +121,7 @@ func suffer(t *testing.T, at *attack, d time.Duration) string {
 	at.do(a, ctx)
 	a.wg.Wait()
 	after, most := usageOf(t, p.cmd.Process.Pid), <-peak
-	others.wait(t, 20) // they get on
+	others.wait(t, 20) // the other users still get messages
 	noticed := others.end(t)
 	a.allLeft()
 	grown := (max(most, after.memory) - before.memory) >> 20
@@ -141,7 +141,7 @@ func suffer(t *testing.T, at *attack, d time.Duration) string {
 	return row
 }
 
-// usage is what a process has used.
+// usage is the resource usage of a process.
 type usage struct {
 	cpu    time.Duration
 	memory int64 // resident, in bytes
@@ -151,9 +151,9 @@ func usageOf(t testing.TB, pid int) (u usage) {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		t.Fatalf("the server has ended: %v", err)
+		t.Fatalf("the server has exited: %v", err)
 	}
-	// Behind the name, which may hold anything, the fields are numbers (proc(5)).
+	// After the name, which may contain anything, the fields are numbers (proc(5)).
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	const utime, stime, rss, tick = 11, 12, 21, 10 * time.Millisecond
 	number := func(i int) int64 {
@@ -166,7 +166,7 @@ func usageOf(t testing.TB, pid int) (u usage) {
 	return usage{time.Duration(number(utime)+number(stime)) * tick, number(rss) * int64(os.Getpagesize())}
 }
 
-// watchMemory gives the most memory that a process had until the context ended.
+// watchMemory returns the peak memory of a process until the context is canceled.
 func watchMemory(t testing.TB, ctx context.Context, pid int) <-chan int64 {
 	peak := make(chan int64, 1)
 	go func() {
@@ -185,11 +185,10 @@ func watchMemory(t testing.TB, ctx context.Context, pid int) <-chan int64 {
 	return peak
 }
 
-// bystanders are users who do what users do, and to whom a message is pushed every
-// few milliseconds.
+// bystanders are ordinary users, to whom a message is pushed every few milliseconds.
 type bystanders struct {
 	a           *assault
-	stop, leave context.CancelFunc // of who pushes, and of who reads
+	stop, leave context.CancelFunc // of the publishers, and of the readers
 	pushing     sync.WaitGroup
 	reading     sync.WaitGroup
 
@@ -270,7 +269,7 @@ func (b *bystanders) take(ctx context.Context, user string, m *client.Message, e
 	b.took = append(b.took, time.Since(time.Unix(0, data[1])))
 }
 
-// wait waits until n more messages came.
+// wait waits until n more messages have been received.
 func (b *bystanders) wait(t testing.TB, n int) {
 	t.Helper()
 	count := func() int { b.mu.Lock(); defer b.mu.Unlock(); return len(b.took) }
@@ -279,12 +278,12 @@ func (b *bystanders) wait(t testing.TB, n int) {
 	defer look.Stop()
 	for give := time.Now().Add(patience); count() < goal; <-look.C {
 		if time.Now().After(give) {
-			t.Fatalf("the others get nothing any more: %d of %d", count(), goal)
+			t.Fatalf("the other users no longer get messages: %d of %d", count(), goal)
 		}
 	}
 }
 
-// missing is how many messages have not come yet.
+// missing is the number of messages that have not been received yet.
 func (b *bystanders) missing() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -300,7 +299,7 @@ func (b *bystanders) reset() {
 	b.took = nil
 }
 
-// end checks that nothing was lost, and tells how long deliveries took.
+// end checks that no message was lost, and formats the delivery times.
 func (b *bystanders) end(t testing.TB) string {
 	t.Helper()
 	b.stop()
@@ -315,7 +314,7 @@ func (b *bystanders) end(t testing.TB) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.wrong != nil {
-		t.Errorf("the others: %v", b.wrong)
+		t.Errorf("the other users: %v", b.wrong)
 	}
 	for user, n := range b.pushed {
 		if n != b.got[user] {
@@ -329,7 +328,7 @@ func (b *bystanders) end(t testing.TB) string {
 	return fmt.Sprintf("%s, %s, %s, lost 0", at(0.5), at(0.99), at(1))
 }
 
-// allLeft waits until the server has nobody connected any more.
+// allLeft waits until the server has no connections.
 func (a *assault) allLeft() {
 	a.t.Helper()
 	look := time.NewTicker(10 * time.Millisecond)
@@ -371,27 +370,27 @@ const (
 	deflateOffer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 )
 
-// request is the handshake of another user.
+// request is a handshake of a new user.
 func (a *assault) request(query, more string) string {
 	user := fmt.Sprint("mallory", a.users.Add(1))
 	return upgradeRequest(a.host, "token="+a.token(user)+query, more)
 }
 
-// open connects, and reads the answer.
+// open connects, and reads the response.
 func (a *assault) open(request string) *raw {
 	c, err := dialTCP(a.host, request)
 	if err != nil {
 		return nil
 	}
-	if err := c.answered(); err != nil {
+	if err := c.readResponse(); err != nil {
 		c.Close()
 		return nil
 	}
 	return c
 }
 
-// each runs something in n goroutines until the context ends. What it opens is closed
-// by the context's end, so that nothing waits for the server.
+// each runs a function in n goroutines until the context is canceled. The connections
+// passed to hold are closed then, so that no goroutine waits for the server.
 func (a *assault) each(ctx context.Context, n int, do func(hold func(*raw) *raw)) {
 	for range n {
 		a.wg.Go(func() {
@@ -408,7 +407,7 @@ func (a *assault) each(ctx context.Context, n int, do func(hold func(*raw) *raw)
 	}
 }
 
-// write sends bytes again and again until the connection ends.
+// write sends bytes repeatedly until the connection is closed.
 func (a *assault) write(c *raw, batch []byte, ops int) {
 	if c == nil {
 		return
@@ -422,7 +421,7 @@ func (a *assault) write(c *raw, batch []byte, ops int) {
 	}
 }
 
-// hostile are frames and bytes that break RFC 6455, or try to.
+// hostile returns frames and bytes that break RFC 6455, or try to.
 func hostile(random *rand.Rand) []byte {
 	frames := [][]byte{
 		{0x81, 1, 'x'},
@@ -458,11 +457,11 @@ func (a *assault) hostileFrames(ctx context.Context) {
 			random := rand.New(rand.NewPCG(7, rand.Uint64()))
 			for range turns {
 				if c := a.open(a.request("", []string{"", v1Protocol}[random.IntN(2)])); c != nil {
-					c.Write(hostile(random)) //nolint:errcheck // it may be cut
+					c.Write(hostile(random)) //nolint:errcheck // it may be closed
 					a.ops.Add(1)
 					if random.IntN(2) == 0 {
 						c.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) //nolint:errcheck // it is closed
-						io.Copy(io.Discard, c.in)                                //nolint:errcheck // the end, or the time is over
+						io.Copy(io.Discard, c.in)                                //nolint:errcheck // until the end or the deadline
 					}
 					c.Close()
 				}
@@ -494,8 +493,8 @@ func (a *assault) connectFlood(ctx context.Context) {
 func (a *assault) refusedFlood(ctx context.Context) {
 	a.each(ctx, 8, func(func(*raw) *raw) {
 		if c, err := dialTCP(a.host, upgradeRequest(a.host, "token=no.such.token", "")); err == nil {
-			if err := c.answered(); err == nil {
-				a.t.Error("a bad token was taken")
+			if err := c.readResponse(); err == nil {
+				a.t.Error("a bad token was accepted")
 			}
 			hangUp(c, true)
 			a.ops.Add(1)
@@ -507,7 +506,8 @@ func (a *assault) saysNothing(ctx context.Context) {
 	a.hold(ctx, 3000, func() (*raw, error) { return dialTCP(a.host, "GET /ws") })
 }
 
-// hold opens connections and waits until the server has ended them, if there is time.
+// hold opens connections and waits until the server has closed them, if the time
+// allows.
 func (a *assault) hold(ctx context.Context, n int, open func() (*raw, error)) {
 	var all []*raw
 	for range n {
@@ -520,7 +520,7 @@ func (a *assault) hold(ctx context.Context, n int, open func() (*raw, error)) {
 	ended := 0
 	for _, c := range all {
 		if until, ok := ctx.Deadline(); ok {
-			c.SetReadDeadline(until) //nolint:errcheck // the read tells
+			c.SetReadDeadline(until) //nolint:errcheck // the read fails
 		}
 		if _, err := io.Copy(io.Discard, c.in); !errors.Is(err, os.ErrDeadlineExceeded) {
 			ended++
@@ -528,7 +528,7 @@ func (a *assault) hold(ctx context.Context, n int, open func() (*raw, error)) {
 		}
 		c.Close()
 	}
-	a.t.Logf("%d of %d were ended by the server, the last after %s", ended, len(all), last.Round(time.Millisecond))
+	a.t.Logf("%d of %d were closed by the server, the last after %s", ended, len(all), last.Round(time.Millisecond))
 }
 
 func (a *assault) slowLoris(ctx context.Context) {
@@ -557,14 +557,14 @@ func (a *assault) slowLoris(ctx context.Context) {
 	for _, c := range all {
 		c.Close()
 	}
-	a.t.Logf("%d of %d were ended by the server, the last after %s", len(ended), len(all), last.Round(time.Millisecond))
+	a.t.Logf("%d of %d were closed by the server, the last after %s", len(ended), len(all), last.Round(time.Millisecond))
 }
 
 func (a *assault) slowReaders(ctx context.Context) {
 	var all []*raw
 	for range 300 {
 		c, err := dialSmall(a.host, a.request("&channels=flood", v1Protocol))
-		if err != nil || c.answered() != nil {
+		if err != nil || c.readResponse() != nil {
 			continue
 		}
 		all = append(all, c)
@@ -580,7 +580,7 @@ func (a *assault) slowReaders(ctx context.Context) {
 	}
 }
 
-// dialSmall has a small buffer for what comes.
+// dialSmall connects with a small receive buffer.
 func dialSmall(host, request string) (*raw, error) {
 	c, err := dialTCP(host, request)
 	if err == nil {
@@ -624,7 +624,7 @@ func (a *assault) tinyFragments(ctx context.Context) {
 	one = append(bytes.Clone(begin), one...)
 	a.each(ctx, 2, func(hold func(*raw) *raw) {
 		if c := hold(a.open(a.request("", ""))); c != nil {
-			c.Write(begin) //nolint:errcheck // the next one tells
+			c.Write(begin) //nolint:errcheck // the next write fails
 			a.write(c, empty, 2000)
 		}
 	})
@@ -659,7 +659,7 @@ func (a *assault) biggerBombs(ctx context.Context) {
 	})
 }
 
-// commands sends texts of wirepost.v1 at the highest rate, and reads what comes.
+// commands sends commands of wirepost.v1 at the highest rate, and reads the output.
 func (a *assault) commands(ctx context.Context, n int, next func(i int) string) {
 	a.each(ctx, n, func(hold func(*raw) *raw) {
 		c := hold(a.open(a.request("", v1Protocol)))
@@ -698,7 +698,7 @@ func (a *assault) commandFlood(ctx context.Context) {
 	})
 }
 
-func (a *assault) answersUnread(ctx context.Context) {
+func (a *assault) responsesUnread(ctx context.Context) {
 	batch := bytes.Repeat(masked(ws.OpText, true, `{"type":"ack","channel":"none","seq":1}`), 400)
 	a.each(ctx, 8, func(hold func(*raw) *raw) { a.write(hold(a.open(a.request("", v1Protocol))), batch, 400) })
 }
@@ -752,8 +752,8 @@ func (a *assault) reconnectStorm(ctx context.Context) {
 	}
 }
 
-// TestHostileFrames sends hostile frames, a thousand a second, to a server beside its
-// users, in this process, where the race detector looks on.
+// TestHostileFrames sends a thousand hostile frames a second to a server with other
+// users, in this process, with the race detector.
 func TestHostileFrames(t *testing.T) {
 	s, host := newServer(t, nil)
 	d := websocket.Dialer{}
@@ -765,7 +765,7 @@ func TestHostileFrames(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for n := range 1000 {
 		bad := dialRaw(t, host, upgradeRequest(host, "user=bad", []string{"", v1Protocol}[n%2]), true)
-		bad.Write(hostile(random)) //nolint:errcheck // it may be cut
+		bad.Write(hostile(random)) //nolint:errcheck // it may be closed
 		if n%10 == 0 {
 			if _, err := s.Push(t.Context(), wirepost.Push{To: "user:42", Data: fmt.Append(nil, n)}); err != nil {
 				t.Fatal(err)

@@ -8,35 +8,35 @@ import (
 	"sort"
 )
 
-// The rules that a history must not break; each violation names one.
+// The rules that a history must not break. Each violation names one.
 const (
-	ruleLost      = "lost"      // a push that was answered came to every device that stayed
-	ruleInvented  = "invented"  // nothing comes that was not pushed, to that channel
-	ruleReordered = "reordered" // per channel, a session sees sequences that grow; a push that began after the answer to another one comes behind it
-	ruleRepeated  = "repeated"  // nothing comes again that was acknowledged, except when a crash was in between
-	ruleHole      = "hole"      // a session passes over nothing, unless it was told a gap
-	ruleDouble    = "double"    // a message has one sequence and a sequence one message, for everybody and for ever
+	ruleLost      = "lost"      // every confirmed push is received by every device
+	ruleInvented  = "invented"  // only messages pushed to that channel are received
+	ruleReordered = "reordered" // per channel, a session gets increasing sequences; a push that began after the response to another one has a higher sequence
+	ruleRepeated  = "repeated"  // acknowledged messages are not repeated, except after a crash
+	ruleHole      = "hole"      // a session skips no message, unless it got a gap
+	ruleDouble    = "double"    // a message has one sequence and a sequence one message, for all devices and at all times
 )
 
 type violation struct{ rule, text string }
 
 func (v violation) String() string { return v.rule + ": " + v.text }
 
-// report is what a checker found.
+// report is the result of a checker.
 type report struct {
-	pushes, answered, deliveries, sessions, gaps, revocations, crashes int
-	violations                                                         []violation
+	pushes, confirmed, deliveries, sessions, gaps, revocations, crashes int
+	violations                                                          []violation
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d pushes (%d answered), %d revocations, %d deliveries in %d sessions, %d gaps told, violations = %d",
-		r.pushes, r.answered, r.revocations, r.deliveries, r.sessions, r.gaps, len(r.violations))
+	return fmt.Sprintf("%d pushes (%d confirmed), %d revocations, %d deliveries in %d sessions, %d gaps, violations = %d",
+		r.pushes, r.confirmed, r.revocations, r.deliveries, r.sessions, r.gaps, len(r.violations))
 }
 
-// add sums the counts up.
+// add adds the counts of another report.
 func (r *report) add(more *report) {
 	r.pushes += more.pushes
-	r.answered += more.answered
+	r.confirmed += more.confirmed
 	r.deliveries += more.deliveries
 	r.sessions += more.sessions
 	r.gaps += more.gaps
@@ -45,16 +45,16 @@ func (r *report) add(more *report) {
 	r.violations = append(r.violations, more.violations...)
 }
 
-// push is what is known of a message.
+// push is the known state of a message.
 type push struct {
-	channels map[string]bool
-	answered map[string]uint64 // seq by channel
-	key      string
-	fades    bool
-	revoked  map[string]bool // by channel: a revocation was asked for
+	channels  map[string]bool
+	confirmed map[string]uint64 // seq by channel
+	key       string
+	fades     bool
+	revoked   map[string]bool // by channel: a revocation was requested
 }
 
-// replaced is what is known of the messages with one key of one channel.
+// replaced is the known state of the messages with one key in one channel.
 type replaced struct {
 	latest  uint64 // the highest known sequence
 	unknown bool   // some of them have no known sequence
@@ -66,31 +66,32 @@ type entry struct {
 	id  string
 }
 
-// place is where a session stands in a channel.
-type place struct {
-	last    uint64      // received last, in this session; 0 for nothing
-	through uint64      // nothing up to it is owed to this session
-	gaps    [][2]uint64 // told, exclusive at both ends
+// position is the position of a session in a channel.
+type position struct {
+	last    uint64      // the last received in this session; 0 for none
+	through uint64      // this session need not get messages up to it
+	gaps    [][2]uint64 // gaps received, exclusive at both ends
 }
 
-// mark is what a device has acknowledged in a channel.
+// mark is the sequence that a device has acknowledged in a channel.
 type mark struct {
 	may uint64 // the highest sequence that it may have acknowledged
-	// sure has the acknowledgements that the server is known to have, by sequence.
+	// sure has the acknowledgements that the server is known to have received, by
+	// sequence.
 	sure map[uint64]known
 }
 
-// known is an acknowledgement that the server has got: some time after one event and
-// before another one. What a reader has from a server that was killed meanwhile it
-// may read much later.
+// known is an acknowledgement that the server has received some time after one event
+// and before another. A reader may read the output of a server that was killed
+// meanwhile much later.
 type known struct{ after, before int }
 
 type sessionState struct {
-	device *device
-	began  int
-	places map[string]*place
-	came   []cameAt // in order
-	// How many of those may be acknowledged, and surely are.
+	device    *device
+	began     int
+	positions map[string]*position
+	came      []cameAt // the messages received, in order
+	// How many of those may be acknowledged, and how many certainly are.
 	may, sure int
 }
 
@@ -101,7 +102,7 @@ type cameAt struct {
 	seq     uint64
 }
 
-// checker reads a history, event by event, after a first pass has learned the logs.
+// checker reads a history, event by event, after a first pass has collected the logs.
 type checker struct {
 	report
 	devices  map[string]*device
@@ -111,25 +112,25 @@ type checker struct {
 	sessions map[int]*sessionState
 	marks    map[string]map[string]*mark       // device, channel
 	got      map[string]map[string]bool        // device: channel and id
-	told     map[string]map[string][][2]uint64 // device, channel: gaps
+	gapsOf   map[string]map[string][][2]uint64 // device, channel: gaps
 	keys     map[string]*replaced              // channel and key
-	vague    map[string]bool                   // channels with records of which no sequence is known, and that need not be delivered
+	vague    map[string]bool                   // channels with records of unknown sequence that need not be delivered
 	crashes  []int
 }
 
-// check says what is wrong with a history. With complete, pushes that have not come
-// to everybody count as lost.
+// check returns the violations of a history. With complete, pushes that some devices
+// have not received count as lost.
 func check(devices []device, events []event, complete bool) *report {
 	c := &checker{
 		devices: make(map[string]*device), pushes: make(map[string]*push), logs: make(map[string][]entry),
 		sessions: make(map[int]*sessionState), marks: make(map[string]map[string]*mark),
-		got: make(map[string]map[string]bool), told: make(map[string]map[string][][2]uint64),
+		got: make(map[string]map[string]bool), gapsOf: make(map[string]map[string][][2]uint64),
 		keys: make(map[string]*replaced), vague: make(map[string]bool),
 	}
 	for i := range devices {
 		d := &devices[i]
 		c.devices[d.name] = d
-		c.marks[d.name], c.got[d.name], c.told[d.name] = make(map[string]*mark), make(map[string]bool), make(map[string][][2]uint64)
+		c.marks[d.name], c.got[d.name], c.gapsOf[d.name] = make(map[string]*mark), make(map[string]bool), make(map[string][][2]uint64)
 		for _, channel := range d.channels {
 			c.marks[d.name][channel] = &mark{sure: make(map[uint64]known)}
 		}
@@ -138,7 +139,7 @@ func check(devices []device, events []event, complete bool) *report {
 	for i, e := range events {
 		c.event(i, e)
 	}
-	c.answersInOrder(events)
+	c.confirmedInOrder(events)
 	if complete {
 		c.complete()
 	}
@@ -149,7 +150,7 @@ func (c *checker) violate(rule, format string, args ...any) {
 	c.violations = append(c.violations, violation{rule, fmt.Sprintf(format, args...)})
 }
 
-// learn makes the logs of the channels from all that tells of a sequence.
+// learn collects the logs of the channels from all events with a sequence.
 func (c *checker) learn(events []event) {
 	logs := make(map[string]map[uint64]string)
 	seqs := make(map[string]map[string]uint64)
@@ -175,7 +176,7 @@ func (c *checker) learn(events []event) {
 			p := c.pushes[e.id]
 			if p == nil {
 				p = &push{
-					channels: make(map[string]bool), answered: make(map[string]uint64), revoked: make(map[string]bool),
+					channels: make(map[string]bool), confirmed: make(map[string]uint64), revoked: make(map[string]bool),
 					key: e.key, fades: e.fades,
 				}
 				c.pushes[e.id] = p
@@ -185,9 +186,9 @@ func (c *checker) learn(events []event) {
 		case pushed:
 			note(e)
 			if p := c.pushes[e.id]; p != nil {
-				p.answered[e.channel] = e.seq
+				p.confirmed[e.channel] = e.seq
 			}
-			c.answered++
+			c.confirmed++
 		case received:
 			note(e)
 		case crash:
@@ -209,7 +210,7 @@ func (c *checker) learn(events []event) {
 	}
 }
 
-// learnKeys says which messages later ones may have replaced.
+// learnKeys determines which messages may have been replaced by later ones.
 func (c *checker) learnKeys() {
 	for id, p := range c.pushes {
 		for channel := range p.channels {
@@ -231,8 +232,8 @@ func (c *checker) learnKeys() {
 	}
 }
 
-// gone says whether a message may have left the log before it was delivered, which
-// is no loss: it was replaced, revoked, or has expired.
+// gone reports whether a message may have left the log before it was delivered, which
+// is not a loss: it was replaced, revoked, or has expired.
 func (c *checker) gone(channel, id string) bool {
 	p := c.pushes[id]
 	if p == nil {
@@ -245,7 +246,7 @@ func (c *checker) gone(channel, id string) bool {
 	return k != nil && (k.unknown || k.latest > c.seqOf(channel, id, p))
 }
 
-// excused says the same of a sequence.
+// excused is gone for a sequence.
 func (c *checker) excused(channel string, seq uint64) bool {
 	log := c.logs[channel]
 	n := sort.Search(len(log), func(n int) bool { return log[n].seq >= seq })
@@ -259,9 +260,9 @@ func (c *checker) event(i int, e event) {
 	switch e.kind {
 	case began:
 		c.report.sessions++
-		s := &sessionState{device: c.devices[e.device], began: i, places: make(map[string]*place)}
+		s := &sessionState{device: c.devices[e.device], began: i, positions: make(map[string]*position)}
 		for _, channel := range s.device.channels {
-			s.places[channel] = &place{through: c.marks[e.device][channel].may}
+			s.positions[channel] = &position{through: c.marks[e.device][channel].may}
 		}
 		c.sessions[e.session] = s
 	case received:
@@ -273,22 +274,22 @@ func (c *checker) event(i int, e event) {
 		c.withdrawn(i, e)
 	case gap:
 		c.gaps++
-		p := c.sessions[e.session].places[e.channel]
+		p := c.sessions[e.session].positions[e.channel]
 		if p == nil || e.seq >= e.prev {
 			c.violate(ruleInvented, "%v", e)
 			return
 		}
 		p.gaps = append(p.gaps, [2]uint64{e.seq, e.prev})
-		c.told[e.device][e.channel] = append(c.told[e.device][e.channel], [2]uint64{e.seq, e.prev})
+		c.gapsOf[e.device][e.channel] = append(c.gapsOf[e.device][e.channel], [2]uint64{e.seq, e.prev})
 	}
 }
 
-// received checks a message against the session's place.
+// received checks a message against the session's position.
 func (c *checker) received(i int, e event) {
 	s := c.sessions[e.session]
 	p := c.pushes[e.id]
 	if p == nil {
-		c.violate(ruleInvented, "%v: nobody pushed that", e)
+		c.violate(ruleInvented, "%v: it was not pushed", e)
 		return
 	}
 	if e.channel == "" { // bare: the device is in one of the push's channels
@@ -298,15 +299,15 @@ func (c *checker) received(i int, e event) {
 			}
 		}
 	}
-	at := s.places[e.channel]
+	at := s.positions[e.channel]
 	if at == nil || !p.channels[e.channel] {
-		c.violate(ruleInvented, "%v: that is not for it", e)
+		c.violate(ruleInvented, "%v: it is not for this device", e)
 		return
 	}
 	c.got[e.device][e.channel+" "+e.id] = true
 	if e.seq == 0 {
 		if e.seq = c.seqOf(e.channel, e.id, p); e.seq == 0 {
-			return // only bare devices got it, and the answer got lost
+			return // only bare devices got it, and the response was lost
 		}
 	}
 	switch {
@@ -322,13 +323,13 @@ func (c *checker) received(i int, e event) {
 	s.came = append(s.came, cameAt{i, e.channel, e.seq})
 }
 
-// withdrawn checks a revocation against the session's place: it moves the session
-// forward as a message does, and may pass over nothing either.
+// withdrawn checks a revocation against the session's position: it advances the session
+// like a message, and must not skip messages either.
 func (c *checker) withdrawn(i int, e event) {
 	s := c.sessions[e.session]
-	at := s.places[e.channel]
+	at := s.positions[e.channel]
 	if at == nil {
-		c.violate(ruleInvented, "%v: that is not for it", e)
+		c.violate(ruleInvented, "%v: it is not for this device", e)
 		return
 	}
 	if e.seq <= at.last {
@@ -340,13 +341,13 @@ func (c *checker) withdrawn(i int, e event) {
 }
 
 func (c *checker) seqOf(channel, id string, p *push) uint64 {
-	if seq := p.answered[channel]; seq != 0 {
+	if seq := p.confirmed[channel]; seq != 0 {
 		return seq
 	}
 	return c.seqs[channel][id]
 }
 
-// checkRepeat: the first message of a session lies behind what the device had
+// checkRepeat: the first message of a session is after those that the device had
 // acknowledged before the session began.
 func (c *checker) checkRepeat(i int, e event, s *sessionState) {
 	for seq, k := range c.marks[e.device][e.channel].sure {
@@ -357,15 +358,15 @@ func (c *checker) checkRepeat(i int, e event, s *sessionState) {
 	}
 }
 
-// crashed says whether the server was killed between two events.
+// crashed reports whether the server was killed between two events.
 func (c *checker) crashed(from, to int) bool {
 	at, _ := slices.BinarySearch(c.crashes, from)
 	return at < len(c.crashes) && c.crashes[at] <= to
 }
 
-// checkHole: nothing of the log lies between low, which the session had or which was
-// acknowledged, and the message.
-func (c *checker) checkHole(e event, at *place, low uint64) {
+// checkHole: the log has no message between low, which the session had received or
+// which was acknowledged, and this message.
+func (c *checker) checkHole(e event, at *position, low uint64) {
 	if e.prev > low && !covered(at.gaps, e.prev) && !c.excused(e.channel, e.prev) {
 		c.violate(ruleHole, "%v: the session was at %d", e, low)
 		return
@@ -373,7 +374,7 @@ func (c *checker) checkHole(e event, at *place, low uint64) {
 	log := c.logs[e.channel]
 	for n := sort.Search(len(log), func(n int) bool { return log[n].seq > low }); n < len(log) && log[n].seq < e.seq; n++ {
 		if !covered(at.gaps, log[n].seq) && !c.gone(e.channel, log[n].id) {
-			c.violate(ruleHole, "%v: %d, %q, was passed over; the session was at %d", e, log[n].seq, log[n].id, low)
+			c.violate(ruleHole, "%v: %d, %q, was skipped; the session was at %d", e, log[n].seq, log[n].id, low)
 			return
 		}
 	}
@@ -400,10 +401,10 @@ func (c *checker) acknowledged(i int, e event) {
 	}
 }
 
-// answersInOrder: a push that began when another one had been answered lies behind
-// it in the log.
-func (c *checker) answersInOrder(events []event) {
-	began := make(map[string]uint64) // of a push that is under way: the highest sequence answered before it
+// confirmedInOrder: a push that began after another one was confirmed is after it in
+// the log.
+func (c *checker) confirmedInOrder(events []event) {
+	began := make(map[string]uint64) // of a push in progress: the highest sequence confirmed before it
 	highest := make(map[string]uint64)
 	for _, e := range events {
 		key := e.channel + " " + e.id
@@ -412,14 +413,14 @@ func (c *checker) answersInOrder(events []event) {
 			began[key] = highest[e.channel]
 		case pushed:
 			if floor := began[key]; e.seq <= floor {
-				c.violate(ruleReordered, "%v: %d had been answered before", e, floor)
+				c.violate(ruleReordered, "%v: %d had been confirmed before", e, floor)
 			}
 			highest[e.channel] = max(highest[e.channel], e.seq)
 		}
 	}
 }
 
-// complete checks that what was answered came to everybody.
+// complete checks that all devices have received the confirmed pushes.
 func (c *checker) complete() {
 	for _, m := range c.missing() {
 		c.violate(ruleLost, "%s did not get %q of %s, %d", m.device, m.id, m.channel, m.seq)
@@ -431,13 +432,13 @@ type missing struct {
 	seq                 uint64
 }
 
-// missing is what was answered and has not come to a device yet.
+// missing lists the confirmed pushes that a device has not received yet.
 func (c *checker) missing() (all []missing) {
 	for id, p := range c.pushes {
-		for channel, seq := range p.answered {
+		for channel, seq := range p.confirmed {
 			for _, d := range c.devices {
 				if slices.Contains(d.channels, channel) && !c.got[d.name][channel+" "+id] &&
-					!covered(c.told[d.name][channel], seq) && !c.gone(channel, id) {
+					!covered(c.gapsOf[d.name][channel], seq) && !c.gone(channel, id) {
 					all = append(all, missing{d.name, channel, id, seq})
 				}
 			}

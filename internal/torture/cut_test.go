@@ -22,7 +22,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// newServer is a library's server on loopback TCP, where ?user= says who one is.
+// newServer is a library server on loopback TCP, where ?user= sets the user.
 func newServer(t testing.TB, change func(*wirepost.Options)) (*wirepost.Server, string) {
 	t.Helper()
 	o := wirepost.Options{
@@ -58,7 +58,7 @@ func upgradeRequest(host, query, more string) string {
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" + more + "\r\n"
 }
 
-// hangUp ends a connection with a reset, or in order.
+// hangUp closes a connection with a reset or cleanly.
 func hangUp(c *raw, reset bool) {
 	if reset {
 		c.Conn.(*net.TCPConn).SetLinger(0) //nolint:errcheck // it is closed anyway
@@ -66,7 +66,7 @@ func hangUp(c *raw, reset bool) {
 	c.Close()
 }
 
-// raw is a client that speaks bytes.
+// raw is a client that sends and receives bytes.
 type raw struct {
 	net.Conn
 	in *bufio.Reader
@@ -78,7 +78,7 @@ func dialTCP(host, request string) (*raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+	nc.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read fails
 	if _, err := io.WriteString(nc, request); err != nil {
 		nc.Close()
 		return nil, err
@@ -86,8 +86,8 @@ func dialTCP(host, request string) (*raw, error) {
 	return &raw{nc, bufio.NewReader(nc)}, nil
 }
 
-// answered reads the answer to a handshake.
-func (c *raw) answered() error {
+// readResponse reads the response to a handshake.
+func (c *raw) readResponse() error {
 	answer, err := http.ReadResponse(c.in, nil)
 	if err == nil && answer.StatusCode != http.StatusSwitchingProtocols {
 		err = errors.New(answer.Status)
@@ -95,12 +95,12 @@ func (c *raw) answered() error {
 	return err
 }
 
-// dialRaw sends the beginning of a request; with an answer wanted it reads that.
+// dialRaw sends the beginning of a request, and reads the response if wanted.
 func dialRaw(t testing.TB, host, request string, answered bool) *raw {
 	t.Helper()
 	c, err := dialTCP(host, request)
 	if err == nil && answered {
-		err = c.answered()
+		err = c.readResponse()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func dialRaw(t testing.TB, host, request string, answered bool) *raw {
 	return c
 }
 
-// allGone waits until the server has forgotten all connections, and has no more
+// allGone waits until the server has released all connections, and has no more
 // goroutines than before.
 func allGone(t testing.TB, s *wirepost.Server, goroutines int) {
 	t.Helper()
@@ -130,7 +130,7 @@ func masked(op ws.OpCode, fin bool, payload string) []byte {
 	return ws.MustCompileFrame(ws.MaskFrameInPlace(ws.NewFrame(op, fin, []byte(payload))))
 }
 
-// TestCutHandshake cuts a handshake at every byte: what was begun is given back.
+// TestCutHandshake cuts a handshake at every byte: all resources are released.
 func TestCutHandshake(t *testing.T) {
 	for _, mode := range []string{"", "Sec-WebSocket-Protocol: wirepost.v1\r\n"} {
 		for _, reset := range []bool{false, true} {
@@ -147,8 +147,8 @@ func TestCutHandshake(t *testing.T) {
 	}
 }
 
-// TestCutFrames cuts a conversation at every byte of what the client sends, among
-// them fragments, compressed messages and a close frame, while messages come.
+// TestCutFrames cuts a client's output at every byte, with fragments, compressed
+// messages and a close frame, while messages are delivered.
 func TestCutFrames(t *testing.T) {
 	var conversation []byte
 	for _, f := range [][]byte{
@@ -185,9 +185,9 @@ func TestCutFrames(t *testing.T) {
 	}
 }
 
-// TestCutAnswers cuts clients that were in the middle of reading: of a large
-// message, a stream of events or a poll.
-func TestCutAnswers(t *testing.T) {
+// TestCutResponses cuts clients that are reading a large message, an event stream or a
+// poll.
+func TestCutResponses(t *testing.T) {
 	s, host := newServer(t, func(o *wirepost.Options) { o.MaxMessage = 1 << 20 })
 	before := runtime.NumGoroutine()
 	for range 8 {
@@ -209,8 +209,8 @@ func TestCutAnswers(t *testing.T) {
 	allGone(t, s, before)
 }
 
-// TestHalfOpen: clients that have gone without a word are noticed by their silence,
-// and cut when they do not answer the close frame either.
+// TestHalfOpen: clients that vanished are detected by their silence, and disconnected
+// if they do not answer the close frame either.
 func TestHalfOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const heartbeat, closeTimeout = 10 * time.Second, 5 * time.Second
@@ -234,9 +234,9 @@ func TestHalfOpen(t *testing.T) {
 				defer here.Close()
 				request := upgradeRequest("wirepost.test", "", "")
 				if n%2 == 0 {
-					request = request[:n] // it never says the rest
+					request = request[:n] // the rest is never sent
 				}
-				io.WriteString(here, request) //nolint:errcheck // the end tells
+				io.WriteString(here, request) //nolint:errcheck // the connection may be closed
 				io.Copy(io.Discard, here)     //nolint:errcheck // the same
 				limit := heartbeat*24/10 + closeTimeout + time.Second
 				if n%2 == 0 {

@@ -20,12 +20,12 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// inProcess is a server in this process, over a disk in memory that fails as it is
-// told, and with a clock of its own.
+// inProcess is a server in this process, with an in-memory disk that fails on demand
+// and its own clock.
 type inProcess struct {
 	t      testing.TB
 	random *rand.Rand
-	proxy  *proxy // cut before the power is
+	proxy  *proxy // closed before the power is cut
 	disk   *vfs.MemFS
 	clock  clock
 	faults faultyDisk
@@ -36,7 +36,7 @@ type inProcess struct {
 	served chan struct{}
 }
 
-// clock is the system's, whose wall clock jumps.
+// clock is the system's clock, with a wall clock that jumps.
 type clock struct{ ahead atomic.Int64 }
 
 var clockStart = time.Now()
@@ -46,7 +46,7 @@ func (c *clock) elapsed() time.Duration { return time.Since(clockStart) }
 func (c *clock) Now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) jump(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// faultyDisk says what a disk does to writes.
+// faultyDisk configures the faults of a disk's writes.
 type faultyDisk struct {
 	readOnly atomic.Bool
 	latency  atomic.Int64 // of each write and sync
@@ -112,13 +112,13 @@ func (p *inProcess) start() string {
 	return l.Addr().String()
 }
 
-// free sets how many bytes of the disk are free.
+// free sets the free space of the disk, in bytes.
 func (p *inProcess) free(bytes uint64) {
 	p.disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: bytes, TotalBytes: 1 << 31})
 }
 
-// kill cuts the power: what was not synced is lost, or a part of it. From the moment
-// that the proxy is cut nobody hears of what the server still does.
+// kill cuts the power: unsynced data is lost, wholly or in part. Once the proxy is
+// closed, clients do not see what the server still does.
 func (p *inProcess) kill() {
 	p.proxy.turn("")
 	after := p.disk.CrashClone(vfs.CrashCloneCfg{
@@ -131,18 +131,18 @@ func (p *inProcess) kill() {
 
 func (p *inProcess) drain() { p.end(3 * time.Second) }
 
-// end shuts the server down, which has so long for it.
+// end shuts the server down within a limit.
 func (p *inProcess) end(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	p.server.Shutdown(ctx) //nolint:errcheck // clients that stall do not answer
+	p.server.Shutdown(ctx) //nolint:errcheck // stalled clients do not respond
 	p.http.Shutdown(ctx)   //nolint:errcheck // the same
 	p.http.Close()
 	<-p.served
 	p.engine.Close() //nolint:errcheck // the disk may be broken
 }
 
-// TestDisk is the run against a server whose disk and clock fail.
+// TestDisk runs against a server whose disk and clock fail.
 func TestDisk(t *testing.T) {
 	torture(t, 2*time.Second, tortureDisk)
 }
@@ -165,8 +165,8 @@ func tortureDisk(r *run, length time.Duration) *report {
 			p.free(1 << 30)
 		}},
 		{"read-only", func() {
-			// What was under way when the disk broke may be there later or not; from
-			// then on nothing is answered, until a restart.
+			// Writes in progress when the disk broke may or may not be stored; from
+			// then on no push succeeds, until a restart.
 			p.faults.readOnly.Store(true)
 			r.progress()
 			r.h.add(event{kind: crash})

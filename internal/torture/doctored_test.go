@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// sound is a history without a fault: two devices, a channel, three messages, a
-// session that ends before its last acknowledgement, and a crash.
+// sound is a valid history: two devices, a channel, three messages, a session that ends
+// before its last acknowledgement, and a crash.
 func sound() []event {
 	return []event{
 		0:  {kind: began, device: "a", session: 1},
@@ -45,18 +45,17 @@ func TestCheckerAcceptsSound(t *testing.T) {
 	for _, v := range r.violations {
 		t.Error(v)
 	}
-	if r.pushes != 3 || r.answered != 2 || r.deliveries != 9 || r.sessions != 5 || r.crashes != 1 {
+	if r.pushes != 3 || r.confirmed != 2 || r.deliveries != 9 || r.sessions != 5 || r.crashes != 1 {
 		t.Errorf("counted %v", r)
 	}
 }
 
-// TestCheckerRejects: each of these histories has one fault, and the checker finds
-// it.
+// TestCheckerRejects: each of these histories has one fault, which the checker finds.
 func TestCheckerRejects(t *testing.T) {
 	drop := func(at ...int) func([]event) []event {
 		return func(events []event) []event {
 			for _, i := range slices.Backward(at) {
-				// Events name others by their place, so nothing moves.
+				// Events refer to others by index, so events are not moved.
 				events[i] = event{kind: gap + 10}
 			}
 			return events
@@ -75,7 +74,7 @@ func TestCheckerRejects(t *testing.T) {
 		{"a message that one device never gets", ruleLost, drop(23)},
 		{"one that a bare device never gets", ruleLost, drop(18)},
 		{"a session that never comes back", ruleLost, drop(20, 21, 22, 23)},
-		{"a message that nobody pushed", ruleInvented, set(9, func(e *event) { e.id = "m9" })},
+		{"a message that was not pushed", ruleInvented, set(9, func(e *event) { e.id = "m9" })},
 		{"one of another channel", ruleInvented, more(
 			event{kind: pushing, channel: "other", id: "m4"}, event{kind: received, device: "a", session: 5, channel: "c", id: "m4", seq: 4, prev: 3})},
 		{"a bare one of another channel", ruleInvented, more(
@@ -101,28 +100,28 @@ func TestCheckerRejects(t *testing.T) {
 			events[17], events[18] = event{kind: began, device: "p", session: 4}, event{kind: received, device: "p", session: 4, id: "m2"}
 			return append(events, event{kind: received, device: "p", session: 4, id: "m3"})
 		}},
-		{"a message passed over", ruleHole, drop(22)},
-		{"one that only the chain tells of", ruleHole, set(23, func(e *event) { e.seq, e.prev = 5, 4 })},
-		{"a session that begins behind what was acknowledged", ruleHole, drop(7, 8, 21)},
+		{"a skipped message", ruleHole, drop(22)},
+		{"a message known only by the chain", ruleHole, set(23, func(e *event) { e.seq, e.prev = 5, 4 })},
+		{"a session that begins after the acknowledged messages", ruleHole, drop(7, 8, 21)},
 		{"a bare session that does", ruleHole, drop(11, 12)},
-		{"a message passed over by a bare device", ruleHole, more(
+		{"a message skipped by a bare device", ruleHole, more(
 			event{kind: pushing, channel: "c", id: "m4"}, event{kind: pushing, channel: "c", id: "m5"},
 			event{kind: pushed, channel: "c", id: "m4", seq: 4}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
 			event{kind: received, device: "p", session: 4, id: "m5"}, event{kind: received, device: "p", session: 4, id: "m4"})},
-		{"a gap that is none", ruleInvented, more(event{kind: gap, device: "a", session: 5, channel: "c", seq: 3, prev: 3})},
+		{"a gap without missing messages", ruleInvented, more(event{kind: gap, device: "a", session: 5, channel: "c", seq: 3, prev: 3})},
 		{"a message that an unrelated key does not excuse", ruleLost, more(
 			event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
 			event{kind: pushing, channel: "c", id: "m5", key: "l"}, event{kind: pushed, channel: "c", id: "m5", seq: 5})},
 		{"the latest message with its key", ruleLost, more(
 			event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 5},
 			event{kind: pushing, channel: "c", id: "m5", key: "k"}, event{kind: pushed, channel: "c", id: "m5", seq: 4})},
-		{"a revocation that passes over a message", ruleHole, func(events []event) []event {
+		{"a revocation that skips a message", ruleHole, func(events []event) []event {
 			return append(events,
 				event{kind: pushing, channel: "c", id: "m4"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
 				event{kind: pushing, channel: "c", id: "m5"}, event{kind: pushed, channel: "c", id: "m5", seq: 5},
 				event{kind: revoking, channel: "c", id: "m5"}, event{kind: withdrawn, device: "a", session: 5, channel: "c", seq: 6})
 		}},
-		{"a revocation behind the session", ruleReordered, more(
+		{"a revocation before the session's position", ruleReordered, more(
 			event{kind: revoking, channel: "c", id: "m1"}, event{kind: withdrawn, device: "a", session: 5, channel: "c", seq: 2})},
 		{"two sequences for one message", ruleDouble, set(23, func(e *event) { e.seq = 4 })},
 		{"two messages with one sequence", ruleDouble, set(16, func(e *event) { e.seq = 2 })},
@@ -136,8 +135,8 @@ func TestCheckerRejects(t *testing.T) {
 	}
 }
 
-// TestCheckerExcusesCrash: an acknowledgement may be lost with a server that was
-// killed before its answer was read.
+// TestCheckerExcusesCrash: an acknowledgement may be lost with a server that was killed
+// before its response was read.
 func TestCheckerExcusesCrash(t *testing.T) {
 	events := sound()
 	events[19] = event{kind: gap + 10}
@@ -154,7 +153,7 @@ func TestCheckerExcusesCrash(t *testing.T) {
 	}
 }
 
-// TestCheckerTakesGaps: what a gap tells of is neither lost nor a hole.
+// TestCheckerTakesGaps: messages in a gap are neither lost nor a hole.
 func TestCheckerTakesGaps(t *testing.T) {
 	events := sound()
 	events[21] = event{kind: gap, device: "a", session: 5, channel: "c", seq: 0, prev: 3}
@@ -165,12 +164,11 @@ func TestCheckerTakesGaps(t *testing.T) {
 	// A gap that ends before the hole does not cover it.
 	events[21].prev = 2
 	if r := check(doctoredDevices, events, true); len(r.violations) == 0 {
-		t.Error("a hole behind the gap went unnoticed")
+		t.Error("a hole after the gap was not found")
 	}
 }
 
-// TestCheckerExcusesGone: what was replaced, was revoked or has expired need not be
-// delivered.
+// TestCheckerExcusesGone: replaced, revoked or expired messages need not be delivered.
 func TestCheckerExcusesGone(t *testing.T) {
 	events := append(sound(),
 		event{kind: pushing, channel: "c", id: "m4", key: "k"}, event{kind: pushed, channel: "c", id: "m4", seq: 4},
@@ -191,7 +189,7 @@ func TestCheckerExcusesGone(t *testing.T) {
 	}
 }
 
-// TestCheckerIsQuick: the end of a run looks again and again.
+// BenchmarkCheck measures the checker, which runs repeatedly at the end of a run.
 func BenchmarkCheck(b *testing.B) {
 	events := []event{{kind: began, device: "a", session: 1}}
 	for i := range uint64(50_000) {

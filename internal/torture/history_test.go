@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// kind is what an event says.
+// kind is the kind of an event.
 type kind uint8
 
 const (
 	pushing   kind = iota // a message is about to be pushed for the first time: id, channel
-	pushed                // the push was answered with success: id, channel, seq
+	pushed                // the push succeeded: id, channel, seq
 	began                 // a session is about to connect: device, session
-	received              // a message came: device, session, channel, seq and prev or 0, id
-	acking                // what the session received before the event at may be acknowledged from now on
-	acked                 // and now the server is known to have the acknowledgement
-	gap                   // a gap was told: session, channel, seq (after) and prev (resumed at)
+	received              // a message was received: device, session, channel, seq and prev or 0, id
+	acking                // the messages received before the event at may be acknowledged from now on
+	acked                 // the server is known to have that acknowledgement
+	gap                   // a gap was received: session, channel, seq (after) and prev (resumed at)
 	crash                 // the server is about to be killed, or was
 	revoking              // a message is about to be revoked: id, channel
 	withdrawn             // a session was sent a revocation: device, session, channel, seq
 )
 
-// event is one entry of a history. Which fields count depends on the kind.
+// event is one entry of a history. Its kind determines which fields are used.
 type event struct {
 	kind    kind
 	device  string
@@ -31,8 +31,8 @@ type event struct {
 	seq     uint64
 	prev    uint64
 	at      int
-	// Of a push: the key that a later message replaces it by, and whether it has a
-	// time to live so short that it may have expired before it was delivered.
+	// Of a push: the key by which a later message replaces it, and whether its time to
+	// live is so short that it may expire before it is delivered.
 	key   string
 	fades bool
 }
@@ -46,13 +46,12 @@ func (e event) String() string {
 type device struct {
 	name     string
 	channels []string
-	// plain says that what comes is bare: neither channel nor sequence nor gaps are
-	// told.
+	// plain says that messages are received without channel, sequence and gaps.
 	plain bool
 }
 
-// history is the append-only record of a run. It is safe for concurrent use; the
-// order of its events is one in which they happened.
+// history is the append-only record of a run. It is safe for concurrent use; its events
+// are in a possible order of occurrence.
 type history struct {
 	devices []device
 
@@ -61,7 +60,7 @@ type history struct {
 	sessions int
 }
 
-// add appends an event and gives its place.
+// add appends an event and returns its index.
 func (h *history) add(e event) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,7 +68,7 @@ func (h *history) add(e event) int {
 	return len(h.events) - 1
 }
 
-// begin is a new session of a device.
+// begin records a new session of a device.
 func (h *history) begin(device string) *session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -78,7 +77,7 @@ func (h *history) begin(device string) *session {
 	return &session{h: h, device: device, n: h.sessions}
 }
 
-// now is a point in the history: what is behind it has not happened yet.
+// now returns the index of the next event.
 func (h *history) now() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,7 +90,7 @@ func (h *history) snapshot() []event {
 	return h.events[:len(h.events):len(h.events)]
 }
 
-// session writes down what happens to one connection of a device.
+// session records the events of one connection of a device.
 type session struct {
 	h      *history
 	device string
@@ -102,8 +101,8 @@ func (s *session) received(channel, id string, seq, prev uint64) {
 	s.h.add(event{kind: received, device: s.device, session: s.n, channel: channel, id: id, seq: seq, prev: prev})
 }
 
-// acking says that all that came until now is about to be acknowledged, and acked,
-// with what it returned, that the server has it.
+// acking records that all messages received until now are about to be acknowledged;
+// acked, with the result of acking, that the server has the acknowledgement.
 func (s *session) acking() (at int) {
 	at = s.h.now()
 	s.h.add(event{kind: acking, device: s.device, session: s.n, at: at})

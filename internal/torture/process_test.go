@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what has to come. It is no measure of
-// speed: a test that waits that long has failed.
+// patience is how long a test waits for an expected event. It does not measure speed: a
+// test that waits that long has failed.
 const patience = time.Minute
 
 const (
@@ -28,28 +28,28 @@ const (
 	tokenSecret = "torture-token-secret-0123456789abcdef"
 )
 
-// settings is the file of the servers under test: channels that lose messages by
-// retention, so that gaps are told.
+// settings is the configuration of the tested servers: some channels lose messages by
+// retention, which causes gaps.
 const settings = `channels:
   - pattern: "short:*"
     max_messages: 40
 `
 
-// process is the real program, killed and started again over one directory.
+// process is the real program, killed and restarted with the same directory.
 type process struct {
 	t       testing.TB
 	binary  string
 	dir     string
 	more    []string // flags
-	files   int      // descriptors that it may have; 0: as many as this process
-	memory  int      // bytes that it may take at most; 0: any number
+	files   int      // limit of descriptors; 0: that of this process
+	memory  int      // limit of bytes; 0: no limit
 	cmd     *exec.Cmd
 	address string
 	errors  lockedBuffer
 	exited  chan error
 }
 
-// buildDir is where the program is built, once for all tests.
+// buildDir is the directory in which the program is built, once for all tests.
 var buildDir string
 
 var build = sync.OnceValues(func() (binary string, err error) {
@@ -84,7 +84,7 @@ func (p *process) config() string { return filepath.Join(p.dir, "settings.yaml")
 
 func (p *process) data() string { return filepath.Join(p.dir, "data") }
 
-// start starts the program and gives its address.
+// start starts the program and returns its address.
 func (p *process) start() string {
 	p.t.Helper()
 	if err := p.tryStart(); err != nil {
@@ -93,7 +93,7 @@ func (p *process) start() string {
 	return p.address
 }
 
-// tryStart is start for a program that may refuse to.
+// tryStart is start for a program that may refuse to start.
 func (p *process) tryStart() error {
 	name, args := p.binary, append([]string{
 		"serve", "--listen", "127.0.0.1:0", "--data", p.data(),
@@ -113,7 +113,7 @@ func (p *process) tryStart() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	stuck := time.AfterFunc(patience, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have exited
 	defer stuck.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -124,23 +124,23 @@ func (p *process) tryStart() error {
 		_, p.address, _ = strings.Cut(url, "://")
 		p.cmd, p.exited = cmd, make(chan error, 1)
 		go func() {
-			io.Copy(io.Discard, out) //nolint:errcheck // until the process ends
+			io.Copy(io.Discard, out) //nolint:errcheck // until the process exits
 			p.exited <- cmd.Wait()
 		}()
 		return nil
 	}
-	return cmp.Or(cmd.Wait(), errors.New("it ended without a word"))
+	return cmp.Or(cmd.Wait(), errors.New("it exited without an error message"))
 }
 
-// kill is SIGKILL.
+// kill sends SIGKILL.
 func (p *process) kill() {
 	p.checkMemory()
-	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	p.cmd.Process.Kill() //nolint:errcheck // it may have exited
 	<-p.exited
 	p.cmd = nil
 }
 
-// drain is SIGTERM: the program ends by itself, in time, and with status 0.
+// drain sends SIGTERM: the program must exit in time, with status 0.
 func (p *process) drain() {
 	p.t.Helper()
 	p.checkMemory()
@@ -154,13 +154,13 @@ func (p *process) drain() {
 		}
 	case <-time.After(patience):
 		p.t.Error("the drain does not end")
-		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		p.cmd.Process.Kill() //nolint:errcheck // it may have exited
 		<-p.exited
 	}
 	p.cmd = nil
 }
 
-// checkMemory fails when the program has taken more than it may.
+// checkMemory fails if the program has exceeded its memory limit.
 func (p *process) checkMemory() {
 	p.t.Helper()
 	if p.memory == 0 {
@@ -168,14 +168,14 @@ func (p *process) checkMemory() {
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		return // it has ended, or the system has no such file
+		return // it has exited, or the system has no such file
 	}
 	var peak int
 	if found := peakMemory.FindSubmatch(status); found != nil {
 		peak, _ = strconv.Atoi(string(found[1])) //nolint:errcheck // digits
 	}
 	if peak <<= 10; peak > p.memory {
-		p.t.Errorf("the server took %d MiB, it may have %d", peak>>20, p.memory>>20)
+		p.t.Errorf("the server used %d MiB, the limit is %d", peak>>20, p.memory>>20)
 	}
 }
 
@@ -183,7 +183,7 @@ var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 var faults = regexp.MustCompile(`panic|fatal error|DATA RACE|level=ERROR`)
 
-// checkLog fails when the program said that something broke in it.
+// checkLog fails if the program's log reports an internal fault.
 func (p *process) checkLog() {
 	for line := range strings.Lines(p.errors.String()) {
 		if faults.MatchString(line) {
@@ -192,7 +192,7 @@ func (p *process) checkLog() {
 	}
 }
 
-// lockedBuffer is what a program writes.
+// lockedBuffer collects the output of a program.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

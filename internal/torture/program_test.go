@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// fault is something that happens to the program, and how often beside others.
+// fault is a fault of the program, with its relative frequency.
 type fault struct {
 	weight int
 	do     func(*run, *process)
 }
 
-// wiped counts the starts over a damaged store, and says what was damaged.
+// wiped counts the starts with a damaged store, and lists the damage.
 type wiped struct {
 	started, refused int
 	what             []string
@@ -36,7 +36,7 @@ var everyday = []fault{
 	{1, func(r *run, _ *process) { r.proxy.cutAll() }},
 }
 
-// TestProgram is the run against the real program, in each of several settings.
+// TestProgram runs against the real program, with several settings.
 func TestProgram(t *testing.T) {
 	for _, v := range []struct {
 		name    string
@@ -67,13 +67,13 @@ func TestProgram(t *testing.T) {
 				return found
 			})
 			if started+refused > 0 {
-				t.Logf("started %d times over a damaged file, refused to %d times", started, refused)
+				t.Logf("started %d times with a damaged file, refused to start %d times", started, refused)
 			}
 		})
 	}
 }
 
-// pick picks one by its weight.
+// pick picks a fault by weight.
 func (r *run) pick(faults []fault) fault {
 	sum := 0
 	for _, f := range faults {
@@ -88,12 +88,11 @@ func (r *run) pick(faults []fault) fault {
 	panic("unreachable")
 }
 
-// letItFill is no fault: it leaves the program time to take as much memory as it
-// wants.
+// letItFill is not a fault: it gives the program time to use as much memory as it can.
 func (r *run) letItFill(*process) { r.progress() }
 
-// withCertificate has the program speak TLS, with a certificate of its own that the
-// run's clients trust.
+// withCertificate makes the program use TLS, with a certificate that the run's clients
+// trust.
 func withCertificate(r *run, p *process) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -124,14 +123,14 @@ func withCertificate(r *run, p *process) {
 	r.tls.RootCAs.AppendCertsFromPEM(public)
 }
 
-// crowd has strangers hold as many connections as the program takes, and more, while
-// the publishers go on. When they have left everything works again, with no restart.
+// crowd opens connections of other users until the program refuses more, while the
+// publishers continue. After they close, everything must work again without a restart.
 func crowd(r *run, p *process) {
 	var all []net.Conn
 	for range 2 * p.files {
 		c, err := net.DialTimeout("tcp", p.address, time.Second)
 		if err != nil {
-			break // it takes no more
+			break // it refuses more
 		}
 		all = append(all, c)
 	}
@@ -141,9 +140,9 @@ func crowd(r *run, p *process) {
 	}
 }
 
-// wipe kills the program, damages a file of its store and starts it: either it
-// refuses to start and names the command that helps, or everything is still there,
-// which the run then checks.
+// wipe kills the program, damages a file of its store and starts it: it must either
+// refuse to start and name a command that helps, or keep all data, which the run then
+// checks.
 func wipe(r *run, p *process) {
 	r.h.add(event{kind: crash})
 	p.kill()
@@ -157,7 +156,7 @@ func wipe(r *run, p *process) {
 	said := len(p.errors.String())
 	if err := p.tryStart(); err != nil {
 		if text := []byte(p.errors.String()[said:]); !bytes.Contains(text, []byte("wirepost check")) {
-			r.fail("%s: the server refused to start and did not say what helps: %s", what, text)
+			r.fail("%s: the server refused to start without naming a remedy: %s", what, text)
 		}
 		if err := os.RemoveAll(p.data()); err != nil {
 			r.t.Fatal(err)
@@ -175,8 +174,9 @@ func wipe(r *run, p *process) {
 	r.proxy.turn(p.address)
 }
 
-// damage overwrites some bytes of one of the store's files, cuts it short or removes
-// it, and says what it did. Tables are left out: what is damaged in them is met when it is read.
+// damage overwrites some bytes of one of the store's files, truncates it or removes it,
+// and describes the damage. Tables are left out: their damage is found when they are
+// read.
 func damage(r *run, dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -212,7 +212,7 @@ func damage(r *run, dir string) string {
 	return name + " overwritten at " + overwrite(r, path, len(content))
 }
 
-// overwrite overwrites some bytes of a file, and says which.
+// overwrite overwrites some bytes of a file, and describes them.
 func overwrite(r *run, path string, size int) string {
 	at := r.random.IntN(size)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

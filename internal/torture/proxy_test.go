@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// proxy forwards TCP connections to a server that may change, from an address that
-// stays. While it is wild it cuts them after a random number of bytes, with a FIN or
-// a reset, or leaves them half open for a moment first.
+// proxy forwards TCP connections from a fixed address to a server that may change.
+// While it is wild it cuts connections after a random number of bytes, with a FIN or a
+// reset, or leaves them half open for a moment first.
 type proxy struct {
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -31,7 +31,7 @@ type proxy struct {
 type link struct {
 	p            *proxy
 	client, back *net.TCPConn
-	over         chan struct{} // closed when both are
+	over         chan struct{} // closed when both directions are done
 	once         sync.Once
 
 	mu   sync.Mutex
@@ -44,7 +44,7 @@ type fate int
 const (
 	byFIN fate = iota
 	byReset
-	halfOpen // nothing goes through any more, and after a moment it is reset
+	halfOpen // nothing is forwarded any more, and after a moment it is reset
 	fates
 )
 
@@ -100,7 +100,7 @@ func (p *proxy) forward(client *net.TCPConn) {
 	p.mu.Unlock()
 }
 
-// add decides on a link's fate. False means that the server has gone meanwhile.
+// add chooses a link's fate. False means that the server has changed meanwhile.
 func (p *proxy) add(l *link, target string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *proxy) add(l *link, target string) bool {
 	return true
 }
 
-// copy forwards one direction until the link is over.
+// copy forwards one direction until the link is closed.
 func (l *link) copy(to, from *net.TCPConn) {
 	buf := make([]byte, 8<<10)
 	for {
@@ -144,7 +144,7 @@ func (l *link) copy(to, from *net.TCPConn) {
 	}
 }
 
-// spend takes n bytes of what is left, or as many as there are.
+// spend subtracts n bytes from the remaining ones, or as many as there are.
 func (l *link) spend(n int) (take int, cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,8 +172,8 @@ func (l *link) cut() {
 	l.end(l.fate != byFIN)
 }
 
-// halfDone ends the link when the other direction has ended too. A peer that never
-// ends its side is given a moment.
+// halfDone closes the link if the other direction is done as well. A peer that never
+// closes its side is given a moment.
 func (l *link) halfDone() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,8 +197,8 @@ func (l *link) end(reset bool) {
 	})
 }
 
-// turn sends new connections to a server, and ends those to the one before. When it
-// returns nothing of that one goes through any more.
+// turn sends new connections to a server, and closes those to the previous one. When it
+// returns, nothing from the previous server is forwarded any more.
 func (p *proxy) turn(target string) {
 	p.mu.Lock()
 	p.mu.target = target
@@ -206,7 +206,7 @@ func (p *proxy) turn(target string) {
 	p.cutAll()
 }
 
-// cutAll ends all connections there are.
+// cutAll closes all current connections.
 func (p *proxy) cutAll() {
 	p.mu.Lock()
 	links := make([]*link, 0, len(p.mu.open))
@@ -219,7 +219,7 @@ func (p *proxy) cutAll() {
 	}
 }
 
-// wild says whether connections are cut from now on; if not, none is any more.
+// wild sets whether connections are cut from now on.
 func (p *proxy) wild(is bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,16 +15,16 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// payload is what a message with that name holds: the name, and some of it again,
-// so that a damaged one is noticed.
+// payload is the content of the message with that name: the name, repeated, so that
+// damage is detected.
 func payload(id string) string {
 	h := fnv.New32a()
 	h.Write([]byte(id)) //nolint:errcheck // it never fails
 	return `{"id":"` + id + `","pad":"` + strings.Repeat(id+" ", int(h.Sum32()%100)) + `"}`
 }
 
-// name is the name of the message that holds data; nothing else was pushed by
-// anybody if it is damaged.
+// name returns the name of the message with this content; damaged content has a name
+// that was not pushed.
 func name(data []byte) string {
 	var m struct{ ID string }
 	if err := json.Unmarshal(data, &m); err != nil || payload(m.ID) != string(data) {
@@ -33,8 +33,8 @@ func name(data []byte) string {
 	return m.ID
 }
 
-// publisher pushes in one way until the context ends. Its messages have names of
-// its own.
+// publisher pushes in one way until the context is canceled. The names of its messages
+// are unique.
 type publisher struct {
 	*run
 	name    string
@@ -56,11 +56,11 @@ func (p *publisher) nextWith(e event, channels ...string) string {
 	return e.id
 }
 
-func (p *publisher) answered(id, channel string, seq uint64) {
+func (p *publisher) confirmed(id, channel string, seq uint64) {
 	p.h.add(event{kind: pushed, id: id, channel: channel, seq: seq})
 }
 
-// pause is how long a publisher waits, so that readers keep up on a small machine.
+// pause makes a publisher wait, so that readers keep up on a small machine.
 func (p *publisher) pause(ctx context.Context) {
 	wait(ctx, time.Duration(p.random.IntN(8))*time.Millisecond)
 }
@@ -74,8 +74,9 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// singles pushes one at a time, and tries again until there is an answer. Some it
-// pushes once more: the answer has to be the first one's. Some it revokes.
+// singles pushes one message at a time, and retries until there is a response. Some
+// messages are pushed twice: the second response must equal the first. Some are
+// revoked.
 func (p *publisher) singles(ctx context.Context) {
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel := p.anyChannel(p.random)
@@ -90,12 +91,12 @@ func (p *publisher) singles(ctx context.Context) {
 	}
 }
 
-// single pushes a message and gives its sequence, 0 at the end of the context.
+// single pushes a message and returns its sequence, 0 if the context is canceled.
 func (p *publisher) single(ctx context.Context, push client.Push) uint64 {
 	push.Data = []byte(payload(push.ID))
 	got, err := p.backend.Push(ctx, push)
 	if err == nil {
-		p.answered(push.ID, push.To, got.Seq)
+		p.confirmed(push.ID, push.To, got.Seq)
 	} else if ctx.Err() == nil {
 		p.fail("push: %v", err)
 	}
@@ -105,13 +106,13 @@ func (p *publisher) single(ctx context.Context, push client.Push) uint64 {
 func (p *publisher) revoke(ctx context.Context, id, channel string, seq uint64) {
 	p.h.add(event{kind: revoking, id: id, channel: channel})
 	_, err := p.backend.Revoke(ctx, channel, seq)
-	var refused *client.RefusedError // otherwise nobody knows whether it was done
+	var refused *client.RefusedError // otherwise it is unknown whether it was done
 	if errors.As(err, &refused) && refused.Status != http.StatusNotFound && refused.Status != http.StatusServiceUnavailable {
 		p.fail("revoke: %v", err)
 	}
 }
 
-// keyed pushes messages of which the latest counts.
+// keyed pushes messages that replace earlier ones with the same key.
 func (p *publisher) keyed(ctx context.Context) {
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel, key := p.anyChannel(p.random), fmt.Sprint("key", p.random.IntN(3))
@@ -119,8 +120,8 @@ func (p *publisher) keyed(ctx context.Context) {
 	}
 }
 
-// fading pushes messages with a time to live: of half of them longer than any run
-// and any jump of a clock.
+// fading pushes messages with a time to live: for half of them longer than any run and
+// any jump of a clock.
 func (p *publisher) fading(ctx context.Context) {
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel, ttl, fades := p.anyChannel(p.random), 1000*time.Hour, p.random.IntN(2) == 0
@@ -131,8 +132,7 @@ func (p *publisher) fading(ctx context.Context) {
 	}
 }
 
-// publishing is a client that publishes in wirepost.v1, each message until it is
-// answered.
+// publishing publishes in wirepost.v1, each message until there is a response.
 func (p *publisher) publishing(ctx context.Context) {
 	c, err := client.Dial(ctx, p.url("ws")+"/ws", client.Options{
 		Token: client.StaticToken(p.token("publisher")), TLSConfig: p.tls,
@@ -144,14 +144,14 @@ func (p *publisher) publishing(ctx context.Context) {
 		}
 		return
 	}
-	defer c.Close() //nolint:errcheck // the context ended it
+	defer c.Close() //nolint:errcheck // the context was canceled
 	for ; ctx.Err() == nil; p.pause(ctx) {
 		channel := []string{"room:1", "short:1"}[p.random.IntN(2)]
 		id := p.next(channel)
 		for ctx.Err() == nil {
 			got, err := c.Publish(ctx, client.Publication{To: channel, ID: id, Data: []byte(payload(id))})
 			if err == nil {
-				p.answered(id, channel, got.Seq)
+				p.confirmed(id, channel, got.Seq)
 				break
 			}
 			var refused *client.RefusedError
@@ -174,12 +174,13 @@ func (p *publisher) several(ctx context.Context) {
 			p.fail("push to several: %v", err)
 		}
 		for _, one := range got {
-			p.answered(id, one.To, one.Seq)
+			p.confirmed(id, one.To, one.Seq)
 		}
 	}
 }
 
-// raw posts bodies without an ID, once: nobody knows of those that are not answered.
+// raw pushes bodies without an ID, once: without a response it is unknown whether they
+// were stored.
 func (p *publisher) raw(ctx context.Context) {
 	hc := &http.Client{Transport: p.transport()}
 	defer hc.CloseIdleConnections()
@@ -191,7 +192,7 @@ func (p *publisher) raw(ctx context.Context) {
 			p.fail("%v", err)
 			return
 		}
-		r.GetBody = nil // the transport is not to try again by itself
+		r.GetBody = nil // the transport must not retry by itself
 		r.Header.Set("Authorization", "Bearer "+apiKey)
 		r.Header.Set("Content-Type", "text/plain")
 		response, err := hc.Do(r)
@@ -204,19 +205,19 @@ func (p *publisher) raw(ctx context.Context) {
 		switch {
 		case response.StatusCode == http.StatusServiceUnavailable:
 		case response.StatusCode > 299:
-			p.fail("a raw push was answered %s", response.Status)
+			p.fail("a raw push got the status %s", response.Status)
 		case err == nil && len(answer.Messages) == 1:
-			p.answered(id, channel, answer.Messages[0].Seq)
+			p.confirmed(id, channel, answer.Messages[0].Seq)
 		}
 	}
 }
 
-// stream pushes many without waiting for each.
+// stream pushes many messages without waiting for each.
 func (p *publisher) stream(ctx context.Context) {
 	p.streamTo(ctx, p.anyChannel, payload)
 }
 
-// bulk is a stream of large messages to channels that nobody reads.
+// bulk is a stream of large messages to channels without readers.
 func (p *publisher) bulk(ctx context.Context) {
 	pad := strings.Repeat("0123456789abcdef", 3000)
 	p.streamTo(ctx, func(random *rand.Rand) string { return fmt.Sprint("bulk:", random.IntN(10)) }, func(id string) string {
@@ -226,7 +227,7 @@ func (p *publisher) bulk(ctx context.Context) {
 
 func (p *publisher) streamTo(ctx context.Context, to func(*rand.Rand) string, payload func(id string) string) {
 	s := p.backend.Stream(ctx)
-	defer s.Close() //nolint:errcheck // the context ended it
+	defer s.Close() //nolint:errcheck // the context was canceled
 	type under struct {
 		id, channel string
 		*client.Pending
@@ -238,7 +239,7 @@ func (p *publisher) streamTo(ctx context.Context, to func(*rand.Rand) string, pa
 		for u := range pending {
 			got, err := u.Wait(ctx)
 			if err == nil {
-				p.answered(u.id, u.channel, got.Seq)
+				p.confirmed(u.id, u.channel, got.Seq)
 			} else if ctx.Err() == nil {
 				p.fail("stream: %v", err)
 			}

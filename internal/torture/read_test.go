@@ -21,22 +21,22 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// reader is one device, which reads in its own way until the context ends.
+// reader is one device, which reads in one way until the context is canceled.
 type reader struct {
 	*run
 	device
 	user   string
 	random *rand.Rand
-	once   func(*reader, context.Context) // one connection, or one answer
+	once   func(*reader, context.Context) // one connection, or one response
 
-	place string   // of SSE and polls: the cursor to come back with
-	from  *session // the session that it came from
-	polls *http.Client
-	// connected is called with each connection, and more than once.
+	cursor string   // of SSE and polls: the cursor of the next request
+	from   *session // the session of that cursor
+	polls  *http.Client
+	// connected is called for each connection, and possibly several times.
 	connected func()
 }
 
-// loop connects again and again.
+// loop connects repeatedly.
 func (r *reader) loop(ctx context.Context) {
 	for ctx.Err() == nil {
 		r.once(r, ctx)
@@ -44,7 +44,7 @@ func (r *reader) loop(ctx context.Context) {
 	}
 }
 
-// address of a way in, with what every way takes.
+// address is the URL of an endpoint, with the common parameters.
 func (r *reader) address(scheme, path string, more url.Values) string {
 	q := url.Values{"device": {r.device.name}, "token": {r.token(r.user)}}
 	for name, v := range more {
@@ -53,10 +53,10 @@ func (r *reader) address(scheme, path string, more url.Values) string {
 	return r.url(scheme) + path + "?" + q.Encode()
 }
 
-// refused tells of an answer that no fault explains.
+// refused reports a response that no fault explains.
 func (r *reader) refused(status int) {
 	if status != 0 && status != http.StatusOK && status != http.StatusSwitchingProtocols && status != http.StatusServiceUnavailable {
-		r.fail("%s was answered %d", r.device.name, status)
+		r.fail("%s got the status %d", r.device.name, status)
 	}
 }
 
@@ -72,7 +72,7 @@ type frame struct {
 	Message    string // of an error
 }
 
-// take writes down what an object tells.
+// take records an object.
 func (r *reader) take(s *session, text []byte) (f frame) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		r.fail("%s: %v: %.200q", r.device.name, err, text)
@@ -96,7 +96,7 @@ func (r *reader) take(s *session, text []byte) (f frame) {
 	return f
 }
 
-// gorilla dials by that library; nil means that it did not work out.
+// gorilla dials with that library; nil means that it failed.
 func (r *reader) gorilla(ctx context.Context, protocols ...string) *websocket.Conn {
 	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols, TLSClientConfig: r.tls}
 	c, response, err := d.DialContext(ctx, r.address("ws", "/ws", nil), nil)
@@ -109,8 +109,8 @@ func (r *reader) gorilla(ctx context.Context, protocols ...string) *websocket.Co
 	return c
 }
 
-// acknowledging sends a ping behind an acknowledgement: its pong proves that the
-// server has that.
+// acknowledging sends a ping after an acknowledgement: its pong proves that the server
+// has received the acknowledgement.
 func acknowledging(c *websocket.Conn, s *session, at int) error {
 	return c.WriteControl(websocket.PingMessage, strconv.AppendInt(nil, int64(at), 10), time.Now().Add(patience))
 }
@@ -125,7 +125,7 @@ func onPong(c *websocket.Conn, s *session) {
 	})
 }
 
-// v1 speaks wirepost.v1 by hand. It leaves at random, with and without a farewell.
+// v1 speaks wirepost.v1. It leaves at random, with and without a close frame.
 func (r *reader) v1(ctx context.Context) { r.speakV1(ctx, false) }
 
 // stalling is v1 that stops reading now and then.
@@ -142,7 +142,7 @@ func (r *reader) speakV1(ctx context.Context, stalls bool) {
 	onPong(c, s)
 	last := make(map[string]uint64)
 	for n := 1; ; n++ {
-		c.SetReadDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+		c.SetReadDeadline(time.Now().Add(patience)) //nolint:errcheck // the read fails
 		_, text, err := c.ReadMessage()
 		if err != nil {
 			return
@@ -169,7 +169,7 @@ func (r *reader) speakV1(ctx context.Context, stalls bool) {
 		case 0:
 			return
 		case 1:
-			c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(patience)) //nolint:errcheck // it leaves
+			c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(patience)) //nolint:errcheck // it leaves anyway
 			return
 		case 2:
 			if stalls {
@@ -179,8 +179,7 @@ func (r *reader) speakV1(ctx context.Context, stalls bool) {
 	}
 }
 
-// bare is what a page with new WebSocket does: it reads, and its library answers
-// pings.
+// bare acts like a page with new WebSocket: it reads, and its library replies to pings.
 func (r *reader) bare(ctx context.Context) {
 	s := r.h.begin(r.device.name)
 	c := r.gorilla(ctx)
@@ -203,7 +202,7 @@ func (r *reader) bare(ctx context.Context) {
 		return acknowledging(c, s, at)
 	})
 	for {
-		c.SetReadDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+		c.SetReadDeadline(time.Now().Add(patience)) //nolint:errcheck // the read fails
 		_, data, err := c.ReadMessage()
 		if err != nil || r.random.IntN(600) == 0 {
 			return
@@ -212,7 +211,7 @@ func (r *reader) bare(ctx context.Context) {
 	}
 }
 
-// bareGobwas does the same by another library, frame by frame.
+// bareGobwas does the same with another library, frame by frame.
 func (r *reader) bareGobwas(ctx context.Context) {
 	s := r.h.begin(r.device.name)
 	d := ws.Dialer{Timeout: patience, NetDial: new(net.Dialer).DialContext, TLSConfig: r.tls}
@@ -231,7 +230,7 @@ func (r *reader) bareGobwas(ctx context.Context) {
 		in = io.MultiReader(io.LimitReader(early, int64(early.Buffered())), c)
 	}
 	for {
-		c.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read tells
+		c.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the read fails
 		f, err := ws.ReadFrame(in)
 		if err != nil {
 			return
@@ -261,8 +260,8 @@ func (r *reader) bareGobwas(ctx context.Context) {
 	}
 }
 
-// library is the Go client, one for the whole run: its sessions are its own
-// business, and what it gives the program comes once.
+// library is the Go client, one for the whole run: it manages its sessions, and
+// delivers each message once.
 func (r *reader) library(ctx context.Context) {
 	s := r.h.begin(r.device.name)
 	c, err := client.Dial(ctx, r.url("ws")+"/ws", client.Options{
@@ -296,7 +295,7 @@ func (r *reader) library(ctx context.Context) {
 	}
 }
 
-// get asks for an answer behind the place that the reader is at.
+// get requests the messages after the reader's cursor.
 func (r *reader) get(ctx context.Context, hc *http.Client, address, header string) (*http.Response, *session) {
 	at := 0
 	if r.from != nil {
@@ -308,8 +307,8 @@ func (r *reader) get(ctx context.Context, hc *http.Client, address, header strin
 		r.fail("%v", err)
 		return nil, nil
 	}
-	if header != "" && r.place != "" {
-		request.Header.Set(header, r.place)
+	if header != "" && r.cursor != "" {
+		request.Header.Set(header, r.cursor)
 	}
 	response, err := hc.Do(request)
 	if err != nil {
@@ -325,7 +324,7 @@ func (r *reader) get(ctx context.Context, hc *http.Client, address, header strin
 	return response, s
 }
 
-// events reads /sse as EventSource does.
+// events reads /sse like EventSource.
 func (r *reader) events(ctx context.Context) {
 	hc := &http.Client{Transport: r.transport()}
 	defer hc.CloseIdleConnections()
@@ -356,7 +355,7 @@ func (r *reader) events(ctx context.Context) {
 		case line == "\n" && data != "":
 			r.take(s, []byte(data))
 			if id != "" {
-				r.place, r.from = id, s
+				r.cursor, r.from = id, s
 			}
 			id, data = "", ""
 			if r.random.IntN(600) == 0 {
@@ -366,7 +365,7 @@ func (r *reader) events(ctx context.Context) {
 	}
 }
 
-// poll asks once.
+// poll polls once.
 func (r *reader) poll(ctx context.Context) {
 	if r.polls == nil {
 		r.polls = &http.Client{Transport: r.transport()}
@@ -374,8 +373,8 @@ func (r *reader) poll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	more := url.Values{"wait": {"500ms"}}
-	if r.place != "" {
-		more["after"] = []string{r.place}
+	if r.cursor != "" {
+		more["after"] = []string{r.cursor}
 	}
 	response, s := r.get(ctx, r.polls, r.address("http", "/poll", more), "")
 	if response == nil {
@@ -398,5 +397,5 @@ func (r *reader) poll(ctx context.Context) {
 	for _, m := range answer.Messages {
 		r.take(s, m)
 	}
-	r.place, r.from = answer.Cursor, s
+	r.cursor, r.from = answer.Cursor, s
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// target is a server that is made to fail. Its methods are called one at a time.
+// target is a tested server. Its methods are called one at a time.
 type target interface {
-	// start starts it, again after its end, and gives its address.
+	// start starts or restarts it, and returns its address.
 	start() string
-	// kill ends it without leave, drain as an operator does.
+	// kill stops it abruptly, drain as an operator does.
 	kill()
 	drain()
 }
@@ -33,9 +33,9 @@ type run struct {
 	h      *history
 	proxy  *proxy
 	target target
-	random *rand.Rand  // of who drives the run
+	random *rand.Rand  // of the goroutine that drives the run
 	tls    *tls.Config // nil: connections are plain
-	bulk   bool        // there is a stream of large messages that nobody reads
+	bulk   bool        // with a stream of large messages without readers
 	wiped  wiped
 
 	mu     sync.Mutex
@@ -43,14 +43,14 @@ type run struct {
 	failed []string
 }
 
-// fail notes what is wrong apart from the history.
+// fail records a failure outside of the history.
 func (r *run) fail(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = append(r.failed, fmt.Sprintf(format, args...))
 }
 
-// token is a user's.
+// token makes a user's token.
 func (r *run) token(user string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *run) token(user string) string {
 	return r.tokens[user]
 }
 
-// url is the server's, through the proxy. Scheme is http or ws.
+// url is the server's URL, through the proxy. Scheme is http or ws.
 func (r *run) url(scheme string) string {
 	if r.tls != nil {
 		scheme += "s"
@@ -89,11 +89,11 @@ func (r *run) newBackend() *client.Backend {
 	return p
 }
 
-// memberships of the users; everybody has an inbox and all besides. Gaps are not
-// told to bare devices, so the user with the channel that has gaps has none.
+// memberships are those of the users; every user also has an inbox and all. Bare
+// devices get no gaps, so the user with the channel that has gaps has no bare devices.
 var memberships = map[string][]string{"a": {"room:1"}, "b": {"room:1"}, "g": {"room:1", "short:1"}}
 
-// kinds are the ways to read, by user.
+// kinds are the ways of reading, by user.
 var kinds = map[string]map[string]func(*reader, context.Context){
 	"a": {
 		"library": (*reader).library, "v1": (*reader).v1, "stalling": (*reader).stalling, "events": (*reader).events,
@@ -107,27 +107,27 @@ var allChannels = []string{"user:a", "user:b", "user:g", "all", "room:1", "short
 
 func (r *run) anyChannel(random *rand.Rand) string { return allChannels[random.IntN(len(allChannels))] }
 
-// plan is what happens to a target between its starts.
+// plan lists the faults of a target between its starts.
 type plan struct {
 	length time.Duration
-	// fault is what happens next.
+	// fault causes the next fault.
 	fault func(r *run)
 	calm  func(r *run) // ends the faults, at the end of the run
 }
 
-// newRun makes a run whose chance comes from a seed.
+// newRun makes a run whose random choices come from a seed.
 func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
 	t.Logf("SEED=%d", seed)
 	return &run{t: t, h: new(history), proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
 }
 
-// longest is how long the faults of one run last at most: what has piled up has to
-// come in the end, and each seed should be quick to try again.
+// longest limits the faulty phase of one run: the backlog must be delivered at the end,
+// and each seed should be quick to repeat.
 const longest = 15 * time.Second
 
-// torture makes one run that is short, or as many as fit into what TORTURE says. Each
-// has another seed; the first one's may be given as SEED.
+// torture makes one short run, or as many as fit in the duration TORTURE. Each has
+// another seed; SEED sets the first one.
 func torture(t *testing.T, short time.Duration, one func(r *run, length time.Duration) *report) {
 	seed, total := uint64(time.Now().UnixNano()), short
 	var err error
@@ -166,8 +166,8 @@ func (r *run) readers() (all []*reader) {
 	return all
 }
 
-// do runs a plan: everybody connects, then publishers push and faults happen, and in
-// the end, when all is calm, everything has to be there.
+// do runs a plan: all readers connect, then publishers push while faults happen, and in
+// the end, without faults, everything must be delivered.
 func (r *run) do(p plan) *report {
 	r.t.Helper()
 	r.proxy.turn(r.target.start())
@@ -206,13 +206,13 @@ func (r *run) do(p plan) *report {
 	report := r.settle("the last messages")
 	leave()
 	readers.Wait()
-	r.nobodyLeft(backend)
-	r.tell(report, rounds)
+	r.allReleased(backend)
+	r.log(report, rounds)
 	return report
 }
 
-// connectAll starts the readers, and waits until each has been connected once: from
-// then on the server knows their devices.
+// connectAll starts the readers, and waits until each has connected once: from then on
+// the server knows their devices.
 func (r *run) connectAll(ctx context.Context, wg *sync.WaitGroup) {
 	r.t.Helper()
 	var connecting sync.WaitGroup
@@ -232,7 +232,7 @@ func (r *run) connectAll(ctx context.Context, wg *sync.WaitGroup) {
 	select {
 	case <-done:
 	case <-time.After(patience):
-		r.t.Fatalf("not everybody could connect: %v", r.failed)
+		r.t.Fatalf("not all readers could connect: %v", r.failed)
 	}
 }
 
@@ -263,11 +263,11 @@ func (r *run) pushEverywhere(backend *client.Backend, id string) {
 		if err != nil {
 			r.t.Fatalf("push to %s: %v", channel, err)
 		}
-		p.answered(id, channel, got.Seq)
+		p.confirmed(id, channel, got.Seq)
 	}
 }
 
-// progress waits until more was received, or no more comes for a moment.
+// progress waits until more messages have been received, or none arrive for a moment.
 func (r *run) progress() {
 	goal := r.h.now() + 200 + r.random.IntN(4000)
 	look := time.NewTicker(5 * time.Millisecond)
@@ -277,7 +277,7 @@ func (r *run) progress() {
 	}
 }
 
-// settle waits until all that was answered has come to everybody.
+// settle waits until every reader has received all confirmed pushes.
 func (r *run) settle(what string) *report {
 	r.t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)
@@ -286,7 +286,7 @@ func (r *run) settle(what string) *report {
 	for give, came := time.Now().Add(patience), 0; ; <-look.C {
 		events := r.h.snapshot()
 		found := check(r.h.devices, events, true)
-		if found.deliveries > came { // as long as something comes, the rest may
+		if found.deliveries > came { // while messages arrive, the rest may as well
 			give, came = time.Now().Add(patience), found.deliveries
 		}
 		if len(found.violations) == 0 {
@@ -304,7 +304,7 @@ func (r *run) settle(what string) *report {
 	}
 }
 
-// explain prints the first violations, and what happened around the first one.
+// explain prints the first violations, and the events around the first one.
 func (r *run) explain(events []event, found *report) {
 	for i, v := range found.violations {
 		if i == 10 {
@@ -325,8 +325,8 @@ func (r *run) broken() bool {
 	return len(r.failed) > 0
 }
 
-// nobodyLeft: what the readers held is given back.
-func (r *run) nobodyLeft(backend *client.Backend) {
+// allReleased checks that the readers' sessions are released.
+func (r *run) allReleased(backend *client.Backend) {
 	r.t.Helper()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
@@ -349,7 +349,7 @@ func (r *run) nobodyLeft(backend *client.Backend) {
 	}
 }
 
-func (r *run) tell(found *report, rounds int) {
+func (r *run) log(found *report, rounds int) {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -359,7 +359,7 @@ func (r *run) tell(found *report, rounds int) {
 	r.t.Logf("%d rounds, %d kills, %d connections cut, %v", rounds, found.crashes/2, r.proxy.cuts(), found)
 }
 
-// restart ends the server, and starts it again.
+// restart stops the server, and starts it again.
 func (r *run) restart(kill bool) {
 	if kill {
 		r.h.add(event{kind: crash})

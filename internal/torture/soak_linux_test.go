@@ -17,8 +17,8 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// A soak is many short connections and pushes to many users, at a steady rate, as
-// long as SOAK says, such as 1h.
+// A soak test is many short connections and pushes to many users, at a steady rate, for
+// the duration SOAK, such as 1h.
 const (
 	soakUsers       = 20_000
 	soakRooms       = 2_000
@@ -28,8 +28,8 @@ const (
 	soakSteady      = 10 * time.Minute // a run of that length must have stopped growing
 )
 
-// TestSoak looks at the memory of a server that works for long: it never has more
-// than its --memory, and once its caches are full it does not grow.
+// TestSoak checks the memory of a server under long load: it never exceeds --memory,
+// and does not grow once the caches are full.
 func TestSoak(t *testing.T) {
 	length, every := 4*time.Second, 200*time.Millisecond
 	if text := os.Getenv("SOAK"); text != "" {
@@ -62,11 +62,11 @@ func TestSoak(t *testing.T) {
 	}
 	for i, bytes := range memory {
 		if bytes > soakMemory {
-			t.Errorf("sample %d: %.0f MiB, %d are allowed", i, bytes/(1<<20), soakMemory>>20)
+			t.Errorf("sample %d: %.0f MiB, the limit is %d", i, bytes/(1<<20), soakMemory>>20)
 		}
 	}
 	if half := len(memory) / 2; length >= soakSteady {
-		// The caches are full by then: the last quarter is no higher than the third.
+		// The caches are full by then: the last quarter must not be higher than the third.
 		before, after := mean(memory[half:half+half/2]), mean(memory[half+half/2:])
 		t.Logf("%.0f MiB in the third quarter, %.0f in the last one", before/(1<<20), after/(1<<20))
 		if after > before*1.05 {
@@ -106,8 +106,8 @@ type soak struct {
 	connections, pushes, received atomic.Int64
 }
 
-// push pushes until ctx ends: messages to inboxes and rooms, some with keys, times
-// to live and IDs of their own.
+// push pushes until ctx is canceled: messages to inboxes and rooms, some with keys,
+// times to live and IDs.
 func (s *soak) push(ctx context.Context) {
 	backend, err := client.NewBackend("http://"+s.host, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: &http.Transport{}}})
 	if err != nil {
@@ -137,10 +137,10 @@ func (s *soak) push(ctx context.Context) {
 			s.pushes.Add(1)
 		}
 	}
-	stream.Close() //nolint:errcheck // its context has ended
+	stream.Close() //nolint:errcheck // its context was canceled
 }
 
-// connect lets users come and go until ctx ends.
+// connect makes users connect and disconnect until ctx is canceled.
 func (s *soak) connect(ctx context.Context) {
 	var open sync.WaitGroup
 	defer open.Wait()
@@ -164,9 +164,9 @@ func (s *soak) visit(ctx context.Context) {
 		Token: client.StaticToken(token), Device: fmt.Sprint(rand.IntN(2)),
 	})
 	if err != nil {
-		return // its time was over
+		return // its time was up
 	}
-	defer c.Close() //nolint:errcheck // it keeps nothing
+	defer c.Close() //nolint:errcheck // it has no state
 	s.connections.Add(1)
 	for _, err := range c.Messages(ctx) {
 		if err != nil {
