@@ -122,7 +122,7 @@ func TestConnClosedByClient(t *testing.T) {
 	close(left)
 	for range 2 {
 		if err := <-result; !errors.Is(err, wirepost.CloseInfo{Code: 4005, Reason: "enough"}) {
-			t.Errorf("ended with %v", err)
+			t.Errorf("closed with %v", err)
 		}
 	}
 }

@@ -208,7 +208,7 @@ func TestDevicesResumeIndependently(t *testing.T) {
 	phone.Close()
 
 	again, hello := n.dialV1("42&device=phone")
-	if place := hello.channel("user:42"); place.num("seq") != 3 || place["resumed"] != true || place.num("unread") != 3 {
+	if p := hello.channel("user:42"); p.num("seq") != 3 || p["resumed"] != true || p.num("unread") != 3 {
 		t.Fatalf("hello: %v", hello)
 	}
 	if m := again.message("3"); m.num("prev") != second.num("seq") {
@@ -607,7 +607,7 @@ func TestAGapComesBeforeARevocation(t *testing.T) {
 		}
 	}
 	want := []string{"gap 1 7", "revoke 5", "revoke 6"}
-	tell := func(object string) string {
+	describe := func(object string) string {
 		var f frame
 		if err := json.Unmarshal([]byte(object), &f); err != nil {
 			t.Fatal(object, err)
@@ -622,19 +622,19 @@ func TestAGapComesBeforeARevocation(t *testing.T) {
 		t.Errorf("hello: %v", hello)
 	}
 	for i, w := range want {
-		if got := tell(c.next()); got != w {
+		if got := describe(c.next()); got != w {
 			t.Errorf("frame %d is %s, want %s", i, got, w)
 		}
 	}
 	stream := n.events("42&device=sse")
 	for i, w := range want {
-		if data, ok := stream.next(); !ok || tell(data) != w {
+		if data, ok := stream.next(); !ok || describe(data) != w {
 			t.Errorf("event %d is %s, want %s", i, data, w)
 		}
 	}
 	objects := n.poll("42&device=poll&wait=0").Messages
 	for i, w := range want {
-		if i >= len(objects) || tell(string(objects[i])) != w {
+		if i >= len(objects) || describe(string(objects[i])) != w {
 			t.Errorf("the poll brought %s, want %v", objects, want)
 			break
 		}

@@ -45,11 +45,11 @@ func TestGoInDocs(t *testing.T) {
 						continue
 					}
 					name := fmt.Sprintf("%s-%d", page, i+1)
-					place, err := filepath.Abs(filepath.Join(module, "docs", name, "main.go"))
+					path, err := filepath.Abs(filepath.Join(module, "docs", name, "main.go"))
 					if err != nil {
 						t.Fatal(err)
 					}
-					overlay[place] = write(t, dir, name+".go", []byte(program(block)))
+					overlay[path] = write(t, dir, name+".go", []byte(program(block)))
 				}
 			}
 			text, err := json.Marshal(map[string]any{"Replace": overlay})

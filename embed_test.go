@@ -133,8 +133,8 @@ func TestRequestValues(t *testing.T) {
 func TestOnAckAndOnRead(t *testing.T) {
 	t.Parallel()
 	type moved struct {
-		who, channel string
-		seq          uint64
+		user, channel string
+		seq           uint64
 	}
 	acks, reads := make(chan moved, 10), make(chan moved, 10)
 	n := newNode(t, func(o *wirepost.Options) {
@@ -144,15 +144,15 @@ func TestOnAckAndOnRead(t *testing.T) {
 		}
 		o.OnRead = func(_ context.Context, user, channel string, seq uint64) { reads <- moved{user, channel, seq} }
 	})
-	expect := func(from chan moved, who string, seq uint64) {
+	expect := func(from chan moved, user string, seq uint64) {
 		t.Helper()
 		select {
 		case got := <-from:
-			if got != (moved{who, "user:42", seq}) {
-				t.Errorf("%+v, want %s at %d", got, who, seq)
+			if got != (moved{user, "user:42", seq}) {
+				t.Errorf("%+v, want %s at %d", got, user, seq)
 			}
 		case <-time.After(patience):
-			t.Fatalf("no callback for %s at %d", who, seq)
+			t.Fatalf("no callback for %s at %d", user, seq)
 		}
 	}
 	c, _ := n.dialV1("42&device=phone")

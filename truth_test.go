@@ -83,10 +83,10 @@ func TestAPlainAcknowledgementIsRead(t *testing.T) {
 // notified, which is allowed.
 type lagging struct {
 	engine.Engine
-	mu     sync.Mutex
-	first  func() // before the first Read
-	late   []func()
-	behind bool
+	mu      sync.Mutex
+	first   func() // before the first Read
+	late    []func()
+	lagging bool
 }
 
 func (l *lagging) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
@@ -112,7 +112,7 @@ func (l *lagging) notify() {
 	for _, notify := range l.late {
 		notify()
 	}
-	l.late, l.behind = nil, false
+	l.late, l.lagging = nil, false
 }
 
 type late struct {
@@ -123,7 +123,7 @@ type late struct {
 func (w *late) Appended(records []*engine.Record) {
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
-	if w.l.behind {
+	if w.l.lagging {
 		w.l.late = append(w.l.late, func() { w.w.Appended(records) })
 		return
 	}
@@ -140,7 +140,7 @@ func TestAFeedThatLags(t *testing.T) {
 	keep, _ := n.dialV1("42&device=keep&after=1") // so that the feed stays
 	l.first = func() {
 		l.mu.Lock()
-		l.behind = true
+		l.lagging = true
 		l.mu.Unlock()
 		entry := engine.Entry{Channel: "user:42", ContentType: "application/json", Data: []byte("2")}
 		if _, err := l.Append(context.Background(), []engine.Entry{entry}); err != nil {

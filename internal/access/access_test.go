@@ -17,20 +17,20 @@ func TestRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := &Identity{User: "42"}
+	plain := &Identity{User: "42"}
 	all := &Identity{User: "42", Subscribe: []string{"*"}, Publish: []string{"*"}}
 	for _, tt := range []struct {
 		id                 *Identity
 		channel            string
 		subscribe, publish bool
 	}{
-		{nobody, "room", false, false},
-		{nobody, "open:1", true, true},
-		{nobody, "shut:1", false, false},
-		{nobody, "ask:1", true, true}, // the hook decides
-		{nobody, "user:42", true, true},
-		{nobody, "user:7", false, true}, // the policy opens publishing, but subscribing stays closed
-		{nobody, "all", true, false},
+		{plain, "room", false, false},
+		{plain, "open:1", true, true},
+		{plain, "shut:1", false, false},
+		{plain, "ask:1", true, true}, // the hook decides
+		{plain, "user:42", true, true},
+		{plain, "user:7", false, true}, // the policy opens publishing, but subscribing stays closed
+		{plain, "all", true, false},
 		{all, "room", true, true},
 		{all, "shut:1", false, false},
 		{all, "user:7", false, true},

@@ -15,11 +15,11 @@
 //
 // All tests of a binary share one Chromium, which starts with the first tab and
 // ends in TestMain; each Open is a profile of its own, with its own cookies and
-// storage. An exception that nobody caught, an error on the page's console, a
+// storage. An uncaught exception, an error on the page's console, a
 // request that failed and a violation of the page's content security policy
 // fail the test, unless it said with Expect that it wants one.
 //
-// Where there is no Chromium the tests fail: `make chromium` installs it, and
+// Without Chromium the tests fail: `make chromium` installs it, and
 // `make test` does so by itself. `go test -short` leaves them out. The variable
 // CHROMIUM names another browser than the first one found in PATH.
 package browser
@@ -39,7 +39,7 @@ import (
 // names are the names of the browser in common distributions.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
-var errNone = errors.New("there is no Chromium in PATH, which these tests run in: " +
+var errNone = errors.New("these tests need Chromium, which is not in PATH: " +
 	"`make chromium` installs it (`make test` does too), the variable CHROMIUM names one elsewhere, and `go test -short` leaves them out")
 
 // shared is the browser of this test binary.

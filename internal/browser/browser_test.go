@@ -155,7 +155,7 @@ func matches(messages []string, pattern string) bool {
 func TestFails(t *testing.T) {
 	if os.Getenv("FAIL_HERE") != "" {
 		tab := Open(t)
-		do(t, tab, `console.error("nobody expected this")`)
+		do(t, tab, `console.error("unexpected")`)
 		return
 	}
 	if testing.Short() {
@@ -171,8 +171,8 @@ func TestFails(t *testing.T) {
 		return string(out)
 	}
 	dir := t.TempDir()
-	if out := run("SCREENSHOTS=" + dir); !strings.Contains(out, "console.error: nobody expected this") {
-		t.Errorf("the failure does not tell why:\n%s", out)
+	if out := run("SCREENSHOTS=" + dir); !strings.Contains(out, "console.error: unexpected") {
+		t.Errorf("the failure has no reason:\n%s", out)
 	}
 	if out := run("PATH="+dir, "CHROMIUM="); !strings.Contains(out, "make chromium") {
 		t.Errorf("without a browser the test does not say what to do:\n%s", out)

@@ -77,7 +77,7 @@ func arrives(ctx context.Context, event, expression string, act chromedp.Action[
 	}
 }
 
-// Fill replaces the text of a field, like a user who types or pastes.
+// Fill replaces the text of a field, like a user typing or pasting.
 func Fill(t *testing.T, tab context.Context, selector, text string) {
 	t.Helper()
 	repeat(t, tab, "fill "+selector, func(ctx context.Context) (bool, error) {

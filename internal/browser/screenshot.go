@@ -28,7 +28,7 @@ func Screenshot(t *testing.T, tab context.Context, name string) {
 		t.Logf("no screenshot %q: %v", name, err)
 		return
 	}
-	file, err := place(t, name)
+	file, err := screenshotFile(t, name)
 	if err == nil {
 		err = os.WriteFile(file, picture, 0o644)
 	}
@@ -41,8 +41,8 @@ func Screenshot(t *testing.T, tab context.Context, name string) {
 
 var unfit = regexp.MustCompile(`[^\w.-]+`)
 
-// place returns the file of a screenshot.
-func place(t *testing.T, name string) (string, error) {
+// screenshotFile returns the file of a screenshot.
+func screenshotFile(t *testing.T, name string) (string, error) {
 	dir := os.Getenv("SCREENSHOTS")
 	if dir == "" {
 		return filepath.Join(t.ArtifactDir(), unfit.ReplaceAllString(name, "-")+".png"), nil

@@ -141,11 +141,11 @@ func upgrade(server net.Conn) (window int, err error) {
 			return none, true
 		},
 		OnBeforeUpgrade: func() (gobwas.HandshakeHeader, error) {
-			var answer string
-			if answer, window = ws.NegotiateDeflate(offers); window == 0 {
+			var extension string
+			if extension, window = ws.NegotiateDeflate(offers); window == 0 {
 				return nil, nil
 			}
-			return gobwas.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {answer}}, nil
+			return gobwas.HandshakeHeaderHTTP{"Sec-WebSocket-Extensions": {extension}}, nil
 		},
 	}
 	_, err = u.Upgrade(server)
@@ -285,7 +285,7 @@ func (r *recorder) noError() { r.tb.Helper(); r.isError(nil) }
 func (r *recorder) isError(want error) {
 	r.tb.Helper()
 	if got := r.closeInfo.Err; !errors.Is(got, want) {
-		r.tb.Errorf("ended with error %v, want %v", got, want)
+		r.tb.Errorf("closed with error %v, want %v", got, want)
 	}
 }
 

@@ -237,7 +237,7 @@ func TestRFCElsewhere(t *testing.T) {
 	}
 	for name, rule := range rfcElsewhere {
 		if !there[name] {
-			t.Errorf("there is no test %s, of %s", name, rule)
+			t.Errorf("test %s does not exist: %s", name, rule)
 		}
 	}
 }

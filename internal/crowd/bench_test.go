@@ -8,7 +8,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// counter is a Client that counts and does nothing else.
+// counter is a Client that only counts messages.
 type counter struct{ messages int }
 
 func (*counter) Request() ([]byte, error) { return nil, nil }
@@ -23,8 +23,7 @@ func (c *counter) Message(_ []byte, _ time.Time, out []byte) []byte {
 func (*counter) Ready() bool           { return true }
 func (*counter) Due(out []byte) []byte { return out }
 
-// BenchmarkTake is what a read of 8 messages of 128 bytes costs besides the system
-// call.
+// BenchmarkTake measures a read of 8 messages of 128 bytes without the system call.
 func BenchmarkTake(b *testing.B) {
 	const messages = 8
 	in := bytes.Repeat(ws.AppendFrame(nil, ws.OpText, bytes.Repeat([]byte("x"), 128)), messages)

@@ -34,7 +34,7 @@ type Config struct {
 	// ones: each has a limited number of ports. 0 and 1 leave the choice to the system.
 	Sources int
 	// Slow selects connections that read nothing once they are ready. They have a small
-	// receive buffer, so that the server has to cope. nil: none.
+	// receive buffer, so that the server must cope. nil: none.
 	Slow func(i int) bool
 	// DueEvery is how often Client.Due is called; 0: never.
 	DueEvery time.Duration
@@ -65,7 +65,7 @@ type Client interface {
 	Due(out []byte) []byte
 }
 
-// Crowd is a number of connections. It is made by Connect and has to be closed. All
+// Crowd is a number of connections, made by Connect. The caller must close it. All
 // methods are safe for concurrent use.
 type Crowd struct {
 	// Static.
@@ -90,11 +90,12 @@ type driver interface{ run() }
 
 const (
 	defaultInFlight = 128
-	// leaveTime is how long a server may take to answer the close frames.
+	// leaveTime is the time for the server to reply to the close frames.
 	leaveTime = 2 * time.Second
 	// slowBuffer is the receive buffer of a connection that does not read, in bytes.
 	slowBuffer = 4 << 10
-	// dialTimeout bounds the making of a connection, where each has a goroutine.
+	// dialTimeout limits the time to establish a connection, where each has a
+	// goroutine.
 	dialTimeout = 15 * time.Second
 )
 
@@ -126,7 +127,7 @@ func Connect(cfg Config) (*Crowd, error) {
 	return c, nil
 }
 
-// share gives the connections of a loop.
+// share returns the connections of a loop.
 func (c *Crowd) share(loop int) (all []session) {
 	for i := loop; i < c.cfg.Size; i += c.cfg.Loops {
 		all = append(all, session{
@@ -149,10 +150,10 @@ func (c *Crowd) Ready() <-chan struct{} { return c.ready }
 // Broken is closed by the first failure.
 func (c *Crowd) Broken() <-chan struct{} { return c.broken }
 
-// Connected is how many have become ready.
+// Connected is the number of connections that have become ready.
 func (c *Crowd) Connected() int { return int(c.connected.Load()) }
 
-// Failed is how many connections ended although they should not have.
+// Failed is the number of connections that closed although they should not have.
 func (c *Crowd) Failed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +170,7 @@ func (c *Crowd) Failure() error {
 	return fmt.Errorf("%d of %d connections failed, the first: %w", c.mu.failed, c.cfg.Size, c.mu.first)
 }
 
-// Close ends all connections and waits for the loops.
+// Close closes all connections and waits for the loops.
 func (c *Crowd) Close() {
 	if !c.stopping.Swap(true) {
 		close(c.stopped)
@@ -184,7 +185,7 @@ func (c *Crowd) joined() {
 	}
 }
 
-// fail counts a connection that ended although it should not have.
+// fail counts a connection that closed although it should not have.
 func (c *Crowd) fail(err error) {
 	if c.stopping.Load() {
 		return

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience protects against hanging.
 const patience = time.Minute
 
-// member is a Client that records what comes, and answers with it.
+// member is a Client that records the messages, and echoes them.
 type member struct {
 	bare bool
 	wait string // the message that makes it ready; "": the upgrade does
@@ -49,7 +49,7 @@ func (m *member) Request() ([]byte, error) {
 
 func (m *member) Upgraded(header, rest []byte, _ time.Time, out []byte) ([]byte, error) {
 	if !bytes.HasPrefix(header, []byte("HTTP/1.1 101 ")) || !bytes.HasSuffix(header, []byte("\r\n\r\n")) {
-		return out, fmt.Errorf("answered with %q and %q", header, rest)
+		return out, fmt.Errorf("got the response %q and %q", header, rest)
 	}
 	m.ready = m.wait == ""
 	return out, nil
@@ -128,7 +128,7 @@ func isReady(t *testing.T, c *Crowd) {
 	}
 }
 
-// breaks waits for the first failure, which has these words in it.
+// breaks waits for the first failure, whose text must contain words.
 func breaks(t *testing.T, c *Crowd, words string) {
 	t.Helper()
 	select {
@@ -141,9 +141,9 @@ func breaks(t *testing.T, c *Crowd, words string) {
 	}
 }
 
-// script is a server that sends the same to every client after the handshake, in
-// pieces of that size, and then reads until the end. Ends gets the error of each
-// reading.
+// script is a server that sends the same bytes to every client after the handshake, in
+// pieces of that size, and then reads until the connection is closed. Ends gets the
+// error of each read.
 func script(t *testing.T, upgrade bool, send []byte, piece int) (at netip.AddrPort, ends chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -194,8 +194,8 @@ func readUntil(r io.Reader, end string) (got []byte, err error) {
 
 const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 
-// TestMessages: messages arrive whole however they are cut, also those that come with
-// the response to the handshake, and in fragments.
+// TestMessages: messages are delivered whole however they are cut, including those sent
+// together with the handshake response, and fragmented ones.
 func TestMessages(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		long := strings.Repeat("x", 300)
@@ -219,7 +219,8 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// TestBare: without a handshake, frames come at once, and a reset is what ends it.
+// TestBare: without a handshake, frames follow at once, and the connection is closed by
+// a reset.
 func TestBare(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		at, ends := script(t, false, []byte("\x81\x02hi"), 10)
@@ -242,7 +243,7 @@ func TestBare(t *testing.T) {
 func TestFailures(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		for words, send := range map[string]string{
-			`answered with "HTTP/1.1 401`:    "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+			`got the response "HTTP/1.1 401`: "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
 			`does not end`:                   strings.Repeat("x", maxResponse+1),
 			`closed the connection with 10`:  switching + "\x88\x04\x03\xF4by",
 			`server closed the connection`:   switching + "\x88\x00",
@@ -294,7 +295,7 @@ func TestNobodyListens(t *testing.T) {
 	})
 }
 
-// TestRequestFails: a client that has no request ends what is begun.
+// TestRequestFails: a client without a request stops the crowd.
 func TestRequestFails(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		at, _ := script(t, true, []byte(switching), 100)
@@ -308,8 +309,8 @@ type refuser struct{ member }
 
 func (*refuser) Request() ([]byte, error) { return nil, errors.New("no token") }
 
-// TestReady: with few in the making at a time, all become ready, each by the message
-// that it waits for; then they are due.
+// TestReady: with few connections in progress at a time, all become ready, each with
+// the message that it waits for; then Due is called.
 func TestReady(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		at, _ := script(t, true, []byte(switching+"\x81\x05hello"+"\x81\x05ready"), 9)
@@ -329,7 +330,8 @@ func TestReady(t *testing.T) {
 	})
 }
 
-// TestSlow: a connection that does not read gets nothing, and delays no other.
+// TestSlow: a connection that does not read gets nothing, and does not delay the
+// others.
 func TestSlow(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		const messages = 200
@@ -372,8 +374,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestLeave: Close does the closing handshake, which an independent server sees, also
-// over TLS.
+// TestLeave: Close makes the closing handshake with an independent server, also over
+// TLS.
 func TestLeave(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		ends := make(chan error, 10)
@@ -386,7 +388,7 @@ func TestLeave(t *testing.T) {
 			}
 			defer c.Close()
 			c.SetPongHandler(func(p string) error { return c.WriteMessage(websocket.TextMessage, []byte("pong "+p)) })
-			c.WriteControl(websocket.PingMessage, []byte("p"), time.Now().Add(patience)) //nolint:errcheck // the reading tells
+			c.WriteControl(websocket.PingMessage, []byte("p"), time.Now().Add(patience)) //nolint:errcheck // the read fails
 			_, _, err = c.ReadMessage()
 			ends <- err
 		}))

@@ -8,18 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller drives sessions from one goroutine: without a goroutine, a buffer or a
-// wake-up for each of them, so that the load costs the machine as little as it
-// can. It is TCP alone.
+// poller drives sessions from one goroutine, without a goroutine, a buffer or a wake-up
+// for each, so that the load costs as little as possible. It supports only TCP.
 type poller struct {
 	crowd   *Crowd
 	fd      int // of epoll
 	sockets []socket
-	next    int // the first that was not begun
+	next    int // the first that was not started
 	shaking int // connections that are not ready yet
-	living  int // connections, those included
+	living  int // connections, including those
 	buf     [64 << 10]byte
-	out     []byte // what is sent for what is in buf
+	out     []byte // output for the input in buf
 
 	due      time.Time // when Due is called next
 	deadline time.Time // of leaving; zero: not yet
@@ -29,12 +28,12 @@ type poller struct {
 type socket struct {
 	session
 	slot      int // in the poller's sockets
-	fd        int // -1: there is none
+	fd        int // -1: none
 	connected bool
-	unsent    []byte // before it is connected, the request
+	unsent    []byte // the request, until it is connected
 }
 
-// tick is how often a poller does what no event of a socket causes.
+// tick is the interval of the work that no socket event causes.
 const tick = 20 * time.Millisecond
 
 func newDriver(c *Crowd, sessions []session) (driver, error) {
@@ -82,7 +81,7 @@ func (d *poller) run() {
 	}
 }
 
-// begin keeps enough connections in the making.
+// begin keeps enough connections in progress.
 func (d *poller) begin() {
 	for d.shaking < d.crowd.cfg.InFlight && d.next < len(d.sockets) && !d.crowd.stopping.Load() {
 		s := &d.sockets[d.next]
@@ -92,12 +91,12 @@ func (d *poller) begin() {
 		if err := d.connect(s); err != nil {
 			d.crowd.fail(err)
 			d.end(s)
-			d.next = len(d.sockets) // the others would fail alike
+			d.next = len(d.sockets) // the others would fail likewise
 		}
 	}
 }
 
-// connect begins a connection; EPOLLOUT reports that it is established.
+// connect starts a connection; EPOLLOUT reports that it is established.
 func (d *poller) connect(s *socket) error {
 	var err error
 	if s.unsent, err = s.session.begin(); err != nil {
@@ -180,7 +179,7 @@ func (d *poller) greet(s *socket) error {
 	if err := d.watch(s, unix.EPOLL_CTL_MOD, unix.EPOLLIN); err != nil {
 		return err
 	}
-	if s.upgraded { // there is no request
+	if s.upgraded { // no handshake
 		s.checkReady()
 		return d.settle(s)
 	}
@@ -201,7 +200,7 @@ func (d *poller) settle(s *socket) error {
 
 var errCut = errors.New("the server cut the connection")
 
-// read reads once; if bytes are left, epoll reports them again.
+// read reads once; if input is left, epoll reports it again.
 func (d *poller) read(s *socket) error {
 	n, err := unix.Read(s.fd, d.buf[:])
 	switch {
@@ -223,8 +222,7 @@ func (d *poller) read(s *socket) error {
 	return d.send(s, d.out)
 }
 
-// send writes what is queued and then p. What the socket does not take waits for
-// EPOLLOUT.
+// send writes the queued bytes and then p. The rest waits for EPOLLOUT.
 func (d *poller) send(s *socket, p []byte) error {
 	waited := len(s.unsent) > 0
 	if waited {
@@ -309,7 +307,7 @@ func (d *poller) each(do func(*socket) error) {
 	}
 }
 
-// cut closes what is left.
+// cut closes the remaining sockets.
 func (d *poller) cut() {
 	d.each(func(*socket) error { return errStopped })
 	unix.Close(d.fd) //nolint:errcheck // nothing can be done

@@ -58,26 +58,26 @@ func (d *portable) start(ctx context.Context) {
 func (d *portable) leave() {
 	d.mu.Lock()
 	conns := d.conns
-	d.conns = nil // a later one sees that the crowd has stopped
+	d.conns = nil // later connections check that the crowd has stopped
 	d.mu.Unlock()
 	for _, c := range conns {
 		if d.crowd.cfg.Reset {
-			c.Close() //nolint:errcheck // it is over either way
+			c.Close() //nolint:errcheck // it is closed in any case
 			continue
 		}
 		c.SetWriteDeadline(time.Now().Add(leaveTime)) //nolint:errcheck // Write fails
-		c.Write(farewell)                             //nolint:errcheck // it is over either way
+		c.Write(farewell)                             //nolint:errcheck // it is closed in any case
 		c.SetReadDeadline(time.Now().Add(leaveTime))  //nolint:errcheck // as above
 	}
 }
 
-// follow is the life of one connection. It calls settled when that is ready.
+// follow runs one connection. It calls settled when the connection is ready.
 func (d *portable) follow(ctx context.Context, s *session, settled func()) error {
 	c, err := d.dial(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // it is over either way
+	defer c.Close() //nolint:errcheck // it is closed in any case
 	defer s.parser.Release()
 	buf := make([]byte, 8<<10)
 	var out []byte
@@ -112,7 +112,7 @@ func (d *portable) follow(ctx context.Context, s *session, settled func()) error
 	}
 }
 
-// unlimit lets a read wait for ever, but not past leave.
+// unlimit removes the read deadline, or sets that of leave.
 func (d *portable) unlimit(c net.Conn) {
 	c.SetReadDeadline(time.Time{}) //nolint:errcheck // Read fails
 	if d.crowd.stopping.Load() {
@@ -140,7 +140,7 @@ func (d *portable) dial(ctx context.Context, s *session) (net.Conn, error) {
 		c.Close() //nolint:errcheck // it is of no use
 		return nil, errStopped
 	}
-	if s.upgraded { // there is no request
+	if s.upgraded { // no handshake
 		s.checkReady()
 		return c, nil
 	}

@@ -17,26 +17,26 @@ type session struct {
 	index  int
 	slow   bool
 
-	upgraded bool   // frames come
+	upgraded bool   // frames follow
 	ready    bool   // the client is
 	response []byte // to the handshake, so far
 	parser   ws.Parser
 }
 
-// rules refuse absurd lengths only: memory is taken for what has come.
+// rules refuse only absurd lengths: memory is allocated for received bytes only.
 var rules = ws.Rules{MaxMessage: 1 << 30, Unmasked: true}
 
 // farewell is the close frame of a client that leaves.
 var farewell = ws.AppendMaskedClose(nil, 1000, "")
 
-// begin gives the request to send once the socket is connected.
+// begin returns the request to send once the socket is connected.
 func (s *session) begin() (request []byte, err error) {
 	request, err = s.client.Request()
 	s.upgraded = err == nil && request == nil
 	return request, err
 }
 
-// take handles what came and appends to out what is to be sent.
+// take handles input and appends output to out.
 func (s *session) take(p []byte, now time.Time, out []byte) ([]byte, error) {
 	var err error
 	if !s.upgraded {
@@ -68,7 +68,7 @@ func (s *session) take(p []byte, now time.Time, out []byte) ([]byte, error) {
 // maxResponse bounds the header of the response to a handshake.
 const maxResponse = 8 << 10
 
-// upgrade reads the response to the handshake, and returns what follows its header.
+// upgrade parses the response to the handshake, and returns the bytes after its header.
 func (s *session) upgrade(p []byte, now time.Time, out []byte) (rest, more []byte, err error) {
 	s.response = append(s.response, p...)
 	end := bytes.Index(s.response, []byte("\r\n\r\n")) + 4
@@ -87,7 +87,7 @@ func (s *session) upgrade(p []byte, now time.Time, out []byte) (rest, more []byt
 	return rest, out, nil
 }
 
-// checkReady counts the connection when its client has become ready.
+// checkReady counts the connection when its client becomes ready.
 func (s *session) checkReady() {
 	if !s.ready && s.client.Ready() {
 		s.ready = true
@@ -95,7 +95,7 @@ func (s *session) checkReady() {
 	}
 }
 
-// closeError words a close frame.
+// closeError makes an error of a close frame.
 func closeError(f ws.Frame) error {
 	const noStatus = 1005
 	if f.Code == noStatus {

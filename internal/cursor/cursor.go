@@ -1,5 +1,5 @@
-// Package cursor has the form in which clients without a WebSocket are given their
-// position in all their channels, and give it back.
+// Package cursor encodes the position of a client without a WebSocket in all its
+// channels, which the client returns in its next request.
 //
 // In base64 for URLs:
 //
@@ -10,8 +10,8 @@
 //	inbox, all  varints: the sequences in these two channels
 //	then for each other channel the hash of its name (8 bytes) and the sequence (varint)
 //
-// The hashes are keyed by the connection that the cursor was made for: nobody can
-// choose a channel's name so that it collides with another one in somebody else's
+// The hashes are keyed by the connection that the cursor was made for, so that an
+// attacker cannot choose a channel name that collides with another one in a user's
 // cursor (docs/decisions/0010).
 //
 // A cursor is a part of a URL or a header line, which proxies bound, so it has at most

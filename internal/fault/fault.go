@@ -150,11 +150,11 @@ func storageMessage(err error) string {
 	case errors.Is(err, engine.ErrDamaged):
 		return "writes are refused because a file of the store is damaged: the log names it, `wirepost check` says what is missing"
 	case errors.Is(err, engine.ErrFailed):
-		return "the store has failed and takes no writes until the server is restarted"
+		return "the store has failed and refuses writes until the server is restarted"
 	case errors.Is(err, engine.ErrFull):
-		return "the store takes no writes: its disk is full"
+		return "the store refuses writes: its disk is full"
 	case errors.Is(err, engine.ErrStalled):
-		return "the store takes no writes at the moment: it is stalled"
+		return "the store refuses writes at the moment: it is stalled"
 	}
-	return "the store takes no writes at the moment"
+	return "the store refuses writes at the moment"
 }

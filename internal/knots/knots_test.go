@@ -13,9 +13,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// most is the maximum number of files that may form a knot: a set in which every
-// file depends on every other, directly or indirectly. To understand one of them,
-// one has to read all.
+// most is the maximum number of files in a knot: a set in which every file depends on
+// every other, directly or indirectly, so that one must read all to understand any.
 const most = 8
 
 // tied are the packages above the limit, with the size of their largest knot. It may
