@@ -141,8 +141,8 @@ func inTempDir() func() {
 	}
 }
 
-// What a plain client sends goes to OnMessage. Its reply goes to that connection
-// alone; no channel is behind it.
+// Messages of plain clients are passed to OnMessage. Its reply is sent to that
+// connection only, not through a channel.
 func ExampleOptions_onMessage() {
 	srv, err := wirepost.New(wirepost.Options{
 		Authenticate: byName,
@@ -219,8 +219,8 @@ func ExampleServer_Handle() {
 	// websocket: close 4000: goodbye
 }
 
-// Disconnect ends the connections of a user who logs out, here all of them. The
-// close code tells a client not to come back by itself.
+// Disconnect closes the connections of a user who logs out, here all of them. With
+// this close code clients do not reconnect by themselves.
 func ExampleServer_Disconnect() {
 	srv, err := wirepost.New(wirepost.Options{Authenticate: byName, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

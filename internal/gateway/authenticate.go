@@ -56,7 +56,7 @@ func (g *Gateway) identify(ctx context.Context, name string, ask func(*access.Id
 		return nil, p
 	}
 	if errors.Is(err, http.ErrNoCookie) {
-		err = &fault.Error{Code: fault.Unauthorized, Message: "the request has no cookie that says who sends it", Err: err}
+		err = &fault.Error{Code: fault.Unauthorized, Message: "the request has no authentication cookie", Err: err}
 	}
 	if err = g.refusal(ctx, name, err); err == nil {
 		err = id.Check(time.Now())

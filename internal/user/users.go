@@ -141,7 +141,7 @@ func (us *Users) ConnsOf(name string) []Conn {
 // All returns every user in memory.
 func (us *Users) All() []*User { return us.all.All() }
 
-// Connect adds a connection to its user, who may have at most limit connections (0: any
+// Connect adds a connection to its user, up to limit connections per user (0: any
 // number).
 func (us *Users) Connect(u *User, c Conn, limit int) error {
 	n, err := u.addConn(c, limit)
