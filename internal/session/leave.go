@@ -127,12 +127,17 @@ func (s *Session) Abandon(err error) {
 	h.Jobs.Add(1)
 	defer h.Jobs.Add(-1)
 	left := s.ending // before the loop closed
-	s.loop.Do(func() {
+	settled := make(chan struct{})
+	posted := s.loop.Do(func() {
 		s.ending = true
 		if s.work != nil {
 			s.work.early = nil
 		}
+		close(settled)
 	})
+	if posted {
+		<-settled // from then on the loop leaves the session alone
+	}
 	if s.accepted {
 		h.Attached.Add(-1)
 	}
