@@ -3,7 +3,6 @@ package wirepost
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/wirepost/wirepost/internal/access"
@@ -77,8 +76,7 @@ func (s *Server) gatewayHooks() gateway.Hooks {
 // internalError is an error of this package, or of a callback, as the parts of the
 // server know it. What is not an *Error stays what it is.
 func internalError(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e := coded(err); e != nil {
 		return e.fault()
 	}
 	return err

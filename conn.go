@@ -22,6 +22,9 @@ import (
 // error is logged and closes it with 1011. Shutdown waits for serve as it does for
 // callbacks.
 func (s *Server) Handle(serve func(context.Context, *Conn) error) http.Handler {
+	if serve == nil {
+		panic("wirepost: Handle needs a function")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.gateway.Receive(w, r, receiver{&Conn{
 			srv: s, serve: serve, messages: make(chan Frame), writing: make(chan struct{}, 1),
@@ -83,11 +86,20 @@ func (c *Conn) Write(ctx context.Context, f Frame) error {
 	if err := c.srv.checkFrame(f); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil && !c.closing() {
+		return err
+	}
 	select {
 	case c.writing <- struct{}{}:
 		defer func() { <-c.writing }()
 	case <-ctx.Done():
-		return ctx.Err()
+		if !c.closing() {
+			return ctx.Err()
+		}
+	}
+	// The context of a Handle ends with the session: then the error is a CloseInfo.
+	if c.closing() {
+		ctx = context.WithoutCancel(ctx)
 	}
 	err := c.session.WriteFrame(ctx, session.Frame(f))
 	var ended session.CloseInfo
@@ -95,6 +107,16 @@ func (c *Conn) Write(ctx context.Context, f Frame) error {
 		return CloseInfo(ended)
 	}
 	return err
+}
+
+// closing reports whether the session has started to close.
+func (c *Conn) closing() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // Close closes the connection as Server.CloseConnection does. Closing it again has no
@@ -127,8 +149,7 @@ func (c *Conn) run(ctx context.Context) {
 	case errors.As(err, &info) && info.check() == nil:
 		c.close(info.Code, info.Reason)
 	default:
-		var coded *Error
-		if !errors.As(err, &coded) {
+		if coded(err) == nil {
 			c.srv.logger.Error("callback failed", "callback", "Handle", "error", err)
 		}
 		e := asFault(err)

@@ -13,13 +13,14 @@ import (
 // within 5 s if the engine does not return from a call. A second call waits for the
 // first one; the first ctx that is done counts for both.
 //
-// The contexts of callbacks are canceled when the connections are closed. Shutdown then
-// waits for callbacks until ctx is done, but at most 5 s. A callback that is still
-// running after that gets an error from every method of the server. So Shutdown may be
-// called from a callback.
+// A connection whose client does not respond to the close frame is closed after 5 s. Then
+// the contexts of callbacks are canceled, and Shutdown waits for callbacks until ctx is
+// done, but at most 5 s, so that it may be called from a callback. After Shutdown,
+// pushes, Revoke and Subscribe return an error; methods that only read or change a user
+// work as long as the engine is open.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
-	stop := context.AfterFunc(ctx, s.hurry)
+	stop := context.AfterFunc(ctx, func() { s.hurry(ctx.Err()) })
 	defer stop()
 	s.stopOnce.Do(func() {
 		deadline, _ := ctx.Deadline()
@@ -36,11 +37,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if s.cut && ctx.Err() == nil {
-		return context.Canceled // by another call
-	}
 	if s.cut {
-		return ctx.Err()
+		return context.Cause(s.urgent) // of this call or of another
 	}
 	return nil
 }
@@ -72,7 +70,7 @@ func (s *Server) drain(deadline time.Time) {
 	s.host.Feeds.Close()
 	s.memory.Close() //nolint:errcheck // it is memory
 	releaseEngine(s.engine)
-	s.hurry() // releases the context
+	s.hurry(nil) // releases the context
 }
 
 const (
@@ -131,13 +129,14 @@ func (s *Server) leaveCallbacks() {
 	ended := func() bool { return s.host.Jobs.Load() == 0 }
 	ctx, cancel := context.WithTimeout(s.urgent, callbackGrace)
 	defer cancel()
-	if wait(ctx, ended) == nil {
-		return
+	err := wait(ctx, ended)
+	if err != nil && s.urgent.Err() != nil {
+		ctx, cancel = context.WithTimeout(context.Background(), urgentGrace)
+		defer cancel()
+		err = wait(ctx, ended)
 	}
-	ctx, cancel = context.WithTimeout(context.Background(), urgentGrace)
-	defer cancel()
-	if wait(ctx, ended) != nil {
-		s.logger.Warn("callbacks did not return although their contexts ended", "sessions", s.host.Jobs.Load())
+	if err != nil {
+		s.logger.Warn("callbacks did not return although their contexts were canceled", "callbacks", s.host.Jobs.Load())
 	}
 }
 

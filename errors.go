@@ -3,6 +3,7 @@ package wirepost
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/fault"
@@ -28,7 +29,8 @@ const (
 func (c Code) Status() int { return fault.Code(c).Status() }
 
 // The codes as errors: errors.Is(err, ErrNotFound) reports whether an *Error in err's
-// chain has that code.
+// chain has that code. A callback may return one of them, or an error that wraps one; the
+// client sees the code, and not the text of the wrapping error.
 var (
 	ErrBadRequest   error = codeError(CodeBadRequest)
 	ErrUnauthorized error = codeError(CodeUnauthorized)
@@ -42,7 +44,21 @@ var (
 
 type codeError Code
 
-func (c codeError) Error() string { return string(c) }
+func (c codeError) Error() string { return strings.ReplaceAll(string(c), "_", " ") }
+
+// coded returns the *Error in err's chain, or one for the code there, so that callbacks
+// may return ErrForbidden or wrap it.
+func coded(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var c codeError
+	if errors.As(err, &c) {
+		return &Error{Code: Code(c), Message: c.Error(), Err: err}
+	}
+	return nil
+}
 
 // Error is the error type of this package, except for New: a code for programs and a
 // message that clients may see.
@@ -84,12 +100,11 @@ func fieldError(field, format string, args ...any) *Error {
 	return publicError(fault.Field(field, format, args...))
 }
 
-// AsError returns the *Error in err's chain. For any other error it makes one that does
+// AsError returns the *Error in err's chain, or one for ErrNotFound and the like. For any other error it makes one that does
 // not reveal internals: with CodeUnavailable if a context is done or the engine is
 // unavailable, else with CodeInternal. AsError(nil) is nil.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e := coded(err); e != nil {
 		return e
 	}
 	return publicError(fault.As(err))
@@ -97,8 +112,7 @@ func AsError(err error) *Error {
 
 // asFault is AsError for the parts of the server.
 func asFault(err error) *fault.Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e := coded(err); e != nil {
 		return e.fault()
 	}
 	return fault.As(err)
@@ -106,7 +120,12 @@ func asFault(err error) *fault.Error {
 
 // WriteError responds with an error as application/problem+json, with the status of its
 // code. It does not reveal the cause.
-func WriteError(w http.ResponseWriter, err error) { fault.Write(w, asFault(err)) }
+func WriteError(w http.ResponseWriter, err error) {
+	if err == nil {
+		err = Errorf(CodeInternal, "internal error")
+	}
+	fault.Write(w, asFault(err))
+}
 
 func publicError(f *fault.Error) *Error {
 	if f == nil {

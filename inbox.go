@@ -40,7 +40,7 @@ func (s *Server) page(ctx context.Context, channel string, from uint64, limit in
 	case limit == 0:
 		limit = DefaultLimit
 	case limit < 0 || limit > MaxLimit:
-		return nil, 0, fieldError("limit", "the limit is a number from 1 to %d", MaxLimit)
+		return nil, 0, fieldError("limit", "%d is not from 1 to %d, or 0 for %d", limit, MaxLimit, DefaultLimit)
 	}
 	log := s.host.Feeds.LogOf(channel)
 	for next = from; len(list) < limit; {

@@ -56,7 +56,7 @@ func checkMembership(ctx context.Context, userID, channel string) error {
 		return err
 	}
 	if _, inbox := names.InboxUser(channel); inbox || channel == All {
-		return fieldError("channel", "memberships in inboxes and in %q are implicit", All)
+		return fieldError("channel", "it cannot be joined or left: every user is a member of %q and of the own inbox", All)
 	}
 	return nil
 }

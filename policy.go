@@ -79,9 +79,9 @@ func (o *Options) newPolicies() (access.Policies, error) {
 	for i, p := range o.Channels {
 		switch {
 		case p.Subscribe == AccessHook && o.OnSubscribe == nil:
-			return nil, fieldError("OnSubscribe", "is not set, and policy %d (%q) says subscribe: hook", i, p.Pattern)
+			return nil, optionError("OnSubscribe", "required by policy %d (%q), which has Subscribe: AccessHook", i, p.Pattern)
 		case p.Publish == AccessHook && o.OnPublish == nil:
-			return nil, fieldError("OnPublish", "is not set, and policy %d (%q) says publish: hook", i, p.Pattern)
+			return nil, optionError("OnPublish", "required by policy %d (%q), which has Publish: AccessHook", i, p.Pattern)
 		}
 		list[i] = access.Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,

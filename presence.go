@@ -95,7 +95,7 @@ func (e CloseInfo) check() error {
 	case e.Code != wire.CloseNormal && (e.Code < 3000 || e.Code > 4999):
 		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", e.Code)
 	case len(e.Reason) > 123 || !utf8.ValidString(e.Reason):
-		return fieldError("reason", "not at most 123 bytes of UTF-8")
+		return fieldError("reason", "%d bytes, at most 123 bytes of valid UTF-8 are allowed", len(e.Reason))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ type Server struct {
 	cancel context.CancelFunc
 	// urgent is done when the context of a caller of Shutdown is.
 	urgent context.Context
-	hurry  context.CancelFunc
+	hurry  context.CancelCauseFunc
 }
 
 var errDraining = publicError(gateway.ErrDraining)
@@ -79,7 +79,7 @@ func New(o Options) (*Server, error) {
 		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), MemoryBase: base,
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
-	s.urgent, s.hurry = context.WithCancel(context.Background())
+	s.urgent, s.hurry = context.WithCancelCause(context.Background())
 	s.gateway = gateway.New(s.host, gateway.Config{
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
 		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,51 @@ func TestShutdownWithoutADeadlineAbandonsACallback(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// A callback of a connect request that does not return delays Shutdown as others do.
+func TestShutdownWhileConnecting(t *testing.T) {
+	for _, callback := range []string{"Authenticate", "OnConnect", "OnSubscribe"} {
+		t.Run(callback, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				called, done := make(chan struct{}), make(chan struct{})
+				hang := func(in string) {
+					if in == callback {
+						close(called)
+						<-done
+					}
+				}
+				n := newPipeNode(t, func(o *wirepost.Options) {
+					o.Channels = []wirepost.Policy{{Pattern: "room:*", Subscribe: wirepost.AccessHook}}
+					o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+						hang("Authenticate")
+						return byQuery(r)
+					}
+					o.OnConnect = func(*http.Request, wirepost.Session) error { hang("OnConnect"); return nil }
+					o.OnSubscribe = func(context.Context, wirepost.Session, string) error { hang("OnSubscribe"); return nil }
+				})
+				var dialed sync.WaitGroup
+				dialed.Go(func() {
+					if _, _, err := n.tryDial("user=42&channels=room:7"); err == nil {
+						t.Error("connected during Shutdown")
+					}
+				})
+				<-called
+				begun := time.Now()
+				if err := n.Shutdown(t.Context()); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				if took := time.Since(begun); took > 10*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				if err := n.Shutdown(t.Context()); err != nil {
+					t.Errorf("a second Shutdown: %v", err)
+				}
+				close(done)
+				dialed.Wait()
+			})
+		})
+	}
 }
 
 // Shutdown may be called in every callback.

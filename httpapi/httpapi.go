@@ -21,7 +21,7 @@ import (
 
 // Options configures the handler.
 type Options struct {
-	// Keys are the API keys, as ParseKey reads them. Without any, and outside of
+	// Keys are the API keys, as ParseKey reads them; New panics if one is invalid. Without any, and outside of
 	// Dev, every request that needs one is refused.
 	Keys []string
 	// PushRate is how many messages a second each key may push, with a second's

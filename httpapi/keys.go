@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -93,12 +94,16 @@ type knownKey struct {
 type keyring []knownKey
 
 // newKeyring ignores what is not a key: an empty setting must not admit anyone.
+// newKeyring parses the keys. It panics if one is invalid, such as the value of an unset
+// environment variable: without it, every request would be refused.
 func newKeyring(keys []string, rate int) keyring {
 	var ring keyring
-	for _, text := range keys {
-		if k, err := ParseKey(text); err == nil {
-			ring = append(ring, knownKey{sha256.Sum256([]byte(k.Secret)), k.Scope, newPace(rate)})
+	for i, text := range keys {
+		k, err := ParseKey(text)
+		if err != nil {
+			panic(fmt.Sprintf("httpapi: Options.Keys[%d]: %v", i, err))
 		}
+		ring = append(ring, knownKey{sha256.Sum256([]byte(k.Secret)), k.Scope, newPace(rate)})
 	}
 	return ring
 }

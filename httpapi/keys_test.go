@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -174,3 +175,18 @@ func (f *revoker) RevokeTokens(_ context.Context, _ string, before time.Time) (i
 }
 
 var _ backend = (*wirepost.Server)(nil)
+
+// An invalid key is a mistake in the program, which would refuse every request.
+func TestInvalidKeys(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"", "push:", "bad:x", "two words"} {
+		func() {
+			defer func() {
+				if p := recover(); p == nil || !strings.HasPrefix(fmt.Sprint(p), "httpapi: Options.Keys[1]: ") {
+					t.Errorf("%q: panic %v", key, p)
+				}
+			}()
+			newHandler(failing(nil), Options{Keys: []string{testKey, key}})
+		}()
+	}
+}

@@ -199,7 +199,53 @@ func TestLinesBothWays(t *testing.T) {
 		}
 		testLinesBothWays(t, s)
 	})
+	t.Run("Router", func(t *testing.T) {
+		srv := newServer(t)
+		api := New(srv, Options{Keys: []string{testKey}})
+		s := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			api.ServeHTTP(&routerWriter{ResponseWriter: w}, r)
+		}), nil)
+		testLinesBothWays(t, s)
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "POST /v1/push HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\n"+
+			"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", testKey, ndjsonType)
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Errorf("the first line is %q, %v", line, err)
+		}
+	})
 }
+
+// routerWriter takes a status for the final one, and sends it with the first bytes, as
+// the writers of some routers do.
+type routerWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *routerWriter) WriteHeader(status int) { w.status = status }
+
+func (w *routerWriter) Write(p []byte) (int, error) {
+	w.writeStatus()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *routerWriter) Flush() {
+	w.writeStatus()
+	w.ResponseWriter.(http.Flusher).Flush()
+}
+
+func (w *routerWriter) writeStatus() {
+	if w.status != 0 {
+		w.ResponseWriter.WriteHeader(w.status)
+		w.status = 0
+	}
+}
+
+func (w *routerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func testLinesBothWays(t *testing.T, s *site) {
 	for _, headers := range [][]string{nil, {"Expect: 100-continue"}} {

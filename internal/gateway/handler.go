@@ -64,6 +64,8 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 	if err := g.limits.enter(from); err != nil {
 		return a, err // before a token is verified, or anything read
 	}
+	g.host.Jobs.Add(1) // Shutdown waits for the callbacks below as for others
+	defer g.host.Jobs.Add(-1)
 	var query url.Values
 	var identity *access.Identity
 	var plan *session.Plan

@@ -138,7 +138,7 @@ func (s *Session) Abandon(err error) {
 	if posted {
 		<-settled // from then on the loop leaves the session alone
 	}
-	if s.accepted {
+	if s.begun {
 		h.Attached.Add(-1)
 	}
 	if !left {

@@ -79,16 +79,15 @@ func (s *Session) CheckRevoked() error { return s.user.CheckRevoked(s.issued) }
 
 // Accept records that the application has accepted the session: OnDisconnect will be
 // called.
-func (s *Session) Accept() {
-	s.accepted = true
-	s.loop.host.Attached.Add(1)
-}
+func (s *Session) Accept() { s.accepted = true }
 
 // Begin makes the initial subscriptions of the session: the inbox, All, the memberships
 // and the requested channels. The session is registered and accepted, and the user's
 // state is pinned.
 func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) {
 	h := s.loop.host
+	s.begun = true
+	h.Attached.Add(1)
 	p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
 	if err == nil {
 		err = h.Users.MakeKnown(ctx, s.user)

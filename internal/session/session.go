@@ -31,6 +31,7 @@ type Session struct {
 	mode       codec.Mode
 	protocol   uint8       // 1 more than its index in Options.Subprotocols; 0 for none
 	accepted   bool        // by OnConnect, if set: OnDisconnect will be called
+	begun      bool        // counted in Host.Attached
 	page       int32       // owned by the loop: bytes of a page that the client has not taken
 	mute       atomic.Bool // the client's pongs lack the payload of the ping
 
