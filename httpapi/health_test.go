@@ -44,7 +44,7 @@ func TestProbes(t *testing.T) {
 		{engine.ErrFull, 503, 200, "disk is full"},
 		{engine.ErrStalled, 503, 200, "stalled"},
 		{engine.ErrFailed, 503, 503, "restarted"},
-		{engine.ErrUnavailable, 503, 200, "no writes at the moment"},
+		{engine.ErrUnavailable, 503, 200, "refuses writes at the moment"},
 		{nil, 200, 200, ""},
 	} {
 		if e.err = nil; test.err != nil {
