@@ -79,8 +79,10 @@ func write(t *testing.T, dir, name string, text []byte) string {
 // packages are those that blocks may use without importing them.
 var packages = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "io": "io",
-	"json": "encoding/json", "log": "log", "os": "os", "strings": "strings", "time": "time",
-	"client": "github.com/wirepost/wirepost/client", "gin": "github.com/gin-gonic/gin",
+	"json": "encoding/json", "log": "log", "math": "math", "os": "os", "strings": "strings", "time": "time",
+	"acks": "github.com/wirepost/wirepost/acks", "httpapi": "github.com/wirepost/wirepost/httpapi",
+	"console": "github.com/wirepost/wirepost/console",
+	"client":  "github.com/wirepost/wirepost/client", "gin": "github.com/gin-gonic/gin",
 	"js": "github.com/wirepost/wirepost/js", "jwt": "github.com/golang-jwt/jwt/v5",
 	"metrics":  "github.com/wirepost/wirepost/prometheus",
 	"pebble":   "github.com/wirepost/wirepost/engine/pebble",
@@ -95,6 +97,9 @@ var surroundings = []string{
 	"func tokenFor(user string, secret []byte) (string, error) { return \"\", nil }",
 	"var key, secret string",
 	"func isMember(user, channel string) bool { return true }",
+	"func handle(wirepost.Message) {}",
+	"func store(seq uint64) {}",
+	"func stored() uint64 { return 0 }",
 }
 
 // program makes a package of a block: imports are added to declarations, and a function

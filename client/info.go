@@ -60,6 +60,7 @@ const (
 	AccessToken   Access = "token"   // those whose token names the channel
 	AccessAnyone  Access = "anyone"  // any that has a token
 	AccessBackend Access = "backend" // none
+	AccessHook    Access = "hook"    // those that a callback of the server allows
 )
 
 // Receipt says how far a message came on one device of one user.

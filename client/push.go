@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,12 @@ type pushBody struct {
 // encodePush encodes a push to one or several channels, and gives it an ID if it has
 // none.
 func encodePush(push *Push, channels []string) ([]byte, error) {
+	if len(channels) == 0 {
+		return nil, fmt.Errorf("push: %w: at least one channel is needed", ErrBadRequest)
+	}
+	if slices.Contains(channels, "") {
+		return nil, fmt.Errorf("push: %w: a channel is empty", ErrBadRequest)
+	}
 	value, raw, err := wire.EncodeData(push.Data, push.ContentType)
 	if err != nil {
 		return nil, fmt.Errorf("push to %s: %w: %w", strings.Join(channels, ","), ErrBadRequest, err)

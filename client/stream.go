@@ -72,7 +72,7 @@ func (b *Backend) Stream(ctx context.Context) *Stream {
 func (s *Stream) Push(ctx context.Context, push Push) (*Pending, error) {
 	line, err := encodePush(&push, []string{push.To})
 	if err != nil {
-		return nil, fmt.Errorf("push to %s: %w", push.To, err)
+		return nil, err
 	}
 	pd := &Pending{stream: s, line: append(line, '\n'), to: push.To, id: push.ID, done: make(chan struct{})}
 	for {
