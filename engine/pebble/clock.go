@@ -8,12 +8,12 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// clockPause is how often the sweeper stores the time: by so much a run may begin
-// earlier than the one before has ended, if the system's clock is behind.
+// clockPause is how often the sweeper stores the time. If the system's clock is late, a run
+// may begin by so much before the end of the previous one.
 const clockPause = time.Minute
 
 // saveClock stores the time, so that the next run does not begin before it. It is not
-// made durable at once: what is made durable later is in the same log behind it.
+// made durable at once: later durable writes follow it in the same log.
 func (e *Engine) saveClock(now int64) error {
 	if now < e.clockSaved+clockPause.Milliseconds() {
 		return nil

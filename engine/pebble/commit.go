@@ -8,15 +8,15 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// commit is the committer: the state of the one commit that is under way. All of
-// it belongs to the committer's goroutine.
+// commit is the committer: the state of the current commit. It belongs to the
+// committer's goroutine.
 type commit struct {
 	e       *Engine
 	batch   *pdb.Batch
 	now     int64
-	sync    bool // somebody waits for the disk
+	sync    bool // a request waits for the disk
 	spilled bool // part of it is in the store already
-	owed    bool // what was stored before without waiting is to be durable too
+	owed    bool // earlier writes without sync must become durable, too
 	touched []*slot[channel]
 	late    []*slot[keyed] // pinned here, not by a request
 	told    []news
@@ -28,25 +28,25 @@ type commit struct {
 	value   []byte
 }
 
-// staged is what a commit has done to a channel so far.
+// staged holds the changes of a commit to a channel.
 type staged struct {
 	head    head
-	dirty   bool   // head is to be stored, whatever it is behind
-	looked  uint64 // head.seq when that was last asked
+	dirty   bool   // head must be stored, however few records it lags
+	looked  uint64 // head.seq at the last call of due
 	records []*engine.Record
 	holes   []uint64 // sequences, see hole
 	dropped uint64   // the blocks before this one have no holes any more
 }
 
-// due says, once, whether the head is to be stored. The first one always is: a
-// channel without a head has no records to look for.
+// due reports, once, whether the head must be stored. The first head always is: a channel
+// without a stored head is taken to have no records.
 func (w *staged) due() bool {
 	due := w.dirty || w.looked == 0 && w.head.seq > 0 || w.looked/checkpoint != w.head.seq/checkpoint
 	w.dirty, w.looked = false, w.head.seq
 	return due
 }
 
-// news is what the watchers of one channel are to be told.
+// news holds the new records for the watcher of a channel.
 type news struct {
 	watcher engine.Watcher
 	records []*engine.Record
@@ -68,7 +68,7 @@ func (e *Engine) commits() {
 	}
 }
 
-// perform makes one commit of requests and answers them.
+// perform makes one commit of requests and completes them.
 func (c *commit) perform(taken []*request) {
 	c.now, c.sync, c.spilled, c.owed = c.e.nowMilli(), false, false, false
 	size := 0
@@ -101,11 +101,12 @@ func (c *commit) perform(taken []*request) {
 		return
 	}
 	for _, rq := range taken {
-		rq.done <- nil // it belongs to its caller from here on
+		rq.done <- nil // the request belongs to its caller again
 	}
 }
 
-// removed notes records whose disk space is to be freed because it is short.
+// removed records a range of records whose disk space must be freed, because space is
+// short.
 func (c *commit) removed(channel string, first, last uint64) {
 	if c.short {
 		c.gone = join(c.gone, removal{channel, first, last})
@@ -123,7 +124,7 @@ func (c *commit) stage(rq *request) {
 	}
 }
 
-// touch is the channel's state in this commit.
+// touch returns the channel's state in this commit.
 func (c *commit) touch(s *slot[channel]) *staged {
 	if s.v.staged != nil {
 		return s.v.staged
@@ -164,10 +165,9 @@ func (c *commit) write(sync bool) error {
 	return c.batch.Close()
 }
 
-// spill puts what was staged so far into the store without waiting for the disk,
-// so that the commit can read it there. Readers don't see it before it is
-// published, and the fsync at the end of the commit covers it. It is for what is
-// rare.
+// spill writes the changes staged so far to the store without waiting for the disk, so
+// that the commit can read them there. Readers do not see them before they are published,
+// and the fsync at the end of the commit covers them. It is for rare operations.
 func (c *commit) spill() error {
 	err := c.write(false)
 	c.spilled = true
@@ -175,8 +175,7 @@ func (c *commit) spill() error {
 	return err
 }
 
-// apply writes a batch. Pebble says that all is well also when a write failed; see
-// freezing.
+// apply writes a batch. Pebble returns no error for some failed writes; see freezing.
 func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 	if err := e.fault.Get(); err != nil {
 		return err
@@ -195,8 +194,8 @@ func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 	return e.fault.Get()
 }
 
-// publish makes a commit visible, tells the watchers and gives back the pins. It
-// says whether the requests were answered before, because the commit took too long.
+// publish makes a commit visible, calls the watchers and releases the pins. It reports
+// whether the watchdog had completed the requests, because the commit took too long.
 func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 	e := c.e
 	e.telling.Lock()

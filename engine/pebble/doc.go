@@ -1,41 +1,38 @@
 // Package pebble is the embedded engine: logs and user records in one Pebble
 // store, pure Go, one directory, one process. Open is the function to know.
 //
-// # What it promises
+// # Durability
 //
-// An append is answered when it is on disk. One goroutine commits: it takes
-// whatever has queued, gives out the sequences, writes one batch, waits for one
-// fsync, tells the watchers and then answers everyone; nothing waits for a timer.
-// Readers see a record when it is on disk and not before.
+// An append returns when it is on disk. One goroutine commits: it takes everything in
+// the queue, assigns sequences, writes one batch, waits for one fsync, calls the watchers
+// and then completes the appends. Nothing waits for a timer. Readers see a record only
+// when it is on disk.
 //
 // # When the disk is full or fails
 //
-// Writes are refused with engine.ErrFull, and reads go on, while less than
-// Options.MinFree is left on the disk, or memtables cannot be flushed; that much is
-// kept back so that what was accepted can be. When there is space again, writes
-// are taken again, with no restart.
+// Writes fail with engine.ErrFull, and reads continue, while less than Options.MinFree is
+// free on the disk, or memtables cannot be flushed. The reserve is for flushing accepted
+// writes. When there is space again, writes are accepted without a restart.
 //
-// They are refused with engine.ErrStalled while files cannot be opened for want of
-// descriptors, and while a commit has taken more than Options.StallAfter, because
-// the disk hangs or Pebble has too much to compact. That passes too.
+// Writes fail with engine.ErrStalled while files cannot be opened for lack of
+// descriptors, and while a commit has taken more than Options.StallAfter because the disk
+// hangs or Pebble has too much to compact. This is temporary, too.
 //
-// A write or fsync that fails is another thing: after it nobody knows what is on
-// the disk (a second fsync may succeed and prove nothing). The engine then leaves
-// the disk as it is and answers every write with engine.ErrFailed until the
-// process starts anew and reads the log back; reads go on. An append that was
-// refused because of the failed write itself may be there after the restart, as
-// after any crash; nothing that was answered with success is missing.
+// A failed write or fsync is different: the content of the disk is unknown after it, and
+// a second fsync may succeed and prove nothing. The engine then leaves the disk unchanged
+// and fails every write with engine.ErrFailed until the process is restarted and reads
+// the log. Reads continue. An append that failed because of the failed write itself may
+// be stored after the restart, as after any crash. No append that succeeded is missing.
 //
-// Engine.Ready says which of these holds, if one does.
+// Engine.Ready returns the current state.
 //
 // # When something stored is damaged
 //
-// Pebble takes a log or a manifest to end where it is broken, because a crash ends
-// them so. Open therefore looks at the files first (internal/directory) and returns an error
-// that wraps ErrDamaged when acknowledged messages are missing: a later chunk of the
-// file says that it was synced beyond the break, or the anchor does, a small
-// file in two copies that says once a second how far everything was synced, or the note,
-// which says it of the last log after each sync and is exact when only the
-// process was killed. What a crash leaves, with whatever was not synced missing, is not
-// damage.
+// Pebble treats a break in a log or manifest as its end, because a crash leaves files in
+// that state. Open therefore examines the files first (internal/directory) and returns an
+// error that wraps ErrDamaged if acknowledged messages are missing: a later chunk of the
+// file proves that it was synced beyond the break, or the anchor does, a small file in two
+// copies that holds once a second how far all files were synced, or the note, which holds
+// it for the last log after each sync and is exact if only the process was killed. Missing
+// data that was not synced before a crash is not damage.
 package pebble

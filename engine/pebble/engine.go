@@ -53,8 +53,8 @@ type Engine struct {
 		closed bool
 	}
 
-	// telling is held by the committer from publishing a commit until its watchers
-	// have been told, and by Unwatch to wait for that. It is taken before mu.
+	// telling is held by the committer from publishing a commit until its watchers have
+	// been called, and by Unwatch to wait for that. It is locked before mu.
 	telling sync.Mutex
 
 	mu struct {
@@ -66,7 +66,7 @@ type Engine struct {
 
 		queue    []*request
 		queued   int           // bytes in the queue
-		room     chan struct{} // closed when the queue has been taken; nil: nobody waits
+		room     chan struct{} // closed when the queue has been taken; nil: no request waits
 		commit   underway
 		stopping bool
 	}
@@ -82,14 +82,14 @@ type Engine struct {
 
 var _ engine.Engine = (*Engine)(nil)
 
-// channel is what is kept in memory of a channel. There may be very many.
+// channel is the state of a channel in memory. There may be very many.
 type channel struct {
 	head   head    // as committed; guarded by Engine.mu, written by the committer
 	holes  *holes  // of the head's records; guarded by Engine.mu, written by the committer; nil: none
 	staged *staged // the committer's; nil: not touched by this commit
 
-	// sweeping says that the commit under way removes records at their own end, and
-	// sweeps counts such commits. Guarded by Engine.mu, written by the committer.
+	// sweeping reports that the current commit removes expired records, and sweeps counts
+	// such commits. Guarded by Engine.mu, written by the committer.
 	sweeping bool
 	sweeps   uint32
 }
@@ -97,7 +97,7 @@ type channel struct {
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
 
-// enter begins a call, which leave ends. It refuses one whose context has ended.
+// enter begins a call, which leave ends. It returns the error of a context that is done.
 func (e *Engine) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -112,7 +112,7 @@ func (e *Engine) enter(ctx context.Context) error {
 
 func (e *Engine) leave() { e.life.RUnlock() }
 
-// Clock is the clock by which the engine's records end.
+// Clock returns the clock by which the engine's records expire.
 func (e *Engine) Clock() *clock.Clock { return e.clock }
 
 func (e *Engine) nowMilli() int64 { return e.clock.Now().UnixMilli() }
@@ -142,12 +142,11 @@ func (e *Engine) Close() error {
 	case <-e.committed:
 		return e.release()
 	case <-e.stuck:
-		// Pebble would wait for the write that is stalled. What has been answered
-		// with success is on the disk. The directory stays locked until that write is
-		// through, or the process ends.
+		// Pebble would wait for the stalled write. All successful writes are on the disk.
+		// The directory stays locked until that write returns, or the process ends.
 		go func() {
 			<-e.committed
-			e.release() //nolint:errcheck // nobody is left to be told
+			e.release() //nolint:errcheck // no caller is left
 		}()
 		return fmt.Errorf("the store is left as it is: %w", engine.ErrStalled)
 	}
@@ -162,7 +161,7 @@ func (e *Engine) closeDB() error {
 	return e.db.Close()
 }
 
-// release closes the store, as far as it can be, and frees the directory.
+// release closes the store, as far as possible, and unlocks the directory.
 func (e *Engine) release() (err error) {
 	e.stopReclaimer()
 	e.keeper.End()

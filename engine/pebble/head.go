@@ -5,10 +5,9 @@ import (
 	"math"
 )
 
-// head is what is known of a channel besides its records. The stored one is a
-// checkpoint: the records behind it, fewer than checkpoint, are followed when it is
-// loaded. What changes a head in any other way than by one more record at the end
-// of the log stores it in the same batch.
+// head describes a channel's log. The stored head is a checkpoint: when it is loaded, the
+// records after it, fewer than checkpoint, are followed. A change of a head other than by
+// one more record at the end of the log stores the head in the same batch.
 type head struct {
 	seq    uint64 // the last one appended; 0: the channel was never written to
 	floor  uint64 // every record up to it is gone
@@ -22,7 +21,7 @@ type head struct {
 	mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	keyed  bool   // messages have keys
 	holey  bool   // there may be holes in the store, see holes.go
-	old    bool   // the store does not have the holes; whoever loads the channel looks for them
+	old    bool   // the store does not have the holes; loading the channel finds them
 }
 
 const (
@@ -35,7 +34,7 @@ const (
 	flagHoley = 1 << 2
 )
 
-// checkpoint is how many records a stored head may be behind.
+// checkpoint is the largest number of records after a stored head.
 const checkpoint = 16
 
 // follow moves the head over one more record at the end of the log. Ordered says
@@ -59,7 +58,7 @@ func (h *head) follow(seq uint64, time, deadline int64, message bool) (ordered b
 	return true
 }
 
-// dense says that every sequence above the floor is a message that is counted.
+// dense reports whether every sequence above the floor is a counted message.
 func (h *head) dense() bool { return h.live == h.seq-h.floor }
 
 func (h *head) append(b []byte) []byte {
@@ -104,7 +103,7 @@ func decodeHead(value []byte) (head, error) {
 	return h, nil
 }
 
-// keyed is the last message with a key. It need not live any more.
+// keyed is the last message with a key. It may have expired.
 type keyed struct {
 	seq uint64 // 0: none
 	span

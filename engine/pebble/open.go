@@ -42,20 +42,20 @@ type Options struct {
 	// under load, and their logs on the disk. It is at most 1/32 of the volume.
 	// 0: 32 MiB.
 	MemTableBytes int
-	// MinFree is how many bytes must be free on the disk for a write to be taken.
+	// MinFree is how many bytes must be free on the disk for a write to be accepted.
 	// 0: 64 MiB, on a volume of less than 1 GiB 1/16 of it, and four memtables.
 	MinFree uint64
-	// Channels is how many channels that nobody uses stay in memory, at about
-	// 200 bytes each. An append to another one has to look it up. 0: 1 000 000.
+	// Channels is how many idle channels stay in memory, at about 200 bytes each. An
+	// append to any other channel reads the store first. 0: 1 000 000.
 	Channels int
-	// SweepEvery is how often expired records are removed from the disk; they are
-	// not read any more at their time anyway. 0: 5 s.
+	// SweepEvery is how often expired records are removed from the disk. Readers do not
+	// see them after their expiry in any case. 0: 5 s.
 	SweepEvery time.Duration
 	// MaxOpenFiles is how many files the store has open, about; 0: 1000.
 	MaxOpenFiles int
-	// StallAfter is how long a commit may take. When it takes longer, because the
-	// disk hangs or Pebble has too much to compact, all who wait are answered
-	// engine.ErrStalled, and so is every other write until it is through. 0: 10 s.
+	// StallAfter is how long a commit may take. If it takes longer, because the disk hangs
+	// or Pebble has too much to compact, waiting and later writes fail with
+	// engine.ErrStalled until it is done. 0: 10 s.
 	StallAfter time.Duration
 }
 
@@ -85,9 +85,8 @@ func (o *Options) complete() {
 	}
 }
 
-// Open opens the store in a directory, which it makes when there is none. A
-// directory that holds anything else is refused, and so is a store that another
-// process has open.
+// Open opens the store in a directory, which it creates if necessary. It refuses a
+// directory with other files, and a store that another process has open.
 func Open(dir string, o Options) (*Engine, error) {
 	o.complete()
 	e, err := open(dir, o)
@@ -156,9 +155,9 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	if failed := e.fault.Cause(); failed != nil {
 		if e.db != nil {
-			e.closeDB() //nolint:errcheck // it closes what was never written
+			e.closeDB() //nolint:errcheck // nothing was written
 		}
-		return nil, failed // what came after it went nowhere, and may look like damage
+		return nil, failed // later writes were discarded, which may look like damage
 	}
 	if err != nil {
 		return nil, unopened(dir, err)

@@ -6,15 +6,15 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// maxQueued is how many bytes may wait for the committer, or a memtable if that is
-// less. It bounds a commit, too.
+// maxQueued is the largest number of bytes in the queue, or the size of a memtable if that
+// is smaller. It also bounds a commit.
 const maxQueued = 8 << 20
 
 // requestBytes is the size of an entry in the queue besides its data.
 const requestBytes = 256
 
-// request is what the committer is asked for: to append entries, or to run
-// something else in its place in the queue.
+// request is a request to the committer: to append entries, or to run a function in its
+// order in the queue.
 type request struct {
 	// of an append
 	entries []engine.Entry
@@ -27,15 +27,14 @@ type request struct {
 	sync  bool // wants the fsync
 	frees bool // may be written when space is short, because it makes space
 	err   error
-	// done gets one value: nil when the request has been answered, or an error when
-	// that took too long. The request stays the committer's then.
+	// done receives one value: nil when the request is complete, or an error if that took
+	// too long. In that case the request still belongs to the committer.
 	done chan error
 
 	one [1]pins // room for the pins of a single entry
 }
 
-// pins are the slots that an entry needs. The request holds them until it has
-// been answered.
+// pins are the slots that an entry needs. The request holds them until it is complete.
 type pins struct {
 	channel *slot[channel]
 	key     *slot[keyed] // nil: the entry has no key
@@ -57,8 +56,8 @@ func (e *Engine) free(rq *request) {
 	e.requests.Put(rq)
 }
 
-// submitLocked queues a request. It waits for a place without the lock; ctx ends
-// that wait.
+// submitLocked queues a request. It waits for room in the queue without the lock, until
+// ctx is done.
 func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
 	for e.mu.queued >= e.maxQueued && !e.mu.commit.stalled {
 		if e.mu.room == nil {
@@ -85,8 +84,8 @@ func (e *Engine) submitLocked(ctx context.Context, rq *request) error {
 	return nil
 }
 
-// do has the committer run something and waits for it. If that uses the slot of a
-// channel, which the caller has pinned, the request pins it too.
+// do lets the committer run a function and waits for it. If the function uses the slot of
+// a channel, which the caller has pinned, the request pins it, too.
 func (e *Engine) do(ctx context.Context, sync, frees bool, s *slot[channel], run func(*commit) error) error {
 	rq := e.requests.Get().(*request)
 	rq.run, rq.sync, rq.frees = run, sync, frees
@@ -98,8 +97,8 @@ func (e *Engine) do(ctx context.Context, sync, frees bool, s *slot[channel], run
 	return e.await(ctx, rq)
 }
 
-// await queues a request and waits until it has been answered. It is called with
-// the mutex held, and unlocks it.
+// await queues a request and waits until it is complete. It is called with the mutex
+// held, and unlocks it.
 func (e *Engine) await(ctx context.Context, rq *request) error {
 	err := e.submitLocked(ctx, rq)
 	if err != nil {
@@ -117,7 +116,7 @@ func (e *Engine) await(ctx context.Context, rq *request) error {
 	return err
 }
 
-// take waits for requests and takes all there are; nil means that it is over.
+// take waits for requests and takes all of them. It returns nil when the engine stops.
 func (e *Engine) take(reuse []*request) []*request {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -134,7 +133,7 @@ func (e *Engine) take(reuse []*request) []*request {
 	return taken
 }
 
-// makeRoomLocked wakes those who wait for room in the queue.
+// makeRoomLocked wakes callers that wait for room in the queue.
 func (e *Engine) makeRoomLocked() {
 	if e.mu.room != nil {
 		close(e.mu.room)

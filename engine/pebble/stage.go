@@ -10,12 +10,12 @@ const day = int64(24 * time.Hour / time.Millisecond)
 
 func dayOf(milli int64) uint32 { return uint32(milli / day) }
 
-// append stages one entry. Whatever it has to read comes before it changes
-// anything, so that an entry that fails leaves nothing behind.
+// append stages one entry. It reads everything it needs before it changes anything, so
+// that an entry that fails has no effect.
 func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	w := c.touch(p.channel)
-	// The time that is told never decreases within a channel. Lifetimes begin now, for
-	// a store that an earlier version wrote may have heads in the future.
+	// The time of a record never decreases within a channel. Lifetimes begin now, because
+	// heads written by an earlier version may be in the future.
 	at := max(c.now, w.head.time)
 	if in.Revokes != 0 {
 		c.revoke(in, p.channel, at, out)
@@ -79,11 +79,11 @@ const (
 	endsRevocation = 1 << 1
 )
 
-// schedule tells the sweeper when there will be something to remove.
+// schedule sets the time for the sweeper's next visit.
 //
-// Ages usually end in the order of the log, and then one floor says what is gone.
-// A record that ends otherwise, because of its time to live or because the
-// maximum age was made shorter, has an entry of its own for its end.
+// Records usually expire by age in the order of the log; then the floor is enough. A record
+// that expires out of order, by its time to live or because the maximum age was shortened,
+// has an index entry for its expiry.
 func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span, ordered bool) {
 	if end, _ := ends.end(); end != 0 {
 		c.sweepAt(s, roundUp(end, end-c.now))
@@ -107,7 +107,7 @@ func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span, ordered
 	}
 }
 
-// sweepAt has the sweeper come to a channel at a time, unless it comes sooner.
+// sweepAt schedules a visit of the sweeper to a channel, unless an earlier one is.
 func (c *commit) sweepAt(s *slot[channel], at int64) {
 	w := s.v.staged
 	if w.head.sweep == 0 || at < w.head.sweep {
@@ -116,15 +116,15 @@ func (c *commit) sweepAt(s *slot[channel], at int64) {
 	}
 }
 
-// roundUp is the first time after an end that is a multiple of a 32nd of the
-// lifetime, of at least a second and at most a day: the sweeper then finds much to
-// do at few times.
+// roundUp returns the first time after an expiry that is a multiple of 1/32 of the
+// lifetime, of at least a second and at most a day, so that the sweeper has few visits
+// with much to remove.
 func roundUp(end, lifetime int64) int64 {
 	step := min(max(lifetime/32, 1000), day)
 	return (end/step + 1) * step
 }
 
-// deadline is the end by a maximum age; 0 for none.
+// deadline returns the expiry by a maximum age; 0 for none.
 func deadline(at int64, maxAge time.Duration) int64 {
 	if maxAge <= 0 {
 		return 0
@@ -172,8 +172,8 @@ func (c *commit) setKeyed(key *slot[keyed], k keyed) {
 	c.set(keyKey(c.key[:0], key.name), c.value)
 }
 
-// forgetKey removes a key that belongs to a message that is gone, unless a later
-// message has it by now.
+// forgetKey removes the key of a removed message, unless a later message has the same
+// key.
 func (c *commit) forgetKey(channel, key string, seq uint64) error {
 	k, err := c.pinKey(pairName(channel, key))
 	if err == nil && k.v.seq == seq {
@@ -209,7 +209,7 @@ func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engin
 	c.limit(s, in.Limits.MaxMessages)
 }
 
-// lookup reads a record as it is in this commit; nil when there is none.
+// lookup reads a record as of this commit; nil if there is none.
 func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends span, err error) {
 	if err := c.spill(); err != nil {
 		return nil, span{}, err

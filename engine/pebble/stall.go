@@ -7,22 +7,22 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Pebble makes a write wait while there is too much to compact, and so does a disk
-// that hangs. It has no bound for that, and may even forget to compact: after a
-// compaction failed, its key ranges are left alone for half a minute, and nothing
-// makes Pebble look again when that is over but the next flush, which a stalled
-// write does not cause. So a commit that takes too long is given up: everybody who
-// waits for it is answered, and whoever comes later, until it is through after all.
+// Pebble delays a write while there is too much to compact, and so does a disk that
+// hangs. Pebble has no bound for that, and may not even compact: after a compaction has
+// failed, Pebble skips its key range for half a minute, and then looks again only at the
+// next flush, which a stalled write does not cause. So the engine gives up a commit that
+// takes too long: requests that wait for it fail, and so do later ones, until the commit
+// is done after all.
 const (
 	nudgeEvery = time.Second
-	// deadAfter is how long a stall lasts until a restart is said to be needed. It
-	// is longer than any that ends by itself.
+	// deadAfter is the duration of a stall after which a restart is reported as needed. It
+	// is longer than any temporary stall.
 	deadAfter = time.Minute
 )
 
-// Every sublevel of L0 is one more place where a read has to look, so writes wait when
-// there are too many. While compactions are parked (see corruption) many more are
-// allowed: slow reads are better than no writes. Pebble's own limit is then the only one.
+// A read visits every sublevel of L0, so writes wait if there are too many. While
+// compactions are suspended (see corruption), many more are allowed, up to Pebble's own
+// limit: slow reads are better than no writes.
 const (
 	manySublevels    = 40
 	damagedSublevels = 400
@@ -34,18 +34,18 @@ func (e *Engine) awaitCompactions() {
 	select {
 	case <-changed:
 	default:
-		return // as it was when the last write was let through
+		return // unchanged since the last write
 	}
 	for e.db.Metrics().Levels[0].Sublevels >= manySublevels && !e.background.Parked() {
 		<-changed
 	}
 }
 
-// underway is the commit that is being made. It is guarded by Engine.mu.
+// underway is the current commit. It is guarded by Engine.mu.
 type underway struct {
 	taken   []*request // nil: there is none
 	began   time.Time
-	stalled bool // nobody waits for it any more
+	stalled bool // no request waits for it any more
 }
 
 // beganLocked is called when the committer has taken requests.
@@ -54,8 +54,8 @@ func (e *Engine) beganLocked(taken []*request) {
 	e.watchdog.Reset(e.stallAfter)
 }
 
-// endedLocked is called when they are stored or not, before they are answered. It
-// says whether they have been answered by the watchdog.
+// endedLocked is called when they are stored or have failed, before they are completed.
+// It reports whether the watchdog has completed them.
 func (e *Engine) endedLocked() (stalled bool) {
 	e.watchdog.Stop()
 	stalled = e.mu.commit.stalled
@@ -63,8 +63,8 @@ func (e *Engine) endedLocked() (stalled bool) {
 	return stalled
 }
 
-// overdue is the watchdog: it is called when a commit has taken too long, and again
-// and again while it goes on.
+// overdue is the watchdog: it is called when a commit has taken too long, and repeatedly
+// until it is done.
 func (e *Engine) overdue() {
 	e.mu.Lock()
 	c := &e.mu.commit
@@ -89,8 +89,8 @@ func (e *Engine) overdue() {
 	e.nudge()
 }
 
-// giveUpLocked answers everybody who waits. What the committer has taken stays its
-// own: it may be stored yet.
+// giveUpLocked fails all waiting requests. Those that the committer has taken still belong
+// to it, because it may still store them.
 func (e *Engine) giveUpLocked() {
 	for _, rq := range e.mu.commit.taken {
 		rq.done <- e.stalledLocked()
@@ -103,7 +103,7 @@ func (e *Engine) giveUpLocked() {
 	e.makeRoomLocked()
 }
 
-// stalledLocked is the error of a stall that is under way, or nil.
+// stalledLocked returns the error of the current stall, or nil.
 func (e *Engine) stalledLocked() error {
 	c := &e.mu.commit
 	if !c.stalled {
@@ -120,7 +120,7 @@ func (e *Engine) stalledLocked() error {
 	return err
 }
 
-// nudge makes Pebble look for compactions: it does when a snapshot is closed.
+// nudge makes Pebble look for compactions, which it does when a snapshot is closed.
 func (e *Engine) nudge() {
 	if !e.nudging.TryLock() {
 		return // the one before has not come back

@@ -5,13 +5,12 @@ import (
 	"sync"
 )
 
-// table holds stored values in memory while somebody needs them to stay the same
-// for everyone: a slot that is pinned is the one place where the value lives, and
-// the committer changes it there. A slot is loaded from the store by whoever pins
-// it first, so the committer never reads the store for one. What is not pinned
-// may stay, up to keep slots, the least recently used going first.
+// table caches stored values. While a slot is pinned, it holds the only current copy of
+// the value, and the committer changes it there. The first caller that pins a slot loads
+// it from the store, so the committer never reads the store for one. Up to keep slots that
+// are not pinned stay in memory; the least recently used one is evicted first.
 //
-// A table is guarded by the mutex that its Locked methods want held.
+// A table is guarded by the mutex that its Locked methods require.
 type table[V any] struct {
 	slots map[string]*slot[V]
 	keep  int
@@ -20,12 +19,12 @@ type table[V any] struct {
 }
 
 // slot is one value of a table. The value belongs to the committer while the
-// slot is pinned and loaded; what else guards it is said at its type.
+// slot is pinned and loaded; the value's type documents what else guards it.
 type slot[V any] struct {
 	name       string
 	pins       int32
 	loaded     bool
-	loading    chan struct{} // closed when a load under way has ended; nil: none is
+	loading    chan struct{} // closed when the current load is done; nil: none
 	prev, next *slot[V]      // in the ring, when idle
 	v          V
 }
@@ -36,7 +35,7 @@ func (t *table[V]) init(keep int) {
 	t.root.prev, t.root.next = &t.root, &t.root
 }
 
-// pinLocked returns the slot of a name, which may still have to be loaded.
+// pinLocked returns the slot of a name, which may not be loaded yet.
 func (t *table[V]) pinLocked(name string) *slot[V] {
 	s := t.slots[name]
 	switch {
@@ -67,7 +66,7 @@ func (t *table[V]) unpinLocked(s *slot[V]) {
 	}
 }
 
-// forgetLocked lets go of a slot now, if nobody needs it.
+// forgetLocked evicts a slot, unless it is pinned.
 func (t *table[V]) forgetLocked(s *slot[V]) {
 	if s.pins > 0 || s.next == nil {
 		return
@@ -78,9 +77,9 @@ func (t *table[V]) forgetLocked(s *slot[V]) {
 	t.idle--
 }
 
-// fill loads a pinned slot, or waits while another call does that. Should the other
-// fail, also because its own context has ended, this one loads. mu, which guards
-// the table, is not held.
+// fill loads a pinned slot, or waits while another call does. If the other call fails,
+// also because its context is done, this call loads the slot. mu, which guards the table,
+// is not held.
 func (s *slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx context.Context, name string) (V, error)) error {
 	mu.Lock()
 	for !s.loaded {
