@@ -10,8 +10,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Append implements engine.Log. It pins what the entries need, so that the
-// committer finds it in memory, and queues them.
+// Append implements engine.Log. It pins the slots that the entries need, so that the
+// committer finds them in memory, and queues the entries.
 func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -42,7 +42,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	return results, nil
 }
 
-// pinLocked pins what a request needs and says whether all of it is loaded.
+// pinLocked pins the slots of a request and reports whether all of them are loaded.
 func (e *Engine) pinLocked(rq *request) (loaded bool) {
 	if len(rq.entries) == 1 {
 		rq.pins = rq.one[:]
@@ -55,7 +55,7 @@ func (e *Engine) pinLocked(rq *request) (loaded bool) {
 		p.channel = e.mu.channels.pinLocked(in.Channel)
 		loaded = loaded && p.channel.loaded
 		if in.Revokes != 0 {
-			loaded = false // so that load warms up the message
+			loaded = false // so that load caches the message
 			continue
 		}
 		if in.Key != "" {
@@ -97,7 +97,7 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 			return err
 		}
 		if in.Revokes != 0 {
-			// The committer will look at the message; here it comes into the cache.
+			// The committer will read the message: this puts it into the cache.
 			if _, err := e.get(recordKey(nil, in.Channel, in.Revokes), ignore); err != nil {
 				return err
 			}
@@ -151,8 +151,8 @@ func (e *Engine) loadKeyed(_ context.Context, pair string) (k keyed, err error) 
 }
 
 // loadMemo looks for a remembered ID today and on the day before.
-// Should a day begin before the commit, nothing is missed: whoever remembers the
-// same ID meanwhile has pinned the same slot.
+// If a day begins before the commit, nothing is missed: another append with the same ID
+// has pinned the same slot.
 func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
 	today := dayOf(e.nowMilli())
 	for _, day := range [...]uint32{today, today - 1} {
@@ -167,7 +167,7 @@ func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
 	return memo{}, nil
 }
 
-// get hands the value of a key to use, if there is one.
+// get calls use with the value of a key, if it exists.
 func (e *Engine) get(key []byte, use func(value []byte) error) (found bool, err error) {
 	value, closer, err := e.db.Get(key)
 	if err == pdb.ErrNotFound {

@@ -8,21 +8,21 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
-// audit goes through all keys of a store in order and compares what they say of each
-// other. Its maps hold what is still waiting for its counterpart.
+// audit reads all keys of a store in order and checks that they are consistent. Its maps
+// hold the keys whose counterparts have not been read yet.
 type audit struct {
 	report *Report
-	out    sink // nil: only looks
+	out    sink // nil: check only
 
-	heads   map[string]head   // as stored, until the channel's records have come
-	seqs    map[string]uint64 // the last sequence of each channel whose records have come
+	heads   map[string]head   // as stored, until the channel's records are read
+	seqs    map[string]uint64 // the last sequence of each channel whose records are read
 	ends    map[string]map[uint64]bool
 	holes   map[string]*auditedHoles
 	keys    map[string]uint64 // pair → sequence
 	members map[string]bool   // member keys
 	memos   map[string]uint64 // channel → the largest sequence that was remembered
-	sweeps  map[string]int64  // channel → when the sweeper is to come
-	lost    map[string]int    // channel → its place in report.Lost
+	sweeps  map[string]int64  // channel → the sweeper's next visit
+	lost    map[string]int    // channel → its index in report.Lost
 	user    string
 
 	now *auditedChannel
@@ -36,11 +36,11 @@ type sink interface {
 	user(key, value []byte) error
 }
 
-// auditedChannel is the channel whose records come.
+// auditedChannel is the channel whose records are being read.
 type auditedChannel struct {
 	name    string
 	stored  head // as stored; seq 0: there is none
-	head    head // followed over the records behind it
+	head    head // followed over the records after it
 	last    uint64
 	found   uint64 // messages that the stored head counts
 	listed  *auditedHoles
@@ -61,7 +61,7 @@ func newAudit(r *Report, out sink) *audit {
 	}
 }
 
-// read goes through everything.
+// read reads all keys.
 func (a *audit) read(m *files.Merged) error {
 	for m.Next() {
 		if err := a.key(m.Key(), m.Value()); err != nil {
@@ -71,7 +71,7 @@ func (a *audit) read(m *files.Merged) error {
 	return a.end()
 }
 
-// key takes one key. The order of the prefixes is M, c, d, e, h, i, k, m, u, x.
+// key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, u, x.
 func (a *audit) key(key, value []byte) error {
 	if key[0] > recordPrefix {
 		if err := a.endRecords(); err != nil {
@@ -142,7 +142,7 @@ func (a *audit) memo(key, value []byte) error {
 	return a.out.memo(key, value)
 }
 
-// cutRecordKey takes a record's key apart.
+// cutRecordKey splits a record's key.
 func cutRecordKey(key []byte) (channel string, seq uint64, ok bool) {
 	i := len(key) - 9
 	if i < 1 || key[0] != recordPrefix || key[i] != 0 {
@@ -164,7 +164,7 @@ func (a *audit) record(key, value []byte) error {
 	}
 	c := a.now
 	if seq <= c.head.floor {
-		return nil // it is gone, and its bytes are not removed yet
+		return nil // removed, but not purged yet
 	}
 	g, err := glanceAt(seq, value)
 	if err != nil {
@@ -228,9 +228,9 @@ func (c *auditedChannel) follow(seq uint64, g *glance) {
 		return
 	}
 	if c.unknown && c.head.seq == 0 {
-		c.head.seq, c.before = g.prev, g.prev // what was up to there is not known
+		c.head.seq, c.before = g.prev, g.prev // nothing is known of the sequences up to there
 	}
-	if g.prev > c.head.seq { // only a stored head may lie behind holes
+	if g.prev > c.head.seq { // only a stored head may be after holes
 		c.holes += g.prev - c.head.seq
 	}
 	c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
@@ -243,7 +243,7 @@ func (c *auditedChannel) hole(from, to uint64) {
 	c.to = to
 }
 
-// missing is how many messages the channel lacks for certain.
+// missing returns the number of messages that the channel certainly lacks.
 func (c *auditedChannel) missing() uint64 {
 	if c.found < c.stored.live {
 		return c.holes + c.stored.live - c.found
@@ -304,8 +304,7 @@ func (a *audit) lose(channel string, messages, from, to uint64) {
 	a.report.Lost = append(a.report.Lost, Loss{Channel: channel, Messages: messages, From: from, To: to})
 }
 
-// beyond reports what is missing at the end of a channel when something names a
-// sequence behind it.
+// beyond reports messages missing at the end of a channel, if a later sequence is known.
 func (a *audit) beyond(channel string, seq uint64) {
 	if last := a.seqs[channel]; seq > last {
 		a.lose(channel, seq-last, last+1, seq)
@@ -313,7 +312,7 @@ func (a *audit) beyond(channel string, seq uint64) {
 	}
 }
 
-// endRecords ends the last channel with records, and those that have none.
+// endRecords ends the last channel with records, and the channels without records.
 func (a *audit) endRecords() error {
 	if err := a.endChannel(); err != nil {
 		return err
@@ -361,7 +360,7 @@ func (a *audit) userKey(key, value []byte) error {
 	return a.out.user(key, value)
 }
 
-// end reports what has found no counterpart.
+// end reports keys without a counterpart.
 func (a *audit) end() error {
 	if err := a.endRecords(); err != nil {
 		return err

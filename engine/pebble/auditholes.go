@@ -1,6 +1,6 @@
 package pebble
 
-// auditedHoles are the holes of a channel as they are stored.
+// auditedHoles are the stored holes of a channel.
 type auditedHoles struct {
 	lists map[uint64][]byte // by block or group
 	block uint64            // that dead is of
@@ -21,7 +21,7 @@ func (a *audit) holesKey(key, value []byte) {
 	a.holes[name].lists[recordSeq(key)] = append([]byte{}, value...)
 }
 
-// want compares the holes with what the records from one sequence to another say.
+// want compares the holes with the records from one sequence to another.
 func (h *auditedHoles) want(from, to uint64, hole bool) {
 	for seq := from; seq <= to && h.wrong == 0; seq++ {
 		whole := h.whole(blockOf(seq))
@@ -35,7 +35,7 @@ func (h *auditedHoles) want(from, to uint64, hole bool) {
 	}
 }
 
-// whole says whether a block is nothing but holes.
+// whole reports whether a block consists of holes.
 func (h *auditedHoles) whole(block uint64) bool {
 	list, ok := h.lists[block]
 	if !ok {

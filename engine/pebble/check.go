@@ -18,8 +18,8 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
-// Check reads the whole store in a directory and reports what is damaged or missing.
-// It writes nothing. A store that a process has open is refused.
+// Check reads the whole store in a directory and reports damage and loss. It writes
+// nothing. It refuses a store that a process has open.
 func Check(vs vfs.FS, dir string) (*Report, error) {
 	var r *Report
 	err := withClosed(vs, dir, func(s *directory.Survey) (err error) {
@@ -29,10 +29,9 @@ func Check(vs vfs.FS, dir string) (*Report, error) {
 	return r, err
 }
 
-// Salvage writes a new store to an empty or new directory, with everything of a
-// damaged one that can still be read, and reports what is damaged or missing. The new
-// store has another epoch when something is, so that clients do not rely on what they
-// remember.
+// Salvage writes a new store to an empty or new directory, with all data of a damaged
+// store that can still be read, and reports damage and loss. If there is any, the new store
+// has another epoch, so that clients do not rely on their stored sequences.
 func Salvage(vs vfs.FS, dir, out string) (*Report, error) {
 	var r *Report
 	err := withClosed(vs, dir, func(s *directory.Survey) (err error) {
@@ -48,12 +47,12 @@ func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err er
 	if err != nil {
 		return err
 	}
-	if slices.Contains(names, "LOCK") { // else nobody has ever opened it
+	if slices.Contains(names, "LOCK") { // else it was never opened
 		lock, err := directory.LockDirectory(dir, vs)
 		switch {
 		case err == nil:
 			defer func() { err = errors.Join(err, lock.Close()) }()
-		case !errors.Is(err, syscall.EROFS): // on a read-only volume nobody writes
+		case !errors.Is(err, syscall.EROFS): // a read-only volume has no writers
 			return fmt.Errorf("store %s: %w: a server has to be stopped first", dir, err)
 		}
 	}
@@ -67,7 +66,7 @@ func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err er
 	return do(s)
 }
 
-// check reads everything and gives it to a sink, if there is one.
+// check reads all keys and passes them to a sink, if any.
 func check(s *directory.Survey, out sink) (*Report, error) {
 	r := &Report{Epoch: s.Epoch(), Damage: append([]*Damage{}, s.Damage...), Lost: []Loss{}}
 	if s.LostMark != nil {
@@ -110,12 +109,12 @@ func salvage(s *directory.Survey, out string) (r *Report, err error) {
 	if err != nil || !r.OK() || r.Epoch == "" {
 		return r, err
 	}
-	// Nothing is missing: for clients it is the store that they know.
+	// Nothing is missing: clients may continue with their sequences.
 	return r, directory.SetEpoch(s.FS, out, r.Epoch)
 }
 
-// salvager is the sink that writes a new store. It appends the records anew, with
-// their sequences, so that all indexes come to be as they should.
+// salvager is the sink that writes a new store. It appends the records with their old
+// sequences, which rebuilds all indexes.
 type salvager struct {
 	e       *Engine
 	slot    *slot[channel]
@@ -126,7 +125,7 @@ type salvager struct {
 	pairs   [][2][]byte // users and remembered ids
 }
 
-// The most that one commit of the salvager has.
+// The limits of one commit of the salvager.
 const (
 	salvageRecords = 1000
 	salvageBytes   = 4 << 20
@@ -147,7 +146,7 @@ func (w *salvager) user(key, value []byte) error {
 	return nil
 }
 
-// pair stores a key as it is.
+// pair stores a key unchanged.
 func (w *salvager) pair(key, value []byte) error {
 	w.pairs = append(w.pairs, [2][]byte{slices.Clone(key), slices.Clone(value)})
 	if len(w.pairs) < salvageRecords {
@@ -167,7 +166,7 @@ func (w *salvager) flushPairs() error {
 	return err
 }
 
-// begin makes a channel ready, whose head begins where the old one's log did.
+// begin prepares a channel, whose head begins where the old log began.
 func (w *salvager) begin(name string, h head) (err error) {
 	if w.slot != nil {
 		return nil
@@ -225,8 +224,8 @@ func (w *salvager) flushRecords() error {
 	return err
 }
 
-// endChannel brings the head to where the old one was. A reader that was before what
-// is lost is told so.
+// endChannel sets the head to the old one. A reader whose cursor is before lost messages is
+// notified of the loss.
 func (w *salvager) endChannel(name string, h head, lost uint64) error {
 	if err := w.begin(name, h); err != nil {
 		return err
@@ -245,8 +244,8 @@ func (w *salvager) endChannel(name string, h head, lost uint64) error {
 	return err
 }
 
-// finish makes sure that no sequence is given out again that anybody knows, and that
-// no id is remembered of a message that is lost.
+// finish makes sure that no sequence that was used before is assigned again, and that the
+// ID of no lost message is remembered.
 func (w *salvager) finish(r *Report) error {
 	if err := w.flushPairs(); err != nil {
 		return err
@@ -285,7 +284,7 @@ func (w *salvager) finish(r *Report) error {
 	})
 }
 
-// raise moves a head over what is lost at its end.
+// raise moves a head over messages lost at its end.
 func (w *salvager) raise(l Loss) error {
 	s, err := w.e.pinChannel(context.Background(), l.Channel)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// manyEnded is how many records that have ended but were not swept yet one count may
-// look at. Where there are more, it sweeps the channel first: then each of them is
-// looked at once, and not by every count until the sweeper comes.
+// manyEnded is the largest number of expired, not yet swept records that one count reads.
+// If there are more, it sweeps the channel first, so that each of them is read once instead
+// of by every count until the sweeper's next visit.
 const manyEnded = 256
 
 // Count implements engine.Log. The head says how many sequences there are, and holes
-// how many of them are not messages; only what has ended since the last sweep is
-// looked for.
+// how many of them are not messages; only records that expired since the last sweep are
+// read.
 func (e *Engine) Count(ctx context.Context, name string, after uint64) (n int, err error) {
 	err = e.tally(ctx, name, func(s *slot[channel], most int) (ended int, err error) {
 		n, ended, err = e.count(ctx, s, after, most)
@@ -36,9 +36,9 @@ func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err 
 	return b, err
 }
 
-// tally calls look for a channel. When look meets more ended records than it may,
-// the channel is swept and looked at again; should the sweep fail, because nothing
-// can be written, however many there are.
+// tally calls look for a channel. If look meets more expired records than allowed, the
+// channel is swept and look is called again; if the sweep fails, because nothing can be
+// written, without a limit.
 func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[channel], most int) (ended int, err error)) error {
 	if err := e.enter(ctx); err != nil {
 		return err
@@ -60,15 +60,15 @@ func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[chann
 	return nil
 }
 
-// raced is how often a count is made again because the channel was swept or purged
-// meanwhile.
+// raced is how often a count is repeated because the channel was swept or purged during
+// it.
 const raced = 8
 
 // count is the number of live messages after a sequence, unless it meets more ended
 // records than most.
 //
-// It looks for ended records first, and takes the head and the holes afterwards, at
-// one moment. A record that is removed in between is in both, which sweeps tells.
+// It reads expired records first, and then the head and the holes, at one moment. A record
+// removed in between is counted in both, which the number of sweeps reveals.
 func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most int) (n, ended int, err error) {
 	clock := e.nowMilli()
 	for try := range raced {
@@ -101,8 +101,8 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 	return 0, 0, ErrDamaged
 }
 
-// settled is the head of a channel that is not just being swept, and the number of
-// its sweeps.
+// settled returns the head of a channel while it is not being swept, and the number of its
+// sweeps.
 func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps uint32) {
 	e.mu.Lock()
 	sweeping := s.v.sweeping
@@ -111,13 +111,13 @@ func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps 
 	if !sweeping {
 		return h, sweeps
 	}
-	_ = e.do(ctx, false, true, nil, func(*commit) error { return nil }) // when this is answered, the sweep is published
+	_ = e.do(ctx, false, true, nil, func(*commit) error { return nil }) // when this returns, the sweep is published
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return s.v.head, s.v.sweeps
 }
 
-// standing is what is published of a channel at one moment, for counting what comes
+// standing is the published state of a channel at one moment, for counting the messages
 // after a sequence.
 type standing struct {
 	head   head
@@ -125,7 +125,7 @@ type standing struct {
 	in     int    // the holes in its block
 	behind uint64 // and in all blocks after that
 	list   []byte // the holes in its block, if they are not in the store
-	sweeps uint32 // with the one under way
+	sweeps uint32 // with the current one
 }
 
 func (e *Engine) standing(s *slot[channel], from uint64) standing {
@@ -168,7 +168,7 @@ func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err
 	return n, true, nil
 }
 
-// holesIn is the stored list of the holes in a block.
+// holesIn returns the stored list of the holes in a block.
 func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
 	_, err = e.get(holesKey(nil, name, block), func(value []byte) error {
 		list = append(list, value...)
@@ -177,7 +177,7 @@ func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
 	return list, err
 }
 
-// front is what a log begins with after a sequence.
+// front describes the beginning of a log after a sequence.
 type front struct {
 	from    uint64 // everything up to it has ended
 	ended   int    // records among that
@@ -191,7 +191,7 @@ type front struct {
 // everything that has ended and has no entry for its own end comes before that.
 func (e *Engine) front(ctx context.Context, name string, h head, after uint64, clock int64, most int) (f front, err error) {
 	f.from = after
-	if h.sweep == 0 { // nothing will ever end
+	if h.sweep == 0 { // nothing will expire
 		return f, nil
 	}
 	err = e.scan(ctx, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
@@ -210,7 +210,8 @@ func (e *Engine) front(ctx context.Context, name string, h head, after uint64, c
 	return f, err
 }
 
-// endedIter goes over the records whose own end has come; nil when there are none.
+// endedIter iterates over the records with an index entry that have expired; nil if there
+// are none.
 func (e *Engine) endedIter(name string, h head, clock int64) (*pdb.Iterator, error) {
 	if h.ends == 0 || h.ends > clock {
 		return nil, nil
@@ -282,7 +283,7 @@ func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through ui
 	return 0, ended, nil
 }
 
-// nextMessage is the first sequence after one that is no hole; 0 when there is none.
+// nextMessage returns the first sequence after one that is not a hole; 0 if there is none.
 func (e *Engine) nextMessage(s *slot[channel], after uint64) (uint64, error) {
 	for {
 		e.mu.Lock()

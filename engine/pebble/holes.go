@@ -8,12 +8,11 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// A hole is a sequence of a channel that is not a live message: one that was
-// collapsed, revoked or swept after its time to live, or a revocation. Everything
-// above the floor that is no hole is a message, so the number of holes tells the
-// number of messages, and nobody has to look at records to count them.
+// A hole is a sequence of a channel that is not a live message: a message that was
+// collapsed, revoked or swept after its time to live, or a revocation. Every other sequence
+// above the floor is a message, so messages are counted without reading records.
 //
-// The store has, for each block of 256 sequences with holes, a list of them: one
+// The store holds, for each block of 256 sequences with holes, a list of them: one
 // byte for each, in the order in which they were made. A list grows by a merge,
 // which concatenates, so the committer adds a hole without reading anything. A
 // block that is nothing but holes has an empty list, and 256 such blocks in a row, a
@@ -36,7 +35,7 @@ func groupOf(block uint64) uint64 { return block >> groupBits }
 // committer under Engine.mu when a commit is published.
 type holes struct {
 	groups []blockGroup // with holes, by their number
-	// full is what became nothing but holes and is still stored as lists.
+	// full are the blocks that now consist of holes and are still stored as lists.
 	full []uint64
 	// unstored is what a store of an earlier format did not have: lists by their
 	// block. The first commit that touches the channel stores them.
@@ -51,7 +50,7 @@ type blockGroup struct {
 	counts []uint16 // by block
 }
 
-// find is the index of a group, or where it belongs.
+// find returns the index of a group, or where it would be inserted.
 func (h *holes) find(number uint64) (at int, found bool) {
 	return slices.BinarySearchFunc(h.groups, number, func(g blockGroup, number uint64) int { return cmp.Compare(g.number, number) })
 }
@@ -81,7 +80,7 @@ func (h *holes) add(block uint64, n int) {
 	}
 }
 
-// in is the number of holes in a block.
+// in returns the number of holes in a block.
 func (h *holes) in(block uint64) int {
 	if h == nil {
 		return 0
@@ -102,7 +101,7 @@ func (g *blockGroup) in(block uint64) int {
 	return int(g.counts[block-g.first])
 }
 
-// behind is the number of holes in all blocks after one.
+// behind returns the number of holes in all blocks after one.
 func (h *holes) behind(block uint64) (n uint64) {
 	if h == nil {
 		return 0
@@ -123,7 +122,7 @@ func (h *holes) behind(block uint64) (n uint64) {
 	return n
 }
 
-// open is the first block, from one on, that is not all holes.
+// open returns the first block, from one on, that is not all holes.
 func (h *holes) open(block uint64) uint64 {
 	if h == nil {
 		return block
@@ -157,7 +156,7 @@ func (h *holes) below(block uint64, fn func(number uint64)) {
 	}
 }
 
-// drop takes out what below finds.
+// drop removes what below finds.
 func (h *holes) drop(block uint64) {
 	h.groups = slices.DeleteFunc(h.groups, func(g blockGroup) bool { return g.number < groupOf(block) })
 	if len(h.groups) == 0 || h.groups[0].number > groupOf(block) {
@@ -174,7 +173,7 @@ func (h *holes) drop(block uint64) {
 	}
 }
 
-// hole notes that a sequence is a hole from this commit on. Each is noted once.
+// hole records a sequence that is a hole from this commit on. Each is recorded once.
 func (c *commit) hole(s *slot[channel], seq uint64) {
 	w := s.v.staged
 	w.holes = append(w.holes, seq)
@@ -187,8 +186,8 @@ func (c *commit) hole(s *slot[channel], seq uint64) {
 	_ = op.Finish()
 }
 
-// settle stores what became shorter to say, and what an earlier format did not
-// have.
+// settle stores blocks that became all holes in their short form, and the lists that an
+// earlier format did not have.
 func (c *commit) settle(s *slot[channel], h *holes) {
 	for block, list := range h.unstored {
 		c.set(holesKey(c.key[:0], s.name, block), list)
@@ -203,7 +202,7 @@ func (c *commit) settle(s *slot[channel], h *holes) {
 	}
 }
 
-// publishHoles makes a commit's holes count. Engine.mu is held.
+// publishHoles publishes a commit's holes. Engine.mu is held.
 func (w *staged) publishHoles(s *slot[channel]) {
 	h := s.v.holes
 	if h == nil {
@@ -260,7 +259,7 @@ func (e *Engine) loadHoles(name string) (*holes, error) {
 	return h, nil
 }
 
-// load takes in a stored list. The empty one stands for as many as there can be.
+// load adds a stored list. The empty list means that all sequences are holes.
 func (h *holes) load(number uint64, length int) {
 	switch {
 	case number&wholeGroup != 0:

@@ -6,21 +6,21 @@ import "encoding/binary"
 // numbers are big-endian, so that they sort.
 //
 //	m <channel> 0 <seq:8>              a record (record.go)
-//	h <channel>                        the channel's head (head.go), now and then
+//	h <channel>                        the channel's head (head.go), from time to time
 //	k <channel> 0 <key>                the last message with the key: keyed, in head.go
 //	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: memo, in head.go
 //	d <channel> 0 <block:8>            the holes in a block of sequences, or in a group (holes.go)
-//	e <channel> 0 <end:8> <seq:8>      a record with an end of its own, see schedule in stage.go;
+//	e <channel> 0 <end:8> <seq:8>      a record that expires out of order, see schedule in stage.go;
 //	                                   its value is a byte of flags and the record's key
-//	x <time:8> <channel>               from that time on, sweep has work in the channel; no value
+//	x <time:8> <channel>               the time of the sweeper's next visit to the channel; no value
 //	u <user> 0 m <channel>             a read mark and membership (uservalue.go)
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
 //	M <channel> 0 <user>               an index of the memberships; no value
 //	c                                  the time, eight bytes, now and then (clock.go)
 //
-// Remembered IDs are put by the day of their append, days since 1970: two lookups
-// find one, and a whole day is forgotten by one range delete. Times are
+// Remembered IDs are ordered by the day of their append, in days since 1970: two lookups
+// find one, and one range delete removes a whole day. Times are
 // milliseconds since 1970.
 const (
 	recordPrefix = 'm'
@@ -39,7 +39,7 @@ const (
 	cursorPart = 'c'
 )
 
-// named appends a prefix and a name with its end.
+// named appends a prefix, a name and the 0 byte that ends it.
 func named(b []byte, prefix byte, name string) []byte {
 	b = append(b, prefix)
 	b = append(b, name...)
@@ -50,7 +50,7 @@ func recordKey(b []byte, channel string, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(named(b, recordPrefix, channel), seq)
 }
 
-// recordSeq is the sequence in a record's key, or the block in that of its holes.
+// recordSeq returns the sequence in a record's key, or the block in that of its holes.
 func recordSeq(key []byte) uint64 {
 	return binary.BigEndian.Uint64(key[len(key)-8:])
 }
@@ -60,7 +60,7 @@ func headKey(b []byte, channel string) []byte {
 	return append(b, channel...)
 }
 
-// pairName is how two names are kept in one string: a key or ID behind its channel.
+// pairName joins two names in one string: a channel and a key or ID.
 func pairName(channel, second string) string { return channel + "\x00" + second }
 
 func keyKey(b []byte, pair string) []byte {
@@ -98,7 +98,7 @@ func memberKey(b []byte, channel, user string) []byte {
 	return append(named(b, memberPrefix, channel), user...)
 }
 
-// successor is the first key behind all that begin with a prefix.
+// successor returns the first key after all that begin with a prefix.
 func successor(prefix []byte) []byte {
 	end := append([]byte(nil), prefix...)
 	for i := len(end) - 1; i >= 0; i-- {

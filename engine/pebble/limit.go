@@ -13,20 +13,20 @@ import (
 const (
 	// frontSize is how many of a channel's oldest messages are looked up at once.
 	frontSize = 64
-	// maxFronts is of how many channels they stay known.
+	// maxFronts is the number of channels for which they are kept.
 	maxFronts = 4096
 )
 
-// makeRoom prepares for limit, which must not fail: should the oldest messages have
-// to go once added messages have come, they are known then. A message that goes
-// for another reason in between is not counted out: to know one more is no harm.
+// makeRoom prepares for limit, which must not fail: it finds the oldest messages that the
+// added messages will exceed the limit by. A message that is removed for another reason in
+// between is not subtracted: one message too many does no harm.
 func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
 	h := &s.v.staged.head
 	if maxMessages <= 0 || h.live+uint64(added) <= uint64(maxMessages) {
 		return nil
 	}
 	if h.ends != 0 && h.ends <= c.now {
-		// Some messages that are still counted may have ended among the others.
+		// Some messages that are still counted may have expired.
 		if _, err := c.sweepEnded(s, math.MaxInt); err != nil {
 			return err
 		}
@@ -55,13 +55,13 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 	w.dirty = true
 	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
-		c.e.log.Warn("purge failed", "channel", s.name, "error", disk.Plain(err)) // the sweeper comes back to it
+		c.e.log.Warn("purge failed", "channel", s.name, "error", disk.Plain(err)) // the sweeper tries again
 	}
 }
 
-// findFront looks for the first messages above the floor, n of them or more. They
-// stay known until they are gone. In a dense log they need not be looked for,
-// unless a key may make a hole in it, or a revocation will.
+// findFront finds the first messages above the floor, n of them or more. They are kept
+// until they are removed. In a dense log they need not be found, unless a key may make a
+// hole in it, or a revocation will.
 func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	h := &s.v.staged.head
 	front := c.fronts[s]
@@ -85,7 +85,7 @@ func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	return err
 }
 
-// dropFront takes a message out of the front, and what is not above the floor.
+// dropFront removes a message from the front, and those that are not above the floor.
 func (c *commit) dropFront(s *slot[channel], seq uint64) {
 	front := c.fronts[s]
 	if len(front) == 0 {
@@ -95,8 +95,8 @@ func (c *commit) dropFront(s *slot[channel], seq uint64) {
 	c.fronts[s] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
 }
 
-// scan looks at the stored records of a channel after one sequence and up to
-// another, until look says stop or the context ends.
+// scan calls look with the stored records of a channel after one sequence and up to
+// another, until look returns false or the context is done.
 func (e *Engine) scan(ctx context.Context, channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
 	it, err := e.db.NewIter(recordRange(channel, after, through))
 	if err != nil {
@@ -123,7 +123,7 @@ func next(it *pdb.Iterator, backward bool) bool {
 	return it.Next()
 }
 
-// endedEvery is after how many keys a scan looks again whether its context has ended.
+// endedEvery is the number of keys after which a scan checks its context.
 const endedEvery = 256
 
 func recordRange(channel string, after, through uint64) *pdb.IterOptions {

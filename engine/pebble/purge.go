@@ -7,17 +7,17 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// What is removed by retention goes in two steps. The floor of the head moves at
-// once, and what is not above it counts as gone; the bytes go later, in bulk. They
-// go only below a floor that was published, or above it after their loss was
-// (tellLost): a reader that misses them is then certain to see the loss too.
+// Retention removes records in two steps. The floor of the head moves immediately, and
+// records up to it count as removed; their bytes are purged later, in bulk. Records are
+// purged only up to a published floor, or above it after their loss was published
+// (publishLost), so that a reader that misses them also sees the loss.
 
 const (
-	// rangeDelete is from how many records on a range delete is cheaper than one
-	// delete each: in a memtable every range costs all readers a little.
+	// rangeDelete is the number of records from which a range delete is cheaper than
+	// single deletes: each range in a memtable makes all reads slightly slower.
 	rangeDelete = 1024
-	// chunk is how many records the committer looks at for one request of the
-	// sweeper, while appends wait.
+	// chunk is how many records the committer reads for one request of the sweeper, while
+	// appends wait.
 	chunk = 1000
 )
 
@@ -31,7 +31,7 @@ func (c *commit) purgeSome(s *slot[channel]) error {
 	return err
 }
 
-// purge removes what is left of records below the published floor.
+// purge removes the bytes of records up to the published floor.
 func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 	h := &s.v.staged.head
 	from, to := h.purged, s.v.head.floor
@@ -57,7 +57,7 @@ func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 	return h.purged < h.floor, nil
 }
 
-// purgeKeys forgets the keys that still name records that will be purged.
+// purgeKeys removes the keys of records that will be purged.
 func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
 	if err := c.spill(); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
 	})
 }
 
-// sweepEnded removes records whose own end has come, at most limit.
+// sweepEnded removes expired records that have an index entry, at most limit.
 func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) {
 	w := s.v.staged
 	if w.head.ends == 0 || w.head.ends > c.now {
@@ -113,7 +113,7 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte) error {
 	w := s.v.staged
 	flags, key := value[0], string(value[1:])
-	if seq <= w.head.floor { // it went before, and is not counted any more
+	if seq <= w.head.floor { // it was removed before, and is not counted
 		c.delete(endKey(c.key[:0], s.name, end, seq))
 		return nil
 	}
@@ -130,22 +130,22 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 	}
 	if flags&endsAsLoss != 0 {
 		w.head.lost = max(w.head.lost, seq)
-		c.tellLost(s, seq)
+		c.publishLost(s, seq)
 	}
 	return nil
 }
 
-// tellLost publishes a loss before the record goes: a reader that comes between
-// the batch and its publishing would miss the record and not be told. The record
-// is past its age already, so this holds even if the commit fails.
-func (c *commit) tellLost(s *slot[channel], seq uint64) {
+// publishLost publishes a loss before the record is removed: a reader between the write of
+// the batch and its publishing would miss the record without seeing a loss. The record has
+// expired by its age already, so the loss is true even if the commit fails.
+func (c *commit) publishLost(s *slot[channel], seq uint64) {
 	c.e.mu.Lock()
 	s.v.head.lost = max(s.v.head.lost, seq)
 	c.e.mu.Unlock()
 }
 
-// cutAge moves the floor over the records at the start of the log that have ended,
-// at most chunk of them, and answers when to come back for the first that stays.
+// cutAge moves the floor over the expired records at the start of the log, at most chunk
+// of them, and returns when the first remaining record expires.
 func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
 	if err := c.spill(); err != nil {
 		return false, 0, err

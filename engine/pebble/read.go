@@ -36,19 +36,19 @@ func (e *Engine) headOf(s *slot[channel]) head {
 	return s.v.head
 }
 
-// reach is the part of a channel that is read, and in which direction.
+// reach is the part of a channel to read, and the direction.
 type reach struct {
 	after, through uint64 // sequences
 	backward       bool   // newest first
 }
 
-// view calls look with the live records of a part of a channel until it says stop.
-// The head it returns tells what there is besides: its lost counts the records that
-// are past their age and were met on the way.
+// view calls look with the live records of a part of a channel until look returns false.
+// The lost sequence of the returned head includes records that it met and that have expired
+// by age.
 //
-// The head is taken twice, around the moment that the records are seen at: all
-// records up to the first head are there, and whatever is missing because of
-// retention is accounted for by the second.
+// The head is read before and after the records' snapshot: all records up to the first head
+// are in the snapshot, and the second head accounts for records missing because of
+// retention.
 func (e *Engine) view(ctx context.Context, channel string, of reach, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
 	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
@@ -75,7 +75,7 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 			if loss {
 				now.lost = max(now.lost, seq)
 			}
-			// Where ages end in the order of the log, everything before has ended, too.
+			// If records expire in the order of the log, all before have expired, too.
 			return !(of.backward && loss && !now.mixed), nil
 		}
 		return look(seq, g)

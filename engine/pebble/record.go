@@ -7,8 +7,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// A record's value: a version, flags, the numbers that a scan has to look at, the
-// strings' lengths, the strings, the data. The sequence is in the key.
+// A record's value: a version, flags, the numbers that a scan needs, the lengths of the
+// strings, the strings, the data. The sequence is in the key.
 //
 //	1  flags  seq-prev  time  [revokes]  [expires-time]  [deadline-time]
 //	len(id) len(key) len(type) len(from)  id key type from  data…
@@ -23,14 +23,14 @@ const (
 // ErrDamaged is engine.ErrDamaged.
 var ErrDamaged = engine.ErrDamaged
 
-// span says how long a record lives. A zero is no end.
+// span is a record's expiry. Zero means never.
 type span struct {
 	expires  int64 // end of the time to live
 	deadline int64 // end by the maximum age
 }
 
-// end is when a record goes, and whether that is a loss: when its age ends it, and
-// not a time to live that is no longer. 0 is never.
+// end returns when a record expires, and whether that is a loss: if it expires by its age
+// before its time to live. 0 is never.
 func (s span) end() (at int64, loss bool) {
 	if s.deadline != 0 && (s.expires == 0 || s.deadline < s.expires) {
 		return s.deadline, true
@@ -38,7 +38,7 @@ func (s span) end() (at int64, loss bool) {
 	return s.expires, false
 }
 
-// ended says whether a record is gone at a time, and whether that is a loss.
+// ended reports whether a record has expired at a time, and whether that is a loss.
 func (s span) ended(now int64) (gone, loss bool) {
 	at, loss := s.end()
 	gone = at != 0 && at <= now
@@ -68,7 +68,7 @@ func recordFlags(r *engine.Record, deadline int64) (flags byte) {
 	return flags
 }
 
-// recordSize is how many bytes appendRecord will add.
+// recordSize returns the number of bytes that appendRecord will append.
 func recordSize(r *engine.Record, deadline int64) int {
 	n := 2 + uvarintLen(r.Seq-r.Prev) + uvarintLen(uint64(r.Time))
 	if r.Revokes != 0 {
@@ -144,7 +144,7 @@ func decodeRecord(seq uint64, value []byte) (*engine.Record, error) {
 
 func (g *glance) record(seq uint64) (*engine.Record, error) {
 	in := numbers{rest: g.rest}
-	var ends [4]uint64 // of the strings, one behind the other
+	var ends [4]uint64 // of the strings, in order
 	var end uint64
 	for i := range ends {
 		n := in.next()
@@ -168,7 +168,7 @@ func (g *glance) record(seq uint64) (*engine.Record, error) {
 	return r, nil
 }
 
-// key is the record's key, which is all that a purge wants of it.
+// key returns the record's key, which is all that a purge needs.
 func (g *glance) key() (string, error) {
 	in := numbers{rest: g.rest}
 	id, key := in.next(), in.next()
@@ -180,7 +180,7 @@ func (g *glance) key() (string, error) {
 	return string(in.rest[id : id+key]), nil
 }
 
-// numbers reads unsigned varints; bad says that one was missing.
+// numbers reads unsigned varints; bad reports that one was missing.
 type numbers struct {
 	rest []byte
 	bad  bool

@@ -11,24 +11,23 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
-// Damage is one thing that is wrong with a store. It is an error that wraps
-// ErrDamaged.
+// Damage is one fault of a store. It is an error that wraps ErrDamaged.
 type Damage = directory.Damage
 
-// Report is what Check or Salvage found.
+// Report is the result of Check or Salvage.
 type Report struct {
 	Epoch    string `json:"epoch"` // of the store that was read; "": it cannot be read
 	Channels int    `json:"channels"`
 	Records  int    `json:"records"` // messages and revocations that can be read
 	Users    int    `json:"users"`
-	// Damage is what is wrong with files, and with what they hold.
+	// Damage lists the faults of files and of their content.
 	Damage []*Damage `json:"damage"`
-	// Lost is what is missing, by channel. Of messages that were lost together with
-	// the head of their channel, or in a log, Damage alone tells.
+	// Lost lists missing messages by channel. Messages that were lost together with the
+	// head of their channel, or in a log, are only in Damage.
 	Lost []Loss `json:"lost"`
 }
 
-// Loss is what is missing in a channel.
+// Loss describes the missing messages of a channel.
 type Loss struct {
 	Channel  string `json:"channel"`
 	Messages uint64 `json:"messages"` // how many
@@ -38,10 +37,10 @@ type Loss struct {
 	To   uint64 `json:"to"`
 }
 
-// OK says that nothing is wrong.
+// OK reports whether there is no damage.
 func (r *Report) OK() bool { return len(r.Damage) == 0 && len(r.Lost) == 0 }
 
-// maxDamage bounds how much is reported: the first of much is enough to know.
+// maxDamage bounds the number of reported faults.
 const maxDamage = 1000
 
 func (r *Report) add(file, problem string, args ...any) {
@@ -50,7 +49,7 @@ func (r *Report) add(file, problem string, args ...any) {
 	}
 }
 
-// gap reports what could not be read of a file.
+// gap reports a part of a file that could not be read.
 func (r *Report) gap(g files.Gap) {
 	problem := strings.TrimPrefix(strings.TrimPrefix(g.Problem, g.File+": "), "pebble: file 000000: ")
 	if slices.ContainsFunc(r.Damage, func(d *Damage) bool { return d.File == g.File && d.Problem == problem }) {
@@ -63,12 +62,12 @@ func (r *Report) gap(g files.Gap) {
 	r.add(g.File, "nothing can be read after %s up to %s: %s", describeKey(g.First), describeKey(g.Last), problem)
 }
 
-// describeKey names a key for people.
+// describeKey returns a readable name of a key.
 func describeKey(key []byte) string {
 	if len(key) == 0 {
 		return "the end of the file"
 	}
-	// What is looked for after damage is a record's key with zeros behind it.
+	// After damage, a record's key followed by zeros is searched for.
 	if end := bytes.IndexByte(key, 0) + 9; end > 9 && len(key) >= end {
 		if name, seq, ok := cutRecordKey(key[:end]); ok {
 			return fmt.Sprintf("record %d of %q", seq, name)

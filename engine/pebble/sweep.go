@@ -12,11 +12,11 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
-// sweepBatch is how many entries of the sweep index are worked off at once.
+// sweepBatch is how many entries of the sweep index are processed at once.
 const sweepBatch = 256
 
-// sweeps is the sweeper's goroutine. What has expired is not read any more at its
-// time; the sweeper frees its bytes, a little later.
+// sweeps is the sweeper's goroutine. Readers do not see records after their expiry; the
+// sweeper removes them a little later.
 func (e *Engine) sweeps(every time.Duration) {
 	defer close(e.swept)
 	tick := time.NewTicker(every)
@@ -33,7 +33,7 @@ func (e *Engine) sweeps(every time.Duration) {
 	}
 }
 
-// sweep removes everything that has expired by now.
+// sweep removes all expired records.
 func (e *Engine) sweep() error {
 	now := e.nowMilli()
 	if err := e.saveClock(now); err != nil && !errors.Is(err, engine.ErrFull) {
@@ -84,8 +84,8 @@ func (e *Engine) dueSweeps(now int64) (due [][]byte, err error) {
 	return due, it.Close()
 }
 
-// sweepChannel removes what has expired in a channel, piece by piece, so that
-// appends get their turn in between.
+// sweepChannel removes the expired records of a channel in chunks, so that appends are
+// committed in between.
 func (e *Engine) sweepChannel(name string) error {
 	s, err := e.pinChannel(context.Background(), name)
 	if err != nil {
@@ -125,12 +125,12 @@ func (c *commit) sweepChannel(s *slot[channel]) (more bool, err error) {
 	return more, err
 }
 
-// sweepAgain has the sweeper come back to a channel when something ends next: the
-// first record by its age, or one with an end of its own.
+// sweepAgain schedules the sweeper's next visit to a channel at the next expiry: of the
+// first record by its age, or of a record with an index entry.
 func (c *commit) sweepAgain(s *slot[channel], next int64) {
 	h := &s.v.staged.head
 	if h.sweep <= c.now {
-		h.sweep, s.v.staged.dirty = 0, true // this is the time that was given
+		h.sweep, s.v.staged.dirty = 0, true // this visit
 	}
 	if next != 0 {
 		c.sweepAt(s, next)
@@ -142,14 +142,13 @@ func (c *commit) sweepAgain(s *slot[channel], next int64) {
 	}
 }
 
-// forgetMemos removes the remembered IDs of days that are over. The sweeper alone
-// calls it.
+// forgetMemos removes the remembered IDs of past days. Only the sweeper calls it.
 func (e *Engine) forgetMemos(today uint32) error {
 	if today == e.memoDay || today == 0 {
 		return nil
 	}
 	err := e.do(context.Background(), false, true, nil, func(c *commit) error {
-		// Yesterday's are young enough, until today is over too.
+		// Yesterday's IDs are kept until the end of today.
 		return c.batch.DeleteRange([]byte{memoPrefix}, binary.BigEndian.AppendUint32([]byte{memoPrefix}, today-1), nil)
 	})
 	if err == nil {

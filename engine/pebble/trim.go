@@ -17,7 +17,7 @@ func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error
 	}
 	defer e.unpinChannel(s)
 	err = e.do(ctx, true, true, s, func(c *commit) error { return c.trim(s, through) })
-	trimmed := context.WithoutCancel(ctx) // what is left only frees space
+	trimmed := context.WithoutCancel(ctx) // the rest only frees space
 	for more := true; more && err == nil; {
 		err = e.do(trimmed, false, true, s, func(c *commit) (err error) {
 			c.touch(s)

@@ -31,7 +31,7 @@ func (e *Engine) Load(ctx context.Context, user string) (engine.User, error) {
 	return l.user, nil
 }
 
-// loader puts a user together. Cursors sort before the devices they belong to.
+// loader assembles a user. Cursors sort before their devices.
 type loader struct {
 	user    engine.User
 	devices map[string]int
@@ -94,8 +94,8 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 	return nil
 }
 
-// save stages an update. It reads nothing, except where cursors are removed: what moves
-// forward is merged by the store.
+// save stages an update. It reads nothing, except to remove cursors: the store merges
+// marks and cursors.
 func (c *commit) save(up *engine.Update) error {
 	for _, channel := range up.Leave {
 		c.delete(userKey(c.key[:0], up.User, markPart, channel))

@@ -7,9 +7,9 @@ import "encoding/binary"
 //
 //	read  [member: 0 or 1]  [since]
 //
-// where what is left out is 0.
+// where omitted values are 0.
 
-// markValue is what is stored of a read mark, or to be merged with that.
+// markValue is a stored read mark, or one to be merged with it.
 type markValue struct {
 	read, since uint64
 	member      bool
@@ -45,8 +45,8 @@ func decodeMark(value []byte) (m markValue, err error) {
 	return m, nil
 }
 
-// mergeMarks moves a mark forward. A mark that was joined stays so until its key is
-// deleted. Of two values of which one cannot be read the other counts.
+// mergeMarks moves a mark forward. A membership lasts until its key is deleted. If one of
+// the values cannot be read, the other one counts.
 func mergeMarks(older, newer []byte) []byte {
 	a, err := decodeMark(older)
 	if err != nil {
@@ -59,7 +59,7 @@ func mergeMarks(older, newer []byte) []byte {
 	return markValue{read: max(a.read, b.read), since: max(a.since, b.since), member: a.member || b.member}.append(nil)
 }
 
-// mergeCursors is the value of the cursor that is further on.
+// mergeCursors returns the larger cursor.
 func mergeCursors(older, newer []byte) []byte {
 	a, n := binary.Uvarint(older)
 	b, m := binary.Uvarint(newer)

@@ -7,8 +7,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Watch implements engine.Log. There may be a watcher for every connected user, so
-// it costs an entry of a map and no more: the channel's state does not stay for it.
+// Watch implements engine.Log. There may be a watcher for every connected user, so it only
+// costs a map entry: the channel's state does not stay in memory for it.
 func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (uint64, error) {
 	if err := e.enter(ctx); err != nil {
 		return 0, err
@@ -34,7 +34,7 @@ func (e *Engine) Unwatch(channel string, w engine.Watcher) {
 	if !e.forgetWatcher(channel, w) {
 		return
 	}
-	// A commit that took the watchers before may still be telling them.
+	// A commit that read the watchers before may still be calling them.
 	e.telling.Lock()
 	defer e.telling.Unlock()
 }
@@ -60,11 +60,11 @@ func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {
 	return true
 }
 
-// group is several watchers of one channel. It is never changed, because a commit
-// may be telling it.
+// group is several watchers of one channel. It is never changed, because a commit may be
+// calling it.
 type group struct{ members []engine.Watcher }
 
-// together is w with those that there were before, if any.
+// together returns w and the earlier watchers, if any, as one.
 func together(before, w engine.Watcher) engine.Watcher {
 	switch b := before.(type) {
 	case nil:
