@@ -19,7 +19,7 @@ type commit struct {
 	owed    bool // earlier writes without sync must become durable, too
 	touched []*slot[channel]
 	late    []*slot[keyed] // pinned here, not by a request
-	told    []news
+	notices []notice
 	spare   []*staged
 	short   bool                        // there is too little space on the disk
 	gone    []removal                   // records, while it is so
@@ -46,8 +46,8 @@ func (w *staged) due() bool {
 	return due
 }
 
-// news holds the new records for the watcher of a channel.
-type news struct {
+// notice holds the new records for the watcher of a channel.
+type notice struct {
 	watcher engine.Watcher
 	records []*engine.Record
 }
@@ -198,8 +198,8 @@ func (e *Engine) apply(b *pdb.Batch, sync bool) error {
 // whether the watchdog had completed the requests, because the commit took too long.
 func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 	e := c.e
-	e.telling.Lock()
-	defer e.telling.Unlock()
+	e.notifying.Lock()
+	defer e.notifying.Unlock()
 	e.mu.Lock()
 	for _, s := range c.touched {
 		w := s.v.staged
@@ -207,7 +207,7 @@ func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 			s.v.head = w.head
 			w.publishHoles(s)
 			if watcher := e.mu.watchers[s.name]; watcher != nil && len(w.records) > 0 {
-				c.told = append(c.told, news{watcher, w.records})
+				c.notices = append(c.notices, notice{watcher, w.records})
 				w.records = nil // the watchers may keep them
 			}
 		}
@@ -232,11 +232,11 @@ func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 	clear(c.late)
 	c.touched, c.late = c.touched[:0], c.late[:0]
 
-	for _, n := range c.told {
+	for _, n := range c.notices {
 		n.watcher.Appended(n.records)
 	}
-	clear(c.told)
-	c.told = c.told[:0]
+	clear(c.notices)
+	c.notices = c.notices[:0]
 	return stalled
 }
 

@@ -24,8 +24,8 @@ func TestDamageIsNeverSilent(t *testing.T) {
 	for _, state := range []struct {
 		name string
 		make func(t *testing.T) (*vfs.MemFS, int)
-		// How many of the last messages may be missing and nobody knows, when something
-		// is changed, and when a file is cut short.
+		// How many of the last messages may be missing without an error if a byte is
+		// changed, and if a file is truncated.
 		late, cut int
 	}{
 		{"closed", closedStore, 0, 0},
@@ -109,8 +109,8 @@ func TestLostMark(t *testing.T) {
 	}
 }
 
-// A store of which nothing but the mark is left is another store: with the epoch of
-// the one before, clients would go on behind sequences that are given again.
+// A store of which only the mark is left is another store: with the old epoch, clients
+// would continue after sequences that are assigned again.
 func TestNothingButTheMark(t *testing.T) {
 	t.Parallel()
 	disk, _ := closedStore(t)

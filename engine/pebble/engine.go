@@ -53,9 +53,9 @@ type Engine struct {
 		closed bool
 	}
 
-	// telling is held by the committer from publishing a commit until its watchers have
+	// notifying is held by the committer from publishing a commit until its watchers have
 	// been called, and by Unwatch to wait for that. It is locked before mu.
-	telling sync.Mutex
+	notifying sync.Mutex
 
 	mu struct {
 		sync.Mutex

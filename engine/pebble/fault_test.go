@@ -157,7 +157,7 @@ func diskFails(t *testing.T, hit func(errorfs.Op) bool) {
 	verify(t, e, acks)
 }
 
-// A write that nobody waited for fails. It is noticed by the next one.
+// The failure of a write without sync is noticed by the next write.
 func TestUnsyncedWriteFails(t *testing.T) {
 	var broken atomic.Bool
 	fs := failing(vfs.NewMem(), &broken, func(op errorfs.Op) bool {

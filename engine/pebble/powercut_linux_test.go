@@ -18,9 +18,9 @@ const (
 	powerCutRounds = 2
 )
 
-// The file system under the store stops as it does when the power goes: what was
-// not synced is lost. A sync that is under way just then may still be answered with
-// success by the kernel, so only what was acknowledged before counts.
+// The file system under the store stops as in a power cut: data that was not synced is
+// lost. The kernel may still report success for a sync in progress at that moment, so only
+// earlier acknowledgements count.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	image, mount := filepath.Join(t.TempDir(), "image"), t.TempDir()

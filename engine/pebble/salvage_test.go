@@ -186,8 +186,8 @@ func TestSalvageWithoutFiles(t *testing.T) {
 	}
 }
 
-// What a log has behind the damaged place is saved too. That something is missing
-// before it is known from what comes later.
+// Records after the damage in a log are saved, too. They also reveal the loss before
+// them.
 func TestSalvageDamagedLog(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewMem()

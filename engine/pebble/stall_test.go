@@ -60,9 +60,9 @@ func later(e engine.Engine, channel, data string) <-chan error {
 	return done
 }
 
-// A disk that hangs: whoever waits is answered after StallAfter, others at once,
-// and when it goes on, so does the engine. What was under way has been stored then,
-// what was in the queue has not.
+// While the disk hangs, waiting writes fail after StallAfter and later ones immediately.
+// The engine continues when the disk does. Then the writes of the current commit are
+// stored, and those in the queue are not.
 func TestDiskHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -121,7 +121,7 @@ func TestDiskHangs(t *testing.T) {
 	})
 }
 
-// Whoever waits for room in the queue is answered, too.
+// Writes that wait for room in the queue fail, too.
 func TestDiskHangsQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()

@@ -92,9 +92,9 @@ func TestSweepLeavesNothing(t *testing.T) {
 	}
 }
 
-// A record that the sweeper removes by its age is told as a loss to a reader that
-// comes after the record is gone and before the commit is published.
-func TestSweepTellsLossFirst(t *testing.T) {
+// A record that the sweeper removes by its age is reported as a loss to a reader between
+// its removal and the publishing of the commit.
+func TestSweepPublishesLossFirst(t *testing.T) {
 	e, clock := sweptByHand(t)
 	for _, age := range []time.Duration{time.Hour, time.Minute} { // the second goes first
 		entry := engine.Entry{Channel: "c", ID: age.String(), Limits: engine.Limits{MaxAge: age}}

@@ -35,8 +35,8 @@ func (e *Engine) Unwatch(channel string, w engine.Watcher) {
 		return
 	}
 	// A commit that read the watchers before may still be calling them.
-	e.telling.Lock()
-	defer e.telling.Unlock()
+	e.notifying.Lock()
+	defer e.notifying.Unlock()
 }
 
 func (e *Engine) forgetWatcher(channel string, w engine.Watcher) bool {

@@ -13,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// ack is an append that was answered with success. Publishers send one after the
-// other, so all but the last push of each was answered.
+// ack is a successful append. A publisher waits for each, so only the last push of each
+// publisher is unconfirmed.
 type ack struct {
 	publisher, n int
 	kind         string
@@ -22,7 +22,7 @@ type ack struct {
 	seq, prev    uint64
 	revokes      uint64
 	key          string
-	late         bool // answered after the disk was stopped: it proves nothing
+	late         bool // returned after the disk was stopped: it proves nothing
 }
 
 func (a ack) id() string { return fmt.Sprintf("p%d-%d", a.publisher, a.n) }
@@ -75,8 +75,8 @@ func pushAll(e engine.Engine, first, publishers int, stop <-chan struct{}, acked
 // countedLimits are those of the channel "counted".
 var countedLimits = engine.Limits{MaxMessages: 50}
 
-// entry fills in what the n-th push of a publisher is, and makes it. Every eighth
-// is a message to a channel of the publisher's, and the one behind revokes it.
+// entry chooses the n-th push of a publisher and returns its entry. Every eighth is a
+// message to a channel of the publisher's own, and the next one revokes it.
 func (a *ack) entry(last uint64) engine.Entry {
 	kinds := []string{"plain", "counted", "keyed", "chosen", "own", "revoke", "keyed", "counted"}
 	a.kind, a.key, a.revokes = kinds[a.n%len(kinds)], "", 0
