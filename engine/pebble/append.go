@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	pdb "github.com/cockroachdb/pebble/v2"
-
 	"github.com/wirepost/wirepost/engine"
 )
 
@@ -42,51 +40,10 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	return results, nil
 }
 
-// pinLocked pins the slots of a request and reports whether all of them are loaded.
-func (e *Engine) pinLocked(rq *request) (loaded bool) {
-	if len(rq.entries) == 1 {
-		rq.pins = rq.one[:]
-	} else {
-		rq.pins = make([]pins, len(rq.entries))
-	}
-	loaded = true
-	for i := range rq.entries {
-		in, p := &rq.entries[i], &rq.pins[i]
-		p.channel = e.mu.channels.pinLocked(in.Channel)
-		loaded = loaded && p.channel.loaded
-		if in.Revokes != 0 {
-			loaded = false // so that load caches the message
-			continue
-		}
-		if in.Key != "" {
-			p.key = e.mu.keys.pinLocked(pairName(in.Channel, in.Key))
-			loaded = loaded && p.key.loaded
-		}
-		if in.Idempotent {
-			p.memo = e.mu.memos.pinLocked(pairName(in.Channel, in.ID))
-			loaded = loaded && p.memo.loaded
-		}
-	}
-	return loaded
-}
-
 func (e *Engine) unpin(rq *request) {
 	e.mu.Lock()
 	e.unpinLocked(rq)
 	e.mu.Unlock()
-}
-
-func (e *Engine) unpinLocked(rq *request) {
-	for i := range rq.pins {
-		p := &rq.pins[i]
-		e.mu.channels.unpinLocked(p.channel)
-		if p.key != nil {
-			e.mu.keys.unpinLocked(p.key)
-		}
-		if p.memo != nil {
-			e.mu.memos.unpinLocked(p.memo)
-		}
-	}
 }
 
 // load fills the slots that a request has pinned.
@@ -98,7 +55,7 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 		}
 		if in.Revokes != 0 {
 			// The committer will read the message: this puts it into the cache.
-			if _, err := e.get(recordKey(nil, in.Channel, in.Revokes), ignore); err != nil {
+			if _, err := get(e.db, recordKey(nil, in.Channel, in.Revokes), ignore); err != nil {
 				return err
 			}
 		}
@@ -117,7 +74,7 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 }
 
 func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err error) {
-	found, err := e.get(headKey(nil, name), func(value []byte) error {
+	found, err := get(e.db, headKey(nil, name), func(value []byte) error {
 		c.head, err = decodeHead(value)
 		return err
 	})
@@ -142,21 +99,13 @@ func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err e
 	return c, err
 }
 
-func (e *Engine) loadKeyed(_ context.Context, pair string) (k keyed, err error) {
-	_, err = e.get(keyKey(nil, pair), func(value []byte) error {
-		k, err = decodeKeyed(value)
-		return err
-	})
-	return k, err
-}
-
 // loadMemo looks for a remembered ID today and on the day before.
 // If a day begins before the commit, nothing is missed: another append with the same ID
 // has pinned the same slot.
 func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
 	today := dayOf(e.nowMilli())
 	for _, day := range [...]uint32{today, today - 1} {
-		found, err := e.get(memoKey(nil, day, pair), func(value []byte) error {
+		found, err := get(e.db, memoKey(nil, day, pair), func(value []byte) error {
 			m, err = decodeMemo(value)
 			return err
 		})
@@ -165,22 +114,6 @@ func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
 		}
 	}
 	return memo{}, nil
-}
-
-// get calls use with the value of a key, if it exists.
-func (e *Engine) get(key []byte, use func(value []byte) error) (found bool, err error) {
-	value, closer, err := e.db.Get(key)
-	if err == pdb.ErrNotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer closer.Close()
-	if err := use(value); err != nil {
-		return false, fmt.Errorf("key %q: %w", key, err)
-	}
-	return true, nil
 }
 
 func ignore([]byte) error { return nil }

@@ -267,7 +267,7 @@ func (w *salvager) finish(r *Report) error {
 		if l, ok := lost[name]; !ok || m.seq < l.From || m.seq > l.To {
 			return nil
 		}
-		there, err := w.e.get(recordKey(nil, name, m.seq), ignore)
+		there, err := get(w.e.db, recordKey(nil, name, m.seq), ignore)
 		if err == nil && !there {
 			gone = append(gone, slices.Clone(key))
 		}

@@ -32,7 +32,7 @@ func (e *Engine) saveClock(now int64) error {
 // day of the newest remembered ID, in a store of an earlier version.
 func (e *Engine) lastTime() (last time.Time, err error) {
 	milli := int64(0)
-	_, err = e.get([]byte{clockPrefix}, func(value []byte) error {
+	_, err = get(e.db, []byte{clockPrefix}, func(value []byte) error {
 		if len(value) != 8 {
 			return ErrDamaged
 		}

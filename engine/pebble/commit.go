@@ -262,3 +262,11 @@ func (c *commit) pinKey(pair string) (*slot[keyed], error) {
 	}
 	return s, s.fill(context.Background(), &e.mu.Mutex, e.loadKeyed)
 }
+
+func (e *Engine) loadKeyed(_ context.Context, pair string) (k keyed, err error) {
+	_, err = get(e.db, keyKey(nil, pair), func(value []byte) error {
+		k, err = decodeKeyed(value)
+		return err
+	})
+	return k, err
+}

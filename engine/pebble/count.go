@@ -170,7 +170,7 @@ func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err
 
 // holesIn returns the stored list of the holes in a block.
 func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
-	_, err = e.get(holesKey(nil, name, block), func(value []byte) error {
+	_, err = get(e.db, holesKey(nil, name, block), func(value []byte) error {
 		list = append(list, value...)
 		return nil
 	})
@@ -271,7 +271,7 @@ func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through ui
 			return 0, ended, err
 		}
 		var gone bool
-		found, err := e.get(recordKey(nil, s.name, seq), func(value []byte) error {
+		found, err := get(e.db, recordKey(nil, s.name, seq), func(value []byte) error {
 			g, err := glanceAt(seq, value)
 			gone, _ = g.ended(clock)
 			return err

@@ -39,7 +39,7 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 					t.Fatalf("step %d, %s: %s", step, what, diff)
 				}
 				var stored head
-				if _, err := e.get(headKey(nil, "c"), func(v []byte) (err error) { stored, err = decodeHead(v); return err }); err != nil {
+				if _, err := get(e.db, headKey(nil, "c"), func(v []byte) (err error) { stored, err = decodeHead(v); return err }); err != nil {
 					t.Fatal(err)
 				}
 				behind = max(behind, loaded.head.seq-stored.seq)

@@ -203,7 +203,7 @@ func forgetHoles(t *testing.T, e *Engine) {
 		t.Fatal(err)
 	}
 	var value []byte
-	if _, err := e.get(headKey(nil, "c"), func(v []byte) error { value = append(value, v...); return nil }); err != nil {
+	if _, err := get(e.db, headKey(nil, "c"), func(v []byte) error { value = append(value, v...); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	value[0] = oldVersion
@@ -275,7 +275,7 @@ func TestCheckComparesHoles(t *testing.T) {
 	for _, block := range []uint64{0, 1, 2} {
 		e = open("store")
 		var list []byte
-		if _, err := e.get(holesKey(nil, "c", block), func(v []byte) error { list = append(list, v...); return nil }); err != nil {
+		if _, err := get(e.db, holesKey(nil, "c", block), func(v []byte) error { list = append(list, v...); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		write := func(key, value []byte) {

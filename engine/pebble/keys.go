@@ -1,6 +1,11 @@
 package pebble
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+)
 
 // The store's keys. Names contain no control characters, so a 0 byte ends one;
 // numbers are big-endian, so that they sort.
@@ -107,4 +112,20 @@ func successor(prefix []byte) []byte {
 		}
 	}
 	return nil
+}
+
+// get calls use with the value of a key, if it exists.
+func get(db *pdb.DB, key []byte, use func(value []byte) error) (found bool, err error) {
+	value, closer, err := db.Get(key)
+	if err == pdb.ErrNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer closer.Close()
+	if err := use(value); err != nil {
+		return false, fmt.Errorf("key %q: %w", key, err)
+	}
+	return true, nil
 }

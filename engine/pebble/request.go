@@ -140,3 +140,44 @@ func (e *Engine) makeRoomLocked() {
 		e.mu.room = nil
 	}
 }
+
+// pinLocked pins the slots of a request and reports whether all of them are loaded.
+func (e *Engine) pinLocked(rq *request) (loaded bool) {
+	if len(rq.entries) == 1 {
+		rq.pins = rq.one[:]
+	} else {
+		rq.pins = make([]pins, len(rq.entries))
+	}
+	loaded = true
+	for i := range rq.entries {
+		in, p := &rq.entries[i], &rq.pins[i]
+		p.channel = e.mu.channels.pinLocked(in.Channel)
+		loaded = loaded && p.channel.loaded
+		if in.Revokes != 0 {
+			loaded = false // so that load caches the message
+			continue
+		}
+		if in.Key != "" {
+			p.key = e.mu.keys.pinLocked(pairName(in.Channel, in.Key))
+			loaded = loaded && p.key.loaded
+		}
+		if in.Idempotent {
+			p.memo = e.mu.memos.pinLocked(pairName(in.Channel, in.ID))
+			loaded = loaded && p.memo.loaded
+		}
+	}
+	return loaded
+}
+
+func (e *Engine) unpinLocked(rq *request) {
+	for i := range rq.pins {
+		p := &rq.pins[i]
+		e.mu.channels.unpinLocked(p.channel)
+		if p.key != nil {
+			e.mu.keys.unpinLocked(p.key)
+		}
+		if p.memo != nil {
+			e.mu.memos.unpinLocked(p.memo)
+		}
+	}
+}

@@ -214,7 +214,7 @@ func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends span
 	if err := c.spill(); err != nil {
 		return nil, span{}, err
 	}
-	_, err = c.e.get(recordKey(nil, channel, seq), func(value []byte) error {
+	_, err = get(c.e.db, recordKey(nil, channel, seq), func(value []byte) error {
 		g, err := glanceAt(seq, value)
 		if err != nil {
 			return err
