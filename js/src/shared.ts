@@ -119,6 +119,10 @@ class Tab implements Line {
     const prefix = `${this.#name} `
     const { held = [] } = await navigator.locks.query()
     if (signal.aborted) return
+    const holder = (lock: string) => held.find(({ name }) => name === prefix + lock)?.clientId
+    // Stolen while this tab was frozen: with a newer term it would ignore the notices of the
+    // leader that wait for it, and lose their messages.
+    if (holder("leader") !== holder(this.#id)) return aborted(signal)
     const tabs = held.flatMap(({ name = "" }) => (name.startsWith(prefix) ? name.slice(prefix.length) : [])).filter((tab) => tab !== "leader")
     // Tabs that have not heard of the leader before go by the clock.
     const term = Math.max(this.#term + 1, Date.now() + Math.random())
