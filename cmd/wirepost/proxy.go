@@ -27,7 +27,7 @@ func (n *network) UnmarshalText(text []byte) error {
 		prefix = netip.PrefixFrom(address, address.BitLen())
 	}
 	if prefix.Addr().Is4In6() {
-		return fmt.Errorf("%q is an IPv4 network in IPv6 notation: remove ::ffff:", text)
+		return fmt.Errorf("%q is an IPv4 network in IPv6 notation: remove the ::ffff: prefix", text)
 	}
 	*n = network(prefix)
 	return nil

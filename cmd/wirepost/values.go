@@ -336,7 +336,7 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	case "wss":
 		u.Scheme = "https"
 	default:
-		return fmt.Errorf("%q is not a server URL: use http://, https:// or unix:", text)
+		return fmt.Errorf("%q is not a server URL: use http://, https:// or unix:PATH", text)
 	}
 	s.URL = *u
 	return nil
