@@ -22,7 +22,7 @@ type commit struct {
 	notices []notice
 	spare   []*staged
 	short   bool                        // there is too little space on the disk
-	gone    []removal                   // records, while it is so
+	gone    removals                    // while it is so
 	fronts  map[*slot[channel]][]uint64 // see findFront
 	key     []byte                      // scratch
 	value   []byte
@@ -55,7 +55,7 @@ type notice struct {
 // commits is the committer's goroutine.
 func (e *Engine) commits() {
 	defer close(e.committed)
-	c := &commit{e: e, fronts: make(map[*slot[channel]][]uint64)}
+	c := &commit{e: e, fronts: make(map[*slot[channel]][]uint64), gone: removals{}}
 	var reuse []*request
 	for {
 		taken := e.take(reuse)
@@ -76,7 +76,8 @@ func (c *commit) perform(taken []*request) {
 		size += rq.size()
 	}
 	short := c.e.space.Check(c.now, size)
-	c.short, c.gone = short != nil, c.gone[:0]
+	c.short = short != nil
+	clear(c.gone)
 	c.batch = c.e.db.NewBatchWithSize(size + size/2)
 	for _, rq := range taken {
 		if short != nil && (!rq.frees || c.e.space.Full()) {
@@ -109,7 +110,7 @@ func (c *commit) perform(taken []*request) {
 // short.
 func (c *commit) removed(channel string, first, last uint64) {
 	if c.short {
-		c.gone = join(c.gone, removal{channel, first, last})
+		c.gone.add(channel, sequences{first, last})
 	}
 }
 

@@ -38,14 +38,13 @@ type Engine struct {
 
 	maxQueued int // bytes that may wait for the committer
 
-	patience      *disk.Patience
-	reclaimer     *reclaimer
-	stopReclaimer context.CancelFunc
-	stallAfter    time.Duration
-	watchdog      *time.Timer   // runs overdue while a commit is under way
-	stuck         chan struct{} // cap 1: gets a value again and again during a stall
-	nudging       sync.Mutex    // held by nudge
-	released      bool          // guarded by nudging
+	patience   *disk.Patience
+	reclaimer  *reclaimer
+	stallAfter time.Duration
+	watchdog   *time.Timer   // runs overdue while a commit is under way
+	stuck      chan struct{} // cap 1: gets a value again and again during a stall
+	nudging    sync.Mutex    // held by nudge
+	released   bool          // guarded by nudging
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
@@ -163,9 +162,8 @@ func (e *Engine) closeDB() error {
 
 // release closes the store, as far as possible, and unlocks the directory.
 func (e *Engine) release() (err error) {
-	e.stopReclaimer()
 	e.keeper.End()
-	<-e.reclaimer.done
+	e.reclaimer.end()
 	e.nudging.Lock()
 	e.released = true
 	e.nudging.Unlock()

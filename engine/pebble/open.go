@@ -1,7 +1,6 @@
 package pebble
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -172,10 +171,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
 	e.watchdog.Stop()
 	e.keeper.Start()
-	ctx, stop := context.WithCancel(context.Background())
-	e.stopReclaimer = stop
-	e.reclaimer = newReclaimer(e.db, o.Logger)
-	go e.reclaimer.run(ctx)
+	e.reclaimer = startReclaimer(e.db, o.Logger)
 	go e.commits()
 	go e.sweeps(o.SweepEvery)
 	return e, nil

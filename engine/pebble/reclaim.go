@@ -19,46 +19,45 @@ type reclaimer struct {
 
 	mu struct {
 		sync.Mutex
-		removed []removal
+		removed removals
 	}
-	work chan struct{} // cap 1: there is something in mu.removed
+	work chan struct{} // cap 1: mu.removed is not empty
+	stop context.CancelFunc
 	done chan struct{}
 }
 
-// removal is a range of records that were removed from a channel.
-type removal struct {
-	channel     string
-	first, last uint64
-}
+// removals are the ranges of sequences in which records were removed, by channel: one for
+// each channel, because retention removes records from the start of a log.
+type removals map[string]sequences
 
-// maxRemovals bounds the ranges that wait. Beyond it they are joined, which makes
-// compactions larger.
-const maxRemovals = 256
+type sequences struct{ first, last uint64 }
 
-func newReclaimer(db *pdb.DB, log *slog.Logger) *reclaimer {
-	return &reclaimer{db: db, log: log, work: make(chan struct{}, 1), done: make(chan struct{})}
-}
-
-// join adds a range to a list that is sorted by time, joining it with the last range if
-// that is of the same channel, or with one of the same channel if the list is full.
-func join(list []removal, r removal) []removal {
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].channel == r.channel {
-			list[i].first, list[i].last = min(list[i].first, r.first), max(list[i].last, r.last)
-			return list
-		}
-		if len(list) < maxRemovals {
-			break
-		}
+func (rs removals) add(channel string, s sequences) {
+	if old, ok := rs[channel]; ok {
+		s = sequences{min(old.first, s.first), max(old.last, s.last)}
 	}
-	return append(list, r)
+	rs[channel] = s
+}
+
+// startReclaimer starts the reclaimer's goroutine, which end ends.
+func startReclaimer(db *pdb.DB, log *slog.Logger) *reclaimer {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &reclaimer{db: db, log: log, work: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
+	r.mu.removed = removals{}
+	go r.run(ctx)
+	return r
+}
+
+func (r *reclaimer) end() {
+	r.stop()
+	<-r.done
 }
 
 // add hands over what a commit removed.
-func (r *reclaimer) add(removed []removal) {
+func (r *reclaimer) add(removed removals) {
 	r.mu.Lock()
-	for _, one := range removed {
-		r.mu.removed = join(r.mu.removed, one)
+	for channel, s := range removed {
+		r.mu.removed.add(channel, s)
 	}
 	r.mu.Unlock()
 	select {
@@ -78,17 +77,17 @@ func (r *reclaimer) run(ctx context.Context) {
 		}
 		r.mu.Lock()
 		removed := r.mu.removed
-		r.mu.removed = nil
+		r.mu.removed = removals{}
 		r.mu.Unlock()
-		for _, one := range removed {
-			if err := r.compact(ctx, one); err != nil && ctx.Err() == nil {
-				r.log.Warn("the disk space of removed messages was not freed", "channel", one.channel, "error", disk.Plain(err))
+		for channel, s := range removed {
+			if err := r.compact(ctx, channel, s); err != nil && ctx.Err() == nil {
+				r.log.Warn("the disk space of removed messages was not freed", "channel", channel, "error", disk.Plain(err))
 			}
 		}
 	}
 }
 
 // compact waits for the flush of the removals, and compacts their range.
-func (r *reclaimer) compact(ctx context.Context, one removal) error {
-	return r.db.Compact(ctx, recordKey(nil, one.channel, one.first), recordKey(nil, one.channel, one.last+1), false)
+func (r *reclaimer) compact(ctx context.Context, channel string, s sequences) error {
+	return r.db.Compact(ctx, recordKey(nil, channel, s.first), recordKey(nil, channel, s.last+1), false)
 }
