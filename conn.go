@@ -27,7 +27,7 @@ func (s *Server) Handle(serve func(context.Context, *Conn) error) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.gateway.Receive(w, r, receiver{&Conn{
-			srv: s, serve: serve, messages: make(chan Frame), writing: make(chan struct{}, 1),
+			srv: s, serve: serve, messages: make(chan Frame),
 			closed: make(chan struct{}), returned: make(chan struct{}),
 		}})
 	})
@@ -40,7 +40,6 @@ type Conn struct {
 	srv      *Server
 	serve    func(context.Context, *Conn) error
 	messages chan Frame    // without a buffer: a message waits in a job of the session
-	writing  chan struct{} // has an entry during a Write
 	closed   chan struct{} // closed when all messages were read
 	returned chan struct{} // closed when serve has returned
 
@@ -86,37 +85,12 @@ func (c *Conn) Write(ctx context.Context, f Frame) error {
 	if err := c.srv.checkFrame(f); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil && !c.closing() {
-		return err
-	}
-	select {
-	case c.writing <- struct{}{}:
-		defer func() { <-c.writing }()
-	case <-ctx.Done():
-		if !c.closing() {
-			return ctx.Err()
-		}
-	}
-	// The context of a Handle ends with the session: then the error is a CloseInfo.
-	if c.closing() {
-		ctx = context.WithoutCancel(ctx)
-	}
 	err := c.session.WriteFrame(ctx, session.Frame(f))
 	var ended session.CloseInfo
 	if errors.As(err, &ended) {
 		return CloseInfo(ended)
 	}
 	return err
-}
-
-// closing reports whether the session has started to close.
-func (c *Conn) closing() bool {
-	select {
-	case <-c.ended:
-		return true
-	default:
-		return false
-	}
 }
 
 // Close closes the connection as Server.CloseConnection does. Closing it again has no

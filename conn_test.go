@@ -96,7 +96,7 @@ func TestConnEnds(t *testing.T) {
 // Read and Write return the close.
 func TestConnClosedByClient(t *testing.T) {
 	t.Parallel()
-	left, result := make(chan struct{}), make(chan error, 3)
+	left, result := make(chan struct{}), make(chan error, 4)
 	n := newNode(t).handle(func(ctx context.Context, c *wirepost.Conn) error {
 		<-left
 		<-ctx.Done()
@@ -108,6 +108,7 @@ func TestConnClosedByClient(t *testing.T) {
 		_, err := c.Read(context.Background())
 		result <- err
 		result <- c.Write(context.Background(), wirepost.Frame{Data: []byte("late")})
+		result <- c.Write(ctx, wirepost.Frame{Data: []byte("late")}) // ctx ended with the session
 		return err
 	})
 	c := n.dial("42")
@@ -120,11 +121,27 @@ func TestConnClosedByClient(t *testing.T) {
 	}
 	c.closeCode()
 	close(left)
-	for range 2 {
+	for range 3 {
 		if err := <-result; !errors.Is(err, wirepost.CloseInfo{Code: 4005, Reason: "enough"}) {
 			t.Errorf("closed with %v", err)
 		}
 	}
+}
+
+// TestConnWriteCanceled: a frame whose context is canceled is not sent.
+func TestConnWriteCanceled(t *testing.T) {
+	t.Parallel()
+	n := newNode(t).handle(func(ctx context.Context, c *wirepost.Conn) error {
+		canceled, cancel := context.WithCancel(ctx)
+		cancel()
+		for range 100 {
+			if err := c.Write(canceled, wirepost.Frame{Data: []byte("never")}); !errors.Is(err, context.Canceled) {
+				t.Errorf("canceled: %v", err)
+			}
+		}
+		return c.Write(ctx, wirepost.Frame{Data: []byte("last")})
+	})
+	n.dial("42").want("last")
 }
 
 // TestConnHoldsBack: a loop that does not read blocks the client indefinitely, and a

@@ -44,9 +44,9 @@ type Host struct {
 	// shuts down.
 	Base context.Context
 
-	// Attached counts the sessions that have a connection, or will get one;
-	// Jobs the goroutines that run commands and callbacks of sessions; Unreleased the
-	// sessions that hold resources, including those that have left.
+	// Attached counts the sessions that have a connection, or will get one; Jobs the
+	// goroutines that run commands and callbacks, also those of connect requests;
+	// Unreleased the sessions that hold resources, including those that have left.
 	Attached, Jobs, Unreleased atomic.Int64
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -21,10 +22,10 @@ type Receiver interface {
 	Disconnected(CloseInfo)
 }
 
-// reception is a Receiver and its pending write. Owned by the loop.
+// reception is a Receiver and its pending writes. Owned by the loop.
 type reception struct {
 	Receiver
-	waiting *write    // waits until the client has taken earlier output
+	waiting []*write  // in order, until the client has taken earlier output
 	ended   CloseInfo // of a session that has ended
 }
 
@@ -40,12 +41,12 @@ func (s *Session) reception() *reception {
 	return s.work.reception
 }
 
-// WriteFrame sends a frame, bypassing the window, to a session with a Receiver. It
-// waits until the client has taken earlier output, or until ctx is done or the session
-// ends: then the error is a CloseInfo. Calls must not overlap.
+// WriteFrame sends a frame, bypassing the window, to a session with a Receiver. It waits
+// until the client has taken earlier output, or until ctx is done: then the frame is not
+// sent. If the session has ended, the error is a CloseInfo, whatever ctx says.
 func (s *Session) WriteFrame(ctx context.Context, f Frame) error {
 	r, w := s.reception(), &write{frame: f.Encode(), done: make(chan error, 1)}
-	if !s.loop.Do(func() { r.write(s, w) }) {
+	if !s.loop.Do(func() { r.write(ctx, s, w) }) {
 		return CloseInfo{Code: wire.CloseAbnormal}
 	}
 	select {
@@ -53,31 +54,40 @@ func (s *Session) WriteFrame(ctx context.Context, f Frame) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.loop.Do(func() {
-		if r.waiting == w {
-			r.waiting = nil
-		}
-	})
-	return ctx.Err()
+	// The loop decides, because it may have sent the frame.
+	if !s.loop.Do(func() { r.cancel(w, ctx.Err()) }) {
+		return ctx.Err()
+	}
+	return <-w.done
 }
 
-// write sends a frame, or leaves that to Drained.
-func (r *reception) write(s *Session, w *write) {
-	switch {
-	case s.ending:
-		w.done <- r.ended
-	case s.blocked:
-		r.waiting = w
-	default:
-		s.send(w.frame)
-		w.done <- nil
+func (r *reception) write(ctx context.Context, s *Session, w *write) {
+	if !s.ending && ctx.Err() != nil {
+		w.done <- ctx.Err()
+		return
+	}
+	r.waiting = append(r.waiting, w)
+	r.writeWaiting(s)
+}
+
+// cancel ends the wait of a frame, unless it is over.
+func (r *reception) cancel(w *write, err error) {
+	if i := slices.Index(r.waiting, w); i >= 0 {
+		r.waiting = slices.Delete(r.waiting, i, i+1)
+		w.done <- err
 	}
 }
 
-// writeWaiting continues with the waiting frame, if any.
+// writeWaiting sends the waiting frames that the connection takes.
 func (r *reception) writeWaiting(s *Session) {
-	if w := r.waiting; w != nil {
-		r.waiting = nil
-		r.write(s, w)
+	for len(r.waiting) > 0 && (s.ending || !s.blocked) {
+		w := r.waiting[0]
+		r.waiting = slices.Delete(r.waiting, 0, 1)
+		if s.ending {
+			w.done <- r.ended
+			continue
+		}
+		s.send(w.frame)
+		w.done <- nil
 	}
 }
