@@ -30,8 +30,8 @@ const (
 // it is ignored: closing a socket with unread input sends a reset, which would destroy
 // the close frame on its way to the peer.
 
-// farewell is the state of a connection that is closing.
-type farewell struct {
+// closeState is the state of a closing connection.
+type closeState struct {
 	timer    Timer
 	c        *endpoint
 	ending   CloseInfo
@@ -44,7 +44,7 @@ type farewell struct {
 // Close implements Conn.
 func (c *endpoint) Close(code int, reason string) {
 	if c.end == nil {
-		c.startClosing(&farewell{ending: CloseInfo{Code: code, Reason: reason, Local: true}})
+		c.startClosing(&closeState{ending: CloseInfo{Code: code, Reason: reason, Local: true}})
 	}
 }
 
@@ -54,7 +54,7 @@ func (c *endpoint) Abort(code int, reason string) {
 		return
 	}
 	if c.end == nil {
-		c.end = &farewell{ending: CloseInfo{Code: code, Reason: reason, Local: true}}
+		c.end = &closeState{ending: CloseInfo{Code: code, Reason: reason, Local: true}}
 	}
 	c.finish(true)
 }
@@ -63,7 +63,7 @@ func (c *endpoint) Abort(code int, reason string) {
 // reply to ours.
 func (c *endpoint) peerClosed(code int, reason string) {
 	if c.end == nil {
-		c.startClosing(&farewell{
+		c.startClosing(&closeState{
 			ending:   CloseInfo{Code: code, Reason: reason},
 			received: true,
 			ignoring: true,
@@ -87,7 +87,7 @@ func (c *endpoint) violated(err *ws.ProtocolError) {
 		}
 		return
 	}
-	c.startClosing(&farewell{
+	c.startClosing(&closeState{
 		ending:   CloseInfo{Code: err.Code, Reason: err.Reason, Local: true, Err: err},
 		ignoring: true,
 	})
@@ -104,7 +104,7 @@ func (c *endpoint) notifyClosing() {
 
 // startClosing queues the close frame after the pending output. A frame that replies to
 // the peer's carries the code only.
-func (c *endpoint) startClosing(end *farewell) {
+func (c *endpoint) startClosing(end *closeState) {
 	end.c, end.timer.Owner = c, end
 	c.end, c.blocked = end, false
 	c.loop.Arm(&end.timer, c.loop.closeTimeout)
@@ -129,7 +129,7 @@ func (c *endpoint) farewellSent() {
 }
 
 // Expired aborts a closing handshake that takes too long.
-func (f *farewell) Expired() {
+func (f *closeState) Expired() {
 	if !f.received {
 		f.failed(ErrCloseTimeout)
 	}
@@ -138,7 +138,7 @@ func (f *farewell) Expired() {
 
 // failed keeps the first error that matters: once the peer's close frame has arrived,
 // the handshake counts as complete.
-func (f *farewell) failed(err error) {
+func (f *closeState) failed(err error) {
 	if f.ending.Err == nil && !f.received {
 		f.ending.Err = err
 	}
@@ -169,7 +169,7 @@ func (c *endpoint) writeFailed(err error) {
 
 func (c *endpoint) broke(err error) {
 	if c.end == nil {
-		c.end = &farewell{ending: CloseInfo{Code: codeAbnormal}}
+		c.end = &closeState{ending: CloseInfo{Code: codeAbnormal}}
 	}
 	c.end.failed(err)
 	c.finish(true)

@@ -18,7 +18,7 @@ type endpoint struct {
 	attached
 	parser  ws.Parser
 	out     outbox
-	end     *farewell     // nil until it is closing
+	end     *closeState   // nil until it is closing
 	last    time.Duration // time of the last input, since the loop's start
 	blocked bool          // a Write returned false, and Drained was not called since
 	paused  bool
