@@ -84,6 +84,8 @@ func parseOptions(args []string) (*options, error) {
 	f.DurationVar(&o.turn, "turn", 0, "how long one measurement takes (default: the scenario's)")
 	f.IntVar(&o.size, "size", 0, "bytes of a message (default: the scenario's)")
 	f.IntVar(&o.messages, "messages", 0, "messages in slow, pushes in channels (default: the scenario's)")
+	f.IntVar(&o.rate, "rate", 0, "pushes per second in latency (default: the scenario's)")
+	f.IntVar(&o.storm, "storm", 0, "handshakes per second in latency, in a second measurement (default: none)")
 	peers := f.String("peers", "", "servers, comma-separated, the floor first (default: the scenario's)")
 	sessions := f.String("sessions", "", "connections; a list for scale (default: the scenario's)")
 	inFlight := f.String("inflight", "", "messages or pushes under way, a list (default: the scenario's)")

@@ -52,7 +52,10 @@ func (p *poster) post(path string, body []byte) error {
 
 // pushRequest returns a push of the given size to user i.
 func pushRequest(name string, i, size int) (path string, body []byte) {
-	if name == pushTutorial {
+	switch name {
+	case pushNchan:
+		return fmt.Sprintf("/push/u%d", i), peer.Message(size)
+	case pushTutorial:
 		return fmt.Sprintf("/push/u%d", i), fmt.Appendf(nil, `{"data":%s}`, peer.Message(size))
 	}
 	return "/v1/push", pushLine(i, size)

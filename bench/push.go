@@ -11,6 +11,7 @@ import (
 // The peers of push are named for a server and the way of pushing to it.
 const (
 	pushTutorial = "tutorial"
+	pushNchan    = "nchan"
 	pushMemory   = "wirepost-serve-memory"
 	pushDurable  = "wirepost-serve"
 	pushLines    = "wirepost-serve-ndjson"
@@ -23,7 +24,7 @@ var pushes = scenario{
 	label:   "in flight",
 	columns: costColumns("push", "pushes"),
 	defaults: settings{
-		peers: []string{pushTutorial, pushMemory, pushDurable, pushLines}, sessions: []int{1000},
+		peers: []string{pushTutorial, pushNchan, pushMemory, pushDurable, pushLines}, sessions: []int{1000},
 		inFlight: []int{1, 64}, size: 128, rounds: 5, turn: 2 * time.Second,
 	},
 	turn: func(s *settings, name string) ([]row, error) {
@@ -52,6 +53,13 @@ var pushes = scenario{
 func launchPush(s *settings, name string) (*target, error) {
 	if name == pushTutorial {
 		return launch(s, name)
+	}
+	if name == pushNchan {
+		cmd, err := nchan(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		return start(s, name, cmd, crowd.Dialect{})
 	}
 	engine := "pebble"
 	if name == pushMemory {

@@ -16,6 +16,8 @@ type settings struct {
 	channels []int
 	size     int
 	messages int
+	rate     int // pushes per second
+	storm    int // handshakes per second beside them
 	rounds   int
 	turn     time.Duration
 	dir      string // for stores
@@ -51,7 +53,7 @@ var errSkip = errors.New("skipped")
 // broadcasters are the servers that can send to all clients.
 var broadcasters = []string{"tcp", "wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"}
 
-var scenarios = []scenario{fanOut, scale, idle, connects, slow, pushes, known}
+var scenarios = []scenario{fanOut, scale, idle, connects, slow, pushes, latency, known}
 
 // complete sets defaults.
 func (sc *scenario) complete(s *settings) {
@@ -71,6 +73,7 @@ func (sc *scenario) complete(s *settings) {
 	for _, n := range []struct{ value, zero *int }{
 		{&s.size, &d.size},
 		{&s.messages, &d.messages},
+		{&s.rate, &d.rate},
 		{&s.rounds, &d.rounds},
 	} {
 		if *n.value == 0 {

@@ -62,12 +62,9 @@ func slowTurn(s *settings, name string, deaf int) (r row, err error) {
 	if err != nil {
 		return r, err
 	}
-	took := c.Latencies()
-	at := func(q float64) float64 {
-		return took[int(q*float64(len(took)-1))].Seconds() * 1e3
-	}
+	q := quantiles(c.Latencies())
 	return row{values: []float64{
-		at(0.5), at(0.99), at(1), float64(after-before) / (1 << 20), float64(s.sessions[0] - online),
+		q[0], q[1], q[3], float64(after-before) / (1 << 20), float64(s.sessions[0] - online),
 	}}, nil
 }
 

@@ -33,7 +33,7 @@ func TestScenarios(t *testing.T) {
 		t.Run(sc.name, func(t *testing.T) {
 			s := settings{
 				sessions: []int{20}, inFlight: []int{1, 8}, channels: []int{20, 2000}, messages: 20, rounds: 1,
-				turn: 50 * time.Millisecond, dir: t.TempDir(), profiles: &profiling{}, peers: goPeers(&sc),
+				turn: 50 * time.Millisecond, storm: 40, dir: t.TempDir(), profiles: &profiling{}, peers: goPeers(&sc),
 			}
 			sc.complete(&s)
 			found, err := measure(&sc, &s)
@@ -47,7 +47,7 @@ func TestScenarios(t *testing.T) {
 
 func goPeers(sc *scenario) (names []string) {
 	for _, name := range sc.defaults.peers {
-		if slices.Contains(peer.Names(), name) || strings.HasPrefix(name, "wirepost-serve") {
+		if slices.Contains(peer.Names(), name) || strings.HasPrefix(name, "wirepost-serve") || name == rawSync {
 			names = append(names, name)
 		}
 	}

@@ -54,7 +54,7 @@ func (s *settings) command(name string) string {
 	for _, n := range []struct {
 		flag  string
 		value int
-	}{{"-size", s.size}, {"-messages", s.messages}, {"-rounds", s.rounds}} {
+	}{{"-size", s.size}, {"-messages", s.messages}, {"-rate", s.rate}, {"-storm", s.storm}, {"-rounds", s.rounds}} {
 		if n.value != 0 {
 			words = append(words, n.flag, strconv.Itoa(n.value))
 		}

@@ -44,7 +44,7 @@ func (c *client) Upgraded(header, rest []byte, _ time.Time, out []byte) ([]byte,
 // the dialect.
 func (c *client) Message(payload []byte, now time.Time, out []byte) []byte {
 	if n := bytes.Count(payload, []byte{Marker}); n > 0 {
-		c.crowd.count(n, now)
+		c.crowd.count(c.number-c.crowd.cfg.First, n, now)
 		return out
 	}
 	d := &c.crowd.cfg.Dialect

@@ -44,6 +44,8 @@ type Crowd struct {
 	received  atomic.Int64
 	reached   chan struct{} // gets one when received comes to expected
 	latencies recorder
+	sent      []atomic.Int64 // per client, when its last message was sent, as time since started
+	started   time.Time
 }
 
 // sources is the number of source addresses: one does not have enough ports for
@@ -58,7 +60,10 @@ func Open(cfg Config) (*Crowd, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = time.Minute
 	}
-	c := &Crowd{cfg: cfg, reached: make(chan struct{}, 1)}
+	c := &Crowd{
+		cfg: cfg, reached: make(chan struct{}, 1),
+		sent: make([]atomic.Int64, cfg.Sessions), started: time.Now(),
+	}
 	clients := make([]client, cfg.Sessions)
 	var err error
 	c.conns, err = crowd.Connect(crowd.Config{
@@ -117,8 +122,11 @@ func (c *Crowd) WaitFor(total int, timeout time.Duration) error {
 	return nil
 }
 
-// count counts received messages.
-func (c *Crowd) count(messages int, now time.Time) {
+// count counts messages that client i has received.
+func (c *Crowd) count(i, messages int, now time.Time) {
+	if sent := c.sent[i].Swap(0); sent > 0 {
+		c.latencies.record(1, now.Sub(c.started)-time.Duration(sent))
+	}
 	c.latencies.add(messages, now)
 	if c.received.Add(int64(messages)) >= c.expected.Load() {
 		select {

@@ -21,13 +21,25 @@ func (c *Crowd) Mark() {
 	c.latencies.on, c.latencies.begun = true, time.Now()
 }
 
+// Sent starts the clock for the next message to client i.
+func (c *Crowd) Sent(i int) { c.sent[i].Store(int64(time.Since(c.started))) }
+
 func (r *recorder) add(messages int, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.on {
 		return
 	}
-	took := now.Sub(r.begun)
+	r.recordLocked(messages, now.Sub(r.begun))
+}
+
+func (r *recorder) record(messages int, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recordLocked(messages, took)
+}
+
+func (r *recorder) recordLocked(messages int, took time.Duration) {
 	for range messages {
 		r.all = append(r.all, took)
 	}
