@@ -38,6 +38,7 @@ var imports = map[string]map[string]string{
 		"internal/callback": "callbacks about requests",
 		"internal/codec":    "the mode that a request asks for",
 		"internal/conn":     "connections of loops",
+		"internal/count":    "the turns of loops",
 		"internal/cursor":   "cursors in requests",
 		"internal/fault":    "refusals",
 		"internal/names":    "names in queries",

@@ -14,6 +14,7 @@ type Metrics struct {
 	Closes        map[string]uint64 // closed connections, by close code
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
+	TurnSeconds   []Histogram       // time of a turn of each event loop, which other clients of the loop wait for
 }
 
 // Histogram is a distribution of durations, in seconds.
@@ -26,10 +27,14 @@ type Histogram struct {
 // Metrics returns the server's counters.
 func (s *Server) Metrics() Metrics {
 	c := s.host.Counters
-	return Metrics{
+	m := Metrics{
 		Stats: s.Stats(), ReadErrors: c.ReadErrors.Load(), ClockJumps: uint64(s.host.Clock.Jumps()),
 		Closes: c.Closes.All(), Refused: c.Refused.All(), AppendSeconds: Histogram(c.Appends.Snapshot()),
 	}
+	for _, turns := range s.gateway.Turns() {
+		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))
+	}
+	return m
 }
 
 // Stats returns the server's main counters.

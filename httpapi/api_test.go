@@ -272,7 +272,7 @@ func TestSystem(t *testing.T) {
 	metrics := string(s.do("GET", "/metrics", "").is(200).body)
 	for _, name := range []string{
 		"wirepost_connections 0", "wirepost_users 0", "wirepost_pushes_total 1", "wirepost_deliveries_total 0",
-		"wirepost_acks_total 0", "wirepost_gaps_total 0", "wirepost_append_seconds_count 1", "go_goroutines ", "process_cpu_seconds_total ",
+		"wirepost_acks_total 0", "wirepost_gaps_total 0", "wirepost_append_seconds_count 1", `wirepost_turn_seconds_count{loop="0"} `, "go_goroutines ", "process_cpu_seconds_total ",
 	} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("no %q in the metrics", name)

@@ -2,6 +2,8 @@
 package prometheus
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wirepost/wirepost"
@@ -32,6 +34,7 @@ var (
 	closes      = desc("wirepost_closes_total", "Closed connections, by close code.", "code")
 	refused     = desc("wirepost_refused_total", "Refused connections and messages, and sessions closed for sending too much, by reason.", "reason")
 	appends     = desc("wirepost_append_seconds", "Duration of storing a batch of messages, in seconds.")
+	turns       = desc("wirepost_turn_seconds", "Duration of the turns of an event loop, in seconds: how long its other connections wait.", "loop")
 	connections = desc("wirepost_connections", "Open client connections, without those being closed.")
 	users       = desc("wirepost_users", "Users with an open connection.")
 	channels    = desc("wirepost_channels", "Channels with a subscriber.")
@@ -40,7 +43,7 @@ var (
 // Describe implements prometheus.Collector.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, connections, users, channels,
+		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, turns, connections, users, channels,
 	} {
 		ch <- d
 	}
@@ -69,4 +72,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	h := m.AppendSeconds
 	ch <- prometheus.MustNewConstHistogram(appends, h.Count, h.Sum, h.Buckets)
+	for loop, h := range m.TurnSeconds {
+		ch <- prometheus.MustNewConstHistogram(turns, h.Count, h.Sum, h.Buckets, strconv.Itoa(loop))
+	}
 }

@@ -17,6 +17,8 @@ type Config struct {
 	Portable bool
 	// Flush is called at the end of each turn of the loop that did something.
 	Flush func()
+	// Turned is called with the duration of each of those turns; nil: not at all.
+	Turned func(time.Duration)
 }
 
 const defaultMaxMessage = 64 << 10
@@ -73,6 +75,9 @@ func newLoop(cfg Config, p poller, open func(*Loop, net.Conn) (socket, error)) *
 	}
 	if cfg.Flush == nil {
 		cfg.Flush = func() {}
+	}
+	if cfg.Turned == nil {
+		cfg.Turned = func(time.Duration) {}
 	}
 	now := time.Now()
 	l := &Loop{cfg: cfg, start: now, now: now, poller: p, open: open, closeTimeout: CloseTimeout}
@@ -192,16 +197,23 @@ func (l *Loop) turn(wait time.Duration) {
 	}
 	did := l.poller.dispatch()
 	did = l.runPosts() || did
-	did = l.wheel.advance(l.ticks()) || did
+	did = l.wheel.advance(l.ticks(), maxFired) > 0 || did
 	did = l.notifyEnded() || did
 	if did {
 		l.cfg.Flush()
 	}
 	l.endTurn()
+	if did {
+		l.cfg.Turned(time.Since(l.now))
+	}
 	for l.done && l.notifyEnded() {
 		// Connections that Flush closed in the last turn.
 	}
 }
+
+// maxFired is the number of timers that fire in one turn. Further ones that are due wait
+// for the next turn, so that socket events and tasks do not wait for many of them.
+const maxFired = 64
 
 // runPosts runs the tasks posted before it began.
 func (l *Loop) runPosts() bool {

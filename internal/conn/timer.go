@@ -36,6 +36,7 @@ type wheel struct {
 	slots [wheelSize]*Timer
 	used  [wheelSize / 64]uint64 // a bit for each nonempty slot
 	now   uint32                 // the tick up to which all timers have fired
+	floor uint32                 // the tick being fired: new timers are for later ones
 	armed int
 }
 
@@ -43,7 +44,7 @@ type wheel struct {
 // common case (a deadline that is repeatedly extended), and costs nothing: the timer
 // stays in its slot, and is inserted again when that slot comes up.
 func (w *wheel) arm(t *Timer, due uint32) {
-	due = max(due, w.now+1)
+	due = max(due, w.now+1, w.floor+1)
 	if t.at != 0 && due >= t.at {
 		t.due = due
 		return
@@ -101,32 +102,40 @@ func (w *wheel) nextTick() uint32 {
 	}
 }
 
-// advance fires the timers due up to a tick, and reports whether there were any.
-func (w *wheel) advance(to uint32) (fired bool) {
+// advance fires the timers due up to a tick, most at a time, and returns how many. With
+// as many there may be more: they are fired by the next call.
+func (w *wheel) advance(to uint32, most int) (fired int) {
 	for w.armed > 0 && w.now < to {
 		next := w.nextTick()
 		if next > to {
 			break
 		}
+		w.now, w.floor = next-1, next
+		n, empty := w.fire(most - fired)
+		if fired += n; !empty {
+			return fired
+		}
 		w.now = next
-		fired = w.fire() || fired
 	}
 	w.now = max(w.now, to)
 	return fired
 }
 
-// fire empties the slot of the current tick. Owners may arm and disarm any timer
-// meanwhile; newly armed timers go to a later slot.
-func (w *wheel) fire() (fired bool) {
-	slot := w.now % wheelSize
+// fire fires timers of the slot of the tick floor, and reports whether it is empty then.
+// Owners may arm and disarm any timer meanwhile; newly armed timers go to a later slot.
+func (w *wheel) fire(most int) (fired int, empty bool) {
+	slot := w.floor % wheelSize
 	for t := w.slots[slot]; t != nil; t = w.slots[slot] {
+		if fired == most {
+			return fired, false
+		}
 		w.unlink(t)
-		if t.due > w.now {
+		if t.due > w.floor {
 			w.link(t)
 			continue
 		}
-		fired = true
+		fired++
 		t.Owner.Expired()
 	}
-	return fired
+	return fired, true
 }

@@ -180,13 +180,18 @@ type listed struct {
 	t    *testing.T
 	w    *wheel
 	want uint32 // 0: not armed
+	// again is called when it has fired.
+	again func()
 }
 
 func (x *listed) Expired() {
-	if x.want == 0 || x.want > x.w.now {
-		x.t.Fatalf("tick %d: a timer for %d fired", x.w.now, x.want)
+	if x.want == 0 || x.want > x.w.floor {
+		x.t.Fatalf("tick %d: a timer for %d fired", x.w.floor, x.want)
 	}
 	x.want = 0
+	if x.again != nil {
+		x.again()
+	}
 }
 
 // TestWheelAgainstList compares the wheel with a list of deadlines.
@@ -203,7 +208,13 @@ func TestWheelAgainstList(t *testing.T) {
 		x := timers[rnd.IntN(len(timers))]
 		switch rnd.IntN(10) {
 		case 0:
-			w.advance(w.now + uint32(rnd.IntN(3)*rnd.IntN(700)))
+			// In several turns, between which timers change.
+			to := w.now + uint32(rnd.IntN(3)*rnd.IntN(700))
+			for w.advance(to, 3) == 3 {
+				x := timers[rnd.IntN(len(timers))]
+				x.want = max(w.now, w.floor) + 1 + uint32(rnd.IntN(1000))
+				w.arm(&x.Timer, x.want)
+			}
 			for _, x := range timers {
 				if x.want != 0 && x.want <= w.now {
 					t.Fatalf("tick %d: a timer for %d did not fire", w.now, x.want)
@@ -216,6 +227,32 @@ func TestWheelAgainstList(t *testing.T) {
 			x.want = w.now + 1 + uint32(rnd.IntN(1+rnd.IntN(2000)))
 			w.arm(&x.Timer, x.want)
 		}
+	}
+}
+
+// TestManyTimers: of many timers that are due, only so many fire in one turn, none is
+// forgotten, and those that they arm fire later.
+func TestManyTimers(t *testing.T) {
+	t.Parallel()
+	var w wheel
+	timers := make([]*listed, 10)
+	for i := range timers {
+		x := &listed{t: t, w: &w, want: 5}
+		x.Owner = x
+		x.again = func() {
+			x.again, x.want = nil, 6
+			w.arm(&x.Timer, 1) // due already: at the next tick
+		}
+		timers[i] = x
+		w.arm(&x.Timer, 5)
+	}
+	for i, want := range []int{4, 4, 2} {
+		if n := w.advance(5, 4); n != want {
+			t.Errorf("turn %d: %d timers fired, want %d", i, n, want)
+		}
+	}
+	if n := w.advance(6, 100); n != len(timers) {
+		t.Errorf("%d timers fired at the next tick, want %d", n, len(timers))
 	}
 }
 

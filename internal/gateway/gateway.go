@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/session"
 )
@@ -43,6 +44,15 @@ func (g *Gateway) Open() int { return g.echoes.len() + int(g.responses.Load()) }
 
 // Responses is the number of requests whose response is written by a session.
 func (g *Gateway) Responses() int { return int(g.responses.Load()) }
+
+// Turns are the durations of the turns of each loop.
+func (g *Gateway) Turns() []count.Snapshot {
+	all := make([]count.Snapshot, len(g.loops))
+	for i, l := range g.loops {
+		all[i] = l.Turns()
+	}
+	return all
+}
 
 // Close closes the loops and the connections that are still open.
 func (g *Gateway) Close() {

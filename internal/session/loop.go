@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/internal/conn"
+	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
 )
 
@@ -14,6 +15,7 @@ type Loop struct {
 	host  *Host
 	waker *feed.Waker
 	epoch time.Time // the base of the times that sessions keep
+	turns count.Histogram
 
 	// Owned by the loop.
 	dirty  []*Session // have something to send, or may have
@@ -24,6 +26,10 @@ type Loop struct {
 
 // Do runs a function on the loop. False means that the loop is closed.
 func (l *Loop) Do(fn func()) bool { return l.Post(conn.Func(fn)) }
+
+// Turns are the durations of the loop's turns: how long events of one connection wait
+// for the others.
+func (l *Loop) Turns() count.Snapshot { return l.turns.Snapshot() }
 
 // Epoch is the base of the times kept on the loop.
 func (l *Loop) Epoch() time.Time { return l.epoch }
