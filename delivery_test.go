@@ -100,8 +100,14 @@ func TestCursorPingIsLazy(t *testing.T) {
 			<-received
 			time.Sleep(100 * time.Millisecond)
 		}
-		if at := <-pings; at < time.Second || at > 1200*time.Millisecond {
-			t.Fatalf("the first cursor ping came after %s, not one second after the first message", at)
+		if at := <-pings; at != 0 {
+			t.Fatalf("the first cursor ping came after %s, not with the first message", at)
+		}
+		if got := n.cursor("42", "user:42", ""); got != 1 {
+			t.Fatalf("acknowledged %d, want 1", got)
+		}
+		if at := <-pings; at < 1100*time.Millisecond || at > 1300*time.Millisecond {
+			t.Fatalf("the second cursor ping came after %s, not one second after the second message", at)
 		}
 		synctest.Wait()
 		if got := n.cursor("42", "user:42", ""); got != 3 {

@@ -103,7 +103,7 @@ type Options struct {
 	Heartbeat        time.Duration // 0: 25 s; at least 100 ms
 	Window           int           // unacknowledged messages per session; 0: 256
 	WindowBytes      int           // and their bytes; 0: 1 MiB
-	AckDelay         time.Duration // of the cursor ping in plain mode; 0: 1 s
+	AckDelay         time.Duration // between the cursor pings of a connection in plain mode; 0: 1 s
 	MaxDevices       int           // per user; 0: 32
 	MaxSubscriptions int           // per session; 0: 100
 	TailMemory       int           // bytes of recent messages in memory for sessions that lag little; 0: 256 MiB

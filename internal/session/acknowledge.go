@@ -9,27 +9,41 @@ import (
 
 // acknowledgeLater schedules a cursor ping after the messages just sent in plain mode:
 // late enough that a stream of messages needs few pings, but before the window is full.
-// Each ping covers a message that no earlier ping did, so a pong alone never causes
-// another ping. No ping is sent while part of a message is unsent: Drained calls this
-// again.
+// No ping is sent while part of a message is unsent: Drained calls this again.
 func (s *Session) acknowledgeLater() {
 	f := s.window
 	switch {
-	case s.mode.Codec().Acknowledged() != codec.ByPong || f == nil || !f.fresh || f.ping != 0 || s.blocked || s.ending:
+	case !s.unpinged() || s.blocked || s.ending:
 	case s.half():
-		s.sendCursorPing()
+		s.send(s.cursorPing())
 	case f.unpinged.IsZero():
 		f.unpinged = s.loop.Now()
 		s.armTimer()
 	}
 }
 
-// sendCursorPing asks the peer's WebSocket stack to confirm receipt. Frames arrive in
-// order, so its pong proves that it has received everything sent before the ping.
-func (s *Session) sendCursorPing() {
+// unpinged reports whether a cursor ping may be sent in plain mode: there is a message
+// that no earlier ping covers, so a pong alone never causes another ping, and no ping
+// is outstanding.
+func (s *Session) unpinged() bool {
+	f := s.window
+	return f != nil && f.fresh && f.ping == 0 && s.mode.Codec().Acknowledged() == codec.ByPong
+}
+
+// pingsAtOnce reports whether a cursor ping is written together with the messages. The
+// ping of a message that follows a pause costs no write of its own then, and pings of
+// many connections are not due at the same moment.
+func (s *Session) pingsAtOnce() bool {
+	return s.unpinged() && (s.half() || s.asked == 0 || s.sinceAsked() >= s.loop.host.AckDelay)
+}
+
+// cursorPing makes a ping that asks the peer's WebSocket stack to confirm receipt.
+// Frames arrive in order, so its pong proves that it has received everything sent
+// before the ping.
+func (s *Session) cursorPing() []byte {
 	f := s.window
 	f.fresh, f.unpinged, f.pinged = false, time.Time{}, f.pinged[:0]
-	f.asked, f.strays = s.loop.Now(), 0
+	f.strays, s.asked = 0, s.askedNow()
 	for _, sub := range s.subs {
 		if sub.stored {
 			f.pinged = append(f.pinged, pinged{sub: sub, seq: sub.announced()})
@@ -37,7 +51,20 @@ func (s *Session) sendCursorPing() {
 	}
 	frame := s.pingFrame(cursorPing)
 	f.ping = uint32(s.pings)
-	s.send(frame)
+	return frame
+}
+
+// askedUnit is the unit of Session.asked, which is small because every session has it.
+const askedUnit = 50 * time.Millisecond
+
+// askedNow is the time of this turn as the low bits of units since loop.epoch, never 0.
+func (s *Session) askedNow() uint16 {
+	return uint16(s.loop.Now().Sub(s.loop.epoch)/askedUnit) | 1
+}
+
+// sinceAsked is about the time since the last cursor ping, modulo 54 minutes.
+func (s *Session) sinceAsked() time.Duration {
+	return time.Duration(s.askedNow()-s.asked) * askedUnit
 }
 
 // Pong implements conn.Handler.
@@ -83,9 +110,9 @@ func (s *Session) stray() {
 }
 
 // echoes reports whether the client may still be one that echoes pings.
-func (s *Session) echoes(now time.Time) bool {
+func (s *Session) echoes() bool {
 	f := s.window
-	return f == nil || f.ping == 0 || f.strays < strayPongs || now.Sub(f.asked) < DeadAfter(s.loop.host.Heartbeat)
+	return f == nil || f.ping == 0 || f.strays < strayPongs || s.sinceAsked() < DeadAfter(s.loop.host.Heartbeat)
 }
 
 // acknowledge records that the client has everything up to a sequence, but not more

@@ -40,6 +40,9 @@ func (s *Session) sendBatch() int {
 	b := &s.loop.batch
 	n := b.messages
 	if len(b.frames) > 0 {
+		if s.pingsAtOnce() {
+			b.add(s.cursorPing())
+		}
 		if !s.conn.Write(b.frames...) {
 			s.blocked = true
 		}

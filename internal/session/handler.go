@@ -77,9 +77,9 @@ func (s *Session) Expired() {
 		return
 	}
 	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.host.AckDelay {
-		s.sendCursorPing()
+		s.send(s.cursorPing())
 	}
-	if !s.echoes(now) {
+	if !s.echoes() {
 		s.end(wire.CloseProtocolError, "pongs without the payload of the ping")
 		return
 	}

@@ -41,6 +41,7 @@ type Session struct {
 	reading bool      // a page is being read from an engine
 	ending  bool      // it has left (see leave): nothing more is sent
 	pings   uint8     // the number of the last ping, never 0
+	asked   uint16    // low bits of the time of the last cursor ping, see askedNow; 0: none yet
 	taken   uint32    // low bits of the output that the client had acknowledged at the second ping
 	conn    conn.Conn // nil until attached
 	expires int64     // of the identity, in ms since the epoch; 0: never
