@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/wirepost/wirepost/internal/access"
@@ -27,13 +28,13 @@ func (s *Server) sessionHooks() session.Hooks {
 	if o.OnMessage != nil {
 		h.Message = func(ctx context.Context, i session.Info, f session.Frame) (session.Frame, error) {
 			reply, err := o.OnMessage(ctx, newSession(i), Frame(f))
-			return session.Frame(reply), internalError(err)
+			return session.Frame(reply), closingError(err)
 		}
 	}
 	if o.OnCall != nil {
 		h.Call = func(ctx context.Context, i session.Info, method string, data json.RawMessage) (any, error) {
 			result, err := o.OnCall(ctx, newSession(i), method, data)
-			return result, internalError(err)
+			return result, closingError(err)
 		}
 	}
 	if o.OnAck != nil {
@@ -71,6 +72,22 @@ func (s *Server) gatewayHooks() gateway.Hooks {
 		}
 	}
 	return h
+}
+
+// closingError is internalError for the callbacks that may close the connection by
+// returning a CloseInfo.
+func closingError(err error) error {
+	if e, ok := closing(err); ok {
+		return session.CloseInfo(e)
+	}
+	return internalError(err)
+}
+
+// closing returns the CloseInfo in the chain of a callback's error, if there is one that
+// an application may close a connection with.
+func closing(err error) (CloseInfo, bool) {
+	info, ok := errors.AsType[CloseInfo](err)
+	return info, ok && info.check() == nil
 }
 
 // internalError is an error of this package, or of a callback, as the parts of the

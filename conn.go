@@ -115,12 +115,12 @@ func (c *Conn) run(ctx context.Context) {
 		c.close(wire.CloseInternal, "internal error")
 		return
 	}
-	var info CloseInfo
+	info, closed := closing(err)
 	switch {
 	case err == nil:
 		c.close(wire.CloseNormal, "")
 	case ctx.Err() != nil:
-	case errors.As(err, &info) && info.check() == nil:
+	case closed:
 		c.close(info.Code, info.Reason)
 	default:
 		if coded(err) == nil {

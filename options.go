@@ -65,9 +65,12 @@ type Options struct {
 	OnDisconnect func(context.Context, Session, CloseInfo)
 	// OnMessage is called for what plain-mode clients send (except to Handle), and for
 	// the message frames of wirepost.v1, one message at a time for each session. A reply
-	// with Data is sent to that connection only, and is not stored. An error closes a
-	// plain connection; in wirepost.v1 it is sent as an error frame. An error that is not
-	// an *Error is logged, and the client gets "internal error".
+	// with Data is sent to that connection only, and is not stored. A CloseInfo as the
+	// error closes the connection with its code and reason, as Server.CloseConnection
+	// does; of the other callbacks, only OnCall and the function of Handle may do so. An
+	// *Error closes a plain connection with the close code of its Code; in wirepost.v1 it
+	// is sent as an error frame. Any other error is logged, and the client gets "internal
+	// error" (in plain mode 1011).
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
 	// OnSubscribe is called when a client requests a channel whose policy has Subscribe:
 	// AccessHook, in its connect request or by a command. Nil allows the subscription
@@ -89,8 +92,9 @@ type Options struct {
 	// OnRead is called when a user's read mark in the inbox or in a membership has
 	// moved to a sequence, by a client or by a backend.
 	OnRead func(ctx context.Context, userID, channel string, seq uint64)
-	// OnCall is called for the call frames of wirepost.v1. Its result is sent as JSON. An
-	// *Error is sent with its code. Any other error is logged, and sent as CodeInternal
+	// OnCall is called for the call frames of wirepost.v1. Its result is sent as JSON. A
+	// CloseInfo as the error closes the connection, as one of OnMessage does. An *Error is
+	// sent with its code. Any other error is logged, and sent as CodeInternal
 	// without its text.
 	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
 
@@ -168,7 +172,8 @@ type Frame struct {
 }
 
 // CloseInfo describes how a session was closed: the close code (RFC 6455 §7.4, or one
-// from 4000 on) and its reason. It is the error of a Conn whose session is closed.
+// from 4000 on) and its reason. It is the error of a Conn whose session is closed, and OnMessage,
+// OnCall and the function of Handle may return one to close the connection.
 type CloseInfo struct {
 	Code   int
 	Reason string

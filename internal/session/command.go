@@ -213,6 +213,7 @@ func (s *Session) plainMessage(binary bool, payload []byte) {
 		reply, err := s.onMessage(ctx, frame)
 		s.do(func() {
 			switch {
+			case s.closedBy(err):
 			case err != nil:
 				s.logFailure(err)
 				e := fault.As(err)

@@ -34,12 +34,24 @@ func (s *Session) logFailure(err error) {
 // reply sends an object, or the error, from a job.
 func (s *Session) reply(ref json.RawMessage, object any, err error) {
 	s.do(func() {
-		if err != nil {
+		switch {
+		case s.closedBy(err):
+		case err != nil:
 			s.refuse(ref, err)
-			return
+		default:
+			s.send(s.notice(object))
 		}
-		s.send(s.notice(object))
 	})
+}
+
+// closedBy closes the connection if err is a CloseInfo, with which a callback asks for
+// that. On the loop.
+func (s *Session) closedBy(err error) bool {
+	e, ok := err.(CloseInfo) //nolint:errorlint // only one that Hooks returned, and that is not wrapped
+	if ok {
+		s.end(e.Code, e.Reason)
+	}
+	return ok
 }
 
 // failed closes the session because the store failed. Off the loop.
