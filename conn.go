@@ -111,7 +111,7 @@ func (c *Conn) close(code int, reason string) {
 func (c *Conn) run(ctx context.Context) {
 	defer close(c.returned)
 	var err error
-	if p := callback.Guard(c.srv.logger, "Handle", func() { err = c.serve(ctx, c) }); p != nil {
+	if p := callback.Guard(c.srv.logger, "Handle", c.session.Info().User, func() { err = c.serve(ctx, c) }); p != nil {
 		c.close(wire.CloseInternal, "internal error")
 		return
 	}

@@ -327,7 +327,7 @@ func (s *Server) askPublish(ctx context.Context, ses session.Describer, id *acce
 	from, changed := newSession(ses.Info()), *p
 	from.Data, changed.Data, changed.ContentType = id.Data, e.Data, e.ContentType
 	var err error
-	if p := callback.Guard(s.logger, "OnPublish", func() { err = s.opts.OnPublish(ctx, from, &changed) }); p != nil {
+	if p := callback.Guard(s.logger, "OnPublish", ses.Info().User, func() { err = s.opts.OnPublish(ctx, from, &changed) }); p != nil {
 		return p
 	}
 	if err != nil {

@@ -12,13 +12,24 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 )
 
-// Guard calls a callback of the application. A panic in it is logged and returned as an
-// error.
-func Guard(log *slog.Logger, name string, fn func()) (err error) {
+// Panic is the error of a callback that panicked. It is logged already.
+type Panic struct {
+	Callback string
+	Value    any
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic in %s: %v", p.Callback, p.Value) }
+
+// Guard calls a callback of the application for a user, "" if the user is not known yet.
+// A panic in it is logged and returned as a *Panic.
+func Guard(log *slog.Logger, name, user string, fn func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			if user != "" {
+				log = log.With("user", user)
+			}
 			log.Error("panic in a callback", "callback", name, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic in %s: %v", name, p)
+			err = &Panic{Callback: name, Value: p}
 		}
 	}()
 	fn()

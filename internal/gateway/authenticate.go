@@ -29,17 +29,18 @@ func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Ident
 			return nil, fault.Errorf(fault.Unauthorized, "a token is needed: as Authorization: Bearer, ?token=, "+
 				"the cookie %s, or the subprotocol entry %s<token>", TokenCookie, wire.BearerPrefix)
 		}
-		return g.verifyToken(r.Context(), token)
+		return g.verifyToken(r.Context(), "", token)
 	}
-	return g.identify(r.Context(), "Authenticate", func(id *access.Identity) (err error) {
+	return g.identify(r.Context(), "Authenticate", "", func(id *access.Identity) (err error) {
 		*id, err = g.config.Authenticate(r)
 		return err
 	})
 }
 
-// verifyToken returns the identity of a token.
-func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identity, error) {
-	return g.identify(ctx, "VerifyToken", func(id *access.Identity) (err error) {
+// verifyToken returns the identity of a token. The user is the one whose session sent
+// it, "" in a connect request.
+func (g *Gateway) verifyToken(ctx context.Context, user, token string) (*access.Identity, error) {
+	return g.identify(ctx, "VerifyToken", user, func(id *access.Identity) (err error) {
 		*id, err = g.config.VerifyToken(ctx, token)
 		assumeIssued(id)
 		return err
@@ -49,10 +50,10 @@ func (g *Gateway) verifyToken(ctx context.Context, token string) (*access.Identi
 // identify calls one of the application's callbacks for an identity. Identities are
 // large: they are passed by pointer, because copies would grow the stack of the
 // request's goroutine.
-func (g *Gateway) identify(ctx context.Context, name string, ask func(*access.Identity) error) (*access.Identity, error) {
+func (g *Gateway) identify(ctx context.Context, name, user string, ask func(*access.Identity) error) (*access.Identity, error) {
 	id := new(access.Identity)
 	var err error
-	if p := callback.Guard(g.host.Logger, name, func() { err = ask(id) }); p != nil {
+	if p := callback.Guard(g.host.Logger, name, user, func() { err = ask(id) }); p != nil {
 		return nil, p
 	}
 	if errors.Is(err, http.ErrNoCookie) {

@@ -126,7 +126,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 // OnDisconnect will be called in any case.
 func (g *Gateway) askApplication(r *http.Request, p *session.Plan) (err error) {
 	info := p.Info(g.host)
-	if p := callback.Guard(g.host.Logger, "OnConnect", func() { err = g.config.Connect(r, info) }); p != nil {
+	if p := callback.Guard(g.host.Logger, "OnConnect", info.User, func() { err = g.config.Connect(r, info) }); p != nil {
 		return p
 	}
 	return g.refusal(r.Context(), "OnConnect", err)

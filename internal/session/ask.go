@@ -25,7 +25,7 @@ func (h *Host) askSubscribe(ctx context.Context, i Info, channel string) (err er
 	if !h.Policies.SubscribeHook(channel) {
 		return nil
 	}
-	p := callback.Guard(h.Logger, "OnSubscribe", func() { err = h.Hooks.Subscribe(ctx, i, channel) })
+	p := callback.Guard(h.Logger, "OnSubscribe", i.User, func() { err = h.Hooks.Subscribe(ctx, i, channel) })
 	if p != nil {
 		return p
 	}

@@ -108,7 +108,7 @@ func (s *Session) onCall(c *wire.Command) {
 	s.Job(func() {
 		var result any
 		var err error
-		if p := callback.Guard(s.loop.host.Logger, "OnCall", func() { result, err = s.loop.host.Hooks.Call(ctx, s.Info(), method, data) }); p != nil {
+		if p := callback.Guard(s.loop.host.Logger, "OnCall", s.user.Name(), func() { result, err = s.loop.host.Hooks.Call(ctx, s.Info(), method, data) }); p != nil {
 			err = p
 		}
 		var body []byte
@@ -126,7 +126,7 @@ func (s *Session) onAuth(c *wire.Command) {
 	}
 	ctx, ref, token := s.theWork().context(s), c.Ref, c.Token
 	s.pinnedJob(func() (onLoop, otherwise func()) {
-		id, err := s.loop.host.Hooks.Verify(ctx, token)
+		id, err := s.loop.host.Hooks.Verify(ctx, s.user.Name(), token)
 		var refused []string
 		if err == nil && id.User == s.user.Name() {
 			err = s.user.CheckRevoked(user.IssuedAt(id.Issued))
@@ -227,7 +227,7 @@ func (s *Session) plainMessage(binary bool, payload []byte) {
 
 // onMessage runs in a job.
 func (s *Session) onMessage(ctx context.Context, frame Frame) (reply Frame, err error) {
-	p := callback.Guard(s.loop.host.Logger, "OnMessage", func() { reply, err = s.loop.host.Hooks.Message(ctx, s.Info(), frame) })
+	p := callback.Guard(s.loop.host.Logger, "OnMessage", s.user.Name(), func() { reply, err = s.loop.host.Hooks.Message(ctx, s.Info(), frame) })
 	if p != nil {
 		return Frame{}, p
 	}

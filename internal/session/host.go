@@ -84,8 +84,9 @@ type Hooks struct {
 	// Subscribe decides about subscriptions where a policy says so. Nil if no policy
 	// does.
 	Subscribe func(ctx context.Context, s Info, channel string) error
-	// Verify returns the identity of a token. Nil if tokens cannot be refreshed.
-	Verify func(ctx context.Context, token string) (*access.Identity, error)
+	// Verify returns the identity of a token that a session of the user sent. Nil if
+	// tokens cannot be refreshed.
+	Verify func(ctx context.Context, user, token string) (*access.Identity, error)
 	// Message handles a client's message. May be nil.
 	Message func(context.Context, Info, Frame) (Frame, error)
 	// Acknowledged is called when a device's stored cursor has moved. May be nil.
@@ -177,7 +178,7 @@ func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
 
 func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) {
 	if h.Hooks.Read != nil {
-		callback.Guard(h.Logger, "OnRead", func() { h.Hooks.Read(ctx, user, channel, seq) }) //nolint:errcheck // it is logged
+		callback.Guard(h.Logger, "OnRead", user, func() { h.Hooks.Read(ctx, user, channel, seq) }) //nolint:errcheck // it is logged
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Session) disconnected(e CloseInfo) {
 		r.Disconnected(e)
 	}
 	if h.Hooks.Disconnected != nil {
-		callback.Guard(h.Logger, "OnDisconnect", func() { //nolint:errcheck // it is logged
+		callback.Guard(h.Logger, "OnDisconnect", s.user.Name(), func() { //nolint:errcheck // it is logged
 			h.Hooks.Disconnected(s.lastingContext(), s.Info(), e)
 		})
 	}

@@ -21,7 +21,7 @@ func (s *Session) acknowledged(channel string, seq uint64) {
 		return
 	}
 	s.laterJob(func() {
-		callback.Guard(h.Logger, "OnAck", func() { //nolint:errcheck // it is logged
+		callback.Guard(h.Logger, "OnAck", s.user.Name(), func() { //nolint:errcheck // it is logged
 			h.Hooks.Acknowledged(s.lastingContext(), s.Info(), channel, seq)
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -23,8 +24,12 @@ func (s *Session) refuse(ref json.RawMessage, err error) {
 	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
 }
 
-// logFailure logs an error whose details the client does not get.
+// logFailure logs an error whose details the client does not get, unless it is logged
+// already.
 func (s *Session) logFailure(err error) {
+	if _, logged := errors.AsType[*callback.Panic](err); logged {
+		return
+	}
 	var coded *fault.Error
 	if !errors.As(err, &coded) || coded.Code == fault.Internal {
 		s.loop.host.Logger.Error("command failed", "user", s.user.Name(), "connection", s.connection.String(), "error", err)
