@@ -27,22 +27,23 @@ type Config struct {
 
 // common are the settings that dev and serve share.
 type common struct {
-	Listen      address    `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on; port 0 selects a free port, unix:PATH is a Unix socket (default ${default})."`
-	SocketMode  fileMode   `default:"0660" placeholder:"MODE" help:"Permissions of the Unix socket's file (default ${default})."`
-	Data        string     `default:"./wirepost-data" placeholder:"DIR" help:"Data directory (default ${default})."`
-	Engine      engineName `default:"pebble" placeholder:"NAME" help:"Storage engine: pebble, or memory, which keeps nothing when the process exits (default ${default})."`
-	MinFree     byteLimit  `default:"0" placeholder:"SIZE" help:"Free disk space to keep: with less, pushes get 503 (default ${default}: a value that suits the volume)."`
-	Config      string     `placeholder:"FILE" help:"YAML file with the same names, and channel policies under \"channels:\"."`
-	AllowOrigin []origin   `placeholder:"ORIGIN" help:"Origin of pages that may connect, such as https://example.com or https://*.example.com; repeatable (default: the server's own)."`
-	MaxMessage  size       `default:"64KiB" placeholder:"SIZE" help:"Maximum size of a message (default ${default})."`
-	Heartbeat   duration   `default:"25s" placeholder:"TIME" help:"Interval between pings on an idle connection (default ${default})."`
-	Window      count      `default:"256" placeholder:"N" help:"Maximum unacknowledged messages per connection (default ${default})."`
-	AckDelay    duration   `default:"1s" placeholder:"TIME" help:"Time between the pings that a plain client acknowledges messages with (default ${default})."`
-	Compress    bool       `help:"Offer permessage-deflate: less bandwidth for more CPU."`
-	Drain       duration   `default:"15s" placeholder:"TIME" help:"Maximum duration of shutdown (default ${default})."`
-	DrainDelay  pause      `default:"0s" placeholder:"TIME" help:"How long to keep serving before shutdown while /readyz is 503, for load balancers (default ${default})."`
-	LogFormat   logFormat  `default:"text" placeholder:"FORMAT" help:"text or json (default ${default})."`
-	LogLevel    logLevel   `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
+	Listen       address    `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on; port 0 selects a free port, unix:PATH is a Unix socket (default ${default})."`
+	SocketMode   fileMode   `default:"0660" placeholder:"MODE" help:"Permissions of the Unix socket's file (default ${default})."`
+	Data         string     `default:"./wirepost-data" placeholder:"DIR" help:"Data directory (default ${default})."`
+	Engine       engineName `default:"pebble" placeholder:"NAME" help:"Storage engine: pebble, or memory, which keeps nothing when the process exits (default ${default})."`
+	MinFree      byteLimit  `default:"0" placeholder:"SIZE" help:"Free disk space to keep: with less, pushes get 503 (default ${default}: a value that suits the volume)."`
+	Config       string     `placeholder:"FILE" help:"YAML file with the same names, and channel policies under \"channels:\"."`
+	SyncInterval pause      `default:"0s" placeholder:"TIME" help:"Least time between two syncs of the disk, at most 1s: pushes meanwhile share the next one, which costs less and takes longer (default ${default})."`
+	AllowOrigin  []origin   `placeholder:"ORIGIN" help:"Origin of pages that may connect, such as https://example.com or https://*.example.com; repeatable (default: the server's own)."`
+	MaxMessage   size       `default:"64KiB" placeholder:"SIZE" help:"Maximum size of a message (default ${default})."`
+	Heartbeat    duration   `default:"25s" placeholder:"TIME" help:"Interval between pings on an idle connection (default ${default})."`
+	Window       count      `default:"256" placeholder:"N" help:"Maximum unacknowledged messages per connection (default ${default})."`
+	AckDelay     duration   `default:"1s" placeholder:"TIME" help:"Time between the pings that a plain client acknowledges messages with (default ${default})."`
+	Compress     bool       `help:"Offer permessage-deflate: less bandwidth for more CPU."`
+	Drain        duration   `default:"15s" placeholder:"TIME" help:"Maximum duration of shutdown (default ${default})."`
+	DrainDelay   pause      `default:"0s" placeholder:"TIME" help:"How long to keep serving before shutdown while /readyz is 503, for load balancers (default ${default})."`
+	LogFormat    logFormat  `default:"text" placeholder:"FORMAT" help:"text or json (default ${default})."`
+	LogLevel     logLevel   `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 }
 
 // secrets are settings of serve.
@@ -57,6 +58,8 @@ type secrets struct {
 // check verifies combinations of settings.
 func (c *Config) check() error {
 	switch {
+	case time.Duration(c.SyncInterval) > time.Second:
+		return usagef("--sync-interval %s is too long: every push waits for it, so it is at most 1s", time.Duration(c.SyncInterval))
 	case c.Dev && !c.Listen.loopback():
 		return usagef("--listen %s can be reached from other machines, and dev requires no keys: use a loopback address such as 127.0.0.1:8080, or `wirepost serve`", c.Listen)
 	case c.Dev:

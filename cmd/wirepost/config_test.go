@@ -148,6 +148,7 @@ min-free: 300MiB
 max-message: 1MiB
 heartbeat: 5s
 window: 10
+sync-interval: 2ms
 ack-delay: 200ms
 compress: true
 drain: 3s
@@ -170,8 +171,8 @@ func TestEverySetting(t *testing.T) {
 	want := common{
 		Listen: "127.0.0.1:9000", SocketMode: 0o600, Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
 		AllowOrigin: []origin{"https://example.com", "https://*.example.com"},
-		MinFree:     300 << 20,
-		MaxMessage:  1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
+		MinFree:     300 << 20, SyncInterval: pause(2 * time.Millisecond),
+		MaxMessage: 1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
 		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second), DrainDelay: pause(4 * time.Second),
 		LogFormat: logJSON, LogLevel: "warn",
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
@@ -17,6 +18,7 @@ func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Eng
 		Logger:        log,
 		MinFree:       uint64(c.MinFree),
 		MaxOpenFiles:  f.store,
+		SyncInterval:  time.Duration(c.SyncInterval),
 		CacheBytes:    p.of(cachePart),
 		MemTableBytes: int(p.of(memtablePart) / memtables),
 		Channels:      int(p.of(channelPart) / channelBytes),

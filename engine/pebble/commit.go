@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -14,9 +15,10 @@ type commit struct {
 	e       *Engine
 	batch   *pdb.Batch
 	now     int64
-	sync    bool // a request waits for the disk
-	spilled bool // part of it is in the store already
-	owed    bool // earlier writes without sync must become durable, too
+	synced  time.Time // when the last commit with sync began
+	sync    bool      // a request waits for the disk
+	spilled bool      // part of it is in the store already
+	owed    bool      // earlier writes without sync must become durable, too
 	touched []*slot[channel]
 	late    []*slot[keyed] // pinned here, not by a request
 	notices []notice
@@ -58,6 +60,7 @@ func (e *Engine) commits() {
 	c := &commit{e: e, fronts: make(map[*slot[channel]][]uint64), gone: removals{}}
 	var reuse []*request
 	for {
+		e.restBetweenSyncs(c.synced)
 		taken := e.take(reuse)
 		if taken == nil {
 			return
@@ -65,6 +68,14 @@ func (e *Engine) commits() {
 		c.perform(taken)
 		clear(taken)
 		reuse = taken
+	}
+}
+
+// restBetweenSyncs lets requests gather until the next sync is allowed. Those that
+// need no sync wait with them.
+func (e *Engine) restBetweenSyncs(last time.Time) {
+	if e.syncInterval > 0 && !last.IsZero() {
+		time.Sleep(e.syncInterval - time.Since(last))
 	}
 }
 
@@ -85,6 +96,9 @@ func (c *commit) perform(taken []*request) {
 			continue
 		}
 		c.stage(rq)
+	}
+	if c.sync && c.e.syncInterval > 0 {
+		c.synced = time.Now()
 	}
 	wrote := !c.batch.Empty() || c.spilled
 	err := c.write(c.sync)

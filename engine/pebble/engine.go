@@ -38,6 +38,8 @@ type Engine struct {
 
 	maxQueued int // bytes that may wait for the committer
 
+	syncInterval time.Duration // at most a second, because Close waits for it
+
 	patience   *disk.Patience
 	reclaimer  *reclaimer
 	stallAfter time.Duration

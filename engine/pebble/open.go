@@ -52,6 +52,10 @@ type Options struct {
 	SweepEvery time.Duration
 	// MaxOpenFiles is how many files the store has open, about; 0: 1000.
 	MaxOpenFiles int
+	// SyncInterval is the least time from one sync of the disk for appends to the next.
+	// Appends meanwhile wait and share the next one, which costs less and takes longer.
+	// At most a second; 0: none, an append is synced as soon as the one before it is.
+	SyncInterval time.Duration
 	// StallAfter is how long a commit may take. If it takes longer, because the disk hangs
 	// or Pebble has too much to compact, waiting and later writes fail with
 	// engine.ErrStalled until it is done. 0: 10 s.
@@ -79,6 +83,7 @@ func (o *Options) complete() {
 		o.SweepEvery = 5 * time.Second
 	}
 	orInt(&o.MaxOpenFiles, 1000)
+	o.SyncInterval = min(max(o.SyncInterval, 0), time.Second)
 	if o.StallAfter <= 0 {
 		o.StallAfter = 10 * time.Second
 	}
@@ -130,8 +135,9 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		lock: lock, log: o.Logger, epoch: epoch, fault: disk.NewFault(o.Logger),
-		patience:   disk.NewPatience(o.Logger),
-		stallAfter: o.StallAfter, stuck: make(chan struct{}, 1),
+		patience:     disk.NewPatience(o.Logger),
+		syncInterval: o.SyncInterval,
+		stallAfter:   o.StallAfter, stuck: make(chan struct{}, 1),
 		fs: o.FS, dir: dir,
 		background: disk.NewBackground(o.Logger, disk.Words{Key: describeKey, Advice: directory.Advice}),
 		maxQueued:  min(maxQueued, o.MemTableBytes),

@@ -50,6 +50,26 @@ func TestEngine(t *testing.T) {
 	}
 }
 
+// TestSyncInterval: appends wait for the next sync that the interval allows.
+func TestSyncInterval(t *testing.T) {
+	t.Parallel()
+	const interval, appends = 50 * time.Millisecond, 4
+	e, err := pebble.Open("store", pebble.Options{FS: vfs.NewMem(), Logger: quiet, SyncInterval: interval, MemTableBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	begun := time.Now()
+	for range appends {
+		if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", ID: "x"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(begun); took < (appends-1)*interval {
+		t.Errorf("%d appends took %s, with %s between two syncs", appends, took, interval)
+	}
+}
+
 // reopened is an engine that can be opened again.
 type reopened struct {
 	*pebble.Engine
