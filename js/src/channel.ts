@@ -1,15 +1,13 @@
 import { guarded } from "./emitter.js"
 import type { WirepostError } from "./errors.js"
 import type { Entry, Message, Place, Revoke } from "./frames.js"
+import { maxKeys } from "./limits.js"
 
 /** What the application does with a message. It counts as handled when a promise returned has settled. */
 export type Handler = (message: Message) => unknown
 
-/** Delivers one entry of a channel; settled when the application is done with it. */
-export type Deliver = (channel: Channel, entry: Entry) => Promise<void>
-
-/** How many collapse keys of a channel are remembered. */
-const maxKeys = 1000
+/** Delivers one entry; settled when the application is done with it. */
+export type Deliver = (entry: Entry) => Promise<void>
 
 /** One channel as this client has it: what came, what is done, what is unread. */
 export class Channel {
@@ -90,13 +88,13 @@ export class Channel {
     else this.unread++
   }
 
-  /** Delivers what has come, one entry after the other, and tells of each that is done. */
+  /** Delivers what has come, one entry after the other, and calls a function after each. */
   async _run(deliver: Deliver, done: () => void): Promise<void> {
     if (this.#busy) return
     this.#busy = true
     for (let entry = this.#queue.shift(); entry; entry = this.#queue.shift()) {
       const queue = this.#queue
-      await guarded((e) => deliver(this, e), entry)
+      await guarded(deliver, entry)
       if (entry.type !== "gap" && queue === this.#queue) this._settled = entry.seq
       done()
     }
@@ -104,7 +102,8 @@ export class Channel {
   }
 
   /** The connection is another one: nothing has been agreed on or acknowledged there. */
-  _disconnected(): void {
+  _disconnected(otherStore = false): void {
+    if (otherStore) this._forget()
     this._agreed = this.member = false
     this._acknowledged = 0
     this._held = undefined

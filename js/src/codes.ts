@@ -1,3 +1,18 @@
+/** The code that a new token may help against. */
+export const unauthorized = 4401
+
+/** The code of a user who may not be there. */
+export const forbidden = 4403
+
+/** The code of something that the server cannot read. */
+export const invalid = 1007
+
+/** The code of a message that was too big. */
+export const tooBig = 1009
+
+/** The code of a connection that ended without a close frame. */
+export const broken = 1006
+
 /**
  * How a connection may end, and whether a client may then connect again by itself:
  * the table of the server's `internal/wire/codes.go`. A test keeps the two equal.
@@ -24,21 +39,6 @@ export const closeCodes: ReadonlyMap<number, boolean> = new Map([
   [4409, false], // disconnected by the application
   [4429, true], // too much
 ])
-
-/** The code that a new token may help against. */
-export const unauthorized = 4401
-
-/** The code of a user who may not be there. */
-export const forbidden = 4403
-
-/** The code of something that the server cannot read. */
-export const invalid = 1007
-
-/** The code of a message that was too big. */
-export const tooBig = 1009
-
-/** The code of a connection that ended without a close frame. */
-export const broken = 1006
 
 /** Says whether a client may connect again after a close code. */
 export const mayReconnect = (code: number): boolean => closeCodes.get(code) ?? code < 4000

@@ -1,5 +1,8 @@
 type Listener<E> = (event: E) => unknown
 
+/** Those who listen to named events. */
+export type Emitter<Events> = ReturnType<typeof emitter<Events>>
+
 /** Named events with their types. */
 export function emitter<Events>() {
   const all: { [K in keyof Events]?: Set<Listener<Events[K]>> } = {}

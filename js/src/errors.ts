@@ -30,3 +30,6 @@ export class WirepostError extends Error {
 
 /** What was thrown, in words. */
 export const wording = (thrown: unknown): string => String((thrown as Error | undefined)?.message ?? thrown)
+
+/** The error of a client that was closed. */
+export const closed = () => new WirepostError("closed", "closed")

@@ -1,7 +1,8 @@
 import { makeBackoff } from "./backoff.js"
 import { broken, forbidden, invalid, mayReconnect, tooBig, unauthorized } from "./codes.js"
 import { wording, type ErrorCode } from "./errors.js"
-import type { Frame, Hello, Life } from "./frames.js"
+import type { Answer, Frame, Hello, Life, Result } from "./frames.js"
+import { helloTimeout, longestTimer } from "./limits.js"
 import type { Line, Owner } from "./line.js"
 import { more } from "./more.js"
 import { openSocket } from "./socket.js"
@@ -9,11 +10,6 @@ import { fresh, type Token } from "./token.js"
 import type { Ending, Sink, Transport, TransportName } from "./transport.js"
 import { onWake } from "./wake.js"
 import type { Fallbacks } from "./wirepost-more.js"
-
-/** A connection that was never greeted within this time has failed, in milliseconds. */
-const patience = 10_000
-/** Timers take no times much longer than this, in milliseconds. */
-const longestTimer = 2e9
 
 /**
  * Keeps one connection at a time to the server, and makes the next one when it
@@ -66,7 +62,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   async function open(bearer: string | undefined): Promise<void> {
     const mine = round
     const name = transports[choice]!
-    timer = setTimeout(() => lost({ code: broken, reason: "" }), patience)
+    timer = setTimeout(() => lost({ code: broken, reason: "" }), helloTimeout)
     if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(url, transports.indexOf("websocket"), again)
     if (mine !== round) return
     const at = new URL(url)
@@ -113,9 +109,9 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
 
   function take(frame: Frame, size: number): void {
     if (frame.type === "bye") notBefore = Date.now() + (frame.retry_after_ms ?? 0)
-    else if (!("ref" in frame && frame.ref === "auth")) owner.frame(frame, size)
+    else if ((frame as Answer).ref !== "auth") owner.frame(frame, size)
     else if (frame.type === "error") owner.failed("unauthorized", frame.message)
-    else refreshBefore(frame)
+    else refreshBefore(frame as Result)
   }
 
   /** What follows the end of a connection, or of an attempt. */
@@ -184,7 +180,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     if (socket) transport?.send({ type: "unsubscribe", ref: "probe", channel: "?" })
     heard = 0
     clearTimeout(timer)
-    timer = setTimeout(() => (heard ? watch() : lost({ code: 4408, reason: "silence" })), socket ? Math.min(patience, heartbeat) : heartbeat)
+    timer = setTimeout(() => (heard ? watch() : lost({ code: 4408, reason: "silence" })), socket ? Math.min(helloTimeout, heartbeat) : heartbeat)
   }
 
   /**

@@ -167,7 +167,7 @@ export class ReliableWebSocket extends EventTarget {
 // replaced. Not in a static block, which Safari 15 does not know.
 for (const type of ["open", "message", "error", "close"]) {
   const handlers = new WeakMap<EventTarget, (event: Event) => unknown>()
-  function handle(this: EventTarget, event: Event): void {
+  const handle = function (this: EventTarget, event: Event): void {
     handlers.get(this)?.call(this, event)
   }
   Object.defineProperty(ReliableWebSocket.prototype, `on${type}`, {

@@ -1,5 +1,6 @@
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import type { Answer, Command, Ref, Request, Result } from "./frames.js"
+import { maxRequests } from "./limits.js"
 
 interface Pending {
   readonly _request: Request
@@ -7,8 +8,7 @@ interface Pending {
   readonly _reject: (error: WirepostError) => void
 }
 
-/** How many requests may wait for the connection. */
-const most = 256
+export type Requests = ReturnType<typeof openRequests>
 
 /**
  * Requests and their answers. What does no harm when it comes twice (a publish has
@@ -39,7 +39,7 @@ export function openRequests() {
       const abort = () => take(ref)?._reject(new WirepostError("aborted", wording(signal?.reason)))
       return new Promise<Result>((resolve, reject) => {
         if (refusal) throw refusal
-        if (!send && pending.size >= most) throw new WirepostError("unavailable", "too many requests")
+        if (!send && pending.size >= maxRequests) throw new WirepostError("unavailable", "too many requests")
         pending.set(ref, { _request: request, _resolve: resolve, _reject: reject })
         if (signal?.aborted) return abort()
         signal?.addEventListener("abort", abort)
@@ -57,7 +57,7 @@ export function openRequests() {
     /** The line is down. All that waits was sent: what can be sent again stays. */
     _lost(): void {
       refusal = send = undefined
-      reject(new WirepostError("unavailable", "the connection broke"), ["publish", "read"])
+      reject(new WirepostError("unavailable", "disconnected"), ["publish", "read"])
     },
 
     /** Rejects what waits, and what comes. */
@@ -67,8 +67,8 @@ export function openRequests() {
     },
 
     /** Takes in an answer. One that nobody waits for any more is nothing. */
-    _answer(ref: Ref, frame: Answer): void {
-      const asked = take(ref)
+    _answer(frame: Answer): void {
+      const asked = take(frame.ref!)
       if (frame.type === "error") asked?._reject(new WirepostError(frame.code as ErrorCode, frame.message))
       else asked?._resolve(frame)
     },

@@ -1,0 +1,96 @@
+import { acknowledge } from "./acknowledge.js"
+import { all, known, wanted } from "./channels.js"
+import { count, take } from "./delivery.js"
+import { closed, WirepostError, type ErrorCode } from "./errors.js"
+import type { Owner } from "./line.js"
+import { messageOverhead } from "./limits.js"
+import { loadPositions } from "./positions.js"
+import { agreed, ask, changed, refused, type Subscribing } from "./subscriptions.js"
+import { onWake } from "./wake.js"
+
+/** What a client keeps from its start to its end, across connections. */
+export type Session = Subscribing
+
+/** Handles what a line reports: its connections, their frames, failures and the end. */
+export function openSession(session: Session): Owner & { _close(): void } {
+  const flush = () => acknowledge(session)
+  const unwake = onWake(flush, flush)
+
+  function end(error?: WirepostError): void {
+    session._state = "closed"
+    flush() // stops the timer
+    unwake()
+    session._requests._refuse(error ?? closed())
+    for (const c of all(session)) c._joined(error ?? closed())
+    session._emit("close", error)
+  }
+
+  return {
+    channels: () => wanted(session).map((c) => c.name),
+    position: (name) => session._channels.get(name)?._received,
+
+    up(hello, transport, placed) {
+      const { _hello: before, _transport: previous } = session
+      const other = before && (hello.epoch !== before.epoch || hello.user !== before.user)
+      session._hello = hello
+      session._transport = transport
+      session._state = "open"
+      if (!before || other) loadPositions(session, hello)
+      if (other) session._requests._read("", Infinity) // read marks of another store mean nothing here
+      for (const c of all(session)) c._disconnected(other)
+      if (transport === "websocket") session._requests._open((command) => session._line?.send(command))
+      else session._requests._refuse(new WirepostError("unavailable", `cannot send by ${transport}`))
+      for (const name in hello.channels) agreed(session, name, hello.channels[name]!, placed)
+      for (const c of wanted(session)) if (!c._agreed) ask(session, c)
+      flush()
+      if (transport !== previous) session._emit("transport", transport)
+      if (other) session._emit("reset", hello)
+      session._emit("open", hello)
+    },
+
+    frame(frame, size) {
+      session._size += size + messageOverhead
+      switch (frame.type) {
+        case "message":
+        case "revoke":
+        case "gap":
+          return take(session, frame)
+        case "state": {
+          const c = known(session, frame.channel)
+          session._requests._read(c.name, frame.read)
+          return count(session, c, () => c._count(frame))
+        }
+        case "subscribed":
+        case "unsubscribed":
+          return changed(session, frame)
+        case "ok":
+        case "reply":
+        case "error":
+          if (frame.type === "error" && frame.ref === undefined) session._emit("error", new WirepostError(frame.code as ErrorCode, frame.message))
+          else session._requests._answer(frame)
+      }
+    },
+
+    down(reason) {
+      session._state = "connecting"
+      for (const c of all(session)) c._disconnected()
+      session._requests._lost()
+      session._emit("disconnect", reason)
+    },
+
+    failed(code, message) {
+      const error = new WirepostError(code, message)
+      session._emit("error", error)
+      if (code === "forbidden") refused(session, error)
+    },
+
+    ended: (code, message) => end(new WirepostError(code, message)),
+
+    _close() {
+      if (session._state === "closed") return
+      flush()
+      session._line?.close()
+      end()
+    },
+  }
+}
