@@ -425,7 +425,7 @@ func TestOldBrowsers(t *testing.T) {
 	}
 }
 
-// TestMoreFails has the second script missing at first: that is told, WebSockets are
+// TestMoreFails has the second script missing at first: an error is emitted, WebSockets are
 // tried all the same, and the fallback comes as soon as the script does.
 func TestMoreFails(t *testing.T) {
 	s := serve(t, "dev")

@@ -130,7 +130,7 @@ func (s *server) mustPush(to string, texts ...string) {
 
 const apiKey = "the-key-of-the-tests"
 
-// gate passes TCP connections on to a server that may change, or to nobody.
+// gate passes TCP connections on to a server that may change, or to none.
 type gate struct {
 	listener net.Listener
 	backend  atomic.Value // string
@@ -203,8 +203,8 @@ func (g *gate) pass(front net.Conn) {
 	g.mu.Unlock()
 }
 
-// copy ends by closing what it writes to, unless that is frozen: then nobody is
-// told anything.
+// copy ends by closing what it writes to, unless that is frozen: then the
+// peer is not notified.
 func (g *gate) copy(to, from, front net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {

@@ -1,15 +1,15 @@
 import { all } from "./channels.js"
 import type { Client } from "./client.js"
-import type { Line } from "./line.js"
+import type { Connection } from "./connection.js"
 import { acknowledgeDelay, acknowledgeSize, messageOverhead } from "./limits.js"
 import { savePositions, type Positions } from "./positions.js"
 
 /** What acknowledgements depend on. */
 export interface Acknowledging extends Positions {
   _state: Client["state"]
-  /** Set once it is known how to connect. */
-  _line?: Line | undefined
-  /** The size of what arrived since the last acknowledgement. */
+  /** Undefined until it is known how to connect. */
+  _connection?: Connection | undefined
+  /** The size of the frames received since the last acknowledgement. */
   _size: number
   _timer?: ReturnType<typeof setTimeout> | undefined
 }
@@ -34,7 +34,7 @@ export function acknowledge(client: Acknowledging): void {
   for (const c of all(client)) {
     if (c._settled <= c._acknowledged) continue
     c._acknowledged = c._settled
-    if (c._agreed) client._line?.send({ type: "ack", channel: c.name, seq: c._settled })
+    if (c._agreed) client._connection?.send({ type: "ack", channel: c.name, seq: c._settled })
   }
   savePositions(client)
 }

@@ -1,6 +1,6 @@
 import { guarded } from "./emitter.js"
 import type { WirepostError } from "./errors.js"
-import type { Entry, Message, Place, Revoke } from "./frames.js"
+import type { Entry, Message, ChannelState, Revoke } from "./frames.js"
 import { maxKeys } from "./limits.js"
 
 /** What the application does with a message. It counts as handled when a promise returned has settled. */
@@ -9,7 +9,7 @@ export type Handler = (message: Message) => unknown
 /** Delivers one entry; settled when the application is done with it. */
 export type Deliver = (entry: Entry) => Promise<void>
 
-/** One channel as this client has it: what came, what is done, what is unread. */
+/** One channel of a client: what was received, handled and is unread. */
 export class Channel {
   readonly name: string
   readonly _handlers = new Set<Handler>()
@@ -31,14 +31,14 @@ export class Channel {
   unread = 0
   /** The server's count covers everything up to here. */
   _counted = 0
-  /** A message may have taken the place of an unread one that this page does not know: only the server can count. */
+  /** A message may have replaced an unread one that this page does not know: only the server can count. */
   _unsure = false
   /** The last sequences of collapse keys, as far as they are known. */
   #keys = new Map<string, number>()
 
-  /** Entries that came before the place was agreed on: they count only if it is not. */
+  /** Entries received while a subscribe request is pending: delivered only if it is refused. */
   _held: Entry[] | undefined
-  /** Those who wait for the server to agree to it. */
+  /** Callbacks of pending subscribe calls. */
   _joining: ((error?: WirepostError) => void)[] = []
 
   /** How far the server's count, or this page, has come. */
@@ -54,7 +54,7 @@ export class Channel {
   }
 
   /** Takes in what the server counted up to its head, or an older one up to what it had sent. */
-  _count({ read, unread, seq = 0 }: Pick<Place, "read" | "unread"> & { readonly seq?: number }): void {
+  _count({ read, unread, seq = 0 }: Pick<ChannelState, "read" | "unread"> & { readonly seq?: number }): void {
     this.read = read
     this.unread = unread
     this._counted = Math.max(seq, this.head)
@@ -71,7 +71,7 @@ export class Channel {
     return true
   }
 
-  /** Counts what is unread. A message with a key takes the place of the one before it with that key. */
+  /** Counts what is unread. A message with a key replaces the one before it with that key. */
   #reckon(entry: Message | Revoke): void {
     const { seq } = entry
     const unseen = seq > Math.max(this._counted, this.read)
@@ -117,7 +117,7 @@ export class Channel {
     this.#keys.clear()
   }
 
-  /** Tells those who wait that the server has agreed, or why not. */
+  /** Settles the pending subscribe calls. */
   _joined(error?: WirepostError): void {
     for (const done of this._joining.splice(0)) done(error)
   }

@@ -1,7 +1,7 @@
 import type { Handler } from "./channel.js"
 import type { WirepostError } from "./errors.js"
 import type { Gap, Hello, Json, Membership, Message, Revoke } from "./frames.js"
-import type { Down } from "./line.js"
+import type { Down } from "./connection.js"
 import type { Token } from "./token.js"
 import type { TransportName } from "./transport.js"
 
@@ -10,12 +10,12 @@ export interface Client extends AsyncIterable<Message> {
   /** The name of this device. */
   readonly device: string
   readonly state: "connecting" | "open" | "closed"
-  /** How messages come; undefined before the first connection. */
+  /** How messages are received; undefined before the first connection. */
   readonly transport: TransportName | undefined
-  /** Who the server takes this client for. */
+  /** The user ID, from the server. */
   readonly user: string | undefined
 
-  /** Calls a function for each event of a name; what it returns ends that. */
+  /** Adds a listener; returns a function that removes it. */
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => unknown): () => void
 
   /** The messages, one by one. A message is acknowledged when the next one is asked for. */
@@ -33,7 +33,7 @@ export interface Client extends AsyncIterable<Message> {
   /**
    * Publishes a JSON value, a text (with a `contentType` like `text/plain`) or bytes.
    * While there is no connection it waits, among at most 256 requests, and is sent
-   * once more if the connection breaks before the answer: its id lets the server
+   * once more if the connection breaks before the response: its id lets the server
    * store it once.
    */
   publish(to: string, data: Json | Uint8Array | ArrayBuffer, options?: PublishOptions): Promise<Published>
@@ -64,11 +64,11 @@ export interface PublishOptions {
   /** The collapse key. */
   key?: string
   contentType?: string
-  /** Gives up waiting for the answer. */
+  /** Stops waiting for the response. */
   signal?: AbortSignal
 }
 
-/** What a client may be told. Everything has a default. */
+/** Options of a client. Everything has a default. */
 export interface Options {
   /** A token, or a function that fetches one. Without: the cookie `wirepost_token`, or `?user=` in development. */
   token?: Token
@@ -104,7 +104,7 @@ export interface Events {
   unsubscribed: Membership
   /** Connected, and each time anew. */
   open: Hello
-  /** The way to the server changed. */
+  /** The transport changed. */
   transport: TransportName
   /** The connection broke; the next attempt follows by itself. */
   disconnect: Down
@@ -124,9 +124,9 @@ export interface Published {
   readonly duplicate: boolean
 }
 
-/** A place in a channel that the application asked for. */
+/** A subscription to a channel. */
 export interface Subscription {
   readonly channel: string
-  /** Ends it. Without another subscription of this client the server is told. */
+  /** Ends it. The last one of a client and channel unsubscribes at the server. */
   unsubscribe(): void
 }

@@ -5,7 +5,7 @@ import { emitter } from "./emitter.js"
 import { endpoint } from "./endpoint.js"
 import { WirepostError, wording } from "./errors.js"
 import { randomId } from "./id.js"
-import type { Owner } from "./line.js"
+import type { Owner } from "./connection.js"
 import { openLink } from "./link.js"
 import { more } from "./more.js"
 import { checkName } from "./names.js"
@@ -37,16 +37,16 @@ export function connect(url: string | URL, { device = ownDevice(), channels = []
   const owner = openSession(session)
   void open(at)
 
-  /** Opens a line of its own, or joins the one that all tabs share, where that is possible. */
+  /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
   async function open(url: URL): Promise<void> {
     const make = (owner: Owner) => openLink(url, token, transports, owner)
     let join
     try {
       if (shared) join = (await more()).share
     } catch (thrown) {
-      owner.failed("unavailable", wording(thrown)) // and this tab has a line of its own
+      owner.failed("unavailable", wording(thrown)) // and this tab has its own connection
     }
-    if (session._state !== "closed") session._line = join?.(`${url} ${shared}`, make, session._channels, owner) ?? make(owner)
+    if (session._state !== "closed") session._connection = join?.(`${url} ${shared}`, make, session._channels, owner) ?? make(owner)
   }
 
   return {

@@ -29,7 +29,7 @@ export function count(client: Delivering, c: Channel, change: () => unknown): vo
   if (c._unsure) {
     c._unsure = false
     if (client._transport !== "websocket") c.unread++ // the server cannot be asked
-    else setTimeout(() => client._line?.send({ type: "state", channel: c.name }), Math.random() * 1000) // not all clients at once
+    else setTimeout(() => client._connection?.send({ type: "state", channel: c.name }), Math.random() * 1000) // not all clients at once
   }
   if (c.unread !== before) client._emit("unread", { channel: c.name, unread: c.unread })
 }

@@ -1,13 +1,13 @@
 type Listener<E> = (event: E) => unknown
 
-/** Those who listen to named events. */
+/** The listeners of named events. */
 export type Emitter<Events> = ReturnType<typeof emitter<Events>>
 
 /** Named events with their types. */
 export function emitter<Events>() {
   const all: { [K in keyof Events]?: Set<Listener<Events[K]>> } = {}
 
-  /** Those who listen to an event. */
+  /** Returns the listeners of an event. */
   function listeners<K extends keyof Events>(name: K): Listener<Events[K]>[] {
     return [...(all[name] ?? [])]
   }
@@ -15,14 +15,14 @@ export function emitter<Events>() {
   return {
     _listeners: listeners,
 
-    /** Calls a function for each event; what it returns ends that. */
+    /** Adds a listener; returns a function that removes it. */
     on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
       const mine = (all[name] ??= new Set())
       mine.add(listener)
       return () => void mine.delete(listener)
     },
 
-    /** Tells everyone who listens; one that throws spoils nothing for the others. */
+    /** Calls the listeners of an event; one that throws does not affect the others. */
     _emit<K extends keyof Events>(name: K, event: Events[K]): void {
       const those = listeners(name)
       for (const listener of those) void guarded(listener, event)

@@ -37,7 +37,7 @@ export class Fallbacks {
     const guard: Sink = {
       heard: () => open && sink.heard(),
       frame: (frame, size) => open && sink.frame(frame, size),
-      ended: (ending) => open && sink.ended(ending),
+      ended: (info) => open && sink.ended(info),
     }
     const transport = (name === "sse" ? openStream : openPoll)(url, token, guard, this.#cursor)
     const end = this.#try(token)

@@ -1,8 +1,8 @@
 /** A value that JSON can carry. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
-/** Where a channel stands, as `hello` tells it. */
-export interface Place {
+/** The state of a channel, in `hello`. */
+export interface ChannelState {
   /** The head of the channel. */
   readonly seq: number
   /** The first live message, 0 for none. */
@@ -31,7 +31,7 @@ export interface Hello extends Life {
   /** Names the store: in another one, remembered sequences mean nothing. */
   readonly epoch: string
   readonly heartbeat_ms: number
-  readonly channels: Readonly<Record<string, Place>>
+  readonly channels: Readonly<Record<string, ChannelState>>
 }
 
 /** A message. Times are milliseconds since 1970. */
@@ -110,8 +110,8 @@ export interface Result extends Life {
   readonly data?: Json
 }
 
-/** An answer to the command with the same `ref`. */
-export type Answer =
+/** The response to the command with the same `ref`. */
+export type Reply =
   | ({ readonly type: "ok" | "reply"; readonly ref?: Ref } & Result)
   | { readonly type: "error"; readonly ref?: Ref; readonly code: string; readonly message: string }
 
@@ -121,7 +121,7 @@ export type Ref = string | number
 export type Entry = Message | Gap | Revoke
 
 /** What the server sends. */
-export type Frame = Hello | Entry | State | Membership | Bye | Answer
+export type Frame = Hello | Entry | State | Membership | Bye | Reply
 
 /** What the client sends. */
 export type Command =
@@ -129,7 +129,7 @@ export type Command =
   | { readonly type: "state"; readonly channel: string }
   | ({ readonly ref?: Ref } & Request)
 
-/** A command that is answered. */
+/** A command with a response. */
 export type Request =
   | { readonly type: "read"; readonly channel: string; readonly seq: number }
   | { readonly type: "subscribe"; readonly channel: string; readonly after?: number | undefined }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./errors.js"
-import type { Command, Frame, Hello, Place, Ref, Request } from "./frames.js"
-import type { Line, LineEvents } from "./line.js"
+import type { Command, Frame, Hello, ChannelState, Ref, Request } from "./frames.js"
+import type { Connection, ConnectionEvents } from "./connection.js"
 import { longestSilence, Silence, unlessFrozen } from "./silence.js"
 import type { MakeLink, Note, Notice, Standings } from "./tabs.js"
 import type { TransportName } from "./transport.js"
@@ -19,14 +19,14 @@ interface Port {
 /**
  * Puts the tabs of a browser on one connection. Messages go to every tab that the
  * channel concerns; a message is acknowledged when all of them are done with it,
- * gone or frozen. Answers go to the tab that asked.
+ * gone or frozen. Responses go to the tab that sent the request.
  */
 export class Hub {
   readonly #name: string
   readonly #ports = new Map<string, Port>()
   readonly #channels: Standings
   readonly #spread: (notice: Notice) => void
-  readonly #link: Line
+  readonly #link: Connection
   readonly #leave = new AbortController()
 
   #hello: Hello | undefined // while the link is up
@@ -58,7 +58,7 @@ export class Hub {
     this.#link.close()
   }
 
-  /** Takes what a tab tells. */
+  /** Handles a note of a tab. */
   take(note: Note): void {
     if (note.kind === "leave") return this.#gone(note.from)
     const to = [note.from]
@@ -69,17 +69,17 @@ export class Hub {
         if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command, note.time)
         break
       case "join":
-        if (this.#hello) this.#spread({ kind: "up", to, hello: { ...this.#hello, channels: this.#places() }, transport: this.#transport })
+        if (this.#hello) this.#spread({ kind: "up", to, hello: { ...this.#hello, channels: this.#channelStates() }, transport: this.#transport })
         break
       case "ping":
         unlessFrozen(() => this.#leave.signal.aborted || this.#spread({ kind: "pong", to }))
     }
     port.silence.stop()
-    if (this.#owes(port)) port.silence.watch()
+    if (this.#isPending(port)) port.silence.watch()
   }
 
-  #linkEvents(): LineEvents {
-    const tell = (kind: "failed" | "ended") => (code: ErrorCode, message: string) => this.#spread({ kind, code, message })
+  #linkEvents(): ConnectionEvents {
+    const notify = (kind: "failed" | "ended") => (code: ErrorCode, message: string) => this.#spread({ kind, code, message })
     return {
       up: (hello, transport) => this.#up(hello, transport),
       frame: (frame, size) => this.#frame(frame, size),
@@ -87,8 +87,8 @@ export class Hub {
         this.#hello = undefined
         this.#spread({ kind: "down", reason })
       },
-      failed: tell("failed"),
-      ended: tell("ended"),
+      failed: notify("failed"),
+      ended: notify("ended"),
     }
   }
 
@@ -139,7 +139,7 @@ export class Hub {
     this.#spread({ kind: "frame", frame, size })
   }
 
-  /** Passes an entry on. From now on those who got it have a say in what is acknowledged. */
+  /** Passes an entry on. From now on it is acknowledged only when all tabs that got it are done. */
   #pass(frame: Extract<Frame, { type: "message" | "revoke" }>, size: number): void {
     const { channel, seq } = frame
     const to = this.#concerned(channel)
@@ -148,10 +148,10 @@ export class Hub {
     for (const id of to) {
       const port = this.#port(id)
       if (!port.done.has(channel)) port.done.set(channel, seq - 1)
-      if (!port.silent && this.#owes(port)) port.silence.watch()
+      if (!port.silent && this.#isPending(port)) port.silence.watch()
     }
     this.#spread({ kind: "frame", frame, size, to })
-    this.#acknowledge(channel) // those who got it may be done with it, or frozen
+    this.#acknowledge(channel) // the tabs that got it may be done with it, or frozen
   }
 
   #concerned(channel: string): string[] {
@@ -201,7 +201,7 @@ export class Hub {
       this.#subscribed.add(channel)
     }
     if (there && this.#transport !== "websocket" && !back) return
-    // The tab drops what comes before the answer: it has to come again, also if that is all.
+    // The tab drops what it receives before the response: it has to be sent again, even if nothing else is.
     this.#forward(from, { ...command, after: start })
   }
 
@@ -219,8 +219,8 @@ export class Hub {
     this.#link.send({ type: "ack", channel, seq })
   }
 
-  /** Where the leader's memberships stand, for a tab that comes later. */
-  #places(): Record<string, Place> {
+  /** The leader's memberships, for a tab that joins later. */
+  #channelStates(): Record<string, ChannelState> {
     const members = [...this.#channels.values()].filter(({ member }) => member)
     return Object.fromEntries(members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, read, unread, resumed: true }]))
   }
@@ -244,7 +244,7 @@ export class Hub {
   }
 
   /** Whether a tab is not done with what it got. */
-  #owes({ done }: Port): boolean {
+  #isPending({ done }: Port): boolean {
     return [...done].some(([channel, seq]) => seq < (this.#positions.get(channel) ?? 0))
   }
 

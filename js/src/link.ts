@@ -1,13 +1,13 @@
 import { makeBackoff } from "./backoff.js"
 import { broken, forbidden, invalid, mayReconnect, tooBig, unauthorized } from "./codes.js"
 import { wording, type ErrorCode } from "./errors.js"
-import type { Answer, Frame, Hello, Life, Result } from "./frames.js"
+import type { Reply, Frame, Hello, Life, Result } from "./frames.js"
 import { helloTimeout, longestTimer } from "./limits.js"
-import type { Line, Owner } from "./line.js"
+import type { Connection, Owner } from "./connection.js"
 import { more } from "./more.js"
 import { openSocket } from "./socket.js"
 import { fresh, type Token } from "./token.js"
-import type { Ending, Sink, Transport, TransportName } from "./transport.js"
+import type { CloseInfo, Sink, Transport, TransportName } from "./transport.js"
 import { onWake } from "./wake.js"
 import type { Fallbacks } from "./wirepost-more.js"
 
@@ -18,15 +18,15 @@ import type { Fallbacks } from "./wirepost-more.js"
  *
  * @param url of the WebSocket endpoint
  */
-export function openLink(url: URL, token: Token | undefined, transports: readonly TransportName[], owner: Owner): Line {
-  let round = 0 // grows with each attempt: what an earlier one brings late is nothing
+export function openLink(url: URL, token: Token | undefined, transports: readonly TransportName[], owner: Owner): Connection {
+  let round = 0 // grows with each attempt: late results of an earlier one are ignored
   let choice = 0 // of the transports
   let transport: Transport | undefined
   let fallbacks: Fallbacks | undefined // since no WebSocket came through
   let up = false
   let store = "" // whose sequences the positions are
   let since = 0 // the attempt began; 0 while it waits for one
-  let notBefore = 0 // the server's wish
+  let notBefore = 0 // as the server requested
   let heartbeat = 0
   let heard = 0 // something; 0 while it is asked for a sign of life
   let timer: Timer // the one thing that is waited for
@@ -66,17 +66,17 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(url, transports.indexOf("websocket"), again)
     if (mine !== round) return
     const at = new URL(url)
-    const placed = place(at, name)
+    const resumed = addRequest(at, name)
     const sink: Sink = {
       heard: () => void (heard = Date.now()),
-      frame: (frame, size) => (frame.type === "hello" ? greeted(frame, name, placed) : take(frame, size)),
+      frame: (frame, size) => (frame.type === "hello" ? greeted(frame, name, resumed) : take(frame, size)),
       ended: lost,
     }
     transport = name === "websocket" ? openSocket(at, bearer, sink) : fallbacks!.open(name, at, bearer, sink)
   }
 
-  /** Puts into a URL what this side wishes, and says whether positions are among it. */
-  function place({ searchParams }: URL, name: TransportName): boolean {
+  /** Adds the requested channels and positions to a URL; reports whether it added positions. */
+  function addRequest({ searchParams }: URL, name: TransportName): boolean {
     const channels = name === "websocket" ? [] : owner.channels()
     if (channels[0]) searchParams.set("channels", channels.join())
     if (!store) return false
@@ -90,9 +90,9 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     return after.length > 0
   }
 
-  function greeted(hello: Hello, name: TransportName, placed: boolean): void {
+  function greeted(hello: Hello, name: TransportName, resumed: boolean): void {
     const its = `${hello.epoch} user:${hello.user}`
-    if (its !== store && placed) {
+    if (its !== store && resumed) {
       store = ""
       return connect() // without positions: they mean nothing there
     }
@@ -109,29 +109,29 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
 
   function take(frame: Frame, size: number): void {
     if (frame.type === "bye") notBefore = Date.now() + (frame.retry_after_ms ?? 0)
-    else if ((frame as Answer).ref !== "auth") owner.frame(frame, size)
+    else if ((frame as Reply).ref !== "auth") owner.frame(frame, size)
     else if (frame.type === "error") owner.failed("unauthorized", frame.message)
     else refreshBefore(frame as Result)
   }
 
   /** What follows the end of a connection, or of an attempt. */
-  function lost(ending: Ending): void {
-    const { code, reason } = ending
+  function lost(info: CloseInfo): void {
+    const { code, reason } = info
     const onwards = mayReconnect(code)
     if (code === forbidden && owner.channels().length) owner.failed("forbidden", reason)
     else if (!onwards && !(code === unauthorized && typeof token === "function")) {
       close()
       return owner.ended(meaning[code] ?? "disconnected", reason || `closed with ${code}`)
     }
-    if (up) return retry(ending)
+    if (up) return retry(info)
     // Another transport may come through where this one does not; at once, but
     // not round and round.
     const before = choice
     choice = onwards ? (choice + 1) % transports.length : 0
-    retry(ending, choice > before ? 0 : undefined)
+    retry(info, choice > before ? 0 : undefined)
   }
 
-  function retry({ code, reason }: Ending, delay = backoff._next()): void {
+  function retry({ code, reason }: CloseInfo, delay = backoff._next()): void {
     const wasUp = up
     drop()
     since = 0
@@ -159,7 +159,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   function wake(): void {
     const now = Date.now()
     if (up) probe()
-    // An attempt under way may have begun while nothing could come of it.
+    // An attempt under way may have begun while it could not succeed.
     else if (now >= notBefore && now - since > 1000) connect()
   }
 

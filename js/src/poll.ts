@@ -7,7 +7,7 @@ import type { Sink, Transport } from "./transport.js"
 /** How long the server may keep a poll waiting: below the usual timeouts of proxies. */
 const longest = "25s"
 
-interface Answer {
+interface Batch {
   readonly cursor?: string
   readonly hello?: Frame
   readonly messages?: readonly Frame[]
@@ -20,23 +20,23 @@ interface Answer {
 export function openPoll(url: URL, token: string | undefined, sink: Sink, cursor: Cursor): Transport {
   const abort = new AbortController()
   let resume = () => {}
-  let first = true // its answer proves that polling works
+  let first = true // its response proves that polling works
 
   async function run(): Promise<void> {
     while (!abort.signal.aborted) {
       const response = await request("poll", url, token, { after: cursor.value, wait: first ? "0" : longest, hello: first ? "1" : "" }, abort.signal)
       if (!response.ok) return refuse(response, sink)
-      const answer = (await response.json()) as Answer
+      const batch = (await response.json()) as Batch
       if (abort.signal.aborted) return
-      take(answer)
+      take(batch)
       first = false
       while (!cursor.idle) await new Promise<void>((settled) => (resume = settled))
     }
   }
 
-  function take({ cursor: next = "", hello, messages = [] }: Answer): void {
+  function take({ cursor: next = "", hello, messages = [] }: Batch): void {
     const frames = hello ? [hello, ...messages] : messages
-    // Only the answer as a whole has a cursor: it counts when the last is settled.
+    // Only the response as a whole has a cursor: it counts when the last is settled.
     for (const frame of frames) cursor.add("", frame)
     cursor.add(next)
     sink.heard()

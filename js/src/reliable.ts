@@ -19,7 +19,7 @@ interface EventMap {
  * breaks, as the table of close codes allows. Everything else is the platform's:
  * arguments, exceptions, events and their order.
  *
- * While it connects again `readyState` is CONNECTING; `reconnecting` tells that, and
+ * While it connects again `readyState` is CONNECTING; `reconnecting` is emitted, and
  * `open` comes each time. `close` comes once, at the end. What was sent to a
  * connection that broke may be lost; use `connect` where that matters.
  */

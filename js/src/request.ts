@@ -15,7 +15,7 @@ export function request(name: string, at: URL, token: string | undefined, query:
 
 /**
  * What a refused request means for the connection: when to try again, and why it
- * ended. Only the server's own word may be final, which is a problem document with
+ * ended. Only the server's own response may be final, which is a problem document with
  * one of its codes. Whatever else answers in its place, such as a proxy while it is
  * started again, knows nothing of this client.
  */

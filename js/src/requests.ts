@@ -1,5 +1,5 @@
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
-import type { Answer, Command, Ref, Request, Result } from "./frames.js"
+import type { Reply, Command, Ref, Request, Result } from "./frames.js"
 import { maxRequests } from "./limits.js"
 
 interface Pending {
@@ -11,13 +11,13 @@ interface Pending {
 export type Requests = ReturnType<typeof openRequests>
 
 /**
- * Requests and their answers. What does no harm when it comes twice (a publish has
+ * Requests and their responses. A request that may safely be sent twice (a publish has
  * an id, a read mark only grows) survives a broken connection; a call does not.
  */
 export function openRequests() {
   const pending = new Map<Ref, Pending>()
   let last = 0
-  let send: ((command: Command) => void) | undefined // while the line is up
+  let send: ((command: Command) => void) | undefined // while there is a connection
   let refusal: WirepostError | undefined // while nothing can be sent
 
   function take(ref: Ref): Pending | undefined {
@@ -33,7 +33,7 @@ export function openRequests() {
   }
 
   return {
-    /** Sends a request, now or when the line is up. Throws nothing: it rejects. */
+    /** Sends a request, now or when there is a connection. It never throws: errors reject the promise. */
     _add(request: Request, signal?: AbortSignal): Promise<Result> {
       const ref = ++last
       const abort = () => take(ref)?._reject(new WirepostError("aborted", wording(signal?.reason)))
@@ -47,33 +47,33 @@ export function openRequests() {
       }).finally(() => signal?.removeEventListener("abort", abort))
     },
 
-    /** The line is up: sends what waits. */
+    /** There is a connection: sends the pending requests. */
     _open(by: (command: Command) => void): void {
       refusal = undefined
       send = by
       for (const [ref, { _request: request }] of pending) by({ ...request, ref })
     },
 
-    /** The line is down. All that waits was sent: what can be sent again stays. */
+    /** The connection is lost. All pending requests were sent: those that can be sent again stay pending. */
     _lost(): void {
       refusal = send = undefined
       reject(new WirepostError("unavailable", "disconnected"), ["publish", "read"])
     },
 
-    /** Rejects what waits, and what comes. */
+    /** Rejects the pending requests, and all later ones. */
     _refuse(error: WirepostError): void {
       refusal = error
       reject(error)
     },
 
-    /** Takes in an answer. One that nobody waits for any more is nothing. */
-    _answer(frame: Answer): void {
+    /** Settles the request of a response. A response to no pending request is ignored. */
+    _settle(frame: Reply): void {
       const asked = take(frame.ref!)
       if (frame.type === "error") asked?._reject(new WirepostError(frame.code as ErrorCode, frame.message))
       else asked?._resolve(frame)
     },
 
-    /** Reading has no answer but the state of the channel; "" stands for all channels. */
+    /** The response to a read is the state of the channel; "" stands for all channels. */
     _read(channel: string, read: number): void {
       for (const [ref, { _request: request }] of pending) {
         if (request.type === "read" && (channel || request.channel) === request.channel && request.seq <= read) take(ref)?._resolve({})

@@ -2,7 +2,7 @@ import { acknowledge } from "./acknowledge.js"
 import { all, known, wanted } from "./channels.js"
 import { count, take } from "./delivery.js"
 import { closed, WirepostError, type ErrorCode } from "./errors.js"
-import type { Owner } from "./line.js"
+import type { Owner } from "./connection.js"
 import { messageOverhead } from "./limits.js"
 import { loadPositions } from "./positions.js"
 import { agreed, ask, changed, refused, type Subscribing } from "./subscriptions.js"
@@ -11,7 +11,7 @@ import { onWake } from "./wake.js"
 /** What a client keeps from its start to its end, across connections. */
 export type Session = Subscribing
 
-/** Handles what a line reports: its connections, their frames, failures and the end. */
+/** Handles the events of a connection: hello, frames, failures and its end. */
 export function openSession(session: Session): Owner & { _close(): void } {
   const flush = () => acknowledge(session)
   const unwake = onWake(flush, flush)
@@ -29,7 +29,7 @@ export function openSession(session: Session): Owner & { _close(): void } {
     channels: () => wanted(session).map((c) => c.name),
     position: (name) => session._channels.get(name)?._received,
 
-    up(hello, transport, placed) {
+    up(hello, transport, resumed) {
       const { _hello: before, _transport: previous } = session
       const other = before && (hello.epoch !== before.epoch || hello.user !== before.user)
       session._hello = hello
@@ -38,9 +38,9 @@ export function openSession(session: Session): Owner & { _close(): void } {
       if (!before || other) loadPositions(session, hello)
       if (other) session._requests._read("", Infinity) // read marks of another store mean nothing here
       for (const c of all(session)) c._disconnected(other)
-      if (transport === "websocket") session._requests._open((command) => session._line?.send(command))
+      if (transport === "websocket") session._requests._open((command) => session._connection?.send(command))
       else session._requests._refuse(new WirepostError("unavailable", `cannot send by ${transport}`))
-      for (const name in hello.channels) agreed(session, name, hello.channels[name]!, placed)
+      for (const name in hello.channels) agreed(session, name, hello.channels[name]!, resumed)
       for (const c of wanted(session)) if (!c._agreed) ask(session, c)
       flush()
       if (transport !== previous) session._emit("transport", transport)
@@ -67,7 +67,7 @@ export function openSession(session: Session): Owner & { _close(): void } {
         case "reply":
         case "error":
           if (frame.type === "error" && frame.ref === undefined) session._emit("error", new WirepostError(frame.code as ErrorCode, frame.message))
-          else session._requests._answer(frame)
+          else session._requests._settle(frame)
       }
     },
 
@@ -89,7 +89,7 @@ export function openSession(session: Session): Owner & { _close(): void } {
     _close() {
       if (session._state === "closed") return
       flush()
-      session._line?.close()
+      session._connection?.close()
       end()
     },
   }

@@ -2,7 +2,7 @@ import { wording } from "./errors.js"
 import type { Command } from "./frames.js"
 import { Hub } from "./hub.js"
 import { randomId } from "./id.js"
-import type { Down, Line, LineEvents } from "./line.js"
+import type { Down, Connection, ConnectionEvents } from "./connection.js"
 import { Silence, unlessFrozen } from "./silence.js"
 import type { MakeLink, Note, Notice, Standings } from "./tabs.js"
 
@@ -11,15 +11,15 @@ import type { MakeLink, Note, Notice, Standings } from "./tabs.js"
  * cannot: then every tab has its own.
  *
  * One mechanism does for all browsers: Web Locks elect the tab that holds the
- * connection, and tell when a tab is gone, however it went; a BroadcastChannel
- * carries what tabs say. A SharedWorker would need a script of its own at a URL of
+ * connection, and are released when a tab is gone, for whatever reason; a BroadcastChannel
+ * carries the messages between tabs. A SharedWorker would need a script of its own at a URL of
  * the page's origin, and is missing on most phones.
  *
  * A tab that the browser has frozen keeps its locks. When the leader is silent,
  * another tab steals the lock and leads; until the frozen one notices, both have a
- * connection, and the greater term tells which leader counts.
+ * connection, and the greater term decides which leader is valid.
  */
-export function share(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents): Line | undefined {
+export function share(name: string, makeLink: MakeLink, channels: Standings, events: ConnectionEvents): Connection | undefined {
   if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return undefined
   return new Tab(`wirepost 2:${name}`, makeLink, channels, events)
 }
@@ -27,28 +27,28 @@ export function share(name: string, makeLink: MakeLink, channels: Standings, eve
 /** A notice as it is sent. Each leader has a greater term than the one before. */
 type Sent = Notice & { readonly term: number }
 
-/** One tab: the line of its client. The tab that leads has the hub as well. */
-class Tab implements Line {
+/** One tab: the connection of its client. The leader has the hub as well. */
+class Tab implements Connection {
   readonly #id = randomId()
   readonly #name: string
   readonly #makeLink: MakeLink
   readonly #channels: Standings
-  readonly #events: LineEvents
+  readonly #events: ConnectionEvents
   readonly #bus: BroadcastChannel
   readonly #leave = new AbortController()
   readonly #silence: Silence // of the leader
   #candidacy = new AbortController() // for the lead, or the lead itself
   #term = 0 // of the leader
   #hub: Hub | undefined
-  #connection = "" // that this tab is on; empty while the line is down
+  #connection = "" // the identifier; empty while disconnected
 
-  constructor(name: string, makeLink: MakeLink, channels: Standings, events: LineEvents) {
+  constructor(name: string, makeLink: MakeLink, channels: Standings, events: ConnectionEvents) {
     this.#name = name
     this.#makeLink = makeLink
     this.#channels = channels
     this.#events = events
     this.#silence = new Silence(
-      () => this.#tell({ kind: "ping", from: this.#id }),
+      () => this.#send({ kind: "ping", from: this.#id }),
       () => this.#takeOver(),
     )
     this.#bus = new BroadcastChannel(name)
@@ -62,11 +62,11 @@ class Tab implements Line {
   }
 
   send(command: Command): void {
-    if (this.#connection) this.#tell({ kind: "command", from: this.#id, connection: this.#connection, command, time: Date.now() })
+    if (this.#connection) this.#send({ kind: "command", from: this.#id, connection: this.#connection, command, time: Date.now() })
   }
 
   close(): void {
-    this.#tell({ kind: "leave", from: this.#id })
+    this.#send({ kind: "leave", from: this.#id })
     this.#hub?.close()
     this.#hub = undefined
     this.#connection = ""
@@ -89,10 +89,10 @@ class Tab implements Line {
     if (!signal.aborted) this.#follow()
   }
 
-  /** Asks the leader where things stand, and waits for the lead. */
+  /** Asks the leader for the current state, and waits to become leader. */
   #follow(): void {
     this.#silence.heard()
-    this.#tell({ kind: "join", from: this.#id })
+    this.#send({ kind: "join", from: this.#id })
     void this.#stand({})
   }
 
@@ -142,7 +142,7 @@ class Tab implements Line {
     this.#follow()
   }
 
-  #tell(note: Note): void {
+  #send(note: Note): void {
     if (this.#hub) this.#hub.take(note)
     else this.#bus.postMessage(note)
   }
@@ -154,7 +154,7 @@ class Tab implements Line {
 
   #receive(notice: Sent): void {
     const { kind, term, to } = notice
-    // What a former leader says is nothing, but for an end that came while nobody else had a connection.
+    // Notices of a former leader are ignored, except an end while no other tab has a connection.
     if (term < this.#term && (kind !== "ended" || this.#connection)) return
     if (term > this.#term) {
       this.#term = term
@@ -178,7 +178,7 @@ class Tab implements Line {
       case "down":
         return this.#down(notice.reason)
       case "ping":
-        return unlessFrozen(() => this.#leave.signal.aborted || this.#tell({ kind: "pong", from: this.#id }))
+        return unlessFrozen(() => this.#leave.signal.aborted || this.#send({ kind: "pong", from: this.#id }))
       case "failed":
         return this.#events.failed(notice.code, notice.message)
       case "ended":

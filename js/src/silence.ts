@@ -11,7 +11,7 @@ export const longestSilence = quiet + patience
 /**
  * Does something when this tab is not frozen. Chromium freezes timers, locks and
  * connections of a page, but goes on to deliver what a BroadcastChannel brings: an
- * answer given at once would prove nothing.
+ * response sent at once would prove nothing.
  */
 export const unlessFrozen = (fn: () => void): void => void navigator.locks.query().then(fn, fn)
 
@@ -49,6 +49,6 @@ export class Silence {
       this.stop()
       this.#noticed()
     }, patience)
-    this.#ask() // last: the answer may be there before it returns
+    this.#ask() // last: the response may arrive before it returns
   }
 }

@@ -6,7 +6,7 @@ import type { Sink, Transport } from "./transport.js"
 
 /**
  * Connects by Server-Sent Events, read with fetch: an EventSource could neither
- * send the token in a header, nor tell why it was refused, nor show heartbeats.
+ * send the token in a header, nor see why it was refused, nor show heartbeats.
  */
 export function openStream(url: URL, token: string | undefined, sink: Sink, cursor: Cursor): Transport {
   const abort = new AbortController()

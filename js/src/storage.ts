@@ -2,12 +2,12 @@ const memory = new Map<string, unknown>()
 
 type Area = "localStorage" | "sessionStorage"
 
-/** What was kept under a name: per browser (localStorage) or per tab (sessionStorage). */
+/** Returns the value of a name: per browser (localStorage) or per tab (sessionStorage). */
 export function recall(area: Area, name: string): unknown {
   try {
     return JSON.parse(globalThis[area].getItem(name)!)
   } catch {
-    return memory.get(name) // storage is forbidden or missing, or somebody else has written there
+    return memory.get(name) // storage is forbidden or missing, or another script has written there
   }
 }
 

@@ -3,7 +3,7 @@ import { known, wanted } from "./channels.js"
 import type { Subscription } from "./client.js"
 import { count, start, take, type Delivering } from "./delivery.js"
 import { closed, type WirepostError } from "./errors.js"
-import type { Membership, Place } from "./frames.js"
+import type { Membership, ChannelState } from "./frames.js"
 import { checkName } from "./names.js"
 import type { Requests } from "./requests.js"
 
@@ -49,7 +49,7 @@ function leave(client: Subscribing, c: Channel): void {
   c._agreed = false
   c._forget()
   delete client._positions[c.name]
-  client._line?.send({ type: "unsubscribe", ref: 0, channel: c.name }) // no request has this ref: the response is ignored
+  client._connection?.send({ type: "unsubscribe", ref: 0, channel: c.name }) // no request has this ref: the response is ignored
 }
 
 /** Sends a subscribe request, with the position of this page in the channel. */
@@ -59,7 +59,7 @@ export function ask(client: Subscribing, c: Channel): void {
   if (!c.member && Number.isSafeInteger(kept)) c._received ??= kept as number
   const after = c._received
   const request = { type: "subscribe", channel: c.name, after } as const
-  if (client._transport !== "websocket") return client._line?.send(request)
+  if (client._transport !== "websocket") return client._connection?.send(request)
   if (after !== undefined) c._held = []
   const current = () => client._state === "open" && hello === client._hello
   client._requests._add(request).then(
@@ -87,22 +87,22 @@ function declined(client: Subscribing, c: Channel, error: WirepostError): void {
 }
 
 /** Takes in a channel that a connection has from its start. */
-export function agreed(client: Subscribing, name: string, place: Place, placed: readonly string[]): void {
+export function agreed(client: Subscribing, name: string, state: ChannelState, resumed: readonly string[]): void {
   const c = known(client, name)
   const duplex = client._transport === "websocket"
   c._agreed = true
   // Where the URL asks for channels, those are in the list too, and nothing is counted.
   if (duplex || !c._wanted) {
     c.member = true
-    count(client, c, () => c._count(place))
-    client._requests._read(name, place.read)
+    count(client, c, () => c._count(state))
+    client._requests._read(name, state.read)
   }
   c._joined()
   // The device's position may be ahead of this page's, for other tabs move it too. And a
   // log whose head is before this page's position is another log: only the server knows.
-  const { _received: received = place.seq } = c
-  if (!duplex) received > place.seq && c._forget()
-  else if (received > place.seq || (received < place.seq && !placed.includes(name))) ask(client, c)
+  const { _received: received = state.seq } = c
+  if (!duplex) received > state.seq && c._forget()
+  else if (received > state.seq || (received < state.seq && !resumed.includes(name))) ask(client, c)
 }
 
 /** Takes in that a membership began or ended. */

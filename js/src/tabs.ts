@@ -1,7 +1,7 @@
 import type { Channel } from "./channel.js"
 import type { ErrorCode } from "./errors.js"
 import type { Command, Frame, Hello } from "./frames.js"
-import type { Down, Line, Owner } from "./line.js"
+import type { Down, Connection, Owner } from "./connection.js"
 import type { TransportName } from "./transport.js"
 
 /** What a tab says to the tab that leads. */
@@ -20,7 +20,7 @@ export type Notice = { readonly to?: readonly string[] } & (
 )
 
 /** Opens the connection of all tabs. */
-export type MakeLink = (owner: Owner) => Line
+export type MakeLink = (owner: Owner) => Connection
 
 /** What the tab that leads knows of its channels, for tabs that come later. */
 export type Standings = ReadonlyMap<string, Pick<Channel, "name" | "member" | "head" | "read" | "unread">>

@@ -4,7 +4,7 @@ import type { Command, Frame } from "./frames.js"
 export type TransportName = "websocket" | "sse" | "poll"
 
 /** Why a connection ended, or was refused. */
-export interface Ending {
+export interface CloseInfo {
   readonly code: number
   readonly reason: string
 }
@@ -15,7 +15,7 @@ export interface Sink {
   heard(): void
   /** A frame, of so many characters. */
   frame(frame: Frame, size: number): void
-  ended(ending: Ending): void
+  ended(info: CloseInfo): void
 }
 
 /** One connection, from its opening to its end. */

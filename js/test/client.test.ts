@@ -52,7 +52,7 @@ test("a quarter of a window of text is acknowledged at once", async (t) => {
   client.close()
 })
 
-test("a handler that fails is told, and holds up nothing", async (t) => {
+test("an error of a handler is logged and delays nothing", async (t) => {
   const world = new World(t)
   const client = connect(url)
   client.on("message", () => Promise.reject(new Error("mine")))
@@ -101,7 +101,7 @@ test("the iterator acknowledges a message when the next is asked for", async (t)
   assert.deepEqual(await third, { value: undefined, done: true })
 })
 
-test("after a broken connection it goes on where it was, without repeats", async (t) => {
+test("after a broken connection it resumes at its position, without repeats", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const seen: unknown[] = []
@@ -114,7 +114,7 @@ test("after a broken connection it goes on where it was, without repeats", async
   world.server.start()
   await world.pass(1000)
   assert.deepEqual(seen, [1, 2])
-  assert.equal(world.server.last.url.searchParams.get("after"), "1", "this page's place counts, not the device's")
+  assert.equal(world.server.last.url.searchParams.get("after"), "1", "this page's position counts, not the device's")
   await world.pass(100)
   assert.equal(world.server.cursors.get(`${client.device} user:42`), 2)
   client.close()
@@ -136,7 +136,7 @@ test("an acknowledgement that was lost with its connection is made up for", asyn
   client.close()
 })
 
-test("another tab of the device moves no place of this one", async (t) => {
+test("another tab of the device does not move the position of this one", async (t) => {
   const world = new World(t)
   world.server.members.push("team:7")
   const client = connect(url, { device: "d" })
@@ -155,7 +155,7 @@ test("another tab of the device moves no place of this one", async (t) => {
   client.close()
 })
 
-test("where a place cannot be moved, the device's is taken", async (t) => {
+test("where the position cannot be set, the device's is used", async (t) => {
   const world = new World(t)
   world.server.members.push("team:7")
   const client = connect(url)
@@ -174,7 +174,7 @@ test("where a place cannot be moved, the device's is taken", async (t) => {
   client.close()
 })
 
-test("in another store the places mean nothing", async (t) => {
+test("positions are dropped in another store", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const seen: unknown[] = []
@@ -271,7 +271,7 @@ test("without storage the device lives as long as the page", async (t) => {
   b.close()
 })
 
-test("a subscription that is refused rejects, and spoils nothing", async (t) => {
+test("a refused subscription rejects and affects nothing else", async (t) => {
   const world = new World(t)
   world.server.forbidden = ["room:8"]
   const client = connect(url)
@@ -287,15 +287,15 @@ test("a subscription that is refused rejects, and spoils nothing", async (t) => 
   client.close()
 })
 
-test("gaps, revocations and memberships are told in their place", async (t) => {
+test("gaps, revocations and memberships are emitted in order", async (t) => {
   const world = new World(t)
   const client = connect(url)
-  const told: string[] = []
-  client.on("message", (m) => told.push(`message ${m.seq}`))
-  client.on("gap", (g) => told.push(`gap ${g.after}-${g.resumed_at}`))
-  client.on("revoke", (r) => told.push(`revoke ${r.revoked}`))
-  client.on("subscribed", (m) => told.push(`subscribed ${m.channel}`))
-  client.on("unsubscribed", (m) => told.push(`unsubscribed ${m.channel}`))
+  const events: string[] = []
+  client.on("message", (m) => events.push(`message ${m.seq}`))
+  client.on("gap", (g) => events.push(`gap ${g.after}-${g.resumed_at}`))
+  client.on("revoke", (r) => events.push(`revoke ${r.revoked}`))
+  client.on("subscribed", (m) => events.push(`subscribed ${m.channel}`))
+  client.on("unsubscribed", (m) => events.push(`unsubscribed ${m.channel}`))
   await world.pass()
   world.server.push("user:42", 1)
   world.server.last.send({ type: "gap", channel: "user:42", after: 1, resumed_at: 2 })
@@ -304,8 +304,8 @@ test("gaps, revocations and memberships are told in their place", async (t) => {
   world.server.last.send({ type: "subscribed", channel: "team:7" })
   world.server.last.send({ type: "unsubscribed", channel: "team:7" })
   await world.pass(100)
-  assert.deepEqual(told.filter((s) => !s.includes("subscribed")), ["message 1", "gap 1-2", "message 2", "revoke 2"])
-  assert.deepEqual(told.filter((s) => s.includes("subscribed")), ["subscribed team:7", "unsubscribed team:7"])
+  assert.deepEqual(events.filter((s) => !s.includes("subscribed")), ["message 1", "gap 1-2", "message 2", "revoke 2"])
+  assert.deepEqual(events.filter((s) => s.includes("subscribed")), ["subscribed team:7", "unsubscribed team:7"])
   assert.equal(world.server.last.all("ack").at(-1)?.["seq"], 3, "a revocation is acknowledged like a message")
   client.close()
 })
@@ -436,11 +436,11 @@ test("a signal ends a call, and keeps a publish that waits from being sent", asy
   await call
   await world.pass()
   assert.deepEqual(world.server.last.got.map((frame) => frame["method"] ?? frame.type), ["nope"])
-  assert.deepEqual(errors, [], "an answer that comes late is nothing")
+  assert.deepEqual(errors, [], "a late response is ignored")
   client.close()
 })
 
-test("bad input is told clearly", async (t) => {
+test("bad input has a clear error", async (t) => {
   new World(t)
   const bad = { name: "WirepostError", code: "bad_request" }
   assert.throws(() => connect("http://"), bad)

@@ -77,9 +77,9 @@ test("where nothing streams, polling does", async (t) => {
 })
 
 test("from a WebSocket to a fallback without loss or repeats", async (t) => {
-  for (const way of ["sse", "poll"] as const) {
+  for (const transport of ["sse", "poll"] as const) {
     const world = new World(t)
-    const client = connect(url, { transports: ["websocket", way] })
+    const client = connect(url, { transports: ["websocket", transport] })
     const seen: unknown[] = []
     client.on("message", (m) => seen.push(m.data))
     void client.subscribe("room:7", () => {})
@@ -97,8 +97,8 @@ test("from a WebSocket to a fallback without loss or repeats", async (t) => {
     world.server.push("user:42", 4)
     await world.pass(500)
     assert.deepEqual(seen, [1, 2, 3, 4])
-    assert.equal(client.transport, way)
-    if (way === "sse") assert.equal(world.server.sessions.length, sessions, "one stream, not one after the other")
+    assert.equal(client.transport, transport)
+    if (transport === "sse") assert.equal(world.server.sessions.length, sessions, "one stream, not one after the other")
     world.server.last.end(1006)
     world.server.push("user:42", 5)
     await world.pass(2000)
@@ -108,7 +108,7 @@ test("from a WebSocket to a fallback without loss or repeats", async (t) => {
   }
 })
 
-test("a stream that brings nothing is given up for polling", async (t) => {
+test("a stream without data is replaced by polling", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const real = globalThis.fetch
@@ -120,7 +120,7 @@ test("a stream that brings nothing is given up for polling", async (t) => {
   client.close()
 })
 
-test("nothing is sent over a fallback, and that is said", async (t) => {
+test("sending over a fallback rejects with unavailable", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const client = connect(url)
@@ -163,7 +163,7 @@ test("over a fallback a subscription is made by connecting anew", async (t) => {
   client.close()
 })
 
-test("it changes over to a WebSocket as soon as one comes through, without loss", async (t) => {
+test("it switches to a WebSocket as soon as one connects, without loss", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const client = connect(url)

@@ -23,7 +23,7 @@ for (const channel of ["room:7", undefined]) {
     world.server.push(name, "a")
     const client = connect(url)
     const list = new List()
-    let answer: (messages: Message[]) => void = () => assert.fail("nobody has asked")
+    let answer: (messages: Message[]) => void = () => assert.fail("no request is pending")
     follow(client, { ...(channel && { channel }), history: () => new Promise((resolve) => (answer = resolve)), message: list.message })
     await world.pass()
     world.server.push(name, "b")
@@ -116,7 +116,7 @@ test("a history that fails is fetched again, and stop ends everything", async (t
   client.close()
 })
 
-test("to read a message of an earlier store marks nothing", async (t) => {
+test("read has no effect for a message of an earlier store", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const seen: Message[] = []

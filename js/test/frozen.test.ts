@@ -120,7 +120,7 @@ test("a call that waited through a sleep of all tabs fails", async (t) => {
   for (const client of clients) client.close()
 })
 
-for (const passes of [undefined, "bus"] as const) test(`a follower that is frozen${passes ? ", but for what others say," : ""} holds up no acknowledgements, and gets what came meanwhile`, async (t) => {
+for (const passes of [undefined, "bus"] as const) test(`a follower that is frozen${passes ? ", but for what others say," : ""} delays no acknowledgements, and gets what came meanwhile`, async (t) => {
   const world = new World(t)
   const { clients, pages, seen } = await tabs(world, 2)
   const room: unknown[] = []
@@ -172,7 +172,7 @@ test("a leader whose handler takes long is waited for", async (t) => {
   for (const client of clients) client.close()
 })
 
-test("a silence is noticed by who was not held up", (t) => {
+test("a silence is noticed by a tab that was not frozen", (t) => {
   mock.timers.enable({ apis: ["setTimeout", "Date"] })
   t.after(() => mock.timers.reset())
   const log: string[] = []

@@ -42,7 +42,7 @@ test("the waits between attempts double, at random", async (t) => {
   client.close()
 })
 
-test("bye says how long to wait, and nothing shortens that", async (t) => {
+test("bye sets the delay, and nothing shortens it", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const downs: Down[] = []
@@ -182,7 +182,7 @@ test("a token is fetched for each connection, and after 4401", async (t) => {
   client.close()
 })
 
-test("a token that cannot be fetched is told, and fetched again", async (t) => {
+test("a failed token fetch emits an error and is repeated", async (t) => {
   const world = new World(t)
   let n = 0
   const errors: string[] = []
@@ -199,7 +199,7 @@ test("a token that cannot be fetched is told, and fetched again", async (t) => {
   client.close()
 })
 
-test("a token that no header can carry is no dead page", async (t) => {
+test("a token that cannot be sent in a header does not stop the page", async (t) => {
   const world = new World(t)
   const client = connect(url, { token: "not a token", transports: ["websocket"] })
   await world.pass(60_000)

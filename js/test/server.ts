@@ -33,11 +33,11 @@ export class FakeServer {
   socket: "accept" | "refuse" | "silent" = "accept"
   /** A code that something in between closes WebSockets with. */
   rejects = 0
-  /** What a proxy answers in the server's place. */
+  /** What a proxy responds instead of the server. */
   front: { status: number; type: string; body: string } | undefined
-  /** Whether `expires_in_ms` is told beside `expires`. */
-  tellsLeft = true
-  /** How far its clock is behind the client's. */
+  /** Whether `expires_in_ms` is sent beside `expires`. */
+  sendsExpiresIn = true
+  /** How far its clock is slower than the client's. */
   skew = 0
   /** Statuses of /sse and /poll. */
   sse = 200
@@ -49,7 +49,7 @@ export class FakeServer {
   /** The newest session. */
   get last(): Session {
     const last = this.sessions.at(-1)
-    if (!last) throw new Error("nobody has connected")
+    if (!last) throw new Error("no client has connected")
     return last
   }
 
@@ -103,7 +103,7 @@ export class FakeServer {
 /** One connection at the server's end. */
 export class Session {
   readonly got: Raw[] = []
-  readonly places = new Map<string, number>()
+  readonly positions = new Map<string, number>()
   open = true
   mute = false
   id = ""
@@ -135,7 +135,7 @@ export class Session {
     for (const channel of [...server.members, ...asked]) {
       const member = server.members.includes(channel)
       const stored = server.cursors.get(`${this.device} ${channel}`) ?? 0
-      this.places.set(channel, after.get(channel) ?? (member ? stored : server.head(channel)))
+      this.positions.set(channel, after.get(channel) ?? (member ? stored : server.head(channel)))
       const read = server.reads.get(channel) ?? 0
       channels[channel] = { seq: server.head(channel), oldest: 1, read: member ? read : 0, unread: member ? server.unread(channel) : 0, resumed: true }
     }
@@ -148,17 +148,17 @@ export class Session {
   }
 
   pull(): void {
-    for (const [channel, place] of this.places) {
+    for (const [channel, position] of this.positions) {
       for (const { revoked, ...entry } of this.server.logs.get(channel) ?? []) {
-        if (entry.seq <= place) continue
-        this.places.set(channel, entry.seq)
+        if (entry.seq <= position) continue
+        this.positions.set(channel, entry.seq)
         if (revoked) this.send({ type: "revoke", channel, seq: entry.seq, revoked, id: `m${revoked}` })
         else this.send({ type: "message", channel, time: 1, ...entry })
       }
     }
   }
 
-  /** What came of a type. */
+  /** The frames received of a type. */
   all(type: string): Raw[] {
     return this.got.filter((frame) => frame.type === type)
   }
@@ -174,7 +174,7 @@ export class Session {
     switch (type) {
       case "ack": {
         const key = `${this.device} ${channel}`
-        if (server.members.includes(channel)) server.cursors.set(key, Math.max(server.cursors.get(key) ?? 0, Math.min(Number(frame["seq"]), this.places.get(channel) ?? 0)))
+        if (server.members.includes(channel)) server.cursors.set(key, Math.max(server.cursors.get(key) ?? 0, Math.min(Number(frame["seq"]), this.positions.get(channel) ?? 0)))
         return
       }
       case "read":
@@ -187,11 +187,11 @@ export class Session {
         return this.send({ type: "state", channel, seq: server.head(channel), read: server.reads.get(channel) ?? 0, unread: server.unread(channel) })
       case "subscribe":
         if (server.forbidden.includes(channel)) return no("forbidden", "not this one")
-        if (frame["after"] !== undefined || !this.places.has(channel)) this.places.set(channel, Number(frame["after"] ?? server.head(channel)))
+        if (frame["after"] !== undefined || !this.positions.has(channel)) this.positions.set(channel, Number(frame["after"] ?? server.head(channel)))
         ok({ seq: server.head(channel), oldest: 1, resumed: true })
         return this.pull()
       case "unsubscribe":
-        return this.places.delete(channel) ? ok() : no("not_found")
+        return this.positions.delete(channel) ? ok() : no("not_found")
       case "publish": {
         if (server.forbidden.includes(channel)) return no("forbidden")
         const id = String(frame["id"])
@@ -296,11 +296,11 @@ async function fakeFetch(server: FakeServer, input: URL, init: RequestInit): Pro
   return stream ? streamed(server, url, init.signal) : polled(server, url, init.signal)
 }
 
-/** The cursor of the fake: places as JSON. */
+/** The cursor of the fake: positions as JSON. */
 function resume(session: Session, cursor: string | null): void {
   if (!cursor) return
   for (const [channel, seq] of JSON.parse(cursor) as [string, number][]) {
-    session.places.set(channel, seq)
+    session.positions.set(channel, seq)
     session.server.cursors.set(`${session.device} ${channel}`, seq)
   }
 }
@@ -310,7 +310,7 @@ function streamed(server: FakeServer, url: URL, signal: AbortSignal | null | und
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const session: Session = new Session(server, url, [], (frame) => {
-        const id = frame.type === "hello" ? "" : `id: ${JSON.stringify([...session.places])}\n`
+        const id = frame.type === "hello" ? "" : `id: ${JSON.stringify([...session.positions])}\n`
         if (id || url.searchParams.get("hello") === "1") controller.enqueue(encoder.encode(`: comment\n\n${id}data: ${JSON.stringify(frame)}\n\n`))
       }, () => {
         session.open = false
@@ -342,7 +342,7 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
     const answer = () => {
       if (!session.open) return
       session.open = false
-      resolve(Response.json({ cursor: JSON.stringify([...session.places]), messages, ...(hello && { hello }) }))
+      resolve(Response.json({ cursor: JSON.stringify([...session.positions]), messages, ...(hello && { hello }) }))
     }
     signal?.addEventListener("abort", () => {
       session.open = false
@@ -368,7 +368,7 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
 function life(server: FakeServer): { expires?: number; expires_in_ms?: number } {
   const expires = server.expires?.()
   if (expires === undefined) return {}
-  return { expires: expires - server.skew, ...(server.tellsLeft && { expires_in_ms: expires - Date.now() }) }
+  return { expires: expires - server.skew, ...(server.sendsExpiresIn && { expires_in_ms: expires - Date.now() }) }
 }
 
 /** What the server itself answers: problem details. */

@@ -63,7 +63,7 @@ test("a message is acknowledged when every tab is done with it", async (t) => {
   finish()
   await world.pass(500)
   assert.deepEqual(world.server.last.all("ack"), [{ type: "ack", channel: "user:42", seq: 1 }])
-  // A tab that is gone holds up nothing, however it went.
+  // A tab that is gone delays nothing.
   world.server.push("user:42", 2)
   await world.pass(500)
   assert.equal(world.server.last.all("ack").length, 1)
@@ -73,7 +73,7 @@ test("a message is acknowledged when every tab is done with it", async (t) => {
   for (const client of clients) client.close()
 })
 
-test("when the leader's tab is closed, another goes on, and nothing is lost", async (t) => {
+test("when the leader is closed, another tab continues without loss", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 3)
   const [a, b, c] = clients as [Client, Client, Client]
@@ -147,7 +147,7 @@ test("a broken connection is one for all tabs", async (t) => {
   for (const client of clients) client.close()
 })
 
-test("in another store the shared connection forgets its places too", async (t) => {
+test("in another store the shared connection drops its positions too", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 2)
   for (let i = 0; i < 3; i++) world.server.push("user:42", i)
@@ -167,7 +167,7 @@ test("in another store the shared connection forgets its places too", async (t) 
   for (const client of clients) client.close()
 })
 
-test("a tab that comes later is told where things stand", async (t) => {
+test("a tab that joins later gets the current state", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
   for (let i = 0; i < 3; i++) world.server.push("user:42", i)
@@ -187,7 +187,7 @@ const reloaded = (seq: number) => sessionStorage.setItem("wirepost:e1 42", JSON.
 /** What was acknowledged of room:7. */
 const acks = (world: World) => world.server.last.all("ack").flatMap((frame) => (frame["channel"] === "room:7" ? frame["seq"] : []))
 
-test("what comes again for one tab is acknowledged again", async (t) => {
+test("what is sent again for one tab is acknowledged again", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
   const joined = clients[0]!.subscribe("room:7", () => {})
@@ -211,7 +211,7 @@ test("what comes again for one tab is acknowledged again", async (t) => {
   clients[0]!.close()
 })
 
-test("a tab goes on where it was in a channel that another has just joined", async (t) => {
+test("a tab resumes at its position in a channel that another has just joined", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
   for (let i = 1; i < 4; i++) world.server.push("room:7", i)
@@ -229,7 +229,7 @@ test("a tab goes on where it was in a channel that another has just joined", asy
   for (const client of [...clients, ...again.clients]) client.close()
 })
 
-test("a tab loses nothing that comes before it is told that it is subscribed", async (t) => {
+test("a tab loses no message that arrives before its subscription is confirmed", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 1)
   const joined = clients[0]!.subscribe("room:7", () => {})

@@ -5,9 +5,9 @@ import { World } from "./world.js"
 
 const url = "wss://push.example.com/ws"
 
-// Trouble that passes: nothing of it may end a client, or leave it without a connection.
+// Temporary failures: none of them may close a client, or leave it without a connection.
 
-test("what a proxy answers in the server's place ends nothing", async (t) => {
+test("a response of a proxy does not close the client", async (t) => {
   const world = new World(t)
   for (const front of [
     { status: 403, type: "text/html", body: "<h1>403 Forbidden</h1>" },
@@ -84,9 +84,9 @@ test("a token is asked for by the time that is left of it, whatever the clocks s
   }
 })
 
-test("a new token that changes nothing is asked for less and less often", async (t) => {
+test("a new token without a later expiry is fetched less and less often", async (t) => {
   const world = new World(t)
-  world.server.tellsLeft = false // as an older server, whose clock is 15 minutes behind
+  world.server.sendsExpiresIn = false // as an older server, whose clock is 15 minutes slow
   world.server.skew = 15 * 60_000
   const end = Date.now() + 600_000
   world.server.expires = () => end
@@ -97,7 +97,7 @@ test("a new token that changes nothing is asked for less and less often", async 
   client.close()
 })
 
-test("what somebody else wrote into the storage does no harm", async (t) => {
+test("invalid values in the storage are ignored", async (t) => {
   const world = new World(t)
   for (const value of ["null", "7", '"a b"', '{"a":1}', "[]", "true", '""', JSON.stringify("x".repeat(300)), "not JSON"]) {
     localStorage.setItem("wirepost:device", value)
@@ -169,7 +169,7 @@ test("what was read in one store is not read in another", async (t) => {
   client.close()
 })
 
-test("unread stays right when messages take the place of others", async (t) => {
+test("unread stays correct when messages replace others", async (t) => {
   const world = new World(t)
   world.server.push("user:42", 1, "a", "order:7") // acknowledged by an earlier page
   world.server.push("user:42", 2, "b")
@@ -184,7 +184,7 @@ test("unread stays right when messages take the place of others", async (t) => {
     assert.equal(client.unread(), world.server.unread("user:42"))
   }
   await right()
-  world.server.push("user:42", 3, "c", "order:7") // takes the place of one this page never saw
+  world.server.push("user:42", 3, "c", "order:7") // replaces one that this page never received
   await right()
   world.server.push("user:42", 4, "d", "order:7") // and of one it saw
   await right()

@@ -117,10 +117,10 @@ interface Wait {
   run: () => void
 }
 
-/** Web Locks, with a way to see a tab die. */
+/** Web Locks, which can end a tab. */
 class Locks {
   readonly #held = new Map<string, () => void>()
-  readonly #steal = new Map<string, () => void>() // tells who has it
+  readonly #steal = new Map<string, () => void>() // notifies the holder
   #waiting: Wait[] = []
 
   request(name: string, ...rest: [LockGrantedCallback<unknown>] | [{ signal?: AbortSignal; steal?: boolean }, LockGrantedCallback<unknown>]): Promise<unknown> {
