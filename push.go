@@ -35,25 +35,29 @@ func (s *Server) Push(ctx context.Context, p Push) (PushResult, error) {
 }
 
 // PushAll pushes several messages, in order. It checks all of them first: if one is
-// invalid, none is stored.
+// invalid, none is stored. The text of the error begins with the index of the push, "pushes[3]: ",
+// and errors.As finds the *Error.
 func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, error) {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]BatchResult, len(pushes))
 	for i := range pushes {
 		if err := s.prepareOne(entries, pushes, i); err != nil {
-			return nil, err
+			return nil, inBatch(i, err)
 		}
 	}
 	s.store(ctx, entries, out)
 	pushed := make([]PushResult, len(out))
 	for i, o := range out {
 		if o.Err != nil {
-			return nil, o.Err
+			return nil, inBatch(i, o.Err)
 		}
 		pushed[i] = o.PushResult
 	}
 	return pushed, nil
 }
+
+// inBatch is the error of the push with an index, as PushAll returns it.
+func inBatch(i int, err error) error { return fmt.Errorf("pushes[%d]: %w", i, err) }
 
 // PushEach pushes several messages, in order. An error of one is in its BatchResult and
 // does not affect the others.
