@@ -45,7 +45,8 @@ type Options struct {
 	// terminates TLS, set URL.Scheme of the request to https.
 	AllowOrigins []string
 
-	// Channels are the policies. The first one that matches a channel applies.
+	// Channels are the policies. The first one that matches a channel applies, so
+	// narrow patterns come before wide ones, and "*" comes last.
 	Channels []Policy
 
 	// The contexts of the callbacks below have the values of the context of the connect

@@ -24,7 +24,8 @@ const (
 )
 
 // Policy holds the settings of the channels that match a pattern. The first policy that
-// matches a channel applies. Its JSON form is that of the configuration file, with
+// matches a channel applies; New refuses one that cannot apply to any channel because an
+// earlier pattern matches all of them. Its JSON form is that of the configuration file, with
 // "durable" for the opposite of NonDurable and a string such as "720h0m0s" for MaxAge.
 type Policy struct {
 	// Pattern is a channel name in which * matches any run of characters.

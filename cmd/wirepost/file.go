@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/glob"
 )
 
 // configFile is a configuration file: its keys are the names of the flags, with - or
@@ -121,6 +122,11 @@ func (f *configFile) setChannels(value ast.Node) error {
 		policy, err := f.policy(item)
 		if err != nil {
 			return err
+		}
+		for _, earlier := range f.channels {
+			if glob.Covers(earlier.Pattern, policy.Pattern) {
+				return f.errorf(item, "channels", "the entry %q never applies: the earlier %q matches all its channels", policy.Pattern, earlier.Pattern)
+			}
 		}
 		f.channels = append(f.channels, policy)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -51,8 +52,18 @@ func NewPolicies(configured []Policy) (Policies, error) {
 		if err := ps[i].complete(); err != nil {
 			return nil, fault.Field("Channels", "policy %d (%q): %s", i, ps[i].Pattern, err.Message)
 		}
+		if k := ps.covering(i); k >= 0 && i < len(configured) {
+			return nil, fault.Field("Channels", "policy %d (%q) never applies: policy %d (%q) matches all its channels, "+
+				"and the first policy that matches applies", i, ps[i].Pattern, k, ps[k].Pattern)
+		}
 	}
 	return ps, nil
+}
+
+// covering returns an earlier policy that matches every channel that policy i matches,
+// or -1.
+func (ps Policies) covering(i int) int {
+	return slices.IndexFunc(ps[:i], func(p Policy) bool { return glob.Covers(p.Pattern, ps[i].Pattern) })
 }
 
 func (p *Policy) complete() *fault.Error {

@@ -28,3 +28,11 @@ func Match(pattern, name string) bool {
 		name, rest = name[i+len(part):], more
 	}
 }
+
+// Covers reports whether every name that the narrow pattern matches is matched by the
+// wide one. It may miss that; it never reports it where it is not so.
+//
+// Match takes each * of narrow for a character. What the text of wide matches in
+// narrow is then text of every name, as no text of a pattern has a *; the rest lies in
+// what the stars of wide stand for.
+func Covers(wide, narrow string) bool { return Match(wide, narrow) }

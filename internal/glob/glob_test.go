@@ -47,3 +47,40 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+// TestCovers compares Covers with every name up to a length: it must not claim too much,
+// and it must know the plain cases.
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	words := func(alphabet string, length int) []string {
+		all := []string{""}
+		for begin := 0; length > 0; length-- {
+			end := len(all)
+			for _, w := range all[begin:end] {
+				for _, c := range alphabet {
+					all = append(all, w+string(c))
+				}
+			}
+			begin = end
+		}
+		return all
+	}
+	names, patterns := words("ab", 6), words("ab*", 4)
+	for _, wide := range patterns {
+		for _, narrow := range patterns {
+			if !Covers(wide, narrow) {
+				continue
+			}
+			for _, name := range names {
+				if Match(narrow, name) && !Match(wide, name) {
+					t.Fatalf("%q does not cover %q: %q", wide, narrow, name)
+				}
+			}
+		}
+	}
+	for _, pair := range [][2]string{{"*", "a"}, {"*", "*"}, {"a*", "a*"}, {"a", "a"}, {"a*", "ab*"}, {"*b", "a*b"}, {"a*", "a*b*c"}} {
+		if !Covers(pair[0], pair[1]) {
+			t.Errorf("%q covers %q", pair[0], pair[1])
+		}
+	}
+}
