@@ -48,7 +48,8 @@ func (s *Server) OnlineUsers() iter.Seq2[string, int] {
 // SendTo sends a frame to one connection of a user, without storing it: it is lost if
 // the connection breaks, and nothing acknowledges it. The error is ErrNotFound if there
 // is no such connection, and ErrBadRequest if the connection is not in plain mode: the
-// other modes have frames of their own.
+// other modes have frames of their own. A client that does not read is closed with 4429
+// when more than 1 MiB of such frames is pending.
 func (s *Server) SendTo(ctx context.Context, userID, connection string, f Frame) error {
 	ses, err := s.connection(ctx, userID, connection)
 	if err != nil {
