@@ -158,6 +158,7 @@ var imports = map[string]map[string]string{
 		"auth":                "tokens",
 		"console":             "the page at /console",
 		"internal/dial":       "the connection of listen",
+		"internal/glob":       "policies of the file",
 		"httpapi":             "the API",
 		"internal/origin":     "flags",
 		"internal/wire":       "close codes",
