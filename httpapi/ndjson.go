@@ -27,6 +27,11 @@ import (
 // So a batch is what arrived during the commit of the previous one, up to a bound; then
 // read waits, and with it the client. A client that does not read its results blocks
 // write, and in the same way itself.
+//
+// A short body of known length is not a stream: it is read to its end before anything is
+// pushed. So it is one batch, with one commit and one write, also when it arrives in
+// pieces. A proxy that cannot send a request while it receives the response, which most
+// cannot over HTTP/1.1, does not have to.
 
 // The bounds of a batch. One line is always allowed, whatever it holds.
 const (
@@ -34,6 +39,9 @@ const (
 	batchBytes  = 1 << 20
 	// wakeLines is how many lines wake write although read has more.
 	wakeLines = 128
+	// shortBody is the longest body that is read to its end first. client.Backend sends
+	// such bodies.
+	shortBody = 256 << 10
 )
 
 // idleStream is how long a client may keep a stream open without a line. Then the stream
@@ -59,16 +67,22 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	expectContinue(w, r)
 	// A stream may take longer than any timeout of the server; readDeadline has its
 	// own.
-	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then there is no deadline
+	now := time.Now()
+	rc.SetWriteDeadline(now.Add(stallTime)) //nolint:errcheck // then there is no deadline
 	setType(w, ndjsonType)
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back results that the sender waits for
-	w.WriteHeader(http.StatusOK)
-	if err := rc.Flush(); err != nil {
-		return nil // the peer is gone
+	short := r.ContentLength >= 0 && r.ContentLength <= shortBody
+	if short {
+		rc.SetReadDeadline(bodyDeadline(now, r.ContentLength)) //nolint:errcheck // then there is no deadline
+	} else {
+		w.WriteHeader(http.StatusOK)
+		if err := rc.Flush(); err != nil {
+			return nil // the peer is gone
+		}
 	}
 	b := &bulk{
 		// Lines that were read completely are pushed even if the client is gone.
-		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace,
+		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace, short: short,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
 		filling: new(batch),
 	}
@@ -114,13 +128,14 @@ func unwrapped(w http.ResponseWriter) http.ResponseWriter {
 // bulk is one bulk push in progress.
 type bulk struct {
 	// Static.
-	api  *api
-	ctx  context.Context
-	rc   *http.ResponseController
-	pace *pace         // of the key
-	wake chan struct{} // of writeResults: there are lines, or ended is true
-	room chan struct{} // of read: the batch was taken
-	done chan struct{} // closed when writeResults has returned
+	api   *api
+	ctx   context.Context
+	rc    *http.ResponseController
+	pace  *pace         // of the key
+	short bool          // read to the end of the body before anything is pushed
+	wake  chan struct{} // of writeResults: there are lines, or ended is true
+	room  chan struct{} // of read: the batch was taken
+	done  chan struct{} // closed when writeResults has returned
 
 	panicked any // set by writeResults; read after done is closed
 
@@ -223,6 +238,9 @@ func (b *bulk) slowDown(n int) bool {
 
 // await is called before read has to wait for more of the body.
 func (b *bulk) await(pending int) {
+	if b.short {
+		return // pushLines has set the deadline
+	}
 	b.flush()
 	now := time.Now()
 	deadline := now.Add(idleStream)
@@ -262,7 +280,7 @@ func (b *bulk) add(l line, to []string, p wirepost.Push) bool {
 	}
 	b.filling.lines = append(b.filling.lines, l)
 	b.filling.bytes += len(p.Data)
-	if len(b.filling.lines)%wakeLines == 0 {
+	if !b.short && len(b.filling.lines)%wakeLines == 0 {
 		notify(b.wake)
 	}
 	return true
@@ -311,7 +329,7 @@ func (b *bulk) writeResults() {
 		}
 		var ended bool
 		taken, ended = b.take(taken)
-		if len(taken.lines) > 0 && !b.push(taken) {
+		if len(taken.lines) > 0 && !b.push(taken, ended) {
 			b.stopReading()
 			return
 		}
@@ -343,8 +361,8 @@ func (b *bulk) take(old *batch) (next *batch, ended bool) {
 }
 
 // push pushes a batch and writes its results. False means that the client does not read
-// them.
-func (b *bulk) push(t *batch) bool {
+// them. The last results are sent with the end of the response.
+func (b *bulk) push(t *batch, last bool) bool {
 	var results []wirepost.BatchResult
 	if len(t.pushes) > 0 {
 		results = b.api.srv.PushEach(b.ctx, t.pushes)
@@ -364,7 +382,7 @@ func (b *bulk) push(t *batch) bool {
 			return false
 		}
 	}
-	return b.write() && b.rc.Flush() == nil
+	return b.write() && (last || b.rc.Flush() == nil)
 }
 
 func (b *bulk) write() bool {
