@@ -29,9 +29,14 @@ type call struct {
 // repeat does a call that may be repeated, until it succeeds, is refused for good or
 // the context ends.
 func (b *Backend) repeat(ctx context.Context, c call) error {
+	return b.attempts(ctx, func() error { return b.once(ctx, c) })
+}
+
+// attempts calls once until it succeeds, is refused for good or the context ends.
+func (b *Backend) attempts(ctx context.Context, once func() error) error {
 	wait := backoff{first: b.opts.MinWait, limit: b.opts.MaxWait}
 	for attempt := 1; ; attempt++ {
-		err := b.once(ctx, c)
+		err := once()
 		if err == nil || !mayRepeat(err) || ctx.Err() != nil || attempt == b.opts.Attempts {
 			return err
 		}
@@ -113,10 +118,8 @@ func (b *Backend) newRequest(ctx context.Context, method, path string, body io.R
 // decode reads the response to a call. It does not take the response of anything but
 // a Wirepost server for success.
 func (c *call) decode(response *http.Response, body []byte) error {
-	if r := response.Request; r != nil && r.Method != c.method {
-		// http.Client makes a GET of most redirected requests: what it gets is not what
-		// was asked for.
-		return fmt.Errorf("%w: %s %s was redirected to %s", ErrProtocol, c.method, c.path, r.URL.Redacted())
+	if err := checkMethod(response, c.method, c.path); err != nil {
+		return err
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return refused(response.StatusCode, response.Header, body)
@@ -133,6 +136,15 @@ func (c *call) decode(response *http.Response, body []byte) error {
 	}
 	if err := json.Unmarshal(body, c.result); err != nil {
 		return fmt.Errorf("%w: the response to %s %s: %w", ErrProtocol, c.method, c.path, err)
+	}
+	return nil
+}
+
+// checkMethod refuses the response to a redirected request: http.Client makes a GET of
+// most of them, and gets something else than was asked for.
+func checkMethod(response *http.Response, method, path string) error {
+	if r := response.Request; r != nil && r.Method != method {
+		return fmt.Errorf("%w: %s %s was redirected to %s", ErrProtocol, method, path, r.URL.Redacted())
 	}
 	return nil
 }

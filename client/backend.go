@@ -42,8 +42,9 @@ type BackendOptions struct {
 // The error of a request that the server refused is a *RefusedError, which errors.Is
 // compares with ErrNotFound and the other codes.
 type Backend struct {
-	base *url.URL
-	opts BackendOptions
+	base   *url.URL
+	opts   BackendOptions
+	groups groups // of pushes
 }
 
 // NewBackend makes a Backend for the server at a URL, "https://push.example.com", or

@@ -46,8 +46,9 @@
 //
 // # Pushing
 //
-// [NewBackend] makes a client of the HTTP API. [Backend.Push] pushes one message, and
-// [Backend.Stream] many over one request:
+// [NewBackend] makes a client of the HTTP API. [Backend.Push] pushes one message; calls
+// from many goroutines share requests. [Backend.Stream] pushes many, in order, without
+// waiting for each:
 //
 //	b, err := client.NewBackend("https://push.example.com", client.BackendOptions{Key: key})
 //	…

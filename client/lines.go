@@ -1,11 +1,9 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
+	"errors"
 	"io"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -13,8 +11,6 @@ import (
 const (
 	// sendChunk is how much is written at a time, in bytes; a line may be longer.
 	sendChunk = 32 << 10
-	// maxResult is the longest line of a response, in bytes.
-	maxResult = 1 << 20
 	// maxSilence is how long a request waits for more pushes before its response has
 	// begun; then it ends with those it has. When a connection breaks in that time,
 	// net/http reports it only after it has read the body to its end.
@@ -27,11 +23,10 @@ func (s *Stream) request(ctx context.Context) (progress bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, lines := io.Pipe()
-	r, err := s.backend.newRequest(ctx, http.MethodPost, pushPath, body)
+	r, err := s.backend.newLinesRequest(ctx, body)
 	if err != nil {
 		return false, err
 	}
-	r.Header.Set("Content-Type", "application/x-ndjson")
 	// Otherwise a server that refuses would read all of the body first, and that does
 	// not end (RFC 9110 §10.1.1).
 	r.Header.Set("Expect", "100-continue")
@@ -47,9 +42,8 @@ func (s *Stream) request(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, maxResult))
-		return false, refused(response.StatusCode, response.Header, text)
+	if err := checkLines(response); err != nil {
+		return false, err
 	}
 	return s.results(response.Body)
 }
@@ -107,26 +101,22 @@ func (s *Stream) nextChunk(chunk []byte) (_ []byte, over bool) {
 // results reads a line for each push. The server ends the response when there are no
 // more pushes, or when it shuts down.
 func (s *Stream) results(body io.Reader) (progress bool, err error) {
-	in := bufio.NewScanner(body)
-	in.Buffer(make([]byte, 0, 16<<10), maxResult)
-	in.Split(wholeLines)
 	var later error // why some pushes are to be sent again
-	for in.Scan() {
-		line := bytes.TrimSpace(in.Bytes())
-		if len(line) == 0 {
-			continue
-		}
+	err = eachLine(body, func(line []byte) error {
 		again, err := s.result(line)
-		if err != nil {
-			return progress, err
-		}
-		if again != nil {
+		switch {
+		case err != nil:
+			return err
+		case again != nil:
 			later = again
-		} else {
+		default:
 			progress = true
 		}
-	}
-	switch err := in.Err(); {
+		return nil
+	})
+	switch {
+	case errors.Is(err, ErrProtocol):
+		return progress, err
 	case later != nil:
 		return progress, later
 	case err != nil:
@@ -142,15 +132,4 @@ func (s *Stream) complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.mu.sent) == 0
-}
-
-// wholeLines splits like bufio.ScanLines, but drops an incomplete last line.
-func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i], nil
-	}
-	if atEOF {
-		return len(data), nil, nil
-	}
-	return 0, nil, nil
 }

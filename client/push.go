@@ -42,31 +42,62 @@ type PushResult struct {
 }
 
 // Push pushes a message and returns when the server has stored it.
-func (b *Backend) Push(ctx context.Context, push Push) (PushResult, error) {
-	results, err := b.PushTo(ctx, push, push.To)
+//
+// Calls from many goroutines share requests: a push goes out at once unless two
+// requests of pushes are in flight; then it is part of the next one. Each call has its
+// own result, returns when its own message is stored, and retries on its own; the end
+// of its context affects no other call. A request that several calls share does not
+// carry the values of their contexts.
+func (b *Backend) Push(ctx context.Context, push Push) (result PushResult, err error) {
+	body, err := encodePush(&push, []string{push.To})
+	if err != nil {
+		return PushResult{}, err
+	}
+	err = b.attempts(ctx, func() (err error) {
+		result, err = b.pushOnce(ctx, body)
+		return err
+	})
+	if err != nil {
+		return PushResult{}, err
+	}
+	return result, nil
+}
+
+// PushTo pushes one message to several channels, at most 1000; push.To is ignored.
+// The server checks all names first: one bad name refuses the whole push. The results
+// are in the order of the channels.
+func (b *Backend) PushTo(ctx context.Context, push Push, channels ...string) (results []PushResult, err error) {
+	body, err := encodePush(&push, channels)
+	if err != nil {
+		return nil, err
+	}
+	err = b.attempts(ctx, func() (err error) {
+		results, err = b.post(ctx, body, len(channels))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// pushAlone is a request of one push to one channel.
+func (b *Backend) pushAlone(ctx context.Context, body []byte) (PushResult, error) {
+	results, err := b.post(ctx, body, 1)
 	if err != nil {
 		return PushResult{}, err
 	}
 	return results[0], nil
 }
 
-// PushTo pushes one message to several channels, at most 1000; push.To is ignored.
-// The server checks all names first: one bad name refuses the whole push. The results
-// are in the order of the channels.
-func (b *Backend) PushTo(ctx context.Context, push Push, channels ...string) ([]PushResult, error) {
-	body, err := encodePush(&push, channels)
-	if err != nil {
-		return nil, err
-	}
+// post is a request of one push to n channels.
+func (b *Backend) post(ctx context.Context, body []byte, n int) ([]PushResult, error) {
 	var results pushResults
-	err = b.repeat(ctx, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
-	if err != nil {
-		return nil, err
+	err := b.once(ctx, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
+	if err == nil && len(results.Messages) != n {
+		err = fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results.Messages), n)
 	}
-	if len(results.Messages) != len(channels) {
-		return nil, fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results.Messages), len(channels))
-	}
-	return results.Messages, nil
+	return results.Messages, err
 }
 
 const pushPath = "/v1/push"

@@ -2,12 +2,10 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Stream pushes many messages over one request at a time, each sent without waiting
@@ -276,40 +274,29 @@ func (s *Stream) wakeLocked() {
 // result handles a line of the response: the result of the first push that was sent.
 // An error ends the request; again is why the push is to be sent again, if it is.
 func (s *Stream) result(line []byte) (again, err error) {
-	var r struct {
-		pushResults
-		Status     int    `json:"status"` // of a problem; a success has none
-		Code       string `json:"code"`
-		Detail     string `json:"detail"`
-		Field      string `json:"field"`
-		RetryAfter int64  `json:"retry_after"` // seconds
-	}
-	if err := json.Unmarshal(line, &r); err != nil || r.Status == 0 && len(r.Messages) != 1 {
-		return nil, fmt.Errorf("%w: a line of the response is not the result of a push", ErrProtocol)
+	pushed, problem, err := decodeResult(line)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mu.sent) == 0 {
-		return nil, fmt.Errorf("%w: more results than pushes", ErrProtocol)
+		return nil, errTooManyResults
 	}
 	pd := s.mu.sent[0]
 	s.mu.sent[0] = nil
 	s.mu.sent = s.mu.sent[1:]
-	if r.Status != 0 {
-		problem := &RefusedError{
-			Status: r.Status, Code: r.Code, Detail: r.Detail, Field: r.Field,
-			RetryAfter: bounded(min(r.RetryAfter, int64(maxRetryAfter/time.Second)) * 1000),
-		}
-		if s.keepLocked(pd, problem) {
-			return problem, nil
-		}
+	if problem == nil {
 		s.removeLocked(pd)
-		pd.settle(PushResult{}, problem)
-		s.missLocked(pd)
+		pd.settle(pushed, nil)
 		return nil, nil
 	}
+	if s.keepLocked(pd, problem) {
+		return problem, nil
+	}
 	s.removeLocked(pd)
-	pd.settle(r.Messages[0], nil)
+	pd.settle(PushResult{}, problem)
+	s.missLocked(pd)
 	return nil, nil
 }
 
@@ -335,5 +322,3 @@ func (s *Stream) removeLocked(pd *Pending) {
 	s.mu.bytes -= len(pd.line)
 	s.wakeLocked()
 }
-
-var errStreamEnded = errors.New("the server ended the stream")

@@ -179,7 +179,7 @@ func TestStreamOfNothing(t *testing.T) {
 		var tries atomic.Int32
 		empty := roundTripper(func(r *http.Request) (*http.Response, error) {
 			tries.Add(1)
-			return answerWith(200, "A", "b"), nil
+			return answerWith(200, "Content-Type", "application/x-ndjson"), nil
 		})
 		p, err := client.NewBackend("http://wirepost.test", client.BackendOptions{HTTP: &http.Client{Transport: empty}, Attempts: 5})
 		if err != nil {

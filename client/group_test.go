@@ -1,0 +1,457 @@
+package client_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost/client"
+)
+
+// requests records the pushes that a Backend sends, and can hold or change them.
+type requests struct {
+	next http.RoundTripper
+	// around is called with each request and its lines, if it is set.
+	around func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error)
+
+	mu   sync.Mutex
+	list [][]string // the lines of each
+}
+
+func (q *requests) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body.Close()
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	q.mu.Lock()
+	q.list = append(q.list, strings.Split(strings.TrimSuffix(string(body), "\n"), "\n"))
+	n := len(q.list)
+	q.mu.Unlock()
+	if q.around == nil {
+		return q.next.RoundTrip(r)
+	}
+	return q.around(n, r, q.next)
+}
+
+// sizes returns the number of lines of each request.
+func (q *requests) sizes() (sizes []int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, lines := range q.list {
+		sizes = append(sizes, len(lines))
+	}
+	return sizes
+}
+
+// recorded makes a Backend whose requests are recorded.
+func (s *site) recorded(o client.BackendOptions) (*client.Backend, *requests) {
+	s.t.Helper()
+	transport := &http.Transport{DialContext: s.dialer}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	q := &requests{next: transport}
+	o.Key, o.HTTP = apiKey, &http.Client{Transport: q}
+	return newBackend(s.t, o), q
+}
+
+// pushing is a call of Push.
+type pushing struct {
+	ctx    context.Context
+	push   client.Push
+	result client.PushResult
+	err    error
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// begin calls Push in a goroutine.
+func begin(t *testing.T, b *client.Backend, push client.Push) *pushing {
+	p := &pushing{push: push, done: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(t.Context())
+	t.Cleanup(p.cancel)
+	go func() {
+		defer close(p.done)
+		p.result, p.err = b.Push(p.ctx, push)
+	}()
+	return p
+}
+
+func number(to string, i int) client.Push {
+	return client.Push{To: to, Data: fmt.Append(nil, i), ID: fmt.Sprint("id-", i)}
+}
+
+// TestPushesShareRequests: the first push goes at once, and those that come while it is
+// in flight go together.
+func TestPushesShareRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		b, q := s.recorded(client.BackendOptions{})
+		hold := make(chan struct{})
+		q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if n == 1 {
+				<-hold
+			}
+			return next.RoundTrip(r)
+		}
+		var all []*pushing
+		for i := range 64 {
+			all = append(all, begin(t, b, number(fmt.Sprint("c", i), i)))
+			synctest.Wait()
+		}
+		close(hold)
+		for i, p := range all {
+			if <-p.done; p.err != nil || p.result.To != p.push.To || p.result.ID != p.push.ID || p.result.Seq != 1 {
+				t.Errorf("push %d: %+v %v", i, p.result, p.err)
+			}
+		}
+		if got := q.sizes(); !slices.Equal(got, []int{1, 63}) {
+			t.Errorf("requests of %d pushes", got)
+		}
+		// A lone push is a request of its own again.
+		if _, err := b.Push(t.Context(), number("c", 64)); err != nil {
+			t.Error(err)
+		}
+		if got := q.sizes(); !slices.Equal(got, []int{1, 63, 1}) {
+			t.Errorf("requests of %d pushes", got)
+		}
+	})
+}
+
+// TestGroupLimits: a request has at most 256 pushes and 256 KiB, a full group does not
+// wait for the request before it, and there are at most four requests.
+func TestGroupLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		b, q := s.recorded(client.BackendOptions{})
+		hold := make(chan struct{})
+		q.around = func(_ int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			<-hold
+			return next.RoundTrip(r)
+		}
+		var all []*pushing
+		for i := range 1 + 4*256 {
+			all = append(all, begin(t, b, number("a", i)))
+			synctest.Wait()
+		}
+		if got := q.sizes(); !slices.Equal(got, []int{1, 256, 256, 256}) {
+			t.Errorf("requests of %d pushes", got)
+		}
+		for i := range 10 { // of 60 KiB
+			all = append(all, begin(t, b, client.Push{To: "b", Data: fmt.Appendf(nil, `"%d%060000d"`, i, 0)}))
+			synctest.Wait()
+		}
+		close(hold)
+		for i, p := range all {
+			if <-p.done; p.err != nil {
+				t.Errorf("push %d: %v", i, p.err)
+			}
+		}
+		got := q.sizes()
+		slices.Sort(got[4:])
+		if !slices.Equal(got, []int{1, 256, 256, 256, 2, 4, 4, 256}) {
+			t.Errorf("requests of %d pushes", got)
+		}
+		if n := len(s.list("a")); n != 1+4*256 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// TestGroupRefusals: each push has its own error.
+func TestGroupRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		b, q := s.recorded(client.BackendOptions{})
+		hold := make(chan struct{})
+		q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if n == 1 {
+				<-hold
+			}
+			return next.RoundTrip(r)
+		}
+		var all []*pushing
+		for _, push := range []client.Push{
+			number("a", 0),
+			number("a", 1),
+			{To: "no channel", Data: []byte("1")},
+			number("a", 1), // a repeat
+			{To: "a", Data: make([]byte, 100<<10), ContentType: "a/large"},
+			{To: "a", Data: make([]byte, 300<<10), ContentType: "a/larger"},
+			{To: "a", Data: []byte("1"), ID: strings.Repeat("x", 200)},
+			number("a", 2),
+		} {
+			all = append(all, begin(t, b, push))
+			synctest.Wait()
+		}
+		close(hold)
+		for i, want := range []error{nil, nil, client.ErrBadRequest, nil, client.ErrTooLarge, client.ErrTooLarge, client.ErrBadRequest, nil} {
+			p := all[i]
+			<-p.done
+			if refused, ok := errors.AsType[*client.RefusedError](p.err); !errors.Is(p.err, want) || ok != (want != nil) || ok && refused.Detail == "" {
+				t.Errorf("push %d: %v, want %v", i, p.err, want)
+			}
+			if p.result.Duplicate != (i == 3) {
+				t.Errorf("push %d: %+v", i, p.result)
+			}
+		}
+		got := s.list("a")
+		if slices.Sort(got); !slices.Equal(got, numbers(0, 2)) {
+			t.Errorf("stored: %q", got)
+		}
+	})
+}
+
+// TestGroupCanceled: the end of one call's context affects only that call. A request
+// that no call waits for is canceled.
+func TestGroupCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, nil)
+		b, q := s.recorded(client.BackendOptions{})
+		first, second, third := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			switch n {
+			case 1:
+				<-first
+			case 2:
+				<-second
+			case 3:
+				<-r.Context().Done()
+				third <- r.Context().Err()
+				return nil, r.Context().Err()
+			}
+			return next.RoundTrip(r)
+		}
+		isCanceled := func(p *pushing) {
+			t.Helper()
+			p.cancel()
+			if <-p.done; !errors.Is(p.err, context.Canceled) {
+				t.Errorf("%s: %v", p.push.Data, p.err)
+			}
+		}
+		var all []*pushing
+		for i := range 5 {
+			all = append(all, begin(t, b, number("a", i)))
+			synctest.Wait()
+		}
+		isCanceled(all[2]) // it was not sent
+		close(first)
+		synctest.Wait()
+		isCanceled(all[3]) // it was
+		four, five := begin(t, b, number("b", 5)), begin(t, b, number("b", 6))
+		synctest.Wait()
+		close(second)
+		for _, i := range []int{0, 1, 4} {
+			if <-all[i].done; all[i].err != nil {
+				t.Errorf("push %d: %v", i, all[i].err)
+			}
+		}
+		synctest.Wait()
+		isCanceled(four)
+		if len(third) > 0 {
+			t.Error("the request is canceled although a call waits")
+		}
+		isCanceled(five)
+		if err := <-third; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if got := q.sizes(); !slices.Equal(got, []int{1, 3, 2}) {
+			t.Errorf("requests of %d pushes", got)
+		}
+		if got := s.list("a"); !slices.Equal(got, []string{"0", "1", "3", "4"}) {
+			t.Errorf("stored: %q", got)
+		}
+	})
+}
+
+// TestGroupFails: whatever becomes of a shared request, each push without a result is
+// sent again with its ID, and no message is stored twice.
+func TestGroupFails(t *testing.T) {
+	const pushes = 20
+	for name, c := range map[string]struct {
+		// fail is what becomes of the request after the first one.
+		fail func(r *http.Request, next http.RoundTripper) (*http.Response, error)
+		wait time.Duration // until the pushes are sent again, at least
+		rest int           // how many are
+	}{
+		"reset": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			return nil, net.ErrClosed
+		}, 0, pushes},
+		"lost": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil {
+				io.Copy(io.Discard, response.Body) //nolint:errcheck // it is lost anyway
+				response.Body.Close()
+				err = net.ErrClosed
+			}
+			return nil, err
+		}, 0, pushes},
+		"unavailable": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
+			return answerWith(503, "Retry-After", "7"), nil
+		}, 7 * time.Second, pushes},
+		"limited": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
+			return answerWith(429, "Retry-After", "7"), nil
+		}, 7 * time.Second, pushes},
+		"broken": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			return change(r, next, func(lines []string) ([]string, error) {
+				return append(lines[:pushes/2], lines[pushes/2][:10]), io.ErrUnexpectedEOF
+			})
+		}, 0, pushes / 2},
+		"ended": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			return change(r, next, func(lines []string) ([]string, error) { return lines[:pushes/2], io.EOF })
+		}, 0, pushes / 2},
+		"unavailable in between": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			return change(r, next, func(lines []string) ([]string, error) {
+				lines[3] = `{"status":503,"code":"unavailable","retry_after":7}` + "\n"
+				return lines, io.EOF
+			})
+		}, 7 * time.Second, 1},
+		"slow": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			return change(r, next, func(lines []string) ([]string, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
+		}, 30 * time.Second, pushes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, nil)
+				b, q := s.recorded(client.BackendOptions{})
+				hold := make(chan struct{})
+				q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+					switch n {
+					case 1:
+						<-hold
+					case 2:
+						return c.fail(r, next)
+					}
+					return next.RoundTrip(r)
+				}
+				began := time.Now()
+				var all []*pushing
+				for i := range 1 + pushes {
+					all = append(all, begin(t, b, number("a", i)))
+					synctest.Wait()
+				}
+				close(hold)
+				for i, p := range all {
+					if <-p.done; p.err != nil || p.result.ID != p.push.ID {
+						t.Errorf("push %d: %+v %v", i, p.result, p.err)
+					}
+				}
+				if waited := time.Since(began); waited < c.wait || waited > c.wait+time.Second {
+					t.Errorf("sent again after %s", waited)
+				}
+				again := 0
+				for _, n := range q.sizes()[2:] {
+					again += n
+				}
+				if again != c.rest {
+					t.Errorf("%d were sent again", again)
+				}
+				got := s.list("a")
+				slices.Sort(got)
+				want := numbers(0, pushes)
+				if slices.Sort(want); !slices.Equal(got, want) {
+					t.Errorf("stored: %q", got)
+				}
+			})
+		})
+	}
+}
+
+// change does a request and changes the lines of its response, and its end.
+func change(r *http.Request, next http.RoundTripper, f func([]string) ([]string, error)) (*http.Response, error) {
+	response, err := next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var lines []string
+	for in := bufio.NewScanner(response.Body); in.Scan(); {
+		lines = append(lines, in.Text()+"\n")
+	}
+	lines, end := f(lines)
+	response.Body = io.NopCloser(io.MultiReader(strings.NewReader(strings.Join(lines, "")), failing{end}))
+	return response, nil
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// TestGroupAttempts: an error that another attempt would not change, or that ends the
+// attempts, is the error of every call.
+func TestGroupAttempts(t *testing.T) {
+	page := func(status int, media string) func() *http.Response {
+		return func() *http.Response {
+			response := answerWith(status, "Content-Type", media)
+			response.Body = io.NopCloser(strings.NewReader("<h1>back soon</h1>\n"))
+			return response
+		}
+	}
+	for name, c := range map[string]struct {
+		answer func() *http.Response
+		want   error
+		tries  int
+	}{
+		"page":     {page(200, "text/html"), client.ErrProtocol, 1},
+		"nonsense": {page(200, "application/x-ndjson"), client.ErrProtocol, 1},
+		"proxy":    {page(502, "text/html"), nil, 2},
+		"key": {func() *http.Response {
+			response := answerWith(401, "Content-Type", "application/problem+json")
+			response.Body = io.NopCloser(strings.NewReader(`{"status":401,"code":"unauthorized"}`))
+			return response
+		}, client.ErrUnauthorized, 1},
+		"too many": {func() *http.Response {
+			response := answerWith(200, "Content-Type", "application/x-ndjson")
+			response.Body = io.NopCloser(strings.NewReader(strings.Repeat(`{"messages":[{"to":"a","id":"b","seq":1}]}`+"\n", 9)))
+			return response
+		}, nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSite(t, nil)
+				b, q := s.recorded(client.BackendOptions{Attempts: 2})
+				hold := make(chan struct{})
+				q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+					if n == 1 {
+						<-hold
+						return next.RoundTrip(r)
+					}
+					return c.answer(), nil
+				}
+				var all []*pushing
+				for i := range 4 {
+					all = append(all, begin(t, b, number("a", i)))
+					synctest.Wait()
+				}
+				close(hold)
+				for _, p := range all[1:] {
+					if <-p.done; (p.err == nil) != (name == "too many") || c.want != nil && !errors.Is(p.err, c.want) {
+						t.Errorf("%v", p.err)
+					}
+				}
+				sent := 0
+				for _, n := range q.sizes()[1:] {
+					sent += n
+				}
+				if sent != 3*c.tries {
+					t.Errorf("requests of %d pushes", q.sizes())
+				}
+			})
+		})
+	}
+}

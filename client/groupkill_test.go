@@ -1,0 +1,157 @@
+package client_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wirepost/wirepost/client"
+)
+
+// TestKillWhilePushing: the server is killed again and again while many goroutines push.
+// Every push gets its result, and its message is stored once, with the sequence that the
+// result has.
+func TestKillWhilePushing(t *testing.T) {
+	rounds := 10
+	if testing.Short() {
+		rounds = 3
+	}
+	const goroutines = 64
+	p := newProcess(t)
+	transport := &http.Transport{DialContext: p.dialer, MaxIdleConnsPerHost: 8}
+	defer transport.CloseIdleConnections()
+	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{
+		HTTP: &http.Client{Transport: transport}, MinWait: quick, MaxWait: slower,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop atomic.Bool
+	var done atomic.Int64
+	more := make(chan struct{}, 1)
+	stored := make([]map[uint64]string, goroutines)
+	var all sync.WaitGroup
+	for g := range goroutines {
+		stored[g] = make(map[uint64]string)
+		all.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				text := fmt.Sprintf(`"%d-%d"`, g, i)
+				result, err := backend.Push(t.Context(), client.Push{To: "log", Data: []byte(text)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				stored[g][result.Seq] = text
+				done.Add(1)
+				select {
+				case more <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range rounds {
+		for upTo := done.Load() + 1 + rand.Int64N(1000); done.Load() < upTo && !t.Failed(); {
+			<-more
+		}
+		p.kill()
+		p.start()
+	}
+	stop.Store(true)
+	all.Wait()
+	want := make(map[uint64]string)
+	for _, m := range stored {
+		maps.Copy(want, m)
+	}
+	if n := done.Load(); int64(len(want)) != n {
+		t.Errorf("%d pushes have %d sequences", n, len(want))
+	}
+	got := make(map[uint64]string)
+	for after := uint64(0); ; {
+		list, next, err := backend.Messages(t.Context(), "log", after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 0 {
+			break
+		}
+		for _, m := range list {
+			got[m.Seq] = string(m.Data)
+		}
+		after = next
+	}
+	t.Logf("%d messages in %d lives of the server", len(want), rounds+1)
+	if !maps.Equal(got, want) {
+		t.Errorf("%d messages are stored, %d were pushed", len(got), len(want))
+	}
+}
+
+// TestGroupsThroughProxy: shared requests pass a proxy that does not forward a request
+// and its response at the same time, as most do not over HTTP/1.1, and TLS.
+func TestGroupsThroughProxy(t *testing.T) {
+	t.Parallel()
+	_, address, stop := exampleSite()
+	defer stop()
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	var requests atomic.Int64
+	proxy := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("%s", r.Proto)
+		}
+		requests.Add(1)
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	roots := proxy.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer transport.CloseIdleConnections()
+	b, err := client.NewBackend(proxy.URL, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}, Attempts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const goroutines, pushes = 64, 50
+	data := []byte(fmt.Sprintf(`"%02000d"`, 0)) // so that a request is not one segment
+	seqs := make([][]uint64, goroutines)
+	var all sync.WaitGroup
+	for g := range goroutines {
+		all.Go(func() {
+			for range pushes {
+				result, err := b.Push(t.Context(), client.Push{To: "log", Data: data})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				seqs[g] = append(seqs[g], result.Seq)
+			}
+		})
+	}
+	all.Wait()
+	var got []uint64
+	for _, list := range seqs {
+		if !slices.IsSorted(list) {
+			t.Errorf("a goroutine's pushes are stored as %d", list)
+		}
+		got = append(got, list...)
+	}
+	slices.Sort(got)
+	if len(slices.Compact(got)) != goroutines*pushes || len(got) != goroutines*pushes {
+		t.Errorf("%d results", len(got))
+	}
+	t.Logf("%d requests", requests.Load())
+	if n := requests.Load(); n > goroutines*pushes/2 {
+		t.Errorf("%d requests for %d pushes", n, goroutines*pushes)
+	}
+}
