@@ -15,6 +15,7 @@ const (
 	pushMemory   = "wirepost-serve-memory"
 	pushDurable  = "wirepost-serve"
 	pushLines    = "wirepost-serve-ndjson"
+	pushClient   = "wirepost-serve-client"
 )
 
 var pushes = scenario{
@@ -24,7 +25,7 @@ var pushes = scenario{
 	label:   "in flight",
 	columns: costColumns("push", "pushes"),
 	defaults: settings{
-		peers: []string{pushTutorial, pushNchan, pushMemory, pushDurable, pushLines}, sessions: []int{1000},
+		peers: []string{pushTutorial, pushNchan, pushMemory, pushDurable, pushClient, pushLines}, sessions: []int{1000},
 		inFlight: []int{1, 64}, size: 128, rounds: 5, turn: 2 * time.Second,
 	},
 	turn: func(s *settings, name string) ([]row, error) {
@@ -93,8 +94,11 @@ func pushFor(s *settings, t *target, c *crowd.Crowd, name string, inFlight int) 
 
 // pushAway returns the number of messages pushed.
 func pushAway(s *settings, t *target, name string, inFlight int, turn time.Duration) (int, error) {
-	if name == pushLines {
+	switch name {
+	case pushLines:
 		return pushNDJSON(t, s, inFlight, turn)
+	case pushClient:
+		return pushBackend(t, s, inFlight, turn)
 	}
 	var done atomic.Int64
 	end := time.Now().Add(turn)

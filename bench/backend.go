@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/bench/peer"
+	"github.com/wirepost/wirepost/client"
+)
+
+// pushBackend pushes with one client.Backend from many goroutines. The client costs more
+// than a poster: it is what a Go program would use.
+func pushBackend(t *target, s *settings, goroutines int, turn time.Duration) (int, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: goroutines}
+	defer transport.CloseIdleConnections()
+	b, err := client.NewBackend("http://"+t.Address.String(), client.BackendOptions{
+		Key: apiKey, HTTP: &http.Client{Transport: transport}, Attempts: 1,
+	})
+	if err != nil {
+		return 0, err
+	}
+	var done atomic.Int64
+	end := time.Now().Add(turn)
+	err = together(goroutines, func(worker int) error {
+		for user := worker; time.Now().Before(end); user += goroutines {
+			to := fmt.Sprintf("user:u%d", user%s.sessions[0])
+			if _, err := b.Push(context.Background(), client.Push{To: to, Data: peer.Message(s.size)}); err != nil {
+				return err
+			}
+			done.Add(1)
+		}
+		return nil
+	})
+	return int(done.Load()), err
+}
