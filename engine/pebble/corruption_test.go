@@ -50,7 +50,7 @@ func TestDamagedBlock(t *testing.T) {
 		}
 	}
 	if page, err := e.Read(t.Context(), "room", 2000, 1000, 1<<30); err != nil || len(page.Records) != 1000 {
-		t.Fatalf("%d records behind the damaged block, %v", len(page.Records), err)
+		t.Fatalf("%d records after the damaged block, %v", len(page.Records), err)
 	}
 	for i := range 20 {
 		for _, channel := range []string{"room", "another", "zoo"} {

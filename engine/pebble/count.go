@@ -123,7 +123,7 @@ type standing struct {
 	head   head
 	from   uint64 // nothing up to it is counted
 	in     int    // the holes in its block
-	behind uint64 // and in all blocks after that
+	after  uint64 // and in all blocks after that
 	list   []byte // the holes in its block, if they are not in the store
 	sweeps uint32 // with the current one
 }
@@ -137,7 +137,7 @@ func (e *Engine) standing(s *slot[channel], from uint64) standing {
 	}
 	if h := s.v.holes; h != nil {
 		block := blockOf(at.from)
-		at.in, at.behind, at.list = h.in(block), h.behind(block), h.unstored[block]
+		at.in, at.after, at.list = h.in(block), h.after(block), h.unstored[block]
 	}
 	return at
 }
@@ -149,9 +149,9 @@ func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err
 	last := byte(at.from)
 	switch {
 	case at.in == 0 || last == blockSize-1:
-		return at.behind, true, nil
+		return at.after, true, nil
 	case at.in == blockSize:
-		return at.behind + uint64(blockSize-1-last), true, nil
+		return at.after + uint64(blockSize-1-last), true, nil
 	}
 	list := at.list
 	if list == nil {
@@ -159,7 +159,7 @@ func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err
 			return 0, false, err
 		}
 	}
-	n = at.behind
+	n = at.after
 	for _, seq := range list[:at.in] {
 		if seq > last {
 			n++

@@ -118,6 +118,7 @@ func diskFails(t *testing.T, hit func(errorfs.Op) bool) {
 	var logged bytes.Buffer
 	e, err := pebble.Open("store", pebble.Options{
 		FS: failing(disk, &broken, hit), Logger: slog.New(slog.NewTextHandler(&logged, nil)), MemTableBytes: 256 << 10,
+		StallAfter: time.Hour, // a slow machine is not a stalled disk
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestFlushFails(t *testing.T) {
 	fs := failing(vfs.NewMem(), &broken, func(op errorfs.Op) bool {
 		return op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".sst")
 	})
-	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet, MemTableBytes: 256 << 10})
+	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,8 +101,8 @@ func (g *blockGroup) in(block uint64) int {
 	return int(g.counts[block-g.first])
 }
 
-// behind returns the number of holes in all blocks after one.
-func (h *holes) behind(block uint64) (n uint64) {
+// after returns the number of holes in all blocks after the given one.
+func (h *holes) after(block uint64) (n uint64) {
 	if h == nil {
 		return 0
 	}

@@ -50,7 +50,7 @@ func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 			return fmt.Sprintf("block %d: %d holes, want %d", block, got, want)
 		}
 	}
-	if got, want := h.seq-h.floor-h.live, s.v.holes.behind(blockOf(h.floor)); got < want {
+	if got, want := h.seq-h.floor-h.live, s.v.holes.after(blockOf(h.floor)); got < want {
 		return fmt.Sprintf("%d of %d sequences live, but %d holes", h.live, h.seq-h.floor, want)
 	}
 	return ""

@@ -99,7 +99,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	var acks []ack
 	for round := range rounds {
-		acks = append(acks, runChild(t, dir, round*childPublishers, 1+rand.IntN(6000), func() {})...)
+		acks = append(acks, runChild(t, dir, round*childPublishers, 1+rand.IntN(6000/min(pebble.Stride, 10)), func() {})...)
 		for i := range acks {
 			acks[i].late = false // the disk goes on when a process is killed
 		}

@@ -2,5 +2,5 @@
 
 package pebble
 
-// Stride is 1 without the race detector: nothing is left out.
+// Stride is 1 without the race detector: every round runs.
 const Stride = 1

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // EXT4_IOC_SHUTDOWN and its flag for a file system that stops at once, with
@@ -40,7 +42,7 @@ func TestPowerCut(t *testing.T) {
 	dir := filepath.Join(mount, "store")
 	var acks []ack
 	for round := range powerCutRounds {
-		acks = append(acks, runChild(t, dir, round*childPublishers, 2000+3000*round, func() { cutPower(t, mount) })...)
+		acks = append(acks, runChild(t, dir, round*childPublishers, (2000+3000*round)/min(pebble.Stride, 10), func() { cutPower(t, mount) })...)
 		run(t, "umount", mount)
 		run(t, "mount", "-o", "loop", image, mount)
 		verifyDir(t, dir, acks)

@@ -2,7 +2,8 @@
 
 package pebble
 
-// Stride is for tests that open a store many times over, or make many random runs, one
-// after the other: the race detector makes them ten times slower, and finds nothing by
-// the last time that it did not by the first.
+// Stride divides the rounds of tests that open a store many times or make many random
+// runs. The race detector makes them ten times slower and finds in the first rounds what
+// it would find in the later ones. A child process is killed before the detector reports
+// anything, so its rounds are shortened, too.
 const Stride = 25

@@ -142,7 +142,7 @@ func verify(t *testing.T, e engine.Engine, acks []ack) {
 		}
 		rs, err := e.Append(t.Context(), []engine.Entry{in})
 		if err != nil || rs[0].Prev != head || rs[0].Seq <= head {
-			t.Fatalf("append to %q behind %d: %+v, %v", channel, head, rs, err)
+			t.Fatalf("append to %q after %d: %+v, %v", channel, head, rs, err)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func stored(t *testing.T, e engine.Engine, channel string) log {
 	messages, last := 0, uint64(0)
 	for _, r := range page.Records {
 		if r.Seq <= last || r.Prev < last || r.Prev >= r.Seq {
-			t.Fatalf("%q: record %d, behind %d, comes after %d", channel, r.Seq, r.Prev, last)
+			t.Fatalf("%q: record %d with prev %d follows %d", channel, r.Seq, r.Prev, last)
 		}
 		last = r.Seq
 		l.records[r.Seq] = r
