@@ -58,6 +58,8 @@ func check(what, name string, limit int) error {
 		return fault.Field(what, "a %s name is needed", what)
 	case len(name) > limit:
 		return fault.Field(what, "the %s name has %d bytes, more than %d", what, len(name), limit)
+	case isPlain(name): // the usual case
+		return nil
 	case !utf8.ValidString(name):
 		return fault.Field(what, "the %s name is not valid UTF-8", what)
 	}
@@ -67,4 +69,14 @@ func check(what, name string, limit int) error {
 		}
 	}
 	return nil
+}
+
+// isPlain reports whether a name consists of printable ASCII characters that are allowed.
+func isPlain(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c <= ' ' || c > '~' || c == '*' || c == '?' || c == ',' {
+			return false
+		}
+	}
+	return true
 }
