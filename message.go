@@ -19,6 +19,8 @@ type Push struct {
 	ContentType string
 	// Raw keeps Data of a JSON type as it is, byte for byte.
 	Raw bool
+	// checked: Data and ContentType are those of a payload.Data. See payload.NewPush.
+	checked bool
 	// ID makes the push idempotent: a second push with the same ID to the same channel
 	// within 24 hours stores nothing and returns the result of the first one. At most
 	// 128 bytes; if it is "", the server makes one.

@@ -1,12 +1,8 @@
 package wirepost
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"mime"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -14,16 +10,19 @@ import (
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
-	"github.com/wirepost/wirepost/internal/jsonscan"
 	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/payload"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-const (
-	maxID          = 128 // bytes, of ID and Key
-	maxContentType = 256 // bytes
-)
+const maxID = 128 // bytes, of ID and Key
+
+func init() {
+	payload.NewPush = func(d payload.Data) Push {
+		return Push{Data: d.Bytes(), ContentType: d.ContentType(), checked: true}
+	}
+}
 
 // Push stores a message and notifies the subscribers. On return, a message to a durable
 // channel is on disk. If ctx is done, nothing is stored. The error is an *Error:
@@ -187,11 +186,15 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 		return err
 	}
 	data := known
-	if data == nil {
-		var err error
-		if data, err = prepareData(p); err != nil {
+	switch {
+	case p.checked:
+		data = p.Data
+	case known == nil:
+		checked, err := checkData(p)
+		if err != nil {
 			return err
 		}
+		data = checked.Bytes()
 	}
 	*e = engine.Entry{
 		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
@@ -206,6 +209,15 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	return nil
 }
 
+func checkData(p *Push) (payload.Data, error) {
+	t, err := payload.ParseType("content_type", p.ContentType)
+	if err != nil {
+		return payload.Data{}, public(err)
+	}
+	d, err := t.Check(p.Data, p.Raw)
+	return d, public(err)
+}
+
 func checkText(field, value string) error {
 	switch {
 	case len(value) > maxID:
@@ -217,86 +229,6 @@ func checkText(field, value string) error {
 		if r < ' ' || r == 0x7f {
 			return fieldError(field, "control characters are not allowed")
 		}
-	}
-	return nil
-}
-
-// prepareData checks the data against its content type and brings JSON into its
-// compact form.
-func prepareData(p *Push) ([]byte, error) {
-	if err := checkContentType(p.ContentType); err != nil {
-		return nil, err
-	}
-	kind := wire.KindOf(p.ContentType)
-	switch {
-	case kind == wire.Binary:
-		return p.Data, nil
-	case kind == wire.JSON && jsonscan.IsCompact(p.Data): // the usual case, checked in one fast pass
-		return p.Data, nil
-	case !utf8.Valid(p.Data):
-		return nil, fieldError("data", "not valid UTF-8, as the content type %q asks for", p.ContentType)
-	case kind == wire.Text:
-		return p.Data, nil
-	case p.Raw:
-		if !json.Valid(p.Data) {
-			return nil, fieldError("data", "not one JSON value, as the content type %q asks for", p.ContentType)
-		}
-		return p.Data, checkNesting(p.Data)
-	}
-	return compactJSON(p.Data)
-}
-
-// maxNesting is how deep arrays and objects may lie in each other. A message
-// travels inside of other JSON, whose readers stop somewhere (encoding/json at
-// 10 000).
-const maxNesting = 1000
-
-// checkNesting refuses data that is nested too deep. It must be valid JSON.
-func checkNesting(data []byte) error {
-	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) <= maxNesting {
-		return nil
-	}
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
-			if depth++; depth > maxNesting {
-				return fieldError("data", "arrays and objects lie more than %d deep in each other", maxNesting)
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return nil
-}
-
-func compactJSON(data []byte) ([]byte, error) {
-	var out bytes.Buffer
-	out.Grow(len(data))
-	if err := json.Compact(&out, data); err != nil {
-		return nil, fieldError("data", "not JSON (%s): for text, set the content type to text/plain", err)
-	}
-	return out.Bytes(), checkNesting(out.Bytes())
-}
-
-func checkContentType(t string) error {
-	if t == "" || t == wire.JSONType || t == "text/plain" {
-		return nil
-	}
-	if len(t) > maxContentType {
-		return fieldError("content_type", "%d bytes, more than %d", len(t), maxContentType)
-	}
-	mediaType, _, err := mime.ParseMediaType(t)
-	if err != nil {
-		return fieldError("content_type", "%q is no media type: %s", t, err)
-	}
-	if !strings.Contains(mediaType, "/") {
-		return fieldError("content_type", "%q is no media type: it has no subtype", t)
 	}
 	return nil
 }

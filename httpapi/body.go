@@ -80,14 +80,14 @@ func closeAfter(w http.ResponseWriter) {
 // pacedBody renews the deadline of a body as it comes in.
 type pacedBody struct {
 	body    io.Reader
-	control *http.ResponseController
+	control http.ResponseController
 	start   time.Time
 	due     time.Time // what is set
 	bytes   int64
 }
 
 func newPacedBody(w http.ResponseWriter, body io.Reader) *pacedBody {
-	p := &pacedBody{body: body, control: http.NewResponseController(w), start: time.Now()}
+	p := &pacedBody{body: body, control: *http.NewResponseController(w), start: time.Now()}
 	p.renew()
 	return p
 }

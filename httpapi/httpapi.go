@@ -5,10 +5,11 @@
 // openapi.json describes it for others (a test keeps the two equal). LocalOnly is
 // the guard of development mode, to be put around every handler of a listener.
 //
-// A push takes this way: routes.go finds its handler, keys.go asks for a key,
-// limits.go for room, push.go or ndjson.go reads it with the help of scan.go, which knows the usual
-// form of a push and leaves everything else to strict.go. Names of channels and
-// users are checked here, data by the server.
+// A push passes routes.go, which finds its handler; keys.go, which checks the API key;
+// limits.go, which reserves memory; and push.go or ndjson.go, which read it with package
+// internal/parse: scan.go reads the usual form of a push, members.go every other. The
+// data is checked there and copied once: its payload.Data tells the server that it need
+// not check it again.
 package httpapi
 
 import (

@@ -10,7 +10,6 @@ const (
 	jsonType   = "application/json"
 	ndjsonType = "application/x-ndjson"
 	formType   = "application/x-www-form-urlencoded"
-	textType   = "text/plain"
 )
 
 // mediaType is the type of the body without parameters, in lower case.

@@ -3,10 +3,11 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
-	"unicode/utf8"
+	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
+	"github.com/wirepost/wirepost/internal/payload"
 )
 
 // push is POST /v1/push.
@@ -101,19 +102,18 @@ func (t *targetSet) results(pushed []wirepost.PushResult) []wirepost.PushResult 
 
 // pushRaw is POST /v1/push/{channel}.
 func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
-	p := wirepost.Push{To: r.channel, Raw: true, ID: r.query.Get("id"), Key: r.query.Get("key")}
-	if err := wirepost.CheckChannel(p.To); err != nil {
+	if err := wirepost.CheckChannel(r.channel); err != nil {
 		return err
 	}
 	if err := checkEncoding(r.Header); err != nil {
 		return err
 	}
+	var ttl time.Duration
 	if r.query.Has("ttl") {
-		ttl, err := parse.TTL(r.query.Get("ttl"))
-		if err != nil {
+		var err error
+		if ttl, err = parse.TTL(r.query.Get("ttl")); err != nil {
 			return err
 		}
-		p.TTL = ttl
 	}
 	done, err := a.beginOne(r, a.maxData)
 	if err != nil {
@@ -125,11 +125,12 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	if err := readBody(body, w, r, a.maxData); err != nil {
 		return err
 	}
-	p.Data = bytes.Clone(body.Bytes())
-	p.ContentType = rawType(r.Header, p.Data)
-	if !parse.HasSubtype(p.ContentType) {
-		return parse.BadRequest("Content-Type", "%q is not a media type such as text/plain", parse.Shorten(p.ContentType))
+	data, err := rawData(r.Header, bytes.Clone(body.Bytes()))
+	if err != nil {
+		return err
 	}
+	p := parse.NewPush(data)
+	p.To, p.ID, p.Key, p.TTL = r.channel, r.query.Get("id"), r.query.Get("key"), ttl
 	pushed, err := a.srv.Push(r.Context(), p)
 	if err != nil {
 		return err
@@ -137,14 +138,16 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	return writePushed(w, []wirepost.PushResult{pushed})
 }
 
-// rawType is the content type of a raw body. Without one, or with that of a form, which
-// curl -d sends for anything, it is text if the body is valid UTF-8.
-func rawType(h http.Header, data []byte) string {
-	switch t := h.Get("Content-Type"); {
-	case t != "" && mediaType(h) != formType:
-		return t
-	case utf8.Valid(data):
-		return textType
+// rawData checks a raw body. Without a content type, or with that of a form, which
+// curl -d sends for anything, it is text if it is valid UTF-8.
+func rawData(h http.Header, body []byte) (payload.Data, error) {
+	contentType := h.Get("Content-Type")
+	if contentType == "" || mediaType(h) == formType {
+		return payload.Untyped(body), nil
 	}
-	return parse.BytesType
+	t, err := payload.ParseType("Content-Type", contentType)
+	if err != nil {
+		return payload.Data{}, err
+	}
+	return t.Check(body, true)
 }

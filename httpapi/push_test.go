@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
+	"github.com/wirepost/wirepost/internal/payload"
 )
 
 func TestPush(t *testing.T) {
@@ -80,14 +81,14 @@ func TestData(t *testing.T) {
 		{"json", s.push(`{"to":"room","data": { "a" : [1, "ü"] } }`), "", `{"a":[1,"ü"]}`},
 		{"json of a kind", s.push(`{"to":"room","data":[ ],"content_type":"application/ld+json"}`), "application/ld+json", `[]`},
 		{"text", s.push(`{"to":"room","data":"a\nb","content_type":"text/html"}`), "text/html", `"a\nb"`},
-		{"base64", s.push(`{"to":"room","data_base64":"AP8="}`), parse.BytesType, "base64:\x00\xff"},
-		{"base64 text", s.push(`{"to":"room","data_base64":"aGk=","content_type":"text/plain"}`), textType, `"hi"`},
+		{"base64", s.push(`{"to":"room","data_base64":"AP8="}`), payload.BytesType, "base64:\x00\xff"},
+		{"base64 text", s.push(`{"to":"room","data_base64":"aGk=","content_type":"text/plain"}`), payload.TextType, `"hi"`},
 		{"base64 json", s.push(`{"to":"room","data_base64":"eyB9","content_type":"application/json"}`), "", `{ }`},
-		{"curl -d", raw(formType, "hello"), textType, `"hello"`},
-		{"curl --data-binary", raw(formType, "\xff\x00"), parse.BytesType, "base64:\xff\x00"},
-		{"no type", raw("", "hello"), textType, `"hello"`},
-		{"no type, bytes", raw("", "\xc3\x28"), parse.BytesType, "base64:\xc3\x28"},
-		{"empty", raw("", ""), textType, `""`},
+		{"curl -d", raw(formType, "hello"), payload.TextType, `"hello"`},
+		{"curl --data-binary", raw(formType, "\xff\x00"), payload.BytesType, "base64:\xff\x00"},
+		{"no type", raw("", "hello"), payload.TextType, `"hello"`},
+		{"no type, bytes", raw("", "\xc3\x28"), payload.BytesType, "base64:\xc3\x28"},
+		{"empty", raw("", ""), payload.TextType, `""`},
 		{"raw json", raw("application/json", `{ "a" : 1 }`), "", `{ "a" : 1 }`},
 		{"raw text", raw("text/markdown; charset=utf-8", "# hi"), "text/markdown; charset=utf-8", `"# hi"`},
 		{"raw png", raw("image/png", "\x89PNG"), "image/png", "base64:\x89PNG"},

@@ -79,7 +79,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/push/a", `{"a":`, asJSON, 400, "data"},
 		{"POST", "/v1/push/a", "\xff", "Content-Type: text/plain", 400, "data"},
 		{"POST", "/v1/push/a", "x", "Content-Type: nonsense", 400, "Content-Type"},
-		{"POST", "/v1/push/a", "x", "Content-Type: text/ plain", 400, "content_type"},
+		{"POST", "/v1/push/a", "x", "Content-Type: text/ plain", 400, "Content-Type"},
 		{"POST", "/v1/push/a?ttl=soon", "x", "", 400, "ttl"},
 		{"POST", "/v1/push/a?ttl=", "x", "", 400, "ttl"},
 		{"POST", "/v1/push/a?ttl=0", "x", "", 400, "ttl"},

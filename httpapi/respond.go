@@ -28,15 +28,19 @@ func writeBody(w http.ResponseWriter, status int, body []byte) error {
 
 func setType(w http.ResponseWriter, contentType string) {
 	h := w.Header()
-	h["Content-Type"] = []string{contentType}
+	h["Content-Type"] = jsonTypes
+	if contentType != jsonType {
+		h["Content-Type"] = []string{contentType}
+	}
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = noStore
 }
 
 // Shared between responses: a header's values are not changed in place.
 var (
-	noSniff = []string{"nosniff"}
-	noStore = []string{"no-store"}
+	jsonTypes = []string{jsonType}
+	noSniff   = []string{"nosniff"}
+	noStore   = []string{"no-store"}
 )
 
 // writePushed responds to a push: 201 if a subscriber is connected, else 202.

@@ -40,6 +40,24 @@ func FuzzIsCompact(f *testing.F) {
 	})
 }
 
+// FuzzCompact: a text is what encoding/json takes, too, and has the same compact form.
+func FuzzCompact(f *testing.F) {
+	for _, text := range []string{` { "a" : [ 1 , "x \\" y " ] , "b" : { } } `, `"\\" `, `[ ]`, "\t-1e3\r\n", `"a\u0020 b"`, "\"\x80\"", ` [ " \" ] " ] `} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := jsonscan.Scanner{B: data}
+		text, ok := s.Text()
+		if !ok {
+			return
+		}
+		var want bytes.Buffer
+		if err := json.Compact(&want, text.Bytes()); err != nil || want.String() != string(text.Compact()) || !utf8.Valid(text.Bytes()) {
+			t.Errorf("%q: %q, want %q, %v", text.Bytes(), text.Compact(), want.Bytes(), err)
+		}
+	})
+}
+
 func BenchmarkIsCompact(b *testing.B) {
 	data := []byte(`{"type":"order.shipped","order":"A-10042","items":[{"sku":"x1","n":2}],"note":"` + strings.Repeat("lorem ipsum ", 10) + `","at":1789000000000}`)
 	for name, valid := range map[string]func([]byte) bool{"jsonscan": jsonscan.IsCompact, "json": json.Valid} {

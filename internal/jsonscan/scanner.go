@@ -236,5 +236,6 @@ func (s *Scanner) digits() bool {
 // can be stored. It is false for values nested deeper than MaxDepth.
 func IsCompact(data []byte) bool {
 	s := Scanner{B: data}
-	return s.Value(MaxDepth) && s.I == len(data) && !s.Spaced && (!s.Wide || utf8.Valid(data))
+	t, ok := s.Text()
+	return ok && len(t.b) == len(data) && !t.spaced
 }

@@ -20,7 +20,7 @@ func (f *Push) member(name string, value json.RawMessage) (err error) {
 	case "to":
 		f.To, f.many, err = targets(value)
 	case "data":
-		f.data, f.spaced = value, true
+		f.data = value
 	case "data_base64":
 		var s string
 		s, err = Text(name, value)

@@ -1,18 +1,13 @@
 package parse
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"strings"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/payload"
 	"github.com/wirepost/wirepost/internal/strict"
 	"github.com/wirepost/wirepost/internal/wire"
 )
-
-// BytesType is the content type of data_base64 that names none.
-const BytesType = "application/octet-stream"
 
 // MaxTargets bounds the list of one push. For more there are streams.
 const MaxTargets = 1000
@@ -49,56 +44,74 @@ func (f *Push) checkTargets() error {
 }
 
 // message makes a push of the fields. Its data is a copy: the server keeps it.
-func (f *Push) message(maxData int) (p wirepost.Push, err error) {
-	p = wirepost.Push{ContentType: f.kind, ID: f.id, Key: f.key, TTL: f.ttl, Raw: true}
-	field := "data"
+func (f *Push) message(maxData int) (wirepost.Push, error) {
+	field, data, err := f.content()
+	if err != nil {
+		return wirepost.Push{}, err
+	}
+	if n := len(data.Bytes()); n > maxData {
+		return wirepost.Push{}, TooLarge(field, "the data has %d bytes, more than %d", n, maxData)
+	}
+	p := NewPush(data)
+	p.ID, p.Key, p.TTL = f.id, f.key, f.ttl
+	return p, nil
+}
+
+// NewPush makes a push of data that the server does not check again.
+var NewPush = payload.NewPush.(func(payload.Data) wirepost.Push)
+
+// content is the data of the push, and the field that it was in.
+func (f *Push) content() (field string, d payload.Data, err error) {
+	t, err := payload.ParseType("content_type", f.kind)
 	switch {
-	case !HasSubtype(f.kind):
-		return p, BadRequest("content_type", "%q is not a media type such as text/plain", Shorten(f.kind))
+	case err != nil:
+		return "", d, err
 	case f.data != nil && f.base64 != nil:
-		return p, BadRequest("data_base64", "a push has either data or data_base64, not both")
+		return "", d, BadRequest("data_base64", "a push has either data or data_base64, not both")
 	case f.data != nil:
-		p.Data, err = f.value()
+		d, err = f.value(t)
+		return "data", d, err
 	case f.base64 != nil:
-		field = "data_base64"
-		p.Data, err = decodeBase64(f.base64)
-		if p.ContentType == "" {
-			p.ContentType = BytesType
-		}
-	default:
-		return p, BadRequest("data", "a push needs data or data_base64")
+		d, err = f.bytes(t)
+		return "data_base64", d, err
 	}
-	if err == nil && len(p.Data) > maxData {
-		err = TooLarge(field, "the data has %d bytes, more than %d", len(p.Data), maxData)
-	}
-	return p, err
+	return "", d, BadRequest("data", "a push needs data or data_base64")
 }
 
 // value is the value of the data member: the JSON itself in compact form, or the text
 // of a string.
-func (f *Push) value() ([]byte, error) {
-	switch wire.KindOf(f.kind) {
-	case wire.JSON:
-		if !f.spaced {
-			return bytes.Clone(f.data), nil
+func (f *Push) value(t payload.Type) (payload.Data, error) {
+	if f.scanned {
+		if d, ok := t.CopyJSON(f.text); ok {
+			return d, nil
 		}
-		var out bytes.Buffer
-		out.Grow(len(f.data))
-		if err := json.Compact(&out, f.data); err != nil {
-			return nil, BadRequest("data", "broken JSON: %s", err)
-		}
-		return out.Bytes(), nil
+	}
+	switch t.Kind() {
+	case wire.JSON: // unusual, and strict made a copy of it
+		return t.Check(f.data, false)
 	case wire.Text:
 		if f.data[0] != '"' {
-			return nil, BadRequest("data", "with the content type %q it must be a string, not %s", f.kind, strict.Kind(f.data))
-		}
-		if bytes.IndexByte(f.data, '\\') < 0 {
-			return bytes.Clone(f.data[1 : len(f.data)-1]), nil
+			return payload.Data{}, BadRequest("data", "with the content type %q it must be a string, not %s", f.kind, strict.Kind(f.data))
 		}
 		s, err := Text("data", f.data)
-		return []byte(s), err
+		if err != nil {
+			return payload.Data{}, err
+		}
+		return t.Check([]byte(s), true)
 	}
-	return nil, BadRequest("data", "with the content type %q it must be given as data_base64", f.kind)
+	return payload.Data{}, BadRequest("data", "with the content type %q it must be given as data_base64", f.kind)
+}
+
+// bytes is the value of the data_base64 member.
+func (f *Push) bytes(t payload.Type) (payload.Data, error) {
+	data, err := decodeBase64(f.base64)
+	if err != nil {
+		return payload.Data{}, err
+	}
+	if f.kind == "" {
+		t, _ = payload.ParseType("", payload.BytesType)
+	}
+	return t.Check(data, true)
 }
 
 func decodeBase64(src []byte) ([]byte, error) {
@@ -108,10 +121,4 @@ func decodeBase64(src []byte) ([]byte, error) {
 		return nil, BadRequest("data_base64", "not base64 (RFC 4648 section 4, with padding): %s", err)
 	}
 	return out[:n:n], nil
-}
-
-// HasSubtype says whether a content type can be a media type: it has a slash
-// (RFC 9110 §8.3.1). The server checks the rest. An empty one is valid.
-func HasSubtype(contentType string) bool {
-	return contentType == "" || strings.IndexByte(contentType, '/') > 0
 }

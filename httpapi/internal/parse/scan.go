@@ -10,12 +10,13 @@ import (
 // Push are the members of a push as they were sent. The slices are parts of
 // the body and only valid as long as it is.
 type Push struct {
-	To      []string // nil: absent
-	many    bool     // to was a list
-	data    []byte   // a JSON value; nil: absent
-	spaced  bool     // data may not be in compact form
-	base64  []byte   // without quotes and escapes; nil: absent
-	kind    string   // content_type
+	To      []string      // nil: absent
+	many    bool          // to was a list
+	data    []byte        // a JSON value; nil: absent
+	scanned bool          // text is set
+	text    jsonscan.Text // data, if scan read it
+	base64  []byte        // without quotes and escapes; nil: absent
+	kind    string        // content_type
 	id, key string
 	ttl     time.Duration // 0: absent
 }
@@ -70,11 +71,8 @@ func (f *Push) scanMember(s *jsonscan.Scanner, name []byte) int {
 	case "to":
 		return when(f.scanTargets(s), seenTo)
 	case "data":
-		s.Space()
-		start := s.I
-		s.Spaced = false
-		ok := s.Value(jsonscan.MaxDepth)
-		f.data, f.spaced = s.B[start:s.I], s.Spaced
+		text, ok := s.Text()
+		f.data, f.text, f.scanned = text.Bytes(), text, true
 		return when(ok, seenData)
 	case "data_base64":
 		v, ok := s.PlainString()
