@@ -26,7 +26,7 @@ func TestCrash(t *testing.T) {
 
 func crash(t *testing.T, random *rand.Rand) {
 	fs := vfs.NewCrashableMem()
-	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet, MemTableBytes: 256 << 10})
+	e, err := pebble.Open("store", pebble.Options{FS: pebble.OnDisk{FS: fs}, Logger: quiet, MemTableBytes: 256 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

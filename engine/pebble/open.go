@@ -214,7 +214,7 @@ const otherFiles = 13
 
 func (e *Engine) tune(o Options) *pdb.Options {
 	p := &pdb.Options{
-		FS:            disk.NewFreezing(e.keeper.Recording(), e.fault, e.patience, e.background),
+		FS:            disk.NewFreezing(disk.NewAhead(e.keeper.Recording()), e.fault, e.patience, e.background),
 		Lock:          e.lock,
 		Logger:        disk.NewLogger(o.Logger, e.fault),
 		Merger:        merger,

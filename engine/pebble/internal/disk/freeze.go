@@ -1,7 +1,7 @@
 // Package disk is what stands between Pebble and the disk. It keeps writes off a disk that
 // is nearly full, waits for what the system lacks for a moment, freezes the disk after a
-// failed write, parks compactions that meet damage, and says why writes are refused. It
-// knows neither keys nor channels.
+// failed write, parks compactions that meet damage, says why writes are refused, and
+// extends logs with zeros to make syncs cheaper. It knows neither keys nor channels.
 package disk
 
 import (
