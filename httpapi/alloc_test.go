@@ -76,6 +76,10 @@ func TestPushAllocations(t *testing.T) {
 		if got := testing.AllocsPerRun(200, func() { d.serve(t) }); got > tt.allocs+slack {
 			t.Errorf("%s: %.0f allocations, want at most %.0f", tt.name, got, tt.allocs)
 		}
+		d.readDeadlines, d.writeDeadlines = 0, 0
+		if d.serve(t); d.readDeadlines != 2 || d.writeDeadlines != 1 { // each costs about 1 % of a push
+			t.Errorf("%s: the read deadline is set %d times, the write deadline %d times", tt.name, d.readDeadlines, d.writeDeadlines)
+		}
 	}
 }
 

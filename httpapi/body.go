@@ -47,18 +47,22 @@ func limitResponse(w http.ResponseWriter) {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then the server's own holds
 }
 
-// SlowBodies sets a deadline for the body of every request, also if the handler does not
-// read it: net/http reads the rest before it responds. A handler that
-// reads a body sets its own.
+// SlowBodies sets a deadline for the body of every request, for handlers that set none:
+// net/http reads the rest of a body before it responds, also if the handler reads nothing
+// of it. The handler of New needs no SlowBodies around it.
 func SlowBodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
-			// Where deadlines cannot be set (tests, odd middleware), the server's own
-			// hold.
-			http.NewResponseController(w).SetReadDeadline(bodyDeadline(time.Now(), 0)) //nolint:errcheck // see above
-		}
+		limitBody(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// limitBody sets the first deadline of a body; a pacedBody extends it.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// Where deadlines cannot be set (tests, odd middleware), the server's own hold.
+		http.NewResponseController(w).SetReadDeadline(bodyDeadline(time.Now(), 0)) //nolint:errcheck // see above
+	}
 }
 
 // hurryBody is for a refused request: the rest of its body is read for a short time, so
@@ -77,7 +81,7 @@ func closeAfter(w http.ResponseWriter) {
 	http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1)) //nolint:errcheck // it fails by design
 }
 
-// pacedBody renews the deadline of a body as it comes in.
+// pacedBody extends the deadline of a body, which limitBody has set, as it comes in.
 type pacedBody struct {
 	body    io.Reader
 	control http.ResponseController
@@ -87,14 +91,8 @@ type pacedBody struct {
 }
 
 func newPacedBody(w http.ResponseWriter, body io.Reader) *pacedBody {
-	p := &pacedBody{body: body, control: *http.NewResponseController(w), start: time.Now()}
-	p.renew()
-	return p
-}
-
-func (p *pacedBody) renew() {
-	p.due = bodyDeadline(p.start, p.bytes)
-	p.control.SetReadDeadline(p.due) //nolint:errcheck // then the server's own holds
+	start := time.Now()
+	return &pacedBody{body: body, control: *http.NewResponseController(w), start: start, due: bodyDeadline(start, 0)}
 }
 
 // Read implements io.Reader.
@@ -102,13 +100,15 @@ func (p *pacedBody) Read(b []byte) (int, error) {
 	n, err := p.body.Read(b)
 	p.bytes += int64(n)
 	// A deadline is set for every second that was gained, not for every read.
-	if err == nil && bodyDeadline(p.start, p.bytes).Sub(p.due) >= time.Second {
-		p.renew()
+	if due := bodyDeadline(p.start, p.bytes); err == nil && due.Sub(p.due) >= time.Second {
+		p.due = due
+		p.control.SetReadDeadline(due) //nolint:errcheck // then the server's own holds
 	}
 	return n, err
 }
 
-// end removes the deadline: the body is complete.
+// end removes the deadline: the body is complete, and net/http takes an expired deadline
+// for a client that has disconnected.
 func (p *pacedBody) end() {
 	p.control.SetReadDeadline(time.Time{}) //nolint:errcheck // it was set before, or never
 }

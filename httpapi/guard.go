@@ -22,6 +22,7 @@ func LocalOnly(next http.Handler, refuse func(http.ResponseWriter, *http.Request
 	allowed := origin.ParsePatterns(allowOrigins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := checkLocal(r, allowed); err != nil {
+			hurryBody(w, r)
 			refuse(w, r, err)
 			return
 		}

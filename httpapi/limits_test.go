@@ -323,9 +323,33 @@ func TestSlowBodies(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := SlowBodies(newHandler(newCounting(), quiet(Options{})))
+				h := newHandler(newCounting(), quiet(Options{}))
 				answer, took := trickle(t, h, tt.head, tt.send)
 				// What is left of a body must never be taken for a request.
+				if !strings.Contains(answer, tt.want) || took > tt.most || strings.Count(answer, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q; want %s in %s", took, answer, tt.want, tt.most)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowBodiesElsewhere sends such bodies to handlers that read none.
+func TestSlowBodiesElsewhere(t *testing.T) {
+	none := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	refuse := func(w http.ResponseWriter, _ *http.Request, err error) { wirepost.WriteError(w, err) }
+	for _, tt := range []struct {
+		name, head string
+		h          http.Handler
+		want       string
+		most       time.Duration
+	}{
+		{"another handler", "POST /x HTTP/1.1\r\nContent-Length: 10000", SlowBodies(none), "204 No Content", 32 * time.Second},
+		{"refused in development mode", "POST /x HTTP/1.1\r\nOrigin: http://elsewhere.example\r\nContent-Length: 10000", LocalOnly(none, refuse), "403 Forbidden", 7 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer, took := trickle(t, tt.h, tt.head, byteEvery(time.Second, 10000))
 				if !strings.Contains(answer, tt.want) || took > tt.most || strings.Count(answer, "HTTP/1.1") > 1 {
 					t.Errorf("after %s: %q; want %s in %s", took, answer, tt.want, tt.most)
 				}

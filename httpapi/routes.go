@@ -65,6 +65,7 @@ var routes = []route{
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recover(w, r)
 	limitResponse(w)
+	limitBody(w, r)
 	if err := a.serve(w, r); err != nil {
 		a.fail(w, r, err)
 	}

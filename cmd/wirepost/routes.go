@@ -34,13 +34,14 @@ func (a *App) routes() http.Handler {
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
 		Ready: a.ready, Draining: a.draining, Logger: a.Log,
 	})
-	// Connections of clients and the API have their own deadlines.
+	// Connections of clients have their own deadlines for responses, and the API for both.
 	for path, h := range own {
-		if !slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
-			own[path] = httpapi.SlowReaders(h)
-			continue
+		if slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
+			h = a.ifMemory(h)
+		} else {
+			h = httpapi.SlowReaders(h)
 		}
-		own[path] = a.ifMemory(h)
+		own[path] = httpapi.SlowBodies(h)
 	}
 	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
@@ -52,7 +53,7 @@ func (a *App) routes() http.Handler {
 	if c.Dev {
 		all = httpapi.LocalOnly(all, a.server.Refuse, texts(c.AllowOrigin)...)
 	}
-	return proxies(c.TrustedProxy).believe(httpapi.SlowBodies(all))
+	return proxies(c.TrustedProxy).believe(all)
 }
 
 // ifMemory refuses new connections while the existing ones have used up their share
