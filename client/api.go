@@ -88,8 +88,8 @@ func (b *Backend) once(ctx context.Context, c call) error {
 }
 
 func (b *Backend) encode(ctx context.Context, c call) (*http.Request, error) {
-	if c.path == "" {
-		return nil, fmt.Errorf("client: %w: the name of a user or channel is empty", ErrBadRequest)
+	if empty, ok := strings.CutPrefix(c.path, emptyName); ok {
+		return nil, fmt.Errorf("client: %w: the name of the %s is empty", ErrBadRequest, empty)
 	}
 	path := c.path
 	if len(c.query) > 0 {
@@ -150,14 +150,15 @@ func checkMethod(response *http.Response, method, path string) error {
 }
 
 // resource makes a path of literal segments and names, alternately; names are
-// escaped. It is "" if a name is empty, for which there is no path: without this
-// check the request would be one for another resource.
+// escaped. If a name is empty there is no path: without this check the request would be
+// one for another resource. The result then is emptyName and what the name is of.
 func resource(segments ...string) string {
 	var path strings.Builder
 	for i, s := range segments {
 		if i%2 == 1 {
 			if s == "" {
-				return ""
+				kind := segments[i-1][strings.LastIndexByte(segments[i-1], '/')+1:] // "v1/users", "channels"
+				return emptyName + strings.TrimSuffix(kind, "s")
 			}
 			s = escapeName(s)
 		}
@@ -165,6 +166,8 @@ func resource(segments ...string) string {
 	}
 	return path.String()
 }
+
+const emptyName = "empty "
 
 func escapeName(name string) string {
 	if name == "." || name == ".." { // otherwise they would be resolved as a relative path

@@ -1,10 +1,15 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/dial"
@@ -50,22 +55,17 @@ type Backend struct {
 // NewBackend makes a Backend for the server at a URL, "https://push.example.com", or
 // at a Unix socket, "unix:/run/wirepost.sock". It does not connect yet.
 func NewBackend(server string, o BackendOptions) (*Backend, error) {
-	server, dialUnix, unix := dial.Unix(server)
-	base, err := url.Parse(server)
-	switch {
-	case err != nil:
+	base, dialUnix, err := parseServer(server)
+	if err != nil {
 		return nil, err
-	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
-		return nil, fmt.Errorf("client: %q is not an http or https URL", base.Redacted())
-	case unix && o.HTTP != nil:
-		return nil, errors.New("client: BackendOptions.HTTP cannot reach a Unix socket: leave it nil")
-	case o.MinWait < 0 || o.MaxWait < 0 || o.Timeout < 0:
-		return nil, errors.New("client: BackendOptions.MinWait, MaxWait and Timeout must not be negative")
+	}
+	if err := o.check(dialUnix != nil); err != nil {
+		return nil, err
 	}
 	if o.HTTP == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 64
-		if unix {
+		if dialUnix != nil {
 			transport.DialContext, transport.Proxy = dialUnix, nil
 		}
 		o.HTTP = &http.Client{Transport: transport}
@@ -80,4 +80,61 @@ func NewBackend(server string, o BackendOptions) (*Backend, error) {
 		o.MaxWait = max(10*time.Second, o.MinWait)
 	}
 	return &Backend{base: base, opts: o}, nil
+}
+
+// parseServer parses the URL of a server. The error does not repeat a password.
+func parseServer(server string) (base *url.URL, dialUnix dialFunc, err error) {
+	address, dialUnix, err := dial.Unix(server)
+	if err != nil {
+		return nil, nil, fmt.Errorf("client: server: %w", err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		if strings.Contains(address, "@") {
+			address = "(hidden, it may contain a password)"
+		}
+		return nil, nil, fmt.Errorf("client: server %q: %w", address, errors.Unwrap(err))
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		err = errors.New("the scheme is not http, https or unix")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		err = errors.New("a query or fragment is not allowed")
+	default:
+		err = dial.CheckHost(u)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("client: server %q: %w: use a URL such as https://push.example.com or unix:/run/wirepost.sock", u.Redacted(), err)
+	}
+	return u, dialUnix, nil
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (o *BackendOptions) check(unix bool) error {
+	switch {
+	case unix && o.HTTP != nil:
+		return errors.New("client: BackendOptions.HTTP cannot reach a Unix socket: leave it nil")
+	case o.Attempts < 0:
+		return fmt.Errorf("client: BackendOptions.Attempts is %d: use a positive number, or 0 for no limit", o.Attempts)
+	case strings.ContainsAny(o.Key, " \t\r\n"):
+		return errors.New("client: BackendOptions.Key contains white space")
+	}
+	return checkDurations("BackendOptions", map[string]time.Duration{
+		"Timeout": o.Timeout, "MinWait": o.MinWait, "MaxWait": o.MaxWait,
+	})
+}
+
+// checkDurations refuses durations of a struct that are negative, and waits that end
+// before they begin.
+func checkDurations(of string, fields map[string]time.Duration) error {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if fields[name] < 0 {
+			return fmt.Errorf("client: %s.%s is %s: use a positive duration, or 0 for the default", of, name, fields[name])
+		}
+	}
+	if least, most := fields["MinWait"], fields["MaxWait"]; most > 0 && least > most {
+		return fmt.Errorf("client: %s.MinWait is %s, longer than MaxWait, %s", of, least, most)
+	}
+	return nil
 }

@@ -55,10 +55,14 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	if rest, dialUnix, ok := dial.Unix(rawURL); ok {
-		rawURL, o.DialContext, o.Proxy = rest, dialUnix, nil
+	rest, dialUnix, err := dial.Unix(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("client: the URL of Dial: %w", err)
 	}
-	base, err := url.Parse(rawURL)
+	if dialUnix != nil {
+		o.DialContext, o.Proxy = dialUnix, nil
+	}
+	base, err := url.Parse(rest)
 	if err != nil {
 		return nil, err
 	}

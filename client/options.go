@@ -65,11 +65,11 @@ func StaticToken(token string) func(context.Context) (string, error) {
 const handshakeTimeout = 30 * time.Second
 
 func (o *Options) complete() error {
-	switch {
-	case o.MinWait < 0 || o.MaxWait < 0:
-		return errors.New("client: Options.MinWait and MaxWait must not be negative")
-	case o.MaxMessage < 0:
-		return errors.New("client: Options.MaxMessage must not be negative")
+	if err := checkDurations("Options", map[string]time.Duration{"MinWait": o.MinWait, "MaxWait": o.MaxWait}); err != nil {
+		return err
+	}
+	if o.MaxMessage < 0 {
+		return fmt.Errorf("client: Options.MaxMessage is %d: use a positive number, or 0 for 16 MiB", o.MaxMessage)
 	}
 	if _, inbox := o.After[""]; inbox && len(o.After) > 1 {
 		return errors.New(`client: Options.After: the key "" must be the only one: use the name of the inbox`)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/dial"
 	origins "github.com/wirepost/wirepost/internal/origin"
 )
 
@@ -327,7 +328,10 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	}
 	u, err := url.Parse(strings.TrimRight(string(text), "/"))
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%q is not a server URL: use a URL such as http://127.0.0.1:8080", text)
+		return fmt.Errorf("%q is not a server URL: use a URL such as http://127.0.0.1:8080 or unix:/run/wirepost.sock", text)
+	}
+	if err := dial.CheckHost(u); err != nil {
+		return fmt.Errorf("%q is not a server URL: %w", u.Redacted(), err)
 	}
 	switch u.Scheme {
 	case "http", "https":

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,10 +70,14 @@ func (e *HandshakeError) Error() string { return "handshake: " + e.Reason }
 // Unix). The context bounds the dialing alone. Errors are a *Refusal, a
 // *HandshakeError, a *url.Error for the URL, a *ProxyError, or those of the network.
 func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
-	if rest, dial, ok := Unix(address); ok {
-		address, o.DialContext, o.Proxy = rest, dial, nil
+	rest, dial, err := Unix(address)
+	if err != nil {
+		return nil, &url.Error{Op: "dial", URL: address, Err: err}
 	}
-	u, err := parseURL(address)
+	if dial != nil {
+		o.DialContext, o.Proxy = dial, nil
+	}
+	u, err := parseURL(rest)
 	if err != nil {
 		return nil, err
 	}
@@ -108,16 +113,29 @@ func parseURL(address string) (*url.URL, error) {
 	case "wss", "https":
 		u.Scheme = "https"
 	default:
-		return fail("the scheme is not ws, wss, http or https")
+		return fail("the scheme is not ws, wss, http, https or unix")
 	}
-	switch {
-	case u.Host == "":
-		return fail("there is no host")
-	case u.User != nil:
-		return fail("a user in the URL is not sent: use a token")
+	if err := CheckHost(u); err != nil {
+		return fail(err.Error())
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
+}
+
+// CheckHost returns an error if a URL has no host, a port that does not exist, or a user.
+func CheckHost(u *url.URL) error {
+	if u.Host == "" {
+		return errors.New("there is no host")
+	}
+	if u.User != nil {
+		return errors.New("a user in the URL is not sent: use a token or an API key")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return errors.New("the port is not from 1 to 65535")
+		}
+	}
+	return nil
 }
 
 func connect(ctx context.Context, u *url.URL, o *Options) (net.Conn, error) {

@@ -286,15 +286,23 @@ func TestUnix(t *testing.T) {
 		"unix:w.sock:/ws":              {"http://localhost/ws", "w.sock"},
 		"http://unix:80/":              {"http://unix:80/", ""},
 	} {
-		rest, dial, ok := Unix(address)
-		if rest != want[0] || ok != (want[1] != "") || (dial != nil) != ok {
-			t.Errorf("%s: %s %t", address, rest, ok)
+		rest, dial, err := Unix(address)
+		if rest != want[0] || err != nil || (dial != nil) != (want[1] != "") {
+			t.Errorf("%s: %s %v", address, rest, err)
 		}
-		if ok {
+		if dial != nil {
 			_, err := dial(t.Context(), "", "")
 			if e, ok := errors.AsType[*net.OpError](err); !ok || e.Addr.String() != want[1] {
 				t.Errorf("%s: %v", address, err)
 			}
+		}
+	}
+	for _, address := range []string{"unix:", "unix://", "unix::/ws"} {
+		if _, _, err := Unix(address); err == nil {
+			t.Errorf("%s: no error", address)
+		}
+		if _, err := Dial(t.Context(), address, Options{}); err == nil || !strings.Contains(err.Error(), "no path of a socket") {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 	dir, err := os.MkdirTemp("", "w") // t.TempDir may be too long for a socket

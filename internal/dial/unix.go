@@ -2,6 +2,7 @@ package dial
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 )
@@ -12,18 +13,21 @@ import (
 const unixScheme = "unix:"
 
 // Unix splits such a URL: rest is the URL to request, of http and with a host that
-// does not matter, and dial connects to the socket. For any other URL ok is false.
-func Unix(address string) (rest string, dial func(ctx context.Context, network, address string) (net.Conn, error), ok bool) {
+// does not matter, and dial connects to the socket. For any other URL dial is nil.
+func Unix(address string) (rest string, dial func(ctx context.Context, network, address string) (net.Conn, error), err error) {
 	socket, ok := strings.CutPrefix(address, unixScheme)
 	if !ok {
-		return address, nil, false
+		return address, nil, nil
 	}
 	socket = strings.TrimPrefix(socket, "//") // unix:///run/wirepost.sock
 	path := ""
 	if i := strings.Index(socket, ":/"); i >= 0 {
 		socket, path = socket[:i], socket[i+1:]
 	}
+	if socket == "" {
+		return "", nil, fmt.Errorf("%q has no path of a socket: use a URL such as unix:/run/wirepost.sock", address)
+	}
 	return "http://localhost" + path, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}, true
+	}, nil
 }
