@@ -176,11 +176,24 @@ func TestFrozenFollower(t *testing.T) {
 	acknowledged(t, tabs[2], 3)
 	s.mustPush("user:42", "4")
 
+	// While it is thawed it gets messages all the time.
+	want := []string{"1", "2", "3", "4"}
+	for i := range 200 {
+		want = append(want, "n"+strconv.Itoa(i))
+	}
+	var pushing sync.WaitGroup
+	pushing.Go(func() {
+		for _, text := range want[4:] {
+			if !s.push("user:42", text) {
+				t.Errorf("push %s failed", text)
+			}
+		}
+	})
 	lifecycle(t, tabs[1], active)
-	s.mustPush("user:42", "5")
-	saw(t, tabs[1], "1", "2", "3", "4", "5")
-	saw(t, tabs[2], "1", "2", "3", "4", "5")
+	pushing.Wait()
+	saw(t, tabs[1], want...)
+	saw(t, tabs[2], want...)
 	browser.Wait(t, tabs[1], `client.state === "open"`)
 	browser.Wait(t, tabs[2], oneConnection)
-	acknowledged(t, tabs[2], 5)
+	acknowledged(t, tabs[2], len(want))
 }

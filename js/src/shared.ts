@@ -133,12 +133,16 @@ class Tab implements Connection {
     await aborted(signal)
   }
 
-  /** Another tab has taken the lead, as it does when this one was frozen. */
+  /**
+   * Another tab has taken the lead, as it does when this one was frozen. Where this one
+   * did not lead, because it was frozen when the lock came, it is on the other's
+   * connection already: to leave that would lose what comes before the response to its join.
+   */
   #stepDown(): void {
     this.#candidacy.abort()
+    if (this.#hub) this.#down(takenOver)
     this.#hub?.close()
     this.#hub = undefined
-    this.#down(takenOver)
     this.#follow()
   }
 

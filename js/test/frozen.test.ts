@@ -92,6 +92,25 @@ test("a follower that is frozen when the lock comes to it does not lead", async 
   for (const client of clients.slice(1)) client.close()
 })
 
+for (let turns = 0; turns < 12; turns++) test(`a thawed follower from which the lead was stolen loses no message that comes ${turns} turns after`, async (t) => {
+  const world = new World(t, { delay: () => 4 })
+  const { clients, pages, seen } = await tabs(world, 3)
+  pages[1]!.freeze("bus")
+  clients[0]!.close()
+  world.server.push("user:42", 1)
+  await world.pass(17_000)
+  assert.deepEqual(seen[2], [1])
+  pages[1]!.thaw("lock")
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve))
+  world.server.push("user:42", 2)
+  await world.pass(1000)
+  world.server.push("user:42", 3)
+  await world.pass(500)
+  assert.deepEqual(seen.slice(1), [[1, 2, 3], [1, 2, 3]])
+  assert.equal(world.server.open.length, 1)
+  for (const client of clients.slice(1)) client.close()
+})
+
 test("a call that waited for a frozen leader is not made when it is thawed", async (t) => {
   const world = new World(t)
   const { clients, pages } = await tabs(world, 2)

@@ -1,6 +1,6 @@
 import { mock, type TestContext } from "node:test"
 import "../src/wirepost-more.js" // at hand, as a page may have it in its cache
-import { toThisPage } from "./page.js"
+import { pageId, toThisPage } from "./page.js"
 import { FakeServer } from "./server.js"
 
 /** What a test sees of the world: a server, a clock, and tabs of one browser. */
@@ -11,16 +11,23 @@ export class World {
   readonly logged: unknown[][] = []
   random = 0.5
 
-  constructor(t: TestContext, options: { storage?: boolean } = {}) {
+  constructor(t: TestContext, options: { storage?: boolean; delay?: () => number } = {}) {
     mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 })
-    const { setTimeout } = globalThis
+    const { setTimeout, clearTimeout } = globalThis
+    const cleared = new Set<unknown>() // also of those that are due in a frozen tab
     define("setTimeout", (fn: () => void, ms?: number, ...args: []) => {
       const here = toThisPage("timer")
-      return setTimeout(() => here(() => fn(...args)), ms)
+      const timer = setTimeout(() => here(() => cleared.has(timer) || fn(...args)), ms)
+      return timer
+    })
+    define("clearTimeout", (timer: NodeJS.Timeout | undefined) => {
+      cleared.add(timer)
+      clearTimeout(timer)
     })
     mock.method(Math, "random", () => this.random)
     mock.method(console, "error", (...args: unknown[]) => void this.logged.push(args))
     const { window, server } = this
+    Bus.delay = options.delay ?? (() => 0)
     const document = Object.assign(new EventTarget(), { visibilityState: "visible" })
     define("WebSocket", server.WebSocket)
     define("fetch", server.fetch)
@@ -75,6 +82,11 @@ export async function calm(): Promise<void> {
   for (let i = 0; i < 25; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Does something after so many more turns of the event loop. */
+function later(turns: number, fn: () => void): void {
+  setImmediate(() => (turns > 0 ? later(turns - 1, fn) : fn()))
+}
+
 function define(name: string, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
 }
@@ -89,11 +101,13 @@ class Storage {
   }
 }
 
-/** A BroadcastChannel: others get copies, later, in order. */
+/** A BroadcastChannel: others get copies, in order, and later: after `delay` turns of the event loop. */
 class Bus {
   static readonly all = new Set<Bus>()
+  static delay = () => 0
   onmessage: ((event: { data: unknown }) => void) | null = null
   readonly name: string
+  readonly #coming: unknown[] = []
   readonly #here = toThisPage("bus")
   constructor(name: string) {
     this.name = name
@@ -103,8 +117,11 @@ class Bus {
     if (!Bus.all.has(this)) throw new DOMException("closed", "InvalidStateError")
     for (const other of Bus.all) {
       if (other === this || other.name !== this.name) continue
-      const copy = structuredClone(data)
-      setImmediate(() => other.#here(() => Bus.all.has(other) && other.onmessage?.({ data: copy })))
+      other.#coming.push(structuredClone(data))
+      later(Bus.delay(), () => {
+        const data = other.#coming.shift()
+        other.#here(() => Bus.all.has(other) && other.onmessage?.({ data }))
+      })
     }
   }
   close(): void {
@@ -120,6 +137,7 @@ interface Wait {
 /** Web Locks, which can end a tab. */
 class Locks {
   readonly #held = new Map<string, () => void>()
+  readonly #holders = new Map<string, string | undefined>() // the pages
   readonly #steal = new Map<string, () => void>() // notifies the holder
   #waiting: Wait[] = []
 
@@ -127,6 +145,7 @@ class Locks {
     const [options, callback] = rest.length === 1 ? [{}, rest[0]] : rest
     if (options.signal && options.steal) throw new DOMException("signal and steal", "NotSupportedError")
     const here = toThisPage("lock")
+    const holder = pageId()
     return new Promise((resolve, reject) => {
       const wait: Wait = {
         name,
@@ -137,6 +156,7 @@ class Locks {
             this.#next()
           }
           this.#held.set(name, end)
+          this.#holders.set(name, holder)
           this.#steal.set(name, () => here(() => reject(new DOMException("stolen", "AbortError"))))
           here(() => void Promise.resolve(callback({ name, mode: "exclusive" })).then(resolve, reject).finally(end))
         },
@@ -155,9 +175,9 @@ class Locks {
     })
   }
 
-  query(): Promise<{ held: { name: string }[] }> {
+  query(): Promise<{ held: { name: string; clientId: string | undefined }[] }> {
     const here = toThisPage("lock")
-    return new Promise((resolve) => setImmediate(() => here(() => resolve({ held: this.names.map((name) => ({ name })) }))))
+    return new Promise((resolve) => setImmediate(() => here(() => resolve({ held: this.names.map((name) => ({ name, clientId: this.#holders.get(name) })) }))))
   }
 
   get names(): string[] {
