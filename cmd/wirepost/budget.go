@@ -59,7 +59,7 @@ const (
 // channelBytes the size of a channel of pebble.Options.Channels.
 const (
 	memtables    = 3
-	channelBytes = 256
+	channelBytes = 96
 )
 
 // newParts returns the consumers of a configuration. Those that are set explicitly

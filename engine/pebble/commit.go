@@ -23,10 +23,10 @@ type commit struct {
 	late    []*slot[keyed] // pinned here, not by a request
 	notices []notice
 	spare   []*staged
-	short   bool                        // there is too little space on the disk
-	gone    removals                    // while it is so
-	fronts  map[*slot[channel]][]uint64 // see findFront
-	key     []byte                      // scratch
+	short   bool                // there is too little space on the disk
+	gone    removals            // while it is so
+	fronts  map[string][]uint64 // by channel, see findFront
+	key     []byte              // scratch
 	value   []byte
 }
 
@@ -57,7 +57,7 @@ type notice struct {
 // commits is the committer's goroutine.
 func (e *Engine) commits() {
 	defer close(e.committed)
-	c := &commit{e: e, fronts: make(map[*slot[channel]][]uint64), gone: removals{}}
+	c := &commit{e: e, fronts: make(map[string][]uint64), gone: removals{}}
 	var reuse []*request
 	for {
 		e.restBetweenSyncs(c.synced)

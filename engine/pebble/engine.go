@@ -83,7 +83,11 @@ type Engine struct {
 
 var _ engine.Engine = (*Engine)(nil)
 
-// channel is the state of a channel in memory. There may be very many.
+// unpackedShare is which part of the idle channels in memory, the most recently used ones,
+// stay in slots: pinning one is a little cheaper than unpacking it.
+const unpackedShare = 512
+
+// channel is the state of a channel in memory.
 type channel struct {
 	head   head    // as committed; guarded by Engine.mu, written by the committer
 	holes  *holes  // of the head's records; guarded by Engine.mu, written by the committer; nil: none

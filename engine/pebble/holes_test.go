@@ -137,7 +137,7 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 func forget(e *Engine) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.mu.channels.forgetLocked(e.mu.channels.slots["c"])
+	e.mu.channels.dropLocked(e.mu.channels.pinLocked("c"))
 }
 
 // A store of an earlier format has no holes: they are found, and stored by the next

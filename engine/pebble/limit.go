@@ -47,8 +47,8 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 	over := w.head.live - uint64(maxMessages)
 	if w.head.dense() {
 		w.head.floor += over
-	} else if over = min(over, uint64(len(c.fronts[s]))); over > 0 {
-		w.head.floor = c.fronts[s][over-1]
+	} else if over = min(over, uint64(len(c.fronts[s.name]))); over > 0 {
+		w.head.floor = c.fronts[s.name][over-1]
 	}
 	w.head.live -= over
 	w.head.lost = max(w.head.lost, w.head.floor)
@@ -64,7 +64,7 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 // hole in it, or a revocation will.
 func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	h := &s.v.staged.head
-	front := c.fronts[s]
+	front := c.fronts[s.name]
 	if len(front) >= n || h.dense() && !h.keyed && !revoking {
 		return nil
 	}
@@ -81,18 +81,18 @@ func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	if len(c.fronts) >= maxFronts {
 		clear(c.fronts)
 	}
-	c.fronts[s] = front
+	c.fronts[s.name] = front
 	return err
 }
 
 // dropFront removes a message from the front, and those that are not above the floor.
 func (c *commit) dropFront(s *slot[channel], seq uint64) {
-	front := c.fronts[s]
+	front := c.fronts[s.name]
 	if len(front) == 0 {
 		return
 	}
 	floor := s.v.staged.head.floor
-	c.fronts[s] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
+	c.fronts[s.name] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
 }
 
 // scan calls look with the stored records of a channel after one sequence and up to

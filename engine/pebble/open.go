@@ -30,7 +30,7 @@ type Options struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration
 
-	// An engine takes at most CacheBytes, three times MemTableBytes and 256 bytes
+	// An engine takes at most CacheBytes, three times MemTableBytes and about 96 bytes
 	// for each of Channels, and under load half as much again for Go's collector. It
 	// grows to that over hours, since nothing is dropped while there is room.
 
@@ -44,8 +44,9 @@ type Options struct {
 	// MinFree is how many bytes must be free on the disk for a write to be accepted.
 	// 0: 64 MiB, on a volume of less than 1 GiB 1/16 of it, and four memtables.
 	MinFree uint64
-	// Channels is how many idle channels stay in memory, at about 200 bytes each. An
-	// append to any other channel reads the store first. 0: 1 000 000.
+	// Channels is how many idle channels stay in memory, at 40 bytes and the name each,
+	// and more for a channel of which single messages were removed. An append to any
+	// other channel reads the store first. 0: 1 000 000.
 	Channels int
 	// SweepEvery is how often expired records are removed from the disk. Readers do not
 	// see them after their expiry in any case. 0: 5 s.
@@ -145,9 +146,10 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e.keeper = directory.NewKeeper(s, epoch, o.Logger, func() bool { return e.fault.Cause() != nil })
 	e.space = disk.NewSpace(o.FS, dir, o.MinFree, e.background, o.Logger)
-	e.mu.channels.init(o.Channels)
-	e.mu.keys.init(0)
-	e.mu.memos.init(0)
+	recent := o.Channels / unpackedShare
+	e.mu.channels.init(recent, newPacked(o.Channels-recent))
+	e.mu.keys.init(0, nil)
+	e.mu.memos.init(0, nil)
 	e.mu.watchers = make(map[string]engine.Watcher)
 	e.requests.New = newRequest
 	e.work = sync.NewCond(&e.mu)

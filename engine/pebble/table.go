@@ -8,14 +8,24 @@ import (
 // table caches stored values. While a slot is pinned, it holds the only current copy of
 // the value, and the committer changes it there. The first caller that pins a slot loads
 // it from the store, so the committer never reads the store for one. Up to keep slots that
-// are not pinned stay in memory; the least recently used one is evicted first.
+// are not pinned stay in memory; the least recently used one is evicted first, to the
+// shelf if there is one.
 //
 // A table is guarded by the mutex that its Locked methods require.
 type table[V any] struct {
 	slots map[string]*slot[V]
 	keep  int
 	idle  int
-	root  slot[V] // of the ring of idle slots, least recently used first
+	root  slot[V]    // of the ring of idle slots, least recently used first
+	shelf shelf[V]   // nil: none
+	spare []*slot[V] // unused, for other names
+}
+
+// shelf keeps values that a table has evicted, or some of them.
+type shelf[V any] interface {
+	put(name string, v *V)
+	// take removes a value and reports whether it was there.
+	take(name string, v *V) bool
 }
 
 // slot is one value of a table. The value belongs to the committer while the
@@ -29,9 +39,9 @@ type slot[V any] struct {
 	v          V
 }
 
-func (t *table[V]) init(keep int) {
+func (t *table[V]) init(keep int, shelf shelf[V]) {
 	t.slots = make(map[string]*slot[V])
-	t.keep = keep
+	t.keep, t.shelf = keep, shelf
 	t.root.prev, t.root.next = &t.root, &t.root
 }
 
@@ -40,41 +50,71 @@ func (t *table[V]) pinLocked(name string) *slot[V] {
 	s := t.slots[name]
 	switch {
 	case s == nil:
-		s = &slot[V]{name: name}
-		t.slots[name] = s
+		s = t.addLocked(name)
 	case s.pins == 0:
-		s.prev.next, s.next.prev = s.next, s.prev
-		s.prev, s.next = nil, nil
-		t.idle--
+		t.unlinkLocked(s)
 	}
 	s.pins++
 	return s
 }
 
+func (t *table[V]) addLocked(name string) (s *slot[V]) {
+	if n := len(t.spare); n > 0 {
+		s, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		s = new(slot[V])
+	}
+	s.name = name
+	s.loaded = t.shelf != nil && t.shelf.take(name, &s.v)
+	t.slots[name] = s
+	return s
+}
+
+// unpinLocked ends a pin. The slot belongs to the table again, which may use it for
+// another name.
 func (t *table[V]) unpinLocked(s *slot[V]) {
 	if s.pins--; s.pins > 0 {
 		return
 	}
 	if !s.loaded {
-		delete(t.slots, s.name)
+		t.removeLocked(s)
 		return
 	}
 	s.prev, s.next = t.root.prev, &t.root
 	s.prev.next, s.next.prev = s, s
 	if t.idle++; t.idle > t.keep {
-		t.forgetLocked(t.root.next)
+		s = t.root.next
+		t.unlinkLocked(s)
+		if t.shelf != nil {
+			t.shelf.put(s.name, &s.v)
+		}
+		t.removeLocked(s)
 	}
 }
 
-// forgetLocked evicts a slot, unless it is pinned.
-func (t *table[V]) forgetLocked(s *slot[V]) {
-	if s.pins > 0 || s.next == nil {
-		return
+// dropLocked ends a pin like unpinLocked, but if it was the last one, the value does not
+// stay in memory.
+func (t *table[V]) dropLocked(s *slot[V]) {
+	if s.pins--; s.pins == 0 {
+		t.removeLocked(s)
 	}
+}
+
+func (t *table[V]) unlinkLocked(s *slot[V]) {
 	s.prev.next, s.next.prev = s.next, s.prev
 	s.prev, s.next = nil, nil
-	delete(t.slots, s.name)
 	t.idle--
+}
+
+// maxSpare is the largest number of unused slots that a table keeps for other names.
+const maxSpare = 1024
+
+func (t *table[V]) removeLocked(s *slot[V]) {
+	delete(t.slots, s.name)
+	if len(t.spare) < maxSpare {
+		*s = slot[V]{}
+		t.spare = append(t.spare, s)
+	}
 }
 
 // fill loads a pinned slot, or waits while another call does. If the other call fails,

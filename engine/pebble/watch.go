@@ -22,9 +22,10 @@ func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (u
 	defer e.mu.Unlock()
 	e.mu.watchers[channel] = together(e.mu.watchers[channel], w)
 	head := s.v.head.seq
-	e.mu.channels.unpinLocked(s)
 	if head == 0 {
-		e.mu.channels.forgetLocked(s) // never written to: nothing worth keeping
+		e.mu.channels.dropLocked(s) // never written to: nothing worth keeping
+	} else {
+		e.mu.channels.unpinLocked(s)
 	}
 	return head, nil
 }

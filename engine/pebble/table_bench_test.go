@@ -1,0 +1,29 @@
+package pebble
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkPin pins and unpins one of so many idle channels.
+func BenchmarkPin(b *testing.B) {
+	for _, channels := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprintf("idle=%d", channels), func(b *testing.B) {
+			const keep = 1_000_000
+			t := newChannels(keep/unpackedShare, keep-keep/unpackedShare)
+			names := make([]string, channels)
+			for i := range names {
+				names[i] = fmt.Sprintf("user:%d", i)
+				s := t.pinLocked(names[i])
+				s.v, s.loaded = channel{head: head{seq: 300, live: 300, time: 20000 * day, latest: 20030 * day, sweep: 20031 * day}}, true
+				t.unpinLocked(s)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				t.unpinLocked(t.pinLocked(names[rand.IntN(channels)]))
+			}
+		})
+	}
+}

@@ -1,0 +1,259 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// newChannels returns a table with so many idle channels in slots, and packed.
+func newChannels(slots, packed int) *table[channel] {
+	t := new(table[channel])
+	t.init(slots, newPacked(packed))
+	return t
+}
+
+// someChannel returns a state that only a channel of that number has.
+func someChannel(n uint64) channel {
+	c := channel{head: head{
+		seq: n + 10, floor: n / 2, purged: n / 3, lost: n / 4, live: 7,
+		time: int64(n) << 20, ends: int64(n % 3), latest: int64(n) << 21, sweep: int64(n % 5),
+		mixed: n%2 == 0, keyed: n%3 == 0, holey: n%4 == 0,
+	}}
+	if c.head.holey {
+		c.holes = new(holes)
+		c.holes.add(n, 1)
+	}
+	return c
+}
+
+// A table and its packed channels hold what a map would hold, less what was evicted:
+// pinned channels are never evicted, and there are never more idle ones than allowed.
+func TestTableIsAMap(t *testing.T) {
+	t.Parallel()
+	for _, size := range []struct{ names, slots, packed int }{
+		{names: 40, slots: 0, packed: 1}, {names: 40, slots: 3, packed: 20}, {names: 40, slots: 0, packed: 40},
+		{names: 2000, slots: 30, packed: 1200}, {names: 2000, slots: 0, packed: 2000},
+	} {
+		t.Run(fmt.Sprintf("%+v", size), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(1, uint64(size.packed)))
+			m := &tableModel{
+				t: t, table: newChannels(size.slots, size.packed), want: make(map[string]channel),
+				room: size.slots + size.packed, all: size.names <= size.packed,
+			}
+			for step := range 20 * size.names {
+				n := random.IntN(size.names)
+				m.step(random, strings.Repeat("c", 1+n%30)+fmt.Sprint(n))
+				if step%size.names == 0 {
+					m.check()
+				}
+			}
+			for len(m.pinned) > 0 {
+				m.unpin(0)
+			}
+			m.check()
+		})
+	}
+}
+
+type tableModel struct {
+	t      *testing.T
+	table  *table[channel]
+	want   map[string]channel // what each name was last set to
+	pinned []*slot[channel]
+	next   uint64
+	room   int
+	all    bool // nothing is evicted
+}
+
+// step pins a channel, unpins one or drops one.
+func (m *tableModel) step(random *rand.Rand, name string) {
+	if len(m.pinned) < 10 && random.IntN(2) == 0 {
+		m.pin(name, random.IntN(2) == 0)
+	} else if len(m.pinned) > 0 {
+		i := random.IntN(len(m.pinned))
+		if random.IntN(20) == 0 {
+			m.drop(i)
+		} else {
+			m.unpin(i)
+		}
+	}
+}
+
+func (m *tableModel) pin(name string, change bool) {
+	s := m.table.pinLocked(name)
+	m.pinned = append(m.pinned, s)
+	want, known := m.want[name]
+	switch {
+	case s.name != name:
+		m.t.Fatalf("pinned %q and got %q", name, s.name)
+	case s.loaded && !known, !s.loaded && s.pins > 1, !s.loaded && known && m.all:
+		m.t.Fatalf("%q: loaded is %v, known %v, %d pins", name, s.loaded, known, s.pins)
+	case s.loaded && (s.v.head != want.head || s.v.holes != want.holes):
+		m.t.Fatalf("%q is %+v, want %+v", name, s.v, want)
+	}
+	if change || !s.loaded {
+		m.next++
+		s.v, s.loaded = someChannel(m.next), true
+		m.want[name] = s.v
+	}
+}
+
+func (m *tableModel) unpin(i int) {
+	m.table.unpinLocked(m.take(i))
+}
+
+func (m *tableModel) drop(i int) {
+	s := m.take(i)
+	if s.pins == 1 {
+		delete(m.want, s.name)
+	}
+	m.table.dropLocked(s)
+}
+
+func (m *tableModel) take(i int) *slot[channel] {
+	s := m.pinned[i]
+	m.pinned[i] = m.pinned[len(m.pinned)-1]
+	m.pinned = m.pinned[:len(m.pinned)-1]
+	return s
+}
+
+// check counts what the table has.
+func (m *tableModel) check() {
+	p := m.table.shelf.(*packed)
+	names := make(map[string]bool)
+	for _, s := range m.pinned {
+		if m.table.slots[s.name] != s {
+			m.t.Fatalf("%q is pinned and not in the table", s.name)
+		}
+		names[s.name] = true
+	}
+	if idle := len(m.table.slots) - len(names); idle != m.table.idle || idle > m.table.keep {
+		m.t.Fatalf("%d idle slots, want %d, at most %d", idle, m.table.idle, m.table.keep)
+	}
+	entries, withHoles := 0, 0
+	for i, b := range p.buckets {
+		for len(b) > 0 {
+			name, _, _ := strings.Cut(string(b[entryHeader:]), "\x00")
+			if m.table.slots[name] != nil {
+				m.t.Fatalf("%q is in a slot and packed", name)
+			}
+			if m.want[name].head.holey {
+				withHoles++
+			}
+			if at, size := find(p.buckets[i], b[0], name); size != sizeOf(b) || len(p.buckets[i])-at != len(b) {
+				m.t.Fatalf("%q is twice in a bucket", name)
+			}
+			b = b[sizeOf(b):]
+			entries++
+		}
+	}
+	if kept := len(p.holes) - len(p.free); entries != p.count || entries > p.keep || kept != withHoles {
+		m.t.Fatalf("%d packed, counted %d, at most %d; %d have holes, %d kept", entries, p.count, p.keep, withHoles, kept)
+	}
+}
+
+// Of a bucket the least recently used channel is evicted, and there is one bucket as
+// long as there are few channels.
+func TestPackedEvictsTheOldest(t *testing.T) {
+	t.Parallel()
+	table := newChannels(0, 3)
+	add := func(name string) { // or use
+		s := table.pinLocked(name)
+		s.loaded = true
+		table.unpinLocked(s)
+	}
+	for _, name := range []string{"a", "b", "c", "a", "d"} {
+		add(name)
+	}
+	for name, want := range map[string]bool{"a": true, "b": false, "c": true, "d": true} {
+		s := table.pinLocked(name)
+		if s.loaded != want {
+			t.Errorf("%s is loaded: %v", name, s.loaded)
+		}
+	}
+}
+
+// A name that no entry has room for is not kept, and neither are its holes.
+func TestPackedRefusesLongNames(t *testing.T) {
+	t.Parallel()
+	p := newPacked(10)
+	c, name := someChannel(4), strings.Repeat("n", 1<<16)
+	p.put(name, &c)
+	if p.count != 0 || p.take(name, &c) || len(p.holes) != len(p.free) {
+		t.Errorf("%d entries, %d of %d holes are free", p.count, len(p.free), len(p.holes))
+	}
+}
+
+// A failed load leaves nothing, and the next caller loads again. Callers that load the same
+// channel get one copy.
+func TestFillRaces(t *testing.T) {
+	t.Parallel()
+	const names = 50
+	var mu sync.Mutex
+	table := newChannels(2, 10)
+	counts := make(map[string]uint64) // guarded by mu
+	failed := errors.New("failed")
+	var all sync.WaitGroup
+	for worker := range 8 {
+		random := rand.New(rand.NewPCG(uint64(worker), 1))
+		all.Go(func() {
+			for range 2000 / Stride {
+				fail := random.IntN(4) == 0
+				mu.Lock()
+				s := table.pinLocked(fmt.Sprint(random.IntN(names)))
+				mu.Unlock()
+				err := s.fill(t.Context(), &mu, func(_ context.Context, name string) (channel, error) {
+					if fail {
+						return channel{}, failed
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					return channel{head: head{seq: counts[name], live: counts[name]}}, nil
+				})
+				mu.Lock()
+				if err == nil {
+					if s.v.head.seq != counts[s.name] {
+						t.Errorf("%s: %d, want %d", s.name, s.v.head.seq, counts[s.name])
+					}
+					s.v.head.seq, s.v.head.live = s.v.head.seq+1, s.v.head.live+1
+					counts[s.name]++
+				}
+				table.unpinLocked(s)
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if len(table.slots) > 2 || len(counts) != names {
+		t.Errorf("%d slots are left, %d channels were used", len(table.slots), len(counts))
+	}
+}
+
+// Pinning a known channel allocates nothing.
+func TestPinAllocs(t *testing.T) {
+	for _, slots := range []int{0, 10, 1000} {
+		table, i := newChannels(slots, 1000), 0
+		names := make([]string, 1000)
+		for i := range names {
+			names[i] = fmt.Sprint("user:", i)
+		}
+		use := func() {
+			s := table.pinLocked(names[i%len(names)])
+			s.v.head.seq, s.v.head.live, s.loaded = s.v.head.seq+1, s.v.head.live+1, true
+			table.unpinLocked(s)
+			i += 7
+		}
+		for range 2 * len(names) {
+			use()
+		}
+		if n := testing.AllocsPerRun(1000, use); n != 0 {
+			t.Errorf("with %d slots: %.0f allocations", slots, n)
+		}
+	}
+}
