@@ -7,9 +7,30 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
+	"net"
 	"net/http"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/dial"
 )
+
+// responseTimeout limits the wait for a response once the last line has been sent.
+const responseTimeout = 30 * time.Second
+
+// bulkClient returns the HTTP client of a stream. It follows no redirect, which would be a
+// request without the lines. If dialUnix is set, it connects to a Unix socket.
+func bulkClient(dialUnix func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = responseTimeout
+	if dialUnix != nil {
+		transport.DialContext, transport.Proxy = dialUnix, nil
+	}
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
 
 // runBulk streams standard input to the server, and the results back.
 func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
@@ -24,14 +45,20 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 		defer done()
 		body = filled
 	}
-	r, err := c.request(ctx, io.NopCloser(body), "application/x-ndjson")
+	address, dialUnix, err := dial.Unix(c.at("/v1/push", nil))
 	if err != nil {
 		return err
 	}
+	r, err := c.request(ctx, address, io.NopCloser(body), "application/x-ndjson")
+	if err != nil {
+		return err
+	}
+	server := bulkClient(dialUnix)
+	defer server.CloseIdleConnections()
 	// Otherwise a server that refuses would first read the whole body, and standard
 	// input may be endless (RFC 9110 §10.1.1).
 	r.Header.Set("Expect", "100-continue")
-	response, err := http.DefaultClient.Do(r)
+	response, err := server.Do(r)
 	if err != nil {
 		return fmt.Errorf("push: %w", wordDialError(err))
 	}
@@ -39,6 +66,9 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	if response.StatusCode != http.StatusOK {
 		answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 		return fmt.Errorf("push: %w", readRefusal(response, answer))
+	}
+	if is, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); is != "application/x-ndjson" {
+		return fmt.Errorf("push: the response is %q, not application/x-ndjson: %s is not a Wirepost server", is, c.Server.Redacted())
 	}
 	progress := newProgress(t)
 	err = c.results(t, response.Body, progress)

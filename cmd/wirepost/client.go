@@ -51,8 +51,14 @@ func wordDialError(err error) error {
 	if e, ok := errors.AsType[*dial.ProxyError](err); ok {
 		return fmt.Errorf("cannot connect through the %w", e)
 	}
-	if e, ok := errors.AsType[*net.OpError](err); ok && e.Addr != nil {
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" && e.Addr != nil {
 		return fmt.Errorf("cannot connect to %s: %w", e.Addr, e.Err)
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("cannot find %s: %s", e.Name, e.Err)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("the server did not respond in time")
 	}
 	return err
 }

@@ -97,6 +97,8 @@ func (c *listenCommand) wordEnd(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil
+	case ok && (refused.Status < 400 || refused.Status == http.StatusNotFound):
+		return fmt.Errorf("%w instead of opening a WebSocket: %s is not a Wirepost server", printableError(err), c.Server.Redacted())
 	case ok && refused.Status == http.StatusUnauthorized && c.Token == "":
 		return fmt.Errorf("%w (--user is for servers in dev mode; others need --token)", err)
 	}

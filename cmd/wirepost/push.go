@@ -92,8 +92,8 @@ func guessType(data []byte) string {
 	return "application/octet-stream"
 }
 
-func (c *pushCommand) request(ctx context.Context, body io.Reader, contentType string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.at("/v1/push", nil), body)
+func (c *pushCommand) request(ctx context.Context, address string, body io.Reader, contentType string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
 	if err != nil {
 		return nil, err
 	}

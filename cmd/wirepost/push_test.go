@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -32,5 +33,40 @@ func TestBulkRefused(t *testing.T) {
 	err = c.Run(t.Context(), &terminal{In: in, Out: io.Discard, Err: io.Discard})
 	if err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestForeignServers checks that push and listen end with one line that says what is
+// wrong when the server is another one.
+func TestForeignServers(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/page/", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) //nolint:errcheck // the response tells
+		io.WriteString(w, "<html>hello</html>")
+	})
+	mux.HandleFunc("/moved/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/page/", http.StatusFound) })
+	hs := httptest.NewServer(mux)
+	defer hs.Close()
+	for _, test := range []struct{ command, path, want string }{
+		{"bulk", "/page", `the response is "text/html", not application/x-ndjson: ` + hs.URL + "/page is not a Wirepost server"},
+		{"bulk", "/moved", "302"},
+		{"listen", "/page", "200 OK instead of opening a WebSocket: " + hs.URL + "/page is not a Wirepost server"},
+		{"listen", "/none", "404 Not Found instead of opening a WebSocket"},
+	} {
+		var to target
+		if err := to.Server.UnmarshalText([]byte(hs.URL + test.path)); err != nil {
+			t.Fatal(err)
+		}
+		term := &terminal{In: strings.NewReader(`{"to":"a","data":1}` + "\n"), Out: io.Discard, Err: io.Discard}
+		var err error
+		if test.command == "bulk" {
+			err = (&pushCommand{target: to, NDJSON: true}).Run(t.Context(), term)
+		} else {
+			err = (&listenCommand{target: to, User: "42"}).Run(t.Context(), term)
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %s: got %v, want %q", test.command, test.path, err, test.want)
+		}
 	}
 }
