@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// BenchmarkVerify says what a token costs: a good one, and those that strangers
-// can make up as fast as they can send.
+// BenchmarkVerify measures the cost of a valid token, and of forged ones, which anyone can
+// send at any rate.
 func BenchmarkVerify(b *testing.B) {
 	keys, err := makeTestKeys()
 	if err != nil {

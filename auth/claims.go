@@ -14,8 +14,8 @@ import (
 	"github.com/wirepost/wirepost/internal/strict"
 )
 
-// claims is what a client token says: RFC 7519's, of which sub, exp, nbf, iat
-// and, where they are asked for, aud and iss count, and ours.
+// claims are the claims of a client token: those of RFC 7519, of which sub, exp, nbf, iat
+// and, if configured, aud and iss are used, and Wirepost's own.
 type claims struct {
 	jwt.RegisteredClaims
 	Device    string   `json:"device,omitempty"`
@@ -24,7 +24,7 @@ type claims struct {
 	Publish   []string `json:"publish,omitempty"`
 }
 
-// identity checks the claims of a token whose signature is good.
+// identity checks the claims of a token whose signature is valid.
 func (c *claims) identity() (wirepost.Identity, error) {
 	if c.Subject == "" {
 		return wirepost.Identity{}, refuse("the token has no sub claim, which names the user")
@@ -41,7 +41,7 @@ func (c *claims) identity() (wirepost.Identity, error) {
 	}
 	if c.ExpiresAt != nil {
 		id.Expires = c.ExpiresAt.Time
-		// What is taken although its end has passed must not end at once.
+		// A token accepted within the leeway must not expire at once.
 		if !id.Expires.After(time.Now()) {
 			id.Expires = id.Expires.Add(Leeway)
 		}
@@ -64,23 +64,22 @@ func (c *claims) checkNames() error {
 	return nil
 }
 
-// hasAudience says whether aud names anything.
+// hasAudience reports whether aud names any audience.
 func (c *claims) hasAudience() bool {
 	return slices.ContainsFunc(c.Audience, func(name string) bool { return name != "" })
 }
 
-// UnmarshalJSON reads the claims exactly: encoding/json would take "SUB" for sub,
-// and the last of two.
+// UnmarshalJSON reads the claims strictly: encoding/json would accept "SUB" as sub, and
+// use the last of two equal claims.
 func (c *claims) UnmarshalJSON(data []byte) error {
 	err := strict.Object(data, c.member)
 	if twice, ok := errors.AsType[strict.DuplicateError](err); ok {
-		return &claimError{name: string(twice), problem: "is there twice"}
+		return &claimError{name: string(twice), problem: "appears twice"}
 	}
 	return err
 }
 
-// member takes in one claim. Unknown ones are ignored, and null is as if it were not
-// there.
+// member reads one claim. Unknown claims and null values are ignored.
 func (c *claims) member(name string, value []byte) (err error) {
 	if string(value) == "null" {
 		return nil
@@ -130,8 +129,8 @@ func audience(value []byte) ([]string, error) {
 	return []string{name}, err
 }
 
-// maxTime is the end of the year 9999, in seconds since 1970: what is beyond it is
-// a mistake, such as milliseconds, and further on no number of seconds any more.
+// maxTime is the end of the year 9999, in seconds since 1970: a larger value is a mistake,
+// such as milliseconds, and far larger ones overflow.
 const maxTime = 253402300799
 
 // setTime reads a NumericDate (RFC 7519 §2).
@@ -155,12 +154,12 @@ func (c *claims) setTime(name string, value []byte) error {
 	return nil
 }
 
-// claimError says what is wrong with one claim.
+// claimError describes an invalid claim.
 type claimError struct{ name, problem string }
 
 func (e *claimError) Error() string { return fmt.Sprintf("the token's claim %s %s", e.name, e.problem) }
 
-// shown is a value, or its kind if it may be long.
+// shown returns a value for an error message, or its kind if it may be long.
 func shown(value []byte) string {
 	switch {
 	case bytes.IndexByte([]byte(`"{[`), value[0]) >= 0:
@@ -171,7 +170,7 @@ func shown(value []byte) string {
 	return string(value)
 }
 
-// malformed says which part of a token could not be read.
+// malformed returns which part of a token could not be read.
 func malformed(err error) string {
 	if wrong, ok := errors.AsType[*claimError](err); ok {
 		return wrong.Error()
@@ -179,7 +178,7 @@ func malformed(err error) string {
 	return "the token is malformed: a JSON Web Token has three parts of base64url, a header and claims in JSON and a signature"
 }
 
-// stamp shows a time of a token. It is never nil where the parser compared it.
+// stamp formats a time of a token. It is never nil if the parser compared it.
 func stamp(at *jwt.NumericDate) string {
 	if at == nil {
 		return "an unknown time"

@@ -6,13 +6,13 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// Dev makes the authentication of dev mode: the user is whoever ?user= says, and
-// may use every channel but other inboxes and wirepost.All.
+// Dev returns the authentication of dev mode: ?user= names the user, who may use every
+// channel except other users' inboxes and wirepost.All.
 func Dev() func(*http.Request) (wirepost.Identity, error) {
 	return func(r *http.Request) (wirepost.Identity, error) {
 		user := r.URL.Query().Get("user")
 		if user == "" {
-			return wirepost.Identity{}, refuse("who are you? In dev mode the URL names the user: ws://%s/ws?user=42", r.Host)
+			return wirepost.Identity{}, refuse("no user: in dev mode the URL names the user: ws://%s/ws?user=42", r.Host)
 		}
 		if err := wirepost.CheckUser(user); err != nil {
 			return wirepost.Identity{}, err

@@ -15,7 +15,7 @@ import (
 	"github.com/wirepost/wirepost/internal/strict"
 )
 
-// The algorithms that are supported (RFC 7518 §3.1, RFC 8037 §3.1).
+// The supported algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
 const (
 	hs256 = "HS256"
 	rs256 = "RS256"
@@ -24,22 +24,22 @@ const (
 )
 
 const (
-	// maxKeys bounds a key set. Real ones have two or three keys.
+	// maxKeys bounds a key set. Real key sets have two or three keys.
 	maxKeys = 100
-	// minRSA is the least modulus in bits (RFC 7518 §3.3).
+	// minRSA is the smallest modulus in bits (RFC 7518 §3.3).
 	minRSA = 2048
-	// maxRSA keeps a foreign key set from making every check slow.
+	// maxRSA bounds the cost of a check, whatever the key set contains.
 	maxRSA = 8192
 )
 
-// publicKey is one usable key of a set, with the only algorithm it is good for.
+// publicKey is one usable key of a set, with the only algorithm it is used for.
 type publicKey struct {
 	id  string
 	alg string
 	key crypto.PublicKey
 }
 
-// jwk is a key as RFC 7517 writes it.
+// jwk is a key in the form of RFC 7517.
 type jwk struct {
 	Kty string `json:"kty"`
 	Kid string `json:"kid"`
@@ -52,9 +52,9 @@ type jwk struct {
 	Y   string `json:"y"`
 }
 
-// parseKeySet reads a key set. Keys for other purposes or algorithms, and entries
-// that are no keys at all, are passed over, as RFC 7517 §5 asks, but a set without
-// any usable key is an error.
+// parseKeySet reads a key set. Keys for other purposes or algorithms, and entries that are
+// not keys, are ignored, as RFC 7517 §5 requires, but a set without any usable key is an
+// error.
 func parseKeySet(data []byte) ([]publicKey, error) {
 	var entries []json.RawMessage
 	err := strict.Object(data, func(name string, value []byte) error {
@@ -97,7 +97,7 @@ func parseKey(entry []byte) (publicKey, error) {
 	return key, err
 }
 
-// member takes in one member of a key; unknown ones are ignored.
+// member reads one member of a key; unknown ones are ignored.
 func (k *jwk) member(name string, value []byte) error {
 	fields := map[string]*string{
 		"kty": &k.Kty, "kid": &k.Kid, "alg": &k.Alg, "use": &k.Use, "crv": &k.Crv,
@@ -114,8 +114,8 @@ func (k *jwk) member(name string, value []byte) error {
 	return nil
 }
 
-// public reads one key. The key's type says which algorithm it is for; a key
-// that names another one is not used.
+// public reads one key. The key's type determines its algorithm; a key that names another
+// one is not used.
 func (k *jwk) public() (publicKey, error) {
 	if k.Use != "" && k.Use != "sig" {
 		return publicKey{}, fmt.Errorf("is for %q, not for signatures", k.Use)
@@ -156,7 +156,7 @@ func (k *jwk) rsa() (crypto.PublicKey, error) {
 	}
 	exponent := new(big.Int).SetBytes(e)
 	if exponent.BitLen() > 31 || exponent.Int64() < 3 || exponent.Bit(0) == 0 {
-		return nil, errors.New("a bad RSA exponent")
+		return nil, errors.New("invalid RSA exponent")
 	}
 	key.E = int(exponent.Int64())
 	return key, nil

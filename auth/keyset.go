@@ -18,17 +18,17 @@ import (
 const (
 	maxKeySet    = 1 << 20 // bytes of a key set's file
 	fetchTimeout = 10 * time.Second
-	// A token with an unknown key costs its sender nothing, so the key set is not
-	// fetched again sooner than this, and less often while that fails.
+	// A token with an unknown key costs its sender nothing, so the key set is fetched at
+	// most this often, and less often while fetches fail.
 	minRefresh = 10 * time.Second
 	maxRefresh = 5 * time.Minute
-	// maxAge is when a key set is fetched again although all its keys are known: one
-	// that was taken out of it is not to be good for ever.
+	// maxAge is the age at which a key set is fetched again even if no key is unknown, so
+	// that a key removed from it does not stay valid.
 	maxAge = time.Hour
 )
 
-// keySet is the public keys at one address. It is fetched once at the start, again
-// when a token names a key that is not there, and again when it is old.
+// keySet holds the public keys of one URL or file. It is fetched at the start, when a
+// token names an unknown key, and when it is older than maxAge.
 type keySet struct {
 	source string
 	client *http.Client
@@ -36,11 +36,11 @@ type keySet struct {
 	mu struct {
 		sync.Mutex
 		keys    []publicKey
-		fetched time.Time     // those
-		failed  error         // of the last fetch; the keys before it stay good
-		wait    time.Duration // between two fetches
-		next    time.Time     // no fetch before
-		running chan struct{} // closed when the running fetch is over; nil: none runs
+		fetched time.Time     // when keys were fetched
+		failed  error         // of the last fetch; keys remain valid
+		wait    time.Duration // minimum time between fetches
+		next    time.Time     // earliest time of the next fetch
+		running chan struct{} // closed when the running fetch is done; nil: none
 	}
 }
 
@@ -60,8 +60,8 @@ func newKeySet(source string, client *http.Client) (*keySet, error) {
 	return s, nil
 }
 
-// find gives the keys that may have signed a token with this key id ("" when the
-// token names none) and algorithm.
+// find returns the keys that may have signed a token with this key ID ("" when the token
+// has none) and algorithm.
 func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeySet, error) {
 	for {
 		s.mu.Lock()
@@ -79,7 +79,7 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 		switch {
 		case len(found.Keys) > 0:
 			if mayFetch {
-				go s.refresh(ctx, running) // nobody waits; it ends within fetchTimeout
+				go s.refresh(ctx, running) // not waited for; it takes at most fetchTimeout
 			}
 			return found, nil
 		case mayFetch:
@@ -95,8 +95,8 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 				return found, &wirepost.Error{Code: wirepost.CodeUnavailable, Message: "the token's key is still being fetched", Err: ctx.Err()}
 			}
 		case failed != nil:
-			// A key that was just made may be behind the fetch that failed: the client
-			// is to come again, which it would not after a 401.
+			// The failed fetch might have returned a new key: the client should retry,
+			// which it would not do after a 401.
 			return found, &wirepost.Error{
 				Code: wirepost.CodeUnavailable, Message: "the token's key is unknown, and the key set cannot be fetched at the moment",
 				RetryAfter: minRefresh, Err: failed,
@@ -107,8 +107,8 @@ func (s *keySet) find(ctx context.Context, id, alg string) (jwt.VerificationKeyS
 	}
 }
 
-// match picks keys. Known means that fetching again would not help: the id is
-// there, or the token names none.
+// match selects keys. known means that fetching again would not help: the ID is in the
+// set, or the token has none.
 func match(keys []publicKey, id, alg string) (found jwt.VerificationKeySet, known bool) {
 	for _, k := range keys {
 		if k.id == id || id == "" || k.id == "" {
@@ -121,8 +121,8 @@ func match(keys []publicKey, id, alg string) (found jwt.VerificationKeySet, know
 	return found, known || id == ""
 }
 
-// refresh fetches the key set on behalf of everyone who waits for running, so
-// that it does not end when this caller goes away.
+// refresh fetches the key set for all callers waiting for running, so it is not canceled
+// with the context of this one.
 func (s *keySet) refresh(ctx context.Context, running chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()

@@ -66,7 +66,7 @@ func (k *testKeys) rsaPEM(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// set writes a key set of the keys named; each name is also its key's id.
+// set encodes a key set of the named keys; each name is also the key's ID.
 func (k *testKeys) set(t *testing.T, names ...string) []byte {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
@@ -103,7 +103,7 @@ func (k *testKeys) file(t *testing.T, names ...string) string {
 	return path
 }
 
-// issuer is an http.RoundTripper that answers with a key set, and counts.
+// issuer is an http.RoundTripper that responds with a key set and counts requests.
 type issuer struct {
 	mu      sync.Mutex
 	body    []byte
@@ -174,7 +174,7 @@ func TestKeySetRefresh(t *testing.T) {
 		time.Sleep(minRefresh)
 		source.answer(500, nil)
 		check("the issuer fails", verify("newer"), wirepost.CodeUnavailable, 3)
-		check("keys from before stay", verify("new"), "", 3)
+		check("previous keys stay valid", verify("new"), "", 3)
 		time.Sleep(minRefresh)
 		check("back-off", verify("newer"), wirepost.CodeUnavailable, 3)
 		source.answer(200, keys.set(t, "newer"))
@@ -184,8 +184,8 @@ func TestKeySetRefresh(t *testing.T) {
 	})
 }
 
-// TestOldKeySet notices within an hour that a key was taken out of the set, and
-// keeps the keys that it has while the issuer is down.
+// TestOldKeySet: a key removed from the set is rejected within an hour, and the keys stay
+// valid while the issuer is down.
 func TestOldKeySet(t *testing.T) {
 	keys := newTestKeys(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -205,22 +205,21 @@ func TestOldKeySet(t *testing.T) {
 			time.Sleep(2 * time.Second) // the fetch takes one
 		}
 		if got := source.count(); got != 2 {
-			t.Errorf("%d fetches while it was down, want one and the first", got)
+			t.Errorf("%d fetches while it was down, want two: the first one and one that failed", got)
 		}
 		source.answer(200, keys.set(t, "ec"))
 		time.Sleep(maxRefresh)
 		if err := verify(); err != nil {
-			t.Errorf("a handshake waits for nothing: %v", err)
+			t.Errorf("a handshake waited for the fetch: %v", err)
 		}
 		time.Sleep(2 * time.Second)
 		if err := verify(); err == nil {
-			t.Error("a key that was taken out is good still")
+			t.Error("a removed key is still valid")
 		}
 	})
 }
 
-// TestReload: the key set is read when that is wanted, and one that is no good
-// changes nothing.
+// TestReload: Reload reads the key set, and an invalid one changes nothing.
 func TestReload(t *testing.T) {
 	keys := newTestKeys(t)
 	path := keys.file(t, "rsa", "ec")
@@ -236,7 +235,7 @@ func TestReload(t *testing.T) {
 		t.Error("a broken key set was taken")
 	}
 	if err := verify(); err != nil {
-		t.Errorf("the key set from before: %v", err)
+		t.Errorf("with the previous key set: %v", err)
 	}
 	if err := os.WriteFile(path, keys.set(t, "ec"), 0o600); err != nil {
 		t.Fatal(err)
@@ -252,9 +251,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestUnknownKeyFlood sends tokens with made-up keys for an hour: the issuer is
-// asked at the pace that the server has set, whether it answers or not, and no
-// token with a known key is held up.
+// TestUnknownKeyFlood sends tokens with made-up keys for an hour: fetches are limited,
+// whether the issuer is up or down, and tokens with a known key are not delayed.
 func TestUnknownKeyFlood(t *testing.T) {
 	keys := newTestKeys(t)
 	for _, tc := range []struct {
@@ -262,7 +260,7 @@ func TestUnknownKeyFlood(t *testing.T) {
 		down bool
 		most int
 	}{
-		{"the issuer answers", false, 1 + int(time.Hour/minRefresh)},
+		{"the issuer is up", false, 1 + int(time.Hour/minRefresh)},
 		{"the issuer is down", true, 1 + 6 + int(time.Hour/maxRefresh)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -284,9 +282,9 @@ func TestUnknownKeyFlood(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				t.Logf("the issuer was asked %d times", source.count())
+				t.Logf("%d fetches", source.count())
 				if got := source.count(); got > tc.most {
-					t.Errorf("the issuer was asked %d times in an hour, more than %d", got, tc.most)
+					t.Errorf("%d fetches in an hour, want at most %d", got, tc.most)
 				}
 			})
 		})

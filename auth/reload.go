@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Reload fetches the key set again, if there is one. With an error the keys from
-// before stay.
+// Reload fetches the key set again, if there is one. After an error the previous keys
+// remain in use.
 func (v *Verifier) Reload(ctx context.Context) error {
 	if v.keys == nil {
 		return nil

@@ -9,8 +9,9 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// Sign makes a token (HS256) that gives a client this identity. It refuses what
-// a Verifier would refuse: a short secret, a bad name, an identity without end.
+// Sign makes a token (HS256) that gives a client this identity. It returns an error for
+// what a Verifier would reject: a short secret, an invalid name, an identity without an
+// expiry.
 func Sign(secret string, id wirepost.Identity) (string, error) {
 	return SignFor(secret, id, nil, "")
 }
@@ -21,7 +22,7 @@ func SignFor(secret string, id wirepost.Identity, audience []string, issuer stri
 		return "", shortSecret(secret)
 	}
 	if id.Expires.IsZero() {
-		return "", fmt.Errorf("a token needs an end")
+		return "", fmt.Errorf("a token needs an expiry")
 	}
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{

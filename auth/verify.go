@@ -1,10 +1,9 @@
-// Package auth says who a client is: Verifier checks the JSON Web Tokens of
-// clients (RFC 7519), Dev takes the user's name from the URL, and Sign makes a
-// token.
+// Package auth authenticates clients: Verifier checks their JSON Web Tokens (RFC 7519),
+// Dev takes the user ID from the URL, and Sign makes a token.
 //
-// A token is trusted only for the algorithm that belongs to its key: HS256 for a
-// secret, RS256, ES256 or EdDSA for a public key, as the key's type says. What
-// the token's own header claims never widens that.
+// A token is accepted only with the algorithm that belongs to its key: HS256 for a secret,
+// and RS256, ES256 or EdDSA for a public key, according to the key's type. The token's own
+// header can never widen that.
 package auth
 
 import (
@@ -22,28 +21,27 @@ import (
 	"github.com/wirepost/wirepost/internal/strict"
 )
 
-// MinSecret is the least length of an HS256 secret in bytes: a key shorter than
-// the hash can be guessed from one token (RFC 7518 §3.2).
+// MinSecret is the minimum length of an HS256 secret in bytes: a key shorter than the hash
+// can be guessed from one token (RFC 7518 §3.2).
 const MinSecret = 32
 
-// Leeway is by how much the clocks of who makes tokens and who checks them may
-// differ: exp, nbf and iat are taken with it.
+// Leeway is how far the clocks of the token's issuer and of the server may differ. It
+// applies to exp, nbf and iat.
 const Leeway = 30 * time.Second
 
-// maxToken bounds a token in bytes. Looking at one costs at most what this much
-// JSON does.
+// maxToken bounds a token in bytes, and with it the cost of parsing one.
 const maxToken = 16 << 10
 
-// Options says which tokens are trusted. At least one of Secrets and JWKS is
-// needed.
+// Options configures which tokens are accepted. At least one of Secrets and JWKS is
+// required.
 type Options struct {
-	Secrets []string // HS256; a token that fits any of them is good
+	Secrets []string // HS256; a token signed with any of them is valid
 	JWKS    string   // http(s) URL or file of a key set (RFC 7517): RS256, ES256, EdDSA
-	// Audiences and Issuer, if they are set, are what a token has to name: any of
-	// the audiences in aud, and the issuer in iss.
+	// If Audiences is set, aud must name one of them. If Issuer is set, iss must be equal
+	// to it.
 	Audiences []string
 	Issuer    string
-	// NoExpiry lets tokens live for ever that have no exp claim.
+	// NoExpiry accepts tokens without an exp claim, which never expire.
 	NoExpiry bool
 	Client   *http.Client // fetches the key set; nil: one with a timeout
 }
@@ -55,14 +53,14 @@ type Verifier struct {
 	methods []string
 	parser  *jwt.Parser
 
-	// What is asked of the claims, for the messages; parser checks it.
+	// Requirements on the claims, for error messages; parser checks them.
 	audiences []string
 	issuer    string
 	noExpiry  bool
 }
 
-// New makes a Verifier. It loads the key set, so that a wrong address is known
-// before the first client comes.
+// New returns a Verifier. It loads the key set, so that a wrong address is reported before
+// the first client connects.
 func New(o Options) (*Verifier, error) {
 	v := &Verifier{audiences: o.Audiences, issuer: o.Issuer, noExpiry: o.NoExpiry}
 	for _, secret := range o.Secrets {
@@ -89,7 +87,7 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// rules are what the claims are checked for.
+// rules returns the checks of the claims.
 func (o *Options) rules() []jwt.ParserOption {
 	rules := []jwt.ParserOption{jwt.WithLeeway(Leeway), jwt.WithIssuedAt()}
 	if !o.NoExpiry {
@@ -104,8 +102,8 @@ func (o *Options) rules() []jwt.ParserOption {
 	return rules
 }
 
-// Verify says whose token it is. Its errors are Unauthorized and tell what was
-// wrong, or Unavailable when the key that the token names could not be fetched.
+// Verify checks a token and returns its identity. An error has the code Unauthorized and
+// describes what is wrong, or Unavailable if the token's key could not be fetched.
 func (v *Verifier) Verify(ctx context.Context, token string) (wirepost.Identity, error) {
 	if token == "" {
 		return wirepost.Identity{}, refuse("a token is needed")
@@ -123,8 +121,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (wirepost.Identity,
 	return c.identity()
 }
 
-// keysFor finds what may have signed a token. Only here is it decided which
-// algorithms count: those that belong to a configured kind of key.
+// keysFor returns the keys that may have signed a token. It alone decides which algorithms
+// are allowed: those that belong to a configured kind of key.
 func (v *Verifier) keysFor(ctx context.Context, t *jwt.Token) (any, error) {
 	alg := t.Method.Alg()
 	if !slices.Contains(v.methods, alg) {
@@ -144,8 +142,8 @@ func (v *Verifier) keysFor(ctx context.Context, t *jwt.Token) (any, error) {
 	return v.keys.find(ctx, kid, alg)
 }
 
-// checkHeader refuses a header that says something twice: another reader may have
-// taken the other one.
+// checkHeader rejects a header with duplicate members: another parser may use the other
+// one.
 func checkHeader(token string) error {
 	header, _, _ := strings.Cut(token, ".")
 	data, err := base64.RawURLEncoding.DecodeString(header)
@@ -158,8 +156,8 @@ func checkHeader(token string) error {
 	return nil
 }
 
-// explain makes the answer to a bad token: what was wrong with it, and nothing
-// of the keys.
+// explain makes the error for an invalid token. It describes what is wrong and reveals
+// nothing about the keys.
 func (v *Verifier) explain(err error, c *claims) error {
 	if own, ok := errors.AsType[*wirepost.Error](err); ok {
 		return own
@@ -179,7 +177,7 @@ func (v *Verifier) explain(err error, c *claims) error {
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		message = "the token is from the future: it was issued at " + stamp(c.IssuedAt)
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && c.ExpiresAt == nil && !v.noExpiry:
-		message = "the token has no exp claim, which says when it ends"
+		message = "the token has no exp claim, which sets its expiry"
 	case errors.Is(err, jwt.ErrTokenInvalidAudience), errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && !c.hasAudience() && len(v.audiences) > 0:
 		message = "the token is not for this audience: aud has to name " + strings.Join(v.audiences, " or ")
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer), errors.Is(err, jwt.ErrTokenRequiredClaimMissing):

@@ -20,8 +20,7 @@ import (
 
 const testSecret = "0123456789abcdef0123456789abcdef"
 
-// makeToken signs claims with any method and header, so that tests can make
-// tokens that Sign would not.
+// makeToken signs claims with any method and header, for tokens that Sign would not make.
 func makeToken(t *testing.T, method jwt.SigningMethod, key any, header map[string]any, c map[string]any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(method, jwt.MapClaims(c))
@@ -146,8 +145,8 @@ func TestVerifyRefuses(t *testing.T) {
 		{"nbf just beyond an int64", both, raw(`{"sub":"42","exp":9999999999,"nbf":9223372036854775808}`), "nbf must be a number of seconds"},
 		{"iat before 1970", both, raw(`{"sub":"42","exp":9999999999,"iat":-1e20}`), "iat must be a number of seconds"},
 		{"SUB for sub", both, raw(`{"SUB":"admin","exp":9999999999}`), "no sub"},
-		{"sub twice", both, raw(`{"sub":"42","sub":"admin","exp":9999999999}`), "claim sub is there twice"},
-		{"sub twice, once escaped", both, raw(`{"sub":"42","s\u0075b":"admin","exp":9999999999}`), "claim sub is there twice"},
+		{"sub twice", both, raw(`{"sub":"42","sub":"admin","exp":9999999999}`), "claim sub appears twice"},
+		{"sub twice, once escaped", both, raw(`{"sub":"42","s\u0075b":"admin","exp":9999999999}`), "claim sub appears twice"},
 		{"half a character in sub", both, raw(`{"sub":"a\ud800","exp":9999999999}`), "claim sub is not valid Unicode"},
 		{"bytes that are not UTF-8 in sub", both, raw("{\"sub\":\"a\xff\",\"exp\":9999999999}"), "claim sub is not valid Unicode"},
 		{"alg twice", both, rawJWT(`{"alg":"none","alg":"HS256"}`, `{"sub":"42","exp":9999999999}`), "header is malformed"},
@@ -169,14 +168,14 @@ func TestVerifyRefuses(t *testing.T) {
 				t.Errorf("got %s: %s; want unauthorized: …%s…", e.Code, e.Message, tc.want)
 			}
 			if id.User != "" {
-				t.Errorf("an identity came with the error: %+v", id)
+				t.Errorf("an identity was returned with the error: %+v", id)
 			}
 		})
 	}
 }
 
-// TestVerifyLeeway takes tokens of clocks that are a little off, and gives those
-// whose end has passed an end that is still to come: the server refuses others.
+// TestVerifyLeeway: tokens of clocks that are slightly off are accepted. If the token has
+// just expired, the identity's expiry is still in the future, as the server requires.
 func TestVerifyLeeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVerifier(t, Options{Secrets: []string{testSecret}})
@@ -189,20 +188,20 @@ func TestVerifyLeeway(t *testing.T) {
 			t.Errorf("issued %s", id.Issued)
 		}
 		if err != nil || !id.Expires.Equal(time.Now().Add(time.Second)) {
-			t.Errorf("a clock that is ahead: %v, %v", id.Expires, err)
+			t.Errorf("the issuer's clock is ahead: %v, %v", id.Expires, err)
 		}
 		id, err = verify(time.Second-Leeway, 0, 0)
 		if err != nil || !id.Expires.Equal(time.Now().Add(time.Second)) {
-			t.Errorf("a clock that is behind: %v, %v", id.Expires, err)
+			t.Errorf("the issuer's clock is behind: %v, %v", id.Expires, err)
 		}
 		if id, err := verify(-Leeway, 0, 0); err == nil {
-			t.Errorf("an old token is accepted as %+v", id)
+			t.Errorf("an expired token was accepted as %+v", id)
 		}
 	})
 }
 
-// TestVerifyAudienceAndIssuer asks for claims that say whom a token is for and
-// from: a secret or an identity provider may serve several services.
+// TestVerifyAudienceAndIssuer requires the aud and iss claims: a secret or an identity
+// provider may serve several services.
 func TestVerifyAudienceAndIssuer(t *testing.T) {
 	v := newVerifier(t, Options{Secrets: []string{testSecret}, Audiences: []string{"push", "https://push.example"}, Issuer: "https://id.example"})
 	const iss = "https://id.example"
@@ -245,12 +244,11 @@ func TestVerifyAudienceAndIssuer(t *testing.T) {
 	forever := newVerifier(t, Options{Secrets: []string{testSecret}, Issuer: iss, NoExpiry: true})
 	_, err = forever.Verify(t.Context(), makeToken(t, jwt.SigningMethodHS256, []byte(testSecret), nil, map[string]any{"sub": "42"}))
 	if err == nil || !strings.Contains(err.Error(), "iss has to be") {
-		t.Errorf("without an end and an issuer: %v", err)
+		t.Errorf("without an expiry and an issuer: %v", err)
 	}
 }
 
-// TestVerifyRotation takes a secret through its change: for a while both are
-// good, then the new one alone.
+// TestVerifyRotation rotates a secret: for a while both are valid, then only the new one.
 func TestVerifyRotation(t *testing.T) {
 	const second = "fedcba9876543210fedcba9876543210"
 	sign := func(secret string) string {
@@ -338,7 +336,7 @@ func TestSignRefuses(t *testing.T) {
 		want   string
 	}{
 		{"short", wirepost.Identity{User: "42", Expires: end}, "has 5 bytes"},
-		{testSecret, wirepost.Identity{User: "42"}, "needs an end"},
+		{testSecret, wirepost.Identity{User: "42"}, "needs an expiry"},
 		{testSecret, wirepost.Identity{Expires: end}, "user name is needed"},
 		{testSecret, wirepost.Identity{User: "4 2", Expires: end}, "user name"},
 	} {
@@ -365,7 +363,7 @@ func TestDev(t *testing.T) {
 	}
 }
 
-// FuzzVerify looks for panics: a token is the first thing that strangers send.
+// FuzzVerify looks for panics: a token is untrusted input.
 func FuzzVerify(f *testing.F) {
 	v, err := New(Options{Secrets: []string{testSecret}})
 	if err != nil {
@@ -384,12 +382,12 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := v.Verify(context.Background(), s)
 		if err == nil && id.User != "42" {
-			t.Errorf("%q is accepted as %+v", s, id)
+			t.Errorf("%q was accepted as %+v", s, id)
 		}
 	})
 }
 
-// TestClaimsAreReadExactly takes what stands in sub, whatever other names there are.
+// TestClaimsAreReadExactly: only sub names the user, not claims with a similar name.
 func TestClaimsAreReadExactly(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, Options{Secrets: []string{testSecret}})
