@@ -16,7 +16,7 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// backend makes a client for the site's API.
+// backend returns a client of the site's HTTP API.
 func (s *site) backend() *client.Backend {
 	s.t.Helper()
 	transport := &http.Transport{DialContext: s.dialer}
@@ -33,7 +33,7 @@ func newBackend(t testing.TB, o client.BackendOptions) *client.Backend {
 	return b
 }
 
-// list gives the texts of a channel's log.
+// list returns the texts of a channel's messages.
 func (s *site) list(channel string) (texts []string) {
 	s.t.Helper()
 	for after := uint64(0); ; {
@@ -66,7 +66,7 @@ func answerWith(status int, name, value string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{name: {value}}, Body: http.NoBody}
 }
 
-// calls are all methods of a Backend that make one request.
+// calls has all methods of Backend that make one request.
 var calls = map[string]func(context.Context, *client.Backend) error{
 	"Push": func(ctx context.Context, b *client.Backend) error {
 		_, err := b.Push(ctx, client.Push{To: "a", Data: []byte("1")})
@@ -128,11 +128,10 @@ var calls = map[string]func(context.Context, *client.Backend) error{
 	},
 }
 
-// sentOnce are those of them that do not repeat their request.
+// sentOnce names those of calls that do not retry.
 var sentOnce = map[string]bool{"Revoke": true, "Empty": true, "Leave": true, "Disconnect": true}
 
-// TestBackendKey: a wrong key is refused at once, by every method, and Ready needs
-// none.
+// TestBackendKey: with a wrong key every method fails at once; Ready needs no key.
 func TestBackendKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -151,9 +150,9 @@ func TestBackendKey(t *testing.T) {
 	})
 }
 
-// TestBackendAway: while the server is away a request is repeated until the context
-// ends or the server is back, unless a repeat could do something else.
-func TestBackendAway(t *testing.T) {
+// TestServerUnreachable: while the server is down a request is retried until the context
+// is done or the server is back, unless a retry could have another effect.
+func TestServerUnreachable(t *testing.T) {
 	for name, do := range calls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -169,22 +168,22 @@ func TestBackendAway(t *testing.T) {
 					t.Errorf("%v after %s", err, waited)
 				}
 				if err := b.Ready(ctx); err == nil {
-					t.Error("it is said to be ready")
+					t.Error("Ready reports true")
 				}
 				time.AfterFunc(30*time.Second, s.start)
 				if sentOnce[name] {
 					time.Sleep(31 * time.Second)
 				}
 				if err := do(t.Context(), b); err != nil && !errors.Is(err, client.ErrNotFound) {
-					t.Errorf("when it was back: %v", err)
+					t.Errorf("after the server came back: %v", err)
 				}
 			})
 		})
 	}
 }
 
-// TestBackendProxy: the page of a proxy is an error of every method, none of the
-// server's codes, and repeated if the status or the page says that it may pass.
+// TestBackendProxy: for every method, a proxy's error page is an error without one of the
+// server's codes. It is retried if the status or the page indicates a temporary failure.
 func TestBackendProxy(t *testing.T) {
 	for _, c := range []struct {
 		status   int
@@ -203,7 +202,7 @@ func TestBackendProxy(t *testing.T) {
 					b := newBackend(t, client.BackendOptions{HTTP: &http.Client{Transport: page}, Attempts: 3})
 					err := do(t.Context(), b)
 					switch {
-					case c.status == 204 && (name == "Leave" || name == "Empty"): // as good as the server's
+					case c.status == 204 && (name == "Leave" || name == "Empty"): // equal to the server's response
 					case err == nil, errors.Is(err, client.ErrForbidden), errors.Is(err, client.ErrNotFound):
 						t.Errorf("%v", err)
 					case c.status < 300 && !errors.Is(err, client.ErrProtocol):
@@ -222,8 +221,8 @@ func TestBackendProxy(t *testing.T) {
 	}
 }
 
-// TestBackendRedirect: http.Client makes a GET of a redirected request, whose success
-// says nothing.
+// TestBackendRedirect: http.Client turns a redirected request into a GET, whose success
+// does not mean that the request succeeded.
 func TestBackendRedirect(t *testing.T) {
 	moved := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Scheme == "http" {
@@ -238,7 +237,7 @@ func TestBackendRedirect(t *testing.T) {
 	for name, do := range calls {
 		err := do(t.Context(), b)
 		switch name {
-		case "Channel", "Messages", "User", "Inbox", "Stats", "Top": // a GET stays one
+		case "Channel", "Messages", "User", "Inbox", "Stats", "Top": // a GET remains a GET
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -251,7 +250,7 @@ func TestBackendRedirect(t *testing.T) {
 	}
 }
 
-// TestBackendTimeout: an attempt that gets no response ends, and another follows.
+// TestBackendTimeout: an attempt without a response times out and is retried.
 func TestBackendTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -276,8 +275,8 @@ func TestBackendTimeout(t *testing.T) {
 	})
 }
 
-// TestBackendNames: a name is sent as it is; an empty one is refused before anything
-// is sent, for the path without it would be that of another resource.
+// TestBackendNames: a name is sent unchanged. An empty name is an error before anything is
+// sent, because the path without it would be that of another resource.
 func TestBackendNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -318,16 +317,16 @@ func TestBackendNames(t *testing.T) {
 func TestNewBackendRefuses(t *testing.T) {
 	for _, server := range []string{"", "push.example.com", "ws://push.example.com", "http://", "://"} {
 		if _, err := client.NewBackend(server, client.BackendOptions{}); err == nil {
-			t.Errorf("%q was taken", server)
+			t.Errorf("%q was accepted", server)
 		}
 	}
 	for _, o := range []client.BackendOptions{{MinWait: -1}, {MaxWait: -1}, {Timeout: -1}} {
 		if _, err := client.NewBackend("http://localhost", o); err == nil {
-			t.Errorf("%+v was taken", o)
+			t.Errorf("%+v was accepted", o)
 		}
 	}
 	_, err := client.NewBackend("unix:/run/wirepost.sock", client.BackendOptions{HTTP: http.DefaultClient})
 	if err == nil {
-		t.Error("a client of one's own for a Unix socket was taken")
+		t.Error("a custom HTTP client for a Unix socket was accepted")
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// BenchmarkMessage is what a message costs between the socket and the loop.
+// BenchmarkMessage measures the cost of a message from the socket to the loop.
 func BenchmarkMessage(b *testing.B) {
 	text := wire.AppendMessage(nil, &wire.Message{
 		Channel: "user:42", Seq: 1042, Prev: 1041, ID: "annx9se1hdctj24m", Time: 1795176687454,

@@ -59,10 +59,10 @@ func TestList(t *testing.T) {
 			t.Errorf("got %s", texts)
 		}
 		if _, _, err := b.Messages(ctx, "log", 0, -1); !errors.Is(err, client.ErrBadRequest) {
-			t.Errorf("a bad limit: %v", err)
+			t.Errorf("an invalid limit: %v", err)
 		}
 		if _, _, err := b.Messages(ctx, "log", math.MaxUint64, 0); err != nil {
-			t.Errorf("the last sequence there can be: %v", err)
+			t.Errorf("the largest sequence: %v", err)
 		}
 	})
 }
@@ -117,10 +117,10 @@ func TestRevoke(t *testing.T) {
 		}
 		none(t, c)
 		if e, _ := last[client.Revoked](&got); e != want {
-			t.Errorf("the client got %+v", e)
+			t.Errorf("the client received %+v", e)
 		}
 		if _, err := b.Revoke(ctx, "user:42", 1); !errors.Is(err, client.ErrNotFound) {
-			t.Errorf("again: %v", err)
+			t.Errorf("the second time: %v", err)
 		}
 	})
 }

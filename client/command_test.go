@@ -24,7 +24,7 @@ func echoCall(_ context.Context, s wirepost.Session, method string, data json.Ra
 	return map[string]any{"user": s.User, "method": method, "data": data}, nil
 }
 
-// TestCommands publishes and calls from many goroutines at once.
+// TestCommands publishes and calls from many goroutines concurrently.
 func TestCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) { o.OnCall = echoCall })
@@ -50,25 +50,25 @@ func TestCommands(t *testing.T) {
 		}
 		_, err := c.Call(ctx, "fail", nil)
 		if e, ok := errors.AsType[*client.CommandError](err); !ok || e.Code != "forbidden" || e.Message != "not you" {
-			t.Errorf("a call that fails: %v", err)
+			t.Errorf("a failing call: %v", err)
 		}
 		_, err = c.Publish(ctx, client.Publication{To: "all", Data: []byte("1")})
 		if e, ok := errors.AsType[*client.CommandError](err); !ok || e.Code != "forbidden" {
-			t.Errorf("a publish that is forbidden: %v", err)
+			t.Errorf("a forbidden publish: %v", err)
 		}
 		if _, err := c.Publish(ctx, client.Publication{To: "a", Data: []byte("{")}); err == nil {
-			t.Error("broken JSON was published")
+			t.Error("invalid JSON was published")
 		}
 	})
 }
 
-// TestCommandsWait: without a connection commands wait for one; what may have been
-// done already is done again only if that changes nothing.
+// TestCommandsWait: commands wait for a connection. A command that may already have been
+// executed is repeated only if it is idempotent.
 func TestCommandsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) {
 			o.OnCall = func(ctx context.Context, _ wirepost.Session, _ string, _ json.RawMessage) (any, error) {
-				<-ctx.Done() // until the connection ends
+				<-ctx.Done() // until the connection closes
 				return nil, nil
 			}
 		})
@@ -81,7 +81,7 @@ func TestCommandsWait(t *testing.T) {
 		synctest.Wait()
 		s.stop()
 		if err := <-interrupted; !errors.Is(err, client.ErrInterrupted) {
-			t.Errorf("a call at the end of the connection: %v", err)
+			t.Errorf("a call when the connection closes: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -114,7 +114,7 @@ func TestCommandsWait(t *testing.T) {
 	})
 }
 
-// TestSubscribe: a subscription outlives the connection, and misses nothing.
+// TestSubscribe: a subscription continues across connections without losing a message.
 func TestSubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -129,14 +129,14 @@ func TestSubscribe(t *testing.T) {
 		}
 		s.stop()
 		s.start()
-		s.pushNumbers("news", 4, 5) // before the client is back
+		s.pushNumbers("news", 4, 5) // before the client reconnects
 		s.push("log", "a")
 		texts := strings.Fields(take(t, c, 3))
 		if slices.Sort(texts); !slices.Equal(texts, []string{"4", "5", "a"}) {
 			t.Errorf("got %s", texts)
 		}
 		none(t, c)
-		// What is asked for again comes again.
+		// Messages requested again are delivered again.
 		if _, err := c.SubscribeAfter(ctx, "news", 1); err != nil {
 			t.Fatal(err)
 		}
@@ -150,13 +150,13 @@ func TestSubscribe(t *testing.T) {
 		none(t, c)
 		_, err := c.Subscribe(ctx, "user:43")
 		if e, ok := errors.AsType[*client.CommandError](err); !ok || e.Code != "forbidden" {
-			t.Errorf("another inbox: %v", err)
+			t.Errorf("another user's inbox: %v", err)
 		}
 	})
 }
 
-// TestResubscribeRefused: what is not allowed any more is told, and the client goes
-// on.
+// TestResubscribeRefused: a subscription that is no longer allowed is reported, and the
+// client keeps running.
 func TestResubscribeRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var strict atomic.Bool
@@ -227,7 +227,7 @@ func TestAccount(t *testing.T) {
 		if e, _ := last[client.Revoked](&told); e.Revoked != 4 {
 			t.Errorf("%+v", e)
 		}
-		// A mark that was set without a connection is brought by the next one.
+		// A mark set while disconnected is sent over the next connection.
 		s.stop()
 		synctest.Wait()
 		if err := a.MarkRead("user:42", 5); err != nil {
@@ -239,7 +239,7 @@ func TestAccount(t *testing.T) {
 	})
 }
 
-// A command that nobody waits for is not refused in silence.
+// The refusal of a command without a waiting caller is reported as an event.
 func TestRefusedMarkRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -261,7 +261,7 @@ func TestGap(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) {
 			o.Channels = []wirepost.Policy{{Pattern: "user:*", MaxMessages: 10}}
 		})
-		s.dial("42").Close() // the device is known
+		s.dial("42").Close() // makes the device known
 		s.pushNumbers("user:42", 1, 30)
 		var told events
 		c := s.dial("42", told.option)
@@ -274,8 +274,8 @@ func TestGap(t *testing.T) {
 	})
 }
 
-// TestMemoryOnly: the log of a channel in memory begins anew with its server, and a
-// client that was further takes what comes all the same.
+// TestMemoryOnly: the log of a memory-only channel is empty after a restart of the server;
+// a client whose position was beyond it still receives the new messages.
 func TestMemoryOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) {
@@ -290,7 +290,7 @@ func TestMemoryOnly(t *testing.T) {
 		take(t, c, 9)
 		s.stop()
 		s.start()
-		s.pushNumbers("live1", 10, 11) // before the client is back
+		s.pushNumbers("live1", 10, 11) // before the client reconnects
 		if got := take(t, c, 2); got != "10 11" {
 			t.Errorf("got %s", got)
 		}

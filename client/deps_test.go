@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestImports: a program that only receives or pushes links neither the server nor
-// anything that a server needs.
+// TestImports: a program that only receives or pushes links neither the server nor its
+// dependencies.
 func TestImports(t *testing.T) {
 	const module = "github.com/wirepost/wirepost"
 	out, err := exec.Command("go", "list", "-deps", ".").CombinedOutput()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReadme keeps the READMEs' Go code equal to the examples.
+// TestReadme checks that the READMEs' Go code equals the examples.
 func TestReadme(t *testing.T) {
 	for _, readme := range []string{"../README.md", "../README.zh-CN.md"} {
 		text, err := os.ReadFile(readme)
@@ -17,14 +17,14 @@ func TestReadme(t *testing.T) {
 			"ExampleClient_Messages": "\n\t// Output:", "ExampleBackend_Stream": "\n\tlist, _, err :=",
 		} {
 			if want := "```go\n" + exampleBody(t, name, end) + "```\n"; !strings.Contains(string(text), want) {
-				t.Errorf("%s lacks the body of %s, which is:\n%s", readme, name, want)
+				t.Errorf("%s does not contain the body of %s:\n%s", readme, name, want)
 			}
 		}
 	}
 }
 
-// exampleBody is an example's code as a README shows it: up to where its output
-// begins, and without the lines that only serve the test.
+// exampleBody returns an example's code as shown in a README: up to its output comment, and
+// without the lines that only serve the test.
 func exampleBody(t *testing.T, name, end string) string {
 	t.Helper()
 	text, err := os.ReadFile("example_test.go")

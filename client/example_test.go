@@ -16,9 +16,9 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// A program that handles what is pushed to user 42, each message once and in order,
-// also across restarts of either side. The README shows this code; TestReadme keeps
-// the two equal.
+// A program that handles the messages pushed to user 42, each once and in order, even
+// across restarts of the program or the server. The README shows this code; TestReadme
+// keeps the two equal.
 func ExampleClient_Messages() {
 	url, token, path, handle, ctx, done := exampleReceiver() // not in the README
 	defer done()                                             // not in the README
@@ -48,7 +48,7 @@ func ExampleClient_Messages() {
 	// ended: context canceled
 }
 
-// A backend that pushes many messages over one request, without waiting for each.
+// A backend pushes many messages over one request, without waiting for each result.
 func ExampleBackend_Stream() {
 	server, key, orders, ctx, done := exampleBackend() // not in the README
 	defer done()                                       // not in the README
@@ -80,7 +80,7 @@ func ExampleBackend_Stream() {
 	// 2 order-8 {"order":8}
 }
 
-// A push that is repeated with the same ID is stored once.
+// A push repeated with the same ID is stored once.
 func ExampleBackend_Push() {
 	server, key, _, ctx, done := exampleBackend()
 	defer done()
@@ -101,7 +101,7 @@ func ExampleBackend_Push() {
 	// 1 0 true
 }
 
-// A backend that looks at a message: who has it, and whether it was read.
+// A backend queries a message: which users have received it, and who has read it.
 func ExampleBackend_Message() {
 	server, key, orders, ctx, done := exampleBackend()
 	defer done()
@@ -147,7 +147,7 @@ func exampleSite() (post *wirepost.Server, address string, done func()) {
 	mux.Handle("/v1/", httpapi.New(post, httpapi.Options{Keys: []string{apiKey}, Logger: slog.New(slog.DiscardHandler)}))
 	server := httptest.NewServer(mux)
 	return post, server.URL, func() {
-		post.Shutdown(context.Background()) //nolint:errcheck // it has no end
+		post.Shutdown(context.Background()) //nolint:errcheck // the context has no deadline
 		server.Close()
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// script is what a scripted server does with one connection.
+// script is the behavior of a scripted server on one connection.
 type script func(t *testing.T, p *peer)
 
 // peer is the server's end of a client's connection.
@@ -27,14 +27,14 @@ type peer struct {
 	token string
 }
 
-// send sends frames; the test tells when that fails.
+// send sends frames. It ignores errors: the test fails on the missing frames.
 func (p *peer) send(frames ...string) {
 	for _, f := range frames {
 		p.Write(context.Background(), websocket.MessageText, []byte(f)) //nolint:errcheck // see above
 	}
 }
 
-// next is the next frame from the client, "" at the end.
+// next returns the next frame from the client, "" when the connection is closed.
 func (p *peer) next() string {
 	_, frame, err := p.Read(context.Background())
 	if err != nil {
@@ -49,12 +49,11 @@ func message(channel string, seq int, data string) string {
 	return fmt.Sprintf(`{"type":"message","channel":%q,"seq":%d,"data":%s}`, channel, seq, data)
 }
 
-// fake is a server that serves one connection after the other as scripts say. The
-// last one is used again and again.
+// fake is a server that runs one script per connection, in order. The last one is repeated.
 type fake struct {
 	pipes   *pipes
 	count   atomic.Int32
-	front   atomic.Pointer[http.HandlerFunc] // answers in the server's place
+	front   atomic.Pointer[http.HandlerFunc] // if set, responds instead of the server
 	server  *http.Server
 	serving sync.WaitGroup
 }
@@ -64,7 +63,7 @@ func newFake(t *testing.T, scripts ...script) *fake {
 	f.server = &http.Server{
 		ErrorLog: log.New(io.Discard, "", 0),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			f.serving.Add(1) // the server does not wait for what took its connection over
+			f.serving.Add(1) // the server does not wait for hijacked connections
 			defer f.serving.Done()
 			if front := f.front.Load(); front != nil {
 				(*front)(w, r)
@@ -78,10 +77,10 @@ func newFake(t *testing.T, scripts ...script) *fake {
 			}
 			conn.SetReadLimit(1 << 20)
 			scripts[n-1](t, &peer{Conn: conn, query: r.URL.Query(), token: r.Header.Get("Authorization")})
-			conn.CloseNow() //nolint:errcheck // closed already, mostly
+			conn.CloseNow() //nolint:errcheck // usually already closed
 		}),
 	}
-	f.serving.Go(func() { f.server.Serve(f.pipes) }) //nolint:errcheck // ends with Close
+	f.serving.Go(func() { f.server.Serve(f.pipes) }) //nolint:errcheck // returns on Close
 	t.Cleanup(func() {
 		f.server.Close()
 		f.serving.Wait()
@@ -103,7 +102,7 @@ func (f *fake) dial(t *testing.T, change ...func(*client.Options)) (*client.Clie
 	return c, err
 }
 
-// end ranges over all messages, and gives their texts and what ended them.
+// end ranges over all messages, and returns their texts and the final error.
 func end(t *testing.T, c *client.Client) (texts []string, err error) {
 	for msg, err := range c.Messages(t.Context()) {
 		if err != nil {

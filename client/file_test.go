@@ -37,16 +37,16 @@ func TestFile(t *testing.T) {
 	if err := s.Save(Bookmark{User: "42", Device: "d", Epoch: "e", Cursors: map[string]uint64{"a": 1}}); err != nil {
 		t.Fatal(err)
 	}
-	for seq := range uint64(30_000) { // it is written anew on the way
+	for seq := range uint64(30_000) { // enough for the file to be rewritten
 		for _, channel := range []string{"a", "b \"\n"} {
 			if err := s.Advance("e", channel, seq); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	s.Advance("e", "a", 7)             //nolint:errcheck // backwards: nothing
-	s.Advance("other", "a", 1_000_000) //nolint:errcheck // another store's: nothing
-	// A process that is killed closes nothing.
+	s.Advance("e", "a", 7)             //nolint:errcheck // a lower position: no effect
+	s.Advance("other", "a", 1_000_000) //nolint:errcheck // another epoch: no effect
+	// A killed process does not close the file.
 	want := map[string]uint64{"a": 29_999, "b \"\n": 29_999}
 	if got := cursorsOf(t, path); !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
@@ -69,8 +69,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestFileTorn: however much of the end is missing or wrong, what stands before it
-// holds.
+// TestFileTorn: if the end of the file is missing or garbage, the part before it is used.
 func TestFileTorn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bookmark")
 	s := openFile(t, path)
@@ -103,7 +102,7 @@ func TestFileTorn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := cursorsOf(t, path)["user:42"]; got != want {
-				t.Fatalf("cut at %d, and %q behind: %d, want %d", size, garbage, got, want)
+				t.Fatalf("cut at %d and followed by %q: %d, want %d", size, garbage, got, want)
 			}
 		}
 	}
@@ -140,6 +139,6 @@ func FuzzFile(f *testing.F) {
 	f.Add(`{"wirepost":"bookmark","version":1,"cursors":{"a":1}}` + "\n" + string(appendCursor(nil, "a", 2)))
 	f.Fuzz(func(t *testing.T, text string) {
 		s := &fileStore{}
-		s.parse(text) //nolint:errcheck // it must not panic
+		s.parse(text) //nolint:errcheck // only panics count
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// fronts answer in the server's place, as a proxy does while a server is started
-// again.
+// fronts are handlers that respond instead of the server, as a proxy does while the server
+// restarts.
 var fronts = map[string]http.HandlerFunc{
 	"HTML":              answer(http.StatusForbidden, "text/html", "<h1>403 Forbidden</h1>"),
 	"400":               answer(http.StatusBadRequest, "text/html", "<h1>400 Bad Request</h1>"),
@@ -28,7 +28,7 @@ var fronts = map[string]http.HandlerFunc{
 	"another's problem": answer(http.StatusForbidden, "application/problem+json", `{"status":403,"title":"Forbidden"}`),
 	"another subprotocol": func(w http.ResponseWriter, r *http.Request) {
 		if conn, err := websocket.Accept(w, r, nil); err == nil {
-			conn.CloseNow() //nolint:errcheck // it is over
+			conn.CloseNow() //nolint:errcheck // the connection is abandoned
 		}
 	},
 	"close 1008": func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestFront: what a proxy answers during a reconnect ends no client.
+// TestFront: a proxy's response during a reconnect does not end the client.
 func TestFront(t *testing.T) {
 	for name, front := range fronts {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestFront(t *testing.T) {
 					},
 					func(_ *testing.T, p *peer) {
 						p.send(hello, message("user:42", 2, "2"))
-						p.Close(wire.CloseDisconnected, "over") //nolint:errcheck // the client tells
+						p.Close(wire.CloseDisconnected, "over") //nolint:errcheck // the test checks the client
 					},
 				)
 				var told events
@@ -77,14 +77,15 @@ func TestFront(t *testing.T) {
 				f.front.Store(nil)
 				texts, err := end(t, c)
 				if e, ok := errors.AsType[*client.CloseError](err); !ok || e.Code != wire.CloseDisconnected || len(texts) != 1 || texts[0] != "2" {
-					t.Errorf("%q, ended with %v", texts, err)
+					t.Errorf("%q, final error %v", texts, err)
 				}
 			})
 		})
 	}
 }
 
-// TestFrontAtFirst: at the first connection it may be the wrong address.
+// TestFrontAtFirst: on the first connection such a response is final, because the address
+// may be wrong.
 func TestFrontAtFirst(t *testing.T) {
 	for _, name := range []string{"HTML", "404", "200", "another subprotocol"} {
 		t.Run(name, func(t *testing.T) {
@@ -100,8 +101,8 @@ func TestFrontAtFirst(t *testing.T) {
 	}
 }
 
-// TestClock: a token is refreshed by the time that is left of it, not by clocks,
-// which may differ: here the client's is 15 minutes ahead.
+// TestClock: a token is refreshed according to its remaining lifetime, not by comparing
+// clocks, which may differ: here the client's is 15 minutes ahead.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hello := func(left time.Duration) string {

@@ -22,11 +22,11 @@ import (
 // requests records the pushes that a Backend sends, and can hold or change them.
 type requests struct {
 	next http.RoundTripper
-	// around is called with each request and its lines, if it is set.
+	// around, if set, is called with each request and its lines.
 	around func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error)
 
 	mu   sync.Mutex
-	list [][]string // the lines of each
+	list [][]string // the lines of each request
 }
 
 func (q *requests) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -57,7 +57,7 @@ func (q *requests) sizes() (sizes []int) {
 	return sizes
 }
 
-// recorded makes a Backend whose requests are recorded.
+// recorded returns a Backend whose requests are recorded.
 func (s *site) recorded(o client.BackendOptions) (*client.Backend, *requests) {
 	s.t.Helper()
 	transport := &http.Transport{DialContext: s.dialer}
@@ -93,8 +93,8 @@ func number(to string, i int) client.Push {
 	return client.Push{To: to, Data: fmt.Append(nil, i), ID: fmt.Sprint("id-", i)}
 }
 
-// TestPushesShareRequests: the first push goes at once, and those that come while it is
-// in flight go together.
+// TestPushesShareRequests: the first push is sent at once, and those made while it is in
+// flight share a request.
 func TestPushesShareRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -120,7 +120,7 @@ func TestPushesShareRequests(t *testing.T) {
 		if got := q.sizes(); !slices.Equal(got, []int{1, 63}) {
 			t.Errorf("requests of %d pushes", got)
 		}
-		// A lone push is a request of its own again.
+		// A single push is again sent in its own request.
 		if _, err := b.Push(t.Context(), number("c", 64)); err != nil {
 			t.Error(err)
 		}
@@ -130,8 +130,8 @@ func TestPushesShareRequests(t *testing.T) {
 	})
 }
 
-// TestGroupLimits: a request has at most 256 pushes and 256 KiB, a full group does not
-// wait for the request before it, and there are at most four requests.
+// TestGroupLimits: a request has at most 256 pushes and 256 KiB, a full group does not wait
+// for the previous request, and there are at most four requests in flight.
 func TestGroupLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -214,8 +214,8 @@ func TestGroupRefusals(t *testing.T) {
 	})
 }
 
-// TestGroupCanceled: the end of one call's context affects only that call. A request
-// that no call waits for is canceled.
+// TestGroupCanceled: canceling one call's context affects only that call. A request that no
+// call waits for is canceled.
 func TestGroupCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -261,7 +261,7 @@ func TestGroupCanceled(t *testing.T) {
 		synctest.Wait()
 		isCanceled(four)
 		if len(third) > 0 {
-			t.Error("the request is canceled although a call waits")
+			t.Error("the request was canceled although a call waits")
 		}
 		isCanceled(five)
 		if err := <-third; !errors.Is(err, context.Canceled) {
@@ -276,15 +276,15 @@ func TestGroupCanceled(t *testing.T) {
 	})
 }
 
-// TestGroupFails: whatever becomes of a shared request, each push without a result is
-// sent again with its ID, and no message is stored twice.
+// TestGroupFails: however a shared request fails, each push without a result is sent again
+// with its ID, and no message is stored twice.
 func TestGroupFails(t *testing.T) {
 	const pushes = 20
 	for name, c := range map[string]struct {
-		// fail is what becomes of the request after the first one.
+		// fail makes the second request fail.
 		fail func(r *http.Request, next http.RoundTripper) (*http.Response, error)
-		wait time.Duration // until the pushes are sent again, at least
-		rest int           // how many are
+		wait time.Duration // minimum time before the pushes are sent again
+		rest int           // how many are sent again
 	}{
 		"reset": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 			return nil, net.ErrClosed
@@ -292,7 +292,7 @@ func TestGroupFails(t *testing.T) {
 		"lost": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 			response, err := next.RoundTrip(r)
 			if err == nil {
-				io.Copy(io.Discard, response.Body) //nolint:errcheck // it is lost anyway
+				io.Copy(io.Discard, response.Body) //nolint:errcheck // the response is dropped
 				response.Body.Close()
 				err = net.ErrClosed
 			}
@@ -372,7 +372,7 @@ func TestGroupFails(t *testing.T) {
 	}
 }
 
-// change does a request and changes the lines of its response, and its end.
+// change sends a request and modifies the lines of the response and its final error.
 func change(r *http.Request, next http.RoundTripper, f func([]string) ([]string, error)) (*http.Response, error) {
 	response, err := next.RoundTrip(r)
 	if err != nil {
@@ -392,8 +392,8 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// TestGroupAttempts: an error that another attempt would not change, or that ends the
-// attempts, is the error of every call.
+// TestGroupAttempts: an error that is not retried, or of the last attempt, is the error of
+// every call.
 func TestGroupAttempts(t *testing.T) {
 	page := func(status int, media string) func() *http.Response {
 		return func() *http.Response {

@@ -17,9 +17,8 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// TestKillWhilePushing: the server is killed again and again while many goroutines push.
-// Every push gets its result, and its message is stored once, with the sequence that the
-// result has.
+// TestKillWhilePushing: the server is killed repeatedly while many goroutines push. Every
+// push gets a result, and its message is stored once, with the sequence of the result.
 func TestKillWhilePushing(t *testing.T) {
 	rounds := 10
 	if testing.Short() {
@@ -89,14 +88,14 @@ func TestKillWhilePushing(t *testing.T) {
 		}
 		after = next
 	}
-	t.Logf("%d messages in %d lives of the server", len(want), rounds+1)
+	t.Logf("%d messages, the server was started %d times", len(want), rounds+1)
 	if !maps.Equal(got, want) {
 		t.Errorf("%d messages are stored, %d were pushed", len(got), len(want))
 	}
 }
 
-// TestGroupsThroughProxy: shared requests pass a proxy that does not forward a request
-// and its response at the same time, as most do not over HTTP/1.1, and TLS.
+// TestGroupsThroughProxy: shared requests work over TLS and through a proxy that, like most
+// over HTTP/1.1, forwards the response only after the whole request.
 func TestGroupsThroughProxy(t *testing.T) {
 	t.Parallel()
 	_, address, stop := exampleSite()
@@ -123,7 +122,7 @@ func TestGroupsThroughProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	const goroutines, pushes = 64, 50
-	data := []byte(fmt.Sprintf(`"%02000d"`, 0)) // so that a request is not one segment
+	data := []byte(fmt.Sprintf(`"%02000d"`, 0)) // large enough for several segments per request
 	seqs := make([][]uint64, goroutines)
 	var all sync.WaitGroup
 	for g := range goroutines {
@@ -142,7 +141,7 @@ func TestGroupsThroughProxy(t *testing.T) {
 	var got []uint64
 	for _, list := range seqs {
 		if !slices.IsSorted(list) {
-			t.Errorf("a goroutine's pushes are stored as %d", list)
+			t.Errorf("sequences of one goroutine's pushes: %d", list)
 		}
 		got = append(got, list...)
 	}

@@ -20,20 +20,20 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// site is a real server in a synctest bubble: connections are pipes, and time is
-// the bubble's. It can be stopped and started again over the same engine.
+// site is a real server in a synctest bubble: connections are pipes, and the clock is the
+// bubble's. It can be stopped and restarted with the same engine.
 type site struct {
 	t      testing.TB
 	engine engine.Engine
 	change func(*wirepost.Options)
 
 	*wirepost.Server
-	pipes atomic.Pointer[pipes] // clients dial while it is exchanged
+	pipes atomic.Pointer[pipes] // atomic: replaced while clients dial
 	http  *http.Server
 	done  chan struct{}
 }
 
-// byQuery is an identity as dev mode gives it: whoever ?user= says.
+// byQuery authenticates as dev mode does: ?user= names the user.
 func byQuery(r *http.Request) (wirepost.Identity, error) {
 	user := r.URL.Query().Get("user")
 	if user == "" {
@@ -79,17 +79,17 @@ func (s *site) start() {
 	s.http = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func(hs *http.Server, done chan struct{}) {
 		defer close(done)
-		hs.Serve(l) //nolint:errcheck // it ends with Close
+		hs.Serve(l) //nolint:errcheck // returns on Close
 	}(s.http, s.done)
 }
 
 const apiKey = "0123456789abcdef0123456789abcdef"
 
-// stop ends the server without leave, as a crash does for its clients.
+// stop closes the server without a goodbye, which to its clients looks like a crash.
 func (s *site) stop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.Shutdown(ctx) //nolint:errcheck // it is cut short on purpose
+	s.Shutdown(ctx) //nolint:errcheck // canceled on purpose
 	s.http.Close()
 	<-s.done
 }
@@ -98,7 +98,7 @@ func (s *site) dialer(ctx context.Context, network, address string) (net.Conn, e
 	return s.pipes.Load().dial(ctx, network, address)
 }
 
-// dial connects a client; query begins with the user: "42&device=d1".
+// dial connects a client; query starts with the user ID: "42&device=d1".
 func (s *site) dial(query string, change ...func(*client.Options)) *client.Client {
 	s.t.Helper()
 	c, err := s.tryDial(query, change...)
@@ -134,7 +134,7 @@ func (s *site) pushNumbers(to string, first, last int) {
 	}
 }
 
-// cursor is what a device acknowledged in a channel.
+// cursor returns the sequence a device has acknowledged in a channel.
 func (s *site) cursor(user, channel, device string) uint64 {
 	s.t.Helper()
 	info, err := s.User(context.Background(), user)
@@ -144,13 +144,13 @@ func (s *site) cursor(user, channel, device string) uint64 {
 	return info.Channels[channel].Devices[device]
 }
 
-// take reads n messages and gives their texts, joined with spaces.
+// take reads n messages and returns their texts, joined with spaces.
 func take(t testing.TB, c *client.Client, n int) string {
 	t.Helper()
 	if n == 0 {
 		return ""
 	}
-	// In a bubble, time passes without end while a message does not come.
+	// In a bubble the clock would advance without limit if a message never arrived.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	var texts []string
@@ -169,7 +169,7 @@ func take(t testing.TB, c *client.Client, n int) string {
 	return strings.Join(texts, " ")
 }
 
-// none checks that nothing comes for a while.
+// none checks that no message arrives for a while.
 func none(t testing.TB, c *client.Client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -184,7 +184,7 @@ func none(t testing.TB, c *client.Client) {
 	}
 }
 
-// events collects what a client is told.
+// events collects the events of a client.
 type events struct {
 	mu   sync.Mutex
 	list []client.Event
@@ -198,7 +198,7 @@ func (e *events) add(ev client.Event) {
 
 func (e *events) option(o *client.Options) { o.OnEvent = e.add }
 
-// last gives the latest event of a type.
+// last returns the latest event of a type.
 func last[T client.Event](e *events) (ev T, n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"github.com/wirepost/wirepost/internal/ws"
 )
 
-// TestHostileFrames: what breaks wirepost.v1 ends the client with ErrProtocol.
+// TestHostileFrames: a frame that violates wirepost.v1 ends the client with ErrProtocol.
 func TestHostileFrames(t *testing.T) {
 	for name, frame := range map[string]string{
 		"no JSON":             "hi",
@@ -39,7 +39,7 @@ func TestHostileFrames(t *testing.T) {
 				f := newFake(t, func(t *testing.T, p *peer) {
 					p.send(hello, frame)
 					if _, _, err := p.Read(context.Background()); websocket.CloseStatus(err) != 1003 {
-						t.Errorf("the client left with %v", err)
+						t.Errorf("the client closed with %v", err)
 					}
 				})
 				c, err := f.dial(t)
@@ -54,7 +54,7 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
-// TestTolerance: what is unknown or makes no difference is ignored.
+// TestTolerance: unknown or harmless frames are ignored.
 func TestTolerance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, func(_ *testing.T, p *peer) {
@@ -75,12 +75,12 @@ func TestTolerance(t *testing.T) {
 	})
 }
 
-// TestNoHello: a server that only pings is given up, and tried again.
+// TestNoHello: the client disconnects from a server that only pings, and retries.
 func TestNoHello(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t,
 			func(t *testing.T, p *peer) {
-				go p.next() // takes the pongs
+				go p.next() // reads the pongs
 				for p.Ping(t.Context()) == nil {
 					time.Sleep(time.Second)
 				}
@@ -98,7 +98,7 @@ func TestNoHello(t *testing.T) {
 	})
 }
 
-// TestManyChannels: a server cannot fill the memory with names.
+// TestManyChannels: a server cannot exhaust the client's memory with channel names.
 func TestManyChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, func(_ *testing.T, p *peer) {
@@ -118,7 +118,7 @@ func TestManyChannels(t *testing.T) {
 	})
 }
 
-// TestFlood: a server that ignores the window is not read from without end.
+// TestFlood: from a server that ignores the window, the client reads a bounded amount.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
@@ -141,13 +141,13 @@ func TestFlood(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		if n := sent.Load(); n < 100 || n > 200 {
-			t.Errorf("%d messages of 100 KiB were taken, want about 16 MiB", n)
+			t.Errorf("%d messages of 100 KiB were read, want about 16 MiB", n)
 		}
 		c.Close()
 	})
 }
 
-// raw serves one connection with bytes after a proper handshake.
+// raw serves one connection: a correct handshake, then the given bytes.
 func raw(t testing.TB, stream []byte) (dial func(context.Context, string, string) (net.Conn, error)) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
@@ -166,15 +166,15 @@ func raw(t testing.TB, stream []byte) (dial func(context.Context, string, string
 			accept := sha1.Sum([]byte(string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 			fmt.Fprintf(there, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 				"Sec-WebSocket-Protocol: wirepost.v1\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(accept[:]))
-			go io.Copy(io.Discard, there) //nolint:errcheck // it ends with the connection
+			go io.Copy(io.Discard, there) //nolint:errcheck // ends with the connection
 			there.Write(stream)           //nolint:errcheck // the same
 		}()
 		return here, nil
 	}
 }
 
-// FuzzServer feeds a client with what a server might send. It must not panic, and
-// end.
+// FuzzServer feeds a client with arbitrary bytes from the server. The client must not
+// panic, and must end.
 func FuzzServer(f *testing.F) {
 	text := func(s string) []byte { return ws.AppendFrame(nil, ws.OpText, []byte(s)) }
 	f.Add(append(text(hello), text(message("user:42", 1, "1"))...))

@@ -21,8 +21,8 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// process is the real program, killed and started again over one directory. Each
-// time it has another port; the dialer knows the latest.
+// process is the real server program, which is killed and restarted with one directory. It
+// has another port each time; the dialer uses the latest.
 type process struct {
 	t       *testing.T
 	binary  string
@@ -78,9 +78,9 @@ func (p *process) start() {
 	p.t.Fatal("the server did not start")
 }
 
-// kill is SIGKILL.
+// kill sends SIGKILL and waits.
 func (p *process) kill() {
-	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	p.cmd.Process.Kill() //nolint:errcheck // it may have exited
 	p.cmd.Wait()         //nolint:errcheck // it was killed
 }
 
@@ -89,20 +89,20 @@ func (p *process) dialer(ctx context.Context, network, _ string) (net.Conn, erro
 }
 
 const (
-	quick  = 2 * time.Millisecond // pauses, so that the rounds are short
+	quick  = 2 * time.Millisecond // retry pauses, for short rounds
 	slower = 50 * time.Millisecond
 )
 
-// receiver is a program that handles messages, again and again with one file.
+// receiver is a program that handles messages. It is restarted with the same file.
 type receiver struct {
 	t       *testing.T
 	p       *process
 	path    string
-	handled atomic.Int64 // the last number; none was missed before it
+	handled atomic.Int64 // the last number; none before it was missed
 	more    chan struct{}
 }
 
-// follow handles messages until the context ends, and closes the client.
+// follow handles messages until the context is done, and closes the client.
 func (r *receiver) follow(ctx context.Context) {
 	store, err := client.OpenFile(r.path)
 	if err != nil {
@@ -139,21 +139,21 @@ func (r *receiver) follow(ctx context.Context) {
 	}
 }
 
-// wait waits until so many more were handled.
+// wait waits until n more messages were handled.
 func (r *receiver) wait(upTo int64) {
 	timeout := time.After(20 * time.Second)
 	for r.handled.Load() < upTo && !r.t.Failed() {
 		select {
 		case <-r.more:
 		case <-timeout:
-			r.t.Fatalf("only %d of %d came", r.handled.Load(), upTo)
+			r.t.Fatalf("only %d of %d messages arrived", r.handled.Load(), upTo)
 		}
 	}
 }
 
-// TestKill: the server is killed in the middle of a stream of pushes, and the
-// receiving program ends and begins again in between. What was pushed comes to the
-// handler once, in order.
+// TestKill: the server is killed in the middle of a stream of pushes, and the receiving
+// program is stopped and restarted in between. The handler gets each message once, in
+// order.
 func TestKill(t *testing.T) {
 	rounds := 50
 	if testing.Short() {
@@ -202,13 +202,13 @@ func TestKill(t *testing.T) {
 	r.wait(int64(n))
 	stop()
 	<-gone
-	t.Logf("%d messages in %d lives of the server", n, rounds+1)
+	t.Logf("%d messages, the server was started %d times", n, rounds+1)
 	if got := r.handled.Load(); got != int64(n) {
-		t.Errorf("%d were pushed, %d came", n, got)
+		t.Errorf("%d messages were pushed, %d arrived", n, got)
 	}
 }
 
-// pushAll pushes numbers until the context ends, and tells how many.
+// pushAll pushes numbers until the context is done, and returns how many.
 func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
 	for {
 		_, err := stream.Push(ctx, client.Push{To: "user:42", Data: fmt.Append(nil, n+1)})
@@ -224,7 +224,7 @@ func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
 	}
 }
 
-// sleepFor keeps those that push from being far ahead of the receiver.
+// sleepFor keeps the pushers from getting far ahead of the receiver.
 func sleepFor(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()

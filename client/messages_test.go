@@ -36,7 +36,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// TestLeavingTheLoop: a message whose body did not come to its end comes again.
+// TestLeavingTheLoop: a message whose loop body did not finish is delivered again.
 func TestLeavingTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -109,7 +109,7 @@ func TestManualAck(t *testing.T) {
 	})
 }
 
-// TestReconnect: the server goes and comes back; nothing is lost or told twice.
+// TestReconnect: across a restart of the server no message is lost or delivered twice.
 func TestReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told events
@@ -138,8 +138,8 @@ func TestReconnect(t *testing.T) {
 	})
 }
 
-// TestBackpressure: a slow loop holds the server up at its window, and the memory
-// of the client with it.
+// TestBackpressure: with a slow loop the server stops at the window, which bounds the
+// client's memory.
 func TestBackpressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, func(o *wirepost.Options) { o.Window = 16 })
@@ -152,7 +152,7 @@ func TestBackpressure(t *testing.T) {
 			}
 			time.Sleep(time.Minute) // longer than the heartbeat allows
 			if n++; n == 200 {
-				msg.Ack() //nolint:errcheck // it is kept in memory
+				msg.Ack() //nolint:errcheck // the store is in memory
 				break
 			}
 		}
@@ -163,8 +163,8 @@ func TestBackpressure(t *testing.T) {
 	})
 }
 
-// TestStore: a program that ends and begins again with its file gets nothing twice,
-// also when the server has forgotten what was acknowledged.
+// TestStore: a program restarted with its file gets no message twice, even if the server
+// has not received the last acknowledgements.
 func TestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "bookmark")
@@ -181,7 +181,7 @@ func TestStore(t *testing.T) {
 		if got := take(t, c, 3); got != "1 2 3" {
 			t.Fatalf("got %s", got)
 		}
-		s.stop() // before the acknowledgement is sent
+		s.stop() // before the acknowledgement was sent
 		c.Close()
 		s.start()
 		s.pushNumbers("user:42", 4, 5)
@@ -196,9 +196,9 @@ func TestStore(t *testing.T) {
 			t.Errorf("the file of another user: %v", err)
 		}
 		if _, err := s.tryDial("42", with, func(o *client.Options) { o.Device = "x" }); err == nil {
-			t.Error("the file of another device was taken")
+			t.Error("the file of another device was accepted")
 		}
-		// Another store begins its sequences anew.
+		// Another store starts its sequences at 1.
 		s.stop()
 		s.engine = memory.New(memory.Options{})
 		s.start()

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// urlVar and fileVar are set where the test binary, started again by itself, is
-	// a program that receives until it is killed.
+	// If urlVar and fileVar are set, the test binary, started by itself, is a program
+	// that receives until it is killed.
 	urlVar  = "WIREPOST_CHILD_URL"
 	fileVar = "WIREPOST_CHILD_FILE"
 )
@@ -50,7 +50,7 @@ func runTests(m *testing.M) int {
 	return code
 }
 
-// receive prints what it handles.
+// receive prints each message it handles.
 func receive(url, path string) error {
 	store, err := client.OpenFile(path)
 	if err != nil {
@@ -71,8 +71,8 @@ func receive(url, path string) error {
 	return nil
 }
 
-// TestProgramKilled: a receiving program that is killed, and started again with its
-// file, handles again at most the one message that it was handling.
+// TestProgramKilled: a receiving program that is killed and restarted with its file handles
+// again at most the message that it was handling.
 func TestProgramKilled(t *testing.T) {
 	rounds := 20
 	if testing.Short() {
@@ -110,18 +110,18 @@ func TestProgramKilled(t *testing.T) {
 			case n == handled && i == 0:
 				repeated++
 			default:
-				t.Fatalf("round %d: %d is handled after %d", round, n, handled)
+				t.Fatalf("round %d: %d was handled after %d", round, n, handled)
 			}
 		}
 	}
-	t.Logf("%d messages in %d lives, of which %d began with the one that the last had in hand", handled, rounds, repeated)
+	t.Logf("%d messages in %d runs, of which %d repeated the last message of the previous run", handled, rounds, repeated)
 	if handled != rounds*perRound {
 		t.Errorf("%d of %d were handled", handled, rounds*perRound)
 	}
 }
 
-// runProgram starts the program, kills it when it has handled stop, and gives all
-// that it has handled.
+// runProgram starts the program, kills it when it has handled the number stop, and returns
+// everything it has handled.
 func runProgram(t *testing.T, url, file string, stop int) (handled []int) {
 	t.Helper()
 	self, err := os.Executable()
@@ -143,7 +143,7 @@ func runProgram(t *testing.T, url, file string, stop int) (handled []int) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var n int
-		fmt.Sscan(lines.Text(), &n) //nolint:errcheck // then it is 0, which nobody expects
+		fmt.Sscan(lines.Text(), &n) //nolint:errcheck // then n is 0, which fails the test
 		if handled = append(handled, n); n >= stop {
 			child.Process.Kill() //nolint:errcheck // it may have ended
 		}

@@ -56,13 +56,13 @@ func TestPush(t *testing.T) {
 			}
 		}
 		if _, err := p.Push(ctx, client.Push{To: "a", Data: []byte("{")}); err == nil {
-			t.Error("broken JSON was pushed")
+			t.Error("invalid JSON was pushed")
 		}
 	})
 }
 
-// TestPushRetries: a lost answer, a 503 and a 429 are tried again with the same ID,
-// and not before the server said.
+// TestPushRetries: after a lost response, a 503 or a 429 the push is retried with the same
+// ID, and not before the time in Retry-After.
 func TestPushRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -72,7 +72,7 @@ func TestPushRetries(t *testing.T) {
 		defer transport.CloseIdleConnections()
 		flaky := roundTripper(func(r *http.Request) (*http.Response, error) {
 			switch tries.Add(1) {
-			case 1: // stored, and the answer lost
+			case 1: // stored, but the response is lost
 				response, err := transport.RoundTrip(r)
 				if err != nil {
 					t.Error(err)
@@ -102,7 +102,7 @@ func TestPushRetries(t *testing.T) {
 		defer cancel()
 		_, err = p.Push(ctx, client.Push{To: "a", Data: []byte("1")})
 		if _, refused := errors.AsType[*client.RefusedError](err); !refused || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("when the time is over: %v", err)
+			t.Errorf("past the deadline: %v", err)
 		}
 	})
 }

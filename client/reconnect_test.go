@@ -15,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// TestCloseCodes goes through the table that server and clients share, and a few
-// codes that are not in it.
+// TestCloseCodes tests the codes of the table that server and clients share, and a few
+// others.
 func TestCloseCodes(t *testing.T) {
 	codes := slices.Clone(wire.CloseCodes)
 	for _, code := range []int{1014, 3000, 4000, 4999} {
@@ -31,7 +31,7 @@ func TestCloseCodes(t *testing.T) {
 						switch code.Code {
 						case wire.CloseAbnormal:
 						case wire.CloseNoStatus:
-							p.Close(1005, "") //nolint:errcheck // the client tells
+							p.Close(1005, "") //nolint:errcheck // the test checks the client
 						default:
 							p.Close(websocket.StatusCode(code.Code), "why") //nolint:errcheck // the same
 						}
@@ -49,7 +49,7 @@ func TestCloseCodes(t *testing.T) {
 				texts, err := end(t, c)
 				closed, ok := errors.AsType[*client.CloseError](err)
 				if !ok {
-					t.Fatalf("ended with %v", err)
+					t.Fatalf("final error %v", err)
 				}
 				if !code.Reconnect {
 					if closed.Code != code.Code || closed.Reason != "why" || closed.MayReconnect() || f.count.Load() != 1 {
@@ -76,11 +76,11 @@ func TestBye(t *testing.T) {
 			func(_ *testing.T, p *peer) {
 				p.send(hello, `{"type":"bye","code":1012,"reason":"restart","retry_after_ms":3700}`)
 				left = time.Now()
-				p.Close(wire.CloseRestart, "restart") //nolint:errcheck // the next script tells
+				p.Close(wire.CloseRestart, "restart") //nolint:errcheck // the next script checks
 			},
 			func(t *testing.T, p *peer) {
 				if waited := time.Since(left); waited != 3700*time.Millisecond {
-					t.Errorf("came back after %s, and bye said 3.7 s", waited)
+					t.Errorf("reconnected after %s, want 3.7 s as in bye", waited)
 				}
 				p.send(hello)
 				p.next()
@@ -98,7 +98,7 @@ func TestBye(t *testing.T) {
 	})
 }
 
-// TestHeartbeat: a server from which nothing comes, not even a ping, is left.
+// TestHeartbeat: the client disconnects from a server that sends nothing, not even a ping.
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began time.Time
@@ -107,7 +107,7 @@ func TestHeartbeat(t *testing.T) {
 				p.send(hello)
 				time.Sleep(50 * time.Second)
 				began = time.Now()
-				go p.Ping(t.Context()) //nolint:errcheck // it ends with the connection
+				go p.Ping(t.Context()) //nolint:errcheck // ends with the connection
 				p.next()               // until the client gives up
 			},
 			func(t *testing.T, p *peer) {
@@ -130,7 +130,8 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// TestResume: where the server keeps no place the client names it.
+// TestResume: the client sends its position in channels for which the server keeps no
+// cursor.
 func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t,
@@ -145,7 +146,7 @@ func TestResume(t *testing.T) {
 					t.Errorf("after=%s", after)
 				}
 				p.send(hello, message("user:42", 2, "2"), message("user:42", 3, "3"), message("news", 8, "8"))
-				// At once what was not sent before, then what came now.
+				// First the acknowledgement not sent before, then those of the new messages.
 				got := []string{p.next(), p.next(), p.next()}
 				slices.Sort(got[1:])
 				if !slices.Equal(got, []string{
@@ -160,7 +161,7 @@ func TestResume(t *testing.T) {
 					t.Errorf("after=%s", after)
 				}
 				p.send(`{"type":"hello","user":"42","epoch":"e2","heartbeat_ms":25000,"channels":{"news":{"seq":20}}}`)
-				p.next() // it leaves: this is another store
+				p.next() // the client disconnects: this is another store
 			},
 			func(t *testing.T, p *peer) {
 				if after := p.query.Get("after"); after != "" {
@@ -181,7 +182,7 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// TestAckRhythm: after 100 ms, or at half a window.
+// TestAckRhythm: acknowledgements are sent after 100 ms, or at half a window.
 func TestAckRhythm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, func(t *testing.T, p *peer) {
@@ -203,7 +204,7 @@ func TestAckRhythm(t *testing.T) {
 			}
 			p.send(message("user:42", 50, `"a repeat of what was acknowledged"`))
 			if got := p.next(); got != `{"type":"ack","channel":"user:42","seq":1000}` {
-				t.Errorf("a repeat was answered with %s", got)
+				t.Errorf("%s was sent after a repeated message", got)
 			}
 			p.Close(4409, "") //nolint:errcheck // the end
 		})
@@ -217,7 +218,7 @@ func TestAckRhythm(t *testing.T) {
 	})
 }
 
-// TestTransient: Dial tries again what may go better, and ends with its context.
+// TestTransient: Dial retries temporary failures until its context is done.
 func TestTransient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -226,7 +227,7 @@ func TestTransient(t *testing.T) {
 		defer cancel()
 		_, err := client.Dial(ctx, "ws://wirepost.test/ws?user=42", client.Options{DialContext: s.dialer})
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("with no server: %v", err)
+			t.Errorf("without a server: %v", err)
 		}
 		go func() {
 			time.Sleep(time.Minute)

@@ -33,7 +33,7 @@ func TestStats(t *testing.T) {
 		if err := b.Ready(ctx); err != nil {
 			t.Error(err)
 		}
-		s.Shutdown(cancelled()) //nolint:errcheck // it is cut short on purpose
+		s.Shutdown(cancelled()) //nolint:errcheck // canceled on purpose
 		if err := b.Ready(ctx); !errors.Is(err, client.ErrUnavailable) {
 			t.Errorf("Ready after the shutdown: %v", err)
 		}
@@ -46,7 +46,7 @@ func cancelled() context.Context {
 	return ctx
 }
 
-// TestJSON: what the API sends is read and written again as it was.
+// TestJSON: decoding and encoding the API's values returns the same JSON.
 func TestJSON(t *testing.T) {
 	for text, value := range map[string]any{
 		`{"connection":"c","device":"d","address":"a","agent":"g","mode":"plain","since":1789000000000}`:                                                                             new(client.Session),
@@ -61,7 +61,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%T: %s %v, want %s", value, again, err, text)
 		}
 		if err := json.Unmarshal([]byte(`{"since":"x","max_age":"x","uptime_ms":"x","session":{"since":"x"}}`), value); err == nil {
-			t.Errorf("%T: nonsense was taken", value)
+			t.Errorf("%T: invalid JSON was accepted", value)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// TestStream pushes while the server goes and comes back.
+// TestStream pushes while the server restarts.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -52,7 +52,7 @@ func TestStream(t *testing.T) {
 		}
 		_, err = bad.Wait(t.Context())
 		if e, ok := errors.AsType[*client.RefusedError](err); !ok || e.Status != 400 {
-			t.Errorf("a bad push: %v", err)
+			t.Errorf("an invalid push: %v", err)
 		}
 		if got := s.list("log"); !slices.Equal(got, numbers(1, 2000)) {
 			t.Errorf("%d messages, not 1 to 2000 in order", len(got))
@@ -63,9 +63,9 @@ func TestStream(t *testing.T) {
 	})
 }
 
-// TestStreamTellsWhatNobodyWaitedFor: a push that is refused is told by Wait, or else
-// by Close.
-func TestStreamTellsWhatNobodyWaitedFor(t *testing.T) {
+// TestStreamReportsRefusals: a refused push is reported by Wait, or by Close if Wait was
+// not called.
+func TestStreamReportsRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
 		st := s.backend().Stream(t.Context())
@@ -81,7 +81,7 @@ func TestStreamTellsWhatNobodyWaitedFor(t *testing.T) {
 			}
 			all = append(all, pd)
 		}
-		// One of those that Close would name, and one of the others.
+		// One that Close would name, and one that it would not.
 		for _, i := range []int{39, 1} {
 			if _, err := all[i].Wait(t.Context()); err == nil {
 				t.Errorf("push %d was not refused", i)
@@ -89,7 +89,7 @@ func TestStreamTellsWhatNobodyWaitedFor(t *testing.T) {
 		}
 		err := st.Close()
 		if err == nil {
-			t.Fatal("Close does not tell of refused pushes")
+			t.Fatal("Close does not report refused pushes")
 		}
 		lines := strings.Split(err.Error(), "\n")
 		if len(lines) != 16 || !strings.Contains(lines[0], "push-3 to no channel: ") || !strings.Contains(lines[15], "3 more") {
@@ -99,10 +99,10 @@ func TestStreamTellsWhatNobodyWaitedFor(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 		for _, pd := range all {
-			pd.Wait(t.Context()) //nolint:errcheck // it tells as often as it is asked
+			pd.Wait(t.Context()) //nolint:errcheck // it may be called repeatedly
 		}
 		if err := st.Close(); err != nil {
-			t.Errorf("when everything was waited for: %v", err)
+			t.Errorf("Close after Wait for every push: %v", err)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestStreamEnds(t *testing.T) {
 			t.Errorf("with a wrong key: %v", err)
 		}
 		if err := st.Close(); err == nil {
-			t.Error("Close does not tell why the stream ended")
+			t.Error("Close does not report why the stream ended")
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func TestStreamEnds(t *testing.T) {
 		}
 		cancel()
 		if _, err := pd.Wait(t.Context()); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled: %v", err)
+			t.Errorf("canceled: %v", err)
 		}
 		if err := st.Close(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Close: %v", err)
@@ -159,7 +159,7 @@ func TestStreamWaitsForRoom(t *testing.T) {
 			stop()
 			if errors.Is(err, context.DeadlineExceeded) {
 				if n < 1000 || n > 8192 {
-					t.Errorf("%d pushes were taken", n)
+					t.Errorf("%d pushes were accepted", n)
 				}
 				break
 			}
@@ -168,13 +168,13 @@ func TestStreamWaitsForRoom(t *testing.T) {
 			}
 		}
 		cancel()
-		st.Close() //nolint:errcheck // it was cancelled
+		st.Close() //nolint:errcheck // it was canceled
 	})
 }
 
-// TestStreamOfNothing: a server that ends each stream at once is asked again at the
-// pace of errors.
-func TestStreamOfNothing(t *testing.T) {
+// TestEmptyStreams: if the server ends each stream at once, the client retries with the
+// pauses of errors.
+func TestEmptyStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int32
 		empty := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -194,13 +194,13 @@ func TestStreamOfNothing(t *testing.T) {
 			t.Errorf("%v after %d requests", err, tries.Load())
 		}
 		if err := st.Close(); err == nil {
-			t.Error("Close does not tell why")
+			t.Error("Close does not report why")
 		}
 	})
 }
 
-// TestStreamBreaksEarly: net/http reads a body to its end before it tells that the
-// connection broke, if no answer had begun.
+// TestStreamBreaksEarly: if the connection breaks before the response starts, net/http
+// reports it only after reading the request body to its end.
 func TestStreamBreaksEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -209,7 +209,7 @@ func TestStreamBreaksEarly(t *testing.T) {
 		var tries atomic.Int32
 		breaks := roundTripper(func(r *http.Request) (*http.Response, error) {
 			if tries.Add(1) == 1 {
-				io.Copy(io.Discard, r.Body) //nolint:errcheck // it ends
+				io.Copy(io.Discard, r.Body) //nolint:errcheck // returns when the connection breaks
 				return nil, net.ErrClosed
 			}
 			return transport.RoundTrip(r)

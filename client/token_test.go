@@ -14,7 +14,7 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// tokens is a source of tokens that live as long as it says; a token is its end.
+// tokens is a source of tokens with a given lifetime; a token's text is its expiry.
 type tokens struct {
 	life  time.Duration
 	count atomic.Int32
@@ -40,7 +40,7 @@ func byToken(o *wirepost.Options) {
 	o.Authenticate, o.VerifyToken = nil, verify
 }
 
-// TestRefresh: a connection outlives its first token by far.
+// TestRefresh: a connection stays open long after its first token has expired.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, byToken)
@@ -61,7 +61,7 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// TestExpiry: when no refresh came the next connection asks for a token.
+// TestExpiry: without a refresh, the next connection requests a token.
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, byToken)
@@ -81,7 +81,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestStaticToken: with one token only, its end is the end.
+// TestStaticToken: with a fixed token, the client ends when the token expires.
 func TestStaticToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, byToken)
@@ -89,12 +89,12 @@ func TestStaticToken(t *testing.T) {
 		c := s.dial("", func(o *client.Options) { o.Token = client.StaticToken(token) })
 		_, err := end(t, c)
 		if e, ok := errors.AsType[*client.RefusedError](err); !ok || e.Status != http.StatusUnauthorized || e.Code != "unauthorized" {
-			t.Errorf("ended with %v", err)
+			t.Errorf("final error %v", err)
 		}
 	})
 }
 
-// TestRefusals: what another try would not change ends Dial.
+// TestRefusals: Dial returns errors that a retry would not change.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
@@ -115,7 +115,7 @@ func TestRefusals(t *testing.T) {
 			"after":   {After: map[string]uint64{"": 1, "a": 2}},
 		} {
 			if _, err := client.Dial(t.Context(), "ws://wirepost.test/ws", o); err == nil {
-				t.Errorf("Options with a wrong %s were taken", name)
+				t.Errorf("Options with an invalid %s were accepted", name)
 			}
 		}
 		for _, address := range []string{"ftp://a/ws", "ws:///ws", "ws://u:p@a/ws", "ws://a/%zz"} {
@@ -126,7 +126,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestAfter begins where the program says, and goes on from there.
+// TestAfter starts at the position that the program names, and continues from there.
 func TestAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)

@@ -38,7 +38,7 @@ func TestMembership(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		if err := b.Leave(ctx, "4/2", "team/7"); !errors.Is(err, client.ErrNotFound) {
-			t.Errorf("leave again: %v", err)
+			t.Errorf("second leave: %v", err)
 		}
 		if _, err := b.Join(ctx, "4/2", "user:43"); !errors.Is(err, client.ErrBadRequest) {
 			t.Errorf("join an inbox: %v", err)
@@ -140,7 +140,7 @@ func TestDisconnect(t *testing.T) {
 	})
 }
 
-// closedWith checks that a client has ended with a close code for which it does not
+// closedWith checks that a client ended with a close code after which it does not
 // reconnect.
 func closedWith(t *testing.T, c *client.Client, code int) {
 	t.Helper()
