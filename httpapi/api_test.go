@@ -223,9 +223,9 @@ func TestReceipts(t *testing.T) {
 		return v.Receipts[0].State
 	}
 	if got := state(); got != "sent" {
-		t.Errorf("a message that was sent is %s", got)
+		t.Errorf("the state of a sent message is %s", got)
 	}
-	// The answer to the subscription comes behind the acknowledgement.
+	// The response to the subscription is sent after the acknowledgement was handled.
 	if err := c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"ack","channel":"user:42","seq":%d}`, p.Seq)); err != nil {
 		t.Fatal(err)
 	}
@@ -234,11 +234,11 @@ func TestReceipts(t *testing.T) {
 	}
 	frame(t, c, "ok")
 	if got := state(); got != "acknowledged" {
-		t.Errorf("a message that was acknowledged is %s", got)
+		t.Errorf("the state of an acknowledged message is %s", got)
 	}
 	s.do("POST", "/v1/users/42/read", fmt.Sprintf(`{"seq":%d}`, p.Seq)).is(200)
 	if got := state(); got != "read" {
-		t.Errorf("a message that was read is %s", got)
+		t.Errorf("the state of a read message is %s", got)
 	}
 }
 
@@ -291,7 +291,7 @@ func TestDraining(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []answer{
+	for _, a := range []response{
 		s.push(`{"to":"user:42","data":1}`),
 		s.push(`{"to":["user:42","user:43"],"data":1}`),
 		s.do("POST", "/v1/push/user:42", "hello"),

@@ -23,10 +23,10 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// The benchmarks push 256 bytes over loopback from a process of its own, so that
-// the CPU time they report (cpu-ns/op) is the server's alone: parsing, commit and
-// answer, with the store. The time per operation shares the cores with the client.
-// With pebble every push is on disk before its answer: put TMPDIR on one.
+// The benchmarks push 256 bytes over loopback from a separate process, so that the CPU
+// time they report (cpu-ns/op) is that of the server alone: parsing, commit and response,
+// including the store. The time per operation includes the client's, which shares the
+// cores. With pebble every push is synced before its response: put TMPDIR on a disk.
 //
 //	go test -run xxx -bench Push ./httpapi
 
@@ -42,7 +42,7 @@ func BenchmarkPushNDJSON(b *testing.B) {
 	}
 }
 
-// benchJob is what the child has to do.
+// benchJob is the job of the child process.
 type benchJob struct {
 	Address     string
 	Connections int
@@ -108,15 +108,15 @@ func benchPush(b *testing.B, e engine.Engine, job benchJob) {
 	}
 }
 
-// cpuTime is what this process used so far, in nanoseconds.
+// cpuTime returns the CPU time used by this process, in nanoseconds.
 func cpuTime() int64 {
 	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u) //nolint:errcheck // its argument is right
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u) //nolint:errcheck // it cannot fail with a valid argument
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// benchClient is the child: it says that it is ready, waits for the end of its
-// standard input, does its job and says that it is done.
+// benchClient is the child process: it reports that it is ready, waits for the end of its
+// standard input, does its job and reports that it is done.
 func benchClient(text string) int {
 	var job benchJob
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
@@ -133,7 +133,7 @@ func benchClient(text string) int {
 		conns[i] = c
 	}
 	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // its end is all that matters
+	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // only the end of the input matters
 	var wg sync.WaitGroup
 	errs := make(chan error, len(conns))
 	for i, c := range conns {
@@ -212,13 +212,13 @@ func pushInLines(c net.Conn, conn, n int) error {
 			return err
 		}
 		if !strings.HasPrefix(string(line), `{"messages"`) {
-			return fmt.Errorf("answer %q", line)
+			return fmt.Errorf("result %q", line)
 		}
 	}
 	return <-sent
 }
 
-// BenchmarkWrongKey is a request with a guessed key, as far as the handler sees it.
+// BenchmarkWrongKey measures the handler for a request with a wrong key.
 func BenchmarkWrongKey(b *testing.B) {
 	h := newHandler(newCounting(), quiet(Options{Keys: []string{"one-key-of-several", "another-key-of-several", testKey}}))
 	r := httptest.NewRequest("GET", "http://localhost/v1/stats", nil)

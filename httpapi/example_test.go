@@ -11,7 +11,7 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// A program that embeds Wirepost has its own tokens, the HTTP API for backends in other
+// A program that embeds Wirepost with its own tokens, the HTTP API for backends in other
 // languages, and the console.
 func Example() {
 	tokens, err := auth.New(auth.Options{Secrets: []string{os.Getenv("TOKEN_SECRET")}})

@@ -18,13 +18,13 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
-// patience is how long a test waits for what has to come. A test that waits that
-// long has failed.
+// patience is how long a test waits for an expected event. A test that waits that long has
+// failed.
 const patience = 2 * time.Minute
 
 const testKey = "a-key-for-tests"
 
-// site is a server under test with the API in front of it, over real HTTP.
+// site is a server under test with its API, over real HTTP.
 type site struct {
 	*wirepost.Server
 	t      testing.TB
@@ -57,7 +57,7 @@ func newServer(t testing.TB, change ...func(*wirepost.Options)) *wirepost.Server
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		srv.Shutdown(ctx) //nolint:errcheck // it is cut short on purpose
+		srv.Shutdown(ctx) //nolint:errcheck // canceled on purpose
 		o.Engine.Close()
 	})
 	return srv
@@ -93,8 +93,8 @@ func serveOn(t testing.TB, hs *httptest.Server) *site {
 	return &site{t: t, hs: hs, url: hs.URL, client: &http.Client{Transport: transport}, spec: loadSpec(t)}
 }
 
-// answer is what came back.
-type answer struct {
+// response is an HTTP response.
+type response struct {
 	t      testing.TB
 	what   string
 	status int
@@ -103,9 +103,9 @@ type answer struct {
 	body   []byte
 }
 
-// do sends a request with the key and compares the answer with the description.
+// do sends a request with the key and checks the response against openapi.json.
 // Headers are "Name: value" lines.
-func (s *site) do(method, path, body string, headers ...string) answer {
+func (s *site) do(method, path, body string, headers ...string) response {
 	s.t.Helper()
 	r := s.request(method, path, strings.NewReader(body), headers...)
 	if body == "" {
@@ -116,11 +116,11 @@ func (s *site) do(method, path, body string, headers ...string) answer {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
-	a := answer{t: s.t, what: method + " " + path, status: resp.StatusCode, proto: resp.ProtoMajor, header: resp.Header}
+	a := response{t: s.t, what: method + " " + path, status: resp.StatusCode, proto: resp.ProtoMajor, header: resp.Header}
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	if err := s.spec.checkAnswer(r, a.status, a.header, a.body); err != nil {
+	if err := s.spec.checkResponse(r, a.status, a.header, a.body); err != nil {
 		s.t.Errorf("%s %s: %d does not fit openapi.json: %v\n%s", method, path, a.status, err, a.body)
 	}
 	return a
@@ -146,13 +146,13 @@ func (s *site) request(method, path string, body io.Reader, headers ...string) *
 }
 
 // push pushes a JSON body.
-func (s *site) push(body string) answer {
+func (s *site) push(body string) response {
 	s.t.Helper()
 	return s.do("POST", "/v1/push", body, "Content-Type: application/json")
 }
 
-// is fails unless the answer has the status.
-func (a answer) is(status int) answer {
+// is fails the test unless the response has the status.
+func (a response) is(status int) response {
 	a.t.Helper()
 	if a.status != status {
 		a.t.Fatalf("%s: %d, want %d\n%s", a.what, a.status, status, a.body)
@@ -160,8 +160,8 @@ func (a answer) is(status int) answer {
 	return a
 }
 
-// into reads the body.
-func (a answer) into(v any) answer {
+// into decodes the body.
+func (a response) into(v any) response {
 	a.t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(a.body))
 	dec.DisallowUnknownFields()
@@ -171,16 +171,16 @@ func (a answer) into(v any) answer {
 	return a
 }
 
-// pushed reads the answer to a push.
-func (a answer) pushed() []wirepost.PushResult {
+// pushed decodes the response to a push.
+func (a response) pushed() []wirepost.PushResult {
 	a.t.Helper()
 	var v struct{ Messages []wirepost.PushResult }
 	a.into(&v)
 	return v.Messages
 }
 
-// problem reads a problem and checks its status and field.
-func (a answer) problem(status int, field string) wirepost.Problem {
+// problem decodes a problem and checks its status and field.
+func (a response) problem(status int, field string) wirepost.Problem {
 	a.t.Helper()
 	var p wirepost.Problem
 	a.is(status).into(&p)
@@ -190,7 +190,7 @@ func (a answer) problem(status int, field string) wirepost.Problem {
 	return p
 }
 
-// dial connects a user; query begins with the name: "42&device=d1".
+// dial connects a user; query starts with the user ID: "42&device=d1".
 func (s *site) dial(query string, protocols ...string) *websocket.Conn {
 	s.t.Helper()
 	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols}
@@ -203,7 +203,7 @@ func (s *site) dial(query string, protocols ...string) *websocket.Conn {
 	return c
 }
 
-// frame reads frames of a wirepost.v1 connection up to one of a type.
+// frame reads frames of a wirepost.v1 connection until one of the type, and returns it.
 func frame(t testing.TB, c *websocket.Conn, kind string) map[string]any {
 	t.Helper()
 	for {

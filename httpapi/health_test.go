@@ -13,7 +13,7 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
-// ailing is an engine that says what a test wants of itself.
+// ailing is an engine whose health the test sets.
 type ailing struct {
 	engine.Engine
 	err error
@@ -21,8 +21,8 @@ type ailing struct {
 
 func (a *ailing) Ready() error { return a.err }
 
-// The probes say what is true of the engine: /readyz all of it, /healthz only what a
-// restart mends, and neither of them more than that.
+// /readyz reports every failure of the engine, /healthz only those that a restart repairs,
+// and neither reveals internals.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	e := &ailing{Engine: memory.New(memory.Options{})}
@@ -31,7 +31,7 @@ func TestProbes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		srv.Shutdown(t.Context()) //nolint:errcheck // there is nobody
+		srv.Shutdown(t.Context()) //nolint:errcheck // there are no clients
 		e.Close()
 	})
 	h := New(srv, Options{Keys: []string{"key"}})
@@ -61,7 +61,7 @@ func TestProbes(t *testing.T) {
 				t.Errorf("%s with %v: %s", path, test.err, body)
 			}
 			if strings.Contains(body, "/var/lib") {
-				t.Errorf("%s tells internals: %s", path, body)
+				t.Errorf("%s reveals internals: %s", path, body)
 			}
 		}
 	}

@@ -44,8 +44,8 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
-// TestScopes tries every route with every kind of key. What a key does not open it
-// refuses before it looks at anything else.
+// TestScopes tests every route with every kind of key. A key without the scope is refused
+// before anything else in the request is checked.
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -74,12 +74,12 @@ func TestScopes(t *testing.T) {
 	}
 	s.do("HEAD", "/v1/stats", "", "Authorization: Bearer r-key").is(200)
 	s.do("HEAD", "/v1/stats", "", "Authorization: Bearer p-key").is(403)
-	// The scopes are no part of the key.
+	// The scopes are not part of the key.
 	s.do("GET", "/v1/stats", "", "Authorization: Bearer read:r-key").problem(401, "")
 }
 
-// TestGuessedKeys sends what is near a key. Every answer is the same, and none of
-// them tells how near it was.
+// TestGuessedKeys sends strings that are almost a key. All responses are the same, so that
+// they do not reveal how close the guess was.
 func TestGuessedKeys(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -99,8 +99,8 @@ func TestGuessedKeys(t *testing.T) {
 	}
 }
 
-// TestPaths looks for a path that gets past the key: every spelling of a route
-// that is understood as one needs it, and every other is no route.
+// TestPaths looks for a path that bypasses the key: every spelling that is accepted as a
+// route needs the key, and every other is not found.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -138,7 +138,7 @@ func TestRevokeTokens(t *testing.T) {
 		{"revoke_before=", 0},
 		{"revoke_before=yesterday", 0},
 		{"revoke_before=2020-09-13", 0},
-		{"revoke_before=99999999999999", 0}, // to come
+		{"revoke_before=99999999999999", 0}, // in the future
 		{"revoke_before=99999999999999999999", 0},
 		{"revoke_before=4020-11-18T11:06:40Z", 0},
 	} {
@@ -156,14 +156,14 @@ func TestRevokeTokens(t *testing.T) {
 	s.do("DELETE", "/v1/users/42/sessions?revoke_before=now&connection=x", "").problem(400, "connection")
 	s.do("DELETE", "/v1/users/a%20b/sessions?revoke_before=now", "").problem(400, "user")
 
-	var answer disconnected
-	s.do("DELETE", "/v1/users/42/sessions?revoke_before=now", "").is(200).into(&answer)
-	if answer.Disconnected != 7 || f.before < now {
-		t.Errorf("now: %+v, before %d", answer, f.before)
+	var response disconnected
+	s.do("DELETE", "/v1/users/42/sessions?revoke_before=now", "").is(200).into(&response)
+	if response.Disconnected != 7 || f.before < now {
+		t.Errorf("now: %+v, before %d", response, f.before)
 	}
 }
 
-// revoker is a backend that notes what is revoked.
+// revoker is a backend that records revocations.
 type revoker struct {
 	*fake
 	before int64
@@ -176,7 +176,7 @@ func (f *revoker) RevokeTokens(_ context.Context, _ string, before time.Time) (i
 
 var _ backend = (*wirepost.Server)(nil)
 
-// An invalid key is a mistake in the program, which would refuse every request.
+// An invalid key is a programming error: with it every request would be refused.
 func TestInvalidKeys(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"", "push:", "bad:x", "two words"} {

@@ -19,7 +19,7 @@ import (
 	"github.com/wirepost/wirepost"
 )
 
-// counting is a backend whose pushes succeed, and that counts refusals.
+// counting is a backend that accepts all pushes and counts refusals.
 type counting struct {
 	*fake
 	mu       sync.Mutex
@@ -96,9 +96,9 @@ func TestPushRate(t *testing.T) {
 		send("one", one, 202, "")
 		send("one", one, 429, "1")
 
-		time.Sleep(time.Minute) // no more than a second's worth is saved
+		time.Sleep(time.Minute) // at most one second's rate accumulates
 		send("one", list, 202, "")
-		send("one", one, 429, "2") // it owes 10, and needs one
+		send("one", one, 429, "2") // 10 in debt, and one more is needed
 		time.Sleep(time.Second)
 		send("one", one, 429, "1")
 		time.Sleep(time.Second)
@@ -107,7 +107,8 @@ func TestPushRate(t *testing.T) {
 	})
 }
 
-// TestPushRateOfStreams slows streams down in place of refusing their lines.
+// TestPushRateOfStreams: a stream over the rate is slowed down, and its lines are not
+// refused.
 func TestPushRateOfStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounting()
@@ -119,7 +120,7 @@ func TestPushRateOfStreams(t *testing.T) {
 		w := &duplex{header: http.Header{}}
 		a.ServeHTTP(w, r)
 		if took := time.Since(start); took != 4*time.Second {
-			t.Errorf("50 messages at 10 a second, 10 of them at once: %s", took)
+			t.Errorf("50 messages at 10 per second with a burst of 10 took %s", took)
 		}
 		c.check(t, "the stream", 50, 0, 0)
 		if n := strings.Count(w.String(), `"messages"`); n != 25 {
@@ -128,8 +129,8 @@ func TestPushRateOfStreams(t *testing.T) {
 	})
 }
 
-// TestOverload fills the memory for pushes with some that the store does not
-// answer. Others are refused before their bodies are read; those under way end well.
+// TestOverload fills the memory for pushes with some that wait for the store. Further ones
+// are refused before their bodies are read; those in flight succeed.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	c := newCounting()
@@ -170,28 +171,27 @@ func TestOverload(t *testing.T) {
 	look := httptest.NewRequest("GET", "/v1/openapi.json", nil)
 	look.Header.Set("Authorization", "Bearer "+testKey)
 	if h.ServeHTTP(w, look); w.Code != 200 {
-		t.Errorf("what is no push: %d", w.Code)
+		t.Errorf("a request that is not a push: %d", w.Code)
 	}
 	close(proceed)
 	all.Wait()
 	c.check(t, "then", 3, 0, 2)
 	go func() { <-begun }()
 	if w := serveOne(h, testKey, one); w.Code != 202 {
-		t.Errorf("when it is over: %d %s", w.Code, w.Body)
+		t.Errorf("after the overload: %d %s", w.Code, w.Body)
 	}
 	if used := h.(*api).memory.used.Load(); used != 0 {
-		t.Errorf("%d bytes are still taken", used)
+		t.Errorf("%d bytes are still reserved", used)
 	}
-	// One is always allowed, or nothing would ever be.
+	// A single push is always allowed, or none could ever succeed.
 	go func() { <-begun }()
 	if w := serveOne(newHandler(c, quiet(Options{PushMemory: 1})), testKey, one); w.Code != 202 {
-		t.Errorf("with no memory at all: %d %s", w.Code, w.Body)
+		t.Errorf("without any memory: %d %s", w.Code, w.Body)
 	}
 }
 
-// TestStreamMemory has a stream whose lines do not fit: they come through all the
-// same, one by one, and a line that would need a larger buffer is refused alone. In
-// the end nothing is held.
+// TestStreamMemory: the lines of a stream that exceeds the memory are pushed one by one,
+// and only a line that needs a larger buffer is refused. In the end no memory is reserved.
 func TestStreamMemory(t *testing.T) {
 	t.Parallel()
 	const small = `{"to":"a","data":1}` + "\n"
@@ -199,8 +199,8 @@ func TestStreamMemory(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		memory int64
-		least  int // that are refused
-		most   int // a long line may fit by chance
+		least  int // minimum number of refused lines
+		most   int // maximum; a long line may happen to fit
 	}{
 		{"enough", 64 << 20, 0, 0},
 		{"too little", streamSize + 1, 15, 20},
@@ -221,7 +221,7 @@ func TestStreamMemory(t *testing.T) {
 			t.Errorf("%s: %d results", tt.name, n)
 		}
 		if used := h.(*api).memory.used.Load(); used != 0 {
-			t.Errorf("%s: %d bytes are still held", tt.name, used)
+			t.Errorf("%s: %d bytes are still reserved", tt.name, used)
 		}
 	}
 }
@@ -229,11 +229,11 @@ func TestStreamMemory(t *testing.T) {
 type failingReader struct{ t *testing.T }
 
 func (f failingReader) Read([]byte) (int, error) {
-	f.t.Error("the body of a push that was refused was read")
+	f.t.Error("the body of a refused push was read")
 	return 0, io.EOF
 }
 
-// pipes is a listener of connections in memory, with the time of the test.
+// pipes is a listener of in-memory connections, which work with the test's clock.
 type pipes struct {
 	conns chan net.Conn
 	once  sync.Once
@@ -255,15 +255,15 @@ func (p *pipes) Close() error {
 }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// trickle opens a connection to a handler, sends a head and then what send writes,
-// and returns the statuses of the answers with the time until the server closed the
+// trickle opens a connection to a handler, sends a head and then what send writes. It
+// returns the statuses of the responses, and the time until the server closed the
 // connection.
-func trickle(t *testing.T, h http.Handler, head string, send func(net.Conn)) (answer string, took time.Duration) {
+func trickle(t *testing.T, h http.Handler, head string, send func(net.Conn)) (response string, took time.Duration) {
 	t.Helper()
 	l := &pipes{conns: make(chan net.Conn), end: make(chan struct{})}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	var all sync.WaitGroup
-	all.Go(func() { server.Serve(l) }) //nolint:errcheck // it ends with its listener
+	all.Go(func() { server.Serve(l) }) //nolint:errcheck // returns when its listener closes
 	near, far := net.Pipe()
 	l.conns <- far
 	start := time.Now()
@@ -295,15 +295,15 @@ func byteEvery(pause time.Duration, n int) func(net.Conn) {
 	}
 }
 
-// TestSlowBodies sends bodies that trickle in, with and without a key: none of them
-// holds a connection for long, and a slow one that makes headway comes through.
+// TestSlowBodies sends bodies slowly, with and without a key: none of them keeps a
+// connection open for long, and a slow one that makes progress succeeds.
 func TestSlowBodies(t *testing.T) {
 	const post = "POST /v1/push/a HTTP/1.1\r\nContent-Length: 10000"
 	keyed := "\r\nAuthorization: Bearer " + testKey
 	for _, tt := range []struct {
 		name, head string
 		send       func(net.Conn)
-		want       string // in the answer
+		want       string // in the response
 		most       time.Duration
 	}{
 		{"with a key", post + keyed, byteEvery(time.Second, 10000), "408 Request Timeout", 32 * time.Second},
@@ -316,7 +316,7 @@ func TestSlowBodies(t *testing.T) {
 		{"too long by half", "POST /v1/push/a HTTP/1.1\r\nContent-Length: 70000" + keyed, byteEvery(time.Second, 10000), "413 Request Entity Too Large", 8 * time.Second},
 		{"slow but steady", "POST /v1/push HTTP/1.1\r\nConnection: close\r\nContent-Length: 700000" + keyed, func(c net.Conn) {
 			for range 70 {
-				c.Write([]byte(strings.Repeat(" ", 10_000))) //nolint:errcheck // the test would see it
+				c.Write([]byte(strings.Repeat(" ", 10_000))) //nolint:errcheck // the test checks the responses
 				time.Sleep(600 * time.Millisecond)
 			}
 		}, "400 Bad Request", 43 * time.Second},
@@ -324,17 +324,17 @@ func TestSlowBodies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHandler(newCounting(), quiet(Options{}))
-				answer, took := trickle(t, h, tt.head, tt.send)
-				// What is left of a body must never be taken for a request.
-				if !strings.Contains(answer, tt.want) || took > tt.most || strings.Count(answer, "HTTP/1.1") > 1 {
-					t.Errorf("after %s: %q; want %s in %s", took, answer, tt.want, tt.most)
+				response, took := trickle(t, h, tt.head, tt.send)
+				// The rest of a body must never be parsed as a request.
+				if !strings.Contains(response, tt.want) || took > tt.most || strings.Count(response, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q; want %s in %s", took, response, tt.want, tt.most)
 				}
 			})
 		})
 	}
 }
 
-// TestSlowBodiesElsewhere sends such bodies to handlers that read none.
+// TestSlowBodiesElsewhere sends such bodies to handlers that do not read them.
 func TestSlowBodiesElsewhere(t *testing.T) {
 	none := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	refuse := func(w http.ResponseWriter, _ *http.Request, err error) { wirepost.WriteError(w, err) }
@@ -349,17 +349,17 @@ func TestSlowBodiesElsewhere(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				answer, took := trickle(t, tt.h, tt.head, byteEvery(time.Second, 10000))
-				if !strings.Contains(answer, tt.want) || took > tt.most || strings.Count(answer, "HTTP/1.1") > 1 {
-					t.Errorf("after %s: %q; want %s in %s", took, answer, tt.want, tt.most)
+				response, took := trickle(t, tt.h, tt.head, byteEvery(time.Second, 10000))
+				if !strings.Contains(response, tt.want) || took > tt.most || strings.Count(response, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q; want %s in %s", took, response, tt.want, tt.most)
 				}
 			})
 		})
 	}
 }
 
-// TestStreamDeadlines keeps a stream open for as long as lines come, however
-// seldom, and ends those of which nothing comes, or only parts.
+// TestStreamDeadlines: a stream stays open as long as lines arrive, however rarely, and is
+// closed if nothing or only an incomplete line arrives.
 func TestStreamDeadlines(t *testing.T) {
 	const head = "POST /v1/push HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer " + testKey
 	chunk := func(c net.Conn, text string) bool {
@@ -401,18 +401,18 @@ func TestStreamDeadlines(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCounting()
-				answer, took := trickle(t, newHandler(c, quiet(Options{})), head, tt.send)
+				response, took := trickle(t, newHandler(c, quiet(Options{})), head, tt.send)
 				c.check(t, "the stream", tt.pushed, 0, 0)
-				if took < tt.least || took > tt.most || !strings.HasSuffix(answer, "\r\n0\r\n\r\n") || strings.Count(answer, "HTTP/1.1") > 1 {
-					t.Errorf("after %s: %q…", took, answer[max(0, len(answer)-100):])
+				if took < tt.least || took > tt.most || !strings.HasSuffix(response, "\r\n0\r\n\r\n") || strings.Count(response, "HTTP/1.1") > 1 {
+					t.Errorf("after %s: %q…", took, response[max(0, len(response)-100):])
 				}
 			})
 		})
 	}
 }
 
-// TestSlowReaders takes nothing of a long answer, or little by little: the server
-// lets go of who has stopped, and only of that.
+// TestSlowReaders reads a long response slowly or not at all: the server closes the
+// connection only if the client has stopped reading.
 func TestSlowReaders(t *testing.T) {
 	page := make([]wirepost.Message, 100)
 	for i := range page {
@@ -420,7 +420,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name        string
-		pause       time.Duration // between two reads of 10 kB
+		pause       time.Duration // between reads of 10 kB
 		least, most time.Duration
 		whole       bool
 	}{
@@ -434,7 +434,7 @@ func TestSlowReaders(t *testing.T) {
 				server := &http.Server{Handler: newHandler(&lister{newCounting(), page}, quiet(Options{}))}
 				l := &pipes{conns: make(chan net.Conn), end: make(chan struct{})}
 				var all sync.WaitGroup
-				all.Go(func() { server.Serve(l) }) //nolint:errcheck // it ends with its listener
+				all.Go(func() { server.Serve(l) }) //nolint:errcheck // returns when its listener closes
 				l.conns <- c
 				start := time.Now()
 				fmt.Fprintf(near, "GET /v1/channels/a/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", testKey)
@@ -456,7 +456,7 @@ func TestSlowReaders(t *testing.T) {
 				took := time.Since(start)
 				<-done
 				if took < tt.least || took > tt.most || tt.whole != (read > 1_000_000) {
-					t.Errorf("it let go after %s and %d bytes", took, read)
+					t.Errorf("the server closed the connection after %s and %d bytes", took, read)
 				}
 				near.Close()
 				server.Close()
@@ -477,7 +477,7 @@ func (l *lister) Messages(context.Context, string, uint64, int) ([]wirepost.Mess
 	return l.page, uint64(len(l.page)), nil
 }
 
-// noticing is a connection that says when the server closes it.
+// noticing is a connection that records when the server closes it.
 type noticing struct {
 	net.Conn
 	closed chan struct{}
@@ -489,8 +489,8 @@ func (c *noticing) Close() error {
 	return c.Conn.Close()
 }
 
-// TestHostileJSON sends what is small to send and might be large to read: each has
-// to be refused for about what its length costs.
+// TestHostileJSON sends short bodies that could be expensive to parse: refusing one must
+// cost no more than its length justifies.
 func TestHostileJSON(t *testing.T) {
 	h := newHandler(newCounting(), quiet(Options{}))
 	size := maxJSON(1<<16) - 64
@@ -509,16 +509,16 @@ func TestHostileJSON(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()
-		answer := serveOne(h, testKey, body)
+		response := serveOne(h, testKey, body)
 		took := time.Since(start)
 		runtime.ReadMemStats(&after)
-		if answer.Code != 400 {
-			t.Errorf("%s: %d %.200s", name, answer.Code, answer.Body)
+		if response.Code != 400 {
+			t.Errorf("%s: %d %.200s", name, response.Code, response.Body)
 		}
 		each := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(body))
-		t.Logf("%s: %d bytes, %s, %.1f bytes allocated for each", name, len(body), took, each)
+		t.Logf("%s: %d bytes, %s, %.1f bytes allocated per byte", name, len(body), took, each)
 		if each > 16 {
-			t.Errorf("%s: %.0f bytes are allocated for each byte of it", name, each)
+			t.Errorf("%s: %.0f bytes are allocated per byte of the body", name, each)
 		}
 	}
 }

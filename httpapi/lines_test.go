@@ -15,7 +15,7 @@ import (
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
-// TestLineReader cuts texts that come in pieces of every size.
+// TestLineReader splits texts that are read in pieces of every size.
 func TestLineReader(t *testing.T) {
 	long := strings.Repeat("x", 3*lineBuffer)
 	for _, tt := range []struct {
@@ -60,7 +60,7 @@ func allLines(l *lineReader) (list []string) {
 	}
 }
 
-// pieces is a reader that gives a few bytes at a time.
+// pieces is a reader that returns a few bytes at a time.
 type pieces struct {
 	text string
 	size int
@@ -75,8 +75,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// FuzzLines sends any text as a bulk push, in pieces: every line that is not
-// blank has one result, and what is pushed is what the lines say one by one.
+// FuzzLines sends arbitrary text as a bulk push, in pieces: every line that is not blank
+// has one result, and the pushes are the same as for each line alone.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("{\"to\":\"a\",\"data\":1}\n\n{\"to\":[\"a\",\"b\"],\"data\":1}\nx\n"), uint8(3))
 	f.Add([]byte("\r\n{\"to\":\"a\",\"data_base64\":\"AA==\"}"), uint8(200))
@@ -123,7 +123,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// duplex is a response that does what a bulk push needs of one.
+// duplex is a ResponseWriter with the methods that a bulk push needs.
 type duplex struct {
 	bytes.Buffer
 	header http.Header

@@ -25,7 +25,7 @@ import (
 
 const asLines = "Content-Type: application/x-ndjson"
 
-// result is a line of the answer: of a push or a problem.
+// result is a line of the response: the result of a push, or a problem.
 type result struct {
 	Messages []wirepost.PushResult
 	wirepost.Problem
@@ -102,7 +102,7 @@ null
 		a := s.do("POST", "/v1/push", tt.body, asLines).is(200)
 		got := readResults(t, a.body)
 		for i, result := range got {
-			if strings.HasPrefix(result, "live:") { // their sequences do not begin at 1
+			if strings.HasPrefix(result, "live:") { // their sequences do not start at 1
 				got[i], _, _ = strings.Cut(result, "#")
 			}
 		}
@@ -112,7 +112,7 @@ null
 	}
 }
 
-// TestLinesKeepTheirOrder pushes more than several batches hold.
+// TestLinesKeepTheirOrder pushes lines that fill several batches.
 func TestLinesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -130,7 +130,7 @@ func TestLinesKeepTheirOrder(t *testing.T) {
 			t.Fatalf("%q: %v", line, err)
 		}
 		if p := r.Messages[0]; p.ID != fmt.Sprint(i) || p.Seq <= last {
-			t.Fatalf("line %d is %+v, behind %d", i, p, last)
+			t.Fatalf("line %d is %+v, after %d", i, p, last)
 		}
 		last = r.Messages[0].Seq
 		i++
@@ -140,7 +140,7 @@ func TestLinesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// stream is a bulk push over which lines go one by one.
+// stream is a bulk push whose lines are sent one by one.
 type stream struct {
 	t      *testing.T
 	lines  *io.PipeWriter
@@ -183,8 +183,8 @@ func (st *stream) receive() string {
 	return readResults(st.t, line)[0]
 }
 
-// TestLinesBothWays waits for the result of each line before it sends the next,
-// as a client may that pauses for as long as it likes.
+// TestLinesBothWays waits for the result of each line before it sends the next; a client
+// may pause for any time in between.
 func TestLinesBothWays(t *testing.T) {
 	t.Parallel()
 	t.Run("HTTP1", func(t *testing.T) { testLinesBothWays(t, newSite(t)) })
@@ -195,7 +195,7 @@ func TestLinesBothWays(t *testing.T) {
 		hs.StartTLS()
 		s := serveOn(t, hs)
 		if got := s.do("GET", "/healthz", ""); got.proto != 2 {
-			t.Fatalf("this is HTTP/%d", got.proto)
+			t.Fatalf("the protocol is HTTP/%d", got.proto)
 		}
 		testLinesBothWays(t, s)
 	})
@@ -219,8 +219,8 @@ func TestLinesBothWays(t *testing.T) {
 	})
 }
 
-// routerWriter takes a status for the final one, and sends it with the first bytes, as
-// the writers of some routers do.
+// routerWriter treats every status as the final one, and sends it with the first bytes, as
+// the ResponseWriters of some routers do.
 type routerWriter struct {
 	http.ResponseWriter
 	status int
@@ -261,7 +261,7 @@ func testLinesBothWays(t *testing.T, s *site) {
 			}
 			st.send("nonsense\n")
 			if got := st.receive(); got != "400 " {
-				t.Errorf("got %s for nonsense", got)
+				t.Errorf("got %s for an invalid line", got)
 			}
 		}
 		st.send(`{"to":"last`)
@@ -271,14 +271,14 @@ func testLinesBothWays(t *testing.T, s *site) {
 			t.Errorf("got %s for the last line", got)
 		}
 		if _, err := st.reader.ReadByte(); err != io.EOF {
-			t.Errorf("the answer does not end: %v", err)
+			t.Errorf("the response does not end: %v", err)
 		}
 	}
-	s.push(`{"to":"room","data":1}`).is(202) // the connection is good for more
+	s.push(`{"to":"room","data":1}`).is(202) // the connection can be reused
 }
 
-// TestLinesCancelled breaks off in the middle of a line: those before it count,
-// it does not.
+// TestLinesCancelled aborts in the middle of a line: the lines before it are pushed, it is
+// not.
 func TestLinesCancelled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -290,13 +290,13 @@ func TestLinesCancelled(t *testing.T) {
 	if _, err := st.reader.ReadByte(); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	s.hs.Close() // it waits for the end of the stream
+	s.hs.Close() // waits for the stream's handler
 	if list, _, err := s.Messages(t.Context(), "room", 0, 0); err != nil || len(list) != 1 {
 		t.Errorf("%+v %v", list, err)
 	}
 }
 
-// TestLinesDrained ends a stream because the server ends.
+// TestLinesDrained: a shutdown ends a stream.
 func TestLinesDrained(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -317,9 +317,8 @@ func TestLinesDrained(t *testing.T) {
 	}
 }
 
-// TestLinesWithoutReader has a client that sends for ever and takes no result:
-// the server takes no more than it may hold, and lets go of the client after a
-// while.
+// TestLinesWithoutReader: a client sends without end and reads no results. The server
+// accepts no more than it can buffer, and closes the connection after a while.
 func TestLinesWithoutReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -361,27 +360,27 @@ func TestLinesWithoutReader(t *testing.T) {
 			}
 		}
 		begun := time.Now()
-		synctest.Wait() // until nothing moves any more
-		// One batch whose results are being written, one that gathers, and the
-		// buffers of lines.
+		synctest.Wait() // until everything is blocked
+		// One batch whose results are being written, one that is being collected, and
+		// the line buffers.
 		if n := sent.Load(); n > 3*batchPushes {
-			t.Errorf("the server took %d lines without a result being read", n)
+			t.Errorf("the server accepted %d lines without a result being read", n)
 		}
 		if n := pushed.Load(); n > 2*batchPushes {
 			t.Errorf("the server pushed %d lines without a result being read", n)
 		}
 		<-writing
 		if took := time.Since(begun); took < stallTime || took > 2*stallTime {
-			t.Errorf("the server let go after %s", took)
+			t.Errorf("the server closed the connection after %s", took)
 		}
 		client.Close()
 		hs.Close()
 		<-served
-		time.Sleep(time.Second) // net/http lingers before it lets go
+		time.Sleep(time.Second) // net/http lingers before it closes
 	})
 }
 
-// oneConn is a listener with one connection.
+// oneConn is a listener of one connection.
 type oneConn struct {
 	conn   net.Conn
 	closed chan struct{}

@@ -38,7 +38,7 @@ func TestPush(t *testing.T) {
 		t.Error(diff)
 	}
 	if many[1].Seq != many[3].Seq || many[1].ID != many[3].ID {
-		t.Errorf("a name given twice has two messages: %+v", many)
+		t.Errorf("a channel named twice has two messages: %+v", many)
 	}
 	if _, data, err := c.ReadMessage(); err != nil || string(data) != "x" {
 		t.Errorf("%q %v", data, err)
@@ -65,16 +65,16 @@ func TestPushAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestData follows data of every kind from the push to the list.
+// TestData pushes data of every kind and lists it.
 func TestData(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	raw := func(contentType, body string) answer {
+	raw := func(contentType, body string) response {
 		return s.do("POST", "/v1/push/room", body, "Content-Type: "+contentType)
 	}
 	for _, tt := range []struct {
 		name        string
-		push        answer
+		push        response
 		contentType string
 		data        string
 	}{
@@ -132,7 +132,7 @@ func TestRawPushOptions(t *testing.T) {
 	}
 }
 
-// TestNames pushes to names that need care in a path.
+// TestNames pushes to names that must be escaped in a path.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -167,7 +167,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is %q, want %q", path, p.To, name)
 		}
 		if strings.Contains(path, "/") {
-			continue // only where nothing can follow the name
+			continue // only in paths that end with the name
 		}
 		var info wirepost.ChannelInfo
 		s.do("GET", "/v1/channels/"+path, "").is(200).into(&info)

@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s %s: Allow: %q", tt.method, tt.path, allow)
 		}
 	}
-	// The same over a body of unknown length.
+	// The same with a body of unknown length.
 	r := s.request("POST", "/v1/push/a", io.MultiReader(strings.NewReader(big)))
 	resp, err := s.client.Do(r)
 	if err != nil {
@@ -129,7 +129,7 @@ func TestRefusals(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != 413 {
-		t.Errorf("a long body in chunks: %d", resp.StatusCode)
+		t.Errorf("a long chunked body: %d", resp.StatusCode)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestLocalOnly(t *testing.T) {
 	_, port, _ := net.SplitHostPort(host)
 	for _, tt := range []struct {
 		headers []string
-		field   string // "": let pass
+		field   string // "": allowed
 	}{
 		{nil, ""},
 		{[]string{"Host: localhost:" + port}, ""},
@@ -216,8 +216,8 @@ func TestLocalOnly(t *testing.T) {
 	}
 }
 
-// TestLocalOnlyKnowsItsAddress lets a listener that is not on loopback be called
-// by its address.
+// TestLocalOnlyKnowsItsAddress: a listener that is not on loopback accepts its own address
+// as Host.
 func TestLocalOnlyKnowsItsAddress(t *testing.T) {
 	t.Parallel()
 	h := LocalOnly(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
@@ -234,7 +234,7 @@ func TestLocalOnlyKnowsItsAddress(t *testing.T) {
 	}
 }
 
-// fake is a backend whose pushes end as a test wants; nothing else of it works.
+// fake is a backend whose pushes return what the test sets; nothing else works.
 type fake struct {
 	backend
 	push func([]wirepost.Push) []wirepost.BatchResult
@@ -258,7 +258,7 @@ func (f *fake) Push(_ context.Context, p wirepost.Push) (wirepost.PushResult, er
 
 func (f *fake) Stats() wirepost.Stats { panic("a bug") }
 
-// failing is a backend whose pushes all fail.
+// failing is a backend that fails all pushes.
 func failing(err error) *fake {
 	return &fake{push: func(ps []wirepost.Push) []wirepost.BatchResult {
 		out := make([]wirepost.BatchResult, len(ps))
@@ -269,7 +269,7 @@ func failing(err error) *fake {
 	}}
 }
 
-// lockedBuffer is what a logger writes to.
+// lockedBuffer is a buffer for a logger.
 type lockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -315,7 +315,7 @@ func TestBackendErrors(t *testing.T) {
 		}
 		line := s.do("POST", "/v1/push", `{"to":"a","data":1}`, "Content-Type: application/x-ndjson").is(200)
 		if strings.TrimSpace(string(line.body)) != strings.TrimSpace(string(a.body)) {
-			t.Errorf("%v: as a line it is %s", tt.err, line.body)
+			t.Errorf("%v: as a result line: %s", tt.err, line.body)
 		}
 		if got := strings.Count(log.String(), "secret"); (got == 2) != tt.logged {
 			t.Errorf("%v: %d times in the log", tt.err, got)
@@ -337,7 +337,7 @@ func TestPanics(t *testing.T) {
 			resp.Body.Close()
 		}
 		if err == nil {
-			t.Errorf("%s %s: a panic looks like an answer", r.Method, r.URL.Path)
+			t.Errorf("%s %s: a panic produced a response", r.Method, r.URL.Path)
 		}
 	}
 	if got := strings.Count(log.String(), "a bug"); got != 3 {

@@ -61,8 +61,8 @@ func TestShortBodyIsOneBatch(t *testing.T) {
 	}
 }
 
-// TestShortBodyThatStops: a short body has the time of one push. Its complete lines are
-// pushed.
+// TestShortBodyThatStops: a short body has the time limit of a single push. Its complete
+// lines are pushed.
 func TestShortBodyThatStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLinesConn(t, "Content-Length: 1000")
@@ -78,13 +78,13 @@ func TestShortBodyThatStops(t *testing.T) {
 	})
 }
 
-// linesConn is a connection with a request of lines, to a server that stores nothing.
+// linesConn is a connection with a bulk push to a server that stores nothing.
 type linesConn struct {
 	t        *testing.T
 	conn     net.Conn
 	received []byte // read it after send has returned
 	ended    chan struct{}
-	batches  []int // the same
+	batches  []int // likewise
 }
 
 func newLinesConn(t *testing.T, header string) *linesConn {
@@ -119,7 +119,7 @@ func newLinesConn(t *testing.T, header string) *linesConn {
 		conn.Close()
 		hs.Close()
 		<-served
-		time.Sleep(time.Second) // net/http lingers before it lets go
+		time.Sleep(time.Second) // net/http lingers before it closes
 	})
 	c.send("POST /v1/push HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + testKey +
 		"\r\nContent-Type: application/x-ndjson\r\n" + header + "\r\n\r\n")

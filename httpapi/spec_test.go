@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// spec is openapi.json, and checks values against the part of JSON Schema that it
+// spec is openapi.json. It checks values against the part of JSON Schema that the document
 // uses.
 type spec struct{ doc map[string]any }
 
@@ -30,7 +30,7 @@ func loadSpec(t testing.TB) *spec {
 	return &s
 }
 
-// at goes down into the document, through references.
+// at returns a part of the document, following references.
 func (s *spec) at(v any, path ...string) any {
 	for {
 		m, _ := v.(map[string]any)
@@ -50,13 +50,13 @@ func (s *spec) object(v any, path ...string) map[string]any {
 	return m
 }
 
-// check says what is wrong with a value.
+// check returns an error that describes what is wrong with a value.
 func (s *spec) check(schema, v any) error {
 	m := s.object(schema)
 	for _, keyword := range slices.Sorted(maps.Keys(m)) {
 		rule, known := keywords[keyword]
 		if !known {
-			return fmt.Errorf("the schema has the keyword %q, which this test does not know", keyword)
+			return fmt.Errorf("the schema has the keyword %q, which this test does not support", keyword)
 		}
 		if rule == nil {
 			continue
@@ -209,22 +209,22 @@ func checkOneOf(s *spec, m map[string]any, v any) error {
 	return nil
 }
 
-// checkAnswer compares an answer with what is described for its route.
-func (s *spec) checkAnswer(r *http.Request, status int, h http.Header, body []byte) error {
+// checkResponse checks a response against the description of its route.
+func (s *spec) checkResponse(r *http.Request, status int, h http.Header, body []byte) error {
 	schema := any(map[string]any{"$ref": "#/components/schemas/Problem"})
 	contentType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	rt := findRoute(&request{Request: r})
 	if rt != nil && rt.method(r.Method) != nil {
 		op := s.object(s.doc, "paths", strings.ReplaceAll(rt.path, "...}", "}"), strings.ToLower(rt.method(r.Method).name))
-		answers := s.object(op, "responses")
-		answer, ok := answers[strconv.Itoa(status)]
+		responses := s.object(op, "responses")
+		response, ok := responses[strconv.Itoa(status)]
 		if !ok {
-			answer, ok = answers["default"]
+			response, ok = responses["default"]
 		}
 		if !ok {
 			return fmt.Errorf("the status %d is not described", status)
 		}
-		content := s.object(answer, "content")
+		content := s.object(response, "content")
 		if len(content) == 0 && len(body) == 0 && status == http.StatusNoContent {
 			return nil
 		}
@@ -260,7 +260,7 @@ func (s *spec) checkBody(schema any, contentType string, body []byte, head bool)
 	return nil
 }
 
-// TestSpecHasTheRoutes compares the routes with the description, both ways.
+// TestSpecHasTheRoutes: the routes and the description are the same.
 func TestSpecHasTheRoutes(t *testing.T) {
 	s := loadSpec(t)
 	var have, described []string
