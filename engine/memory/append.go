@@ -25,7 +25,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 
 const window = int64(engine.IdempotencyWindow / time.Millisecond)
 
-// notice is the new records of one channel, and the watchers to call with them.
+// notice holds the new records of one channel and the watchers to notify of them.
 type notice struct {
 	watchers []engine.Watcher
 	records  []*engine.Record
@@ -66,7 +66,7 @@ func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (
 	l := e.logLocked(in.Channel)
 	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: max(now, l.time)}
 	if l.head == e.base {
-		r.Prev = 0 // the first one
+		r.Prev = 0 // the channel's first record
 	}
 	if in.Revokes != 0 {
 		target := l.message(in.Revokes)
@@ -102,9 +102,9 @@ func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (
 func newNode(l *log, r *engine.Record, maxAge time.Duration) *node {
 	n := &node{Record: r, log: l, deadline: r.Expires}
 	if maxAge > 0 {
-		end := r.Time + ceilMilli(maxAge)
-		if n.deadline == 0 || end < n.deadline {
-			n.deadline, n.aged = end, true
+		expiry := r.Time + ceilMilli(maxAge)
+		if n.deadline == 0 || expiry < n.deadline {
+			n.deadline, n.aged = expiry, true
 		}
 	}
 	return n

@@ -19,7 +19,8 @@ func push(t *testing.T, e engine.Engine, in engine.Entry) engine.Result {
 	return rs[0]
 }
 
-// Over the budget the oldest records of any channel are removed, and reported as lost.
+// When the budget is exceeded, the oldest records of all channels are removed and
+// reported as lost.
 func TestBudget(t *testing.T) {
 	e := memory.New(memory.Options{MaxBytes: 100 << 10})
 	data := make([]byte, 1000)
@@ -47,21 +48,21 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Remembered IDs are in the budget, too.
+// Remembered IDs count against the budget.
 func TestBudgetOfIDs(t *testing.T) {
 	e := memory.New(memory.Options{MaxBytes: 100 << 10})
 	for i := range 5000 {
 		push(t, e, engine.Entry{Channel: "a", ID: fmt.Sprint(i), Idempotent: true, Limits: engine.Limits{MaxMessages: 1}})
 	}
 	if r := push(t, e, engine.Entry{Channel: "a", ID: "4999", Idempotent: true}); !r.Duplicate {
-		t.Fatal("a young ID is forgotten")
+		t.Fatal("a recent ID was forgotten")
 	}
 	if r := push(t, e, engine.Entry{Channel: "a", ID: "0", Idempotent: true}); r.Duplicate {
-		t.Fatal("an ID over the budget is remembered")
+		t.Fatal("an old ID is still remembered over the budget")
 	}
 }
 
-// The engine takes its time from a synctest bubble, and starts nothing in it.
+// In a synctest bubble the engine uses the bubble's clock and starts no goroutine.
 func TestBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := memory.New(memory.Options{})

@@ -24,9 +24,9 @@ func (e *Engine) ListChannels(ctx context.Context, prefix, after string, limit i
 	return page(written, prefix, after, limit), nil
 }
 
-// page returns the first names that begin with a prefix and come after another, in
-// order. The maps that they are from have no order, so each page looks at all of them;
-// what it keeps meanwhile is bounded by the page.
+// page returns the first names with the prefix that sort after the name after, in order.
+// The maps they come from are unordered, so each page visits all names; what it holds in
+// the meantime is bounded by limit.
 func page(names iter.Seq[string], prefix, after string, limit int) (first []string) {
 	limit = max(limit, 0)
 	cut := func() {

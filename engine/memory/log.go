@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// log is one channel. It stays when its records are gone, because sequences go
-// on; it is then little more than its name. All of it is guarded by Engine.mu.
+// log is one channel. It remains after its records are removed, because sequences
+// continue; it is then little more than its name. All fields are guarded by Engine.mu.
 type log struct {
 	name     string
 	head     uint64
@@ -17,10 +17,10 @@ type log struct {
 	time     int64  // of the last append
 	live     int    // messages among the nodes
 	nodes    []*node
-	revoking []uint64         // the revocations among the nodes, by their sequence
+	revoking []uint64         // sequences of the revocations among the nodes
 	keys     map[string]*node // the live message of each key
 	memos    map[string]*memo
-	watchers []engine.Watcher // replaced, never changed: an append may be reading it
+	watchers []engine.Watcher // replaced, never modified: an append may be reading it
 }
 
 // node is a record with its links: in its log, in the order of all appends and in the
@@ -29,12 +29,12 @@ type node struct {
 	*engine.Record
 	log        *log
 	prev, next *node
-	deadline   int64 // when it goes by itself, in ms since the epoch; 0: never
-	aged       bool  // the deadline is that of the maximum age: its end is a loss
+	deadline   int64 // when it expires, in ms since the Unix epoch; 0: never
+	aged       bool  // the deadline is that of the maximum age: expiry counts as a loss
 	heap       int   // index in deadlines
 }
 
-// memo is the remembered result of an append with a chosen ID.
+// memo is the remembered result of an idempotent append.
 type memo struct {
 	log    *log
 	result engine.Result
@@ -53,7 +53,7 @@ func (m *memo) size() int64 { return memoBytes + int64(len(m.result.ID)) }
 
 func (l *log) bounds() engine.Bounds {
 	b := engine.Bounds{Head: l.head, Lost: l.lost}
-	// The revocations that the log begins with come first in both lists.
+	// Revocations at the start of the log are first in both lists.
 	first := sort.Search(len(l.revoking), func(i int) bool { return l.nodes[i].Seq != l.revoking[i] })
 	if first < len(l.nodes) {
 		b.Oldest = l.nodes[first].Seq
@@ -61,17 +61,17 @@ func (l *log) bounds() engine.Bounds {
 	return b
 }
 
-// from is the index of the first node with a sequence or a later one.
+// from returns the index of the first node at or after a sequence.
 func (l *log) from(seq uint64) int {
 	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq >= seq })
 }
 
-// after is the index of the first node after a sequence.
+// after returns the index of the first node after a sequence.
 func (l *log) after(seq uint64) int {
 	return sort.Search(len(l.nodes), func(i int) bool { return l.nodes[i].Seq > seq })
 }
 
-// count is the number of messages after a sequence.
+// count returns the number of messages after a sequence.
 func (l *log) count(seq uint64) int {
 	return len(l.nodes) - l.after(seq) - (len(l.revoking) - l.revocationsUpTo(seq))
 }
@@ -91,7 +91,7 @@ func (l *log) forgetRevocation(seq uint64) {
 	}
 }
 
-// message finds a live message; nil when there is none.
+// message returns the live message with a sequence, or nil.
 func (l *log) message(seq uint64) *node {
 	i := l.from(seq)
 	if i == len(l.nodes) || l.nodes[i].Seq != seq || l.nodes[i].Revokes != 0 {
@@ -156,7 +156,7 @@ func (e *Engine) removeLocked(n *node) {
 	e.mu.due.remove(n)
 }
 
-// loseLocked removes a node as retention does.
+// loseLocked removes a node and records it as lost to retention.
 func (e *Engine) loseLocked(n *node) {
 	n.log.lost = max(n.log.lost, n.Seq)
 	e.removeLocked(n)

@@ -1,11 +1,11 @@
-// Package memory is an engine that keeps logs and user records in memory. They are
-// gone when the process ends. It is for channels that need no more, for tests and
+// Package memory is an engine that keeps logs and user records in memory. They are lost
+// when the process exits. It is for channels that need no persistence, for tests and
 // for programs that want no files.
 //
 // The records of all channels share a byte budget. When it is exceeded, the oldest
-// records are removed first, whatever their channel, and readers see that as the loss
-// that any retention causes. User records and heads of channels are not counted: they
-// are small and must not be forgotten.
+// records are removed first, whatever their channel, and readers see them as lost, as
+// with any retention limit. User records and heads of channels are not counted: they are
+// small and must be kept.
 package memory
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
-// DefaultMaxBytes is the budget when Options names none.
+// DefaultMaxBytes is the budget if Options.MaxBytes is 0.
 const DefaultMaxBytes = 256 << 20
 
 // Options configures an Engine. The zero value works.
@@ -27,22 +27,22 @@ type Options struct {
 	// MaxBytes is the budget for records and remembered IDs over all channels,
 	// bookkeeping included; 0 means DefaultMaxBytes.
 	MaxBytes int64
-	// Base is what the sequences of every channel come after. With a base that grows
-	// from run to run sequences never repeat, so that what a client remembers of an
-	// earlier run does not hide anything. It is the head of a channel that was not
-	// written to, and everything up to it counts as lost: a reader that continues at a
+	// Base is the sequence after which the sequences of every channel start. With a base
+	// that grows from run to run sequences never repeat, so that a position a client
+	// kept from an earlier run hides no message. It is the head of a channel without
+	// writes, and everything up to it counts as lost: a reader that continues at a
 	// sequence of an earlier run gets a page with Lost.
 	Base uint64
-	// Now and Elapsed are the clocks of the system: the wall clock, which may jump, and
-	// the time since some moment, which does not. nil: the system's, or Elapsed as Now
-	// has it.
+	// Now is the wall clock, which may jump. Elapsed is the time since a fixed moment,
+	// which does not. If both are nil, the system's clocks are used; if only Elapsed is
+	// nil, it is derived from Now.
 	Now     func() time.Time
 	Elapsed func() time.Duration
 	Logger  *slog.Logger // nil: slog.Default()
 }
 
 // Engine is an engine.Engine in memory. All methods are safe for concurrent use.
-// It starts no goroutine: what has expired is removed by the next call.
+// It starts no goroutine: expired records are removed by the next call.
 type Engine struct {
 	// static after construction
 	maxBytes int64
@@ -89,7 +89,7 @@ func New(o Options) *Engine {
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
 
-// Clock is the clock by which the engine's records expire.
+// Clock returns the clock by which the engine's records expire.
 func (e *Engine) Clock() *clock.Clock { return e.clock }
 
 // Close implements engine.Engine.
@@ -107,9 +107,9 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// enter locks the engine for one call and removes what has expired, so that the
-// call sees live records only. Nothing here waits, so a context matters only when it
-// has ended before the call. The caller unlocks, also when it gets an error.
+// enter locks the engine for one call and removes what has expired, so that the call
+// sees only live records. Nothing here waits, so a context matters only if it is done
+// before the call. The caller unlocks, even after an error.
 func (e *Engine) enter(ctx context.Context) (now int64, err error) {
 	e.mu.Lock()
 	if e.mu.closed {

@@ -20,7 +20,7 @@ func TestEngine(t *testing.T) {
 	})
 }
 
-func TestSequencesComeAfterTheBase(t *testing.T) {
+func TestSequencesStartAfterBase(t *testing.T) {
 	t.Parallel()
 	e := memory.New(memory.Options{Base: 1000})
 	defer e.Close()
@@ -33,10 +33,10 @@ func TestSequencesComeAfterTheBase(t *testing.T) {
 	for channel, n := range map[string]int{"a": 3, "unused": 0} {
 		page, err := e.ReadBefore(t.Context(), channel, math.MaxUint64, 10, 1<<20)
 		if err != nil || len(page.Records) != n || page.Lost || page.Next != 0 {
-			t.Errorf("read %q backwards: %+v, %v; want %d records, and nothing lost in this run", channel, page, err, n)
+			t.Errorf("read %q backwards: %+v, %v; want %d records, nothing lost", channel, page, err, n)
 		}
 	}
-	for after, lost := range map[uint64]bool{0: false, 17: true, 999: true, 1000: false} { // some of an earlier run
+	for after, lost := range map[uint64]bool{0: false, 17: true, 999: true, 1000: false} { // below 1000: of an earlier run
 		for channel, n := range map[string]int{"a": 3, "unused": 0} {
 			page, err := e.Read(t.Context(), channel, after, 10, 1<<20)
 			if err != nil || len(page.Records) != n || page.Lost != lost || page.Next != uint64(1000+n) {

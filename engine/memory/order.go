@@ -17,7 +17,7 @@ func (l *list) remove(n *node) {
 	n.prev, n.next = nil, nil
 }
 
-// front is the oldest node, or nil.
+// front returns the oldest node, or nil.
 func (l *list) front() *node {
 	if l.root.next == &l.root {
 		return nil
@@ -25,7 +25,7 @@ func (l *list) front() *node {
 	return l.root.next
 }
 
-// deadlines is a heap of nodes, the next one to expire first.
+// deadlines is a heap of nodes; the next one to expire is first.
 type deadlines []*node
 
 func (d *deadlines) add(n *node) {
@@ -44,7 +44,7 @@ func (d *deadlines) remove(n *node) {
 // Len, Less, Swap, Push and Pop implement heap.Interface.
 func (d deadlines) Len() int { return len(d) }
 
-// Less puts records of one deadline in the order of their appends.
+// Less orders records with the same deadline by their sequences.
 func (d deadlines) Less(i, j int) bool {
 	if d[i].deadline != d[j].deadline {
 		return d[i].deadline < d[j].deadline

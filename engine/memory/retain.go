@@ -2,8 +2,7 @@ package memory
 
 import "context"
 
-// expireLocked removes what is due: records, and IDs that need not be remembered
-// any more.
+// expireLocked removes expired records, and IDs past the idempotency window.
 func (e *Engine) expireLocked(now int64) {
 	for len(e.mu.due) > 0 && e.mu.due[0].deadline <= now {
 		if n := e.mu.due[0]; n.aged {
@@ -17,8 +16,8 @@ func (e *Engine) expireLocked(now int64) {
 	}
 }
 
-// limitLocked removes the oldest messages over a channel's limit, and with each
-// the revocations before it.
+// limitLocked removes the oldest messages over a channel's limit, and the revocations
+// before each.
 func (e *Engine) limitLocked(l *log, maxMessages int) {
 	if maxMessages <= 0 {
 		return
@@ -28,7 +27,7 @@ func (e *Engine) limitLocked(l *log, maxMessages int) {
 	}
 }
 
-// fitLocked removes the oldest of everything until the rest fits the budget.
+// fitLocked removes the oldest records and memos until the rest fits the budget.
 func (e *Engine) fitLocked() {
 	for e.mu.bytes > e.maxBytes {
 		n := e.mu.oldest.front()

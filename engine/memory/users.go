@@ -77,8 +77,8 @@ func (e *Engine) saveLocked(up *engine.Update) {
 	}
 }
 
-// What is stored of one user are short lists, sorted by name: they are smaller than
-// maps, and as fast.
+// A user record consists of short lists, sorted by name: they are smaller than maps, and
+// as fast.
 
 func itself(name *string) string            { return *name }
 func markChannel(m *engine.Mark) string     { return m.Channel }
@@ -91,8 +91,8 @@ func search[T any](list []T, name string, nameOf func(*T) string) (i int, found 
 	})
 }
 
-// find returns the element with a name, a new one without anything where there is
-// none. The caller gives it the name.
+// find returns the element with a name. If there is none, it inserts a zero element, and
+// the caller sets its name.
 func find[T any](list *[]T, name string, nameOf func(*T) string) *T {
 	i, found := search(*list, name, nameOf)
 	if !found {

@@ -23,7 +23,7 @@ func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (u
 func (e *Engine) Unwatch(channel string, w engine.Watcher) {
 	e.forgetWatcher(channel, w)
 
-	// An append that took the watchers before may still be calling them.
+	// An append that copied the watchers before may still be calling them.
 	e.order.Lock()
 	defer e.order.Unlock()
 }
