@@ -14,7 +14,7 @@ func testOrder(t *testing.T, e engine.Engine, c *Clock) {
 	for i := range 20 {
 		r := appendAll(t, e, message("a", fmt.Sprint(i)))[0]
 		if r.Seq <= last.Seq || r.Prev != last.Seq || r.Duplicate {
-			t.Fatalf("append %d answered %+v after %+v", i, r, last)
+			t.Fatalf("append %d returned %+v after %+v", i, r, last)
 		}
 		equal(t, "id", r.ID, fmt.Sprint("id-", i))
 		equal(t, "time", r.Time, c.Now().UnixMilli())
@@ -37,7 +37,7 @@ func testBatch(t *testing.T, e engine.Engine, _ *Clock) {
 		equal(t, channel, len(read(t, e, channel, 0).Records), want)
 	}
 	if rs, err := e.Append(t.Context(), nil); err != nil || len(rs) != 0 {
-		t.Fatalf("append of nothing answered %v, %v", rs, err)
+		t.Fatalf("append of no entries returned %v, %v", rs, err)
 	}
 }
 

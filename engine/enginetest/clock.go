@@ -19,7 +19,7 @@ func testClockJumpsBack(t *testing.T, e engine.Engine, c *Clock) {
 	equal(t, "time later", appendAll(t, e, message("a", "3"))[0].Time, c.Now().UnixMilli())
 }
 
-// testClockJumpsForwardAndBack: lifetimes take no notice of a jump that is taken back.
+// testClockJumpsForwardAndBack: a clock jump that is reverted does not affect lifetimes.
 func testClockJumpsForwardAndBack(t *testing.T, e engine.Engine, c *Clock) {
 	lives := func(data string) engine.Entry {
 		in := message("a", data)
@@ -43,13 +43,13 @@ func testClockJumpsForwardAndBack(t *testing.T, e engine.Engine, c *Clock) {
 	equal(t, "and the third", count(t, e, "a", 0), 2)
 }
 
-// testClockStaysAhead: a jump that was believed does not make lifetimes long when it
-// is taken back after all.
+// testClockStaysAhead: a jump that was accepted does not extend lifetimes when it is
+// reverted later.
 func testClockStaysAhead(t *testing.T, e engine.Engine, c *Clock) {
 	minutes := func(n int) {
 		for range 2 * n {
 			c.Advance(30 * time.Second)
-			count(t, e, "a", 0) // the engine looks at its clock when it is used
+			count(t, e, "a", 0) // the engine reads its clock on each call
 		}
 	}
 	appendAll(t, e, chosen("a", "x"))

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// testEndedContext: a call whose context has ended does nothing and returns the cause.
-func testEndedContext(t *testing.T, e engine.Engine, _ *Clock) {
+// testDoneContext: a call whose context is done does nothing and returns the cause.
+func testDoneContext(t *testing.T, e engine.Engine, _ *Clock) {
 	appendAll(t, e, message("a", "1"))
 	save(t, e, engine.Update{User: "u", Marks: []engine.Mark{{Channel: "a", Read: 1}}})
 	stored := load(t, e, "u")

@@ -1,5 +1,5 @@
-// Package enginetest is the conformance suite of the engine contract. An engine's
-// own tests call Run.
+// Package enginetest is the conformance suite of the engine contract. An engine's tests
+// call Run.
 package enginetest
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Run checks an engine against the contract. Its tests run in parallel, and
-// neither sleep nor look at the real time.
+// Run checks an engine against the contract. Its tests run in parallel, and neither sleep
+// nor read the real time.
 func Run(t *testing.T, make New) {
 	for _, test := range []struct {
 		name string
@@ -58,7 +58,7 @@ func Run(t *testing.T, make New) {
 		{"Users/SimilarNames", testSimilarUsers},
 		{"Users/Members", testMembers},
 		{"Users/Concurrent", testSaveConcurrent},
-		{"Context/Ended", testEndedContext},
+		{"Context/Done", testDoneContext},
 		{"Close", testClose},
 		{"Epoch", testEpoch},
 	} {

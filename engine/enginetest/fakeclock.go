@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Clock is the system's clocks, which the test moves.
+// Clock fakes the system's clocks. The test moves them.
 type Clock struct {
 	mu      sync.Mutex
 	now     time.Time
@@ -14,36 +14,36 @@ type Clock struct {
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// NewClock starts a clock at some noon.
+// NewClock returns a clock that starts at noon of a fixed day.
 func NewClock() *Clock { return &Clock{now: start} }
 
-// Now is the time that the wall clock shows.
+// Now returns the wall clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Elapsed is how much time has passed.
+// Elapsed returns how much time has passed.
 func (c *Clock) Elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.elapsed
 }
 
-// Advance lets time pass.
+// Advance moves both clocks forward.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now, c.elapsed = c.now.Add(d), c.elapsed+d
 }
 
-// Jump sets the wall clock forward or back, while no time passes.
+// Jump sets the wall clock forward or back; no time passes.
 func (c *Clock) Jump(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// steady is the time without the jumps.
+// steady returns the time without the jumps.
 func (c *Clock) steady() time.Time { return start.Add(c.Elapsed()) }

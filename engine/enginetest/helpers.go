@@ -11,15 +11,15 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// New makes an empty engine that takes its times from a clock. The suite closes it.
+// New returns an empty engine that uses the given clock. The suite closes it.
 type New func(t *testing.T, c *Clock) engine.Engine
 
-// message is an entry without anything special.
+// message returns an entry with only a channel and data.
 func message(channel, data string) engine.Entry {
 	return engine.Entry{Channel: channel, ID: "id-" + data, Data: []byte(data)}
 }
 
-// appendAll appends entries in one call and wants all of them stored.
+// appendAll appends entries in one call and checks that all of them are stored.
 func appendAll(t *testing.T, e engine.Engine, entries ...engine.Entry) []engine.Result {
 	t.Helper()
 	results := appendAny(t, e, entries...)
@@ -43,7 +43,7 @@ func appendAny(t *testing.T, e engine.Engine, entries ...engine.Entry) []engine.
 	return results
 }
 
-// fill appends messages "1", "2", … to a channel, each with the limits.
+// fill appends messages "1", "2", … to a channel, each with the given limits.
 func fill(t *testing.T, e engine.Engine, channel string, n int, limits engine.Limits) {
 	t.Helper()
 	for i := range n {
@@ -53,8 +53,7 @@ func fill(t *testing.T, e engine.Engine, channel string, n int, limits engine.Li
 	}
 }
 
-// read reads a whole channel after a sequence, and wants the page to end at the
-// head.
+// read reads a whole channel after a sequence, and checks that the page ends at the head.
 func read(t *testing.T, e engine.Engine, channel string, after uint64) engine.Page {
 	t.Helper()
 	page, err := e.Read(t.Context(), channel, after, 1<<20, 1<<30)
@@ -85,7 +84,7 @@ func count(t *testing.T, e engine.Engine, channel string, after uint64) int {
 	return n
 }
 
-// seqs are the sequences of a page; a revocation's is negative.
+// seqs returns the sequences of a page, that of a revocation negated.
 func seqs(page engine.Page) []int {
 	out := []int{}
 	for _, r := range page.Records {
@@ -98,7 +97,7 @@ func seqs(page engine.Page) []int {
 	return out
 }
 
-// wantLog checks what is in a channel: its records, in the form of seqs, and its loss.
+// wantLog checks a channel's records, in the form of seqs, and its loss.
 func wantLog(t *testing.T, e engine.Engine, channel string, want []int, lost uint64) {
 	t.Helper()
 	page := read(t, e, channel, 0)

@@ -28,7 +28,7 @@ func testRepeat(t *testing.T, e engine.Engine, c *Clock) {
 	plain.Idempotent, plain.Key = false, ""
 	equal(t, "not chosen", appendAll(t, e, plain)[0].Duplicate, false)
 	wantLog(t, e, "a", []int{1, 2, 3}, 0)
-	// It is remembered when the message is gone.
+	// The ID is remembered after the message is removed.
 	appendAll(t, e, engine.Entry{Channel: "a", Revokes: 1})
 	equal(t, "repeat after a revocation", appendAll(t, e, in)[0], again)
 	wantLog(t, e, "a", []int{2, 3, -4}, 0)
@@ -45,7 +45,7 @@ func testRepeatSameBatch(t *testing.T, e engine.Engine, _ *Clock) {
 func testRepeatConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 	const publishers, ids = 8, 25
 	var mu sync.Mutex
-	answers := make(map[string]map[uint64]int) // id → seq → results that were not duplicates
+	results := make(map[string]map[uint64]int) // id → seq → results that were not duplicates
 	var wg sync.WaitGroup
 	for range publishers {
 		wg.Go(func() {
@@ -57,26 +57,26 @@ func testRepeatConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
 					return
 				}
 				mu.Lock()
-				if answers[id] == nil {
-					answers[id] = make(map[uint64]int)
+				if results[id] == nil {
+					results[id] = make(map[uint64]int)
 				}
 				if !rs[0].Duplicate {
-					answers[id][rs[0].Seq]++
+					results[id][rs[0].Seq]++
 				} else {
-					answers[id][rs[0].Seq] += 0
+					results[id][rs[0].Seq] += 0
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
-	for id, bySeq := range answers {
+	for id, bySeq := range results {
 		if len(bySeq) != 1 {
-			t.Fatalf("id %s was answered with %v", id, bySeq)
+			t.Fatalf("id %s: results %v", id, bySeq)
 		}
 		for seq, firsts := range bySeq {
 			if firsts != 1 {
-				t.Fatalf("id %s, sequence %d: %d answers without Duplicate", id, seq, firsts)
+				t.Fatalf("id %s, sequence %d: %d results without Duplicate", id, seq, firsts)
 			}
 		}
 	}

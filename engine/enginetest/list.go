@@ -13,7 +13,7 @@ import (
 
 type lister func(ctx context.Context, prefix, after string, max int) ([]string, error)
 
-// checkList compares a listing of names with them, for prefixes and pages of all kinds.
+// checkList checks that a listing returns the names, with various prefixes and page sizes.
 func checkList(t *testing.T, list lister, names []string) {
 	t.Helper()
 	slices.Sort(names)
@@ -46,7 +46,7 @@ func testListUsers(t *testing.T, e engine.Engine, _ *Clock) {
 		}
 		save(t, e, update)
 	}
-	appendAll(t, e, message("user:100", "1")) // of that user nothing else is stored
+	appendAll(t, e, message("user:100", "1")) // nothing else is stored of that user
 	checkList(t, e.ListUsers, slices.Clone(listed))
 	save(t, e,
 		engine.Update{User: "a", Leave: []string{"x"}},
@@ -73,7 +73,7 @@ func testListChannels(t *testing.T, e engine.Engine, c *Clock) {
 	}
 	save(t, e, engine.Update{User: "u", Join: []string{"member"}})
 	checkList(t, e.ListChannels, slices.Clone(listed))
-	// A channel without messages is still one.
+	// A channel whose messages were removed is still listed.
 	c.Advance(time.Hour)
 	if err := e.Trim(t.Context(), "a", 2); err != nil {
 		t.Fatal(err)

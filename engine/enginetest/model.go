@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// model is the contract in the fewest words: slices that are searched from the
-// start, and no limits to what that costs.
+// model is the simplest implementation of the contract: slices searched linearly, without
+// regard to cost.
 type model struct {
 	now   func() time.Time
 	logs  map[string]*modelLog
@@ -29,7 +29,7 @@ type modelRecord struct {
 	deadline int64
 }
 
-// log is a channel's log without what has ended by now.
+// log returns a channel's log without expired records.
 func (m *model) log(channel string) *modelLog {
 	l := m.logs[channel]
 	if l == nil {
@@ -107,7 +107,7 @@ func (m *model) append(in *engine.Entry) engine.Result {
 	return result
 }
 
-// ceilMilli is a duration in milliseconds, with what is less counted as a whole one.
+// ceilMilli returns a duration in milliseconds, rounded up.
 func ceilMilli(d time.Duration) int64 {
 	ms := d.Milliseconds()
 	if time.Duration(ms)*time.Millisecond < d {
@@ -116,7 +116,7 @@ func ceilMilli(d time.Duration) int64 {
 	return ms
 }
 
-// read returns a page, and whether something before its end was dropped.
+// read returns a page, and whether a record before its end was dropped.
 func (m *model) read(channel string, after uint64, maxRecords, maxBytes int) (page engine.Page, missed bool) {
 	l := m.log(channel)
 	page = engine.Page{Next: max(after, l.head), Lost: after < l.lost}
@@ -140,8 +140,7 @@ func (m *model) read(channel string, after uint64, maxRecords, maxBytes int) (pa
 	return page, missed
 }
 
-// readBefore returns a page of what read has, newest first, and whether something of
-// it was dropped.
+// readBefore returns a page, newest first, and whether a record in its range was dropped.
 func (m *model) readBefore(channel string, before uint64, maxRecords, maxBytes int) (page engine.Page, missed bool) {
 	l := m.log(channel)
 	size := 0

@@ -2,7 +2,7 @@
 
 package enginetest
 
-// modelRounds is how many random runs the model test makes. Each is one goroutine at the
-// engine, so the race detector, under which they take ten times longer, finds nothing by
-// the last that it did not by the first.
+// modelRounds is how many random runs the model test makes. Each run uses the engine from
+// one goroutine and takes ten times longer under the race detector, which would find
+// nothing new in further runs.
 const modelRounds = 2

@@ -17,7 +17,7 @@ func testPages(t *testing.T, e engine.Engine, _ *Clock) {
 		}
 		got = append(got, seqs(page)...)
 		if n := len(page.Records); n > 0 && page.Next != page.Records[n-1].Seq {
-			t.Fatalf("next is %d behind %d", page.Next, page.Records[n-1].Seq)
+			t.Fatalf("next is %d after record %d", page.Next, page.Records[n-1].Seq)
 		}
 		after = page.Next
 	}

@@ -57,8 +57,8 @@ func testBytesBefore(t *testing.T, e engine.Engine, _ *Clock) {
 	}
 }
 
-// testLostBefore: the last page says that retention removed what came before, and
-// messages that have ended are not in it.
+// testLostBefore: the last page reports that retention removed earlier records, and
+// contains no expired messages.
 func testLostBefore(t *testing.T, e engine.Engine, c *Clock) {
 	fill(t, e, "a", 6, engine.Limits{MaxAge: time.Minute})
 	c.Advance(time.Minute)

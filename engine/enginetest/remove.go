@@ -18,7 +18,7 @@ func testCollapse(t *testing.T, e engine.Engine, _ *Clock) {
 	equal(t, "prev", read(t, e, "a", 4).Records[0].Prev, uint64(4))
 }
 
-// A key whose message is gone for another reason replaces nothing.
+// A key whose message was already removed replaces nothing.
 func testCollapseGone(t *testing.T, e engine.Engine, c *Clock) {
 	in := engine.Entry{Channel: "a", Key: "k"}
 	plain := engine.Entry{Channel: "a"}
@@ -61,7 +61,7 @@ func testRevoke(t *testing.T, e engine.Engine, c *Clock) {
 
 func testRevokeMissing(t *testing.T, e engine.Engine, _ *Clock) {
 	appendAll(t, e, message("a", "1"), message("a", "2"), engine.Entry{Channel: "a", Revokes: 1})
-	for _, seq := range []uint64{1, 3, 4, 99} { // revoked, a revocation, not there
+	for _, seq := range []uint64{1, 3, 4, 99} { // revoked, a revocation, unknown, unknown
 		rs := appendAny(t, e, engine.Entry{Channel: "a", Revokes: seq}, engine.Entry{Channel: "b"})
 		equal(t, "revoke", rs[0], engine.Result{Err: engine.ErrNotFound})
 		equal(t, "the other entry", rs[1].Err, nil)

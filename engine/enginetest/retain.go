@@ -34,7 +34,7 @@ func testCount(t *testing.T, e engine.Engine, _ *Clock) {
 	fill(t, e, "a", 3, limits)
 	wantLog(t, e, "a", []int{4, 5, 6, 7, 8}, 3)
 	equal(t, "lost behind it", read(t, e, "a", 3).Lost, false)
-	limits.MaxMessages = 2 // the limit of the latest append counts
+	limits.MaxMessages = 2 // the limit of the latest append applies
 	fill(t, e, "a", 1, limits)
 	wantLog(t, e, "a", []int{8, 9}, 7)
 	fill(t, e, "a", 2, engine.Limits{})
@@ -49,7 +49,7 @@ func testCount(t *testing.T, e engine.Engine, _ *Clock) {
 	wantLog(t, e, "c", []int{191, 192, 193, 194, 195, 196, 197, 198, 199, 200}, 190)
 }
 
-// Revocations and collapsed messages count for nothing.
+// Revocations and collapsed messages do not count towards the limit.
 func testCountWithHoles(t *testing.T, e engine.Engine, _ *Clock) {
 	limits := engine.Limits{MaxMessages: 4}
 	push := func(key string) engine.Entry {
@@ -66,7 +66,7 @@ func testCountWithHoles(t *testing.T, e engine.Engine, _ *Clock) {
 	wantLog(t, e, "a", []int{3, -4, 5}, 0)
 	appendAll(t, e, push(""), push("j"))
 	wantLog(t, e, "a", []int{3, -4, 5, 6, 7}, 0)
-	appendAll(t, e, push("j")) // replaces one: nothing has to go
+	appendAll(t, e, push("j")) // replaces one: nothing is dropped
 	wantLog(t, e, "a", []int{3, -4, 5, 6, 8}, 0)
 	appendAll(t, e, push(""))
 	wantLog(t, e, "a", []int{-4, 5, 6, 8, 9}, 3)
@@ -79,7 +79,7 @@ func testCountWithHoles(t *testing.T, e engine.Engine, _ *Clock) {
 	wantLog(t, e, "a", []int{12, -13}, 10)
 }
 
-// What is past its time to live leaves room for others.
+// Expired messages do not count towards the limit.
 func testCountAfterExpiry(t *testing.T, e engine.Engine, c *Clock) {
 	limits := engine.Limits{MaxMessages: 3}
 	short := engine.Entry{Channel: "a", TTL: time.Minute, Limits: limits}
@@ -110,7 +110,7 @@ func testTimeToLive(t *testing.T, e engine.Engine, c *Clock) {
 	appendAll(t, e, keyed)
 	wantLog(t, e, "a", []int{1, 4, 5}, 0)
 
-	// Times are milliseconds: a lifetime is rounded up to whole ones.
+	// Times are in milliseconds: a lifetime is rounded up.
 	for ttl, want := range map[time.Duration]int64{
 		1: 1, time.Millisecond - 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, math.MaxInt64: math.MaxInt64/int64(time.Millisecond) + 1,
 	} {
@@ -127,7 +127,7 @@ func testTimeToLive(t *testing.T, e engine.Engine, c *Clock) {
 	}
 }
 
-// Which of the two ends first decides whether it is a loss.
+// If the time to live expires before the maximum age, the removal is not a loss.
 func testTimeToLiveOrAge(t *testing.T, e engine.Engine, c *Clock) {
 	in := func(ttl time.Duration) engine.Entry {
 		return engine.Entry{Channel: "a", TTL: ttl, Limits: engine.Limits{MaxAge: time.Hour}}
@@ -142,7 +142,7 @@ func testTimeToLiveOrAge(t *testing.T, e engine.Engine, c *Clock) {
 	wantLog(t, e, "a", nil, 4)
 }
 
-// A record keeps the age that it was appended with.
+// A record keeps the maximum age that it was appended with.
 func testShorterAge(t *testing.T, e engine.Engine, c *Clock) {
 	in := func(age time.Duration) engine.Entry {
 		return engine.Entry{Channel: "a", Limits: engine.Limits{MaxAge: age}}
@@ -157,8 +157,8 @@ func testShorterAge(t *testing.T, e engine.Engine, c *Clock) {
 	wantLog(t, e, "a", []int{4}, 3)
 }
 
-// A loss is reported by the page that passes over it, also when only revocations come
-// after it, or nothing at all.
+// A loss is reported by the page that covers it, even when only revocations follow it, or
+// nothing at all.
 func testLossBeforeRevocations(t *testing.T, e engine.Engine, _ *Clock) {
 	limits := engine.Limits{MaxMessages: 2}
 	fill(t, e, "a", 6, limits)
@@ -193,7 +193,7 @@ func testTrim(t *testing.T, e engine.Engine, c *Clock) {
 	appendAll(t, e, engine.Entry{Channel: "a", Revokes: 4}, engine.Entry{Channel: "a", TTL: time.Minute})
 	c.Advance(time.Minute)
 	wantLog(t, e, "a", []int{3, 5, -6}, 2)
-	trim(4) // holes are no loss
+	trim(4) // holes are not a loss
 	wantLog(t, e, "a", []int{5, -6}, 3)
 	trim(1 << 40)
 	wantLog(t, e, "a", nil, 6)

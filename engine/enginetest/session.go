@@ -17,19 +17,19 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// RoundsVar names an environment variable: how many random runs the model test
+// RoundsVar names the environment variable that sets how many random runs the model test
 // makes, instead of a few.
 const RoundsVar = "WIREPOST_MODEL_ROUNDS"
 
-// Reopener is an engine that can be closed and opened again with what it stores.
-// The model test does so now and then.
+// Reopener is an engine that can be closed and reopened with its stored data. The model
+// test does so now and then.
 type Reopener interface {
 	engine.Engine
 	Reopen() error
 }
 
-// testModel does random things to an engine and to the model, and compares what
-// they return. The name of a run is its seed.
+// testModel performs random operations on an engine and on the model, and compares their
+// results. The name of a run is its seed.
 func testModel(t *testing.T, make New) {
 	rounds := modelRounds
 	if n, err := strconv.Atoi(os.Getenv(RoundsVar)); err == nil {
@@ -105,8 +105,8 @@ func (s *session) act() {
 	}
 }
 
-// jump sets the wall clock for a few steps in which little time passes: nothing of
-// that may show.
+// jump sets the wall clock for a few steps in which little time passes. It must have no
+// visible effect.
 func (s *session) jump() {
 	by := time.Duration(s.rand.Int64N(int64(200*time.Hour))) - 100*time.Hour
 	s.clock.Jump(by)
@@ -120,7 +120,7 @@ func (s *session) jump() {
 
 func (s *session) channel() string { return pick(s.rand, modelChannels) }
 
-// near is a sequence around another.
+// near returns a sequence close to another.
 func (s *session) near(seq uint64) uint64 {
 	return uint64(max(0, int64(seq)-s.rand.Int64N(30)+3))
 }
@@ -130,7 +130,7 @@ func (s *session) append() {
 	for i := range entries {
 		entries[i] = s.entry()
 	}
-	if s.rand.IntN(40) == 0 { // so that the log grows far beyond its messages
+	if s.rand.IntN(40) == 0 { // makes the log much longer than its live messages
 		for range 100 {
 			entries = append(entries, engine.Entry{Channel: "long", Key: pick(s.rand, modelKeys[2:]), ID: "k"})
 		}
@@ -187,9 +187,10 @@ func (s *session) read() {
 	s.equal("count", n, s.model.count(channel, after))
 }
 
-// equalPage compares two pages. Missed says whether retention dropped records in them.
-// Otherwise a page may still report a loss, of the page before it: when ages ended out of
-// order, or when backward reading begins where nothing is left. Exact forbids that.
+// equalPage compares two pages. missed reports whether retention dropped records in their
+// range. Without it a page may still report a loss, that of the page before it: when
+// maximum ages expired out of order, or when backward reading starts where nothing is
+// left. exact forbids that.
 func (s *session) equalPage(what string, got, want engine.Page, missed, exact bool) {
 	s.t.Helper()
 	if !exact {

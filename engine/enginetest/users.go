@@ -17,7 +17,7 @@ func save(t *testing.T, e engine.Engine, updates ...engine.Update) {
 	}
 }
 
-// load loads a user and puts everything in order.
+// load loads a user and sorts its lists.
 func load(t *testing.T, e engine.Engine, user string) engine.User {
 	t.Helper()
 	u, err := e.Load(t.Context(), user)
@@ -58,7 +58,7 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	}
 	equal(t, "stored", load(t, e, "u"), want)
 
-	// What is named changes, all else stays; several updates go in order.
+	// Only what an update names changes; several updates apply in order.
 	save(t, e,
 		engine.Update{User: "u", Marks: []engine.Mark{{Channel: "news", Read: 4}}},
 		engine.Update{User: "u", Devices: []engine.Device{{Name: "d1", Used: 300, Cursors: []engine.Cursor{{Channel: "news", Seq: 9}}}}},
@@ -78,7 +78,7 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	want.Devices = want.Devices[:1]
 	equal(t, "device removed", load(t, e, "u"), want)
 
-	// The parts of one update, in the order of the fields: what is removed comes first.
+	// Within one update removals apply before the other fields.
 	save(t, e, engine.Update{
 		User:          "u",
 		Leave:         []string{"x", "user:u"},
@@ -94,8 +94,8 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 	})
 }
 
-// testMerge: of the sequences that two nodes save the highest counts, whatever their
-// order, in one call and in several.
+// testMerge: of the sequences that two nodes save, the highest is kept, whatever their
+// order, in one call or in several.
 func testMerge(t *testing.T, e engine.Engine, _ *Clock) {
 	saves := func(read, since, seq uint64) engine.Update {
 		return engine.Update{
@@ -115,7 +115,7 @@ func testMerge(t *testing.T, e engine.Engine, _ *Clock) {
 	save(t, e, saves(400, 0, 3), saves(7, 1<<40, 1<<50), saves(0, 0, 0))
 	equal(t, "in one call", load(t, e, "u"), stored(400, 1<<40, 1<<50))
 
-	// What was removed begins anew, lower.
+	// After a removal a lower sequence may be saved.
 	save(t, e, engine.Update{User: "u", Leave: []string{"c"}})
 	save(t, e, saves(1, 1, 2))
 	equal(t, "after leaving", load(t, e, "u"), stored(1, 1, 2))
@@ -123,8 +123,8 @@ func testMerge(t *testing.T, e engine.Engine, _ *Clock) {
 	equal(t, "removed within one call", load(t, e, "u"), stored(1, 0, 1))
 }
 
-// testMembershipsAreOperations: a node that saves what it knows of a mark does not take
-// back what another one made of the membership.
+// testMembershipsAreOperations: a node that saves its copy of a mark does not undo another
+// node's change of the membership.
 func testMembershipsAreOperations(t *testing.T, e engine.Engine, _ *Clock) {
 	mark := engine.Update{User: "u", Marks: []engine.Mark{{Channel: "c", Read: 5}}}
 	member := func(want bool) {

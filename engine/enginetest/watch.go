@@ -7,7 +7,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// watcher keeps the records that it is called with, under its own lock.
+// watcher collects the records it is notified of, under its own lock.
 type watcher struct {
 	mu      sync.Mutex
 	records []*engine.Record
@@ -56,14 +56,14 @@ func testWatchBoundary(t *testing.T, e engine.Engine, _ *Clock) {
 		e.Unwatch("a", w)
 		checkChain(t, w.records, head)
 		if last := w.records[len(w.records)-1]; last.Seq < mine.Seq {
-			t.Fatalf("told up to %d only, when %d was answered", last.Seq, mine.Seq)
+			t.Fatalf("notified only up to %d after the append of %d returned", last.Seq, mine.Seq)
 		}
 	}
 	close(stop)
 	publishers.Wait()
 }
 
-// checkChain wants records that follow a sequence without a hole.
+// checkChain checks that records follow a sequence without a hole.
 func checkChain(t *testing.T, records []*engine.Record, after uint64) {
 	t.Helper()
 	for _, r := range records {
@@ -90,7 +90,7 @@ func testWatchSeveral(t *testing.T, e engine.Engine, _ *Clock) {
 	watch("x", b, 1)
 	appendAll(t, e, message("x", "2"), message("y", "1"), engine.Entry{Channel: "x", Revokes: 1})
 	e.Unwatch("x", a)
-	e.Unwatch("x", a) // not watching: nothing
+	e.Unwatch("x", a) // not watching: no effect
 	appendAll(t, e, message("x", "3"))
 	all := read(t, e, "x", 0).Records // 2, its revocation of 1, 3
 	equal(t, "a", a.records[1:], all[:2])
@@ -121,7 +121,7 @@ func testUnwatch(t *testing.T, e engine.Engine, _ *Clock) {
 		}
 		appendAll(t, e, message("b", "x"))
 		e.Unwatch("a", w)
-		n := len(w.records) // without the lock: no call may come any more
+		n := len(w.records) // without the lock: no more calls are allowed
 		appendAll(t, e, message("a", "y"))
 		equal(t, "after unwatch", len(w.records), n)
 	}
