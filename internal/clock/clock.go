@@ -12,8 +12,8 @@
 //     that long. A jump that is reverted before that has no effect.
 //   - Now never goes back. While it is later than the accepted wall clock, it advances at
 //     half speed, so that a lifetime is at most twice as long.
-//   - After a restart, the clock begins at the wall clock, but not before the last time
-//     that the store holds.
+//   - After a restart, the clock starts at the wall clock, but not before the last time
+//     in the store.
 package clock
 
 import (
@@ -98,7 +98,7 @@ type Clock struct {
 	}
 }
 
-// New returns a clock that does not begin before last, which may be zero.
+// New returns a clock that does not start before last, which may be zero.
 func New(source Source, last time.Time, log *slog.Logger) *Clock {
 	c := &Clock{source: source.complete(), log: log}
 	m := &c.mu

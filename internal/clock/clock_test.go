@@ -30,7 +30,7 @@ func (f *fake) source() Source {
 
 func (f *fake) jump(d time.Duration) { f.wall = f.wall.Add(d) }
 
-// pass lets time pass, with a look now and then.
+// pass lets time pass, and reads the clock now and then.
 func (f *fake) pass(d time.Duration) {
 	for left := d; left > 0; {
 		step := min(left, 7*time.Second)
@@ -109,7 +109,7 @@ func TestSuspend(t *testing.T) {
 		f.c.Now()
 	}
 	f.want(t, 16*time.Hour, 16*time.Hour, 0)
-	f.jump(8 * time.Hour) // this one was none
+	f.jump(8 * time.Hour) // reverts the jump
 	f.want(t, 16*time.Hour, 16*time.Hour, 1)
 }
 
@@ -159,7 +159,7 @@ func TestNowNeverGoesBack(t *testing.T) {
 	}
 }
 
-// TestSystem looks at the real clocks, without a source.
+// TestSystem reads the real clocks, without a source.
 func TestSystem(t *testing.T) {
 	t.Parallel()
 	c := New(Source{}, time.Time{}, slog.New(slog.DiscardHandler))
@@ -179,8 +179,8 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// Time that passes while the two clocks are read is not taken for a correction of one
-// of them.
+// Time that passes between the readings of the two clocks does not count as a correction
+// of one of them.
 func TestPauseBetweenReadings(t *testing.T) {
 	t.Parallel()
 	f := newFake(time.Time{})

@@ -4,5 +4,5 @@ package clock
 
 import "time"
 
-// suspended is unknown here: a suspend is a jump, and applied when it has lasted.
+// suspended is unknown here: a suspend is treated as a jump, and applied once confirmed.
 func suspended() time.Duration { return 0 }

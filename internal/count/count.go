@@ -14,8 +14,8 @@ type Counters struct {
 	Pushes     atomic.Uint64 // messages and revocations stored
 	Deliveries atomic.Uint64 // messages written to connections
 	Acks       atomic.Uint64 // messages acknowledged
-	Gaps       atomic.Uint64 // times that a client went on after a gap
-	ReadErrors atomic.Uint64 // reads of messages that failed in the store
+	Gaps       atomic.Uint64 // times that a client continued after a gap
+	ReadErrors atomic.Uint64 // failed reads of messages from the store
 	Closes     ByLabel       // closed connections, by close code
 	Refused    ByLabel       // refusals, by reason
 	Appends    Histogram     // the time of each append

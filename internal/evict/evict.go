@@ -24,7 +24,7 @@ type Set[T Evictable] struct {
 	closed bool
 }
 
-// NewSet makes a set that calls Evict of its members at intervals of age.
+// NewSet returns a set that calls Evict of its members at intervals of age.
 func NewSet[T Evictable](age time.Duration) *Set[T] { return &Set[T]{age: age} }
 
 // Add adds an object that was just loaded. It may be called under the lock that Evict

@@ -4,8 +4,8 @@ package glob
 
 import "strings"
 
-// Match reports whether name matches the pattern. It takes time in proportion to
-// the length of both.
+// Match reports whether name matches the pattern. It takes time proportional to the length
+// of both.
 func Match(pattern, name string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
 	if !star {
@@ -30,9 +30,9 @@ func Match(pattern, name string) bool {
 }
 
 // Covers reports whether every name that the narrow pattern matches is matched by the
-// wide one. It may miss that; it never reports it where it is not so.
+// wide one. It may return false although that is so, but never true although it is not.
 //
-// Match takes each * of narrow for a character. What the text of wide matches in
-// narrow is then text of every name, as no text of a pattern has a *; the rest lies in
-// what the stars of wide stand for.
+// Match treats each * of narrow as an ordinary character. Literal text of wide contains no
+// *, so it matches only literal text of narrow, which every name contains; everything else
+// is matched by a * of wide.
 func Covers(wide, narrow string) bool { return Match(wide, narrow) }

@@ -48,8 +48,8 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// TestCovers compares Covers with every name up to a length: it must not claim too much,
-// and it must know the plain cases.
+// TestCovers compares Covers with all names up to a length: it must never be wrong when it
+// returns true, and must return true in the simple cases.
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	words := func(alphabet string, length int) []string {

@@ -24,7 +24,7 @@ func TestIsCompact(t *testing.T) {
 	}
 }
 
-// FuzzIsCompact: what is called compact is so for encoding/json.
+// FuzzIsCompact: what IsCompact accepts is compact according to encoding/json.
 func FuzzIsCompact(f *testing.F) {
 	for _, text := range []string{`{"a":[1,2.5e-3,"x\n"],"b":null}`, `[ 1 ]`, `"\ud800"`, "\"\x80\"", `-`} {
 		f.Add([]byte(text))

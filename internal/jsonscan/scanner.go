@@ -1,4 +1,5 @@
-// Package jsonscan steps over JSON text, faster than encoding/json decodes it.
+// Package jsonscan owns a scanner that skips JSON values, faster than encoding/json
+// decodes them.
 package jsonscan
 
 import (
@@ -7,11 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep data is followed before it is left to encoding/json.
+// MaxDepth is the nesting depth up to which values are scanned; deeper ones are left to
+// encoding/json.
 const MaxDepth = 64
 
-// Scanner steps over a JSON text (RFC 8259). Its methods begin at the next token or the
-// white space before it, and return false for what is not JSON.
+// Scanner scans a JSON text (RFC 8259). Its methods start at the next token or the white
+// space before it, and return false if the text is not JSON.
 type Scanner struct {
 	B      []byte
 	I      int
@@ -19,7 +21,7 @@ type Scanner struct {
 	Spaced bool // white space was skipped
 }
 
-// Space steps over white space.
+// Space skips white space.
 func (s *Scanner) Space() {
 	for s.I < len(s.B) {
 		switch s.B[s.I] {
@@ -32,7 +34,7 @@ func (s *Scanner) Space() {
 	}
 }
 
-// Take steps over a byte after white space, if it is the next.
+// Take skips white space and the given byte, if it is next.
 func (s *Scanner) Take(c byte) bool {
 	if s.I < len(s.B) && s.B[s.I] == c {
 		s.I++
@@ -46,8 +48,7 @@ func (s *Scanner) Take(c byte) bool {
 	return false
 }
 
-// PlainString reads a string that has no escapes, and returns what is between
-// the quotes.
+// PlainString reads a string without escapes, and returns the text between the quotes.
 func (s *Scanner) PlainString() ([]byte, bool) {
 	if !s.Take('"') {
 		return nil, false
@@ -61,16 +62,17 @@ func (s *Scanner) PlainString() ([]byte, bool) {
 	return s.B[start : s.I-1 : s.I-1], true
 }
 
-// text steps over plain characters inside a string: it stops at a quote, a backslash, a control character or the end. Eight bytes at a time.
+// text skips plain characters inside a string, eight bytes at a time. It stops at a quote,
+// a backslash, a control character or the end.
 func (s *Scanner) text() {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	b, i := s.B, s.I
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^('"'*ones), w^('\\'*ones)
-		// A byte's high bit is set where it is below ' ', is a quote or a
-		// backslash. Borrows can only set bits after a true one, and the first one
-		// decides. Bytes that are not ASCII clear their own bit.
+		// A byte's high bit is set if the byte is below ' ', a quote or a backslash.
+		// Borrows can only set bits after a correct one, and only the first counts.
+		// Bytes that are not ASCII clear their own bit.
 		stop := ((w - ' '*ones) | (quote - ones) | (slash - ones)) &^ w & highs
 		if stop != 0 {
 			n := bits.TrailingZeros64(stop) / 8
@@ -86,7 +88,7 @@ func (s *Scanner) text() {
 	s.I = i
 }
 
-// Value steps over a value.
+// Value skips a value.
 func (s *Scanner) Value(depth int) bool {
 	s.Space()
 	if s.I == len(s.B) || depth == 0 {
@@ -147,7 +149,7 @@ func (s *Scanner) literal(word string) bool {
 	return true
 }
 
-// string steps over a string, with escapes.
+// string skips a string, with escapes.
 func (s *Scanner) string() bool {
 	if s.I == len(s.B) || s.B[s.I] != '"' {
 		return false
@@ -195,10 +197,10 @@ func isHex(c byte) bool {
 	return IsDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f'
 }
 
-// IsDigit says whether a byte is a decimal digit.
+// IsDigit reports whether a byte is a decimal digit.
 func IsDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// number steps over a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+// number skips a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
 func (s *Scanner) number() bool {
 	if s.B[s.I] == '-' {
 		s.I++
@@ -232,8 +234,8 @@ func (s *Scanner) digits() bool {
 	return s.I > start
 }
 
-// IsCompact says whether data is one JSON value in compact form and valid UTF-8, as it
-// can be stored. It is false for values nested deeper than MaxDepth.
+// IsCompact reports whether data is one JSON value in compact form and valid UTF-8, as it
+// can be stored. It returns false for values nested deeper than MaxDepth.
 func IsCompact(data []byte) bool {
 	s := Scanner{B: data}
 	t, ok := s.Text()

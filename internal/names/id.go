@@ -20,7 +20,7 @@ func (id ConnectionID) String() string { return idEncoding.EncodeToString(id[:])
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// Sum is a hash of a channel's name or an epoch, which cannot be predicted without the
+// Sum is a hash of a channel's name or an epoch that cannot be predicted without the
 // connection's ID.
 func (id ConnectionID) Sum(name string) uint64 {
 	b := append(make([]byte, 0, len(id)+Max), id[:]...)

@@ -21,7 +21,7 @@ const (
 // Inbox returns the name of a user's inbox.
 func Inbox(user string) string { return InboxPrefix + user }
 
-// InboxUser returns the user whose inbox a channel is.
+// InboxUser returns the user to whom an inbox channel belongs.
 func InboxUser(channel string) (user string, ok bool) {
 	return strings.CutPrefix(channel, InboxPrefix)
 }

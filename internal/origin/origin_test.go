@@ -28,11 +28,11 @@ func TestSame(t *testing.T) {
 		{"https://a:443", "a", secure, true},
 		{"https://a", "a:443", proxied, true},
 		{"https://a", "a:80", secure, false},
-		// A page that somebody on the wire can change is none of a secure server.
+		// A page of http can be modified on the wire: it has not the origin of a secure server.
 		{"http://a", "a", secure, false},
 		{"http://a", "a", proxied, false},
 		{"http://a:443", "a:443", secure, false},
-		// Behind a proxy that nobody trusts: https cannot be told from http.
+		// Behind an untrusted proxy https cannot be distinguished from http.
 		{"https://a", "a", plain, true},
 		{"https://a", "a:443", plain, true},
 		{"https://a", "a:80", plain, false},
@@ -135,8 +135,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// FuzzOrigin has whatever is taken for an origin say the same when it is written
-// again, and never match what it must not.
+// FuzzOrigin checks that an accepted origin is unchanged after formatting and parsing it
+// again, and that it matches no pattern it must not match.
 func FuzzOrigin(f *testing.F) {
 	for _, s := range []string{
 		"https://a.example.org", "http://[::1]:80", "https://bücher.example", "null", "file://",
@@ -174,7 +174,7 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-// authority writes host and port as in a URL.
+// authority formats host and port as in a URL.
 func (o Origin) authority() string {
 	host := o.Host
 	if strings.Contains(host, ":") {

@@ -7,8 +7,8 @@ import (
 
 const shards = 64
 
-// Sharded is a Table for concurrent use. Lookups of different names mostly do not wait
-// for each other.
+// Sharded is a Table for concurrent use. Lookups of different names rarely block each
+// other.
 type Sharded[T Named] struct {
 	seed  maphash.Seed
 	shard [shards]Shard[T]
@@ -21,7 +21,7 @@ type Shard[T Named] struct {
 	Table[T]
 }
 
-// NewSharded makes an empty table.
+// NewSharded returns an empty table.
 func NewSharded[T Named]() *Sharded[T] { return &Sharded[T]{seed: maphash.MakeSeed()} }
 
 // Of returns the shard that holds a name, or would hold it.
@@ -37,7 +37,7 @@ func (s *Sharded[T]) Find(name string) T {
 	return sh.Get(name)
 }
 
-// Len is the number of entries in all shards.
+// Len returns the number of entries in all shards.
 func (s *Sharded[T]) Len() (n int) {
 	for i := range s.shard {
 		sh := &s.shard[i]

@@ -1,4 +1,4 @@
-// Package registry holds things by name: in a table that uses little memory, and in one
+// Package registry owns tables of entries by name: one that uses little memory, and one
 // with a lock per shard.
 package registry
 
@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// Named is a pointer to something with a name.
+// Named is a pointer to an entry with a name.
 type Named interface {
 	comparable
 	Key() string
@@ -24,7 +24,7 @@ type Table[T Named] struct {
 
 const minSlots = 8
 
-// home is the slot at which the search for a name begins.
+// home returns the slot at which the search for a name starts.
 func (t *Table[T]) home(name string) int {
 	hi, _ := bits.Mul64(maphash.String(t.seed, name), uint64(len(t.slots)))
 	return int(hi)
@@ -117,7 +117,7 @@ func (t *Table[T]) close(hole int) {
 	t.slots[hole] = none
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (t *Table[T]) Len() int { return t.count }
 
 // Each calls fn for every entry.

@@ -17,7 +17,7 @@ func TestTable(t *testing.T) {
 	var table Table[*thing]
 	model := map[string]*thing{}
 	for step := range 200_000 {
-		// Waves of growing and shrinking.
+		// The table alternately grows and shrinks.
 		grow := step/20_000%2 == 0
 		name := fmt.Sprint(rnd.IntN(3000))
 		x := model[name]

@@ -18,8 +18,8 @@ import (
 var ErrNotObject = errors.New("not a JSON object")
 
 // ErrNotUnicode is the error of a string with bytes that are not UTF-8, or with half
-// of a surrogate pair: encoding/json makes U+FFFD of each, and equal strings of
-// different ones.
+// of a surrogate pair: encoding/json replaces each with U+FFFD, which makes different
+// strings equal.
 var ErrNotUnicode = errors.New(`not valid Unicode: a part is not UTF-8, or half of a surrogate pair (\ud800 to \udfff)`)
 
 // DuplicateError is the error of an object with two members of the same name.
@@ -28,9 +28,9 @@ type DuplicateError string
 func (e DuplicateError) Error() string { return fmt.Sprintf("the field %q is given twice", string(e)) }
 
 // Object calls fn with the members of a JSON object in their order, until fn returns
-// an error. A value has no white space around it and is a part of data. Broken JSON
-// is a *json.SyntaxError before fn is called; a name that is not Unicode, or the
-// same as an earlier one, is an error when it is reached.
+// an error. A value has no surrounding white space and is a slice of data. Invalid JSON
+// is a *json.SyntaxError before fn is called; a name that is not Unicode, or equal to an
+// earlier one, is an error when it is reached.
 func Object(data []byte, fn func(name string, value []byte) error) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, new(json.RawMessage))
@@ -62,8 +62,7 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 	return nil
 }
 
-// names are the names read so far. Objects have few members, unless a sender wants to
-// waste the reader's time.
+// names are the names read so far. Objects have few members, unless the sender is hostile.
 type names struct {
 	first [16]string
 	n     int
@@ -95,7 +94,7 @@ func space(data []byte, i int) int {
 	return i
 }
 
-// value returns the index after the value that begins at i.
+// value returns the index after the value that starts at i.
 func value(data []byte, i int) int {
 	depth := 0
 	for ; i < len(data); i++ {
@@ -120,7 +119,7 @@ func value(data []byte, i int) int {
 	return i
 }
 
-// quoted returns the index of the closing quote of the string that begins at i.
+// quoted returns the index of the closing quote of the string that starts at i.
 func quoted(data []byte, i int) int {
 	for i++; data[i] != '"'; i++ {
 		if data[i] == '\\' {
@@ -138,7 +137,7 @@ func scalar(data []byte, i int) int {
 	return i
 }
 
-// Kind names the type of a JSON value, for error messages. The value is valid JSON.
+// Kind names the type of a JSON value, for error messages. The value must be valid JSON.
 func Kind(value []byte) string {
 	switch value[0] {
 	case '"':
@@ -155,7 +154,7 @@ func Kind(value []byte) string {
 	return "a number"
 }
 
-// String reads a JSON string. The value is valid JSON.
+// String reads a JSON string. The value must be valid JSON.
 func String(value []byte) (string, error) {
 	if len(value) == 0 || value[0] != '"' {
 		return "", errors.New("not a string")
@@ -172,7 +171,7 @@ func String(value []byte) (string, error) {
 	return s, err
 }
 
-// Strings reads a JSON list of strings. The value is valid JSON.
+// Strings reads a JSON list of strings. The value must be valid JSON.
 func Strings(value []byte) ([]string, error) {
 	var raw []json.RawMessage
 	if err := json.Unmarshal(value, &raw); err != nil {

@@ -43,7 +43,7 @@ func TestObject(t *testing.T) {
 	}
 }
 
-// Many names are checked for repetitions, too.
+// Duplicates are found among many names, too.
 func TestObjectWithManyNames(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -85,8 +85,8 @@ func TestString(t *testing.T) {
 	}
 }
 
-// FuzzObject compares with encoding/json, which has the same members where no name
-// is given twice.
+// FuzzObject compares Object with encoding/json, which reads the same members if no name
+// is duplicated.
 func FuzzObject(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":1,"A":[{"b":"]"}]}`, `{"a" : "\"" , "b":null}`, `{"a":1,"a":2}`, `{"\ud800":1}`, `[1]`, `{`} {
 		f.Add([]byte(s))
