@@ -26,8 +26,8 @@ var static embed.FS
 
 // Options describe what the server offers besides the API.
 type Options struct {
-	Dev  bool `json:"dev"`  // no keys, and ?user= in place of tokens
-	Echo bool `json:"echo"` // there is /echo
+	Dev  bool `json:"dev"`  // no API keys, and ?user= instead of tokens
+	Echo bool `json:"echo"` // /echo exists
 }
 
 // Routes returns the console's routes, all GET and HEAD: the page at /console, and
@@ -41,7 +41,7 @@ func Routes(o Options) map[string]http.Handler {
 	}
 	files, err := fs.ReadDir(static, "static")
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // impossible: it is embedded
 	}
 	for _, f := range files {
 		data, err := static.ReadFile("static/" + f.Name())
@@ -68,7 +68,7 @@ func New(o Options) http.Handler {
 func settings(o Options) []byte {
 	data, err := json.Marshal(o)
 	if err != nil {
-		panic(err) // two booleans
+		panic(err) // impossible: two booleans
 	}
 	return data
 }
@@ -104,7 +104,7 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Content-Type", f.contentType)
-	h.Set("Cache-Control", "no-cache") // always asked for, seldom sent
+	h.Set("Cache-Control", "no-cache") // always revalidated, rarely sent
 	h.Set("ETag", f.tag)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -113,8 +113,8 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
 }
 
-// contentPolicy allows the page its own files, requests and sockets. Trusted types
-// refuse innerHTML and the like, so text cannot become markup.
+// contentPolicy allows the page its own files, requests and sockets. Trusted types block
+// innerHTML and the like, so text cannot become markup.
 func contentPolicy(host string) string {
 	connect := "'self'"
 	// 'self' covers ws: only in newer browsers, so ws: is listed too.

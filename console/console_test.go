@@ -12,7 +12,7 @@ func TestContentPolicy(t *testing.T) {
 		t.Error(p)
 	}
 	if p := contentPolicy("x; script-src *"); strings.Contains(p, "*") {
-		t.Errorf("a host got into the policy: %s", p)
+		t.Errorf("the policy contains an invalid host: %s", p)
 	}
 }
 
@@ -28,7 +28,7 @@ func TestRoutes(t *testing.T) {
 		again.Header.Set("If-None-Match", get.Header().Get("ETag"))
 		unchanged := httptest.NewRecorder()
 		if handler.ServeHTTP(unchanged, again); unchanged.Code != http.StatusNotModified {
-			t.Errorf("GET %s again: %d", path, unchanged.Code)
+			t.Errorf("GET %s with its ETag: %d", path, unchanged.Code)
 		}
 		post := httptest.NewRecorder()
 		if handler.ServeHTTP(post, httptest.NewRequest("POST", path, nil)); post.Code != http.StatusMethodNotAllowed || post.Header().Get("Allow") != "GET, HEAD" {
@@ -37,7 +37,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestNoOtherOrigin looks for what would be loaded from elsewhere.
+// TestNoOtherOrigin checks that the page loads nothing from other origins.
 func TestNoOtherOrigin(t *testing.T) {
 	files, err := static.ReadDir("static")
 	if err != nil {

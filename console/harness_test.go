@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(browser.With(m)) }
 
 const patience = browser.Patience
 
-// site is a server with the console, as the command puts it together.
+// site is a server with the console, set up as in the wirepost command.
 type site struct {
 	*wirepost.Server
 	t       *testing.T
@@ -36,7 +36,7 @@ type site struct {
 	url     string
 }
 
-// newSite starts one in development mode, or one that wants the key.
+// newSite starts a site in dev mode, or one that requires the key.
 func newSite(t *testing.T, key string, change ...func(*wirepost.Options)) *site {
 	t.Helper()
 	s := &site{t: t, options: Options{Dev: key == "", Echo: true}}
@@ -93,7 +93,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 func (s *site) stop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.Shutdown(ctx) //nolint:errcheck // it is cut short on purpose
+	s.Shutdown(ctx) //nolint:errcheck // canceled on purpose
 	s.hs.CloseClientConnections()
 	s.hs.Close()
 }
@@ -112,7 +112,7 @@ func (s *site) push(channel, data string) uint64 {
 	return done.Seq
 }
 
-// client is a connection that reads whatever comes, unless it is stuck.
+// client is a connection that reads everything, unless it is stuck.
 func (s *site) client(query string, protocols ...string) *websocket.Conn {
 	s.t.Helper()
 	d := websocket.Dialer{HandshakeTimeout: patience, Subprotocols: protocols}
@@ -138,7 +138,7 @@ func (s *site) client(query string, protocols ...string) *websocket.Conn {
 	return c
 }
 
-// open shows a place of the console in a tab of its own.
+// open opens a section of the console in a new tab.
 func (s *site) open(place string) context.Context {
 	s.t.Helper()
 	tab := browser.Open(s.t)
@@ -146,7 +146,7 @@ func (s *site) open(place string) context.Context {
 	return tab
 }
 
-// says waits until an element's text has all the words.
+// says waits until an element's text contains all the words.
 func says(t *testing.T, tab context.Context, selector string, words ...string) {
 	t.Helper()
 	for _, w := range words {

@@ -18,7 +18,7 @@ func TestOverviewMoves(t *testing.T) {
 	browser.Screenshot(t, tab, "idle")
 
 	s.client("bob")
-	s.client("stuck&device=tv", "wirepost.v1") // it never acknowledges
+	s.client("stuck&device=tv", "wirepost.v1") // never acknowledges
 	says(t, tab, "[data-tile=connections] .value", "2")
 	says(t, tab, "[data-tile=users] .value", "2")
 	says(t, tab, `[data-channel="user:stuck"]`, "user:stuck")
@@ -31,7 +31,7 @@ func TestOverviewMoves(t *testing.T) {
 	says(t, tab, `[data-channel="user:bob"] .number`, "20")
 	browser.Wait(t, tab, `[...document.querySelectorAll(".u-legend .u-value")].some((e) => /^[1-9]/.test(e.textContent))`)
 
-	// Who stays behind is told.
+	// A lagging client is shown.
 	says(t, tab, "[data-tile='slow sessions'] .value", "1")
 	says(t, tab, ".panel td", "does not acknowledge", "1 message")
 	browser.Wait(t, tab, `document.querySelectorAll(".plot canvas").length === 3`)

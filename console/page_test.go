@@ -39,7 +39,7 @@ func TestKey(t *testing.T) {
 	says(t, tab, ".preview", "for keyholders only")
 	says(t, tab, "#link", "live")
 
-	// The tab keeps the key, another profile has none.
+	// The tab keeps the key; another profile has none.
 	browser.Run(t, tab, chromedp.Reload())
 	says(t, tab, ".preview", "for keyholders only")
 	other := s.open("#/users/bob")
@@ -50,11 +50,11 @@ func TestKey(t *testing.T) {
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, "h1", "Sign in")
 	if browser.Value[bool](t, tab, `document.body.textContent.includes("keyholders") || Object.values(sessionStorage).length > 0`) {
-		t.Error("something is left after signing out")
+		t.Error("data remains after signing out")
 	}
 }
 
-// TestNothingOverflows looks at every section on a phone, in both colours.
+// TestNothingOverflows checks every section at the width of a phone, in both colour schemes.
 func TestNothingOverflows(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
@@ -79,7 +79,7 @@ func TestNothingOverflows(t *testing.T) {
 					browser.Wait(t, tab, `document.querySelector(".verdict") !== null`)
 				}
 				if wide := browser.Value[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
-					t.Errorf("%s is %d wide on a screen of %d: %s", name, wide, width, browser.Value[string](t, tab, widest))
+					t.Errorf("%s is %d wide on a screen of width %d: %s", name, wide, width, browser.Value[string](t, tab, widest))
 				}
 				if width != 800 {
 					browser.Screenshot(t, tab, fmt.Sprintf("%s-%d-%s", name, width, scheme))
@@ -89,7 +89,7 @@ func TestNothingOverflows(t *testing.T) {
 	}
 }
 
-// widest names what reaches furthest to the right.
+// widest names the element that extends furthest to the right.
 const widest = `[...document.querySelectorAll("main *")].sort((a, b) => b.getBoundingClientRect().right - a.getBoundingClientRect().right)[0].outerHTML.slice(0, 200)`
 
 func TestColours(t *testing.T) {
@@ -114,8 +114,7 @@ func TestColours(t *testing.T) {
 	is(dark)
 }
 
-// TestKeyboard has the browser for itself: keys get lost when another tab takes
-// the focus.
+// TestKeyboard uses its own browser: keys are lost when another tab takes the focus.
 func TestKeyboard(t *testing.T) {
 	s := newSite(t, "")
 	tab := s.open("")
@@ -123,13 +122,13 @@ func TestKeyboard(t *testing.T) {
 	browser.Press(t, tab, "2")
 	says(t, tab, "h1", "Users")
 	browser.Wait(t, tab, `document.activeElement.type === "search"`)
-	browser.Press(t, tab, "4t?") // in a field these are letters
+	browser.Press(t, tab, "4t?") // in a field these are text
 	browser.Wait(t, tab, `document.activeElement.value === "4t?"`)
 	browser.Run(t, tab, chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()"))
 	browser.Press(t, tab, "?")
 	says(t, tab, "dialog", "Keyboard shortcuts")
 	browser.Screenshot(t, tab, "shortcuts")
-	browser.Press(t, tab, "4") // the dialog comes first
+	browser.Press(t, tab, "4") // goes to the dialog
 	browser.Press(t, tab, "\x1b")
 	browser.Wait(t, tab, `document.querySelector("dialog") === null`)
 	says(t, tab, "h1", "Users")
@@ -158,7 +157,7 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
-// clean fails if markup came into the page.
+// clean fails the test if text was inserted as markup.
 func clean(t *testing.T, tab context.Context) {
 	t.Helper()
 	if browser.Value[bool](t, tab, `document.querySelector("main img, main script") !== null || window.bad !== undefined`) {
@@ -175,7 +174,7 @@ func prefer(scheme string) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// choose chooses an option as somebody at the keyboard does.
+// choose chooses an option with the keyboard.
 func choose(t *testing.T, tab context.Context, selector, value string) {
 	t.Helper()
 	browser.Run(t, tab, chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
@@ -190,7 +189,7 @@ func clickButton(words string) chromedp.Action[chromedp.Void] {
 		`[...document.querySelectorAll("main button")].find((e) => e.textContent === %q).click()`, words))
 }
 
-// listenAgain takes an address that was in use until now.
+// listenAgain listens on an address that was in use until now.
 func listenAgain(t *testing.T, address string) net.Listener {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {

@@ -40,7 +40,7 @@ func TestPlaygroundEcho(t *testing.T) {
 	says(t, tab, "pre", "0010  10 11 12 13", "3,976 more bytes")
 	browser.Screenshot(t, tab, "echo")
 
-	// It stays as it is while another section is shown.
+	// It is unchanged after another section was shown.
 	browser.Click(t, tab, "nav a[data-section=users]")
 	says(t, tab, "h1", "Users")
 	browser.Click(t, tab, "nav a[data-section=playground]")
@@ -60,7 +60,7 @@ func TestPlaygroundPlain(t *testing.T) {
 	browser.Fill(t, tab, ".pushing textarea", "while here")
 	browser.Click(t, tab, ".pushing .main")
 	says(t, tab, `[data-direction=in]`, "while here")
-	// The page saw no pong, but the server did.
+	// A page cannot see pongs, but the server received one.
 	says(t, tab, `[data-direction=pong]`, "acknowledged user:42 up to 2")
 	browser.Screenshot(t, tab, "plain")
 	if _, err := s.Disconnect(t.Context(), "42", ""); err != nil {
@@ -97,7 +97,7 @@ func TestPlaygroundStream(t *testing.T) {
 	s.push("user:42", "while here")
 	says(t, tab, `[data-kind=event]`, `"data":"while here"`)
 	if !browser.Value[bool](t, tab, `[...document.querySelectorAll("main button")].find((e) => e.textContent === "Send").disabled`) {
-		t.Error("it offers to send")
+		t.Error("sending is enabled")
 	}
 	browser.Screenshot(t, tab, "stream")
 	if _, err := s.Disconnect(t.Context(), "42", ""); err != nil {
@@ -107,7 +107,7 @@ func TestPlaygroundStream(t *testing.T) {
 	says(t, tab, "form .pill", "closed")
 }
 
-// TestPlaygroundFlood has more frames than anybody can look at.
+// TestPlaygroundFlood receives more frames than the log shows.
 func TestPlaygroundFlood(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
@@ -127,7 +127,8 @@ func TestPlaygroundFlood(t *testing.T) {
 	browser.Wait(t, tab, `document.querySelectorAll(".frames li").length === 0`)
 }
 
-// TestPlaygroundRefused: a browser says nothing of why it was refused, the server does.
+// TestPlaygroundRefused: the browser does not say why a connection was refused; the reason
+// comes from the server.
 func TestPlaygroundRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")

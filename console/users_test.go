@@ -20,7 +20,7 @@ func TestFindUser(t *testing.T) {
 	says(t, tab, ".sessions li", "laptop", "wirepost.v1", "127.0.0.1", "a client of the test")
 	says(t, tab, `[data-channel="user:bob"] .devices`, "laptop 0")
 
-	// Why did bob not get it? It was sent to a client that does not acknowledge.
+	// The message to bob was sent to a client that does not acknowledge.
 	browser.Click(t, tab, `[data-seq="1"] summary`)
 	says(t, tab, ".verdict", "Not acknowledged by bob yet")
 	says(t, tab, `[data-state=sent]`, "laptop", "has not sent its ack")
@@ -34,7 +34,7 @@ func TestFindUser(t *testing.T) {
 	says(t, tab, ".come", "read")
 }
 
-func TestUserWhoIsAway(t *testing.T) {
+func TestOfflineUser(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	s.push("user:bob", "it waits")
@@ -117,7 +117,7 @@ func TestDisconnect(t *testing.T) {
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, "h1", "2 connections")
 	if devices := devicesOf(t, s); devices != "one three " {
-		t.Errorf("still there: %s", devices)
+		t.Errorf("still connected: %s", devices)
 	}
 	browser.Click(t, tab, ".head .danger")
 	browser.Click(t, tab, "dialog .danger")
@@ -136,7 +136,7 @@ func devicesOf(t *testing.T, s *site) (list string) {
 	return list
 }
 
-// TestHostileText has markup wherever a stranger can put it.
+// TestHostileText puts markup wherever untrusted text is shown.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	const img = `<img/src=x/onerror="window.bad=1">`
