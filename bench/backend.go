@@ -11,8 +11,8 @@ import (
 	"github.com/wirepost/wirepost/client"
 )
 
-// pushBackend pushes with one client.Backend from many goroutines. The client costs more
-// than a poster: it is what a Go program would use.
+// pushBackend pushes with one client.Backend from many goroutines, as a Go program would.
+// The client costs more than a poster.
 func pushBackend(t *target, s *settings, goroutines int, turn time.Duration) (int, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: goroutines}
 	defer transport.CloseIdleConnections()

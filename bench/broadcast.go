@@ -11,7 +11,7 @@ import (
 // cost is the CPU time of a number of operations.
 type cost struct {
 	operations     int
-	server, client time.Duration // processor time
+	server, client time.Duration // CPU time
 	wall           time.Duration
 }
 
@@ -45,7 +45,7 @@ func meter(t *target, work func() (operations int, err error)) (*cost, error) {
 	client, begun := proc.SelfCPU(), time.Now()
 	n, err := work()
 	if err != nil {
-		return nil, fmt.Errorf("%w; the server says %q", err, t.Stderr())
+		return nil, fmt.Errorf("%w; the server logged %q", err, t.Stderr())
 	}
 	c := &cost{operations: n, client: proc.SelfCPU() - client, wall: time.Since(begun)}
 	after, err := t.CPU()

@@ -38,7 +38,7 @@ var known = scenario{
 }
 
 func scatter(s *settings, t *target, channels int) (r row, err error) {
-	if err := t.settle(); err != nil { // compactions of the filling
+	if err := t.settle(); err != nil { // compactions after filling
 		return r, err
 	}
 	cost, err := meter(t, func() (int, error) {

@@ -18,7 +18,7 @@ var connects = scenario{
 			return nil, err
 		}
 		defer first.Close()
-		var all *crowd.Crowd // closed outside of what is measured
+		var all *crowd.Crowd // closed after the measurement
 		cost, err := meter(t, func() (_ int, err error) {
 			all, err = t.crowd(s.sessions[0], 0)
 			return s.sessions[0], err

@@ -13,8 +13,8 @@ import (
 	"github.com/wirepost/wirepost/bench/crowd"
 )
 
-// rawSync is the peer that is no server: a write and an fdatasync at the same rate,
-// which is the least that a durable push can take.
+// rawSync is a peer without a server: a write and an fdatasync at the same rate, the
+// minimum time of a durable push.
 const rawSync = "disk"
 
 var latency = scenario{
@@ -98,7 +98,7 @@ func quantiles(sorted []time.Duration) (values []float64) {
 // the others push.
 const pacers = 16
 
-// pace pushes by the clock, whether or not earlier pushes were answered, and returns
+// pace pushes at a fixed rate, whether or not earlier pushes have a response, and returns
 // when everything has arrived.
 func pace(s *settings, t *target, c *crowd.Crowd, name string, turn time.Duration) (int, error) {
 	pause := time.Second / time.Duration(s.rate)
@@ -127,8 +127,7 @@ func pace(s *settings, t *target, c *crowd.Crowd, name string, turn time.Duratio
 	return count, c.WaitFor(before+count, patience)
 }
 
-// startStorm connects and disconnects other users, so many a second, until stop is
-// called.
+// startStorm connects and disconnects other users at the given rate, until stop is called.
 func startStorm(t *target, perSecond int) (stop func() error, err error) {
 	if perSecond == 0 {
 		return func() error { return nil }, nil
@@ -173,7 +172,7 @@ func syncTurn(s *settings) (rows []row, err error) {
 	}
 	defer os.Remove(path)
 	defer f.Close()
-	// The file has its length before, as a log of the store has.
+	// The file is preallocated, like a log of the store.
 	if err := errors.Join(f.Truncate(64<<20), f.Sync()); err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func parseInts(list string, to *[]int) error {
 	for word := range strings.SplitSeq(list, ",") {
 		var n int
 		if _, err := fmt.Sscan(word, &n); err != nil || n <= 0 {
-			return fmt.Errorf("%q is no number above zero", word)
+			return fmt.Errorf("%q is not a number above zero", word)
 		}
 		*to = append(*to, n)
 	}
@@ -124,7 +124,7 @@ func parseInts(list string, to *[]int) error {
 func find(name string) (scenario, error) {
 	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 	if i < 0 {
-		return scenario{}, fmt.Errorf("%q is no scenario", name)
+		return scenario{}, fmt.Errorf("%q is not a scenario", name)
 	}
 	return scenarios[i], nil
 }

@@ -36,13 +36,13 @@ func pushNDJSON(t *target, s *settings, inFlight int, turn time.Duration) (int, 
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); answered++ {
 		if !bytes.Contains(lines.Bytes(), []byte(`"seq"`)) {
 			in.CloseWithError(io.ErrClosedPipe)
-			return 0, fmt.Errorf("a line was answered with %s (%s)", lines.Bytes(), response.Status)
+			return 0, fmt.Errorf("a line has the result %s (%s)", lines.Bytes(), response.Status)
 		}
 		<-room
 	}
 	in.CloseWithError(io.ErrClosedPipe)
 	if n := <-sent; n != answered {
-		return 0, fmt.Errorf("%d lines were sent, %d answered", n, answered)
+		return 0, fmt.Errorf("%d lines were sent, %d results received", n, answered)
 	}
 	return answered, nil
 }
@@ -54,7 +54,7 @@ func writeLines(out io.Writer, room chan struct{}, s *settings, turn time.Durati
 	for time.Now().Before(end) {
 		select {
 		case room <- struct{}{}:
-		default: // full: what is written has to go out now
+		default: // full: flush what is buffered
 			if buffered.Flush() != nil {
 				return n
 			}
@@ -65,6 +65,6 @@ func writeLines(out io.Writer, room chan struct{}, s *settings, turn time.Durati
 		}
 		n++
 	}
-	buffered.Flush() //nolint:errcheck // lines that were not answered are told
+	buffered.Flush() //nolint:errcheck // missing results are reported
 	return n
 }

@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 )
 
-// nchanModule is where Debian's package libnginx-mod-nchan has it.
+// nchanModule is the path of the module in Debian's package libnginx-mod-nchan.
 const nchanModule = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
-// nchanConfig is Nchan as its documentation shows it: a location where subscribers
-// connect, and one to publish to. One process, so that its CPU time is that of the
-// server. The arguments are the module, the directory and the address.
+// nchanConfig configures Nchan as its documentation does, with one location for subscribers
+// and one for publishers, and with one process, so that its CPU time is that of the server.
+// The arguments are the module, the directory and the address.
 const nchanConfig = `load_module %[1]s;
 daemon off;
 master_process off;
@@ -47,7 +47,7 @@ http {
 func nchan(dir string) (*exec.Cmd, error) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		return nil, fmt.Errorf("nchan is %w: there is no nginx on this machine", errSkip)
+		return nil, fmt.Errorf("nchan is %w: nginx is not installed", errSkip)
 	}
 	if _, err := os.Stat(nchanModule); err != nil {
 		return nil, fmt.Errorf("nchan is %w: Debian's package libnginx-mod-nchan is not installed", errSkip)

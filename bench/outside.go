@@ -25,7 +25,7 @@ func moduleDir(path string) (string, error) {
 func socketIO() (*exec.Cmd, error) {
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("socketio is %w: there is no %s on this machine", errSkip, tool)
+			return nil, fmt.Errorf("socketio is %w: %s is not installed", errSkip, tool)
 		}
 	}
 	dir, err := moduleDir("github.com/wirepost/wirepost/bench")

@@ -60,7 +60,7 @@ func place(document []byte, name, text string) []byte {
 
 // machine describes when and where the run took place.
 func machine() string {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // worth a word, not an error
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // optional
 	words := []string{
 		time.Now().Format(time.DateOnly), cpuModel(), fmt.Sprintf("%d cores", runtime.NumCPU()),
 		"Linux " + strings.TrimSpace(string(kernel)), runtime.Version(),
@@ -72,7 +72,7 @@ func machine() string {
 }
 
 func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo") // as above
+	info, _ := os.ReadFile("/proc/cpuinfo") // optional
 	for line := range strings.Lines(string(info)) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)

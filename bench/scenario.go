@@ -17,7 +17,7 @@ type settings struct {
 	size     int
 	messages int
 	rate     int // pushes per second
-	storm    int // handshakes per second beside them
+	storm    int // handshakes per second at the same time
 	rounds   int
 	turn     time.Duration
 	dir      string // for stores
@@ -28,7 +28,7 @@ type settings struct {
 type scenario struct {
 	name     string
 	question string
-	label    string // what tells the rows of one peer apart
+	label    string // distinguishes the rows of one peer
 	columns  []column
 	defaults settings
 	// turn measures one server once and must stop it.

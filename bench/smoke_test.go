@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestScenarios runs every scenario with 20 clients and every Go peer in it.
+// TestScenarios runs every scenario with 20 clients and all its Go peers.
 func TestScenarios(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestSocketIO(t *testing.T) {
 	}
 }
 
-func TestPlaceKeepsWhatIsAround(t *testing.T) {
+func TestPlaceKeepsSurroundingText(t *testing.T) {
 	document := place([]byte("# Title\n"), "fanout", "one\n")
 	document = append(document, "after\n"...)
 	document = place(document, "fanout", "two\n")
@@ -100,7 +100,7 @@ func TestPlaceKeepsWhatIsAround(t *testing.T) {
 	}
 }
 
-func TestOptionsRefuseNonsense(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	for _, args := range []string{"-scenario nothing", "-sessions 0", "-sessions x", "word"} {
 		if err := run(strings.Fields(args), &bytes.Buffer{}); err == nil {
 			t.Errorf("%q was accepted", args)

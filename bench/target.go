@@ -77,7 +77,7 @@ func (t *target) crowd(sessions, deaf int) (*crowd.Crowd, error) {
 		Address: t.Address, Dialect: t.dialect, First: t.clients, Sessions: sessions, Slow: deaf,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w; the server says %q", err, t.Stderr())
+		return nil, fmt.Errorf("%w; the server logged %q", err, t.Stderr())
 	}
 	t.clients += sessions
 	if err := t.waitOnline(t.clients); err != nil {
@@ -95,7 +95,7 @@ func (t *target) ask(method, path string, answer any) error {
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("%w; the server says %q", err, t.Stderr())
+		return fmt.Errorf("%w; the server logged %q", err, t.Stderr())
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -124,7 +124,7 @@ func (t *target) footprint() (f peer.Footprint, err error) {
 // connection before it registers it, and the floor does not upgrade at all.
 func (t *target) waitOnline(clients int) error {
 	if t.Control == "" {
-		return nil // one that only the real protocol reaches; it registers first
+		return nil // it has only the client protocol, and registers a client before it responds
 	}
 	deadline := time.Now().Add(patience)
 	for {

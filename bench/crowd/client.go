@@ -30,7 +30,7 @@ func (c *client) Request() ([]byte, error) {
 // Upgraded implements crowd.Client.
 func (c *client) Upgraded(header, rest []byte, _ time.Time, out []byte) ([]byte, error) {
 	if !bytes.HasPrefix(header, []byte("HTTP/1.1 101")) {
-		return out, fmt.Errorf("the upgrade was answered with %q", append(header[:len(header):len(header)], rest...))
+		return out, fmt.Errorf("the response to the upgrade is %q", append(header[:len(header):len(header)], rest...))
 	}
 	d := &c.crowd.cfg.Dialect
 	c.ready = d.Ready == nil

@@ -2,8 +2,7 @@
 // in one epoll loop, the same for every server, in the dialect of each. It counts
 // messages and does nothing else with them.
 //
-// Open connects; WaitFor waits until so many messages have come. Linux only, as the
-// peers are.
+// Open connects; WaitFor waits for a number of messages. Linux only, like the peers.
 package crowd
 
 import (
@@ -16,8 +15,8 @@ import (
 	"github.com/wirepost/wirepost/internal/crowd"
 )
 
-// Marker is the byte that every message has exactly once and nothing else has: it
-// is how messages are counted, however a server packs them into frames.
+// Marker is a byte that every message contains exactly once and nothing else contains.
+// Counting it counts messages, however a server packs them into frames.
 const Marker = '~'
 
 // Config describes the server and the clients.
@@ -25,7 +24,7 @@ type Config struct {
 	Address  netip.AddrPort
 	Dialect  Dialect
 	Sessions int
-	First    int // the number of the first client, which is in its user's name
+	First    int // the number of the first client, part of its user ID
 	// InFlight is the number of concurrent handshakes; 0: 64.
 	InFlight int
 	// Slow is how many of the clients never read after connecting. They have a small
@@ -34,15 +33,15 @@ type Config struct {
 	Timeout time.Duration // of Open; 0: 60 s
 }
 
-// Crowd is a number of connections. Its methods are for one goroutine; it has to be
-// closed.
+// Crowd is a number of connections. Its methods are for one goroutine. The caller must
+// close it.
 type Crowd struct {
 	cfg   Config
 	conns *crowd.Crowd
 
 	expected  atomic.Int64
 	received  atomic.Int64
-	reached   chan struct{} // gets one when received comes to expected
+	reached   chan struct{} // receives a value when received reaches expected
 	latencies recorder
 	sent      []atomic.Int64 // per client, when its last message was sent, as time since started
 	started   time.Time
@@ -84,7 +83,7 @@ func Open(cfg Config) (*Crowd, error) {
 	return c, nil
 }
 
-var errTimeout = errors.New("not everyone was connected in time")
+var errTimeout = errors.New("not all clients connected in time")
 
 func (c *Crowd) awaitReady() error {
 	select {
@@ -136,5 +135,5 @@ func (c *Crowd) count(i, messages int, now time.Time) {
 	}
 }
 
-// Readers is how many of the clients read.
+// Readers returns how many of the clients read.
 func (c *Crowd) Readers() int { return c.cfg.Sessions - c.cfg.Slow }

@@ -66,7 +66,7 @@ func (f *floor) Publish(data []byte, times int) error {
 			return err
 		}
 		if n < len(bytes) {
-			return errors.New("a client reads too slowly for the floor, which keeps nothing")
+			return errors.New("a client reads too slowly for the floor, which has no buffer")
 		}
 	}
 	return nil

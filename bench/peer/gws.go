@@ -41,17 +41,16 @@ func (s *gwsServer) OnClose(socket *gws.Conn, _ error) {
 	}
 }
 
-// OnPing answers pings; the default handler sets a deadline, which is not needed
-// here.
+// OnPing sends a pong; the default handler also sets a deadline, which is not needed here.
 func (s *gwsServer) OnPing(socket *gws.Conn, payload []byte) {
-	socket.WritePong(payload) //nolint:errcheck // OnClose hears of it
+	socket.WritePong(payload) //nolint:errcheck // reported to OnClose
 }
 
 func (s *gwsServer) Publish(data []byte, times int) error {
 	for range times {
 		b := gws.NewBroadcaster(gws.OpcodeText, data)
 		s.conns.Range(func(_ string, c *gws.Conn) bool {
-			b.Broadcast(c) //nolint:errcheck // OnClose hears of it
+			b.Broadcast(c) //nolint:errcheck // reported to OnClose
 			return true
 		})
 		if err := b.Close(); err != nil {

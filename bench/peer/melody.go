@@ -16,7 +16,7 @@ func newMelody() (Server, error) { return melodyServer{melody.New()}, nil }
 func (s melodyServer) Serve(l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) {
-		s.m.HandleRequest(w, r) //nolint:errcheck // it has answered
+		s.m.HandleRequest(w, r) //nolint:errcheck // it has sent a response
 	})
 	return http.Serve(l, mux)
 }

@@ -50,7 +50,7 @@ func DialectOf(name string) (crowd.Dialect, error) {
 	}
 	kind, ok := kinds[name]
 	if !ok {
-		return crowd.Dialect{}, fmt.Errorf("%q is no peer: there are %q and socketio", name, Names())
+		return crowd.Dialect{}, fmt.Errorf("%q is not a peer; the peers are %q and socketio", name, Names())
 	}
 	return kind.Dialect(), nil
 }
@@ -60,7 +60,7 @@ func DialectOf(name string) (crowd.Dialect, error) {
 func Run(name string) error {
 	kind, ok := kinds[name]
 	if !ok {
-		return fmt.Errorf("%q is no Go peer: there are %q", name, Names())
+		return fmt.Errorf("%q is not a Go peer; the Go peers are %q", name, Names())
 	}
 	server, err := kind.New()
 	if err != nil {

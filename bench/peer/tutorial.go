@@ -10,10 +10,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// tutorial is what the tutorials show, and most programs have: Gin, gorilla's chat
-// example turned into a map from users to clients, a channel and two goroutines for
-// each client, a ping ticker. Who is too slow for the channel is disconnected, as
-// in that example.
+// tutorial is the server of most tutorials and programs: Gin, gorilla's chat example with a
+// map from users to clients, a channel and two goroutines for each client, and a ping
+// ticker. As in that example, a client that is too slow for its channel is disconnected.
 type tutorial struct {
 	engine *gin.Engine
 

@@ -44,7 +44,7 @@ func (c *tutorialClient) writePump() {
 		case m, ok := <-c.send:
 			if !ok {
 				c.conn.SetWriteDeadline(time.Now().Add(writeWait))
-				c.conn.WriteMessage(websocket.CloseMessage, nil) //nolint:errcheck // it is over
+				c.conn.WriteMessage(websocket.CloseMessage, nil) //nolint:errcheck // the connection is closed anyway
 				return
 			}
 			kind, message = websocket.TextMessage, m

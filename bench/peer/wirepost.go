@@ -16,8 +16,8 @@ type wirepostServer struct {
 	channel string // what Publish pushes to
 }
 
-// newWirepost keeps messages in memory and pushes to a channel that the clients
-// subscribe to: the nearest to what the other peers do.
+// newWirepost keeps messages in memory and pushes to a channel that the clients subscribe
+// to, which is closest to the other peers.
 func newWirepost() (Server, error) {
 	s, err := newServer(wirepost.Options{})
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// Child is a server in its own process. Whoever starts one must call Stop.
+// Child is a server in its own process. The caller of Start must call Stop.
 type Child struct {
 	Address netip.AddrPort // where clients connect
-	Control string         // where the benchmark tells it what to do; "" if nowhere
+	Control string         // address for the benchmark's control requests; "" for none
 
 	cmd    *exec.Cmd
 	stderr *tail
-	ended  chan struct{} // closed when the process is gone
+	ended  chan struct{} // closed when the process has exited
 }
 
 // startLimit is the maximum time until a server listens.
@@ -61,7 +61,7 @@ func Start(cmd *exec.Cmd) (*Child, error) {
 		}
 		return c, nil
 	case <-c.ended:
-		return nil, fmt.Errorf("it ended at once: %s", c.stderr)
+		return nil, fmt.Errorf("it exited at once: %s", c.stderr)
 	case <-time.After(startLimit):
 		c.Stop()
 		return nil, fmt.Errorf("it did not listen within %s: %s", startLimit, c.stderr)

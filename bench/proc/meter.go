@@ -20,7 +20,7 @@ func (c *Child) CPU() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The second field is the name and may have anything in it: count from its end.
+	// The second field is the name, which may contain anything: count from its end.
 	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ")
 	fields := strings.Fields(rest)
 	ticks := 0
@@ -37,7 +37,7 @@ func (c *Child) CPU() (time.Duration, error) {
 // SelfCPU returns the CPU time of this process, the client.
 func SelfCPU() time.Duration {
 	var u syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &u) //nolint:errcheck // it fails on bad pointers only
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u) //nolint:errcheck // it cannot fail with a valid argument
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 

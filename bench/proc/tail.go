@@ -2,7 +2,7 @@ package proc
 
 import "sync"
 
-// tail keeps the end of what is written to it.
+// tail is a writer that keeps the end of the data.
 type tail struct {
 	mu   sync.Mutex
 	kept []byte
