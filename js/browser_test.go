@@ -27,12 +27,12 @@ import (
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
-// lost is what the browser itself logs about connections that break or fail, and
-// about HTTP requests while there is no server.
+// lost matches what the browser itself logs about connections that break or fail, and
+// about HTTP requests while the server is down.
 const lost = `WebSocket connection to|Failed to load resource|net::ERR_`
 
-// TestPlainPage has examples/plain.html, which uses nothing but WebSocket, live
-// through a kill -9 of the server: it gets everything that a push was answered for.
+// TestPlainPage runs examples/plain.html, which uses only WebSocket, during a kill -9 of
+// the server: it receives every message whose push succeeded.
 func TestPlainPage(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
@@ -69,17 +69,17 @@ func TestPlainPage(t *testing.T) {
 	got := browser.Value[[]string](t, tab, `[...messages.children].map((li) => li.textContent)`)
 	for _, text := range answered {
 		if !slices.Contains(got, text) {
-			t.Errorf("%s was answered with success, and did not come", text)
+			t.Errorf("the push of %s succeeded, but the message did not arrive", text)
 		}
 	}
-	t.Logf("%d pushes answered, %d messages on the page", len(answered), len(got))
+	t.Logf("%d pushes succeeded, %d messages on the page", len(answered), len(got))
 }
 
-// start has the page of a tab connect, and collect messages and events.
+// start makes a tab's page connect and collect messages and events.
 func start(t *testing.T, tab context.Context, s *server, arguments string) {
 	t.Helper()
 	browser.Expect(tab, lost)
-	browser.Visit(t, tab, s.url("/healthz")) // a page of that origin with nothing in it
+	browser.Visit(t, tab, s.url("/healthz")) // an empty page of that origin
 	run(t, tab, `
 		const wirepost = await import("/wirepost.js")
 		const client = wirepost.connect(`+arguments+`)
@@ -89,13 +89,13 @@ func start(t *testing.T, tab context.Context, s *server, arguments string) {
 	`)
 }
 
-// run runs statements in the page, which may await.
+// run runs statements in the page; they may use await.
 func run(t *testing.T, tab context.Context, statements string) {
 	t.Helper()
 	browser.Value[bool](t, tab, "(async () => {"+statements+"; return true })()")
 }
 
-// saw waits until the page has seen exactly these messages.
+// saw waits until the page has received exactly these messages.
 func saw(t *testing.T, tab context.Context, texts ...string) {
 	t.Helper()
 	browser.Wait(t, tab, fmt.Sprintf("seen.length >= %d", len(texts)))
@@ -104,7 +104,7 @@ func saw(t *testing.T, tab context.Context, texts ...string) {
 	}
 }
 
-// acknowledged waits until the server has it that some device got everything.
+// acknowledged waits until some device has acknowledged everything.
 func acknowledged(t *testing.T, tab context.Context, seq int) {
 	t.Helper()
 	browser.Wait(t, tab, fmt.Sprintf(`fetch("/v1/users/42").then((r) => r.json()).then((u) => Object.values(u.channels["user:42"].devices).includes(%d))`, seq))
@@ -142,7 +142,7 @@ func TestReload(t *testing.T) {
 	s.mustPush("room:7", "3")
 	saw(t, tab, "1", "2", "room 3", "3")
 	acknowledged(t, tab, 2)
-	browser.Visit(t, tab, s.url("/readyz")) // elsewhere
+	browser.Visit(t, tab, s.url("/readyz")) // another page
 	s.mustPush("user:42", "4")
 	s.mustPush("room:7", "5")
 	start(t, tab, s, `"/ws?user=42"`)
@@ -158,7 +158,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestOffline cuts the network under a connection: it stays open, and dead.
+// TestOffline disables the network under a connection, which stays open but dead.
 func TestOffline(t *testing.T) {
 	tab := browser.Open(t)
 	s := serve(t, "dev", "--heartbeat", "1s")
@@ -194,8 +194,8 @@ func offline(t *testing.T, tab context.Context, off bool) {
 	})
 }
 
-// TestToken lets tokens end: a source that works has them refreshed in time, on
-// the same connection; one that does not costs the connection, and no message.
+// TestToken lets tokens expire. If the token source works, they are refreshed in time on
+// the same connection; if it fails, the connection is lost, but no message.
 func TestToken(t *testing.T) {
 	const secret = "the secret of the tests, long enough for HS256"
 	var given atomic.Int32
@@ -233,7 +233,8 @@ func TestToken(t *testing.T) {
 	saw(t, tab, "1")
 }
 
-// TestReliableIsNative has the same script meet the browser's WebSocket and ours.
+// TestReliableIsNative runs the same script with the browser's WebSocket and with
+// ReliableWebSocket.
 func TestReliableIsNative(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, `WebSocket`)
@@ -251,7 +252,7 @@ func TestReliableIsNative(t *testing.T) {
 		attempt("relative", () => { const s = new Socket("/echo"); s.close(); return s.url === echo })
 		attempt("http", () => { const s = new Socket(echo.replace("ws", "http")); s.close(); return s.url === echo })
 		log.push(["CONNECTING", "OPEN", "CLOSING", "CLOSED"].map((n) => Socket[n]).join())
-		// One that is closed before it is open.
+		// A socket that is closed before it is open.
 		const follow = (s, name) => {
 			for (const type of ["open", "message", "error", "close"]) {
 				s.addEventListener(type, (e) => log.push([name, "heard", type, s.readyState, e.code, e.reason, e.wasClean, e.target === s, e.bubbles, e.cancelable].join(" ")))
@@ -267,7 +268,7 @@ func TestReliableIsNative(t *testing.T) {
 		attempt("close", () => early.close())
 		log.push("state " + early.readyState)
 		await earlyEnd
-		// One that talks.
+		// A socket that sends and receives.
 		const s = new Socket(echo)
 		const end = follow(s, "s")
 		log.push([s.url === echo, s.readyState, s.bufferedAmount, s.extensions, s.protocol, s.binaryType, s.CONNECTING, s.OPEN, s.CLOSING, s.CLOSED].join(" "))
@@ -305,7 +306,7 @@ func TestReliableIsNative(t *testing.T) {
 	}
 }
 
-// TestReliable has a ReliableWebSocket live through a kill -9.
+// TestReliable keeps a ReliableWebSocket open during a kill -9 of the server.
 func TestReliable(t *testing.T) {
 	tab := browser.Open(t)
 	s := serve(t, "dev")
@@ -325,18 +326,18 @@ func TestReliable(t *testing.T) {
 	run(t, tab, `socket.close()`)
 	browser.Wait(t, tab, `socket.readyState === 3`)
 	got := strings.Join(browser.Value[[]string](t, tab, "log"), " ")
-	// The first message comes again if its ping had not come.
+	// The first message is delivered again if the ping after it was lost.
 	if got != "open 1 open 2 close" && got != "open 1 open 1 2 close" {
 		t.Errorf("events: %s", got)
 	}
 }
 
-// behind is the server as it is seen through a proxy that refuses some requests.
+// behind returns the server behind a proxy that refuses some requests.
 func (s *server) behind(t *testing.T, refused func(*http.Request) bool) *server {
 	t.Helper()
 	back := &httputil.ReverseProxy{
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // about requests that the page ended
+		ErrorLog:      log.New(io.Discard, "", 0), // it logs requests that the page aborted
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(&url.URL{Scheme: "http", Host: s.gate.address()})
 			p.Out.Host = p.In.Host
@@ -356,8 +357,8 @@ func (s *server) behind(t *testing.T, refused func(*http.Request) bool) *server 
 	return &through
 }
 
-// TestFallback puts a proxy in between that knows no WebSockets, and then one that
-// does not stream either.
+// TestFallback connects through a proxy that does not support WebSockets, and through one
+// that does not stream either.
 func TestFallback(t *testing.T) {
 	s := serve(t, "dev")
 	for _, name := range []string{"sse", "poll"} {
@@ -390,8 +391,8 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// TestOldBrowsers takes from the browser what the oldest ones that are supported do not
-// have, and goes all ways. Their syntax is esbuild's target, see embed.go.
+// TestOldBrowsers removes the APIs that the oldest supported browsers do not have, and uses
+// every transport. Their syntax is esbuild's target, see embed.go.
 func TestOldBrowsers(t *testing.T) {
 	s := serve(t, "dev")
 	for _, name := range []string{"websocket", "sse", "poll"} {
@@ -425,8 +426,8 @@ func TestOldBrowsers(t *testing.T) {
 	}
 }
 
-// TestMoreFails has the second script missing at first: an error is emitted, WebSockets are
-// tried all the same, and the fallback comes as soon as the script does.
+// TestMoreFails: while the second script is missing, an error is emitted and WebSockets are
+// still tried; the fallback connects as soon as the script is available.
 func TestMoreFails(t *testing.T) {
 	s := serve(t, "dev")
 	var there atomic.Bool
@@ -444,7 +445,7 @@ func TestMoreFails(t *testing.T) {
 	there.Store(true)
 	s.mustPush("user:42", "1")
 	saw(t, tab, "1")
-	// The ways are tried in turn, and either may be the next when the script is there.
+	// The transports are tried in turn, so either may be next when the script is available.
 	if name := browser.Value[string](t, tab, "client.transport"); name != "sse" && name != "poll" {
 		t.Errorf("it is on %s", name)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/wirepost/wirepost/js"
 )
 
-// The scripts, with what they may weigh on the wire, in bytes: less than 6 KiB for
-// what every page loads, less than 5 KiB for what some pages need.
+// The scripts with their maximum sizes on the wire, in bytes: less than 6 KiB for the one
+// that every page loads, less than 5 KiB for the one that some pages need.
 var scripts = map[string]int{"wirepost.js": 6144, "wirepost-more.js": 5120}
 
 func TestBundlesAreSmall(t *testing.T) {
@@ -42,7 +42,7 @@ func TestBundlesAreSmall(t *testing.T) {
 	}
 }
 
-// TestBundlesAreFresh makes the bundles as go generate does.
+// TestBundlesAreFresh checks that go generate would make the same bundles.
 func TestBundlesAreFresh(t *testing.T) {
 	directive := regexp.MustCompile(`(?m)^//go:generate go (tool esbuild .*) --outdir=\.$`)
 	command := directive.FindSubmatch(read(t, "embed.go"))
@@ -56,12 +56,12 @@ func TestBundlesAreFresh(t *testing.T) {
 	}
 	for name := range scripts {
 		if !bytes.Equal(read(t, filepath.Join(dir, name)), read(t, name)) {
-			t.Errorf("%s is not what src makes: run go generate ./js", name)
+			t.Errorf("%s is not up to date with src: run go generate ./js", name)
 		}
 	}
 }
 
-// TestCloseCodes keeps the client's table equal to the server's.
+// TestCloseCodes checks that the client's table equals the server's.
 func TestCloseCodes(t *testing.T) {
 	row := regexp.MustCompile(`\[(\d+), (true|false)\], // (.*)`)
 	var got []wire.CloseCode
@@ -123,7 +123,7 @@ func testScript(t *testing.T, path string) {
 	}
 }
 
-// TestServed asks the real program: without a key, in both modes.
+// TestServed requests the scripts from the real program, without a key, in both modes.
 func TestServed(t *testing.T) {
 	for _, args := range [][]string{
 		{"dev"},

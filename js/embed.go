@@ -1,6 +1,5 @@
-// Package js is the browser's client: TypeScript in src, and the two scripts made of
-// it, which servers hand out as /wirepost.js and, for the pages that need it,
-// /wirepost-more.js.
+// Package js is the browser client: TypeScript in src, and the two scripts built from it,
+// which servers serve as /wirepost.js and, for pages that need it, /wirepost-more.js.
 package js
 
 import (
@@ -21,9 +20,9 @@ var first string
 //go:embed wirepost-more.js
 var more string
 
-// Handler serves /wirepost-more.js, and at any other path /wirepost.js, which loads
-// that from beside it when a page needs it: mount it at both. The scripts are no
-// secret, so that pages of every origin may load them.
+// Handler serves /wirepost-more.js, and at any other path /wirepost.js, which loads the
+// former from the same directory when a page needs it: mount it at both. The scripts are
+// public, so pages of every origin may load them.
 func Handler() http.Handler {
 	first, more := script(first), script(more)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +46,7 @@ func script(text string) http.Handler {
 		}
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-		h.Set("Cache-Control", "public, max-age=300") // a new server's script is in use soon
+		h.Set("Cache-Control", "public, max-age=300") // short, so that an update takes effect soon
 		h.Set("Content-Type", "application/javascript; charset=utf-8")
 		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")

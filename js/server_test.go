@@ -26,11 +26,11 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// scratch is for what all tests share; TestMain makes and removes it.
+// scratch is a directory shared by all tests; TestMain creates and removes it.
 var scratch string
 
-// server is the real program behind a gate, so that its address stays when it is
-// killed and started again.
+// server is the real program behind a gate, so that its address stays the same when it is
+// killed and restarted.
 type server struct {
 	t    *testing.T
 	args []string
@@ -38,7 +38,7 @@ type server struct {
 	gate *gate
 }
 
-// serve starts the program with these arguments, over a store of its own.
+// serve starts the program with these arguments and its own store.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, gate: openGate(t)}
@@ -72,7 +72,7 @@ func (s *server) start() {
 			return
 		}
 	}
-	s.cmd.Wait() //nolint:errcheck // the log says more
+	s.cmd.Wait() //nolint:errcheck // the log has the reason
 	s.t.Fatalf("the server did not start:\n%s", log.String())
 }
 
@@ -81,12 +81,12 @@ func (s *server) kill() {
 	if s.cmd == nil {
 		return
 	}
-	s.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	s.cmd.Process.Kill() //nolint:errcheck // it may have exited
 	s.cmd.Wait()         //nolint:errcheck // it was killed
 	s.cmd = nil
 }
 
-// stop asks the server to end, and waits until it has.
+// stop shuts the server down and waits for it.
 func (s *server) stop() {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -98,10 +98,10 @@ func (s *server) stop() {
 	s.cmd = nil
 }
 
-// url is an address at the gate.
+// url returns a URL at the gate.
 func (s *server) url(path string) string { return "http://" + s.gate.address() + path }
 
-// push pushes a text and says whether the server has it for certain.
+// push pushes a text and reports whether the push succeeded.
 func (s *server) push(to, text string) bool {
 	address, _ := s.gate.backend.Load().(string)
 	r, err := http.NewRequest("POST", "http://"+address+"/v1/push/"+to, strings.NewReader(text))
@@ -130,14 +130,14 @@ func (s *server) mustPush(to string, texts ...string) {
 
 const apiKey = "the-key-of-the-tests"
 
-// gate passes TCP connections on to a server that may change, or to none.
+// gate forwards TCP connections to a server that may change, or to none.
 type gate struct {
 	listener net.Listener
 	backend  atomic.Value // string
 	work     sync.WaitGroup
 	mu       struct {
 		sync.Mutex
-		open map[net.Conn]bool // frozen or not
+		open map[net.Conn]bool // whether it is frozen
 	}
 }
 
@@ -156,8 +156,8 @@ func openGate(t *testing.T) *gate {
 
 func (g *gate) address() string { return g.listener.Addr().String() }
 
-// freeze lets nothing more through on the connections there are: they are open,
-// and dead, as behind a router that has lost its table.
+// freeze stops forwarding on the present connections: they stay open but are dead, as
+// behind a router that has lost its connection table.
 func (g *gate) freeze() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -182,7 +182,7 @@ func (g *gate) accept() {
 	}
 }
 
-// pass copies both ways until one end closes.
+// pass copies in both directions until one end closes.
 func (g *gate) pass(front net.Conn) {
 	defer front.Close()
 	address, _ := g.backend.Load().(string)
@@ -203,8 +203,8 @@ func (g *gate) pass(front net.Conn) {
 	g.mu.Unlock()
 }
 
-// copy ends by closing what it writes to, unless that is frozen: then the
-// peer is not notified.
+// copy copies until an error and then closes the destination, unless the connection is
+// frozen: then the peer is not notified.
 func (g *gate) copy(to, from, front net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {

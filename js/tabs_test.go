@@ -15,11 +15,11 @@ import (
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
-// oneConnection is true in the page when user 42 has one connection.
+// oneConnection is an expression that is true when user 42 has one connection.
 const oneConnection = `fetch("/v1/users/42").then((r) => r.json()).then((u) => u.online === 1)`
 
-// openTabs opens three tabs of user 42 that share a connection. The first one leads,
-// and they would follow it in their order.
+// openTabs opens three tabs of user 42 that share a connection. The first one is the
+// leader, and the others are next in order.
 func openTabs(t *testing.T, s *server) []context.Context {
 	t.Helper()
 	first := browser.Open(t)
@@ -32,7 +32,7 @@ func openTabs(t *testing.T, s *server) []context.Context {
 	return tabs
 }
 
-// TestTabs closes the tab that leads.
+// TestTabs closes the leading tab.
 func TestTabs(t *testing.T) {
 	s := serve(t, "dev")
 	tabs := openTabs(t, s)
@@ -88,8 +88,8 @@ func closeTab(t *testing.T, tab context.Context) {
 	})
 }
 
-// lifecycle has the browser freeze a tab, as it does to save energy, or thaw it. A tab
-// that behaves as the one in front is not frozen.
+// lifecycle makes the browser freeze a tab, as it does to save energy, or thaw it. A tab
+// emulated as focused is not frozen.
 func lifecycle(t *testing.T, tab context.Context, state page.SetWebLifecycleStateState) {
 	t.Helper()
 	browser.Run(t, tab, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
@@ -106,8 +106,8 @@ const (
 	active = page.SetWebLifecycleStateStateActive
 )
 
-// TestFrozenLeader freezes the tab that leads: it keeps its lock and its connection,
-// another one leads nevertheless, and the first one follows when it is thawed.
+// TestFrozenLeader freezes the leading tab: although it keeps its lock and its connection,
+// another tab takes the lead, and the first one follows when it is thawed.
 func TestFrozenLeader(t *testing.T) {
 	s := serve(t, "dev")
 	tabs := openTabs(t, s)
@@ -154,8 +154,8 @@ func TestFrozenLeader(t *testing.T) {
 	acknowledged(t, tabs[1], 5)
 }
 
-// TestFrozenFollower freezes the tab that is the next to lead, and closes the one that
-// leads: the third one leads, and nothing waits for the one that is frozen.
+// TestFrozenFollower freezes the tab that is next to lead, and closes the leader: the third
+// tab leads, and nothing waits for the frozen one.
 func TestFrozenFollower(t *testing.T) {
 	s := serve(t, "dev")
 	tabs := openTabs(t, s)

@@ -5,7 +5,7 @@ import { World } from "./world.js"
 
 const url = "wss://push.example.com/ws"
 
-test("messages come in order, and are acknowledged lazily when their handler is done", async (t) => {
+test("messages are delivered in order, and acknowledged lazily after their handler returns", async (t) => {
   const world = new World(t)
   const client = connect(url)
   let finish = () => {}
@@ -52,7 +52,7 @@ test("a quarter of a window of text is acknowledged at once", async (t) => {
   client.close()
 })
 
-test("an error of a handler is logged and delays nothing", async (t) => {
+test("an error in a handler is logged and delays nothing", async (t) => {
   const world = new World(t)
   const client = connect(url)
   client.on("message", () => Promise.reject(new Error("mine")))
@@ -78,7 +78,7 @@ test("nothing is delivered before there is a handler", async (t) => {
   client.close()
 })
 
-test("the iterator acknowledges a message when the next is asked for", async (t) => {
+test("the iterator acknowledges a message when the next one is requested", async (t) => {
   const world = new World(t)
   for (const data of ["a", "b"]) world.server.push("user:42", data)
   const client = connect(url)
@@ -120,14 +120,14 @@ test("after a broken connection it resumes at its position, without repeats", as
   client.close()
 })
 
-test("an acknowledgement that was lost with its connection is made up for", async (t) => {
+test("an acknowledgement lost with its connection is sent again", async (t) => {
   const world = new World(t)
   const client = connect(url)
   client.on("message", () => {})
   await world.pass()
   world.server.push("user:42", 1)
   await world.pass()
-  world.server.last.mute = true // and what it gets is lost
+  world.server.last.mute = true // what is sent to it is lost
   world.server.last.take = () => {}
   await world.pass(100)
   world.server.last.end(1006)
@@ -148,14 +148,14 @@ test("another tab of the device does not move the position of this one", async (
   world.server.stop()
   world.server.push("team:7", 2)
   world.server.push("team:7", 3)
-  world.server.cursors.set("d team:7", 2) // the other tab has it
+  world.server.cursors.set("d team:7", 2) // acknowledged by the other tab
   world.server.start()
   await world.pass(1000)
   assert.deepEqual(seen, [1, 2, 3])
   client.close()
 })
 
-test("where the position cannot be set, the device's is used", async (t) => {
+test("if the position cannot be set, the device's cursor is used", async (t) => {
   const world = new World(t)
   world.server.members.push("team:7")
   const client = connect(url)
@@ -223,7 +223,7 @@ test("a subscription has its own handler, and resumes", async (t) => {
   client.close()
 })
 
-test("a subscription resumes also before its first message", async (t) => {
+test("a subscription without a message yet resumes too", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const seen: unknown[] = []
@@ -237,7 +237,7 @@ test("a subscription resumes also before its first message", async (t) => {
   client.close()
 })
 
-test("a subscription resumes in the page's next life", async (t) => {
+test("a subscription resumes after a reload of the page", async (t) => {
   const world = new World(t)
   let client = connect(url)
   void client.subscribe("room:7", () => {})
@@ -262,7 +262,7 @@ test("a subscription resumes in the page's next life", async (t) => {
   client.close()
 })
 
-test("without storage the device lives as long as the page", async (t) => {
+test("without storage the device name lasts as long as the page", async (t) => {
   new World(t, { storage: false })
   const [a, b] = [connect(url), connect(url)]
   assert.match(a.device, /^[0-9a-f]{32}$/)
@@ -310,7 +310,7 @@ test("gaps, revocations and memberships are emitted in order", async (t) => {
   client.close()
 })
 
-test("unread is kept live", async (t) => {
+test("unread counts are kept up to date", async (t) => {
   const world = new World(t)
   world.server.push("user:42", 1)
   const client = connect(url)
@@ -336,7 +336,7 @@ test("unread is kept live", async (t) => {
   client.close()
 })
 
-test("read rejects where nothing can be read, and waits for the connection", async (t) => {
+test("read rejects if the user is not a member, and waits for the connection", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const early = client.read({ channel: "user:42", seq: 1 })
@@ -359,7 +359,7 @@ test("publishes wait while offline, and are stored once", async (t) => {
   world.server.start()
   await world.pass(5000)
   assert.equal((await early).seq, 1)
-  // The answer gets lost: the same id is sent again.
+  // The response is lost: the same ID is sent again.
   world.server.last.send = () => {}
   const again = client.publish("room:7", { n: 2 })
   await world.pass()
@@ -370,7 +370,7 @@ test("publishes wait while offline, and are stored once", async (t) => {
   client.close()
 })
 
-test("past 256 waiting requests it says so", async (t) => {
+test("with more than 256 pending requests, the next one rejects", async (t) => {
   const world = new World(t)
   world.server.stop()
   const client = connect(url)
@@ -382,7 +382,7 @@ test("past 256 waiting requests it says so", async (t) => {
   client.close()
 })
 
-test("publishing text, bytes, keys and ids", async (t) => {
+test("publishing text, bytes, keys and IDs", async (t) => {
   const world = new World(t)
   const client = connect(url)
   await world.pass()
@@ -400,7 +400,7 @@ test("publishing text, bytes, keys and ids", async (t) => {
   client.close()
 })
 
-test("calls are answered, refused, and not repeated", async (t) => {
+test("calls return a reply or an error, and are not repeated", async (t) => {
   const world = new World(t)
   const client = connect(url)
   await world.pass()
@@ -419,7 +419,7 @@ test("calls are answered, refused, and not repeated", async (t) => {
   client.close()
 })
 
-test("a signal ends a call, and keeps a publish that waits from being sent", async (t) => {
+test("a signal aborts a call, and a pending publish before it is sent", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const given = new AbortController()
@@ -440,7 +440,7 @@ test("a signal ends a call, and keeps a publish that waits from being sent", asy
   client.close()
 })
 
-test("bad input has a clear error", async (t) => {
+test("invalid input causes a clear error", async (t) => {
   new World(t)
   const bad = { name: "WirepostError", code: "bad_request" }
   assert.throws(() => connect("http://"), bad)
@@ -459,7 +459,7 @@ test("bad input has a clear error", async (t) => {
   client.close()
 })
 
-test("frames that make no sense do no harm", async (t) => {
+test("invalid frames are ignored", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const seen: unknown[] = []

@@ -5,7 +5,7 @@ import { World } from "./world.js"
 
 const url = "wss://push.example.com/live/ws?tenant=7"
 
-test("where no WebSocket comes through, SSE does", async (t) => {
+test("if WebSockets are blocked, SSE is used", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const client = connect(url, { token: "t1", device: "d1", channels: ["news"] })
@@ -25,7 +25,7 @@ test("where no WebSocket comes through, SSE does", async (t) => {
   client.close()
 })
 
-test("a stream acknowledges by its cursor what is done, when it connects again", async (t) => {
+test("a stream acknowledges handled messages with its cursor when it reconnects", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const client = connect(url, { transports: ["sse"] })
@@ -47,7 +47,7 @@ test("a stream acknowledges by its cursor what is done, when it connects again",
   client.close()
 })
 
-test("where nothing streams, polling does", async (t) => {
+test("if streams are blocked too, polling is used", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   world.server.sse = 502
@@ -133,7 +133,7 @@ test("sending over a fallback rejects with unavailable", async (t) => {
   client.close()
 })
 
-test("over a fallback a subscription is made by connecting anew", async (t) => {
+test("over a fallback a subscription is made by reconnecting", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   world.server.forbidden = ["room:8"]
@@ -185,7 +185,7 @@ test("it switches to a WebSocket as soon as one connects, without loss", async (
   client.close()
 })
 
-test("a fallback shows why the server refuses", async (t) => {
+test("a fallback reports why the server refuses", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   for (const [status, code] of [[401, "unauthorized"], [403, "forbidden"], [400, "bad_request"]] as const) {

@@ -6,10 +6,10 @@ import { World } from "./world.js"
 
 const url = "wss://push.example.com/ws"
 
-/** A message as a backend's history has it. */
+/** A message as in a backend's history. */
 const old = (channel: string, seq: number, data: string): Message => ({ type: "message", channel, seq, prev: seq - 1, id: `m${seq}`, time: 0, data })
 
-/** What a list on a page shows. */
+/** The items of a list on a page. */
 class List {
   items: unknown[] = []
   message = (m: Message) => void this.items.push(m.data)
@@ -39,7 +39,7 @@ for (const channel of ["room:7", undefined]) {
     client.close()
   })
 
-  test(`${name}: after a reset all is done again, also while the history of before hangs`, async (t) => {
+  test(`${name}: after a reset the history is fetched again, even if the previous fetch hangs`, async (t) => {
     const world = new World(t)
     const client = connect(url)
     const list = new List()
@@ -75,7 +75,7 @@ for (const channel of ["room:7", undefined]) {
   })
 }
 
-test("the log of a channel in memory may begin anew without a reset", async (t) => {
+test("the log of a memory-only channel may restart without a reset", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const list = new List()

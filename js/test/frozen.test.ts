@@ -6,7 +6,7 @@ import { tabs } from "./tabs.js"
 import { World } from "./world.js"
 
 for (const passes of [undefined, "bus"] as const) for (const first of ["timer", "bus", "lock", "socket"] as const) {
-  test(`a leader that is frozen loses the lead, and follows when it is thawed, by its ${first} first${passes ? ", and hears the others all the time" : ""}`, async (t) => {
+  test(`a frozen leader loses the lead, and follows when it is thawed, with its ${first} events first${passes ? ", while it still receives from the others" : ""}`, async (t) => {
     const world = new World(t)
     const { clients, pages, seen } = await tabs(world, 3)
     const [a, b, c] = clients as [Client, Client, Client]
@@ -57,7 +57,7 @@ test("two tabs that take the lead at the same moment end up with one leader", as
   world.server.push("user:42", 0)
   await world.pass(500)
   pages[0]!.freeze()
-  // All three notice it at the same tick, and the one that steals first reads the latest clock.
+  // All three notice it in the same tick, and the one that steals first reads the latest clock.
   let random = 1
   Object.defineProperty(world, "random", { get: () => (random /= 2) })
   await world.pass(16_000)
@@ -74,7 +74,7 @@ test("two tabs that take the lead at the same moment end up with one leader", as
   for (const client of clients) client.close()
 })
 
-test("a follower that is frozen when the lock comes to it does not lead", async (t) => {
+test("a follower that is frozen when it gets the lock does not lead", async (t) => {
   const world = new World(t)
   const { clients, pages, seen } = await tabs(world, 3)
   pages[1]!.freeze()
@@ -139,7 +139,7 @@ test("a call that waited through a sleep of all tabs fails", async (t) => {
   for (const client of clients) client.close()
 })
 
-for (const passes of [undefined, "bus"] as const) test(`a follower that is frozen${passes ? ", but for what others say," : ""} delays no acknowledgements, and gets what came meanwhile`, async (t) => {
+for (const passes of [undefined, "bus"] as const) test(`a frozen follower${passes ? " that still receives from the others" : ""} delays no acknowledgements, and gets the messages it missed`, async (t) => {
   const world = new World(t)
   const { clients, pages, seen } = await tabs(world, 2)
   const room: unknown[] = []
@@ -174,7 +174,7 @@ for (const passes of [undefined, "bus"] as const) test(`a follower that is froze
   for (const client of clients) client.close()
 })
 
-test("a leader whose handler takes long is waited for", async (t) => {
+test("a leader with a slow handler keeps the lead", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 2)
   let finish = () => {}
@@ -225,7 +225,7 @@ test("a silence is noticed by a tab that was not frozen", (t) => {
   assert.equal(log.length, 5)
 })
 
-test("what others say on the channel is ignored", async (t) => {
+test("foreign messages on the channel are ignored", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 2)
   const foreign = new BroadcastChannel(world.locks.lead.slice(0, -" leader".length))

@@ -16,11 +16,11 @@ test("the address and the token", async (t) => {
   client.close()
   const other = connect("wss://x/ws", { device: "" })
   await world.pass()
-  assert.equal(world.server.last.url.href, "wss://x/ws", "the token says which device")
+  assert.equal(world.server.last.url.href, "wss://x/ws", "the token names the device")
   other.close()
 })
 
-test("the waits between attempts double, at random", async (t) => {
+test("the pauses between attempts double, with jitter", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   world.random = 1
@@ -60,7 +60,7 @@ test("bye sets the delay, and nothing shortens it", async (t) => {
   client.close()
 })
 
-test("when the network is back or the page is looked at, the wait ends", async (t) => {
+test("the pause ends when the network is back or the page becomes visible", async (t) => {
   const world = new World(t)
   world.random = 1
   const client = connect(url, { transports: ["websocket"] })
@@ -80,7 +80,7 @@ test("when the network is back or the page is looked at, the wait ends", async (
   assert.equal(world.server.open.length, 0)
 })
 
-test("a page that is left lets go, and comes back when it is looked at again", async (t) => {
+test("a page that is left disconnects, and reconnects when it is shown again", async (t) => {
   const world = new World(t)
   const client = connect(url, { transports: ["websocket"] })
   await world.pass()
@@ -93,7 +93,7 @@ test("a page that is left lets go, and comes back when it is looked at again", a
   client.close()
 })
 
-test("silence for two heartbeats is asked about, and no answer is the end", async (t) => {
+test("after two silent heartbeats the client pings, and without a reply disconnects", async (t) => {
   const world = new World(t)
   const client = connect(url)
   const downs: Down[] = []
@@ -104,7 +104,7 @@ test("silence for two heartbeats is asked about, and no answer is the end", asyn
   await world.pass(2000)
   assert.deepEqual(world.server.last.got, [{ type: "unsubscribe", ref: "probe", channel: "?" }])
   await world.pass(50_000)
-  assert.equal(world.server.sessions.length, 1, "it was answered")
+  assert.equal(world.server.sessions.length, 1, "the probe got a response")
   world.server.last.mute = true
   await world.pass(60_000)
   assert.equal(downs[0]?.code, 4408)
@@ -114,7 +114,7 @@ test("silence for two heartbeats is asked about, and no answer is the end", asyn
   client.close()
 })
 
-test("looking at the page asks at once", async (t) => {
+test("when the page becomes visible the client pings at once", async (t) => {
   const world = new World(t)
   const client = connect(url)
   await world.pass()
@@ -125,7 +125,7 @@ test("looking at the page asks at once", async (t) => {
   client.close()
 })
 
-test("a connection that is never greeted is given up", async (t) => {
+test("a connection without a hello is closed", async (t) => {
   const world = new World(t)
   world.server.socket = "silent"
   const client = connect(url, { transports: ["websocket"] })
@@ -136,7 +136,7 @@ test("a connection that is never greeted is given up", async (t) => {
   client.close()
 })
 
-test("an attempt that began without a network is given up when that is back", async (t) => {
+test("an attempt started without a network is aborted when the network is back", async (t) => {
   const world = new World(t)
   world.server.socket = "silent"
   const client = connect(url)
@@ -207,7 +207,7 @@ test("a token that cannot be sent in a header does not stop the page", async (t)
   client.close()
 })
 
-test("the token is refreshed before it ends", async (t) => {
+test("the token is refreshed before it expires", async (t) => {
   const world = new World(t)
   let n = 0
   world.server.expires = () => Date.now() + 600_000
@@ -222,7 +222,7 @@ test("the token is refreshed before it ends", async (t) => {
   client.close()
 })
 
-test("a refresh that fails is tried again while there is time", async (t) => {
+test("a failed refresh is retried until the token expires", async (t) => {
   const world = new World(t)
   let n = 0
   const errors: string[] = []

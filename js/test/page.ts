@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks"
 
 const pages = new AsyncLocalStorage<Page>()
 
-/** What comes to a page from outside. */
+/** The sources of events outside a page. */
 export type Source = "timer" | "bus" | "lock" | "socket"
 
-/** A page that the browser can freeze: what comes to it then waits until it is thawed. */
+/** A page that the browser can freeze: its events then wait until it is thawed. */
 export class Page {
   static #count = 0
   readonly id = `page ${++Page.#count}`
@@ -13,25 +13,25 @@ export class Page {
   #frozen = false
   #passes: Source | undefined // while it is frozen
 
-  /** Does something as a script of this page. */
+  /** Runs a function as a script of this page. */
   run<T>(fn: () => T): T {
     return pages.run(this, fn)
   }
 
-  /** Does something of this page, when it is not frozen, after what waits from the same source. */
+  /** Runs a function of this page once it is not frozen, after those waiting from the same source. */
   do(source: Source, fn: () => void): void {
     if (this.#waits(source) || this.#waiting.some((w) => w.source === source)) this.#waiting.push({ source, fn })
     else this.run(fn)
   }
 
-  /** Freezes the page, but for one source: Chromium does not freeze the bus. */
+  /** Freezes the page, except for one source: Chromium does not freeze the bus. */
   freeze(passes?: Source): void {
     this.#frozen = true
     this.#passes = passes
     if (passes) this.#flush(passes)
   }
 
-  /** Thaws the page. Browsers keep an order within a source alone. */
+  /** Thaws the page. Browsers preserve order only within a source. */
   thaw(first: Source): void {
     this.#frozen = false
     this.#flush(first)
@@ -53,7 +53,7 @@ export class Page {
   }
 }
 
-/** Has what comes later from a source come to the page that calls this. */
+/** Returns a function that runs later events of a source in the calling page. */
 export function toThisPage(source: Source): (fn: () => void) => void {
   const page = pages.getStore()
   return page ? (fn) => page.do(source, fn) : (fn) => fn()

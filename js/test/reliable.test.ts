@@ -31,7 +31,7 @@ function world(t: TestContext): World {
   return new World(t)
 }
 
-test("it comes back until it is closed, and close comes once", async (t) => {
+test("it reconnects until it is closed, and emits close once", async (t) => {
   const w = world(t)
   const socket = new ReliableWebSocket(url)
   const events = watch(socket)
@@ -59,7 +59,7 @@ test("it comes back until it is closed, and close comes once", async (t) => {
   assert.deepEqual(w.server.open, [])
 })
 
-test("a page that is left lets go, and comes back when it is looked at again", async (t) => {
+test("a page that is left disconnects, and reconnects when it is shown again", async (t) => {
   const w = world(t)
   const socket = new ReliableWebSocket(url)
   await w.pass()
@@ -72,7 +72,7 @@ test("a page that is left lets go, and comes back when it is looked at again", a
   socket.close()
 })
 
-test("it takes what the platform takes, and throws what it throws", (t) => {
+test("it accepts the platform's arguments, and throws the same errors", (t) => {
   world(t)
   assert.throws(() => new ReliableWebSocket("ftp://x"), { name: "SyntaxError" })
   assert.throws(() => new ReliableWebSocket(url, "a b"), { name: "SyntaxError" })
@@ -93,7 +93,7 @@ test("it takes what the platform takes, and throws what it throws", (t) => {
   }
 })
 
-test("closing while it waits ends as a failed connection does", async (t) => {
+test("closing during a pause looks like a failed connection", async (t) => {
   const w = world(t)
   const socket = new ReliableWebSocket(url)
   await w.pass()
@@ -107,7 +107,7 @@ test("closing while it waits ends as a failed connection does", async (t) => {
   assert.deepEqual(events, ["reconnecting @0", "error @3", "close 1006  false @3"])
 })
 
-test("a final code is the end", async (t) => {
+test("after a final code it stays closed", async (t) => {
   const w = world(t)
   const socket = new ReliableWebSocket(url)
   const events = watch(socket)
@@ -129,7 +129,7 @@ test("a token is fetched each time, also after 4401", async (t) => {
   socket.close()
 })
 
-test("handlers by attribute keep their turn, and can be taken away", async (t) => {
+test("handlers set as attributes keep their order, and can be removed", async (t) => {
   const w = world(t)
   const socket = new ReliableWebSocket(url)
   const calls: string[] = []

@@ -15,7 +15,7 @@ interface Stored {
   key?: string
 }
 
-/** A server in memory that keeps to the protocol, and does what a test wants of it. */
+/** An in-memory server that implements the protocol and is controlled by a test. */
 export class FakeServer {
   readonly sessions: Session[] = []
   readonly requests: { url: URL; authorization: string | null }[] = []
@@ -29,15 +29,15 @@ export class FakeServer {
   user = "42"
   heartbeat = 25_000
   expires: (() => number) | undefined
-  /** WebSockets: accepted, refused, or never answered. */
+  /** How WebSocket handshakes end: accepted, refused, or without a response. */
   socket: "accept" | "refuse" | "silent" = "accept"
-  /** A code that something in between closes WebSockets with. */
+  /** A code with which an intermediary closes WebSockets. */
   rejects = 0
   /** What a proxy responds instead of the server. */
   front: { status: number; type: string; body: string } | undefined
   /** Whether `expires_in_ms` is sent beside `expires`. */
   sendsExpiresIn = true
-  /** How far its clock is slower than the client's. */
+  /** How far its clock is behind the client's. */
   skew = 0
   /** Statuses of /sse and /poll. */
   sse = 200
@@ -71,7 +71,7 @@ export class FakeServer {
     this.#append(channel, { data: undefined, id: "r", revoked })
   }
 
-  /** The server goes; its store stays. */
+  /** Stops the server; its store remains. */
   stop(code = 1006): void {
     for (const session of this.open) session.end(code)
     this.socket = "refuse"
@@ -83,7 +83,7 @@ export class FakeServer {
     this.sse = this.poll = 200
   }
 
-  /** Live messages after the read mark. */
+  /** The number of live messages after the read mark. */
   unread(channel: string): number {
     const log = this.logs.get(channel) ?? []
     const revoked = log.map((entry) => entry.revoked)
@@ -100,7 +100,7 @@ export class FakeServer {
   }
 }
 
-/** One connection at the server's end. */
+/** The server side of one connection. */
 export class Session {
   readonly got: Raw[] = []
   readonly positions = new Map<string, number>()
@@ -122,10 +122,10 @@ export class Session {
     return this.url.searchParams.get("device") ?? ""
   }
 
-  /** Begins as the URL says. */
+  /** Starts the session with the parameters of the URL. */
   greet(): void {
     const { server } = this
-    const cursor = this.url.pathname.endsWith("/poll") // its after is one
+    const cursor = this.url.pathname.endsWith("/poll") // its after is a cursor
     const after = new Map((cursor ? "" : (this.url.searchParams.get("after") ?? "")).split(",").filter(Boolean).map((entry) => {
       const [channel, seq] = entry.includes("=") ? entry.split("=") : [`user:${server.user}`, entry]
       return [channel ?? "", Number(seq)] as const
@@ -364,14 +364,14 @@ function polled(server: FakeServer, url: URL, signal: AbortSignal | null | undef
   })
 }
 
-/** How long a token lives, by the server's clock. */
+/** The remaining lifetime of a token, by the server's clock. */
 function life(server: FakeServer): { expires?: number; expires_in_ms?: number } {
   const expires = server.expires?.()
   if (expires === undefined) return {}
   return { expires: expires - server.skew, ...(server.sendsExpiresIn && { expires_in_ms: expires - Date.now() }) }
 }
 
-/** What the server itself answers: problem details. */
+/** An error response of the server itself: problem details. */
 function refusal(status: number, detail: string): Response {
   const code = { 400: "bad_request", 401: "unauthorized", 403: "forbidden", 429: "rate_limited" }[status] ?? "unavailable"
   return Response.json({ status, code, detail }, { status, headers: { "Content-Type": "application/problem+json" } })

@@ -4,7 +4,7 @@ import { connect, type Client } from "../src/index.js"
 import { tabs, url } from "./tabs.js"
 import { World } from "./world.js"
 
-test("all tabs are on one connection, and each has its own subscriptions", async (t) => {
+test("all tabs share one connection, and each has its own subscriptions", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 3)
   const [a, b, c] = clients as [Client, Client, Client]
@@ -31,7 +31,7 @@ test("all tabs are on one connection, and each has its own subscriptions", async
   assert.deepEqual(world.locks.names, [])
 })
 
-test("what tabs send goes through the leader, and answers come back to the right one", async (t) => {
+test("tabs send through the leader, and each response goes to the right tab", async (t) => {
   const world = new World(t)
   world.server.forbidden = ["room:9"]
   const { clients } = await tabs(world, 3)
@@ -52,7 +52,7 @@ test("what tabs send goes through the leader, and answers come back to the right
   for (const client of clients) client.close()
 })
 
-test("a message is acknowledged when every tab is done with it", async (t) => {
+test("a message is acknowledged when every tab has handled it", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 2)
   let finish = () => {}
@@ -63,7 +63,7 @@ test("a message is acknowledged when every tab is done with it", async (t) => {
   finish()
   await world.pass(500)
   assert.deepEqual(world.server.last.all("ack"), [{ type: "ack", channel: "user:42", seq: 1 }])
-  // A tab that is gone delays nothing.
+  // A closed tab delays nothing.
   world.server.push("user:42", 2)
   await world.pass(500)
   assert.equal(world.server.last.all("ack").length, 1)
@@ -108,10 +108,10 @@ test("when the leader is closed, another tab continues without loss", async (t) 
   c.close()
 })
 
-test("what only the closed leader had in hand, another tab gets", async (t) => {
+test("a message that only the closed leader was handling is delivered to another tab", async (t) => {
   const world = new World(t)
   const a = connect(url, { shared: true })
-  a.on("message", () => new Promise(() => {})) // never done
+  a.on("message", () => new Promise(() => {})) // never finished
   await world.pass()
   world.server.push("user:42", "unfinished")
   await world.pass(500)
@@ -124,7 +124,7 @@ test("what only the closed leader had in hand, another tab gets", async (t) => {
   clients[0]!.close()
 })
 
-test("a broken connection is one for all tabs", async (t) => {
+test("all tabs see that the connection broke", async (t) => {
   const world = new World(t)
   const { clients, seen } = await tabs(world, 2)
   const downs: number[] = []
@@ -181,13 +181,13 @@ test("a tab that joins later gets the current state", async (t) => {
   for (const client of [...clients, ...later.clients]) client.close()
 })
 
-/** Has the next tab be one that was reloaded, and had this much of room:7. */
+/** Makes the next tab a reloaded one whose position in room:7 is seq. */
 const reloaded = (seq: number) => sessionStorage.setItem("wirepost:e1 42", JSON.stringify({ "room:7": seq }))
 
-/** What was acknowledged of room:7. */
+/** The acknowledged sequences of room:7. */
 const acks = (world: World) => world.server.last.all("ack").flatMap((frame) => (frame["channel"] === "room:7" ? frame["seq"] : []))
 
-test("what is sent again for one tab is acknowledged again", async (t) => {
+test("messages sent again for one tab are acknowledged again", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
   const joined = clients[0]!.subscribe("room:7", () => {})
@@ -211,7 +211,7 @@ test("what is sent again for one tab is acknowledged again", async (t) => {
   clients[0]!.close()
 })
 
-test("a tab resumes at its position in a channel that another has just joined", async (t) => {
+test("a tab resumes at its position in a channel that another tab has just joined", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 1)
   for (let i = 1; i < 4; i++) world.server.push("room:7", i)
@@ -252,7 +252,7 @@ test("a tab loses no message that arrives before its subscription is confirmed",
   for (const client of [...clients, ...again.clients]) client.close()
 })
 
-test("over a fallback the connection carries what all tabs want", async (t) => {
+test("over a fallback the connection has the channels of all tabs", async (t) => {
   const world = new World(t)
   world.server.socket = "refuse"
   const { clients, seen } = await tabs(world, 2)
@@ -275,7 +275,7 @@ test("over a fallback the connection carries what all tabs want", async (t) => {
   clients[1]!.close()
 })
 
-test("the end of the connection is the end of all tabs", async (t) => {
+test("a final close of the connection closes all tabs' clients", async (t) => {
   const world = new World(t)
   const { clients } = await tabs(world, 2)
   const ends: unknown[] = []
@@ -294,7 +294,7 @@ test("tabs of different users share nothing", async (t) => {
   for (const client of [...ann.clients, ...bob.clients]) client.close()
 })
 
-test("where there are no locks, every tab has its own connection", async (t) => {
+test("without locks, every tab has its own connection", async (t) => {
   const world = new World(t)
   Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true })
   const { clients } = await tabs(world, 2)

@@ -4,7 +4,7 @@ import type { World } from "./world.js"
 
 export const url = "wss://push.example.com/ws"
 
-/** Opens tabs that share a connection, and collects what each of them sees. */
+/** Opens tabs that share a connection, and collects the messages of each. */
 export async function tabs(world: World, count: number, options = {}): Promise<{ clients: Client[]; pages: Page[]; seen: unknown[][] }> {
   const clients: Client[] = []
   const pages: Page[] = []

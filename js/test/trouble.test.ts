@@ -7,7 +7,7 @@ const url = "wss://push.example.com/ws"
 
 // Temporary failures: none of them may close a client, or leave it without a connection.
 
-test("a response of a proxy does not close the client", async (t) => {
+test("a proxy's response does not close the client", async (t) => {
   const world = new World(t)
   for (const front of [
     { status: 403, type: "text/html", body: "<h1>403 Forbidden</h1>" },
@@ -37,7 +37,7 @@ test("a response of a proxy does not close the client", async (t) => {
   }
 })
 
-test("a close frame before the first frame is not the server's", async (t) => {
+test("a close frame before the first frame does not come from the server", async (t) => {
   const world = new World(t)
   world.server.rejects = 1008
   const client = connect(url, { transports: ["websocket"] })
@@ -53,7 +53,7 @@ test("a close frame before the first frame is not the server's", async (t) => {
   client.close()
 })
 
-test("a source of tokens that never answers is asked again", async (t) => {
+test("a token source that never settles is called again", async (t) => {
   const world = new World(t)
   const errors: string[] = []
   let n = 0
@@ -67,7 +67,7 @@ test("a source of tokens that never answers is asked again", async (t) => {
   client.close()
 })
 
-test("a token is asked for by the time that is left of it, whatever the clocks say", async (t) => {
+test("a token is refreshed by its remaining lifetime, whatever the clocks", async (t) => {
   const world = new World(t)
   for (const skew of [15 * 60_000, -15 * 60_000]) {
     world.server.skew = skew
@@ -123,7 +123,7 @@ test("invalid values in the storage are ignored", async (t) => {
   client.close()
 })
 
-test("a channel in memory begins anew with its server", async (t) => {
+test("a memory-only channel restarts with its server", async (t) => {
   const world = new World(t)
   world.server.members.push("team:7")
   const client = connect(url)
@@ -149,7 +149,7 @@ test("a channel in memory begins anew with its server", async (t) => {
   client.close()
 })
 
-test("what was read in one store is not read in another", async (t) => {
+test("a read mark of one store has no effect in another", async (t) => {
   const world = new World(t)
   const client = connect(url)
   await world.pass()
@@ -186,7 +186,7 @@ test("unread stays correct when messages replace others", async (t) => {
   await right()
   world.server.push("user:42", 3, "c", "order:7") // replaces one that this page never received
   await right()
-  world.server.push("user:42", 4, "d", "order:7") // and of one it saw
+  world.server.push("user:42", 4, "d", "order:7") // replaces one that it did
   await right()
   world.server.push("user:42", 5, "e", "order:8")
   await right()

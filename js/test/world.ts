@@ -1,9 +1,9 @@
 import { mock, type TestContext } from "node:test"
-import "../src/wirepost-more.js" // at hand, as a page may have it in its cache
+import "../src/wirepost-more.js" // preloaded, as from a page's cache
 import { pageId, toThisPage } from "./page.js"
 import { FakeServer } from "./server.js"
 
-/** What a test sees of the world: a server, a clock, and tabs of one browser. */
+/** The environment of a test: a server, a clock, and tabs of one browser. */
 export class World {
   readonly server = new FakeServer()
   readonly window = new EventTarget()
@@ -46,7 +46,7 @@ export class World {
     })
   }
 
-  /** Lets everything happen that is due within so many milliseconds. */
+  /** Advances the clock by some milliseconds and runs everything that is due. */
   async pass(ms = 0): Promise<void> {
     await calm()
     const end = Date.now() + ms
@@ -71,13 +71,13 @@ export class World {
     this.window.dispatchEvent(new Event("pagehide"))
   }
 
-  /** Another page: what was in memory is gone. */
+  /** Starts another page: the memory of the previous one is lost. */
   newTab(): void {
     define("sessionStorage", new Storage())
   }
 }
 
-/** Waits until nothing happens any more without time going on. */
+/** Waits until nothing more happens without advancing the clock. */
 export async function calm(): Promise<void> {
   for (let i = 0; i < 25; i++) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -101,7 +101,7 @@ class Storage {
   }
 }
 
-/** A BroadcastChannel: others get copies, in order, and later: after `delay` turns of the event loop. */
+/** A BroadcastChannel: the others receive copies, in order, asynchronously: after `delay` turns of the event loop. */
 class Bus {
   static readonly all = new Set<Bus>()
   static delay = () => 0
@@ -134,7 +134,7 @@ interface Wait {
   run: () => void
 }
 
-/** Web Locks, which can end a tab. */
+/** Web Locks, which also simulate killing a tab. */
 class Locks {
   readonly #held = new Map<string, () => void>()
   readonly #holders = new Map<string, string | undefined>() // the pages
@@ -184,12 +184,12 @@ class Locks {
     return [...this.#held.keys()]
   }
 
-  /** The name of the lock that the leading tab has. */
+  /** The name of the lock that the leading tab holds. */
   get lead(): string {
     return this.names.find((name) => name.endsWith(" leader")) ?? ""
   }
 
-  /** Takes the locks with such names from whoever has them, as when a tab is killed. */
+  /** Releases the locks with such names, as when the tab that holds them is killed. */
   kill(...names: string[]): void {
     for (const name of names) this.#held.get(name)?.()
   }
