@@ -39,16 +39,16 @@ type sink interface {
 // auditedChannel is the channel whose records are being read.
 type auditedChannel struct {
 	name    string
-	stored  head // as stored; seq 0: there is none
-	head    head // followed over the records after it
+	stored  head // as stored; seq 0: none
+	head    head // updated with the records after it
 	last    uint64
 	found   uint64 // messages that the stored head counts
 	listed  *auditedHoles
 	holes   uint64 // sequences that are certainly missing
 	from    uint64 // the first hole; 0: none
 	to      uint64 // the last
-	unknown bool   // there is no head
-	before  uint64 // then, the sequence before the first record
+	unknown bool   // the head is missing
+	before  uint64 // if unknown, the sequence before the first record
 }
 
 func newAudit(r *Report, out sink) *audit {
@@ -98,7 +98,7 @@ func (a *audit) key(key, value []byte) error {
 		if k, err := decodeKeyed(value); err == nil {
 			a.keys[string(key[1:])] = k.seq
 		} else {
-			a.report.add("", "what is kept of the key %q cannot be read", key[1:])
+			a.report.add("", "the index entry of the key %q cannot be read", key[1:])
 		}
 	case recordPrefix:
 		return a.record(key, value)
@@ -108,7 +108,7 @@ func (a *audit) key(key, value []byte) error {
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
-	case clockPrefix: // a new store has a clock of its own
+	case clockPrefix: // a new store has its own clock
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
 	}
@@ -132,7 +132,7 @@ func (a *audit) memo(key, value []byte) error {
 	m, err := decodeMemo(value)
 	name, _, ok := bytes.Cut(key[min(5, len(key)):], []byte{0})
 	if err != nil || !ok {
-		a.report.add("", "a remembered id of channel %q cannot be read", name)
+		a.report.add("", "a remembered ID of channel %q cannot be read", name)
 		return nil
 	}
 	a.memos[string(name)] = max(a.memos[string(name)], m.seq)
@@ -177,17 +177,17 @@ func (a *audit) record(key, value []byte) error {
 		return nil
 	}
 	if g.prev < c.last {
-		a.report.add("", "record %d of channel %q says that it comes after %d, and %d is between", seq, name, g.prev, c.last)
+		a.report.add("", "record %d of channel %q names %d as the previous one, but %d is between them", seq, name, g.prev, c.last)
 	}
 	c.follow(seq, &g)
 	if ends := a.ends[name]; g.expires != 0 && !ends[seq] {
-		a.report.add("", "record %d of channel %q is not in the index of what expires", seq, name)
+		a.report.add("", "record %d of channel %q is missing in the expiry index", seq, name)
 	} else {
 		delete(ends, seq)
 	}
 	if pair := pairName(name, r.Key); r.Key != "" {
 		if a.keys[pair] != seq {
-			a.report.add("", "the message with key %q of channel %q is %d, and the index says %d", r.Key, name, seq, a.keys[pair])
+			a.report.add("", "the message with key %q of channel %q is %d, but the index has %d", r.Key, name, seq, a.keys[pair])
 		}
 		delete(a.keys, pair)
 	}
@@ -198,7 +198,7 @@ func (a *audit) record(key, value []byte) error {
 	return a.out.record(name, c.stored, seq, value)
 }
 
-// begin begins a channel. Channels without records come before and after it.
+// begin starts a channel. Channels without records are handled before and after it.
 func (a *audit) begin(name string) error {
 	if err := a.endChannel(); err != nil {
 		return err
@@ -228,7 +228,7 @@ func (c *auditedChannel) follow(seq uint64, g *glance) {
 		return
 	}
 	if c.unknown && c.head.seq == 0 {
-		c.head.seq, c.before = g.prev, g.prev // nothing is known of the sequences up to there
+		c.head.seq, c.before = g.prev, g.prev // the sequences up to there are unknown
 	}
 	if g.prev > c.head.seq { // only a stored head may be after holes
 		c.holes += g.prev - c.head.seq
@@ -243,7 +243,7 @@ func (c *auditedChannel) hole(from, to uint64) {
 	c.to = to
 }
 
-// missing returns the number of messages that the channel certainly lacks.
+// missing returns the number of messages that are certainly missing in the channel.
 func (c *auditedChannel) missing() uint64 {
 	if c.found < c.stored.live {
 		return c.holes + c.stored.live - c.found
@@ -262,21 +262,21 @@ func (a *audit) endChannel() error {
 		c.listed.want(c.last+1, c.head.seq, true)
 	}
 	if c.unknown {
-		a.report.add("", "channel %q has no head: what it had up to sequence %d is not known", c.name, c.before)
+		a.report.add("", "channel %q has no head: its content up to sequence %d is unknown", c.name, c.before)
 	}
 	if c.found > c.stored.live {
-		a.report.add("", "channel %q has %d messages, and its head counts %d", c.name, c.found, c.stored.live)
+		a.report.add("", "channel %q has %d messages, but its head counts %d", c.name, c.found, c.stored.live)
 	}
 	lost := c.before
 	if n := c.missing(); n > 0 {
 		a.lose(c.name, n, c.from, c.to)
 		lost = c.to
 	} else if seq := c.listed.wrong; seq != 0 && !c.unknown && !c.stored.old {
-		a.report.add("", "what is kept of the holes of channel %q is wrong at %d", c.name, seq)
+		a.report.add("", "the holes of channel %q are wrong at %d", c.name, seq)
 	}
 	for seq := range a.ends[c.name] {
 		if seq > c.head.floor {
-			a.report.add("", "the index of what expires names record %d of channel %q, which is not there", seq, c.name)
+			a.report.add("", "the expiry index names record %d of channel %q, which is missing", seq, c.name)
 		}
 	}
 	delete(a.ends, c.name)
@@ -312,7 +312,7 @@ func (a *audit) beyond(channel string, seq uint64) {
 	}
 }
 
-// endRecords ends the last channel with records, and the channels without records.
+// endRecords finishes the last channel with records, and the channels without records.
 func (a *audit) endRecords() error {
 	if err := a.endChannel(); err != nil {
 		return err
@@ -333,7 +333,7 @@ func (a *audit) userKey(key, value []byte) error {
 	in := numbers{rest: value}
 	n := in.next()
 	if !ok || len(rest) == 0 || in.bad {
-		a.report.add("", "what is kept of user %q cannot be read", name)
+		a.report.add("", "the record of user %q cannot be read", name)
 		return nil
 	}
 	if string(name) != a.user {
@@ -346,7 +346,7 @@ func (a *audit) userKey(key, value []byte) error {
 		m, err := decodeMark(value)
 		if member := memberKey(nil, string(channel), a.user); err == nil && m.member {
 			if !a.members[string(member)] {
-				a.report.add("", "the index of memberships lacks user %q in channel %q", a.user, channel)
+				a.report.add("", "user %q is missing in the membership index of channel %q", a.user, channel)
 			}
 			delete(a.members, string(member))
 		}
@@ -366,16 +366,16 @@ func (a *audit) end() error {
 		return err
 	}
 	for name, at := range a.sweeps {
-		a.report.add("", "the sweeper is to come to channel %q at %d, and its index does not say so", name, at)
+		a.report.add("", "the sweep of channel %q due at %d is missing in the sweeper's index", name, at)
 	}
 	for member := range a.members {
-		a.report.add("", "the index of memberships has %q, which no user has", member)
+		a.report.add("", "the membership index has %q, which no user record has", member)
 	}
 	for name := range a.holes {
-		a.report.add("", "there are holes of channel %q, which is not there", name)
+		a.report.add("", "there are holes of channel %q, which does not exist", name)
 	}
 	for name, seqs := range a.ends {
-		a.report.add("", "the index of what expires has %d entries of channel %q, which is not there", len(seqs), name)
+		a.report.add("", "the expiry index has %d entries of channel %q, which does not exist", len(seqs), name)
 	}
 	return nil
 }
@@ -383,5 +383,5 @@ func (a *audit) end() error {
 var _ fmt.Stringer = (*Loss)(nil)
 
 func (l *Loss) String() string {
-	return fmt.Sprintf("channel %q lacks %d messages between %d and %d", l.Channel, l.Messages, l.From, l.To)
+	return fmt.Sprintf("channel %q is missing %d messages between %d and %d", l.Channel, l.Messages, l.From, l.To)
 }

@@ -3,9 +3,9 @@ package pebble
 // auditedHoles are the stored holes of a channel.
 type auditedHoles struct {
 	lists map[uint64][]byte // by block or group
-	block uint64            // that dead is of
+	block uint64            // the block of dead
 	dead  *[blockSize]bool
-	wrong uint64 // the first sequence that is a hole and should not be, or the reverse
+	wrong uint64 // the first sequence that is wrongly a hole, or wrongly not one
 }
 
 func (a *audit) holesKey(key, value []byte) {

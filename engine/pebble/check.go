@@ -19,7 +19,7 @@ import (
 )
 
 // Check reads the whole store in a directory and reports damage and loss. It writes
-// nothing. It refuses a store that a process has open.
+// nothing. It returns an error if a process has the store open.
 func Check(vs vfs.FS, dir string) (*Report, error) {
 	var r *Report
 	err := withClosed(vs, dir, func(s *directory.Survey) (err error) {
@@ -41,13 +41,13 @@ func Salvage(vs vfs.FS, dir, out string) (*Report, error) {
 	return r, err
 }
 
-// withClosed surveys a store that no process has open, and keeps it so meanwhile.
+// withClosed surveys a store that no process has open, and holds its lock meanwhile.
 func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err error) {
 	names, err := vs.List(dir)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(names, "LOCK") { // else it was never opened
+	if slices.Contains(names, "LOCK") { // otherwise it was never opened
 		lock, err := directory.LockDirectory(dir, vs)
 		switch {
 		case err == nil:
@@ -70,7 +70,7 @@ func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err er
 func check(s *directory.Survey, out sink) (*Report, error) {
 	r := &Report{Epoch: s.Epoch(), Damage: append([]*Damage{}, s.Damage...), Lost: []Loss{}}
 	if s.LostMark != nil {
-		r.add(directory.MarkName, "%s; the next start writes it again", s.LostMark.Problem)
+		r.add(directory.MarkName, "%s; the next start restores it", s.LostMark.Problem)
 	}
 	if s.Fresh {
 		return r, nil
@@ -122,7 +122,7 @@ type salvager struct {
 	records []*engine.Record
 	ends    []span
 	bytes   int
-	pairs   [][2][]byte // users and remembered ids
+	pairs   [][2][]byte // users and remembered IDs
 }
 
 // The limits of one commit of the salvager.
@@ -166,7 +166,7 @@ func (w *salvager) flushPairs() error {
 	return err
 }
 
-// begin prepares a channel, whose head begins where the old log began.
+// begin prepares a channel, whose head starts where the old log started.
 func (w *salvager) begin(name string, h head) (err error) {
 	if w.slot != nil {
 		return nil

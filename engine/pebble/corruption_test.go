@@ -99,7 +99,7 @@ func TestCompactionMeetsDamage(t *testing.T) {
 					t.Errorf("%d of %d messages in %q", l.count, l.bounds.Head, channel)
 				}
 			}
-			if logged.count("a compaction met a damaged file") != 1 || logged.count("a file of the store is damaged") != 1 || logged.count(table) == 0 {
+			if logged.count("a compaction read a damaged file") != 1 || logged.count("a file of the store is damaged") != 1 || logged.count(table) == 0 {
 				t.Errorf("the log: %s", &logged)
 			}
 			if err := e.Close(); err != nil {

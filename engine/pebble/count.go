@@ -36,9 +36,9 @@ func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err 
 	return b, err
 }
 
-// tally calls look for a channel. If look meets more expired records than allowed, the
+// tally calls look for a channel. If look reads more expired records than allowed, the
 // channel is swept and look is called again; if the sweep fails, because nothing can be
-// written, without a limit.
+// written, the second call has no limit.
 func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[channel], most int) (ended int, err error)) error {
 	if err := e.enter(ctx); err != nil {
 		return err
@@ -64,8 +64,8 @@ func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[chann
 // it.
 const raced = 8
 
-// count is the number of live messages after a sequence, unless it meets more ended
-// records than most.
+// count returns the number of live messages after a sequence, unless it reads more than
+// most expired records.
 //
 // It reads expired records first, and then the head and the holes, at one moment. A record
 // removed in between is counted in both, which the number of sweeps reveals.
@@ -121,11 +121,11 @@ func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps 
 // after a sequence.
 type standing struct {
 	head   head
-	from   uint64 // nothing up to it is counted
-	in     int    // the holes in its block
-	after  uint64 // and in all blocks after that
-	list   []byte // the holes in its block, if they are not in the store
-	sweeps uint32 // with the current one
+	from   uint64 // messages after this sequence are counted
+	in     int    // number of holes in from's block
+	after  uint64 // number of holes in all later blocks
+	list   []byte // the holes in from's block, if they are not stored yet
+	sweeps uint32 // number of sweeps, including a running one
 }
 
 func (e *Engine) standing(s *slot[channel], from uint64) standing {
@@ -142,9 +142,9 @@ func (e *Engine) standing(s *slot[channel], from uint64) standing {
 	return at
 }
 
-// holesAfter is the number of holes after at.from. The list in the store may have
-// grown meanwhile, but begins with the holes that are published. It is not found
-// when it was purged, or its block became nothing but holes.
+// holesAfter returns the number of holes after at.from. The list in the store may have
+// grown in the meantime, but starts with the published holes. It is not found if it was
+// purged, or if its block now consists of holes only.
 func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err error) {
 	last := byte(at.from)
 	switch {
@@ -177,21 +177,21 @@ func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
 	return list, err
 }
 
-// front describes the beginning of a log after a sequence.
+// front describes the start of a log after a sequence.
 type front struct {
-	from    uint64 // everything up to it has ended
-	ended   int    // records among that
-	lost    uint64 // the last of them that ended by its age
-	seq     uint64 // the first record that has not ended; 0: there is none
-	message bool   // it is one
+	from    uint64 // all records up to it have expired
+	ended   int    // number of those records
+	lost    uint64 // the last of them that exceeded its maximum age
+	seq     uint64 // the first record that has not expired; 0: none
+	message bool   // whether seq is a message
 }
 
-// front looks for the first record after a sequence that has not ended, and stops
-// when it has met more than most that have. Ages end in the order of the log, so
-// everything that has ended and has no entry for its own end comes before that.
+// front finds the first record after a sequence that has not expired, and stops after
+// more than most expired ones. Maximum ages are exceeded in the order of the log, so every
+// expired record without an entry in the expiry index is before that record.
 func (e *Engine) front(ctx context.Context, name string, h head, after uint64, clock int64, most int) (f front, err error) {
 	f.from = after
-	if h.sweep == 0 { // nothing will expire
+	if h.sweep == 0 { // no record expires
 		return f, nil
 	}
 	err = e.scan(ctx, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
@@ -222,8 +222,8 @@ func (e *Engine) endedIter(name string, h head, clock int64) (*pdb.Iterator, err
 	})
 }
 
-// countEnded is how many messages after at.from have ended and are no holes yet. It
-// stops when there are more than most.
+// countEnded returns how many messages after at.from have expired and are not holes yet.
+// It stops after more than most.
 func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 	if it == nil {
 		return 0, nil
@@ -232,7 +232,7 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 		seq := binary.BigEndian.Uint64(it.Key()[len(it.Key())-8:])
 		value, err := it.ValueAndErr()
 		if err != nil {
-			break // which Close reports
+			break // Close reports the error
 		}
 		if seq > at.from && seq <= at.head.seq && len(value) > 0 && value[0]&endsRevocation == 0 {
 			n++
@@ -241,7 +241,7 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 	return n, it.Close()
 }
 
-// bounds describes a channel, unless it meets more ended records than most.
+// bounds returns the bounds of a channel, unless it reads more than most expired records.
 func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
 	clock := e.nowMilli()
 	h := e.headOf(s)
@@ -261,7 +261,7 @@ func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engi
 	return b, f.ended + ended, err
 }
 
-// oldest is the first live message after one sequence and up to another, or 0.
+// oldest returns the first live message after one sequence and up to another, or 0.
 func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
 	for seq = after; ended <= most; ended++ {
 		if ctx.Err() != nil {

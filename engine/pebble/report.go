@@ -31,8 +31,8 @@ type Report struct {
 type Loss struct {
 	Channel  string `json:"channel"`
 	Messages uint64 `json:"messages"` // how many
-	// They are among the sequences from From to To, which may have holes for other
-	// reasons.
+	// They are between From and To inclusive, where other sequences may be missing for
+	// other reasons.
 	From uint64 `json:"from"`
 	To   uint64 `json:"to"`
 }
@@ -67,7 +67,7 @@ func describeKey(key []byte) string {
 	if len(key) == 0 {
 		return "the end of the file"
 	}
-	// After damage, a record's key followed by zeros is searched for.
+	// After damage, the search uses a record's key followed by zeros.
 	if end := bytes.IndexByte(key, 0) + 9; end > 9 && len(key) >= end {
 		if name, seq, ok := cutRecordKey(key[:end]); ok {
 			return fmt.Sprintf("record %d of %q", seq, name)

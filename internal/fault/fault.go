@@ -148,7 +148,7 @@ func Unauthorize(err error) error {
 func storageMessage(err error) string {
 	switch {
 	case errors.Is(err, engine.ErrDamaged):
-		return "writes are refused because a file of the store is damaged: the log names it, `wirepost check` says what is missing"
+		return "writes are refused because a file of the store is damaged: the log names it, `wirepost check` lists what is missing"
 	case errors.Is(err, engine.ErrFailed):
 		return "the store has failed and refuses writes until the server is restarted"
 	case errors.Is(err, engine.ErrFull):

@@ -13,27 +13,27 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The anchor says what is known to be on the disk: how far the manifest and the logs
-// were synced. It is kept outside of those files, in two copies, so that a file that
-// was cut short, or lost, is noticed at the next start. It lags: what was synced after
-// it was written is as good as what the files say themselves.
+// anchor records what is known to be on the disk: how far the manifest and the logs
+// were synced. It is stored outside those files, in two copies, so that a file that was
+// truncated or lost is noticed at the next start. It lags: for what was synced after it
+// was written, only the files themselves are evidence.
 type anchor struct {
-	generation uint64 // counts up with each one written
+	generation uint64 // incremented with each anchor written
 	epoch      string
 	Manifest   uint64
-	length     int64            // synced, of the manifest
-	logs       map[uint64]int64 // synced, by number
+	length     int64            // synced bytes of the manifest
+	logs       map[uint64]int64 // synced bytes by log number
 }
 
-// The two copies. Both are overwritten in place, one after the other, so that no
-// moment is without a good one.
+// AnchorNames are the two copies. They are overwritten in place, one after the other, so
+// that at every moment one of them is intact.
 var AnchorNames = [...]string{"ANCHOR-1", "ANCHOR-2"}
 
 const (
 	anchorHead = "wirepost anchor, format 1\n"
 	anchorSum  = "sum %08x\n"
-	// anchorSize is the size of the file in multiples. What is left over is filled up,
-	// so that a shorter one leaves nothing of the one before.
+	// The file is padded to a multiple of anchorSize, so that a shorter anchor
+	// overwrites all of the previous one.
 	anchorSize = 1 << 10
 )
 
@@ -88,9 +88,9 @@ func decodeAnchor(text string) (*anchor, error) {
 	return a, nil
 }
 
-// ReadAnchor returns the newest copy that can be read; nil when there is no copy, as
-// in a store of an earlier version. The error says that there are some, and none can
-// be read.
+// ReadAnchor returns the newest copy that can be read, or nil when there is no copy, as
+// in a store of an earlier version. It is an error when copies exist and none can be
+// read.
 func ReadAnchor(vs vfs.FS, dir string) (newest *anchor, err error) {
 	bad := ""
 	for _, name := range AnchorNames {

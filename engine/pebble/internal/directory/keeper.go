@@ -12,26 +12,26 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
-// Keeper keeps the anchor and the note of an open store. Its file system has to be the
-// one that Pebble writes to.
+// Keeper maintains the anchor and the note of an open store. Pebble has to write to its
+// file system.
 type Keeper struct {
 	fs     vfs.FS
 	dir    string
 	epoch  string
 	log    *slog.Logger
-	failed func() bool // from then on nothing is written
+	failed func() bool // once true, nothing is written
 	ledger *ledger
 	note   *note
 
 	mu     sync.Mutex // held while the anchor is written
-	anchor *anchor    // as written last; guarded by mu
+	anchor *anchor    // the last one written; guarded by mu
 
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// NewKeeper makes the keeper of a store that was surveyed. Once failed says so, what is on
-// the disk is left as it is.
+// NewKeeper returns the keeper of a surveyed store. Once failed returns true, it leaves
+// the disk unchanged.
 func NewKeeper(s *Survey, epoch string, log *slog.Logger, failed func() bool) *Keeper {
 	return &Keeper{
 		fs: s.FS, dir: s.dir, epoch: epoch, log: log, failed: failed,
@@ -39,13 +39,13 @@ func NewKeeper(s *Survey, epoch string, log *slog.Logger, failed func() bool) *K
 	}
 }
 
-// Recording is the file system for Pebble.
+// Recording returns the file system for Pebble.
 func (k *Keeper) Recording() vfs.FS { return recording{k.fs, k.ledger} }
 
-// ManifestCreated is to be called when Pebble has created a manifest.
+// ManifestCreated must be called when Pebble has created a manifest.
 func (k *Keeper) ManifestCreated(i pdb.ManifestCreateInfo) { k.ledger.manifestCreated(i) }
 
-// Start begins when the store is open. What it starts ends with end.
+// Start is called once the store is open. The goroutine it starts runs until End.
 func (k *Keeper) Start() {
 	k.WriteAnchor()
 	k.note = openNote(k.fs, k.dir, k.log)
@@ -55,19 +55,20 @@ func (k *Keeper) Start() {
 	go k.run(ctx)
 }
 
-// End ends the goroutine that start began. It may be called more than once.
+// End stops the goroutine that Start started, and waits for it. It may be called more
+// than once.
 func (k *Keeper) End() {
 	k.stop()
 	<-k.done
 }
 
-// CloseNote is for when nothing is synced any more.
+// CloseNote is called after the last sync.
 func (k *Keeper) CloseNote() { k.note.close() }
 
 // anchorEvery is how far the anchor may lag, besides the time to write it.
 const anchorEvery = time.Second
 
-// run writes the anchor when it would say something new.
+// run writes the anchor whenever it has changed.
 func (k *Keeper) run(ctx context.Context) {
 	defer close(k.done)
 	tick := time.NewTicker(anchorEvery)
@@ -82,8 +83,8 @@ func (k *Keeper) run(ctx context.Context) {
 	}
 }
 
-// WriteAnchor writes the anchor unless it says the same already. After a failure the
-// ledger may name a manifest that never came to the disk: nothing is written any more.
+// WriteAnchor writes the anchor if it has changed. After a failure it writes nothing: the
+// ledger may name a manifest that never reached the disk.
 func (k *Keeper) WriteAnchor() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -102,9 +103,9 @@ func (k *Keeper) WriteAnchor() {
 	k.anchor = a
 }
 
-// logSynced has the anchor name each log before anything in it is acknowledged, so that a
-// log that was lost is missed. After that the note says how far it was synced, and the
-// anchor within a second.
+// logSynced makes the anchor name each log before anything in it is acknowledged, so that
+// a lost log is noticed. After that the note records how far it was synced, and the
+// anchor follows within a second.
 func (k *Keeper) logSynced(log uint64, before, length int64) {
 	if before == 0 {
 		k.WriteAnchor()

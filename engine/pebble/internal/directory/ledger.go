@@ -11,14 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/wal"
 )
 
-// ledger knows how far Pebble's logs and manifest have been synced, for the anchor.
+// ledger tracks how far Pebble's logs and manifest have been synced, for the anchor.
 type ledger struct {
-	// logSynced is called when more of a log has been synced, and before anybody hears
-	// of that. nil: not yet.
+	// logSynced is called when more of a log has been synced, before anything in it is
+	// acknowledged. It is nil until the store is open.
 	logSynced func(log uint64, before, length int64)
 
 	mu       sync.Mutex
-	manifest uint64             // the one that counts
+	manifest uint64             // the current manifest
 	files    map[string]*synced // by name
 }
 
@@ -30,9 +30,9 @@ func newLedger(manifest uint64) *ledger {
 type synced struct {
 	vfs.File
 	ledger  *ledger
-	log     uint64 // its number; 0: a manifest
+	log     uint64 // the log's number; 0: a manifest
 	written int64
-	length  atomic.Int64 // synced
+	length  atomic.Int64 // synced bytes
 }
 
 func (s *synced) Write(p []byte) (int, error) {
@@ -56,8 +56,8 @@ func (s *synced) sync(do func() error) error {
 	return nil
 }
 
-// recording is a file system that keeps a ledger. It lies below freezing, so that it
-// sees what the disk says.
+// recording is a file system that maintains a ledger. It lies below freezing, so that it
+// sees the disk's real results.
 type recording struct {
 	vfs.FS
 	ledger *ledger
@@ -99,8 +99,8 @@ func (l *ledger) remove(name string) {
 	l.mu.Unlock()
 }
 
-// manifestCreated is called when a new manifest is on the disk and is the one that
-// counts.
+// manifestCreated is called when a new manifest is on the disk and has become the
+// current one.
 func (l *ledger) manifestCreated(i pdb.ManifestCreateInfo) {
 	if i.Err != nil {
 		return
@@ -110,8 +110,8 @@ func (l *ledger) manifestCreated(i pdb.ManifestCreateInfo) {
 	l.mu.Unlock()
 }
 
-// anchor is what the ledger says now. Nothing is known to be synced in files that
-// Pebble has not opened for writing.
+// anchor returns the present state of the ledger. Nothing is known to be synced in files
+// that Pebble has not opened for writing.
 func (l *ledger) anchor(epoch string) *anchor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,6 +131,7 @@ const ManifestPrefix = "MANIFEST-"
 
 func manifestName(number uint64) string { return fmt.Sprintf(ManifestPrefix+"%06d", number) }
 
+// LogNumber returns the number of a log by its file name.
 func LogNumber(name string) (uint64, bool) {
 	number, _, ok := wal.ParseLogFilename(name)
 	return uint64(number), ok

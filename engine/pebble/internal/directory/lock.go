@@ -9,8 +9,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// LockDirectory takes the lock of a directory. The error says that the directory is
-// in use only when it is.
+// LockDirectory locks a directory. Its error says "in use" only if another process holds
+// the lock, and not if locking failed for another reason.
 func LockDirectory(dir string, fs vfs.FS) (*pdb.Lock, error) {
 	lock, err := pdb.LockDirectory(dir, fs)
 	switch {
@@ -22,5 +22,5 @@ func LockDirectory(dir string, fs vfs.FS) (*pdb.Lock, error) {
 	return nil, fmt.Errorf("lock the directory: %w", err)
 }
 
-// heldHere is the text of an error of package vfs, which has no type.
+// heldHere is the text of an untyped error of package vfs.
 const heldHere = "lock held by current process"

@@ -4,5 +4,5 @@ package directory
 
 import "syscall"
 
-// heldElsewhere is what fcntl(2) answers to F_SETLK when another process has the lock.
+// heldElsewhere is the error of fcntl(2) with F_SETLK when another process has the lock.
 const heldElsewhere = syscall.EAGAIN

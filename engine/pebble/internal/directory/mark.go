@@ -8,24 +8,23 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// A file in the directory marks it as a store: it names the format and the epoch,
-// and is written before anything else.
+// A file in the directory marks it as a store. It contains the format and the epoch, and
+// is written before anything else.
 const (
 	MarkName = "WIREPOST"
 	markForm = "wirepost store, format %d, epoch %s\n"
-	// format is the version of the key layout and of all values. A store of another
-	// one is refused.
+	// format is the version of the key layout and of all values. A store of a later
+	// format is refused.
 	format = 4
-	// earliest is the first format that this program reads too. Such a store becomes
-	// one of the present format when it is opened, which a program that knows only the
-	// earlier one could not read any more: since format 2 a stored head may lack the
-	// latest records, since format 3 a channel's holes are kept, and since format 4 read
-	// marks and cursors are merged. The holes of a store of format 1 or 2 are found when
-	// the channel is first used.
+	// earliest is the oldest format that this program reads. Opening such a store
+	// converts it to the present format, after which an older program cannot read it:
+	// since format 2 a stored head may lack the latest records, since format 3 a
+	// channel's holes are stored, and since format 4 read marks and cursors are merged.
+	// The holes of a store of format 1 or 2 are found when the channel is first used.
 	earliest = 1
 )
 
-// CheckForeign refuses a directory with files of somebody else.
+// CheckForeign returns an error if the directory contains files of another program.
 func CheckForeign(vs vfs.FS, dir string) error {
 	names, err := vs.List(dir)
 	if err != nil {
@@ -36,7 +35,7 @@ func CheckForeign(vs vfs.FS, dir string) error {
 		switch name {
 		case MarkName, AnchorNames[0], AnchorNames[1]:
 			return nil
-		case "lost+found", "LOCK", MarkName + ".tmp": // of a fresh volume, or a first start cut short
+		case "lost+found", "LOCK", MarkName + ".tmp": // of a fresh volume, or an interrupted first start
 		default:
 			foreign = name
 		}
@@ -47,7 +46,7 @@ func CheckForeign(vs vfs.FS, dir string) error {
 	return nil
 }
 
-// mark is what the file says. An empty epoch says that there is no file.
+// mark is the content of the file. An empty epoch means that there is no file.
 type mark struct {
 	version int
 	epoch   string
@@ -74,7 +73,7 @@ func writeMark(vs vfs.FS, dir, epoch string) error {
 	return CreateSynced(vs, dir, MarkName, fmt.Appendf(nil, markForm, format, epoch))
 }
 
-// SetEpoch changes the epoch of a store that is closed.
+// SetEpoch changes the epoch of a closed store.
 func SetEpoch(vs vfs.FS, dir, epoch string) error {
 	a, err := ReadAnchor(vs, dir)
 	if err != nil {

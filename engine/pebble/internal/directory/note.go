@@ -13,13 +13,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// note is a small file that says how far the last log was synced. It is overwritten
-// after each sync and before anybody hears of that, and is not synced itself: when the
-// process is killed it is exact, and after a power cut it may lag, which leaves the
-// anchor.
+// note is a small file that records how far the last log was synced. It is overwritten
+// after each sync, before anything is acknowledged, and is not synced itself: it is
+// exact after the process is killed, and may lag after a power cut, when only the anchor
+// is left.
 type note struct {
 	mu   sync.Mutex
-	file vfs.File // nil: it cannot be written
+	file vfs.File // nil: not writable
 	text []byte
 	log  *slog.Logger
 }
@@ -29,8 +29,8 @@ const (
 	noteForm = "log %d %d sum %08x\n"
 )
 
-// openNote opens the file for writing, and makes it when there is none. A store
-// without it works: damage to what was written last may go unnoticed.
+// openNote opens the file for writing, and creates it if there is none. A store works
+// without it, but damage to the latest writes may go unnoticed.
 func openNote(vs vfs.FS, dir string, log *slog.Logger) *note {
 	n := &note{log: log}
 	path := vs.PathJoin(dir, noteName)
@@ -50,7 +50,7 @@ func openNote(vs vfs.FS, dir string, log *slog.Logger) *note {
 }
 
 func (n *note) failed(err error) {
-	n.log.Warn("cannot write "+noteName+": damage to what was written last may go unnoticed", "error", err)
+	n.log.Warn("cannot write "+noteName+": damage to the latest writes may go unnoticed", "error", err)
 }
 
 func (n *note) write(number uint64, length int64) {
@@ -74,12 +74,12 @@ func (n *note) close() {
 
 func (n *note) closeLocked() {
 	if n.file != nil {
-		n.file.Close() //nolint:errcheck // it was not to be durable
+		n.file.Close() //nolint:errcheck // it need not be durable
 		n.file = nil
 	}
 }
 
-// appendNote does without package fmt, which would allocate.
+// appendNote does not use package fmt, which would allocate.
 func appendNote(b []byte, number uint64, length int64) []byte {
 	b = append(b, "log "...)
 	b = strconv.AppendUint(b, number, 10)
@@ -93,8 +93,9 @@ func appendNote(b []byte, number uint64, length int64) []byte {
 	return append(b, '\n')
 }
 
-// readNote says how far which log was synced; 0 when the file is missing or was not
-// written whole. What is behind its first line is left over from a longer one.
+// readNote returns the log in the note and how far it was synced; 0 when the file is
+// missing or was only partly written. Anything after the first line is left over from a
+// longer note.
 func readNote(vs vfs.FS, dir string) (number uint64, length int64, err error) {
 	text, err := ReadFile(vs, vs.PathJoin(dir, noteName), 256)
 	if errors.Is(err, fs.ErrNotExist) {

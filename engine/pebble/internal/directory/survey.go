@@ -1,8 +1,8 @@
-// Package directory is the files of a store besides what Pebble keeps in them: the mark
-// that names the format and the epoch, the anchor and the note that say how far logs and
-// manifest were synced, the lock, and the survey that compares all of them with the files
-// of Pebble before it opens the store. TakeSurvey and Keeper are what to know. It knows no
-// channels and no users.
+// Package directory owns the files of a store that are not Pebble's: the mark, which
+// names the format and the epoch, the anchor and the note, which record how far logs and
+// manifest were synced, and the lock. Its survey compares them with Pebble's files before
+// Pebble opens the store. The entry points are TakeSurvey and Keeper. The package knows
+// neither channels nor users.
 package directory
 
 import (
@@ -26,10 +26,9 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 )
 
-// Damage is one thing that is wrong with a store. It is an error that wraps
-// engine.ErrDamaged.
+// Damage is one fault of a store. It is an error that wraps engine.ErrDamaged.
 type Damage struct {
-	File    string `json:"file"` // without the directory; "": not known
+	File    string `json:"file"` // without the directory; "": unknown
 	Problem string `json:"problem"`
 }
 
@@ -43,9 +42,9 @@ func (d *Damage) Error() string {
 // Unwrap implements the interface of package errors.
 func (d *Damage) Unwrap() error { return engine.ErrDamaged }
 
-// Survey is what the files of a closed store say without opening it. Pebble itself
-// takes a log or manifest to end where it is broken, and then removes files that it
-// does not know; so a store is surveyed before Pebble opens it.
+// Survey is the state of a closed store's files, read without opening the store. Pebble
+// itself assumes that a log or manifest ends where it is broken, and then removes files
+// it does not know, so a store is surveyed before Pebble opens it.
 type Survey struct {
 	FS     vfs.FS
 	dir    string
@@ -53,21 +52,22 @@ type Survey struct {
 	Damage []*Damage
 
 	mark     mark
-	LostMark *Damage         // nil: there is one, or there never was
+	LostMark *Damage         // nil: the mark exists, or never existed
 	anchor   *anchor         // nil: none
-	Fresh    bool            // there is nothing in it yet
+	Fresh    bool            // the store is empty
 	number   uint64          // of the manifest
-	manifest *files.Manifest // nil: none that can be read to its end
-	logs     []uint64        // that are needed, in order
-	sequence uint64          // the next of Pebble's sequence numbers
-	begun    bool            // a write of the logs has been met
+	manifest *files.Manifest // nil: it cannot be read completely
+	logs     []uint64        // the logs still needed, in order
+	sequence uint64          // Pebble's next sequence number
+	begun    bool            // a write has been read from the logs
 }
 
 func (s *Survey) add(file, problem string, args ...any) {
 	s.Damage = append(s.Damage, &Damage{File: file, Problem: fmt.Sprintf(problem, args...)})
 }
 
-// take looks at everything but the contents of tables. Damage is found, not returned.
+// TakeSurvey checks everything but the contents of tables. Damage is recorded in the
+// survey, not returned as an error.
 func TakeSurvey(vs vfs.FS, dir string) (*Survey, error) {
 	s := &Survey{FS: vs, dir: dir}
 	var err error
@@ -88,7 +88,8 @@ func TakeSurvey(vs vfs.FS, dir string) (*Survey, error) {
 	return s, nil
 }
 
-// take keeps damage; any other error says that the disk could not be read.
+// take records damage and returns any other error, which means that the disk could not
+// be read.
 func (s *Survey) take(err error) error {
 	if d, ok := errors.AsType[*Damage](err); ok {
 		s.Damage = append(s.Damage, d)
@@ -97,6 +98,7 @@ func (s *Survey) take(err error) error {
 	return err
 }
 
+// Open opens a file of the store. A missing file is a *Damage.
 func (s *Survey) Open(name string) (vfs.File, error) {
 	f, err := s.FS.Open(s.FS.PathJoin(s.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,8 +107,8 @@ func (s *Survey) Open(name string) (vfs.File, error) {
 	return f, err
 }
 
-// readMark reads the mark. One that is lost can be written again, as long as the
-// anchor knows what it said.
+// readMark reads the mark. A lost mark can be restored as long as the anchor has the
+// epoch.
 func (s *Survey) readMark() error {
 	m, err := readMark(s.FS, s.dir)
 	d, unreadable := errors.AsType[*Damage](err)
@@ -122,12 +124,12 @@ func (s *Survey) readMark() error {
 	case m.epoch == "" && s.anchor != nil:
 		s.LostMark = &Damage{File: MarkName, Problem: "is missing"}
 	case s.anchor != nil && s.anchor.epoch != m.epoch:
-		s.add(MarkName, "says epoch %s, and %s says %s", m.epoch, AnchorNames[0], s.anchor.epoch)
+		s.add(MarkName, "has epoch %s, but %s has %s", m.epoch, AnchorNames[0], s.anchor.epoch)
 	}
 	return nil
 }
 
-// Epoch is the one of the store, "" when it is not known.
+// Epoch returns the epoch of the store, or "" when it is unknown.
 func (s *Survey) Epoch() string {
 	if s.mark.epoch == "" && s.anchor != nil {
 		return s.anchor.epoch
@@ -135,7 +137,7 @@ func (s *Survey) Epoch() string {
 	return s.mark.epoch
 }
 
-// Refusal is why the store must not be opened, or nil.
+// Refusal returns why the store must not be opened, or nil.
 func (s *Survey) Refusal() error {
 	if len(s.Damage) == 0 {
 		return nil
@@ -147,18 +149,17 @@ func (s *Survey) Refusal() error {
 	return fmt.Errorf("%w: %s %s%s; %s", engine.ErrDamaged, s.Damage[0].File, s.Damage[0].Problem, more, Advice(s.dir))
 }
 
-// Advice names the commands that help.
+// Advice returns the commands that inspect and repair the store.
 func Advice(dir string) string {
-	return fmt.Sprintf("`wirepost check %s` tells what is missing, `wirepost salvage %s OUT` makes a new store of what can be read", dir, dir)
+	return fmt.Sprintf("`wirepost check %s` lists what is missing, `wirepost salvage %s OUT` copies what can be read to a new store", dir, dir)
 }
 
-// SettleMark returns the epoch, and sees to it that there is a mark of the present
-// format.
+// SettleMark returns the epoch, and writes a mark of the present format if there is none.
 func (s *Survey) SettleMark(log *slog.Logger) (epoch string, err error) {
 	if s.Fresh && s.mark.epoch != "" {
-		// The first start was cut short, or everything else was deleted: then clients
-		// have sequences of what is gone, and another epoch has them begin anew.
-		log.Warn("the store has nothing but its mark, and begins anew with another epoch", "file", MarkName, "was", s.mark.epoch)
+		// The first start was interrupted, or everything else was deleted. In that case
+		// clients hold sequences of deleted messages; a new epoch makes them start over.
+		log.Warn("the store contains only its mark and starts over with a new epoch", "file", MarkName, "was", s.mark.epoch)
 		epoch = rand.Text()
 		return epoch, writeMark(s.FS, s.dir, epoch)
 	}
@@ -167,7 +168,7 @@ func (s *Survey) SettleMark(log *slog.Logger) (epoch string, err error) {
 	}
 	epoch = s.Epoch()
 	if s.LostMark != nil {
-		log.Warn("a file of the store was lost and is written again", "file", MarkName, "problem", s.LostMark.Problem)
+		log.Warn("a file of the store was lost and is restored", "file", MarkName, "problem", s.LostMark.Problem)
 	}
 	if epoch == "" {
 		epoch = rand.Text()
@@ -175,7 +176,7 @@ func (s *Survey) SettleMark(log *slog.Logger) (epoch string, err error) {
 	return epoch, writeMark(s.FS, s.dir, epoch)
 }
 
-// has says whether there is a file of a kind.
+// has reports whether the name of any file matches.
 func (s *Survey) has(match func(name string) bool) bool {
 	return slices.ContainsFunc(s.names, match)
 }
@@ -189,8 +190,8 @@ const (
 	formatMarker   = "format-version"
 )
 
-// findManifest looks for the marker that names the manifest. A store is fresh that
-// has neither logs nor tables: its first start was cut short.
+// findManifest reads the marker that names the manifest. A store with neither logs nor
+// tables is fresh: its first start was interrupted.
 func (s *Survey) findManifest() error {
 	name, err := atomicfs.ReadMarker(s.FS, s.dir, manifestMarker)
 	if err != nil {
@@ -199,7 +200,7 @@ func (s *Survey) findManifest() error {
 	if name == "" {
 		s.Fresh = s.anchor == nil && !s.has(func(name string) bool { _, ok := LogNumber(name); return ok || disk.IsTable(name) })
 		if !s.Fresh {
-			s.add("marker.manifest.*", "is missing: it says which manifest counts")
+			s.add("marker.manifest.*", "is missing: it names the current manifest")
 		}
 		return nil
 	}
@@ -207,10 +208,10 @@ func (s *Survey) findManifest() error {
 		s.add("marker.format-version.*", "is missing")
 	}
 	if _, err := fmt.Sscanf(name, ManifestPrefix+"%d", &s.number); err != nil {
-		return &Damage{File: "marker.manifest.*", Problem: "names " + name + ", which is no manifest"}
+		return &Damage{File: "marker.manifest.*", Problem: "names " + name + ", which is not a manifest"}
 	}
 	if s.anchor != nil && s.number < s.anchor.Manifest {
-		s.add("marker.manifest.*", "names %s, and %s was in use", name, manifestName(s.anchor.Manifest))
+		s.add("marker.manifest.*", "names %s, but %s was in use", name, manifestName(s.anchor.Manifest))
 	}
 	return nil
 }
@@ -231,7 +232,7 @@ func (s *Survey) readManifest() error {
 	if broken, ok := errors.AsType[*files.BrokenError](err); ok {
 		if l.Damaged(broken.Offset) {
 			s.manifest = nil
-			s.add(name, "is broken at byte %d, and goes on after it", broken.Offset)
+			s.add(name, "is broken at byte %d, but has valid records after it", broken.Offset)
 			return nil
 		}
 	} else if err != nil {
@@ -239,12 +240,13 @@ func (s *Survey) readManifest() error {
 	}
 	if a := s.anchor; a != nil && a.Manifest == s.number && valid < a.length {
 		s.manifest = nil
-		s.add(name, "is valid up to byte %d, and was written up to byte %d", valid, a.length)
+		s.add(name, "is valid up to byte %d, but was written up to byte %d", valid, a.length)
 	}
 	return nil
 }
 
-// readError tells a disk that cannot be read from contents that cannot be.
+// readError distinguishes a disk that cannot be read, whose error it returns, from
+// unreadable contents, which are damage.
 func (s *Survey) readError(name string, err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr
@@ -252,7 +254,7 @@ func (s *Survey) readError(name string, err error) error {
 	return &Damage{File: name, Problem: err.Error()}
 }
 
-// readTables looks whether all tables are there.
+// readTables checks that all tables exist and have their size.
 func (s *Survey) readTables() error {
 	if s.manifest == nil {
 		return nil
@@ -266,14 +268,14 @@ func (s *Survey) readTables() error {
 		case err != nil:
 			return err
 		case info.Size() != s.manifest.Tables[number].Size:
-			s.add(name, "has %d bytes, and %d were written", info.Size(), s.manifest.Tables[number].Size)
+			s.add(name, "has %d bytes, but %d were written", info.Size(), s.manifest.Tables[number].Size)
 		}
 	}
 	return nil
 }
 
-// readLogs reads the logs that are still needed. All but the last were closed; the
-// last may end in a write that was cut short.
+// readLogs reads the logs that are still needed. All but the last were closed; the last
+// may end in an incomplete write.
 func (s *Survey) readLogs() error {
 	if s.manifest == nil {
 		return nil
@@ -300,7 +302,7 @@ func (s *Survey) readLogs() error {
 	return nil
 }
 
-// firstSequence is where Pebble begins to count in a new store.
+// firstSequence is Pebble's first sequence number in a new store.
 const firstSequence = 10
 
 func (s *Survey) readLog(number uint64, isLast bool) error {
@@ -327,38 +329,38 @@ func (s *Survey) readLog(number uint64, isLast bool) error {
 		}
 		switch {
 		case ok && l.Damaged(broken.Offset):
-			return &Damage{File: name, Problem: fmt.Sprintf("is broken at byte %d, and was synced up to byte %d", broken.Offset, max(synced, l.Synced()))}
+			return &Damage{File: name, Problem: fmt.Sprintf("is broken at byte %d, but was synced up to byte %d", broken.Offset, max(synced, l.Synced()))}
 		case err != io.EOF && !ok:
 			return s.readError(name, err)
 		case valid < synced:
-			return &Damage{File: name, Problem: fmt.Sprintf("is valid up to byte %d, and was synced up to byte %d", valid, synced)}
+			return &Damage{File: name, Problem: fmt.Sprintf("is valid up to byte %d, but was synced up to byte %d", valid, synced)}
 		case !isLast && !l.Closed():
-			return &Damage{File: name, Problem: fmt.Sprintf("ends at byte %d without the mark of a closed log", valid)}
+			return &Damage{File: name, Problem: fmt.Sprintf("ends at byte %d without the end mark of a closed log", valid)}
 		}
 		return nil
 	}
 }
 
-// follow checks that a batch comes right after the one before: Pebble counts what is
-// written through all logs. The first that is not flushed may have been counted in the
-// manifest already.
+// follow checks that a batch directly follows the previous one: Pebble numbers writes
+// across all logs. The first unflushed write may already be counted in the manifest.
 func (s *Survey) follow(name string, record []byte) error {
 	h, ok := batchrepr.ReadHeader(record)
 	if !ok {
-		return &Damage{File: name, Problem: "holds a record that is no batch"}
+		return &Damage{File: name, Problem: "contains a record that is not a batch"}
 	}
 	if h.Count == 0 {
 		return nil
 	}
 	seq := uint64(h.SeqNum)
 	if seq > s.sequence || s.begun && seq != s.sequence {
-		return &Damage{File: name, Problem: fmt.Sprintf("goes on with write %d, and %d was to come: a log before it is missing", seq, s.sequence)}
+		return &Damage{File: name, Problem: fmt.Sprintf("continues with write %d instead of %d: a log before it is missing", seq, s.sequence)}
 	}
 	s.sequence, s.begun = seq+uint64(h.Count), true
 	return nil
 }
 
-// readOptions looks at the newest of Pebble's files of options, which it reads itself.
+// readOptions checks the newest of Pebble's OPTIONS files, which Pebble reads when it
+// opens the store.
 func (s *Survey) readOptions() error {
 	newest := ""
 	for _, name := range s.names {

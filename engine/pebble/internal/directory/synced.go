@@ -8,8 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// overwriteSynced writes a file in place. One that is new turns up whole or not at
-// all.
+// overwriteSynced writes a file in place and syncs it. A new file is created atomically.
 func overwriteSynced(vs vfs.FS, dir, name string, text []byte) error {
 	path := vs.PathJoin(dir, name)
 	if _, err := vs.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -23,7 +22,7 @@ func overwriteSynced(vs vfs.FS, dir, name string, text []byte) error {
 	return errors.Join(err, f.SyncData(), f.Close())
 }
 
-// CreateSynced replaces a file: it is the one before or the new one at any time.
+// CreateSynced replaces a file atomically and syncs it.
 func CreateSynced(vs vfs.FS, dir, name string, text []byte) error {
 	path := vs.PathJoin(dir, name)
 	f, err := vs.Create(path+".tmp", vfs.WriteCategoryUnspecified)

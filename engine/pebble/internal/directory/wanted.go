@@ -8,15 +8,14 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
 
-// IsStore says whether some files of a directory are those of a store.
+// IsStore reports whether any file of a directory belongs to a store.
 func IsStore(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		return name == MarkName || strings.HasPrefix(name, ManifestPrefix) || strings.HasPrefix(name, "ANCHOR-") || disk.IsTable(name)
 	})
 }
 
-// Tables are the tables to read: those that the manifest names, or all when it cannot
-// be read.
+// Tables returns the tables to read: those in the manifest, or all if it cannot be read.
 func (s *Survey) Tables() (numbers []uint64) {
 	if s.manifest != nil {
 		return sorted(s.manifest.Tables)
@@ -30,7 +29,7 @@ func (s *Survey) Tables() (numbers []uint64) {
 	return numbers
 }
 
-// WantedLogs are the logs to read.
+// WantedLogs returns the logs to read.
 func (s *Survey) WantedLogs() (numbers []uint64) {
 	if s.manifest != nil {
 		return s.logs
@@ -43,8 +42,8 @@ func (s *Survey) WantedLogs() (numbers []uint64) {
 	return numbers
 }
 
-// BrokenLog says whether a log is damaged, and does not only end in a write that was
-// cut short.
+// BrokenLog reports whether a log is damaged. An incomplete write at its end is not
+// damage.
 func (s *Survey) BrokenLog(number uint64) bool {
 	return slices.ContainsFunc(s.Damage, func(d *Damage) bool { return d.File == logName(number) })
 }

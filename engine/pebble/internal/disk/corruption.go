@@ -15,14 +15,14 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// corruption records what was found damaged while the store is open. A read of a
-// damaged block fails, and everything else goes on.
+// corruption records the damage found while the store is open. A read of a damaged
+// block fails; everything else keeps working.
 //
 // A compaction that reads a damaged block is parked until the store is closed. If it
-// failed instead, Pebble would start the same one again, for ever when its input is in
-// L0, and no other compaction of L0 would run until Pebble stalls all writes. While it
-// is parked, its inputs count as being compacted: Pebble leaves them alone and merges
-// what was written after them.
+// failed instead, Pebble would restart it, endlessly if its input is in L0, and no
+// other compaction of L0 would run until Pebble stalls all writes. While it is parked,
+// its inputs count as being compacted: Pebble skips them and compacts the tables
+// written after them.
 type corruption struct {
 	log     *slog.Logger
 	words   Words
@@ -31,18 +31,18 @@ type corruption struct {
 	closed  chan struct{}   // closed by release
 
 	mu    sync.Mutex
-	files map[string]bool // damaged ones, by path; each has been logged
+	files map[string]bool // damaged files by path; each has been logged
 }
 
-// Words are how damage is described to people.
+// Words holds the functions that format damage reports for people.
 type Words struct {
-	// Key names a key of the store.
+	// Key formats a key of the store.
 	Key func(key []byte) string
-	// Advice names the commands that help with a damaged store in a directory.
+	// Advice returns the commands that inspect and repair a damaged store in dir.
 	Advice func(dir string) string
 }
 
-// found is called by Pebble whenever something reads a damaged block.
+// found is called by Pebble whenever a read meets a damaged block.
 func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	c.mu.Lock()
 	known := c.files[i.Path]
@@ -52,7 +52,7 @@ func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	c.files[i.Path] = true
 	c.mu.Unlock()
 	if !known {
-		c.log.Error("a file of the store is damaged: reads of that part fail, everything else goes on",
+		c.log.Error("a file of the store is damaged: reads of that part fail, everything else keeps working",
 			"file", i.Path, "from", c.words.Key(i.Bounds.Start), "to", c.words.Key(i.Bounds.End.Key),
 			"error", Plain(i.Details), "help", c.words.Advice(filepath.Dir(i.Path)))
 	}
@@ -61,7 +61,7 @@ func (c *corruption) found(i pdb.DataCorruptionInfo) {
 	}
 }
 
-// park blocks until the store is closed. The compaction holds no lock of Pebble's.
+// park blocks until the store is closed. The compaction holds no Pebble lock.
 func (c *corruption) park(path string) {
 	select {
 	case <-c.closed:
@@ -71,16 +71,17 @@ func (c *corruption) park(path string) {
 	c.parked.Add(1)
 	signal(c.changed)
 	defer c.parked.Add(-1)
-	c.log.Warn("a compaction met a damaged file: its tables are not compacted until a restart", "file", path)
+	c.log.Warn("a compaction read a damaged file: its tables are not compacted until a restart", "file", path)
 	<-c.closed
 }
 
-// release ends what is parked.
+// release lets parked compactions fail.
 func (c *corruption) release() { close(c.closed) }
 
-// concurrency is how many compactions Pebble may run. Those that are parked do not
-// count, and beside them there is one more than usual: the part of L0 that can only be
-// merged within L0 grows, and what is new must not wait until all of it was merged.
+// concurrency returns how many compactions Pebble may run. Parked compactions do not
+// count, and while there are any the limit is one higher than usual: the part of L0
+// that can only be merged within L0 grows, and new tables must not wait until all of
+// it has been merged.
 func (c *corruption) concurrency() (lower, upper int) {
 	n := 1
 	if parked := int(c.parked.Load()); parked > 0 {
@@ -89,8 +90,8 @@ func (c *corruption) concurrency() (lower, upper int) {
 	return n, n
 }
 
-// inCompaction says whether a compaction is what reads. Pebble does not say, so the
-// stack has to.
+// inCompaction reports whether the caller runs in a compaction. Pebble does not pass
+// this on, so it is found on the stack.
 func inCompaction() bool {
 	const pebble = "github.com/cockroachdb/pebble/v2.(*DB)."
 	callers := make([]uintptr, 256)
@@ -102,14 +103,14 @@ func inCompaction() bool {
 		switch f.Function {
 		case pebble + "compactAndWrite":
 			compaction = true
-		case pebble + "flush1": // a kind of compaction to Pebble
+		case pebble + "flush1": // Pebble treats a flush as a compaction
 			return false
 		}
 	}
 	return compaction
 }
 
-// damage names the files that were found damaged; nil: there are none.
+// damage returns an error that names the files found damaged, or nil.
 func (c *corruption) damage() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,5 +122,5 @@ func (c *corruption) damage() error {
 		names = append(names, filepath.Base(path))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%w: %s; `wirepost check` says what is missing", engine.ErrDamaged, strings.Join(names, ", "))
+	return fmt.Errorf("%w: %s; `wirepost check` lists what is missing", engine.ErrDamaged, strings.Join(names, ", "))
 }

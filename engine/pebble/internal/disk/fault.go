@@ -9,7 +9,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Fault is a failure after which nothing may be written; at first there is none.
+// Fault holds the failure after which nothing may be written. Initially there is none.
 type Fault struct {
 	err atomic.Pointer[error]
 	log *slog.Logger
@@ -17,14 +17,14 @@ type Fault struct {
 
 func NewFault(log *slog.Logger) *Fault { return &Fault{log: log} }
 
-// Set notes the first failure, and logs it.
+// Set records and logs the first failure; later ones are ignored.
 func (f *Fault) Set(err error) {
 	if f.err.CompareAndSwap(nil, &err) {
 		f.log.Error("storage failed: writes are refused until a restart", "error", Plain(err))
 	}
 }
 
-// Cause is the failure itself; nil: there is none.
+// Cause returns the failure itself, or nil.
 func (f *Fault) Cause() error {
 	if err := f.err.Load(); err != nil {
 		return *err
@@ -40,8 +40,8 @@ func (f *Fault) Get() error {
 	return nil
 }
 
-// Plain is what an error says, in one line. Errors of Pebble have more behind it, and
-// slog would add the stack that they hold.
+// Plain returns the first line of an error's text. Pebble's errors have more lines, and
+// slog would log the stack trace they carry.
 func Plain(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

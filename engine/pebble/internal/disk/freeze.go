@@ -1,7 +1,8 @@
-// Package disk is what stands between Pebble and the disk. It keeps writes off a disk that
-// is nearly full, waits for what the system lacks for a moment, freezes the disk after a
-// failed write, parks compactions that meet damage, says why writes are refused, and
-// extends logs with zeros to make syncs cheaper. It knows neither keys nor channels.
+// Package disk is the layer between Pebble and the disk. It refuses writes to a nearly
+// full disk, retries while the system is short of descriptors, memory or space, freezes
+// the disk after a failed write, parks compactions that read damaged blocks, reports why
+// writes are refused, and extends logs with zeros to make syncs cheaper. It knows neither
+// keys nor channels.
 package disk
 
 import (
@@ -12,14 +13,14 @@ import (
 )
 
 // freezing is the file system as Pebble sees it. When a write or sync of Pebble's
-// log, manifest or directory fails, Pebble would panic with its locks held, or try
-// again for ever. Instead it is told that all is well, the engine is marked as
-// failed, so that nothing is acknowledged any more, and from then on the disk stays
-// as it is: what Pebble writes goes nowhere, and nothing is removed or renamed. New
+// log, manifest or directory fails, Pebble would panic with its locks held, or retry
+// endlessly. Instead the operation reports success to Pebble, the engine is marked as
+// failed, so that nothing more is acknowledged, and from then on the disk does not
+// change: Pebble's writes are discarded, and nothing is removed or renamed. New
 // tables are still written; nothing on the disk refers to them. (While it opens,
-// Pebble would wait for the flush of a table for ever, so this holds for tables
-// too.) Pebble then goes on in memory, reads are answered, and the next start finds
-// what a power cut at the moment of the failure would have left.
+// Pebble would wait endlessly for the flush of a table, so until then tables are
+// handled like logs.) Pebble then continues in memory, reads work, and the next start
+// finds the files as a power cut at the moment of the failure would have left them.
 type freezing struct {
 	vfs.FS
 	fault    *Fault
@@ -33,21 +34,21 @@ func NewFreezing(fs vfs.FS, f *Fault, p *Patience, work *Background) vfs.FS {
 
 func (f freezing) frozen() bool { return f.fault.err.Load() != nil }
 
-// IsTable says whether a file is one of those that Pebble writes again elsewhere
-// when it cannot write them.
+// IsTable reports whether a file is one that Pebble rewrites under another name when
+// writing it fails.
 func IsTable(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
-// nowhere is a file for what is written after the failure.
+// nowhere returns a file that discards writes made after the failure.
 func (f freezing) nowhere() vfs.File { return guarded{File: vfs.NewMemFile(nil), fault: f.fault} }
 
 func (f freezing) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
 	if IsTable(name) && f.work.failed.Load() {
-		f.patience.pause() // Pebble itself would begin anew at once, again and again
+		f.patience.pause() // Pebble itself would retry at once, without a pause
 	}
 	create := func() error { file, err = f.FS.Create(name, c); return err }
-	if IsTable(name) && f.patience.Opened.Load() { // while it opens, Pebble waits for the flush
+	if IsTable(name) && f.patience.Opened.Load() { // Pebble waits for flushes while it opens
 		err = f.patience.forAWhile(create)
 		return file, err
 	}
@@ -67,8 +68,8 @@ func (f freezing) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (file
 	})
 }
 
-// mustOpen opens a file that Pebble cannot go on without. No write has failed yet,
-// so a shortage is waited for until it is over.
+// mustOpen opens a file that Pebble cannot do without. No write has failed yet, so it
+// retries until a shortage is over.
 func (f freezing) mustOpen(file *vfs.File, table bool, open func() error) (vfs.File, error) {
 	if f.frozen() {
 		return f.nowhere(), nil
@@ -132,10 +133,10 @@ func (f freezing) Unwrap() vfs.FS { return f.FS }
 type guarded struct {
 	vfs.File
 	fault *Fault
-	until *atomic.Bool // when it is true, errors are returned again; nil: never
+	until *atomic.Bool // once true, errors are returned to Pebble; nil: never
 }
 
-// do runs an operation unless the disk is frozen, and freezes it when that fails.
+// do runs an operation unless the disk is frozen, and freezes the disk if it fails.
 func (g guarded) do(operation func() error) error {
 	if g.fault.err.Load() != nil {
 		return nil
@@ -167,8 +168,8 @@ func (g guarded) SyncTo(length int64) (full bool, err error) {
 	return full, err
 }
 
-// Preallocate only makes later writes faster: when there is no room for it, there
-// may still be room for them.
+// Preallocate does not freeze the disk when it fails: it only makes later writes
+// faster, and those may still find space.
 func (g guarded) Preallocate(offset, length int64) error {
 	if g.fault.err.Load() != nil {
 		return nil

@@ -11,9 +11,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// logger hands Pebble's log to slog. Pebble calls Fatalf after a failure that it
-// cannot go on from, and does go on when that returns: so Fatalf marks the engine
-// as failed.
+// logger passes Pebble's log to slog. Pebble calls Fatalf after a failure it cannot
+// recover from, and continues if Fatalf returns, so Fatalf marks the engine as failed.
 type logger struct {
 	log   *slog.Logger
 	fault *Fault
@@ -35,15 +34,15 @@ func (l logger) Fatalf(format string, args ...any) {
 	l.fault.Set(fmt.Errorf(format, args...))
 }
 
-// Background is what Pebble tells of its flushes and compactions. It tries one
-// that failed again and again, at once.
+// Background records the outcome of Pebble's flushes and compactions. Pebble retries
+// one that failed immediately and without limit.
 type Background struct {
 	log    *slog.Logger
-	flush  atomic.Pointer[error] // of the last flush; nil: it went well
-	failed atomic.Bool           // the last flush or compaction
+	flush  atomic.Pointer[error] // error of the last flush; nil: it succeeded
+	failed atomic.Bool           // whether the last flush or compaction failed
 	logged seldom
 
-	changed chan struct{} // cap 1: gets a value when the tables have changed
+	changed chan struct{} // cap 1: receives a value when the tables change
 
 	corruption corruption
 }
@@ -56,23 +55,23 @@ func NewBackground(log *slog.Logger, words Words) *Background {
 	}
 }
 
-// Changes gets a value when the tables have changed, or a compaction was parked.
+// Changes receives a value when the tables change or a compaction is parked.
 func (b *Background) Changes() <-chan struct{} { return b.changed }
 
-// Concurrency is how many compactions Pebble may run.
+// Concurrency returns how many compactions Pebble may run.
 func (b *Background) Concurrency() (lower, upper int) { return b.corruption.concurrency() }
 
-// Parked says whether a compaction that met damage is parked.
+// Parked reports whether a compaction that read a damaged block is parked.
 func (b *Background) Parked() bool { return b.corruption.parked.Load() > 0 }
 
-// Damage is an error that names the files that were found damaged; nil: none were.
+// Damage returns an error that names the files found damaged, or nil.
 func (b *Background) Damage() error { return b.corruption.damage() }
 
-// Release ends what is parked. It is called before the store is closed, which waits for
-// all compactions.
+// Release lets parked compactions fail. It is called before the store is closed, because
+// closing waits for all compactions.
 func (b *Background) Release() { b.corruption.release() }
 
-// Refusal is why no write can be taken, as far as it is known here; nil: one can.
+// Refusal returns why writes must be refused because of a failed flush, or nil.
 func (b *Background) Refusal() error {
 	err := b.flush.Load()
 	if err == nil {
@@ -85,7 +84,7 @@ func (b *Background) Refusal() error {
 	return fmt.Errorf("%w: memtables cannot be flushed: %w", why, *err)
 }
 
-// emptyTable is the error of a flush that had nothing to write. It is no failure,
+// emptyTable is the error of a flush that had nothing to write. It is not a failure,
 // and Pebble does not export it.
 const emptyTable = "pebble: empty table"
 
@@ -125,6 +124,6 @@ func (b *Background) failure(err error) {
 		return // corruption.found has logged it
 	}
 	if b.logged.due() {
-		b.log.Error("pebble: a flush or compaction failed and is tried again", "error", Plain(err))
+		b.log.Error("pebble: a flush or compaction failed and is retried", "error", Plain(err))
 	}
 }

@@ -11,31 +11,31 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// A file that cannot be opened for want of descriptors or memory can be opened a
-// moment later. Pebble does not try again: it gives up for good, or at once starts
-// the flush anew that needed the file, and fails again.
+// A file that cannot be opened for lack of descriptors or memory can often be opened a
+// moment later. Pebble does not wait: it gives up for good, or restarts the flush that
+// needed the file at once, and fails again.
 const (
 	firstPause = 5 * time.Millisecond // doubled each time
 	longPause  = 200 * time.Millisecond
 	awhile     = 2 * time.Second
 )
 
-// Patience tries again what fails only for the moment.
+// Patience retries operations that fail because of a temporary shortage.
 type Patience struct {
 	log    *slog.Logger
-	ending chan struct{} // closed when nothing is waited for any more
-	Opened atomic.Bool   // until then nothing is waited for long
+	ending chan struct{} // closed by End: no more retries
+	Opened atomic.Bool   // until it is set, retries are limited to awhile
 }
 
 func NewPatience(log *slog.Logger) *Patience {
 	return &Patience{log: log, ending: make(chan struct{})}
 }
 
-// End ends all waiting.
+// End stops all retries.
 func (p *Patience) End() { close(p.ending) }
 
-// shortage says what an error at opening a file is, if it is one that passes; else
-// it returns nil.
+// shortage maps the error of opening a file to an engine error if it is temporary, and
+// to nil otherwise.
 func shortage(err error) error {
 	switch {
 	case noSpace(err):
@@ -50,7 +50,7 @@ func noSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// untilItWorks tries until there is success, or an error that does not pass.
+// untilItWorks retries until try succeeds or its error is not temporary.
 func (p *Patience) untilItWorks(try func() error) error {
 	if !p.Opened.Load() {
 		return p.wait(try, awhile)
@@ -58,8 +58,8 @@ func (p *Patience) untilItWorks(try func() error) error {
 	return p.wait(try, 1<<63-1)
 }
 
-// forAWhile is for what may fail in the end: it then does with an error that wraps
-// what shortage says.
+// forAWhile retries for a limited time, for operations that may fail in the end. The
+// error then also wraps the one of shortage.
 func (p *Patience) forAWhile(try func() error) error {
 	err := p.wait(try, awhile)
 	if short := shortage(err); short != nil {
@@ -73,7 +73,7 @@ func (p *Patience) wait(try func() error, limit time.Duration) error {
 	if shortage(err) == nil {
 		return err
 	}
-	p.log.Warn("the store waits for what the system lacks", "error", Plain(err))
+	p.log.Warn("the system is short of a resource: the store retries", "error", Plain(err))
 	begun := time.Now()
 	for pause := firstPause; time.Since(begun) < limit; pause = min(2*pause, longPause) {
 		select {
@@ -88,7 +88,7 @@ func (p *Patience) wait(try func() error, limit time.Duration) error {
 	return err
 }
 
-// pause holds up what fails again and again.
+// pause delays an operation that keeps failing.
 func (p *Patience) pause() {
 	select {
 	case <-p.ending:

@@ -7,23 +7,24 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// Schedule decides when Pebble may compact: as Pebble's own scheduler does, but not
-// while it opens the store. Pebble waits then until no compaction is running, which
-// would be for ever when one meets damage: it is parked, or started again and again.
+// Schedule decides when Pebble may compact. It works as Pebble's own scheduler, except
+// that it allows no compaction while the store opens. Pebble then waits until none is
+// running, and one that reads a damaged block would never finish: it is parked, or
+// restarted endlessly.
 type Schedule struct {
 	*pdb.ConcurrencyLimitScheduler
 	opened *atomic.Bool
-	poked  chan struct{} // cap 1: gets a value when more compactions may be allowed
+	poked  chan struct{} // cap 1: receives a value when more compactions may be allowed
 	stop   chan struct{}
 	done   chan struct{}
 }
 
-// pokeEvery is how often the limit is looked at without being poked.
+// pokeEvery is how often the limit is checked without being poked.
 const pokeEvery = time.Second
 
 func NewSchedule(opened *atomic.Bool) *Schedule {
 	return &Schedule{
-		// The one that looks at its limit by itself cannot be made outside of Pebble.
+		// The scheduler that checks its limit periodically cannot be made outside Pebble.
 		ConcurrencyLimitScheduler: pdb.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest(),
 
 		opened: opened, poked: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
@@ -42,13 +43,13 @@ func (s *Schedule) TrySchedule() (bool, pdb.CompactionGrantHandle) {
 // with its locks held.
 func (s *Schedule) UpdateGetAllowedWithoutPermission() { signal(s.poked) }
 
-// Run starts what waits, from when the store is open until end is called.
+// Run starts pending compactions. It runs from when the store is open until End.
 func (s *Schedule) Run() {
 	defer close(s.done)
 	every := time.NewTicker(pokeEvery)
 	defer every.Stop()
 	for {
-		// The end of a compaction lets the next one start, and so does one of nothing.
+		// A finished compaction lets the next one start, and so does an empty grant.
 		if ok, handle := s.TrySchedule(); ok {
 			handle.Done()
 		}
@@ -61,6 +62,7 @@ func (s *Schedule) Run() {
 	}
 }
 
+// End stops Run and waits for it.
 func (s *Schedule) End() {
 	close(s.stop)
 	<-s.done

@@ -1,8 +1,7 @@
-// Package files reads the files of a Pebble store that is not open: its
-// write-ahead logs, its manifest and its tables. Pebble itself takes damage near
-// the end of a log for the end of the log; this package says where a file stops
-// being valid and whether that is damage, and reads on after it. NewLog and Log.Next
-// are the functions to know.
+// Package files reads the files of a closed Pebble store: its write-ahead logs, its
+// manifest and its tables. Pebble itself mistakes damage near the end of a log for the
+// end of the log; this package finds where a file stops being valid and whether that is
+// damage, and continues after it. The main functions are NewLog and Log.Next.
 package files
 
 import (
@@ -14,9 +13,10 @@ import (
 
 // The format of logs and manifests: blocks of 32 KiB, filled with chunks that do not
 // cross the end of a block (pebble/v2/record, record.go and log_writer.go). A chunk
-// is a checksum, a length, a type, in logs the log's number, in logs of the current
-// format the offset up to which the log was synced when the chunk was written, and
-// data. A record is one full chunk, or a first, any middle ones and a last.
+// consists of a checksum, a length, a type, the log's number (only in logs), the offset
+// up to which the log was synced when the chunk was written (only in logs of the current
+// format), and data. A record is one full chunk, or a first chunk, any number of middle
+// chunks and a last chunk.
 const (
 	blockSize = 32 << 10
 
@@ -24,7 +24,7 @@ const (
 	recyclableHeader = 11 // types 5 to 8: the first log of a store, and end marks
 	syncHeader       = 19 // types 9 to 12
 
-	endMark = 5 // the type of the mark at the end of a log that was closed
+	endMark = 5 // the type of the mark at the end of a closed log
 )
 
 const (
@@ -60,32 +60,32 @@ type Log struct {
 	closed bool
 }
 
-// NewLog reads a log with a number from its start.
+// NewLog returns a reader of a log, whose number it must be, from its start.
 func NewLog(r io.Reader, number uint64) *Log { return &Log{r: r, number: uint32(number)} }
 
-// NewManifest reads a manifest from its start.
+// NewManifest returns a reader of a manifest from its start.
 func NewManifest(r io.Reader) *Log { return &Log{r: r, manifest: true} }
 
-// BrokenError says that there is no valid chunk, or not the one that has to come, at
-// an offset of the file. At the end of a log that was not closed this is normal: a
-// write was cut short.
+// BrokenError reports that there is no valid chunk, or not the expected one, at an offset
+// of the file. At the end of a log that was not closed this is normal: a write is
+// incomplete.
 type BrokenError struct{ Offset int64 }
 
 func (e *BrokenError) Error() string { return fmt.Sprintf("nothing valid at byte %d", e.Offset) }
 
-// Valid is the offset up to which every chunk was valid that has been read.
+// Valid returns the offset up to which all chunks read were valid.
 func (l *Log) Valid() int64 { return l.valid }
 
-// Synced is the largest offset up to which the file was synced, as far as the chunks
-// tell that have been read.
+// Synced returns the largest offset up to which the file was synced according to the
+// chunks read so far.
 func (l *Log) Synced() int64 { return l.synced }
 
-// Closed says that the mark was met with which a log ends that was closed.
+// Closed reports whether the end mark of a closed log has been read.
 func (l *Log) Closed() bool { return l.closed }
 
-// Next returns the next record, which is the caller's until the next call: io.EOF
-// where the file ends behind a record, *BrokenError where something else follows.
-// After that Skip is the only way on.
+// Next returns the next record, which is valid until the next call. The error is io.EOF
+// if the file ends after a record, and *BrokenError if something else follows. After a
+// *BrokenError only Skip can continue.
 func (l *Log) Next() ([]byte, error) {
 	l.record = l.record[:0]
 	for begun := false; ; begun = true {
@@ -107,8 +107,8 @@ func (l *Log) Next() ([]byte, error) {
 	}
 }
 
-// Skip goes on to the next chunk after a *BrokenError at which a record may start,
-// and says whether there is one.
+// Skip advances, after a *BrokenError, to the next chunk at which a record may start, and
+// reports whether there is one.
 func (l *Log) Skip() bool {
 	l.next++
 	for {
@@ -129,10 +129,10 @@ func (l *Log) Skip() bool {
 	}
 }
 
-// Damaged reads the rest of the file after a *BrokenError. It says whether the break
-// is damage, and not the end of what was written before a crash: a later chunk says
-// that the log had been synced beyond it. A manifest is synced after every record, so
-// there any later chunk says so.
+// Damaged reads the rest of the file after a *BrokenError. It reports whether the break
+// is damage rather than the last write before a crash: it is if a later chunk records
+// that the log was synced past it. A manifest is synced after every record, so there any
+// later chunk is evidence.
 func (l *Log) Damaged(at int64) bool {
 	for l.Skip() {
 		if l.manifest {
@@ -200,7 +200,7 @@ func (l *Log) parse(at int) (c chunk, size int, ok bool) {
 		return c, 0, false
 	}
 	if header == syncHeader {
-		// A chunk is never written before what it says is synced.
+		// A chunk never precedes the offset that it records as synced.
 		if c.synced = int64(binary.LittleEndian.Uint64(b[11:])); c.synced > l.start+int64(at) {
 			return c, 0, false
 		}
@@ -218,7 +218,8 @@ func (l *Log) atEndMark() bool {
 		b[6] == endMark && binary.LittleEndian.Uint32(b[7:]) == l.number+1
 }
 
-// atPadding says whether the rest of the block is empty, or too small for a chunk.
+// atPadding reports whether the rest of the block is empty, or zeros too short for a
+// chunk.
 func (l *Log) atPadding() bool {
 	b := l.block[l.next:l.size]
 	if len(b) == 0 {
@@ -239,7 +240,7 @@ func (l *Log) atPadding() bool {
 	return true
 }
 
-// fill reads the next block.
+// fill reads the next block, and reports whether there is one.
 func (l *Log) fill() bool {
 	if l.size < blockSize && l.size > 0 {
 		return false

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// Manifest is what the edits of a manifest add up to.
+// Manifest is the result of applying all edits of a manifest.
 type Manifest struct {
 	// Unflushed is the smallest number of a log that is still needed.
 	Unflushed uint64
@@ -16,7 +16,7 @@ type Manifest struct {
 	Tables       map[uint64]Table // by number
 }
 
-// Table is a table as the manifest knows it.
+// Table is a table as described by the manifest.
 type Table struct {
 	Number uint64
 	Level  int
@@ -24,7 +24,7 @@ type Table struct {
 }
 
 // The tags of a version edit that our stores can have (pebble/v2, version_edit.go).
-// Numbers are unsigned varints; bytes have their length before them.
+// Numbers are unsigned varints; byte strings are preceded by their length.
 const (
 	tagComparer     = 1
 	tagUnflushed    = 2
@@ -35,14 +35,14 @@ const (
 	tagNewTable4    = 103
 
 	customEnd  = 1
-	customMust = 1 << 6 // whoever does not know such a tag cannot read the edit
+	customMust = 1 << 6 // a reader that does not know such a tag cannot read the edit
 )
 
 // errUnknown is the error of an edit that this package cannot read.
 var errUnknown = errors.New("unknown entry")
 
-// ReadManifest reads a manifest up to its end or to a break, whose *BrokenError it
-// returns with what was before. Any other error says that nothing can be known.
+// ReadManifest reads a manifest up to its end or to a break. For a break it returns the
+// *BrokenError and the manifest up to it; with any other error there is no manifest.
 func ReadManifest(l *Log) (*Manifest, error) {
 	m := &Manifest{Tables: make(map[uint64]Table)}
 	for {
@@ -59,7 +59,7 @@ func ReadManifest(l *Log) (*Manifest, error) {
 	}
 }
 
-// apply makes one edit.
+// apply applies one edit.
 func (m *Manifest) apply(edit []byte) error {
 	d := decoder{rest: edit}
 	for len(d.rest) > 0 {
@@ -110,7 +110,7 @@ func (d *decoder) table(custom bool) Table {
 	return t
 }
 
-// decoder reads varints and bytes; bad says that one was missing.
+// decoder reads varints and byte strings; bad is set when one is missing.
 type decoder struct {
 	rest []byte
 	bad  bool

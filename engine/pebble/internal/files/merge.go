@@ -13,22 +13,22 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Merged reads the keys of a store in order from its tables and logs, as they are
-// when all writes have been made. It needs no manifest. Next and Close are the methods
-// to know. The writes of logs are kept in memory.
+// Merged reads the keys of a store in order from its tables and logs, with all writes
+// applied. It needs no manifest. The writes of logs are held in memory. The caller must
+// call Close.
 type Merged struct {
 	sources sources
-	gone    []deletion // in the order of their starts, those still to come
-	active  []deletion
+	gone    []deletion // range deletions that start after the present key, in order
+	active  []deletion // those that started at or before it
 	key     []byte
 	value   []byte
 	report  func(Gap)
 	merge   func(key, older, newer []byte) []byte
 }
 
-// Merge opens tables and logs by their numbers. What cannot be read is reported and
-// left out; damaged names the logs that are to be read on where they are broken, and
-// merge merges two values of a key.
+// Merge opens tables and logs by their numbers. Parts that cannot be read are reported
+// and skipped; damaged reports whether a log is to be read past a break, and merge merges
+// two values of a key.
 func Merge(tables, logs []uint64, damaged func(log uint64) bool, open func(name string) (vfs.File, error), report func(Gap), merge func(key, older, newer []byte) []byte) (*Merged, error) {
 	m := &Merged{report: report, merge: merge}
 	for _, number := range tables {
@@ -127,16 +127,16 @@ func (m *Merged) Close() {
 	m.sources = nil
 }
 
-// Next goes to the next key, and says whether there is one.
+// Next advances to the next key, and reports whether there is one.
 func (m *Merged) Next() bool {
 	for len(m.sources) > 0 {
 		m.key, m.value = append(m.key[:0], m.sources[0].entry().key...), m.value[:0]
-		there, merging := false, true                                            // there: the value is one
-		for len(m.sources) > 0 && bytes.Equal(m.sources[0].entry().key, m.key) { // the latest write comes first
+		found, merging := false, true                                            // found: m.value is set
+		for len(m.sources) > 0 && bytes.Equal(m.sources[0].entry().key, m.key) { // latest write first
 			if merging {
 				var counts bool
-				counts, merging = m.take(m.sources[0].entry(), there)
-				there = there || counts
+				counts, merging = m.take(m.sources[0].entry(), found)
+				found = found || counts
 			}
 			if m.sources[0].next() {
 				heap.Fix(&m.sources, 0)
@@ -144,23 +144,23 @@ func (m *Merged) Next() bool {
 				heap.Pop(&m.sources).(source).close()
 			}
 		}
-		if there {
+		if found {
 			return true
 		}
 	}
 	return false
 }
 
-// take merges the value, if there is one already, with an earlier write of the present
-// key. It says whether that write counts, and whether those before it may count too.
-func (m *Merged) take(e *entry, there bool) (counts, more bool) {
+// take merges an earlier write of the present key into the value, if there is one. It
+// reports whether that write counts, and whether even earlier ones may count too.
+func (m *Merged) take(e *entry, found bool) (counts, more bool) {
 	switch e.kind {
 	case kindSet, kindSetWithDelete, kindMerge:
 		counts = !m.deleted(e.seq)
 	}
 	switch {
 	case !counts:
-	case there:
+	case found:
 		m.value = append(m.value[:0], m.merge(m.key, e.value, m.value)...)
 	default:
 		m.value = append(m.value[:0], e.value...)
@@ -168,7 +168,7 @@ func (m *Merged) take(e *entry, there bool) (counts, more bool) {
 	return counts, counts && e.kind == kindMerge
 }
 
-// deleted says whether the present key lies in a range that was deleted later.
+// deleted reports whether the present key lies in a range that was deleted later.
 func (m *Merged) deleted(seq uint64) bool {
 	for len(m.gone) > 0 && bytes.Compare(m.gone[0].start, m.key) <= 0 {
 		m.active = append(m.active, m.gone[0])
@@ -178,13 +178,13 @@ func (m *Merged) deleted(seq uint64) bool {
 	return slices.ContainsFunc(m.active, func(d deletion) bool { return d.seq > seq })
 }
 
-// Key is the present key, until Next is called.
+// Key returns the present key, valid until Next is called.
 func (m *Merged) Key() []byte { return m.key }
 
-// Value is its value, until Next is called.
+// Value returns its value, valid until Next is called.
 func (m *Merged) Value() []byte { return m.value }
 
-// source is something that has entries in order.
+// source yields entries in order.
 type source interface {
 	entry() *entry
 	next() bool
@@ -194,7 +194,7 @@ type source interface {
 func (t *table) entry() *entry { return &t.now }
 func (t *table) next() bool    { return t.advance(nil) }
 
-// writes are those of all logs.
+// writes is the source of the writes of all logs.
 type writes struct{ entries []entry }
 
 func (w *writes) entry() *entry { return &w.entries[0] }

@@ -17,7 +17,7 @@ type entry struct {
 	value []byte
 	seq   uint64
 	kind  byte
-	file  uint64 // of two tables with the same write, the later one counts
+	file  uint64 // if two tables have the same write, the later table counts
 }
 
 // Kinds of writes (pebble/v2/internal/base, internal.go).
@@ -31,14 +31,14 @@ const (
 	kindDeleteSized   = 23
 )
 
-// deletion is the removal of all keys from one up to another.
+// deletion deletes all keys from start up to, but not including, end.
 type deletion struct {
 	start, end []byte
 	seq        uint64
 }
 
-// table reads the entries of one table in order. Blocks that cannot be read are left
-// out and reported.
+// table reads the entries of one table in order. Blocks that cannot be read are skipped
+// and reported.
 type table struct {
 	name   string
 	reader *sstable.Reader
@@ -47,10 +47,10 @@ type table struct {
 	report func(Gap)
 }
 
-// Gap is what could not be read of a file.
+// Gap is a part of a file that could not be read.
 type Gap struct {
 	File        string
-	First, Last []byte // all keys that are missing lie after First and not after Last; nil: not known
+	First, Last []byte // all missing keys are after First and not after Last; nil: unknown
 	Problem     string
 }
 
@@ -70,7 +70,7 @@ func openTable(f vfs.File, number uint64, report func(Gap)) (t *table, gone []de
 	o := &pdb.Options{}
 	o.EnsureDefaults()
 	if t.reader, err = sstable.NewReader(context.Background(), readable, o.MakeReaderOptions()); err != nil {
-		return nil, nil, err // it has closed readable
+		return nil, nil, err // NewReader has closed readable
 	}
 	if err := t.reader.ValidateBlockChecksums(); err != nil {
 		report(Gap{File: t.name, Problem: err.Error()})
@@ -102,8 +102,8 @@ func (t *table) close() {
 	t.reader.Close() //nolint:errcheck // it was read only
 }
 
-// advance goes to the next entry that can be read, the first one from a key on when
-// there is one.
+// advance moves to the next readable entry, or to the first one at or after from if that
+// is not nil.
 func (t *table) advance(from []byte) bool {
 	for {
 		ok, err := t.step(from)
@@ -149,9 +149,9 @@ func (t *table) hold(key []byte, seq uint64, kind byte, value func([]byte) ([]by
 	return true, nil
 }
 
-// readableAfter looks for the first key after one at which the table can be read
-// again: in steps that double, and then between the last two. nil says that there is
-// none.
+// readableAfter returns the first key after key at which the table can be read again,
+// or nil if there is none. It searches in steps that double, and then bisects between the
+// last two.
 func readableAfter(key []byte, readable func([]byte) bool) []byte {
 	width := max(len(key)+1, 48)
 	low := new(big.Int).SetBytes(append(bytes.Clone(key), make([]byte, width-len(key))...))
