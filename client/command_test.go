@@ -118,8 +118,8 @@ func TestCommandsWait(t *testing.T) {
 func TestSubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		var told events
-		c, ctx := s.dial("42", told.option), t.Context()
+		var received events
+		c, ctx := s.dial("42", received.option), t.Context()
 		s.pushNumbers("news", 1, 3)
 		if p, err := c.Subscribe(ctx, "news"); err != nil || p.Head != 3 || p.Oldest != 1 {
 			t.Errorf("%+v %v", p, err)
@@ -165,8 +165,8 @@ func TestResubscribeRefused(t *testing.T) {
 				o.Channels = []wirepost.Policy{{Pattern: "news", Subscribe: wirepost.AccessBackendOnly}}
 			}
 		})
-		var told events
-		c := s.dial("42", told.option)
+		var received events
+		c := s.dial("42", received.option)
 		if _, err := c.Subscribe(t.Context(), "news"); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestResubscribeRefused(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		none(t, c)
-		e, _ := last[client.Unsubscribed](&told)
+		e, _ := last[client.Unsubscribed](&received)
 		if refused, ok := errors.AsType[*client.CommandError](e.Err); e.Channel != "news" || !ok || refused.Code != "forbidden" {
 			t.Errorf("%+v", e)
 		}
@@ -189,8 +189,8 @@ func TestResubscribeRefused(t *testing.T) {
 func TestAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		var told events
-		a, b := s.dial("42&device=a"), s.dial("42&device=b", told.option)
+		var received events
+		a, b := s.dial("42&device=a"), s.dial("42&device=b", received.option)
 		unread := func(want int) {
 			t.Helper()
 			synctest.Wait()
@@ -221,10 +221,10 @@ func TestAccount(t *testing.T) {
 		defer cancel()
 		for range b.Messages(ctx) {
 		}
-		if e, _ := last[client.State](&told); e.Read != 3 || e.Unread != 2 || e.Channel != "user:42" {
+		if e, _ := last[client.State](&received); e.Read != 3 || e.Unread != 2 || e.Channel != "user:42" {
 			t.Errorf("%+v", e)
 		}
-		if e, _ := last[client.Revoked](&told); e.Revoked != 4 {
+		if e, _ := last[client.Revoked](&received); e.Revoked != 4 {
 			t.Errorf("%+v", e)
 		}
 		// A mark set while disconnected is sent over the next connection.
@@ -243,13 +243,13 @@ func TestAccount(t *testing.T) {
 func TestRefusedMarkRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		var told events
-		c := s.dial("42", told.option)
+		var received events
+		c := s.dial("42", received.option)
 		if err := c.MarkRead("room:7", 1); err != nil {
 			t.Fatal(err)
 		}
 		none(t, c)
-		e, n := last[client.Refused](&told)
+		e, n := last[client.Refused](&received)
 		if of, ok := errors.AsType[*client.CommandError](e.Err); n != 1 || !ok || of.Code != "not_found" {
 			t.Errorf("%d times %v", n, e.Err)
 		}
@@ -263,12 +263,12 @@ func TestGap(t *testing.T) {
 		})
 		s.dial("42").Close() // makes the device known
 		s.pushNumbers("user:42", 1, 30)
-		var told events
-		c := s.dial("42", told.option)
+		var received events
+		c := s.dial("42", received.option)
 		if got := take(t, c, 10); !strings.HasPrefix(got, "21 22") {
 			t.Errorf("got %s", got)
 		}
-		if e, n := last[client.Gap](&told); n != 1 || e.After != 0 || e.ResumedAt != 21 || e.Channel != "user:42" {
+		if e, n := last[client.Gap](&received); n != 1 || e.After != 0 || e.ResumedAt != 21 || e.Channel != "user:42" {
 			t.Errorf("%d gaps: %+v", n, e)
 		}
 	})

@@ -63,8 +63,8 @@ func TestFront(t *testing.T) {
 						p.Close(wire.CloseDisconnected, "over") //nolint:errcheck // the test checks the client
 					},
 				)
-				var told events
-				c, err := f.dial(t, told.option, func(o *client.Options) { o.Token = client.StaticToken("t") })
+				var received events
+				c, err := f.dial(t, received.option, func(o *client.Options) { o.Token = client.StaticToken("t") })
 				if err != nil {
 					t.Fatal(err)
 				}

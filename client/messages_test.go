@@ -112,9 +112,9 @@ func TestManualAck(t *testing.T) {
 // TestReconnect: across a restart of the server no message is lost or delivered twice.
 func TestReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told events
+		var received events
 		s := newSite(t, nil)
-		c := s.dial("42&device=d1", told.option)
+		c := s.dial("42&device=d1", received.option)
 		s.pushNumbers("user:42", 1, 10)
 		if got := take(t, c, 4); got != "1 2 3 4" {
 			t.Fatalf("got %s", got)
@@ -129,10 +129,10 @@ func TestReconnect(t *testing.T) {
 		if got := s.cursor("42", "user:42", "d1"); got != 12 {
 			t.Errorf("acknowledged up to %d", got)
 		}
-		if _, n := last[client.Connected](&told); n != 2 {
+		if _, n := last[client.Connected](&received); n != 2 {
 			t.Errorf("connected %d times", n)
 		}
-		if d, n := last[client.Disconnected](&told); n < 1 || d.Err == nil {
+		if d, n := last[client.Disconnected](&received); n < 1 || d.Err == nil {
 			t.Errorf("disconnected %d times: %v", n, d)
 		}
 	})
@@ -203,12 +203,12 @@ func TestStore(t *testing.T) {
 		s.engine = memory.New(memory.Options{})
 		s.start()
 		s.push("user:42", "new")
-		var told events
-		c = s.dial("42", with, told.option)
+		var received events
+		c = s.dial("42", with, received.option)
 		if got := take(t, c, 1); got != "new" {
 			t.Errorf("from another store: %s", got)
 		}
-		if e, _ := last[client.Connected](&told); !e.NewStore || e.Device == "" {
+		if e, _ := last[client.Connected](&received); !e.NewStore || e.Device == "" {
 			t.Errorf("%+v", e)
 		}
 	})

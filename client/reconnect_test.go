@@ -41,8 +41,8 @@ func TestCloseCodes(t *testing.T) {
 						p.Close(wire.CloseDisconnected, "over") //nolint:errcheck // the same
 					},
 				)
-				var told events
-				c, err := f.dial(t, told.option)
+				var received events
+				c, err := f.dial(t, received.option)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +60,7 @@ func TestCloseCodes(t *testing.T) {
 				if closed.Code != wire.CloseDisconnected || len(texts) != 2 {
 					t.Errorf("%v after %q", closed, texts)
 				}
-				d, _ := last[client.Disconnected](&told)
+				d, _ := last[client.Disconnected](&received)
 				if first, ok := errors.AsType[*client.CloseError](d.Err); !ok || first.Code != code.Code || !first.MayReconnect() || d.Retry > time.Second {
 					t.Errorf("disconnected: %+v", d)
 				}
@@ -117,13 +117,13 @@ func TestHeartbeat(t *testing.T) {
 				p.send(hello)
 				p.Close(4409, "") //nolint:errcheck // the end
 			})
-		var told events
-		c, err := f.dial(t, told.option)
+		var received events
+		c, err := f.dial(t, received.option)
 		if err != nil {
 			t.Fatal(err)
 		}
 		end(t, c) //nolint:errcheck // 4409
-		d, _ := last[client.Disconnected](&told)
+		d, _ := last[client.Disconnected](&received)
 		if e, ok := errors.AsType[*client.CloseError](d.Err); !ok || e.Code != 4408 {
 			t.Errorf("%v", d.Err)
 		}

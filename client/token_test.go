@@ -45,14 +45,14 @@ func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, byToken)
 		source := &tokens{life: 10 * time.Minute}
-		var told events
-		c := s.dial("", told.option, func(o *client.Options) { o.Token = source.next })
+		var received events
+		c := s.dial("", received.option, func(o *client.Options) { o.Token = source.next })
 		time.Sleep(time.Hour)
 		s.push("user:42", "1")
 		if got := take(t, c, 1); got != "1" {
 			t.Errorf("got %s", got)
 		}
-		if _, n := last[client.Connected](&told); n != 1 {
+		if _, n := last[client.Connected](&received); n != 1 {
 			t.Errorf("connected %d times", n)
 		}
 		if n := source.count.Load(); n != 7 {
@@ -66,8 +66,8 @@ func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, byToken)
 		source := &tokens{life: time.Minute}
-		var told events
-		c := s.dial("", told.option, func(o *client.Options) { o.Token = source.next })
+		var received events
+		c := s.dial("", received.option, func(o *client.Options) { o.Token = source.next })
 		source.dry.Store(true)
 		time.Sleep(2 * time.Minute)
 		source.dry.Store(false)
@@ -75,7 +75,7 @@ func TestExpiry(t *testing.T) {
 		if got := take(t, c, 1); got != "1" {
 			t.Errorf("got %s", got)
 		}
-		if _, n := last[client.Connected](&told); n != 2 {
+		if _, n := last[client.Connected](&received); n != 2 {
 			t.Errorf("connected %d times", n)
 		}
 	})
