@@ -14,7 +14,7 @@ import (
 	"github.com/wirepost/wirepost/internal/payload"
 )
 
-// usual are bodies that scan has to know, for they are what clients send.
+// usual are bodies that scan must parse, because clients send such bodies.
 var usual = []string{
 	`{"to":"user:42","data":{"a":1}}`,
 	`{"to":"user:42","data":{"text":"Grüße, 世界","n":-1.5e+3,"ok":[true,false,null],"e":"\u00e9\n\"","o":{},"l":[]},"id":"k7","key":"k","ttl":"90s"}`,
@@ -31,7 +31,7 @@ var usual = []string{
 	`{}`[:1] + `"to":"a"}`,
 }
 
-func TestScanKnowsTheUsual(t *testing.T) {
+func TestScanParsesUsualBodies(t *testing.T) {
 	for _, body := range usual {
 		var f Push
 		if !f.scan([]byte(body)) {
@@ -41,7 +41,7 @@ func TestScanKnowsTheUsual(t *testing.T) {
 	}
 }
 
-// unusual are right, but not worth a fast way.
+// unusual are valid bodies that are left to the slow parser.
 var unusual = []string{
 	`{"to":"user:\u0034\u0032","data":1}`,
 	`{"t\u006f":"a","data":1}`,
@@ -51,11 +51,11 @@ var unusual = []string{
 	`{"to":"a","data_base64":"aGVs\nbG8="}`,
 }
 
-func TestScanLeavesTheUnusual(t *testing.T) {
+func TestScanRejectsUnusualBodies(t *testing.T) {
 	for _, body := range unusual {
 		var f Push
 		if f.scan([]byte(body)) {
-			t.Errorf("scan took %s", body)
+			t.Errorf("scan accepted %s", body)
 		}
 		if err := f.strict([]byte(body)); err != nil {
 			t.Errorf("strict refused %s: %v", body, err)
@@ -63,8 +63,7 @@ func TestScanLeavesTheUnusual(t *testing.T) {
 	}
 }
 
-// wrong has the bodies that are refused, the field that is blamed, and a part of
-// what is said.
+// wrong has invalid bodies with the field of the error and a part of its message.
 var wrong = []struct{ body, field, says string }{
 	{``, "", "empty"},
 	{` `, "", "empty"},
@@ -196,8 +195,8 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// compareReaders has both readers read a body: what scan takes, strict takes in
-// the same way, and it is JSON in UTF-8.
+// compareReaders parses a body with both parsers: what scan accepts must be UTF-8 JSON that
+// strict parses with the same result.
 func compareReaders(t *testing.T, body []byte) {
 	t.Helper()
 	var fast, slow Push
@@ -205,10 +204,10 @@ func compareReaders(t *testing.T, body []byte) {
 		return
 	}
 	if err := slow.strict(body); err != nil {
-		t.Fatalf("scan took what strict refuses: %q: %v", body, err)
+		t.Fatalf("scan accepted a body that strict refuses: %q: %v", body, err)
 	}
 	if !json.Valid(body) {
-		t.Fatalf("scan took broken JSON: %q", body)
+		t.Fatalf("scan accepted invalid JSON: %q", body)
 	}
 	if fast.scanned {
 		var want bytes.Buffer
