@@ -154,7 +154,7 @@ func (c *Command) Payload() (data []byte, contentType string, err error) {
 	case c.DataBase64 != nil:
 		data, err = base64.StdEncoding.DecodeString(*c.DataBase64)
 		if err != nil {
-			return nil, "", fmt.Errorf(`"data_base64" is no base64: %w`, err)
+			return nil, "", fmt.Errorf(`"data_base64" is not valid base64: %w`, err)
 		}
 		return data, orElse(c.ContentType, "application/octet-stream"), nil
 	case c.Data == nil:
@@ -210,7 +210,7 @@ func describe(err error) error {
 		return fmt.Errorf("broken JSON at byte %d: %s", syntax.Offset, syntax.Error())
 	}
 	if errors.Is(err, strict.ErrNotObject) {
-		return errors.New("a frame is a JSON object, this one is something else")
+		return errors.New("a frame must be a JSON object")
 	}
 	return err
 }

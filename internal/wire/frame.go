@@ -74,13 +74,13 @@ func (f *Frame) Payload() ([]byte, error) {
 	case f.DataBase64 != nil:
 		data, err := base64.StdEncoding.DecodeString(*f.DataBase64)
 		if err != nil {
-			return nil, fmt.Errorf(`"data_base64" is no base64: %w`, err)
+			return nil, fmt.Errorf(`"data_base64" is not valid base64: %w`, err)
 		}
 		return data, nil
 	case KindOf(f.ContentType) == Text:
 		var text string
 		if err := json.Unmarshal(f.Data, &text); err != nil {
-			return nil, fmt.Errorf("a text whose data is no string: %w", err)
+			return nil, fmt.Errorf("the data of a text is not a string: %w", err)
 		}
 		return []byte(text), nil
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestFrameOfMessage: what a server writes of a message a client reads back.
+// TestFrameOfMessage: a client reads a message as the server wrote it.
 func TestFrameOfMessage(t *testing.T) {
 	for _, m := range []Message{
 		{Channel: "user:42", Seq: 2, Prev: 1, ID: "i", Time: 5, Data: []byte(`{"a":[1]}`)},
@@ -29,7 +29,7 @@ func TestFrameOfMessage(t *testing.T) {
 	}
 }
 
-// TestAppendAck: the server takes it by its short way.
+// TestAppendAck: the server parses the frame on its fast path.
 func TestAppendAck(t *testing.T) {
 	c, ok := parseAck(AppendAck(nil, "user:42", 17))
 	if !ok || c.Channel != "user:42" || c.Seq != 17 {
@@ -40,7 +40,7 @@ func TestAppendAck(t *testing.T) {
 	}
 }
 
-// TestRequest: what a client writes is what the server's parser reads.
+// TestRequest: the server's parser reads a request as the client wrote it.
 func TestRequest(t *testing.T) {
 	for contentType, data := range map[string]string{"": `{"a":1}`, "text/plain": "a\"b", "image/png": "\x00\xff", "a/empty": ""} {
 		value, raw, err := EncodeData([]byte(data), contentType)
@@ -57,7 +57,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	if _, _, err := EncodeData([]byte("{"), ""); err == nil {
-		t.Error("broken JSON was taken")
+		t.Error("invalid JSON was accepted")
 	}
 }
 
@@ -74,9 +74,9 @@ func FuzzParseFrame(f *testing.F) {
 			return
 		}
 		if !json.Valid(text) {
-			t.Errorf("%q is no JSON", text)
+			t.Errorf("%q is not JSON", text)
 		}
-		frame.Payload() //nolint:errcheck // it must not panic
+		frame.Payload() //nolint:errcheck // only panics count
 		frame.ErrorCode()
 	})
 }

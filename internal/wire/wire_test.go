@@ -51,7 +51,7 @@ func TestMessageObjectIsWhatEncodingJSONReads(t *testing.T) {
 			Key: got.Key, ContentType: got.ContentType, From: got.From, Data: data,
 		}
 		if got.Type != "message" || !reflect.DeepEqual(back, m) {
-			t.Errorf("%s\nreads as %+v\nand was  %+v", text, back, m)
+			t.Errorf("%s\nparsed as %+v\nwant      %+v", text, back, m)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestCloseCodesAreListedOnce(t *testing.T) {
 	seen := map[int]bool{}
 	for _, c := range CloseCodes {
 		if seen[c.Code] || c.Meaning == "" {
-			t.Errorf("%d is listed twice, or without a meaning", c.Code)
+			t.Errorf("%d is listed twice, or without a description", c.Code)
 		}
 		seen[c.Code] = true
 	}
@@ -147,9 +147,9 @@ func FuzzParseCommand(f *testing.F) {
 			t.Errorf("a ref of %d bytes", len(c.Ref))
 		}
 		if !json.Valid(Encode(Error{Type: "error", Ref: c.Ref, Code: Internal, Message: "x"})) {
-			t.Errorf("the ref %q breaks an answer", c.Ref)
+			t.Errorf("a response with the ref %q is not valid JSON", c.Ref)
 		}
-		c.Payload() //nolint:errcheck // it must not panic
+		c.Payload() //nolint:errcheck // only panics count
 	})
 }
 
@@ -163,7 +163,7 @@ func FuzzAppendString(f *testing.F) {
 			t.Fatalf("%q: %v", out, err)
 		}
 		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && back != want {
-			t.Errorf("%q came back as %q", s, back)
+			t.Errorf("%q was decoded as %q", s, back)
 		}
 		if !bytes.Equal(out, appendString(nil, []byte(s))) {
 			t.Error("string and []byte differ")

@@ -2,5 +2,5 @@
 
 package ws
 
-// raceEnabled says that the race detector is on, which changes allocations.
+// raceEnabled reports that the race detector is on, which changes allocations.
 const raceEnabled = true

@@ -19,7 +19,8 @@ func NewReader(src io.Reader, early []byte, maxMessage int, deflate bool) *Reade
 }
 
 // Next waits for the next frame. Its payload is valid until the next call. The error is
-// a *ProtocolError if the server broke RFC 6455, else that of the source; it is final.
+// a *ProtocolError if the server violated RFC 6455, otherwise that of the source; it is
+// final.
 func (r *Reader) Next() (Frame, error) {
 	for {
 		f, rest, bad := r.parser.Next(r.rest, r.rules)

@@ -1,12 +1,12 @@
 // Package ws is the WebSocket protocol: RFC 6455 and permessage-deflate of RFC 7692,
-// for both sides of a connection. It turns bytes into messages and messages into
-// frames, and agrees on compression and on the handshake's accept key. It knows no
-// sockets, no loops and no timers; internal/conn has them for the server,
-// internal/dial for the client.
+// for both sides of a connection. It converts bytes into messages and messages into
+// frames, negotiates compression and computes the handshake's accept key. It does not use
+// sockets, loops or timers; internal/conn has them for the server, internal/dial for the
+// client.
 //
 // Frames are built with AppendFrame (by a server) and AppendMasked (by a client),
-// and compressed with DeflateFrame. A Parser takes messages out of bytes as they
-// come; a Reader does so from an io.Reader.
+// and compressed with DeflateFrame. A Parser parses messages from bytes as they arrive; a
+// Reader does so from an io.Reader.
 package ws
 
 // Opcodes of RFC 6455 §5.2.
