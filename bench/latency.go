@@ -20,7 +20,7 @@ const rawSync = "disk"
 var latency = scenario{
 	name: "latency",
 	question: "How long does a push take to reach its user, at a steady rate that leaves the machine mostly idle? " +
-		"Every user is connected; -rate pushes per second go to one user after the other. disk is no server: it writes and syncs as many bytes to the same disk.",
+		"Every user is connected; -rate pushes per second go to one user after the other. disk is not a server: it writes and syncs as many bytes to the same disk.",
 	label: "users",
 	columns: []column{
 		{"p50 ms", 2},

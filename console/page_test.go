@@ -145,14 +145,14 @@ func TestKeyboard(t *testing.T) {
 	says(t, tab, "h1", "User bob")
 
 	// Every control has a name, in every section.
-	for _, place := range []string{"#/", "#/users/bob", "#/channels/news", "#/playground"} {
-		browser.Visit(t, tab, s.url+"/console"+place)
+	for _, section := range []string{"#/", "#/users/bob", "#/channels/news", "#/playground"} {
+		browser.Visit(t, tab, s.url+"/console"+section)
 		says(t, tab, "#link", "live")
 		browser.Wait(t, tab, `document.querySelector("main h2") !== null`)
 		nameless := browser.Value[[]string](t, tab, `[...document.querySelectorAll("button, input, select, textarea, a[href]")]
 			.filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length > 0))).map((e) => e.outerHTML)`)
 		if len(nameless) > 0 {
-			t.Errorf("%s: controls without a name: %q", place, nameless)
+			t.Errorf("%s: controls without a name: %q", section, nameless)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func FuzzOrigin(f *testing.F) {
 		o, ok := Parse(text)
 		if !ok {
 			if (Patterns{p}).Match(text) {
-				t.Fatalf("%q is no origin, and matches", text)
+				t.Fatalf("%q is not an origin, but matches", text)
 			}
 			return
 		}

@@ -95,7 +95,7 @@ func FuzzObject(f *testing.F) {
 		got := map[string]json.RawMessage{}
 		err := Object(data, func(name string, value []byte) error {
 			if _, twice := got[name]; twice {
-				t.Fatalf("%q comes twice", name)
+				t.Fatalf("%q appears twice", name)
 			}
 			got[name] = value
 			return nil
