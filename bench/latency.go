@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wirepost/wirepost/bench/crowd"
+	"github.com/wirepost/wirepost/bench/proc"
 )
 
 // rawSync is a peer without a server: a write and an fdatasync at the same rate, the
@@ -179,6 +180,7 @@ func syncTurn(s *settings) (rows []row, err error) {
 	pause := time.Second / time.Duration(s.rate)
 	data := make([]byte, s.size)
 	var took []time.Duration
+	cpu := proc.SelfCPU()
 	for begun := time.Now(); time.Since(begun) < s.turn; {
 		time.Sleep(time.Until(begun.Add(time.Duration(len(took)) * pause)))
 		start := time.Now()
@@ -190,9 +192,10 @@ func syncTurn(s *settings) (rows []row, err error) {
 		}
 		took = append(took, time.Since(start))
 	}
+	perSync := float64((proc.SelfCPU() - cpu).Microseconds()) / float64(len(took))
 	slices.Sort(took)
 	for _, users := range s.sessions {
-		rows = append(rows, row{fmt.Sprint(users), append(quantiles(took), 0)})
+		rows = append(rows, row{fmt.Sprint(users), append(quantiles(took), perSync)})
 	}
 	return rows, nil
 }

@@ -47,48 +47,22 @@ func (t *tidier) due(allocated uint64) bool {
 // heap, where Go's default is all of it. Objects of connections made during a burst
 // of garbage are then closer together for the lifetime of the connections. A server
 // with a small live heap gets some headroom; otherwise it would collect
-// continuously. While nobody connects, the headroom is larger: a collection delays
-// deliveries, and nothing of what is allocated then stays.
+// continuously.
 const (
-	gcPercent      = 50
-	gcHeadroom     = 12 << 20
-	gcHeadroomMost = 64 << 20
+	gcPercent  = 50
+	gcHeadroom = 12 << 20
 )
 
-// steadyHeadroom is the headroom while nobody connects, for a memory limit.
-func steadyHeadroom(limit uint64) uint64 {
-	return min(max(limit/32, gcHeadroom), gcHeadroomMost)
-}
-
-// pacer chooses the GC percentage after each collection.
-type pacer struct {
-	steady  uint64 // headroom while the live heap does not grow
-	live    uint64 // at the last collection
-	percent int    // in effect
-}
-
-// next returns the percentage for the bytes that a collection scans: live heap, stacks
-// and globals. False means that the one in effect is good enough: setting one stops
-// the program for a moment.
-func (p *pacer) next(live uint64) (percent int, set bool) {
-	headroom := p.steady
-	if live > p.live+p.live/16 {
-		headroom = gcHeadroom
-	}
-	p.live = live
-	percent = max(gcPercent, int(headroom*100/max(live, headroom/16)))
-	if d := percent - p.percent; max(d, -d) <= p.percent/8 {
-		return p.percent, false
-	}
-	p.percent = percent
-	return percent, true
+// percentFor returns the percentage for the bytes that a collection scans: live
+// heap, stacks and globals.
+func percentFor(live uint64) int {
+	return max(gcPercent, int(gcHeadroom*100/max(live, gcHeadroom/4)))
 }
 
 // heap applies the memoryPlan to the garbage collector, and detects when connections
 // have used up their share.
 type heap struct {
-	full  atomic.Bool // as of the last collection
-	pacer *pacer      // nil: GOGC is set
+	full atomic.Bool // as of the last collection
 }
 
 // fullShare is the percentage of the memory limit that may be live before new
@@ -99,10 +73,7 @@ const fullShare = 80
 // run applies a memory limit until ctx is done.
 func (h *heap) run(ctx context.Context, limit int64) {
 	debug.SetMemoryLimit(limit)
-	if os.Getenv("GOGC") == "" {
-		h.pacer = &pacer{steady: steadyHeadroom(uint64(limit))}
-	}
-	h.afterCollection(ctx, uint64(limit))
+	h.afterCollection(ctx, uint64(limit), os.Getenv("GOGC") == "")
 	tidyMemory(ctx)
 }
 
@@ -111,19 +82,17 @@ func (h *heap) run(ctx context.Context, limit int64) {
 type collected [16]byte
 
 // afterCollection checks live memory now and after each collection until ctx is
-// done.
-func (h *heap) afterCollection(ctx context.Context, limit uint64) {
+// done. pace enables setting the GC percentage.
+func (h *heap) afterCollection(ctx context.Context, limit uint64, pace bool) {
 	if ctx.Err() != nil {
 		return
 	}
 	live := read("/gc/heap/live:bytes") + read("/gc/scan/stack:bytes") + read("/gc/scan/globals:bytes")
 	h.full.Store(live/fullShare > limit/100)
-	if h.pacer != nil {
-		if percent, set := h.pacer.next(live); set {
-			debug.SetGCPercent(percent)
-		}
+	if pace {
+		debug.SetGCPercent(percentFor(live))
 	}
-	runtime.SetFinalizer(new(collected), func(*collected) { h.afterCollection(ctx, limit) })
+	runtime.SetFinalizer(new(collected), func(*collected) { h.afterCollection(ctx, limit, pace) })
 }
 
 // tidyMemory runs until ctx is done.

@@ -36,31 +36,14 @@ func TestTidier(t *testing.T) {
 	}
 }
 
-func TestPacer(t *testing.T) {
+func TestPercentFor(t *testing.T) {
 	t.Parallel()
 	const mb = 1 << 20
-	p := pacer{steady: 48 * mb}
-	for i, step := range []struct {
-		live uint64
-		want int
-		set  bool
-	}{
-		{3 * mb, 400, true},     // it grows: 12 MB
-		{3 * mb, 1600, true},    // steady: 48 MB, 16 times the heap
-		{6 * mb, 200, true},     // grows
-		{12 * mb, 100, true},    // and goes on
-		{12 * mb, 400, true},    // steady
-		{12.5 * mb, 400, false}, // about the same
-		{1000 * mb, 50, true},
-		{1000 * mb, 50, false},
+	for live, want := range map[uint64]int{
+		0: 400, 1 * mb: 400, 3 * mb: 400, 6 * mb: 200, 12 * mb: 100, 24 * mb: 50, 1000 * mb: 50,
 	} {
-		if got, set := p.next(step.live); got != step.want || set != step.set {
-			t.Errorf("step %d, %d MB alive: %d %%, %v, want %d %%, %v", i, step.live/mb, got, set, step.want, step.set)
-		}
-	}
-	for limit, want := range map[uint64]uint64{0: 12 * mb, 256 * mb: 12 * mb, 1024 * mb: 32 * mb, 1 << 40: 64 * mb} {
-		if got := steadyHeadroom(limit); got != want {
-			t.Errorf("limit %d: %d, want %d", limit, got, want)
+		if got := percentFor(live); got != want {
+			t.Errorf("%d MB alive: %d %%, want %d %%", live/mb, got, want)
 		}
 	}
 }
