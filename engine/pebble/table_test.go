@@ -36,8 +36,11 @@ func someChannel(n uint64) channel {
 func TestTableIsAMap(t *testing.T) {
 	t.Parallel()
 	for _, size := range []struct{ names, slots, packed int }{
-		{names: 40, slots: 0, packed: 1}, {names: 40, slots: 3, packed: 20}, {names: 40, slots: 0, packed: 40},
-		{names: 2000, slots: 30, packed: 1200}, {names: 2000, slots: 0, packed: 2000},
+		{names: 40, slots: 0, packed: 1},
+		{names: 40, slots: 3, packed: 20},
+		{names: 40, slots: 0, packed: 40},
+		{names: 2000, slots: 30, packed: 1200},
+		{names: 2000, slots: 0, packed: 2000},
 	} {
 		t.Run(fmt.Sprintf("%+v", size), func(t *testing.T) {
 			t.Parallel()
