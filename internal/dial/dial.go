@@ -91,11 +91,14 @@ func Dial(ctx context.Context, address string, o Options) (*Conn, error) {
 	if !stop() {
 		err = ctx.Err()
 	}
-	if err != nil {
-		nc.Close()
-		return nil, err
+	if err == nil {
+		return c, nil
 	}
-	return c, nil
+	if c != nil { // the handshake was done when the context was
+		c.CloseNow()
+	}
+	nc.Close()
+	return nil, err
 }
 
 // parseURL gives the URL with an http scheme.
