@@ -43,8 +43,8 @@ type PushResult struct {
 
 // Push pushes a message and returns when the server has stored it.
 //
-// Calls from many goroutines share requests: a push goes out at once unless two
-// requests of pushes are in flight; then it is part of the next one. Each call has its
+// Calls from many goroutines share requests: a push goes out at once unless a
+// request of pushes is in flight; then it is part of the next one. Each call has its
 // own result, returns when its own message is stored, and retries on its own; the end
 // of its context affects no other call. A request that several calls share does not
 // carry the values of their contexts.

@@ -93,7 +93,6 @@ type knownKey struct {
 // keyring holds the API keys.
 type keyring []knownKey
 
-// newKeyring ignores what is not a key: an empty setting must not admit anyone.
 // newKeyring parses the keys. It panics if one is invalid, such as the value of an unset
 // environment variable: without it, every request would be refused.
 func newKeyring(keys []string, rate int) keyring {
