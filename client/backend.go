@@ -63,11 +63,8 @@ func NewBackend(server string, o BackendOptions) (*Backend, error) {
 		return nil, err
 	}
 	if o.HTTP == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport := dial.Transport(dialUnix)
 		transport.MaxIdleConnsPerHost = 64
-		if dialUnix != nil {
-			transport.DialContext, transport.Proxy = dialUnix, nil
-		}
 		o.HTTP = &http.Client{Transport: transport}
 	}
 	if o.Timeout == 0 {

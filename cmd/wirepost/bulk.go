@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"time"
 
@@ -19,13 +18,9 @@ import (
 const responseTimeout = 30 * time.Second
 
 // bulkClient returns the HTTP client of a stream. It follows no redirect, which would be a
-// request without the lines. If dialUnix is set, it connects to a Unix socket.
-func bulkClient(dialUnix func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+// request without the lines.
+func bulkClient(transport *http.Transport) *http.Client {
 	transport.ResponseHeaderTimeout = responseTimeout
-	if dialUnix != nil {
-		transport.DialContext, transport.Proxy = dialUnix, nil
-	}
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -53,7 +48,7 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	server := bulkClient(dialUnix)
+	server := bulkClient(dial.Transport(dialUnix))
 	defer server.CloseIdleConnections()
 	// Otherwise a server that refuses would first read the whole body, and standard
 	// input may be endless (RFC 9110 §10.1.1).

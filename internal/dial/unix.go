@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 )
 
@@ -30,4 +31,14 @@ func Unix(address string) (rest string, dial func(ctx context.Context, network, 
 	return "http://localhost" + path, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}, nil
+}
+
+// Transport returns an HTTP transport with the defaults of net/http. With a dial of Unix
+// that is not nil, it connects to that socket.
+func Transport(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if dial != nil {
+		t.DialContext, t.Proxy = dial, nil
+	}
+	return t
 }
