@@ -76,6 +76,28 @@ func TestPongsWithoutPayload(t *testing.T) {
 	})
 }
 
+// TestPongsWithoutPayloadLate: the same with a heartbeat of an hour.
+func TestPongsWithoutPayloadLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, func(o *wirepost.Options) { o.Heartbeat = time.Hour })
+		c := n.dial("42")
+		c.SetPingHandler(func(string) error {
+			return c.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
+		})
+		ended := make(chan int, 1)
+		go func() { ended <- c.closeCode() }()
+		n.text("user:42", "x")
+		time.Sleep(4 * time.Hour)
+		synctest.Wait()
+		if len(ended) == 0 {
+			t.Fatal("it is still open")
+		}
+		if code := <-ended; code != 1002 {
+			t.Errorf("closed with %d", code)
+		}
+	})
+}
+
 // TestSlowTransfer: a message larger than the limit for queued responses is delivered,
 // however slowly it is read, and is acknowledged.
 func TestSlowTransfer(t *testing.T) {

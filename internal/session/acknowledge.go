@@ -43,7 +43,7 @@ func (s *Session) pingsAtOnce() bool {
 func (s *Session) cursorPing() []byte {
 	f := s.window
 	f.fresh, f.unpinged, f.pinged = false, time.Time{}, f.pinged[:0]
-	f.strays, s.asked = 0, s.askedNow()
+	f.asked, f.strays, s.asked = s.loop.Now(), 0, s.askedNow()
 	for _, sub := range s.subs {
 		if sub.stored {
 			f.pinged = append(f.pinged, pinged{sub: sub, seq: sub.announced()})
@@ -110,9 +110,9 @@ func (s *Session) stray() {
 }
 
 // echoes reports whether the client may still be one that echoes pings.
-func (s *Session) echoes() bool {
+func (s *Session) echoes(now time.Time) bool {
 	f := s.window
-	return f == nil || f.ping == 0 || f.strays < strayPongs || s.sinceAsked() < DeadAfter(s.loop.host.Heartbeat)
+	return f == nil || f.ping == 0 || f.strays < strayPongs || now.Sub(f.asked) < DeadAfter(s.loop.host.Heartbeat)
 }
 
 // acknowledge records that the client has everything up to a sequence, but not more

@@ -79,7 +79,7 @@ func (s *Session) Expired() {
 	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.host.AckDelay {
 		s.send(s.cursorPing())
 	}
-	if !s.echoes() {
+	if !s.echoes(now) {
 		s.end(wire.CloseProtocolError, "pongs without the payload of the ping")
 		return
 	}

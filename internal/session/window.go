@@ -14,7 +14,8 @@ type window struct {
 	unpinged time.Time // when the first such message was sent, or zero
 	ping     uint32    // the number of the outstanding cursor ping, or 0
 	pinged   []pinged  // the cursors that its pong acknowledges
-	strays   int       // pongs since it was sent with an unknown payload
+	asked    time.Time // when it was sent
+	strays   int       // pongs since then with an unknown payload
 }
 
 type inFlight struct {
