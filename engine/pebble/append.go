@@ -81,7 +81,7 @@ func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err e
 	if err != nil || !found {
 		return channel{}, err
 	}
-	err = e.scan(ctx, name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
+	err = scan(ctx, e.db, name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
 		if g.prev != c.head.seq {
 			return false, ErrDamaged
 		}

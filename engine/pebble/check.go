@@ -258,7 +258,7 @@ func (w *salvager) finish(r *Report) error {
 		}
 	}
 	var gone [][]byte
-	err := w.e.scanPrefix(context.Background(), []byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
+	err := scanPrefix(context.Background(), w.e.db, []byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
 		m, err := decodeMemo(value)
 		if err != nil {
 			return err

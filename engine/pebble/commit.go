@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -17,7 +18,7 @@ type commit struct {
 	now     int64
 	synced  time.Time // when the last commit with sync began
 	sync    bool      // a request waits for the disk
-	spilled bool      // part of it is in the store already
+	indexed bool      // the batch can be read, see reader
 	owed    bool      // earlier writes without sync must become durable, too
 	touched []*slot[channel]
 	late    []*slot[keyed] // pinned here, not by a request
@@ -81,7 +82,7 @@ func (e *Engine) restBetweenSyncs(last time.Time) {
 
 // perform makes one commit of requests and completes them.
 func (c *commit) perform(taken []*request) {
-	c.now, c.sync, c.spilled, c.owed = c.e.nowMilli(), false, false, false
+	c.now, c.sync, c.indexed, c.owed = c.e.nowMilli(), false, false, false
 	size := 0
 	for _, rq := range taken {
 		size += rq.size()
@@ -100,7 +101,7 @@ func (c *commit) perform(taken []*request) {
 	if c.sync && c.e.syncInterval > 0 {
 		c.synced = time.Now()
 	}
-	wrote := !c.batch.Empty() || c.spilled
+	wrote := !c.batch.Empty()
 	err := c.write(c.sync)
 	if short != nil && wrote && err == nil {
 		_, err = c.e.db.AsyncFlush()
@@ -170,7 +171,7 @@ func (c *commit) write(sync bool) error {
 			c.set(headKey(c.key[:0], s.name), c.value)
 		}
 	}
-	sync = sync && (c.spilled || c.owed || !c.batch.Empty())
+	sync = sync && (c.owed || !c.batch.Empty())
 	if c.batch.Empty() && !sync {
 		return c.e.fault.Get()
 	}
@@ -180,14 +181,30 @@ func (c *commit) write(sync bool) error {
 	return c.batch.Close()
 }
 
-// spill writes the changes staged so far to the store without waiting for the disk, so
-// that the commit can read them there. Readers do not see them before they are published,
-// and the fsync at the end of the commit covers them. It is for rare operations.
-func (c *commit) spill() error {
-	err := c.write(false)
-	c.spilled = true
-	c.batch = c.e.db.NewBatch()
-	return err
+// reader returns the store as it will be with the changes staged so far. It is for rare
+// operations: from then on the batch is indexed, which makes adding to it slower.
+func (c *commit) reader() (pdb.Reader, error) {
+	if c.indexed {
+		return c.batch, nil
+	}
+	indexed := c.e.db.NewIndexedBatch()
+	if !c.batch.Empty() {
+		if err := indexed.Apply(c.batch, nil); err != nil {
+			return nil, errors.Join(err, indexed.Close())
+		}
+	}
+	err := c.batch.Close()
+	c.batch, c.indexed = indexed, true
+	return indexed, err
+}
+
+// scan calls look with records as scan does, as of the changes staged so far.
+func (c *commit) scan(channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
+	r, err := c.reader()
+	if err != nil {
+		return err
+	}
+	return scan(context.Background(), r, channel, after, through, look)
 }
 
 // apply writes a batch. Pebble returns no error for some failed writes; see freezing.

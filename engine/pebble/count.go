@@ -194,7 +194,7 @@ func (e *Engine) front(ctx context.Context, name string, h head, after uint64, c
 	if h.sweep == 0 { // no record expires
 		return f, nil
 	}
-	err = e.scan(ctx, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err = scan(ctx, e.db, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
 		gone, loss := g.ended(clock)
 		if !gone {
 			f.seq, f.message = seq, g.revokes == 0

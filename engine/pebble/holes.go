@@ -287,7 +287,7 @@ func (e *Engine) findHoles(ctx context.Context, name string, head *head) (*holes
 			h.unstored[blockOf(seq)] = append(h.unstored[blockOf(seq)], byte(seq))
 		}
 	}
-	err := e.scan(ctx, name, head.floor, head.seq, func(at uint64, g *glance) (bool, error) {
+	err := scan(ctx, e.db, name, head.floor, head.seq, func(at uint64, g *glance) (bool, error) {
 		upTo(at)
 		if g.revokes != 0 {
 			h.unstored[blockOf(at)] = append(h.unstored[blockOf(at)], byte(at))

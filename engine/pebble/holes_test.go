@@ -27,7 +27,7 @@ func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 	defer e.unpinChannel(s)
 	h := e.headOf(s)
 	messages := map[uint64]bool{}
-	err = e.scan(t.Context(), name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err = scan(t.Context(), e.db, name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
 		messages[seq] = g.revokes == 0
 		return true, nil
 	})
@@ -351,7 +351,7 @@ func TestCountWhileSweeping(t *testing.T) {
 		if _, err := c.sweepChannel(s); err != nil {
 			return err
 		}
-		if err := c.spill(); err != nil { // it is in the store, and not published
+		if err := c.writeEarly(); err != nil { // it is in the store, and not published
 			return err
 		}
 		go func() {
@@ -430,4 +430,12 @@ func BenchmarkCount(b *testing.B) {
 			}
 		})
 	}
+}
+
+// writeEarly puts what is staged into the store before the commit is published, as it is
+// at the end of a commit.
+func (c *commit) writeEarly() error {
+	err := c.write(false)
+	c.batch, c.indexed = c.e.db.NewBatch(), false
+	return err
 }

@@ -115,7 +115,7 @@ func successor(prefix []byte) []byte {
 }
 
 // get calls use with the value of a key, if it exists.
-func get(db *pdb.DB, key []byte, use func(value []byte) error) (found bool, err error) {
+func get(db pdb.Reader, key []byte, use func(value []byte) error) (found bool, err error) {
 	value, closer, err := db.Get(key)
 	if err == pdb.ErrNotFound {
 		return false, nil

@@ -68,11 +68,8 @@ func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	if len(front) >= n || h.dense() && !h.keyed && !revoking {
 		return nil
 	}
-	if err := c.spill(); err != nil {
-		return err
-	}
 	front = front[:0]
-	err := c.e.scan(context.Background(), s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
+	err := c.scan(s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
 		if g.revokes == 0 {
 			front = append(front, seq)
 		}
@@ -97,8 +94,8 @@ func (c *commit) dropFront(s *slot[channel], seq uint64) {
 
 // scan calls look with the stored records of a channel after one sequence and up to
 // another, until look returns false or the context is done.
-func (e *Engine) scan(ctx context.Context, channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
-	it, err := e.db.NewIter(recordRange(channel, after, through))
+func scan(ctx context.Context, r pdb.Reader, channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
+	it, err := r.NewIter(recordRange(channel, after, through))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package pebble
 
 import (
-	"context"
 	"encoding/binary"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -59,10 +58,7 @@ func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 
 // purgeKeys removes the keys of records that will be purged.
 func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
-	if err := c.spill(); err != nil {
-		return err
-	}
-	return c.e.scan(context.Background(), s.name, from, to, func(seq uint64, g *glance) (bool, error) {
+	return c.scan(s.name, from, to, func(seq uint64, g *glance) (bool, error) {
 		key, err := g.key()
 		if err != nil || key == "" {
 			return true, err
@@ -77,13 +73,14 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	if w.head.ends == 0 || w.head.ends > c.now {
 		return false, nil
 	}
-	if err := c.spill(); err != nil {
+	r, err := c.reader()
+	if err != nil {
 		return false, err
 	}
 	c.e.mu.Lock()
 	s.v.sweeping = true
 	c.e.mu.Unlock()
-	it, err := c.e.db.NewIter(&pdb.IterOptions{
+	it, err := r.NewIter(&pdb.IterOptions{
 		LowerBound: endKey(nil, s.name, w.head.ends, 0),
 		UpperBound: successor(named(nil, endPrefix, s.name)),
 	})
@@ -147,11 +144,8 @@ func (c *commit) publishLost(s *slot[channel], seq uint64) {
 // cutAge moves the floor over the expired records at the start of the log, at most chunk
 // of them, and returns when the first remaining record expires.
 func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
-	if err := c.spill(); err != nil {
-		return false, 0, err
-	}
 	w, n := s.v.staged, 0
-	err = c.e.scan(context.Background(), s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
+	err = c.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
 		gone, loss := g.ended(c.now)
 		if more = gone && n == chunk; more {
 			return false, nil

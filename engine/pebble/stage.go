@@ -211,10 +211,11 @@ func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engin
 
 // lookup reads a record as of this commit; nil if there is none.
 func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends span, err error) {
-	if err := c.spill(); err != nil {
+	from, err := c.reader()
+	if err != nil {
 		return nil, span{}, err
 	}
-	_, err = get(c.e.db, recordKey(nil, channel, seq), func(value []byte) error {
+	_, err = get(from, recordKey(nil, channel, seq), func(value []byte) error {
 		g, err := glanceAt(seq, value)
 		if err != nil {
 			return err

@@ -111,10 +111,10 @@ func TestSweepPublishesLossFirst(t *testing.T) {
 	var page engine.Page
 	err = e.do(t.Context(), false, true, s, func(c *commit) error {
 		_, sweep := c.sweepChannel(s)
-		spill := c.spill()
+		early := c.writeEarly()
 		var read error
 		page, read = e.Read(t.Context(), "c", 1, 10, 1000)
-		return errors.Join(sweep, spill, read)
+		return errors.Join(sweep, early, read)
 	})
 	if err != nil || len(page.Records) != 0 || !page.Lost {
 		t.Fatalf("after 1: %d records, lost %v, %v; want none and lost", len(page.Records), page.Lost, err)

@@ -49,10 +49,7 @@ func (c *commit) trim(s *slot[channel], through uint64) error {
 }
 
 func (c *commit) trimSparse(s *slot[channel], through uint64) error {
-	if err := c.spill(); err != nil {
-		return err
-	}
-	return c.e.scan(context.Background(), s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
+	return c.scan(s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
 		c.pass(s, seq, g, true)
 		return true, nil
 	})

@@ -22,7 +22,7 @@ func (e *Engine) Load(ctx context.Context, user string) (engine.User, error) {
 	defer e.leave()
 	l := loader{devices: make(map[string]int)}
 	prefix := named(nil, userPrefix, user)
-	err := e.scanPrefix(ctx, prefix, prefix, func(key, value []byte) error {
+	err := scanPrefix(ctx, e.db, prefix, prefix, func(key, value []byte) error {
 		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
 	})
 	if err != nil {
@@ -132,11 +132,12 @@ func (c *commit) save(up *engine.Update) error {
 
 // removeCursors removes the cursors of a user that match.
 func (c *commit) removeCursors(user string, match func(channel, device string) bool) error {
-	if err := c.spill(); err != nil {
+	r, err := c.reader()
+	if err != nil {
 		return err
 	}
 	prefix := userKey(nil, user, cursorPart, "")
-	return c.e.scanPrefix(context.Background(), prefix, prefix, func(key, _ []byte) error {
+	return scanPrefix(context.Background(), r, prefix, prefix, func(key, _ []byte) error {
 		channel, device, _ := bytes.Cut(key[len(prefix):], []byte{0})
 		if match(string(channel), string(device)) {
 			c.delete(append(c.key[:0], key...))
@@ -149,8 +150,8 @@ func (c *commit) removeCursors(user string, match func(channel, device string) b
 var errStop = fmt.Errorf("stop")
 
 // scanPrefix calls look with the keys that begin with a prefix, from start on.
-func (e *Engine) scanPrefix(ctx context.Context, prefix, start []byte, look func(key, value []byte) error) (err error) {
-	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: start, UpperBound: successor(prefix)})
+func scanPrefix(ctx context.Context, r pdb.Reader, prefix, start []byte, look func(key, value []byte) error) (err error) {
+	it, err := r.NewIter(&pdb.IterOptions{LowerBound: start, UpperBound: successor(prefix)})
 	if err != nil {
 		return err
 	}
