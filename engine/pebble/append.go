@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/wirepost/wirepost/engine"
 )
@@ -103,7 +104,8 @@ func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err e
 // If a day begins before the commit, nothing is missed: another append with the same ID
 // has pinned the same slot.
 func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
-	today := dayOf(e.nowMilli())
+	channel, _, _ := strings.Cut(pair, "\x00")
+	today := dayOf(e.timeOf(channel))
 	for _, day := range [...]uint32{today, today - 1} {
 		found, err := get(e.db, memoKey(nil, day, pair), func(value []byte) error {
 			m, err = decodeMemo(value)

@@ -71,7 +71,7 @@ func (a *audit) read(m *files.Merged) error {
 	return a.end()
 }
 
-// key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, u, x.
+// key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, s, u, x.
 func (a *audit) key(key, value []byte) error {
 	if key[0] > recordPrefix {
 		if err := a.endRecords(); err != nil {
@@ -108,7 +108,7 @@ func (a *audit) key(key, value []byte) error {
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
-	case clockPrefix: // a new store has its own clock
+	case clockPrefix, shardPrefix: // a new store has its own clock, and follows no log
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
 	}

@@ -29,7 +29,8 @@ func (e *Engine) saveClock(now int64) error {
 }
 
 // lastTime is the latest time that the store knows: the one that was stored, or the
-// day of the newest remembered ID, in a store of an earlier version.
+// day of the newest remembered ID, in a store of an earlier version, or that of a log which
+// the store followed.
 func (e *Engine) lastTime() (last time.Time, err error) {
 	milli := int64(0)
 	_, err = get(e.db, []byte{clockPrefix}, func(value []byte) error {
@@ -38,6 +39,14 @@ func (e *Engine) lastTime() (last time.Time, err error) {
 		}
 		milli = int64(binary.BigEndian.Uint64(value))
 		return nil
+	})
+	if err != nil {
+		return last, err
+	}
+	err = scanPrefix(context.Background(), e.db, []byte{shardPrefix}, []byte{shardPrefix}, func(_, value []byte) error {
+		a, err := decodeApplied(value)
+		milli = max(milli, a.time)
+		return err
 	})
 	if err != nil {
 		return last, err

@@ -140,6 +140,13 @@ func (c *commit) stage(rq *request) {
 	}
 }
 
+// at makes a time that of the commit, unless it is 0.
+func (c *commit) at(now int64) {
+	if now != 0 {
+		c.now = now
+	}
+}
+
 // touch returns the channel's state in this commit.
 func (c *commit) touch(s *slot[channel]) *staged {
 	if s.v.staged != nil {

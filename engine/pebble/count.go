@@ -37,8 +37,8 @@ func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err 
 }
 
 // tally calls look for a channel. If look reads more expired records than allowed, the
-// channel is swept and look is called again; if the sweep fails, because nothing can be
-// written, the second call has no limit.
+// channel is swept and look is called again, without a limit. The sweep may fail, because
+// nothing can be written, and a replica is only swept by its log.
 func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[channel], most int) (ended int, err error)) error {
 	if err := e.enter(ctx); err != nil {
 		return err
@@ -51,7 +51,9 @@ func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[chann
 	defer e.unpinChannel(s)
 	ended, err := look(s, manyEnded)
 	if err == nil && ended > manyEnded {
-		_ = e.sweepPinned(ctx, s)
+		if e.replica == nil {
+			_ = e.sweepPinned(ctx, s, 0)
+		}
 		_, err = look(s, math.MaxInt)
 	}
 	if err != nil {
@@ -70,7 +72,7 @@ const raced = 8
 // It reads expired records first, and then the head and the holes, at one moment. A record
 // removed in between is counted in both, which the number of sweeps reveals.
 func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most int) (n, ended int, err error) {
-	clock := e.nowMilli()
+	clock := e.timeOf(s.name)
 	for try := range raced {
 		h, sweeps := e.settled(ctx, s)
 		if after >= h.seq {
@@ -243,7 +245,7 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 
 // bounds returns the bounds of a channel, unless it reads more than most expired records.
 func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
-	clock := e.nowMilli()
+	clock := e.timeOf(s.name)
 	h := e.headOf(s)
 	f, err := e.front(ctx, s.name, h, h.floor, clock, most)
 	if err != nil || f.ended > most {

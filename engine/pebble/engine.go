@@ -34,7 +34,8 @@ type Engine struct {
 	fault      *disk.Fault
 	schedule   *disk.Schedule
 
-	keeper *directory.Keeper
+	keeper  *directory.Keeper
+	replica *replica // nil: the store decides about its changes itself
 
 	maxQueued int // bytes that may wait for the committer
 

@@ -22,6 +22,7 @@ import (
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
 //	M <channel> 0 <user>               an index of the memberships; no value
+//	s <shard:4>                        how far the log of a shard was applied (replica.go)
 //	c                                  the time, eight bytes, now and then (clock.go)
 //
 // Remembered IDs are ordered by the day of their append, in days since 1970: two lookups
@@ -38,6 +39,7 @@ const (
 	userPrefix   = 'u'
 	memberPrefix = 'M'
 	clockPrefix  = 'c'
+	shardPrefix  = 's'
 
 	markPart   = 'm'
 	devicePart = 'd'
@@ -101,6 +103,10 @@ func userKey(b []byte, user string, part byte, name string) []byte {
 
 func memberKey(b []byte, channel, user string) []byte {
 	return append(named(b, memberPrefix, channel), user...)
+}
+
+func shardKey(b []byte, shard int) []byte {
+	return binary.BigEndian.AppendUint32(append(b, shardPrefix), uint32(shard))
 }
 
 // successor returns the first key after all that begin with a prefix.

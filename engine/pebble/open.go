@@ -57,6 +57,8 @@ type Options struct {
 	// Appends meanwhile wait and share the next one, which costs less and takes longer.
 	// At most a second; 0: none, an append is synced as soon as the one before it is.
 	SyncInterval time.Duration
+	replica      *replica // see OpenReplica
+
 	// StallAfter is how long a commit may take. If it takes longer, because the disk hangs
 	// or Pebble has too much to compact, waiting and later writes fail with
 	// engine.ErrStalled until it is done. 0: 10 s.
@@ -139,7 +141,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		patience:     disk.NewPatience(o.Logger),
 		syncInterval: o.SyncInterval,
 		stallAfter:   o.StallAfter, stuck: make(chan struct{}, 1),
-		fs: o.FS, dir: dir,
+		fs: o.FS, dir: dir, replica: o.replica,
 		background: disk.NewBackground(o.Logger, disk.Words{Key: describeKey, Advice: directory.Advice}),
 		maxQueued:  min(maxQueued, o.MemTableBytes),
 		committed:  make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
@@ -169,6 +171,12 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, unopened(dir, err)
 	}
+	if e.replica != nil {
+		err = e.replica.load(e)
+	}
+	if err != nil {
+		return nil, errors.Join(unopened(dir, err), e.closeDB())
+	}
 	last, err := e.lastTime()
 	if err != nil {
 		return nil, errors.Join(unopened(dir, err), e.closeDB())
@@ -181,7 +189,15 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.keeper.Start()
 	e.reclaimer = startReclaimer(e.db, o.Logger)
 	go e.commits()
-	go e.sweeps(o.SweepEvery)
+	if e.replica == nil {
+		if err := e.leaveLog(); err != nil {
+			close(e.swept)
+			return nil, errors.Join(unopened(dir, err), e.Close())
+		}
+		go e.sweeps(o.SweepEvery)
+	} else {
+		close(e.swept) // the log says when to sweep
+	}
 	return e, nil
 }
 

@@ -66,7 +66,7 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 	}
 	now := e.headOf(s)
 	now.seq = h.seq
-	clock := e.nowMilli()
+	clock := e.timeOf(channel)
 	err = scanIter(ctx, it, of.backward, func(seq uint64, g *glance) (bool, error) {
 		if seq <= now.floor {
 			return !of.backward, nil

@@ -43,22 +43,11 @@ func (e *Engine) sweep() error {
 		return err
 	}
 	for {
-		due, err := e.dueSweeps(now)
+		due, err := e.dueSweeps(now, nil)
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		for _, key := range due {
-			if err := e.sweepChannel(string(key[9:])); err != nil {
-				return err
-			}
-		}
-		err = e.do(context.Background(), false, true, nil, func(c *commit) error {
-			for _, key := range due {
-				c.delete(key)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := e.sweepDue(context.Background(), due, 0); err != nil {
 			return err
 		}
 		select {
@@ -69,8 +58,24 @@ func (e *Engine) sweep() error {
 	}
 }
 
-// dueSweeps reads the sweep index up to a time.
-func (e *Engine) dueSweeps(now int64) (due [][]byte, err error) {
+// sweepDue sweeps channels by their keys in the sweep index, and removes these. A time of 0
+// means that of each commit.
+func (e *Engine) sweepDue(ctx context.Context, due [][]byte, now int64) error {
+	for _, key := range due {
+		if err := e.sweepChannel(ctx, string(key[9:]), now); err != nil {
+			return err
+		}
+	}
+	return e.do(ctx, false, true, nil, func(c *commit) error {
+		for _, key := range due {
+			c.delete(key)
+		}
+		return nil
+	})
+}
+
+// dueSweeps reads the sweep index up to a time, of the channels that are selected, or all.
+func (e *Engine) dueSweeps(now int64, selected func(channel string) bool) (due [][]byte, err error) {
 	it, err := e.db.NewIter(&pdb.IterOptions{
 		LowerBound: []byte{sweepPrefix},
 		UpperBound: sweepKey(nil, now+1, ""),
@@ -79,25 +84,28 @@ func (e *Engine) dueSweeps(now int64) (due [][]byte, err error) {
 		return nil, err
 	}
 	for ok := it.First(); ok && len(due) < sweepBatch; ok = it.Next() {
-		due = append(due, append([]byte(nil), it.Key()...))
+		if selected == nil || selected(string(it.Key()[9:])) {
+			due = append(due, append([]byte(nil), it.Key()...))
+		}
 	}
 	return due, it.Close()
 }
 
 // sweepChannel removes the expired records of a channel in chunks, so that appends are
 // committed in between.
-func (e *Engine) sweepChannel(name string) error {
-	s, err := e.pinChannel(context.Background(), name)
+func (e *Engine) sweepChannel(ctx context.Context, name string, now int64) error {
+	s, err := e.pinChannel(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer e.unpinChannel(s)
-	return e.sweepPinned(context.Background(), s)
+	return e.sweepPinned(ctx, s, now)
 }
 
-func (e *Engine) sweepPinned(ctx context.Context, s *slot[channel]) error {
+func (e *Engine) sweepPinned(ctx context.Context, s *slot[channel], now int64) error {
 	for more := true; more; {
 		err := e.do(ctx, false, true, s, func(c *commit) (err error) {
+			c.at(now)
 			more, err = c.sweepChannel(s)
 			return err
 		})

@@ -11,15 +11,25 @@ func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error
 		return err
 	}
 	defer e.leave()
+	return e.trim(ctx, channel, through, 0)
+}
+
+// trim trims a channel and purges it. A time of 0 means that of the commit. At another
+// time, that of a log, nothing becomes durable at once.
+func (e *Engine) trim(ctx context.Context, channel string, through uint64, now int64) error {
 	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
 		return err
 	}
 	defer e.unpinChannel(s)
-	err = e.do(ctx, true, true, s, func(c *commit) error { return c.trim(s, through) })
+	err = e.do(ctx, now == 0, true, s, func(c *commit) error {
+		c.at(now)
+		return c.trim(s, through)
+	})
 	trimmed := context.WithoutCancel(ctx) // the rest only frees space
 	for more := true; more && err == nil; {
 		err = e.do(trimmed, false, true, s, func(c *commit) (err error) {
+			c.at(now)
 			c.touch(s)
 			more, err = c.purge(s)
 			return err
