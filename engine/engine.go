@@ -36,6 +36,8 @@ var (
 	ErrDamaged = errors.New("the store is damaged")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
+	// ErrNoResponder says that no node subscribed to a topic of a Bus.
+	ErrNoResponder = errors.New("no node responds")
 	// ErrClosed is returned by every method after Close.
 	ErrClosed = errors.New("engine closed")
 )

@@ -1,0 +1,260 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Options configures an Engine.
+type Options struct {
+	Node    string // the name of this node, unique in the cluster
+	Log     Log
+	Bus     engine.Bus
+	Replica engine.Replica // closed with the engine
+	Shards  int            // of Log and Replica
+	Logger  *slog.Logger   // nil: slog.Default()
+	// Patience is how long a change waits for the log, for example while it elects a
+	// leader. 0: 10 s.
+	Patience time.Duration
+	// TickEvery is the time without a batch after which a shard gets one without changes,
+	// so that its time goes on and what has ended is removed. 0: 1 s.
+	TickEvery time.Duration
+}
+
+// Engine is an engine.Engine of one node. All methods are safe for concurrent use. What
+// reads is answered by the replica of this node.
+type Engine struct {
+	engine.Replica
+
+	// Static.
+	node      string
+	bus       engine.Bus
+	log       Log
+	logger    *slog.Logger
+	patience  time.Duration
+	tickEvery time.Duration
+	proposer  proposer
+	shards    []*shard
+	ctx       context.Context // ends with Close
+	stop      context.CancelCauseFunc
+	running   sync.WaitGroup
+
+	watchUsers atomic.Pointer[func([]engine.Update, bool)]
+
+	// life is read-locked by every change, and locked by Close to wait for them.
+	life struct {
+		sync.RWMutex
+		closed bool
+	}
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Open starts a node. It returns before the replica has caught up with the log: Ready says
+// when it has.
+func Open(o Options) (*Engine, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Patience <= 0 {
+		o.Patience = 10 * time.Second
+	}
+	if o.TickEvery <= 0 {
+		o.TickEvery = time.Second
+	}
+	e := &Engine{Replica: o.Replica, node: o.Node, bus: o.Bus, log: o.Log, logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery}
+	rand.Read(e.proposer[:]) //nolint:errcheck // it never fails
+	e.ctx, e.stop = context.WithCancelCause(context.Background())
+	for i := range o.Shards {
+		s, err := newShard(e, i)
+		if err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i, err)
+		}
+		e.shards = append(e.shards, s)
+	}
+	for _, s := range e.shards {
+		e.running.Go(s.follow)
+		e.running.Go(s.proposeAll)
+	}
+	return e, nil
+}
+
+// enter begins a change, which leave ends.
+func (e *Engine) enter(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e.life.RLock()
+	if e.life.closed {
+		e.life.RUnlock()
+		return engine.ErrClosed
+	}
+	return nil
+}
+
+// Node implements engine.Shared.
+func (e *Engine) Node() string { return e.node }
+
+// Bus implements engine.Shared.
+func (e *Engine) Bus() engine.Bus { return e.bus }
+
+// WatchUsers implements engine.Shared.
+func (e *Engine) WatchUsers(f func(updates []engine.Update, own bool)) { e.watchUsers.Store(&f) }
+
+func (e *Engine) leave() { e.life.RUnlock() }
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	e.life.Lock()
+	closed := e.life.closed
+	e.life.closed = true
+	e.life.Unlock()
+	if closed {
+		return engine.ErrClosed
+	}
+	e.stop(engine.ErrClosed)
+	e.running.Wait()
+	return e.Replica.Close()
+}
+
+func (e *Engine) shardOf(channel string) *shard { return e.shards[ShardOf(channel, len(e.shards))] }
+
+// Ready implements engine.Health.
+func (e *Engine) Ready() error {
+	for _, s := range e.shards {
+		if err := s.ready(); err != nil {
+			return err
+		}
+	}
+	if h, ok := e.Replica.(engine.Health); ok {
+		return h.Ready()
+	}
+	return nil
+}
+
+// Append implements engine.Log. Entries of different shards are independent of each other:
+// if some shards fail, the entries in them have an error of their own.
+func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	calls := make(map[*shard]*call, 1)
+	index := make(map[*shard][]int, 1) // of the entries of a call
+	var order []*shard
+	for i := range entries {
+		s := e.shardOf(entries[i].Channel)
+		c := calls[s]
+		if c == nil {
+			c = newCall()
+			calls[s] = c
+			order = append(order, s)
+		}
+		c.data = appendEntry(c.data, &entries[i])
+		c.entries++
+		index[s] = append(index[s], i)
+	}
+	for _, s := range order {
+		s.start(ctx, calls[s])
+	}
+	results := make([]engine.Result, len(entries))
+	failed := 0
+	var first error
+	for _, s := range order {
+		got, err := calls[s].wait(ctx, e)
+		if err != nil {
+			failed++
+			first = errors.Join(first, err)
+		}
+		for k, i := range index[s] {
+			if err != nil {
+				results[i].Err = err
+			} else {
+				results[i] = got[k]
+			}
+		}
+	}
+	if failed == len(order) {
+		return nil, fmt.Errorf("append: %w", first)
+	}
+	return results, nil
+}
+
+// Tick proposes a batch without changes to every shard, and waits until the replica has
+// applied it, and with it everything that was in the log before.
+func (e *Engine) Tick(ctx context.Context) error {
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	calls := make([]*call, len(e.shards))
+	for i, s := range e.shards {
+		calls[i] = newCall()
+		calls[i].sweep = true
+		s.start(ctx, calls[i])
+	}
+	var failed error
+	for _, c := range calls {
+		_, err := c.wait(ctx, e)
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+// Trim implements engine.Log.
+func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error {
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	c := newCall()
+	c.alone = true
+	c.data = appendTrim(nil, &engine.Trim{Channel: channel, Through: through})
+	s := e.shardOf(channel)
+	s.start(ctx, c)
+	if _, err := c.wait(ctx, e); err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	return nil
+}
+
+// Save implements engine.Users. What is in the log is durable, so sync changes nothing.
+func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) error {
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	calls := make(map[*shard]*call, 1)
+	for i := range updates {
+		s := e.shardOf("user:" + updates[i].User)
+		c := calls[s]
+		if c == nil {
+			c = newCall()
+			calls[s] = c
+		}
+		c.data = appendUpdate(c.data, &updates[i])
+	}
+	for s, c := range calls {
+		s.start(ctx, c)
+	}
+	var failed error
+	for _, c := range calls {
+		_, err := c.wait(ctx, e)
+		failed = errors.Join(failed, err)
+	}
+	if failed != nil {
+		return fmt.Errorf("save: %w", failed)
+	}
+	return nil
+}
