@@ -81,6 +81,9 @@ var imports = map[string]map[string]string{
 	"engine/pebble/internal/disk":  {"engine": "the errors of writes that are refused"},
 	"engine/pebble/internal/files": {},
 	"engine/enginetest":            {"engine": "tests its implementations"},
+	"engine/cluster":               {"engine": "implements it, over a replica"},
+	"engine/cluster/jetstream":     {"engine/cluster": "implements its log"},
+	"engine/cluster/logtest":       {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
 
 	"internal/feed": {
 		"engine":            "records, and the logs that are watched and read",
