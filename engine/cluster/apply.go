@@ -75,8 +75,13 @@ func (s *shard) followOnce() error {
 func (s *shard) caughtUp(at, last uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.behind = s.behind && at < last
+	if s.behind && at >= last {
+		s.behind = false
+		s.e.poke()
+	}
 	s.moved = time.Now()
+	s.at = at
+	s.ahead.applied(at)
 }
 
 // apply applies an entry of the log, and completes the calls of this node that are in it.
@@ -143,5 +148,6 @@ func (s *shard) halt(err error) {
 	s.mu.Lock()
 	s.stopped = err
 	s.mu.Unlock()
+	s.e.poke()
 	s.end(err)
 }

@@ -33,7 +33,7 @@ func openNode(t *testing.T, log cluster.Log, fs vfs.FS, tick time.Duration) *clu
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := cluster.Open(cluster.Options{
+	e, err := cluster.Open(t.Context(), cluster.Options{
 		Log: log, Replica: replica, Shards: shards, Logger: quiet, Patience: time.Hour, TickEvery: tick,
 	})
 	if err != nil {

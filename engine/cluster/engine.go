@@ -15,12 +15,18 @@ import (
 
 // Options configures an Engine.
 type Options struct {
+	Name    string // of the cluster
 	Node    string // the name of this node, unique in the cluster
+	Version string // of the program, for Cluster
+	URL     string // where clients and backends reach this node, for Cluster
 	Log     Log
-	Bus     engine.Bus
+	Bus     engine.Bus     // nil: there are no other nodes
 	Replica engine.Replica // closed with the engine
 	Shards  int            // of Log and Replica
-	Logger  *slog.Logger   // nil: slog.Default()
+	// Memory returns the engine of memory-only channels, which is closed with this one,
+	// and what is below all its sequences.
+	Memory func() (e engine.Engine, base uint64)
+	Logger *slog.Logger // nil: slog.Default()
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration
@@ -35,9 +41,13 @@ type Engine struct {
 	engine.Replica
 
 	// Static.
+	name      string // of the cluster
 	node      string
+	version   string
+	url       string
 	bus       engine.Bus
 	log       Log
+	memory    func() (engine.Engine, uint64)
 	logger    *slog.Logger
 	patience  time.Duration
 	tickEvery time.Duration
@@ -46,8 +56,12 @@ type Engine struct {
 	ctx       context.Context // ends with Close
 	stop      context.CancelCauseFunc
 	running   sync.WaitGroup
+	changed   chan struct{} // cap 1: the state of this node has changed
 
-	watchUsers atomic.Pointer[func([]engine.Update, bool)]
+	watchUsers  atomic.Pointer[func([]engine.Update, bool)]
+	connections atomic.Pointer[func() int]
+	draining    atomic.Bool
+	nodes       nodes
 
 	// life is read-locked by every change, and locked by Close to wait for them.
 	life struct {
@@ -59,8 +73,8 @@ type Engine struct {
 var _ engine.Engine = (*Engine)(nil)
 
 // Open starts a node. It returns before the replica has caught up with the log: Ready says
-// when it has.
-func Open(o Options) (*Engine, error) {
+// when it has. The context limits how long it waits for the log.
+func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -70,7 +84,13 @@ func Open(o Options) (*Engine, error) {
 	if o.TickEvery <= 0 {
 		o.TickEvery = time.Second
 	}
-	e := &Engine{Replica: o.Replica, node: o.Node, bus: o.Bus, log: o.Log, logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	e := &Engine{
+		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log, memory: o.Memory,
+		logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery, changed: make(chan struct{}, 1),
+	}
 	rand.Read(e.proposer[:]) //nolint:errcheck // it never fails
 	e.ctx, e.stop = context.WithCancelCause(context.Background())
 	for i := range o.Shards {
@@ -80,11 +100,30 @@ func Open(o Options) (*Engine, error) {
 		}
 		e.shards = append(e.shards, s)
 	}
+	if err := e.join(); err != nil {
+		return nil, err
+	}
 	for _, s := range e.shards {
 		e.running.Go(s.follow)
 		e.running.Go(s.proposeAll)
 	}
 	return e, nil
+}
+
+// join listens to the announcements of other nodes, and announces this one.
+func (e *Engine) join() error {
+	if e.bus == nil {
+		return nil
+	}
+	stop, err := e.bus.Subscribe(announceTopic, e.heard)
+	if err != nil {
+		return fmt.Errorf("listen to the other nodes: %w", err)
+	}
+	e.running.Go(func() {
+		defer stop()
+		e.announceAll()
+	})
+	return nil
 }
 
 // enter begins a change, which leave ends.
@@ -122,7 +161,11 @@ func (e *Engine) Close() error {
 	}
 	e.stop(engine.ErrClosed)
 	e.running.Wait()
-	return e.Replica.Close()
+	err := e.Replica.Close()
+	if memory, _ := e.Memory(); memory != nil {
+		err = errors.Join(err, memory.Close())
+	}
+	return err
 }
 
 func (e *Engine) shardOf(channel string) *shard { return e.shards[ShardOf(channel, len(e.shards))] }

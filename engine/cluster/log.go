@@ -38,6 +38,12 @@ type Log interface {
 	Bounds(ctx context.Context, shard int) (first, last uint64, err error)
 }
 
+// Leaders is an optional interface of a Log that knows which node or server leads a shard.
+type Leaders interface {
+	// Leaders returns the leader of each shard that has one. It does not wait.
+	Leaders() map[int]string
+}
+
 // Entry is one entry of a log. Positions of a shard have no holes and begin with 1.
 type Entry struct {
 	Position uint64

@@ -71,6 +71,8 @@ type shard struct {
 	stopped error         // the replica cannot go on; nil: it can
 	behind  bool          // the replica has not caught up with the log yet
 	moved   time.Time     // when the last batch was applied
+	at      uint64        // the position of the replica
+	ahead   lag
 
 	work chan struct{} // cap 1: the queue is not empty
 
@@ -78,27 +80,39 @@ type shard struct {
 }
 
 func newShard(e *Engine, number int) (*shard, error) {
-	_, _, data := e.Replica.Applied(number)
+	at, _, data := e.Replica.Applied(number)
 	known, err := decodeNote(data)
 	if err != nil {
 		return nil, err
 	}
-	return &shard{e: e, number: number, work: make(chan struct{}, 1), behind: true, note: known, moved: time.Now()}, nil
+	return &shard{e: e, number: number, work: make(chan struct{}, 1), at: at, behind: true, note: known, moved: time.Now()}, nil
 }
 
 // ready returns why the shard takes no changes now, or nil.
 func (s *shard) ready() error {
+	state, err := s.state()
+	switch {
+	case err == nil:
+		return nil
+	case state == engine.NodeStopped:
+		return fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, err)
+	}
+	return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, err)
+}
+
+// state returns what the shard does, and why it is not ready.
+func (s *shard) state() (engine.NodeState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.stopped != nil:
-		return fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, s.stopped)
-	case s.behind:
-		return fmt.Errorf("%w: shard %d is catching up with the log", engine.ErrUnavailable, s.number)
+		return engine.NodeStopped, s.stopped
 	case s.broken != nil:
-		return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, s.broken)
+		return engine.NodeIsolated, s.broken
+	case s.behind:
+		return engine.NodeCatchingUp, errors.New("it is catching up with the log")
 	}
-	return nil
+	return engine.NodeReady, nil
 }
 
 // start queues a call, and waits for room in the queue.
@@ -240,6 +254,9 @@ func (s *shard) setBroken(err error) {
 	defer s.mu.Unlock()
 	if err != nil && s.broken == nil && s.e.ctx.Err() == nil {
 		s.e.logger.Warn("the log of the cluster takes no changes", "shard", s.number, "error", err)
+	}
+	if (err == nil) != (s.broken == nil) {
+		s.e.poke()
 	}
 	s.broken = err
 }

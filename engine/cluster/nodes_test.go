@@ -1,0 +1,85 @@
+package cluster_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/logtest"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+// openWith opens a node with options, of which Replica and Shards are set here.
+func openWith(t *testing.T, fs vfs.FS, o cluster.Options) *cluster.Engine {
+	t.Helper()
+	of := func(channel string) int { return cluster.ShardOf(channel, shards) }
+	replica, err := pebble.OpenReplica("store", shards, of, pebble.Options{
+		FS: fs, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Replica, o.Shards = replica, shards
+	if o.Logger == nil {
+		o.Logger = quiet
+	}
+	e, err := cluster.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func closeNode(t *testing.T, e *cluster.Engine) {
+	t.Helper()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func nodesOf(e *cluster.Engine) map[string]engine.Node {
+	all := map[string]engine.Node{}
+	for _, n := range e.Cluster().Nodes {
+		all[n.Name] = n
+	}
+	return all
+}
+
+// TestNodes: nodes know each other's states.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, bus := logtest.NewMemory(shards), &logtest.Bus{}
+		open := func(name string) *cluster.Engine {
+			return openWith(t, vfs.NewMem(), cluster.Options{
+				Name: "c", Node: name, Log: log, Bus: bus, Version: "1", URL: "http://" + name,
+			})
+		}
+		a, b := open("a"), open("b")
+		defer closeNode(t, a)
+		b.SetConnections(func() int { return 7 })
+		time.Sleep(2 * time.Second)
+		got := nodesOf(a)
+		if n := got["b"]; len(got) != 2 || n.State != engine.NodeReady || n.Connections != 7 || n.Version != "1" ||
+			n.URL != "http://b" || len(n.Positions) != shards || n.Positions[0] == 0 || n.Lag != 0 {
+			t.Errorf("a knows %+v", got)
+		}
+		b.SetDraining(true)
+		synctest.Wait()
+		if n := nodesOf(a)["b"]; n.State != engine.NodeDraining || n.Reason == "" {
+			t.Errorf("b drains, a knows %+v", n)
+		}
+		closeNode(t, b)
+		if n := nodesOf(a)["b"]; n.State != engine.NodeStopped {
+			t.Errorf("b was closed, a knows %+v", n)
+		}
+		time.Sleep(3 * time.Second)
+		if n := nodesOf(a)["b"]; n.State != engine.NodeUnreachable || n.Connections != 0 {
+			t.Errorf("b is silent, a knows %+v", n)
+		}
+	})
+}
