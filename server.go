@@ -78,6 +78,9 @@ func New(o Options) (*Server, error) {
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
 		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), MemoryBase: base,
 	}
+	if _, ok := o.Engine.(engine.Shared); ok {
+		s.host.Replica = s.storage
+	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
 	s.urgent, s.hurry = context.WithCancelCause(context.Background())
 	s.gateway = gateway.New(s.host, gateway.Config{

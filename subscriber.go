@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/session"
 )
 
 // GapError reports that messages of a channel are missing: they were removed by retention
@@ -45,7 +47,10 @@ func (s *Server) Subscribe(ctx context.Context, channel string, after uint64) it
 			return
 		}
 		defer s.host.Feeds.Unref(f)
-		cursor, err := f.Clamp(ctx, after)
+		var cursor uint64
+		if err = s.host.CatchUp(ctx, time.Now().Add(session.Patience), f, after); err == nil {
+			cursor, err = f.Clamp(ctx, after)
+		}
 		if err != nil {
 			yield(Message{}, err)
 			return

@@ -115,6 +115,21 @@ func (f *Feed) Clamp(ctx context.Context, seq uint64) (uint64, error) {
 	return min(seq, max(head, b.Head)), err
 }
 
+// Await waits until the feed has advanced to seq. The error is that of ctx.
+func (f *Feed) Await(ctx context.Context, seq uint64) error {
+	advanced := make(chan struct{}, 1)
+	f.Listen(advanced)
+	defer f.Unlisten(advanced)
+	for f.Head() < seq {
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // follower is the list of one loop's sessions that follow a feed. It is a conn.Task,
 // which the feed posts, at most once at a time, when it has advanced.
 type follower struct {

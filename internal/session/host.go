@@ -40,6 +40,9 @@ type Host struct {
 	Epoch string
 	// MemoryBase is below all sequences of memory-only channels.
 	MemoryBase uint64
+	// Replica is set on a node of a cluster. It returns an error while the node is known
+	// to lag. See CatchUp.
+	Replica func() error
 	// Base is the parent of the contexts of callbacks. It is canceled when the server
 	// shuts down.
 	Base context.Context

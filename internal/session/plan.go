@@ -34,7 +34,8 @@ type Plan struct {
 	Values    context.Context // of the request: its values are passed to callbacks
 	Receiver  Receiver        // of a plain session's messages; nil: Hooks.Message
 
-	forgot bool // another device was forgotten for this one
+	forgot   bool      // another device was forgotten for this one
+	patience time.Time // see Host.CatchUp: when to stop waiting
 }
 
 // Info describes the planned session.
@@ -105,6 +106,7 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 }
 
 func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
+	p.patience = time.Now().Add(Patience)
 	granted := append([]string{s.user.Inbox(), names.All}, s.user.Memberships()...)
 	granted = append(granted, p.Identity.Channels...)
 	for _, channel := range granted {
@@ -127,6 +129,16 @@ func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 		}
 	}
 	return nil
+}
+
+// position is the highest sequence in a channel that the client names.
+func (p *Plan) position(channel string) uint64 {
+	seq := p.After[channel]
+	if p.Cursor != nil {
+		at, _ := p.Cursor.Of(channel)
+		seq = max(seq, at)
+	}
+	return seq
 }
 
 // saveStart stores the start of a session: at once if it, or another session that is
@@ -168,6 +180,9 @@ func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Pl
 		sub.cursor = s.start(f)
 	}
 	s.subs = append(s.subs, sub) // so that it is released in any case
+	if err := s.loop.host.CatchUp(ctx, p.patience, f, max(sub.cursor, p.position(channel))); err != nil {
+		return err
+	}
 	if sub.cursor, err = f.Clamp(ctx, sub.cursor); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/codec"
@@ -24,12 +26,19 @@ func (s *Session) onSubscribe(c *wire.Command) {
 	}
 	ref, channel, after := c.Ref, c.Channel, c.After
 	ask, byToken := s.question(channel), s.tokenGrants(channel)
+	ctx, atLeast := s.loop.host.Base, uint64(0)
+	if after != nil {
+		atLeast = *after
+	}
+	if atLeast > 0 && s.loop.host.Replica != nil {
+		ctx = s.theWork().context(s) // what it waits for may not come
+	}
 	s.pinnedJob(func() (onLoop, otherwise func()) {
 		if err := ask(); err != nil {
 			s.reply(ref, nil, err)
 			return nil, nil
 		}
-		sub, bounds, err := s.newSubscription(channel, byToken)
+		sub, bounds, err := s.newSubscription(ctx, channel, byToken, atLeast)
 		if err != nil {
 			s.reply(ref, nil, err)
 			return nil, nil
@@ -64,8 +73,9 @@ func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 
 // newSubscription makes a subscription: a member, by a stored membership or by the
 // token, continues at the device's cursor; any other subscription begins at the head.
-// It runs in a job, with the user's state pinned.
-func (s *Session) newSubscription(channel string, byToken bool) (*subscription, engine.Bounds, error) {
+// The node is to have applied the channel up to atLeast, see Host.CatchUp. It runs in a
+// job, with the user's state pinned.
+func (s *Session) newSubscription(ctx context.Context, channel string, byToken bool, atLeast uint64) (*subscription, engine.Bounds, error) {
 	f, err := s.loop.host.Feeds.Subscribe(channel)
 	if err != nil {
 		return nil, engine.Bounds{}, err
@@ -76,7 +86,11 @@ func (s *Session) newSubscription(channel string, byToken bool) (*subscription, 
 		sub.cursor = s.start(f)
 		s.loop.host.Users.SaveLater(s.user)
 	}
-	bounds, err := f.Log().Bounds(s.loop.host.Base, channel)
+	var bounds engine.Bounds
+	err = s.loop.host.CatchUp(ctx, time.Now().Add(Patience), f, atLeast)
+	if err == nil {
+		bounds, err = f.Log().Bounds(s.loop.host.Base, channel)
+	}
 	sub.cursor = min(sub.cursor, max(bounds.Head, f.Head()))
 	if err != nil {
 		s.loop.host.Feeds.Release(f)
@@ -233,7 +247,7 @@ func (s *Session) mayKeep(channel string) bool {
 // the loop.
 func (s *Session) grant(channel string) {
 	s.pinnedJob(func() (onLoop, otherwise func()) {
-		sub, _, err := s.newSubscription(channel, true)
+		sub, _, err := s.newSubscription(s.loop.host.Base, channel, true, 0)
 		if err != nil {
 			s.failed("subscribing a member", err)
 			return nil, nil

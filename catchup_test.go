@@ -1,0 +1,107 @@
+package wirepost_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/logtest"
+	"github.com/wirepost/wirepost/engine/memory"
+)
+
+// replica is a node's engine in a cluster of one. What it has not applied yet is what the
+// test has not pushed yet.
+type replica struct {
+	engine.Engine
+	bus  logtest.Bus
+	lags atomic.Bool
+}
+
+func (r *replica) Node() string                           { return "a" }
+func (r *replica) Bus() engine.Bus                        { return &r.bus }
+func (r *replica) WatchUsers(func([]engine.Update, bool)) {}
+func (r *replica) Cluster() engine.Cluster                { return engine.Cluster{Node: "a"} }
+func (r *replica) Memory() (engine.Engine, uint64)        { return memory.New(memory.Options{}), 0 }
+func (r *replica) Ready() error {
+	if r.lags.Load() {
+		return errors.New("catching up")
+	}
+	return nil
+}
+
+var _ engine.Shared = (*replica)(nil)
+
+func newReplica(t *testing.T) (*node, *replica) {
+	r := &replica{Engine: memory.New(memory.Options{})}
+	return newPipeNode(t, func(o *wirepost.Options) { o.Engine = r }), r
+}
+
+// A client that has received more than the node has applied gets what comes after that,
+// however it says so.
+func TestPositionOfAnotherNode(t *testing.T) {
+	for name, connect := range map[string]func(n *node) *client{
+		"in the URL": func(n *node) *client {
+			c, _ := n.dialV1("42&after=room=3&channels=room")
+			return c
+		},
+		"when subscribing": func(n *node) *client {
+			c, _ := n.dialV1("42")
+			c.send(`{"type":"subscribe","ref":1,"channel":"room","after":3}`)
+			if ok := c.frame("ok"); ok.num("seq") < 3 {
+				t.Errorf("subscribed at the head %v", ok["seq"])
+			}
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, _ := newReplica(t)
+				n.text("room", "1")
+				n.text("room", "2")
+				begun := time.Now()
+				connected := make(chan *client)
+				go func() { connected <- connect(n) }()
+				synctest.Wait()
+				n.text("room", "3")
+				c := <-connected
+				n.text("room", "4")
+				c.message(`"4"`)
+				if took := time.Since(begun); took != 0 {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// A position that no node has is one above the head, after a while. If the node is known
+// to lag, the client is refused: another node may have it.
+func TestPositionThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, r := newReplica(t)
+		n.text("user:42", "1")
+		begun := time.Now()
+		c, hello := n.dialV1("42&after=9")
+		if head := hello.channel("user:42").num("seq"); head != 1 || time.Since(begun) != 5*time.Second {
+			t.Errorf("hello with the head %v after %s", head, time.Since(begun))
+		}
+		n.text("user:42", "2")
+		c.message(`"2"`)
+
+		r.lags.Store(true)
+		_, refusal, err := n.tryDial("user=42&after=9", "wirepost.v1")
+		if err == nil || refusal == nil || refusal.StatusCode != 503 || refusal.Header.Get("Retry-After") == "" {
+			t.Errorf("a node that lags: %v, %v", refusal, err)
+		}
+
+		begun = time.Now()
+		n.dialV1("42&after=18446744073709551615")
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("the largest number took %s", took)
+		}
+	})
+}
