@@ -186,3 +186,51 @@ func BenchmarkSync(b *testing.B) {
 	}
 	b.ReportMetric(float64((cpu()-used).Nanoseconds())/1e3/float64(b.N), "cpu-µs/op")
 }
+
+// BenchmarkApply applies appends of 256 bytes to a replica, in batches: what a push costs
+// every node of a cluster. Everything is flushed at the end.
+func BenchmarkApply(b *testing.B) {
+	for _, size := range []int{1, 64, 512} {
+		for _, channels := range []int{1000, 100_000} {
+			b.Run(fmt.Sprintf("batch=%d/channels=%d", size, channels), func(b *testing.B) { applyAll(b, size, channels) })
+		}
+	}
+}
+
+func applyAll(b *testing.B, size, channels int) {
+	r, err := pebble.OpenReplica(b.TempDir(), 1, func(string) int { return 0 }, pebble.Options{Logger: quiet})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // it is removed
+	names := make([]string, channels)
+	for i := range names {
+		names[i] = fmt.Sprintf("user:%d", i)
+	}
+	entries := make([]engine.Entry, size)
+	changes := make([]engine.Change, size)
+	for i := range entries {
+		entries[i] = engine.Entry{
+			ContentType: "application/json", Data: make([]byte, 256),
+			Limits: engine.Limits{MaxAge: 30 * 24 * time.Hour, MaxMessages: 100_000},
+		}
+		changes[i].Entry = &entries[i]
+	}
+	used, at := cpu(), uint64(0)
+	b.ResetTimer()
+	for done := 0; done < b.N; done += size {
+		for i := range entries {
+			entries[i].Channel, entries[i].ID = names[(done+i)*7919%channels], fmt.Sprintf("%016d", done+i)
+		}
+		at++
+		batch := &engine.Batch{Position: at, Time: time.Now().UnixMilli(), Changes: changes}
+		if _, err := r.Apply(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := r.Flush(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64((cpu()-used).Nanoseconds())/1e3/float64(b.N), "cpu-µs/append")
+}
