@@ -25,7 +25,7 @@ func (r *replica) Node() string                           { return "a" }
 func (r *replica) Bus() engine.Bus                        { return &r.bus }
 func (r *replica) WatchUsers(func([]engine.Update, bool)) {}
 func (r *replica) Cluster() engine.Cluster                { return engine.Cluster{Node: "a"} }
-func (r *replica) Memory() (engine.Engine, uint64)        { return memory.New(memory.Options{}), 0 }
+func (r *replica) Memory() engine.Engine                  { return memory.New(memory.Options{}) }
 func (r *replica) Ready() error {
 	if r.lags.Load() {
 		return errors.New("catching up")

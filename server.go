@@ -63,9 +63,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, engine: o.Engine, logger: o.Logger, started: time.Now(), stopped: make(chan struct{})}
 	now := clockOf(o.Engine, o.Logger)
-	base := memoryBase(now.Now())
 	s.memory = memory.New(memory.Options{
-		MaxBytes: int64(o.ChannelMemory), Base: base, Now: now.Now, Logger: o.Logger,
+		MaxBytes: int64(o.ChannelMemory), Base: memoryBase(now.Now()), Now: now.Now, Logger: o.Logger,
 	})
 	feeds := feed.New(feed.Config{
 		Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory,
@@ -76,7 +75,7 @@ func New(o Options) (*Server, error) {
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
-		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), MemoryBase: base,
+		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(),
 	}
 	if _, ok := o.Engine.(engine.Shared); ok {
 		s.host.Replica = s.storage

@@ -199,6 +199,9 @@ type Bounds struct {
 	Head   uint64 // the last sequence appended; 0 when there never was one
 	Oldest uint64 // the first live message; 0 when there is none
 	Lost   uint64 // the last sequence removed by retention; 0 when there is none
+	// Base is the sequence after which the log began, if there may have been records
+	// before that are lost; else 0. A reader that begins at 0 does not miss those.
+	Base uint64
 }
 
 // Users keeps what is stored per user: read marks, memberships, devices and

@@ -13,8 +13,8 @@ type Shared interface {
 	// Node returns the name of this node.
 	Node() string
 	// Memory returns the engine of memory-only channels, which the nodes share as well.
-	// Base is below all its sequences. It is closed with this engine.
-	Memory() (e Engine, base uint64)
+	// It is closed with this engine. It does not store users.
+	Memory() Engine
 	// Bus returns the way to the other nodes.
 	Bus() Bus
 	// WatchUsers sets the function that is called with the updates of users that became

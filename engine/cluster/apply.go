@@ -41,11 +41,16 @@ func (e *stopError) Unwrap() error { return e.err }
 func stopped(format string, args ...any) error { return &stopError{fmt.Errorf(format, args...)} }
 
 func (s *shard) followOnce() error {
-	at, now, _ := s.e.Replica.Applied(s.number)
+	at, now, _ := s.replica.Applied(s.number)
 	first, last, err := s.e.log.Bounds(s.e.ctx, s.number)
 	switch {
 	case err != nil:
 		return err
+	case s.memory != nil && last >= at && first > at+1:
+		at = first - 1
+		s.memory.Skip(at)
+	case s.memory != nil && last < at:
+		return fmt.Errorf("the log in memory was lost: it ends at %d, and this node is at %d", last, at)
 	case last < at:
 		return stopped("the log has lost batches: it ends at %d, and this replica is at %d", last, at)
 	case first > at+1:
@@ -54,7 +59,7 @@ func (s *shard) followOnce() error {
 	s.caughtUp(at, last)
 	for entry, err := range s.e.log.Follow(s.e.ctx, s.number, at) {
 		switch {
-		case errors.Is(err, ErrTrimmed):
+		case errors.Is(err, ErrTrimmed) && s.memory == nil:
 			return stopped("%w: this replica is at %d", err, at)
 		case err != nil:
 			return err
@@ -96,7 +101,7 @@ func (s *shard) apply(entry Entry, now int64) error {
 		next.Changes, next.Sweep = b.changes, b.sweep
 	}
 	next.Note = s.note.append(nil)
-	results, err := s.e.Replica.Apply(context.WithoutCancel(s.e.ctx), next)
+	results, err := s.replica.Apply(context.WithoutCancel(s.e.ctx), next)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,10 @@ type Options struct {
 	Log     Log
 	Bus     engine.Bus     // nil: there are no other nodes
 	Replica engine.Replica // closed with the engine
-	Shards  int            // of Log and Replica
-	// Memory returns the engine of memory-only channels, which is closed with this one,
-	// and what is below all its sequences.
-	Memory func() (e engine.Engine, base uint64)
-	Logger *slog.Logger // nil: slog.Default()
+	Shards  int            // of Replica; Log has one more, see there
+	// MemoryBytes limits the records of memory-only channels. 0: memory.DefaultMaxBytes.
+	MemoryBytes int64
+	Logger      *slog.Logger // nil: slog.Default()
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration
@@ -47,12 +46,12 @@ type Engine struct {
 	url       string
 	bus       engine.Bus
 	log       Log
-	memory    func() (engine.Engine, uint64)
 	logger    *slog.Logger
 	patience  time.Duration
 	tickEvery time.Duration
 	proposer  proposer
 	shards    []*shard
+	memory    *memoryEngine
 	ctx       context.Context // ends with Close
 	stop      context.CancelCauseFunc
 	running   sync.WaitGroup
@@ -70,7 +69,7 @@ type Engine struct {
 	}
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Shared = (*Engine)(nil)
 
 // Open starts a node. It returns before the replica has caught up with the log: Ready says
 // when it has. The context limits how long it waits for the log.
@@ -88,22 +87,23 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return nil, context.Cause(ctx)
 	}
 	e := &Engine{
-		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log, memory: o.Memory,
+		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
 		logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery, changed: make(chan struct{}, 1),
 	}
 	rand.Read(e.proposer[:]) //nolint:errcheck // it never fails
 	e.ctx, e.stop = context.WithCancelCause(context.Background())
 	for i := range o.Shards {
-		s, err := newShard(e, i)
+		s, err := newShard(e, i, o.Replica)
 		if err != nil {
 			return nil, fmt.Errorf("shard %d: %w", i, err)
 		}
 		e.shards = append(e.shards, s)
 	}
+	e.memory = newMemory(e, &o)
 	if err := e.join(); err != nil {
 		return nil, err
 	}
-	for _, s := range e.shards {
+	for _, s := range e.all() {
 		e.running.Go(s.follow)
 		e.running.Go(s.proposeAll)
 	}
@@ -161,18 +161,19 @@ func (e *Engine) Close() error {
 	}
 	e.stop(engine.ErrClosed)
 	e.running.Wait()
-	err := e.Replica.Close()
-	if memory, _ := e.Memory(); memory != nil {
-		err = errors.Join(err, memory.Close())
-	}
-	return err
+	return errors.Join(e.Replica.Close(), e.memory.Replica.Close())
+}
+
+// all returns all shards, that of memory-only channels included.
+func (e *Engine) all() []*shard {
+	return append(e.shards[:len(e.shards):len(e.shards)], e.memory.shard)
 }
 
 func (e *Engine) shardOf(channel string) *shard { return e.shards[ShardOf(channel, len(e.shards))] }
 
 // Ready implements engine.Health.
 func (e *Engine) Ready() error {
-	for _, s := range e.shards {
+	for _, s := range e.all() {
 		if err := s.ready(); err != nil {
 			return err
 		}
@@ -186,6 +187,10 @@ func (e *Engine) Ready() error {
 // Append implements engine.Log. Entries of different shards are independent of each other:
 // if some shards fail, the entries in them have an error of their own.
 func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
+	return e.append(ctx, entries, e.shardOf)
+}
+
+func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf func(channel string) *shard) ([]engine.Result, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
@@ -197,7 +202,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	index := make(map[*shard][]int, 1) // of the entries of a call
 	var order []*shard
 	for i := range entries {
-		s := e.shardOf(entries[i].Channel)
+		s := shardOf(entries[i].Channel)
 		c := calls[s]
 		if c == nil {
 			c = newCall()
@@ -241,8 +246,9 @@ func (e *Engine) Tick(ctx context.Context) error {
 		return err
 	}
 	defer e.leave()
-	calls := make([]*call, len(e.shards))
-	for i, s := range e.shards {
+	shards := e.all()
+	calls := make([]*call, len(shards))
+	for i, s := range shards {
 		calls[i] = newCall()
 		calls[i].sweep = true
 		s.start(ctx, calls[i])
@@ -257,6 +263,10 @@ func (e *Engine) Tick(ctx context.Context) error {
 
 // Trim implements engine.Log.
 func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error {
+	return e.trim(ctx, channel, through, e.shardOf(channel))
+}
+
+func (e *Engine) trim(ctx context.Context, channel string, through uint64, s *shard) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
@@ -264,7 +274,6 @@ func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error
 	c := newCall()
 	c.alone = true
 	c.data = appendTrim(nil, &engine.Trim{Channel: channel, Through: through})
-	s := e.shardOf(channel)
 	s.start(ctx, c)
 	if _, err := c.wait(ctx, e); err != nil {
 		return fmt.Errorf("trim: %w", err)
@@ -274,13 +283,17 @@ func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error
 
 // Save implements engine.Users. What is in the log is durable, so sync changes nothing.
 func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) error {
+	return e.save(ctx, updates, e.shardOf)
+}
+
+func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func(channel string) *shard) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
 	calls := make(map[*shard]*call, 1)
 	for i := range updates {
-		s := e.shardOf("user:" + updates[i].User)
+		s := shardOf("user:" + updates[i].User)
 		c := calls[s]
 		if c == nil {
 			c = newCall()

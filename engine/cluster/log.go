@@ -23,6 +23,10 @@ import (
 
 // Log is one totally ordered, durable sequence of entries for each shard. All methods are
 // safe for concurrent use.
+//
+// There is one more shard after those of the store, for memory-only channels. It need not be
+// durable, and keeps only its last entries, as many as the log chooses. Its positions begin
+// with MemoryStart, and do so again when its entries were lost.
 type Log interface {
 	// Propose appends an entry to a shard, and returns when it is durable. After an error
 	// the entry may be in the log or not, now or later.
@@ -44,7 +48,8 @@ type Leaders interface {
 	Leaders() map[int]string
 }
 
-// Entry is one entry of a log. Positions of a shard have no holes and begin with 1.
+// Entry is one entry of a log. Positions of a shard have no holes and begin with 1, see Log
+// for the shard in memory.
 type Entry struct {
 	Position uint64
 	Time     int64 // when it was logged, in ms since the epoch; not necessarily increasing

@@ -85,7 +85,7 @@ func (e *Engine) state() (engine.NodeState, string) {
 	if e.draining.Load() {
 		state, reason = engine.NodeDraining, "it is being shut down"
 	}
-	for _, s := range e.shards {
+	for _, s := range e.all() {
 		now, err := s.state()
 		if err != nil && rank(now) > rank(state) {
 			state, reason = now, fmt.Sprintf("shard %d: %v", s.number, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/memory"
 )
 
 const (
@@ -57,8 +58,10 @@ func (c *call) wait(ctx context.Context, e *Engine) ([]engine.Result, error) {
 
 // shard is one shard of the log: what this node proposes to it, and what it applies.
 type shard struct {
-	e      *Engine
-	number int
+	e       *Engine
+	number  int
+	replica engine.Replica
+	memory  *memory.Replica // the replica, if the shard is that of memory-only channels
 
 	mu      sync.Mutex
 	queue   []*call
@@ -79,13 +82,16 @@ type shard struct {
 	note note // owned by follow
 }
 
-func newShard(e *Engine, number int) (*shard, error) {
-	at, _, data := e.Replica.Applied(number)
+func newShard(e *Engine, number int, r engine.Replica) (*shard, error) {
+	at, _, data := r.Applied(number)
 	known, err := decodeNote(data)
 	if err != nil {
 		return nil, err
 	}
-	return &shard{e: e, number: number, work: make(chan struct{}, 1), at: at, behind: true, note: known, moved: time.Now()}, nil
+	return &shard{
+		e: e, number: number, replica: r, work: make(chan struct{}, 1),
+		at: at, behind: true, note: known, moved: time.Now(),
+	}, nil
 }
 
 // ready returns why the shard takes no changes now, or nil.
@@ -166,13 +172,14 @@ func (s *shard) poke() {
 func (s *shard) take() (data []byte, seen chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, size := 0, 0
+	n, size, entries := 0, 0, 0
 	for n < len(s.queue) {
 		c := s.queue[n]
-		if n > 0 && (c.alone || s.queue[n-1].alone || size+len(c.data) > maxBatch) {
+		if n > 0 && (c.alone || s.queue[n-1].alone || size+len(c.data) > maxBatch || s.memory != nil && entries+c.entries > memory.MaxEntries) {
 			break
 		}
 		size += len(c.data)
+		entries += c.entries
 		n++
 	}
 	if n == 0 {

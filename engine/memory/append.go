@@ -15,11 +15,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range notices {
-		for _, w := range n.watchers {
-			w.Appended(n.records)
-		}
-	}
+	notices.notify()
 	return results, nil
 }
 
@@ -31,41 +27,61 @@ type notice struct {
 	records  []*engine.Record
 }
 
-func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, []notice, error) {
+// notices collects the new records of a call.
+type notices struct {
+	all   []notice
+	index map[*log]int // in all
+}
+
+func (ns *notices) add(l *log, r *engine.Record) {
+	if r == nil || len(l.watchers) == 0 {
+		return
+	}
+	at, ok := ns.index[l]
+	if !ok {
+		at = len(ns.all)
+		ns.index[l] = at
+		ns.all = append(ns.all, notice{watchers: l.watchers})
+	}
+	ns.all[at].records = append(ns.all[at].records, r)
+}
+
+func (ns *notices) notify() {
+	for _, n := range ns.all {
+		for _, w := range n.watchers {
+			w.Appended(n.records)
+		}
+	}
+}
+
+func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, *notices, error) {
 	now, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return nil, nil, err
 	}
 	results := make([]engine.Result, len(entries))
-	var notices []notice
-	index := make(map[*log]int) // in notices
+	ns := &notices{index: make(map[*log]int)}
 	for i := range entries {
-		l, r := e.appendLocked(now, &entries[i], &results[i])
-		if r == nil || len(l.watchers) == 0 {
-			continue
-		}
-		at, ok := index[l]
-		if !ok {
-			at = len(notices)
-			index[l] = at
-			notices = append(notices, notice{watchers: l.watchers})
-		}
-		notices[at].records = append(notices[at].records, r)
+		ns.add(e.appendLocked(now, 0, &entries[i], &results[i]))
 	}
 	e.fitLocked()
-	return results, notices, nil
+	return results, ns, nil
 }
 
-// appendLocked adds one entry. The record is nil when nothing was added.
-func (e *Engine) appendLocked(now int64, in *engine.Entry, out *engine.Result) (*log, *engine.Record) {
+// appendLocked adds one entry, with a sequence, or the next one if that is 0. The record is
+// nil when nothing was added.
+func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engine.Result) (*log, *engine.Record) {
 	if in.Revokes != 0 && e.mu.logs[in.Channel] == nil {
 		out.Err = engine.ErrNotFound
 		return nil, nil
 	}
 	l := e.logLocked(in.Channel)
-	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: max(now, l.time)}
-	if l.head == e.base {
+	if seq == 0 {
+		seq = l.head + 1
+	}
+	r := &engine.Record{Seq: seq, Prev: l.head, Time: max(now, l.time)}
+	if l.head == l.begin {
 		r.Prev = 0 // the channel's first record
 	}
 	if in.Revokes != 0 {

@@ -16,7 +16,7 @@ func (e *Engine) ListChannels(ctx context.Context, prefix, after string, limit i
 	}
 	written := func(yield func(string) bool) {
 		for name, l := range e.mu.logs {
-			if l.head > e.base && !yield(name) {
+			if l.head > l.begin && !yield(name) {
 				return
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // continue; it is then little more than its name. All fields are guarded by Engine.mu.
 type log struct {
 	name     string
+	begin    uint64 // the engine's base when the log was made: nothing before it is known
 	head     uint64
 	lost     uint64 // the last sequence removed by retention
 	time     int64  // of the last append
@@ -52,7 +53,7 @@ func (n *node) size() int64 {
 func (m *memo) size() int64 { return memoBytes + int64(len(m.result.ID)) }
 
 func (l *log) bounds() engine.Bounds {
-	b := engine.Bounds{Head: l.head, Lost: l.lost}
+	b := engine.Bounds{Head: l.head, Lost: l.lost, Base: l.begin}
 	// Revocations at the start of the log are first in both lists.
 	first := sort.Search(len(l.revoking), func(i int) bool { return l.nodes[i].Seq != l.revoking[i] })
 	if first < len(l.nodes) {
@@ -103,7 +104,7 @@ func (l *log) message(seq uint64) *node {
 func (e *Engine) logLocked(name string) *log {
 	l := e.mu.logs[name]
 	if l == nil {
-		l = &log{name: name, head: e.base, lost: e.base}
+		l = &log{name: name, begin: e.mu.base, head: e.mu.base, lost: e.mu.base}
 		e.mu.logs[name] = l
 	}
 	return l

@@ -46,8 +46,8 @@ type Options struct {
 type Engine struct {
 	// static after construction
 	maxBytes int64
-	base     uint64
 	clock    *clock.Clock
+	now      func() int64 // the time by which records expire, in ms since the epoch
 	epoch    string
 
 	// order is held by an append until it has called the watchers, so that they get
@@ -57,7 +57,8 @@ type Engine struct {
 	mu struct {
 		sync.Mutex
 		closed  bool
-		bytes   int64 // of records and memos
+		base    uint64 // everything up to it is lost
+		bytes   int64  // of records and memos
 		logs    map[string]*log
 		oldest  list      // every node, in the order of the appends
 		due     deadlines // every node that has a deadline
@@ -71,7 +72,7 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns an empty engine.
 func New(o Options) *Engine {
-	e := &Engine{maxBytes: o.MaxBytes, base: o.Base, epoch: rand.Text()}
+	e := &Engine{maxBytes: o.MaxBytes, epoch: rand.Text()}
 	if e.maxBytes <= 0 {
 		e.maxBytes = DefaultMaxBytes
 	}
@@ -79,6 +80,8 @@ func New(o Options) *Engine {
 		o.Logger = slog.Default()
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, time.Time{}, o.Logger)
+	e.now = func() int64 { return e.clock.Now().UnixMilli() }
+	e.mu.base = o.Base
 	e.mu.logs = make(map[string]*log)
 	e.mu.users = make(map[string]*engine.User)
 	e.mu.members = make(map[string]map[string]struct{})
@@ -118,7 +121,7 @@ func (e *Engine) enter(ctx context.Context) (now int64, err error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	now = e.clock.Now().UnixMilli()
+	now = e.now()
 	e.expireLocked(now)
 	return now, nil
 }

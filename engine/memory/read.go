@@ -16,11 +16,11 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxReco
 	}
 	l := e.mu.logs[channel]
 	if l == nil {
-		return engine.Page{Next: max(after, e.base), Lost: 0 < after && after < e.base}, nil
+		return engine.Page{Next: max(after, e.mu.base), Lost: 0 < after && after < e.mu.base}, nil
 	}
 	nodes := l.nodes[l.after(after):]
 	page := engine.Page{Next: max(after, l.head), Lost: after < l.lost}
-	if after == 0 && l.lost == e.base {
+	if after == 0 && l.lost == l.begin {
 		page.Lost = false // 0 is not a sequence of an earlier run
 	}
 	for i, bytes := 0, 0; i < len(nodes); i++ {
@@ -61,7 +61,7 @@ func (e *Engine) ReadBefore(ctx context.Context, channel string, before uint64, 
 		page.Records = append(page.Records, n.Record)
 		bytes += len(n.Data)
 	}
-	page.Lost = l.lost > e.base && l.lost >= page.Next
+	page.Lost = l.lost > l.begin && l.lost >= page.Next
 	return page, nil
 }
 
@@ -74,7 +74,7 @@ func (e *Engine) Bounds(ctx context.Context, channel string) (engine.Bounds, err
 	}
 	l := e.mu.logs[channel]
 	if l == nil {
-		return engine.Bounds{Head: e.base, Lost: e.base}, nil
+		return engine.Bounds{Head: e.mu.base, Lost: e.mu.base, Base: e.mu.base}, nil
 	}
 	return l.bounds(), nil
 }

@@ -49,9 +49,13 @@ func (e *Engine) Trim(ctx context.Context, channel string, through uint64) error
 	if err != nil {
 		return err
 	}
+	e.trimLocked(channel, through)
+	return nil
+}
+
+func (e *Engine) trimLocked(channel string, through uint64) {
 	l := e.mu.logs[channel]
 	for l != nil && len(l.nodes) > 0 && l.nodes[0].Seq <= through {
 		e.loseLocked(l.nodes[0])
 	}
-	return nil
 }

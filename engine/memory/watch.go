@@ -38,7 +38,7 @@ func (e *Engine) forgetWatcher(channel string, w engine.Watcher) {
 	if i := slices.Index(l.watchers, w); i >= 0 {
 		l.watchers = slices.Concat(l.watchers[:i], l.watchers[i+1:])
 	}
-	if l.head == e.base && len(l.watchers) == 0 {
+	if l.head == l.begin && len(l.watchers) == 0 {
 		delete(e.mu.logs, channel) // never written to
 	}
 }

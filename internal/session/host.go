@@ -38,8 +38,6 @@ type Host struct {
 	Limits Limits
 	// Epoch is the store's epoch.
 	Epoch string
-	// MemoryBase is below all sequences of memory-only channels.
-	MemoryBase uint64
 	// Replica is set on a node of a cluster. It returns an error while the node is known
 	// to lag. See CatchUp.
 	Replica func() error

@@ -245,7 +245,7 @@ func (s *Session) hello(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Position{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds, host.MemoryBase) && !sub.missing()}
+		p := wire.Position{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds) && !sub.missing()}
 		if sub.stored {
 			if p.Read, p.Unread, err = host.Users.Unread(ctx, s.user, channel); err != nil {
 				return nil, err

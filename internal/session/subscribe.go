@@ -141,7 +141,7 @@ func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 	if after != nil {
 		sub.cursor = min(*after, head)
 	}
-	resumed := sub.resumes(bounds, s.loop.host.MemoryBase)
+	resumed := sub.resumes(bounds)
 	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
 	s.MarkDirty()
 	s.reconcile() // a membership may have begun or ended since the job checked

@@ -75,6 +75,6 @@ func (sub *subscription) lose(after uint64) {
 
 // resumes reports whether all messages after the cursor still exist. A memory-only
 // channel has lost those from before the server's start; 0 stands for the oldest.
-func (sub *subscription) resumes(b engine.Bounds, memoryBase uint64) bool {
-	return sub.cursor >= b.Lost || sub.cursor == 0 && sub.Feed.MemoryOnly() && b.Lost == memoryBase
+func (sub *subscription) resumes(b engine.Bounds) bool {
+	return sub.cursor >= b.Lost || sub.cursor == 0 && b.Lost == b.Base
 }

@@ -18,8 +18,8 @@ import (
 // Options configures a Log.
 type Options struct {
 	Name     string // of the cluster, which is in the names of its streams
-	Shards   int
-	Replicas int // of each stream: 1, 3 or 5
+	Shards   int    // besides that of memory-only channels
+	Replicas int    // of each stream: 1, 3 or 5
 }
 
 // Log is a cluster.Log. All methods are safe for concurrent use.
@@ -35,6 +35,9 @@ var _ cluster.Log = (*Log)(nil)
 // each other.
 const createPause = 250 * time.Millisecond
 
+// memoryBytes is the most bytes of the log of memory-only channels.
+const memoryBytes = 32 << 20
+
 // Open opens the streams of a cluster, and creates those that are not there yet. It waits
 // for the servers until ctx is done.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
@@ -43,7 +46,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{js: js}
-	for i := range o.Shards {
+	for i := range o.Shards + 1 {
 		stream, err := open(ctx, js, o, i)
 		if err != nil {
 			return nil, fmt.Errorf("stream of shard %d: %w", i, err)
@@ -66,8 +69,15 @@ func open(ctx context.Context, js jetstream.JetStream, o Options, shard int) (je
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
 		DenyDelete: true, // an entry that is missing in the middle would stop every replica
 	}
+	if shard == o.Shards {
+		want.Storage, want.Discard, want.MaxBytes = jetstream.MemoryStorage, jetstream.DiscardOld, memoryBytes
+		want.FirstSeq = cluster.MemoryStart(time.Now())
+	}
 	for {
-		stream, err := js.CreateOrUpdateStream(ctx, want)
+		stream, err := js.Stream(ctx, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			stream, err = js.CreateStream(ctx, want)
+		}
 		if err == nil {
 			return stream, nil
 		}

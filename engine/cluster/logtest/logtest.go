@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wirepost/wirepost/engine/cluster"
 )
 
-// Run checks a log against the contract. Open makes a log with some shards, which is empty
+// Run checks a log against the contract. Open makes a log with some shards, and one more for
+// memory-only channels, which is empty
 // the first time; a further call of the function that it returns opens the same log again.
 func Run(t *testing.T, shards int, open func(t *testing.T) (again func(t *testing.T) cluster.Log)) {
 	for name, test := range map[string]func(*testing.T, func(*testing.T) cluster.Log, int){
 		"Order": testOrder, "Concurrent": testConcurrent, "Shards": testShards, "Trim": testTrim,
-		"Again": testAgain, "Ended": testEnded,
+		"Memory": testMemory, "Again": testAgain, "Ended": testEnded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +156,27 @@ func testTrim(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
 	if got := follow(t, l, 0, 10, 1); got[0].Position != 11 || string(got[0].Data) != "later" {
 		t.Errorf("after everything was trimmed: %+v", got)
 	}
+}
+
+// testMemory: the shard of memory-only channels begins with the time.
+func testMemory(t *testing.T, open func(*testing.T) cluster.Log, shards int) {
+	before := cluster.MemoryStart(time.Now())
+	l := open(t)
+	after := cluster.MemoryStart(time.Now())
+	first, last, err := l.Bounds(t.Context(), shards)
+	if err != nil || first != last+1 || first < before || first > after {
+		t.Fatalf("bounds %d, %d, %v; want them to begin between %d and %d", first, last, err, before, after)
+	}
+	for i := range 10 {
+		propose(t, l, shards, fmt.Sprint(i))
+	}
+	for i, entry := range follow(t, l, shards, first-1, 10) {
+		if entry.Position != first+uint64(i) || string(entry.Data) != fmt.Sprint(i) {
+			t.Errorf("entry %d: %d %q", i, entry.Position, entry.Data)
+		}
+	}
+	wantBounds(t, l, shards, first, first+9)
+	wantBounds(t, l, 0, 1, 0)
 }
 
 // testAgain: a log keeps everything when it is opened again.

@@ -31,12 +31,13 @@ type memoryShard struct {
 
 var _ cluster.Log = (*Memory)(nil)
 
-// NewMemory makes an empty log.
+// NewMemory makes an empty log, with some shards and one for memory-only channels.
 func NewMemory(shards int) *Memory {
-	m := &Memory{Now: time.Now, shards: make([]memoryShard, shards)}
+	m := &Memory{Now: time.Now, shards: make([]memoryShard, shards+1)}
 	for i := range m.shards {
 		m.shards[i] = memoryShard{first: 1, grown: make(chan struct{})}
 	}
+	m.shards[shards].first = cluster.MemoryStart(time.Now())
 	return m
 }
 
@@ -129,4 +130,15 @@ func (m *Memory) Bounds(_ context.Context, shard int) (first, last uint64, err e
 	defer m.mu.Unlock()
 	s := &m.shards[shard]
 	return s.first, s.first + uint64(len(s.entries)) - 1, nil
+}
+
+// Lose loses the log of memory-only channels, which begins anew.
+func (m *Memory) Lose() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.shards[len(m.shards)-1]
+	last := s.first + uint64(len(s.entries)) - 1
+	s.first, s.entries = max(cluster.MemoryStart(m.Now()), last+1), nil
+	close(s.grown)
+	s.grown = make(chan struct{})
 }
