@@ -101,10 +101,31 @@ func (s *Server) MarkRead(ctx context.Context, userID, channel string, seq uint6
 	return read, unread, err
 }
 
+// isMember reports whether a user is a member of a channel. If this node knows of no
+// membership, another one may.
+func (s *Server) isMember(ctx context.Context, u *user.User, channel string) (bool, error) {
+	if u.IsMember(channel) {
+		return true, nil
+	}
+	err := s.host.Users.CatchUp(ctx, u.Name())
+	return u.IsMember(channel), err
+}
+
 func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq uint64) (read uint64, unread int, err error) {
 	log := s.host.Feeds.LogOf(channel)
-	if channel != u.Inbox() && channel != All && !u.IsMember(channel) {
-		return 0, 0, Errorf(CodeNotFound, "user %q is not a member of %q", u.Name(), channel)
+	if channel != u.Inbox() && channel != All {
+		member, err := s.isMember(ctx, u, channel)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case !member:
+			return 0, 0, Errorf(CodeNotFound, "user %q is not a member of %q", u.Name(), channel)
+		}
+	}
+	if s.host.Users.Unknown(u) {
+		if err := s.host.Users.CatchUp(ctx, u.Name()); err != nil {
+			return 0, 0, err
+		}
 	}
 	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return 0, 0, err

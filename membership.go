@@ -19,6 +19,11 @@ func (s *Server) Join(ctx context.Context, userID, channel string) error {
 }
 
 func (s *Server) join(ctx context.Context, u *user.User, channel string) error {
+	// A member that joins again keeps the read mark. So this node must know of a membership
+	// that began on another one.
+	if err := s.host.Users.CatchUp(ctx, u.Name()); err != nil {
+		return err
+	}
 	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return err
 	}
@@ -40,6 +45,9 @@ func (s *Server) Leave(ctx context.Context, userID, channel string) error {
 		return err
 	}
 	return s.host.Users.With(ctx, userID, func(u *user.User) error {
+		if err := s.host.Users.CatchUp(ctx, u.Name()); err != nil {
+			return err
+		}
 		if !u.Leave(channel) {
 			return Errorf(CodeNotFound, "user %q is not a member of %q", userID, channel)
 		}

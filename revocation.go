@@ -2,12 +2,10 @@ package wirepost
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
-	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // RevokeTokens revokes the tokens of a user that were issued before a time, closes the
@@ -32,7 +30,5 @@ func (s *Server) RevokeTokens(ctx context.Context, userID string, before time.Ti
 		return 0, err
 	}
 	// A connection that is registered later sees the mark.
-	old := slices.DeleteFunc(s.host.Of(userID), func(ses *session.Session) bool { return !ses.MadeBefore(mark) })
-	session.EndAll(old, wire.CloseUnauthorized, "token revoked")
-	return len(old), nil
+	return session.EndRevoked(s.host.Of(userID), mark), nil
 }

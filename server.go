@@ -69,8 +69,10 @@ func New(o Options) (*Server, error) {
 	feeds := feed.New(feed.Config{
 		Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory,
 	})
+	shared, _ := o.Engine.(engine.Shared)
 	users := user.New(user.Config{
 		Store: s.engine, LogOf: feeds.LogOf, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger,
+		Shared: shared != nil,
 	})
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
@@ -81,6 +83,9 @@ func New(o Options) (*Server, error) {
 		s.host.Replica = s.storage
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
+	if shared != nil {
+		shared.WatchUsers(s.host.Logged)
+	}
 	s.urgent, s.hurry = context.WithCancelCause(context.Background())
 	s.gateway = gateway.New(s.host, gateway.Config{
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 	"unique"
 
@@ -89,7 +90,9 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 	h := s.loop.host
 	s.begun = true
 	h.Attached.Add(1)
-	p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
+	if err = s.catchUp(ctx, p); err == nil {
+		p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
+	}
 	if err == nil {
 		err = h.Users.MakeKnown(ctx, s.user)
 	}
@@ -103,6 +106,18 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 		hello, err = s.hello(ctx)
 	}
 	return hello, err
+}
+
+// catchUp waits until this node of a cluster knows where the device begins: after what it
+// has acknowledged on other nodes, and not at the head because they have only just stored
+// that the user exists.
+func (s *Session) catchUp(ctx context.Context, p *Plan) error {
+	h := s.loop.host
+	if !h.Users.Shared() {
+		return nil
+	}
+	channels := slices.Concat([]string{s.user.Inbox(), names.All}, s.user.Memberships(), p.Identity.Channels)
+	return h.Users.CatchUpToStart(ctx, s.user, s.device, slices.DeleteFunc(channels, h.Policies.MemoryOnly)...)
 }
 
 func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {

@@ -83,6 +83,12 @@ func (s *Session) newSubscription(ctx context.Context, channel string, byToken b
 	sub := &subscription{Subscription: feed.Subscription{Feed: f, Owner: s}, cursor: f.Head()}
 	if byToken || s.user.IsMember(channel) {
 		sub.granted, sub.stored = true, !f.MemoryOnly()
+		if sub.stored {
+			if err := s.loop.host.Users.CatchUpToStart(s.loop.host.Base, s.user, s.device, channel); err != nil {
+				s.loop.host.Feeds.Release(f)
+				return nil, engine.Bounds{}, err
+			}
+		}
 		sub.cursor = s.start(f)
 		s.loop.host.Users.SaveLater(s.user)
 	}

@@ -2,8 +2,8 @@ package user
 
 import "github.com/wirepost/wirepost/engine"
 
-// takeChanges appends the unsaved changes to updates and counts them as saved. The
-// engine applies removals first: a value set now was set after them.
+// takeChanges appends the unsaved changes to updates, which has room for them, and counts
+// them as saved. The engine applies removals first: a value set now was set after them.
 func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -34,6 +34,7 @@ func (u *User) takeChanges(updates []engine.Update) []engine.Update {
 	if len(up.Marks)+len(up.Devices)+len(up.Leave)+len(up.RemoveDevices) == 0 {
 		return updates[:n]
 	}
+	u.mu.flight = up
 	return updates
 }
 
@@ -54,6 +55,7 @@ func (u *User) saved() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.mu.startTaken = false
+	u.mu.flight = nil
 }
 
 // StartStored reports whether all first starting points are stored.
@@ -63,10 +65,15 @@ func (u *User) StartStored() bool {
 	return !u.mu.startMade && !u.mu.startTaken
 }
 
-// putBack marks everything that a failed save took as dirty again.
+// putBack marks everything that a failed save took as dirty again, unless it was stored
+// nevertheless.
 func (u *User) putBack(up *engine.Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.mu.flight == nil {
+		return
+	}
+	u.mu.flight = nil
 	if len(up.Leave)+len(up.RemoveDevices) > 0 {
 		r := u.removedLocked()
 		r.left = append(up.Leave, r.left...)

@@ -10,7 +10,7 @@ import (
 // MakeKnown makes the user known. The user's state is pinned. The read mark of All
 // starts at the current head of All.
 func (us *Users) MakeKnown(ctx context.Context, u *User) error {
-	if us.config.AllInMemory || u.Known() {
+	if !us.Unknown(u) {
 		return nil
 	}
 	bounds, err := us.config.LogOf(names.All).Bounds(ctx, names.All)
@@ -25,6 +25,9 @@ func (us *Users) MakeKnown(ctx context.Context, u *User) error {
 	}
 	return nil
 }
+
+// Unknown reports whether MakeKnown makes the user known.
+func (us *Users) Unknown(u *User) bool { return !us.config.AllInMemory && !u.Known() }
 
 // Known reports whether the store knows the user.
 func (u *User) Known() bool {

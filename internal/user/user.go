@@ -34,7 +34,8 @@ type User struct {
 		sync.Mutex
 		pins   int32 // while not 0, the state stays in memory
 		conns  []Conn
-		single [1]Conn // storage for one connection, the usual number
+		single [1]Conn        // storage for one connection, the usual number
+		flight *engine.Update // the changes of the save in progress; nil when they are stored
 		// state is nil while it is not loaded. A caller that uses it holds a pin.
 		*state
 	}
@@ -330,16 +331,18 @@ func (u *User) LeftDevice(name string, now time.Time) {
 	}
 }
 
+var errTooMany = &fault.Error{
+	Code: fault.RateLimited, Message: "this user has the maximum number of connections",
+	RetryAfter: 5 * time.Second, Reason: "user_connections",
+}
+
 // addConn adds a connection, which makes the user online, and returns the number of
 // connections. There may be at most limit; 0 is any number.
 func (u *User) addConn(c Conn, limit int) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if limit > 0 && len(u.mu.conns) >= limit {
-		return 0, &fault.Error{
-			Code: fault.RateLimited, Message: "this user has the maximum number of connections",
-			RetryAfter: 5 * time.Second, Reason: "user_connections",
-		}
+		return 0, errTooMany
 	}
 	if len(u.mu.conns) == 0 {
 		u.mu.conns = u.mu.single[:0]

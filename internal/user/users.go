@@ -28,6 +28,12 @@ type Config struct {
 	Store engine.Users
 	// LogOf returns the log that stores a channel.
 	LogOf func(channel string) engine.Log
+	// Shared says that other nodes change the store, too: Users.Logged is called with
+	// every update that the store applies.
+	Shared bool
+	// Elsewhere returns the number of connections that a user has to other nodes. Nil if
+	// there are none.
+	Elsewhere func(name string) int
 	// AllInMemory says that the channel All is memory-only and so has no read marks.
 	AllInMemory bool
 	Logger      *slog.Logger
@@ -142,8 +148,13 @@ func (us *Users) ConnsOf(name string) []Conn {
 func (us *Users) All() []*User { return us.all.All() }
 
 // Connect adds a connection to its user, up to limit connections per user (0: any
-// number).
+// number), those to other nodes included.
 func (us *Users) Connect(u *User, c Conn, limit int) error {
+	if limit > 0 && us.config.Elsewhere != nil {
+		if limit -= us.config.Elsewhere(u.Name()); limit <= 0 {
+			return errTooMany
+		}
+	}
 	n, err := u.addConn(c, limit)
 	if err != nil {
 		return err

@@ -1,0 +1,280 @@
+package wirepost_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/logtest"
+	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+const clusterShards = 2
+
+var quietLog = slog.New(slog.DiscardHandler)
+
+// nodes is a cluster in one process, inside a synctest bubble.
+type nodes struct {
+	all []*node
+	bus []*line
+	log *logtest.Memory
+}
+
+// line is the connection of a node to the bus.
+type line struct {
+	logtest *logtest.Bus
+	down    atomic.Bool // nothing gets through
+}
+
+func (l *line) Publish(ctx context.Context, topic string, data []byte) error {
+	if l.down.Load() {
+		return nil
+	}
+	return l.logtest.Publish(ctx, topic, data)
+}
+
+func (l *line) Request(ctx context.Context, topic string, data []byte) ([]byte, error) {
+	if l.down.Load() {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return l.logtest.Request(ctx, topic, data)
+}
+
+func (l *line) Subscribe(topic string, f func([]byte) []byte) (func(), error) {
+	return l.logtest.Subscribe(topic, func(data []byte) []byte {
+		if l.down.Load() {
+			return nil
+		}
+		return f(data)
+	})
+}
+
+// newNodes starts a cluster of n nodes, called a, b and so on.
+func newNodes(t testing.TB, n int, change ...func(*wirepost.Options)) *nodes {
+	t.Helper()
+	ns := &nodes{log: logtest.NewMemory(clusterShards)}
+	bus := &logtest.Bus{}
+	for i := range n {
+		l := &line{logtest: bus}
+		ns.bus = append(ns.bus, l)
+		open := func(o *wirepost.Options) { o.Engine = newReplicated(t, string(rune('a'+i)), ns.log, l) }
+		ns.all = append(ns.all, newPipeNode(t, slices.Concat(change, []func(*wirepost.Options){open})...))
+	}
+	synctest.Wait()
+	return ns
+}
+
+func newReplicated(t testing.TB, name string, log cluster.Log, bus engine.Bus) *cluster.Engine {
+	t.Helper()
+	of := func(channel string) int { return cluster.ShardOf(channel, clusterShards) }
+	replica, err := pebble.OpenReplica("store", clusterShards, of, pebble.Options{
+		FS: vfs.NewMem(), Logger: quietLog, MemTableBytes: 256 << 10, StallAfter: 24 * time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := memory.New(memory.Options{})
+	e, err := cluster.Open(t.Context(), cluster.Options{
+		Name: "test", Node: name, Log: log, Bus: bus, Replica: replica, Shards: clusterShards, Logger: quietLog,
+		Memory: func() (engine.Engine, uint64) { return shared, 0 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// inCluster runs a test with a cluster of n nodes in a bubble.
+func inCluster(t *testing.T, n int, test func(t *testing.T, ns *nodes), change ...func(*wirepost.Options)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { test(t, newNodes(t, n, change...)) })
+}
+
+// TestOneInbox: a user is the same on every node.
+func TestOneInbox(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		c, _ := a.dialV1("42&device=phone")
+		other, _ := b.dialV1("42&device=laptop")
+		b.json("user:42", "1")
+		a.json("user:42", "2")
+		c.message("1")
+		seq := c.message("2").num("seq")
+		other.message("1")
+		other.message("2")
+		c.send(`{"type":"ack","channel":"user:42","seq":%d}`, seq)
+		c.leave()
+		time.Sleep(time.Second)
+		c, hello := b.dialV1("42&device=phone")
+		if got := hello.channel("user:42"); got.num("seq") != seq || got["resumed"] != true {
+			t.Errorf("hello on the other node: %v", got)
+		}
+		a.json("user:42", "3")
+		c.message("3") // and nothing before it
+		other.message("3")
+	})
+}
+
+// TestReadElsewhere: a read mark that is moved on one node is told to the sessions on all.
+func TestReadElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		c, _ := a.dialV1("42&device=phone")
+		other, _ := b.dialV1("42&device=laptop")
+		seq := a.json("user:42", "1").Seq
+		c.message("1")
+		other.message("1")
+		time.Sleep(10 * time.Second) // the state of the user is not in memory any more
+		for range 2 {
+			c.send(`{"type":"read","channel":"user:42","seq":%d}`, seq)
+			for _, ws := range []*client{c, other} {
+				if f := ws.frame("state"); f.num("read") != seq || f.num("unread") != 0 {
+					t.Errorf("state: %v", f)
+				}
+			}
+			seq = b.json("user:42", "2").Seq
+			c.message("2")
+			other.message("2")
+		}
+		// By a backend.
+		if _, _, err := b.MarkRead(t.Context(), "42", "user:42", seq); err != nil {
+			t.Fatal(err)
+		}
+		for _, ws := range []*client{c, other} {
+			if f := ws.frame("state"); f.num("read") != seq {
+				t.Errorf("state: %v", f)
+			}
+		}
+	})
+}
+
+// TestMembershipElsewhere: a membership that begins or ends on one node subscribes the
+// sessions on all.
+func TestMembershipElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		c, _ := b.dialV1("42&device=phone")
+		for i := range 3 {
+			if i == 1 {
+				time.Sleep(10 * time.Second)
+			}
+			if err := a.Join(t.Context(), "42", "team"); err != nil {
+				t.Fatal(err)
+			}
+			if f := c.frame("subscribed"); f.str("channel") != "team" {
+				t.Errorf("got %v", f)
+			}
+			synctest.Wait()
+			a.json("team", fmt.Sprint(i))
+			c.message(fmt.Sprint(i))
+			if i == 1 {
+				time.Sleep(10 * time.Second)
+			}
+			// Whoever ends it, both know at once that it has ended.
+			if err := b.Leave(t.Context(), "42", "team"); err != nil {
+				t.Fatal(err)
+			}
+			if f := c.frame("unsubscribed"); f.str("channel") != "team" {
+				t.Errorf("got %v", f)
+			}
+			if err := a.Leave(t.Context(), "42", "team"); err == nil {
+				t.Error("the membership ended twice")
+			}
+		}
+	})
+}
+
+// TestRejoinElsewhere: joining again on a node that does not know of the membership yet
+// changes nothing, as it does on the node that made it.
+func TestRejoinElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		ctx := t.Context()
+		for _, n := range ns.all {
+			if _, err := n.User(ctx, "42"); err != nil { // it is in memory
+				t.Fatal(err)
+			}
+		}
+		if err := a.Join(ctx, "42", "team"); err != nil {
+			t.Fatal(err)
+		}
+		a.json("team", "1")
+		if err := b.Join(ctx, "42", "team"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for i, n := range ns.all {
+			info, err := n.User(ctx, "42")
+			if got := info.Channels["team"]; err != nil || got.Read != 0 || got.Unread != 1 {
+				t.Errorf("node %d: %+v, %v", i, got, err)
+			}
+		}
+		if _, _, err := b.MarkRead(ctx, "42", "team", 1); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNewDeviceElsewhere: a device that connects to several nodes at the same time begins
+// at one position, and misses nothing on any of them.
+func TestNewDeviceElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		for i := range 20 {
+			user := fmt.Sprint("u", i)
+			a.json("all", "0")
+			first, _ := a.dialV1(user)
+			head := a.json("all", "1").Seq
+			second, hello := b.dialV1(user)
+			first.message("1")
+			if read := hello.channel("all").num("read"); read >= head {
+				t.Fatalf("%s begins at %d on the second node, after a message for the user", user, read)
+			}
+			second.message("1")
+			first.Close()
+			second.Close()
+		}
+	})
+}
+
+// TestRevokedElsewhere: a revocation on one node closes the connections to all.
+func TestRevokedElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		issued := time.Now().Unix()
+		dial := func(n *node, at int64) (*client, *http.Response) {
+			c, resp, _ := n.tryDial(fmt.Sprintf("token=42.%d", at))
+			return c, resp
+		}
+		c, _ := dial(b, issued)
+		time.Sleep(10 * time.Second)
+		fresh, _ := dial(b, issued+5)
+		if _, err := a.RevokeTokens(t.Context(), "42", time.Unix(issued+2, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if code := c.closeCode(); code != 4401 {
+			t.Errorf("closed with %d", code)
+		}
+		if b.online("42") != 1 {
+			t.Error("the connection with the new token was closed, too")
+		}
+		if _, resp := dial(b, issued); resp == nil || resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the old token: %v", resp)
+		}
+		fresh.Close()
+	}, issuedTokens)
+}
