@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"time"
 )
 
 // The rules that a history must not break. Each violation names one.
@@ -16,6 +17,12 @@ const (
 	ruleRepeated  = "repeated"  // acknowledged messages are not repeated, except after a crash
 	ruleHole      = "hole"      // a session skips no message, unless it got a gap
 	ruleDouble    = "double"    // a message has one sequence and a sequence one message, for all devices and at all times
+
+	// Of clusters, see checkcluster_test.go.
+	ruleForked    = "forked"    // all nodes have the same messages, and the same message before each
+	ruleBackwards = "backwards" // read marks and cursors of a node never decrease, and no confirmed mark is lost
+	ruleKicked    = "kicked"    // a session that was disconnected gets nothing that was pushed later
+	ruleDead      = "dead"      // soon after a disturbance all nodes deliver again
 )
 
 type violation struct{ rule, text string }
@@ -84,11 +91,15 @@ type mark struct {
 // known is an acknowledgement that the server has received some time after one event
 // and before another. A reader may read the output of a server that was killed
 // meanwhile much later.
-type known struct{ after, before int }
+type known struct {
+	after, before int
+	when          time.Duration // of before
+}
 
 type sessionState struct {
 	device    *device
 	began     int
+	when      time.Duration // of began
 	positions map[string]*position
 	came      []cameAt // the messages received, in order
 	// How many of those may be acknowledged, and how many certainly are.
@@ -105,24 +116,31 @@ type cameAt struct {
 // checker reads a history, event by event, after a first pass has collected the logs.
 type checker struct {
 	report
-	devices  map[string]*device
-	pushes   map[string]*push
-	logs     map[string][]entry           // by sequence
-	seqs     map[string]map[string]uint64 // channel, id
-	sessions map[int]*sessionState
-	marks    map[string]map[string]*mark       // device, channel
-	got      map[string]map[string]bool        // device: channel and id
-	gapsOf   map[string]map[string][][2]uint64 // device, channel: gaps
-	keys     map[string]*replaced              // channel and key
-	vague    map[string]bool                   // channels with records of unknown sequence that need not be delivered
-	crashes  []int
+	devices   map[string]*device
+	pushes    map[string]*push
+	logs      map[string][]entry           // by sequence
+	seqs      map[string]map[string]uint64 // channel, id
+	sessions  map[int]*sessionState
+	marks     map[string]map[string]*mark       // device, channel
+	got       map[string]map[string]bool        // device: channel and id
+	gapsOf    map[string]map[string][][2]uint64 // device, channel: gaps
+	keys      map[string]*replaced              // channel and key
+	limits    *limits                           // nil: it is not a cluster
+	disturbed []interval                        // of a cluster
+	vague     map[string]bool                   // channels with records of unknown sequence that need not be delivered
+	crashes   []int
 }
 
 // check returns the violations of a history. With complete, pushes that some devices
 // have not received count as lost.
 func check(devices []device, events []event, complete bool) *report {
+	return checkCluster(devices, events, complete, nil)
+}
+
+// checkCluster is check for several nodes, if there are limits.
+func checkCluster(devices []device, events []event, complete bool, l *limits) *report {
 	c := &checker{
-		devices: make(map[string]*device), pushes: make(map[string]*push), logs: make(map[string][]entry),
+		limits: l, devices: make(map[string]*device), pushes: make(map[string]*push), logs: make(map[string][]entry),
 		sessions: make(map[int]*sessionState), marks: make(map[string]map[string]*mark),
 		got: make(map[string]map[string]bool), gapsOf: make(map[string]map[string][][2]uint64),
 		keys: make(map[string]*replaced), vague: make(map[string]bool),
@@ -136,10 +154,16 @@ func check(devices []device, events []event, complete bool) *report {
 		}
 	}
 	c.learn(events)
+	if l != nil {
+		c.disturbed = disturbances(events)
+	}
 	for i, e := range events {
 		c.event(i, e)
 	}
 	c.confirmedInOrder(events)
+	if l != nil {
+		c.cluster(events)
+	}
 	if complete {
 		c.complete()
 	}
@@ -189,7 +213,7 @@ func (c *checker) learn(events []event) {
 				p.confirmed[e.channel] = e.seq
 			}
 			c.confirmed++
-		case received:
+		case received, listed:
 			note(e)
 		case crash:
 			c.crashes = append(c.crashes, i)
@@ -260,7 +284,7 @@ func (c *checker) event(i int, e event) {
 	switch e.kind {
 	case began:
 		c.report.sessions++
-		s := &sessionState{device: c.devices[e.device], began: i, positions: make(map[string]*position)}
+		s := &sessionState{device: c.devices[e.device], began: i, when: e.when, positions: make(map[string]*position)}
 		for _, channel := range s.device.channels {
 			s.positions[channel] = &position{through: c.marks[e.device][channel].may}
 		}
@@ -351,11 +375,20 @@ func (c *checker) seqOf(channel, id string, p *push) uint64 {
 // acknowledged before the session began.
 func (c *checker) checkRepeat(i int, e event, s *sessionState) {
 	for seq, k := range c.marks[e.device][e.channel].sure {
-		if seq >= e.seq && k.before < s.began && !c.crashed(k.after, i) {
+		if seq >= e.seq && k.before < s.began && !c.unsaved(k, s, i) {
 			c.violate(ruleRepeated, "%v: %d was acknowledged before event %d, the session began in %d", e, seq, k.before, s.began)
 			return
 		}
 	}
+}
+
+// unsaved reports whether an acknowledgement may have been lost, or may not have reached
+// the node of the session yet.
+func (c *checker) unsaved(k known, s *sessionState, now int) bool {
+	if c.limits == nil {
+		return c.crashed(k.after, now)
+	}
+	return s.when < c.saved(k.when)
 }
 
 // crashed reports whether the server was killed between two events.
@@ -396,7 +429,7 @@ func (c *checker) acknowledged(i int, e event) {
 		if e.kind == acking {
 			m.may = max(m.may, came.seq)
 		} else if _, there := m.sure[came.seq]; !there {
-			m.sure[came.seq] = known{after: e.at, before: i}
+			m.sure[came.seq] = known{after: e.at, before: i, when: e.when}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package torture
 import (
 	"fmt"
 	"sync"
+	"time"
 )
 
 // kind is the kind of an event.
@@ -19,7 +20,27 @@ const (
 	crash                 // the server is about to be killed, or was
 	revoking              // a message is about to be revoked: id, channel
 	withdrawn             // a session was sent a revocation: device, session, channel, seq
+
+	// Of clusters.
+
+	connected // a session is established: device, session
+	kicking   // a user is about to be disconnected: user
+	kicked    // all nodes have responded to that: user
+	marked    // a node has moved a read mark: node, user, channel, seq
+	saw       // a node that is ready showed a user: node, user, channel, seq; device, or "" for the read mark; at is the event before which it was asked
+	listing   // a node is about to list a channel: node, channel
+	listed    // a message in that: node, channel, id, seq, prev
+	disturbed // nodes or the log are about to be disturbed
+	healed    // that is over
+	live      // a message that was pushed to the node after that was received from every node: node
+
+	nothing // ignored
 )
+
+var kindNames = [...]string{
+	"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash", "revoking", "withdrawn",
+	"connected", "kicking", "kicked", "marked", "saw", "listing", "listed", "disturbed", "healed", "live", "nothing",
+}
 
 // event is one entry of a history. Its kind determines which fields are used.
 type event struct {
@@ -31,6 +52,9 @@ type event struct {
 	seq     uint64
 	prev    uint64
 	at      int
+	user    string
+	node    string
+	when    time.Duration // since the run began
 	// Of a push: the key by which a later message replaces it, and whether its time to
 	// live is so short that it may expire before it is delivered.
 	key   string
@@ -38,13 +62,17 @@ type event struct {
 }
 
 func (e event) String() string {
-	name := [...]string{"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash", "revoking", "withdrawn"}[e.kind]
-	return fmt.Sprintf("%s %s/%d %s %q seq %d prev %d at %d", name, e.device, e.session, e.channel, e.id, e.seq, e.prev, e.at)
+	text := fmt.Sprintf("%s %s/%d %s %q seq %d prev %d at %d", kindNames[e.kind], e.device, e.session, e.channel, e.id, e.seq, e.prev, e.at)
+	if e.node != "" || e.user != "" {
+		text += fmt.Sprintf(" node %q user %q", e.node, e.user)
+	}
+	return text
 }
 
 // device is a reader of channels.
 type device struct {
 	name     string
+	user     string
 	channels []string
 	// plain says that messages are received without channel, sequence and gaps.
 	plain bool
@@ -54,6 +82,7 @@ type device struct {
 // are in a possible order of occurrence.
 type history struct {
 	devices []device
+	start   time.Time
 
 	mu       sync.Mutex
 	events   []event
@@ -64,6 +93,11 @@ type history struct {
 func (h *history) add(e event) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.addLocked(e)
+}
+
+func (h *history) addLocked(e event) int {
+	e.when = time.Since(h.start)
 	h.events = append(h.events, e)
 	return len(h.events) - 1
 }
@@ -73,7 +107,7 @@ func (h *history) begin(device string) *session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sessions++
-	h.events = append(h.events, event{kind: began, device: device, session: h.sessions})
+	h.addLocked(event{kind: began, device: device, session: h.sessions})
 	return &session{h: h, device: device, n: h.sessions}
 }
 
@@ -95,6 +129,11 @@ type session struct {
 	h      *history
 	device string
 	n      int
+}
+
+// connected records that the handshake is complete.
+func (s *session) connected() {
+	s.h.add(event{kind: connected, device: s.device, session: s.n})
 }
 
 func (s *session) received(channel, id string, seq, prev uint64) {

@@ -119,7 +119,7 @@ type plan struct {
 func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
 	t.Logf("SEED=%d", seed)
-	return &run{t: t, h: new(history), proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
+	return &run{t: t, h: &history{start: time.Now()}, proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
 }
 
 // longest limits the faulty phase of one run: the backlog must be delivered at the end,
@@ -156,7 +156,7 @@ func (r *run) readers() (all []*reader) {
 	for _, user := range []string{"a", "b", "g"} {
 		for way, once := range kinds[user] {
 			d := device{
-				name: user + "-" + way, plain: way == "bare" || way == "gobwas",
+				name: user + "-" + way, user: user, plain: way == "bare" || way == "gobwas",
 				channels: append([]string{"user:" + user, "all"}, memberships[user]...),
 			}
 			r.h.devices = append(r.h.devices, d)
