@@ -15,7 +15,7 @@ func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.R
 	if err != nil {
 		return nil, err
 	}
-	notices.notify()
+	notify(notices)
 	return results, nil
 }
 
@@ -27,46 +27,44 @@ type notice struct {
 	records  []*engine.Record
 }
 
-// notices collects the new records of a call.
-type notices struct {
-	all   []notice
-	index map[*log]int // in all
-}
-
-func (ns *notices) add(l *log, r *engine.Record) {
+// addNotice adds a new record, if it is not nil. Index has the channels in all.
+func addNotice(all []notice, index map[*log]int, l *log, r *engine.Record) []notice {
 	if r == nil || len(l.watchers) == 0 {
-		return
+		return all
 	}
-	at, ok := ns.index[l]
+	at, ok := index[l]
 	if !ok {
-		at = len(ns.all)
-		ns.index[l] = at
-		ns.all = append(ns.all, notice{watchers: l.watchers})
+		at = len(all)
+		index[l] = at
+		all = append(all, notice{watchers: l.watchers})
 	}
-	ns.all[at].records = append(ns.all[at].records, r)
+	all[at].records = append(all[at].records, r)
+	return all
 }
 
-func (ns *notices) notify() {
-	for _, n := range ns.all {
+func notify(all []notice) {
+	for _, n := range all {
 		for _, w := range n.watchers {
 			w.Appended(n.records)
 		}
 	}
 }
 
-func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, *notices, error) {
+func (e *Engine) append(ctx context.Context, entries []engine.Entry) ([]engine.Result, []notice, error) {
 	now, err := e.enter(ctx)
 	defer e.mu.Unlock()
 	if err != nil {
 		return nil, nil, err
 	}
 	results := make([]engine.Result, len(entries))
-	ns := &notices{index: make(map[*log]int)}
+	var notices []notice
+	index := make(map[*log]int) // in notices
 	for i := range entries {
-		ns.add(e.appendLocked(now, 0, &entries[i], &results[i]))
+		l, r := e.appendLocked(now, 0, &entries[i], &results[i])
+		notices = addNotice(notices, index, l, r)
 	}
 	e.fitLocked()
-	return results, ns, nil
+	return results, notices, nil
 }
 
 // appendLocked adds one entry, with a sequence, or the next one if that is 0. The record is

@@ -67,15 +67,15 @@ func (r *Replica) Applied(int) (position uint64, time int64, note []byte) {
 func (r *Replica) Apply(ctx context.Context, b *engine.Batch) ([]engine.Result, error) {
 	r.order.Lock()
 	defer r.order.Unlock()
-	results, ns, err := r.apply(ctx, b)
+	results, notices, err := r.apply(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("apply position %d: %w", b.Position, err)
 	}
-	ns.notify()
+	notify(notices)
 	return results, nil
 }
 
-func (r *Replica) apply(ctx context.Context, b *engine.Batch) ([]engine.Result, *notices, error) {
+func (r *Replica) apply(ctx context.Context, b *engine.Batch) ([]engine.Result, []notice, error) {
 	r.time.Store(b.Time)
 	now, err := r.enter(ctx)
 	defer r.mu.Unlock()
@@ -86,12 +86,14 @@ func (r *Replica) apply(ctx context.Context, b *engine.Batch) ([]engine.Result, 
 		return nil, nil, fmt.Errorf("%d changes in one batch", len(b.Changes))
 	}
 	results := make([]engine.Result, 0, len(b.Changes))
-	ns := &notices{index: make(map[*log]int)}
+	var notices []notice
+	index := make(map[*log]int) // in notices
 	for i := range b.Changes {
 		switch ch := &b.Changes[i]; {
 		case ch.Entry != nil:
 			results = append(results, engine.Result{})
-			ns.add(r.appendLocked(now, First(b.Position)+uint64(i), ch.Entry, &results[len(results)-1]))
+			l, record := r.appendLocked(now, First(b.Position)+uint64(i), ch.Entry, &results[len(results)-1])
+			notices = addNotice(notices, index, l, record)
 		case ch.Trim != nil:
 			r.trimLocked(ch.Trim.Channel, ch.Trim.Through)
 		case ch.Update != nil:
@@ -100,7 +102,7 @@ func (r *Replica) apply(ctx context.Context, b *engine.Batch) ([]engine.Result, 
 	}
 	r.fitLocked()
 	r.position, r.note = b.Position, b.Note
-	return results, ns, nil
+	return results, notices, nil
 }
 
 // First returns the sequence of the first entry in the batch at a position.
