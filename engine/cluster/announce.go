@@ -2,8 +2,9 @@ package cluster
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -24,6 +25,7 @@ const (
 type announcement struct {
 	Node        string           `json:"node"`
 	Run         string           `json:"run"` // differs each time the node starts
+	UpMs        int64            `json:"up_ms"`
 	State       engine.NodeState `json:"state"`
 	Reason      string           `json:"reason,omitempty"`
 	Positions   map[int]uint64   `json:"positions,omitempty"`
@@ -39,8 +41,6 @@ func (a *announcement) describe() engine.Node {
 		Lag: time.Duration(a.LagMs) * time.Millisecond, Connections: a.Connections, Version: a.Version, URL: a.URL,
 	}
 }
-
-func (p proposer) String() string { return hex.EncodeToString(p[:]) }
 
 // announceAll announces this node until the engine is closed.
 func (e *Engine) announceAll() {
@@ -91,7 +91,8 @@ func (e *Engine) heard(data []byte) []byte {
 		e.logger.Warn("a node announces itself in an unknown form", "error", err)
 		return nil
 	}
-	if a.Run == e.proposer.String() {
+	if a.Node == e.node {
+		e.heardOwn(&a)
 		return nil
 	}
 	e.nodes.heard(&a)
@@ -99,4 +100,53 @@ func (e *Engine) heard(data []byte) []byte {
 		s.heard(a.Positions[s.number])
 	}
 	return nil
+}
+
+// ErrNameTaken says that another node has the same name.
+var ErrNameTaken = errors.New("another node of the cluster has the same name")
+
+// nameTopic is the topic on which a node responds to requests for its name.
+func nameTopic(node string) string { return announceTopic + "." + node }
+
+// nameTimeout is how long a node waits for another one with its name, when it starts.
+const nameTimeout = time.Second
+
+// claim returns an error if a node with this name is alive, and has this node respond from
+// now on.
+func (e *Engine) claim(ctx context.Context) (stop func(), err error) {
+	ask, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	if data, err := e.bus.Request(ask, nameTopic(e.node), nil); err == nil {
+		var a announcement
+		_ = json.Unmarshal(data, &a) // says only where it is
+		return nil, fmt.Errorf("%w: %s %s", ErrNameTaken, e.node, a.URL)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return e.bus.Subscribe(nameTopic(e.node), func([]byte) []byte {
+		self := e.self()
+		data, _ := json.Marshal(&self)
+		return data
+	})
+}
+
+// heardOwn takes an announcement with the name of this node. If it comes from another one,
+// for example because both were apart when they started, the one that started later stops.
+func (e *Engine) heardOwn(a *announcement) {
+	if a.Run == e.run || a.State == engine.NodeStopped {
+		return
+	}
+	younger := time.Duration(a.UpMs)*time.Millisecond - time.Since(e.started)
+	if younger > 2*announceEvery || younger > -2*announceEvery && e.run > a.Run {
+		e.halt(fmt.Errorf("%w: %s %s", ErrNameTaken, a.Node, a.URL))
+	}
+}
+
+// halt stops all shards for good.
+func (e *Engine) halt(err error) {
+	e.fatal.Store(&stopError{err})
+	for _, s := range e.all() {
+		s.refollow()
+	}
 }

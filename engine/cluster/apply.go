@@ -9,8 +9,13 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// followPause is the pause after the log could not be followed.
-const followPause = 100 * time.Millisecond
+const (
+	// followPause is the pause after the log could not be followed.
+	followPause = 100 * time.Millisecond
+	// resumePause is the pause after the replica could not go on, for a reason that may
+	// pass.
+	resumePause = time.Second
+)
 
 // follow applies the entries of the shard until the engine is closed, or one cannot be
 // applied.
@@ -20,102 +25,137 @@ func (s *shard) follow() {
 		if s.e.ctx.Err() != nil {
 			return
 		}
-		if fatal := (*stopError)(nil); errors.As(err, &fatal) {
-			s.halt(fatal.err)
+		wait := followPause
+		switch {
+		case errors.Is(err, errRefollow):
+			continue
+		case errors.As(err, new(*stopError)):
+			s.halt(err)
 			return
+		case errors.As(err, new(*pauseError)):
+			s.pause(err)
+			wait = resumePause
+		default:
+			s.setFollowing(err)
 		}
-		s.e.logger.Warn("the log of the cluster cannot be followed", "shard", s.number, "error", err)
-		select {
-		case <-time.After(followPause):
-		case <-s.e.ctx.Done():
+		if pause(s.e.ctx, wait) != nil {
+			return
 		}
 	}
 }
 
 // stopError is an error after which the replica cannot go on.
-type stopError struct{ err error }
+type stopError struct{ error }
 
-func (e *stopError) Error() string { return e.err.Error() }
-func (e *stopError) Unwrap() error { return e.err }
+func (e *stopError) Unwrap() error { return e.error }
 
 func stopped(format string, args ...any) error { return &stopError{fmt.Errorf(format, args...)} }
 
-func (s *shard) followOnce() error {
-	at, now, _ := s.replica.Applied(s.number)
-	first, last, err := s.e.log.Bounds(s.e.ctx, s.number)
-	switch {
-	case err != nil:
-		return err
-	case s.memory != nil && last >= at && first > at+1:
-		at = first - 1
-		s.memory.Skip(at)
-	case s.memory != nil && last < at:
-		return fmt.Errorf("the log in memory was lost: it ends at %d, and this node is at %d", last, at)
-	case last < at:
-		return stopped("the log has lost batches: it ends at %d, and this replica is at %d", last, at)
-	case first > at+1:
-		return stopped("%w: it begins at %d, and this replica is at %d", ErrTrimmed, first, at)
+// pauseError is an error after which the replica may go on later.
+type pauseError struct{ error }
+
+func (e *pauseError) Unwrap() error { return e.error }
+
+// errRefollow ends a call of Follow, so that the log is checked again.
+var errRefollow = errors.New("follow the log again")
+
+// refollow has the shard check the log again, and follow it from its position.
+func (s *shard) refollow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.restart != nil {
+		s.restart(errRefollow)
 	}
-	s.caughtUp(at, last)
-	for entry, err := range s.e.log.Follow(s.e.ctx, s.number, at) {
+}
+
+func (s *shard) followOnce() error {
+	ctx, cancel := context.WithCancelCause(s.e.ctx)
+	defer cancel(nil)
+	s.mu.Lock()
+	s.restart = cancel
+	s.mu.Unlock()
+	if err := s.e.fatal.Load(); err != nil {
+		return err
+	}
+	at, now, data := s.replica.Applied(s.number)
+	var err error
+	if s.note, err = decodeNote(data); err != nil {
+		return &stopError{err}
+	}
+	at, first, last, err := s.check(ctx, at)
+	if err != nil {
+		return err
+	}
+	s.recent.reset(at, s.note.history)
+	s.following(at, last)
+	for entry, err := range s.e.log.Follow(ctx, s.number, at) {
 		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case errors.Is(err, ErrTrimmed) && s.memory == nil:
-			return stopped("%w: this replica is at %d", err, at)
+			return stopped("%w: it begins at %d, and this replica is at %d", ErrTrimmed, first, at)
 		case err != nil:
 			return err
 		case entry.Position != at+1:
 			return stopped("the log has a hole: %d follows %d", entry.Position, at)
 		}
 		now = max(now, entry.Time)
-		if err := s.apply(entry, now); err != nil {
-			return stopped("batch %d cannot be applied: %w", entry.Position, err)
+		if err := s.apply(&entry, now); err != nil {
+			return err
 		}
 		at = entry.Position
-		s.caughtUp(at, last)
+		s.applied(at, now, last)
 	}
-	return context.Cause(s.e.ctx)
-}
-
-// caughtUp records whether everything is applied that was in the log at the start.
-func (s *shard) caughtUp(at, last uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.behind && at >= last {
-		s.behind = false
-		s.e.poke()
-	}
-	s.moved = time.Now()
-	s.at = at
-	s.ahead.applied(at)
+	return context.Cause(ctx)
 }
 
 // apply applies an entry of the log, and completes the calls of this node that are in it.
-func (s *shard) apply(entry Entry, now int64) error {
-	b, err := decodeBatch(entry.Data)
+func (s *shard) apply(entry *Entry, now int64) error {
+	b, err := decodeBatch(entry.Data, s.e.level)
 	if err != nil {
-		return err
+		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	next := &engine.Batch{Shard: s.number, Position: entry.Position, Time: now}
-	fresh := s.note.apply(b, now)
-	if fresh {
+	if b.generation == s.note.generation && s.recent.differs(b.base, b.history) {
+		return stopped("batch %d: %w", entry.Position, errForked)
+	}
+	verdict, err := s.note.take(b, entry, now)
+	if err != nil {
+		return stopped("batch %d cannot be applied: %w", entry.Position, err)
+	}
+	next := &engine.Batch{Shard: s.number, Position: entry.Position, Time: now, Note: s.note.append(nil)}
+	if verdict == apply {
 		next.Changes, next.Sweep = b.changes, b.sweep
 	}
-	next.Note = s.note.append(nil)
 	results, err := s.replica.Apply(context.WithoutCancel(s.e.ctx), next)
-	if err != nil {
+	switch {
+	case errors.Is(err, engine.ErrClosed):
 		return err
+	case errors.Is(err, engine.ErrFull) || errors.Is(err, engine.ErrStalled):
+		return &pauseError{fmt.Errorf("batch %d cannot be applied now: %w", entry.Position, err)}
+	case err != nil:
+		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	if fresh {
-		s.notifyUsers(b)
+	s.recent.add(entry.Position, s.note.history)
+	s.e.count(len(entry.Data))
+	own := s.owns(b)
+	if verdict == apply {
+		s.notifyUsers(b, own)
 	}
-	if fresh && b.proposer == s.e.proposer {
-		s.complete(b.counter, results)
+	if own {
+		s.complete(b, verdict, results)
 	}
 	return nil
 }
 
+// owns reports whether this shard proposed a batch.
+func (s *shard) owns(b *batch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return b.proposer == s.proposer
+}
+
 // notifyUsers calls the watcher of users with the updates of a batch.
-func (s *shard) notifyUsers(b *batch) {
+func (s *shard) notifyUsers(b *batch, own bool) {
 	watch := s.e.watchUsers.Load()
 	if watch == nil {
 		return
@@ -127,15 +167,20 @@ func (s *shard) notifyUsers(b *batch) {
 		}
 	}
 	if len(updates) > 0 {
-		(*watch)(updates, b.proposer == s.e.proposer)
+		(*watch)(updates, own)
 	}
 }
 
-// complete completes the calls of a batch.
-func (s *shard) complete(counter uint64, results []engine.Result) {
+// complete completes the calls of a batch. One that was made before the log was repaired
+// is made again.
+func (s *shard) complete(b *batch, v verdict, results []engine.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if counter != s.counter || s.seen == nil {
+	if b.proposer != s.proposer || b.counter != s.counter || s.seen == nil || v == repeated {
+		return
+	}
+	if v == outdated {
+		s.again()
 		return
 	}
 	for _, c := range s.flight {
@@ -147,12 +192,70 @@ func (s *shard) complete(counter uint64, results []engine.Result) {
 	s.seen = nil
 }
 
+// following records that the log is followed from a position on, and where it ended then.
+func (s *shard) following(at, last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused, s.unfollowed = nil, nil
+	s.mirrorLocked(at)
+	s.behind = at < last
+	s.reachedLocked()
+	s.open()
+	s.e.poke()
+}
+
+// applied records that the replica has applied a position. Last was the last one when the
+// replica began to follow the log.
+func (s *shard) applied(at uint64, now int64, last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mirrorLocked(at)
+	s.time = now
+	if s.behind && at >= last {
+		s.behind = false
+		s.e.poke()
+	}
+	s.moved = time.Now()
+	s.reachedLocked()
+	s.ahead.applied(at)
+}
+
+// mirrorLocked copies what other goroutines need of the note.
+func (s *shard) mirrorLocked(at uint64) {
+	n := &s.note
+	s.at, s.size, s.generation, s.history, s.members = at, n.size, n.generation, n.history, n.members
+}
+
+// setFollowing records why the log cannot be followed.
+func (s *shard) setFollowing(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unfollowed == nil {
+		s.e.logger.Warn("the log of the cluster cannot be followed", "shard", s.number, "error", err)
+	}
+	s.unfollowed = err
+}
+
+// pause records why the replica cannot go on for now. Nothing is proposed until it can.
+func (s *shard) pause(err error) {
+	s.mu.Lock()
+	if s.paused == nil || s.paused.Error() != err.Error() {
+		s.e.logger.Error("this replica has stopped until the cause is gone", "shard", s.number, "error", err)
+	}
+	s.paused = err
+	s.shut()
+	s.mu.Unlock()
+	s.end(err)
+	s.e.poke()
+}
+
 // halt stops the shard for good.
 func (s *shard) halt(err error) {
 	s.e.logger.Error("this replica has stopped: it must not diverge from the others", "shard", s.number, "error", err)
 	s.mu.Lock()
 	s.stopped = err
+	s.shut()
 	s.mu.Unlock()
-	s.e.poke()
 	s.end(err)
+	s.e.poke()
 }

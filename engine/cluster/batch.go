@@ -2,242 +2,144 @@ package cluster
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"time"
 
 	"github.com/wirepost/wirepost/engine"
 )
 
 // batch is what one entry of the log says.
 type batch struct {
-	proposer proposer
-	counter  uint64 // of the proposer's batches in this shard, from 1
-	sweep    bool
-	changes  []engine.Change
+	level      int    // of the operations in it, see level.go
+	epoch      string // of the cluster
+	generation uint64 // of the log, see genesis
+	proposer   proposer
+	counter    uint64 // of the proposer's batches in this shard, from 1
+	// base is a position that the proposer had applied, and history what it had applied
+	// up to there, as note has it.
+	base, history uint64
+
+	sweep   bool
+	genesis *genesis
+	report  *report
+	forget  string // a member
+	changes []engine.Change
 }
 
-// proposer names one run of a node.
+// proposer names one run of a node, as the source of batches.
 type proposer [16]byte
 
-// The encoding of a batch: the version, the proposer, the counter, flags, the changes, and
-// a CRC-32C of all of that. Numbers are varints, texts have their length before them.
+func (p proposer) String() string { return hex.EncodeToString(p[:]) }
+
+// The encoding of a batch: the version, the header, what it has, each with its kind before
+// it, and a CRC-32C of all of that. Numbers are varints, texts have their length before
+// them.
 const (
 	batchVersion = 1
 
 	flagSweep = 1 << 0
-
-	kindEntry  = 1
-	kindTrim   = 2
-	kindUpdate = 3
-
-	entryIdempotent = 1 << 0
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// append appends a batch whose changes are encoded already.
+// append appends a batch, whose changes are encoded already.
 func (b *batch) append(dst []byte, changes ...[]byte) []byte {
 	dst = append(dst, batchVersion)
+	dst = binary.AppendUvarint(dst, uint64(b.level))
+	dst = appendText(dst, b.epoch)
+	dst = binary.AppendUvarint(dst, b.generation)
 	dst = append(dst, b.proposer[:]...)
 	dst = binary.AppendUvarint(dst, b.counter)
+	dst = binary.AppendUvarint(dst, b.base)
+	dst = binary.BigEndian.AppendUint64(dst, b.history)
 	flags := byte(0)
 	if b.sweep {
 		flags |= flagSweep
 	}
 	dst = append(dst, flags)
+	if b.genesis != nil {
+		dst = b.genesis.append(dst)
+	}
+	if b.report != nil {
+		dst = b.report.append(dst)
+	}
+	if b.forget != "" {
+		dst = appendText(append(dst, kindForget), b.forget)
+	}
 	for _, encoded := range changes {
 		dst = append(dst, encoded...)
 	}
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst, castagnoli))
 }
 
-func appendText(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
-}
-
-func appendTexts(dst []byte, all []string) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(all)))
-	for _, s := range all {
-		dst = appendText(dst, s)
-	}
-	return dst
-}
-
-func appendEntry(dst []byte, in *engine.Entry) []byte {
-	dst = append(dst, kindEntry)
-	flags := byte(0)
-	if in.Idempotent {
-		flags |= entryIdempotent
-	}
-	dst = append(dst, flags)
-	dst = appendText(dst, in.Channel)
-	dst = binary.AppendUvarint(dst, in.Revokes)
-	for _, s := range [...]string{in.ID, in.Key, in.ContentType, in.From} {
-		dst = appendText(dst, s)
-	}
-	for _, n := range [...]int64{int64(in.TTL), int64(in.Limits.MaxAge), int64(in.Limits.MaxMessages)} {
-		dst = binary.AppendVarint(dst, n)
-	}
-	return append(binary.AppendUvarint(dst, uint64(len(in.Data))), in.Data...)
-}
-
-func appendTrim(dst []byte, t *engine.Trim) []byte {
-	return binary.AppendUvarint(appendText(append(dst, kindTrim), t.Channel), t.Through)
-}
-
-func appendUpdate(dst []byte, up *engine.Update) []byte {
-	dst = appendText(append(dst, kindUpdate), up.User)
-	dst = appendTexts(dst, up.Leave)
-	dst = appendTexts(dst, up.Join)
-	dst = binary.AppendUvarint(dst, uint64(len(up.Marks)))
-	for _, m := range up.Marks {
-		dst = appendText(dst, m.Channel)
-		dst = binary.AppendUvarint(binary.AppendUvarint(dst, m.Read), m.Since)
-	}
-	dst = appendTexts(dst, up.RemoveDevices)
-	dst = binary.AppendUvarint(dst, uint64(len(up.Devices)))
-	for _, d := range up.Devices {
-		dst = binary.AppendVarint(appendText(dst, d.Name), d.Used)
-		dst = binary.AppendUvarint(dst, uint64(len(d.Cursors)))
-		for _, c := range d.Cursors {
-			dst = binary.AppendUvarint(appendText(dst, c.Channel), c.Seq)
-		}
-	}
-	return dst
-}
+// checksum returns the checksum of an entry that was decoded.
+func checksum(data []byte) uint32 { return binary.BigEndian.Uint32(data[len(data)-4:]) }
 
 var errMalformed = errors.New("the entry is malformed")
 
-// decodeBatch decodes an entry of the log. Data of messages are slices of it.
-func decodeBatch(data []byte) (*batch, error) {
+// decodeHeader decodes a batch up to what it has.
+func decodeHeader(data []byte) (*batch, reader, error) {
 	if len(data) < 4+1+len(proposer{}) {
-		return nil, errMalformed
+		return nil, reader{}, errMalformed
 	}
-	data, sum := data[:len(data)-4], binary.BigEndian.Uint32(data[len(data)-4:])
+	data, sum := data[:len(data)-4], checksum(data)
 	if crc32.Checksum(data, castagnoli) != sum {
-		return nil, errors.New("the checksum of the entry is wrong")
+		return nil, reader{}, errors.New("the checksum of the entry is wrong")
 	}
 	if data[0] != batchVersion {
-		return nil, fmt.Errorf("the entry has version %d, which this program does not know: it is older than another node", data[0])
+		return nil, reader{}, fmt.Errorf("the entry has version %d, which this program does not know: it is older than that of another node", data[0])
 	}
 	b := &batch{}
 	in := reader{rest: data[1:]}
+	b.level, b.epoch, b.generation = int(in.number()), in.text(), in.number()
 	copy(b.proposer[:], in.bytes(len(b.proposer)))
-	b.counter = in.number()
+	b.counter, b.base = in.number(), in.number()
+	if history := in.bytes(8); history != nil {
+		b.history = binary.BigEndian.Uint64(history)
+	}
 	flags := in.byte()
+	if in.bad || b.level < 0 {
+		return nil, reader{}, errMalformed
+	}
 	b.sweep = flags&flagSweep != 0
 	if flags&^flagSweep != 0 {
-		return nil, fmt.Errorf("the entry has the flags %#x, which this program does not know", flags)
+		return nil, reader{}, fmt.Errorf("the entry has the flags %#x, which this program does not know", flags)
+	}
+	return b, in, nil
+}
+
+// decodeBatch decodes an entry of the log. Data of messages are slices of it. The level
+// is that of the operations which this program knows.
+func decodeBatch(data []byte, level int) (*batch, error) {
+	b, in, err := decodeHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	if b.level > level {
+		return nil, fmt.Errorf("%w: the entry needs level %d, this program has level %d", errLevel, b.level, level)
 	}
 	for len(in.rest) > 0 && !in.bad {
-		var ch engine.Change
 		switch kind := in.byte(); kind {
 		case kindEntry:
-			ch.Entry = in.entry()
+			b.changes = append(b.changes, engine.Change{Entry: in.entry()})
 		case kindTrim:
-			ch.Trim = &engine.Trim{Channel: in.text(), Through: in.number()}
+			b.changes = append(b.changes, engine.Change{Trim: &engine.Trim{Channel: in.text(), Through: in.number()}})
 		case kindUpdate:
-			ch.Update = in.update()
+			b.changes = append(b.changes, engine.Change{Update: in.update()})
+		case kindGenesis:
+			b.genesis = in.genesis()
+		case kindReport:
+			b.report = in.report()
+		case kindForget:
+			b.forget = in.text()
 		default:
-			return nil, fmt.Errorf("the entry has a change of kind %d, which this program does not know: it is older than another node", kind)
+			return nil, fmt.Errorf("%w: the entry has an operation of kind %d, which this program does not know", errLevel, kind)
 		}
-		b.changes = append(b.changes, ch)
 	}
 	if in.bad {
 		return nil, errMalformed
 	}
 	return b, nil
-}
-
-// reader decodes an entry. After bad input everything that it returns is zero.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) fail() { r.bad, r.rest = true, nil }
-
-func (r *reader) byte() byte {
-	if b := r.bytes(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) bytes(n int) []byte {
-	if n < 0 || n > len(r.rest) {
-		r.fail()
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *reader) number() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.fail()
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-func (r *reader) signed() int64 {
-	n, size := binary.Varint(r.rest)
-	if size <= 0 {
-		r.fail()
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-// length reads the number of things that follow, of which each has a byte at least.
-func (r *reader) length() int {
-	n := r.number()
-	if n > uint64(len(r.rest)) {
-		r.fail()
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) text() string { return string(r.bytes(r.length())) }
-
-func (r *reader) texts() (all []string) {
-	for range r.length() {
-		all = append(all, r.text())
-	}
-	return all
-}
-
-func (r *reader) entry() *engine.Entry {
-	flags := r.byte()
-	in := &engine.Entry{Idempotent: flags&entryIdempotent != 0, Channel: r.text(), Revokes: r.number()}
-	for _, s := range [...]*string{&in.ID, &in.Key, &in.ContentType, &in.From} {
-		*s = r.text()
-	}
-	in.TTL, in.Limits.MaxAge, in.Limits.MaxMessages = time.Duration(r.signed()), time.Duration(r.signed()), int(r.signed())
-	in.Data = r.bytes(r.length())
-	return in
-}
-
-func (r *reader) update() *engine.Update {
-	up := &engine.Update{User: r.text(), Leave: r.texts(), Join: r.texts()}
-	for range r.length() {
-		up.Marks = append(up.Marks, engine.Mark{Channel: r.text(), Read: r.number(), Since: r.number()})
-	}
-	up.RemoveDevices = r.texts()
-	for range r.length() {
-		d := engine.Device{Name: r.text(), Used: r.signed()}
-		for range r.length() {
-			d.Cursors = append(d.Cursors, engine.Cursor{Channel: r.text(), Seq: r.number()})
-		}
-		up.Devices = append(up.Devices, d)
-	}
-	return up
 }

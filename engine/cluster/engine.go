@@ -29,9 +29,16 @@ type Options struct {
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration
+	// FlushEvery is the time between two flushes of the replica. A node that was killed
+	// reads the log again from its last flush. 0: 2 s.
+	FlushEvery time.Duration
+	// Keep limits what the log keeps for members that are behind.
+	Keep Keep
 	// TickEvery is the time without a batch after which a shard gets one without changes,
 	// so that its time goes on and what has ended is removed. 0: 1 s.
 	TickEvery time.Duration
+
+	level int // 0: operationLevel
 }
 
 // Engine is an engine.Engine of one node. All methods are safe for concurrent use. What
@@ -40,27 +47,36 @@ type Engine struct {
 	engine.Replica
 
 	// Static.
-	name      string // of the cluster
-	node      string
-	version   string
-	url       string
-	bus       engine.Bus
-	log       Log
-	logger    *slog.Logger
-	patience  time.Duration
-	tickEvery time.Duration
-	proposer  proposer
-	shards    []*shard
-	memory    *memoryEngine
-	ctx       context.Context // ends with Close
-	stop      context.CancelCauseFunc
-	running   sync.WaitGroup
-	changed   chan struct{} // cap 1: the state of this node has changed
+	name       string // of the cluster
+	node       string
+	version    string
+	url        string
+	bus        engine.Bus
+	log        Log
+	logger     *slog.Logger
+	patience   time.Duration
+	tickEvery  time.Duration
+	flushEvery time.Duration
+	keep       Keep
+	level      int
+	run        string // names this run of the node
+	started    time.Time
+	epoch      string // of the cluster
+	shards     []*shard
+	memory     *memoryEngine
+	ctx        context.Context // ends with Close
+	stop       context.CancelCauseFunc
+	running    sync.WaitGroup
+	changed    chan struct{} // cap 1: the state of this node has changed
 
 	watchUsers  atomic.Pointer[func([]engine.Update, bool)]
 	connections atomic.Pointer[func() int]
 	draining    atomic.Bool
 	nodes       nodes
+	fatal       atomic.Pointer[stopError] // why all shards have to stop
+
+	unflushed atomic.Int64  // bytes of batches since the last flush
+	full      chan struct{} // cap 1: there are many
 
 	// life is read-locked by every change, and locked by Close to wait for them.
 	life struct {
@@ -71,9 +87,43 @@ type Engine struct {
 
 var _ engine.Shared = (*Engine)(nil)
 
-// Open starts a node. It returns before the replica has caught up with the log: Ready says
-// when it has. The context limits how long it waits for the log.
+// Open starts a node. It waits for the log until it knows the epoch of the cluster, or ctx
+// is done. It returns before the replica has caught up with the log: Ready says when it
+// has.
 func Open(ctx context.Context, o Options) (*Engine, error) {
+	o.complete()
+	e := &Engine{
+		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
+		logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery, flushEvery: o.FlushEvery,
+		keep: o.Keep, level: o.level, run: rand.Text(), started: time.Now(),
+		changed: make(chan struct{}, 1), full: make(chan struct{}, 1),
+	}
+	for i := range o.Shards {
+		s, err := newShard(e, i, o.Replica)
+		if err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i, err)
+		}
+		e.shards = append(e.shards, s)
+	}
+	if err := e.found(ctx); err != nil {
+		return nil, fmt.Errorf("join cluster %q: %w", o.Name, err)
+	}
+	e.memory = newMemory(e, &o)
+	e.ctx, e.stop = context.WithCancelCause(context.Background())
+	if err := e.join(ctx); err != nil {
+		e.stop(engine.ErrClosed)
+		return nil, errors.Join(err, e.memory.Replica.Close())
+	}
+	for _, s := range e.all() {
+		e.running.Go(s.follow)
+		e.running.Go(s.proposeAll)
+	}
+	e.running.Go(e.flushAll)
+	e.running.Go(e.trimAll)
+	return e, nil
+}
+
+func (o *Options) complete() {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -83,43 +133,34 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.TickEvery <= 0 {
 		o.TickEvery = time.Second
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if o.FlushEvery <= 0 {
+		o.FlushEvery = 2 * time.Second
 	}
-	e := &Engine{
-		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
-		logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery, changed: make(chan struct{}, 1),
+	if o.level == 0 {
+		o.level = operationLevel
 	}
-	rand.Read(e.proposer[:]) //nolint:errcheck // it never fails
-	e.ctx, e.stop = context.WithCancelCause(context.Background())
-	for i := range o.Shards {
-		s, err := newShard(e, i, o.Replica)
-		if err != nil {
-			return nil, fmt.Errorf("shard %d: %w", i, err)
-		}
-		e.shards = append(e.shards, s)
-	}
-	e.memory = newMemory(e, &o)
-	if err := e.join(); err != nil {
-		return nil, err
-	}
-	for _, s := range e.all() {
-		e.running.Go(s.follow)
-		e.running.Go(s.proposeAll)
-	}
-	return e, nil
+	o.Keep.complete()
 }
 
+// Epoch implements engine.Engine. It is the same on all nodes.
+func (e *Engine) Epoch() string { return e.epoch }
+
 // join listens to the announcements of other nodes, and announces this one.
-func (e *Engine) join() error {
+func (e *Engine) join(ctx context.Context) error {
 	if e.bus == nil {
 		return nil
 	}
+	disclaim, err := e.claim(ctx)
+	if err != nil {
+		return err
+	}
 	stop, err := e.bus.Subscribe(announceTopic, e.heard)
 	if err != nil {
+		disclaim()
 		return fmt.Errorf("listen to the other nodes: %w", err)
 	}
 	e.running.Go(func() {
+		defer disclaim()
 		defer stop()
 		e.announceAll()
 	})
@@ -220,7 +261,7 @@ func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf fun
 	failed := 0
 	var first error
 	for _, s := range order {
-		got, err := calls[s].wait(ctx, e)
+		got, err := calls[s].wait(e)
 		if err != nil {
 			failed++
 			first = errors.Join(first, err)
@@ -255,7 +296,7 @@ func (e *Engine) Tick(ctx context.Context) error {
 	}
 	var failed error
 	for _, c := range calls {
-		_, err := c.wait(ctx, e)
+		_, err := c.wait(e)
 		failed = errors.Join(failed, err)
 	}
 	return failed
@@ -275,7 +316,7 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64, s *sh
 	c.alone = true
 	c.data = appendTrim(nil, &engine.Trim{Channel: channel, Through: through})
 	s.start(ctx, c)
-	if _, err := c.wait(ctx, e); err != nil {
+	if _, err := c.wait(e); err != nil {
 		return fmt.Errorf("trim: %w", err)
 	}
 	return nil
@@ -306,7 +347,7 @@ func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func
 	}
 	var failed error
 	for _, c := range calls {
-		_, err := c.wait(ctx, e)
+		_, err := c.wait(e)
 		failed = errors.Join(failed, err)
 	}
 	if failed != nil {

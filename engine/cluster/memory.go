@@ -35,7 +35,7 @@ func newMemory(e *Engine, o *Options) *memoryEngine {
 		e:       e,
 	}
 	m.shard, _ = newShard(e, o.Shards, m.Replica) // its note is empty
-	m.shard.memory = m.Replica
+	m.shard.memory, m.shard.report = m.Replica, false
 	return m
 }
 

@@ -161,11 +161,14 @@ func TestMemoryLost(t *testing.T) {
 	}
 }
 
-// refusing is a log that cannot be followed.
+// refusing is a log that does not have memory-only channels.
 type refusing struct{ *logtest.Memory }
 
-func (refusing) Bounds(context.Context, int) (first, last uint64, err error) {
-	return 0, 0, errors.New("no log")
+func (r refusing) Bounds(ctx context.Context, shard int) (first, last uint64, err error) {
+	if shard == shards {
+		return 0, 0, errors.New("no log")
+	}
+	return r.Memory.Bounds(ctx, shard)
 }
 
 // TestMemoryUnknown: before it has reached the log, a node does not claim that nothing was

@@ -63,7 +63,7 @@ func (e *Engine) Cluster() engine.Cluster {
 // self describes this node.
 func (e *Engine) self() announcement {
 	a := announcement{
-		Node: e.node, Run: e.proposer.String(), State: engine.NodeReady, Version: e.version, URL: e.url,
+		Node: e.node, Run: e.run, UpMs: time.Since(e.started).Milliseconds(), State: engine.NodeReady, Version: e.version, URL: e.url,
 		Positions: make(map[int]uint64, len(e.shards)),
 	}
 	var lag time.Duration

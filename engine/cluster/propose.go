@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -12,164 +10,62 @@ import (
 )
 
 const (
-	// maxBatch is the most bytes of changes in a batch, unless one change has more.
-	maxBatch = 512 << 10
-	// maxQueued is the most bytes of changes that wait for a shard.
-	maxQueued = 8 << 20
-	// proposeTimeout limits one proposal. It is repeated then.
+	// proposeTimeout limits one attempt at a proposal, and proposePause is the pause after
+	// one that failed.
 	proposeTimeout = 5 * time.Second
-	// proposePause is the pause after a proposal that failed.
-	proposePause = 100 * time.Millisecond
+	proposePause   = 100 * time.Millisecond
+	// proposeFor is how long a batch is proposed again. It is much less than forgetAfter, so
+	// that it is not applied twice.
+	proposeFor = time.Hour
 )
 
-// call is the changes of one call in one shard.
-type call struct {
-	data    []byte // the changes, encoded
-	entries int    // in them
-	alone   bool   // in a batch of its own
-	sweep   bool   // asks for a sweep
-
-	done    chan struct{} // closed when it is complete
-	results []engine.Result
-	err     error
+// pending is the content of the batch in flight.
+type pending struct {
+	level   int
+	sweep   bool
+	forget  string
+	report  *report
+	changes [][]byte
+	size    int
 }
 
-func newCall() *call { return &call{done: make(chan struct{})} }
-
-func (c *call) end(results []engine.Result, err error) {
-	c.results, c.err = results, err
-	close(c.done)
-}
-
-// wait waits until a call is complete. A call that waits longer than the engine's patience
-// is given up, but may still be made.
-func (c *call) wait(ctx context.Context, e *Engine) ([]engine.Result, error) {
-	timer := time.NewTimer(e.patience)
-	defer timer.Stop()
-	select {
-	case <-c.done:
-		return c.results, c.err
-	case <-timer.C:
-		return nil, fmt.Errorf("%w: the log of the cluster does not answer", engine.ErrStalled)
-	case <-e.ctx.Done():
-		return nil, context.Cause(e.ctx)
-	}
-}
-
-// shard is one shard of the log: what this node proposes to it, and what it applies.
-type shard struct {
-	e       *Engine
-	number  int
-	replica engine.Replica
-	memory  *memory.Replica // the replica, if the shard is that of memory-only channels
-
-	mu      sync.Mutex
-	queue   []*call
-	queued  int           // bytes in it
-	room    chan struct{} // closed when the queue was taken; nil: nothing waits
-	counter uint64        // of the last batch that was proposed
-	flight  []*call       // the calls in it, until it was seen in the log
-	seen    chan struct{} // closed when it was seen
-	broken  error         // the last proposal failed; nil: not so
-	stopped error         // the replica cannot go on; nil: it can
-	behind  bool          // the replica has not caught up with the log yet
-	moved   time.Time     // when the last batch was applied
-	at      uint64        // the position of the replica
-	ahead   lag
-
-	work chan struct{} // cap 1: the queue is not empty
-
-	note note // owned by follow
-}
-
-func newShard(e *Engine, number int, r engine.Replica) (*shard, error) {
-	at, _, data := r.Applied(number)
-	known, err := decodeNote(data)
-	if err != nil {
-		return nil, err
-	}
-	return &shard{
-		e: e, number: number, replica: r, work: make(chan struct{}, 1),
-		at: at, behind: true, note: known, moved: time.Now(),
-	}, nil
-}
-
-// ready returns why the shard takes no changes now, or nil.
-func (s *shard) ready() error {
-	state, err := s.state()
-	switch {
-	case err == nil:
-		return nil
-	case state == engine.NodeStopped:
-		return fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, err)
-	}
-	return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, err)
-}
-
-// state returns what the shard does, and why it is not ready.
-func (s *shard) state() (engine.NodeState, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.stopped != nil:
-		return engine.NodeStopped, s.stopped
-	case s.broken != nil:
-		return engine.NodeIsolated, s.broken
-	case s.behind:
-		return engine.NodeCatchingUp, errors.New("it is catching up with the log")
-	}
-	return engine.NodeReady, nil
-}
-
-// start queues a call, and waits for room in the queue.
-func (s *shard) start(ctx context.Context, c *call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.queued >= maxQueued && s.stopped == nil {
-		if s.room == nil {
-			s.room = make(chan struct{})
+// proposeAll proposes what is queued, one batch at a time, until the engine is closed.
+func (s *shard) proposeAll() {
+	tick := time.NewTimer(s.untilTick())
+	defer tick.Stop()
+	for s.admitted() {
+		if s.take() {
+			s.propose()
+			continue
 		}
-		room := s.room
-		s.mu.Unlock()
-		var err error
 		select {
-		case <-room:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
+		case <-s.work:
+		case <-tick.C:
+			tick.Reset(s.untilTick())
+			if s.tick() {
+				s.propose()
+			}
 		case <-s.e.ctx.Done():
-			err = context.Cause(s.e.ctx)
-		}
-		s.mu.Lock()
-		if err != nil {
-			c.end(nil, err)
-			return
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-		c.end(nil, context.Cause(ctx))
-		return
-	case s.e.ctx.Err() != nil:
-		c.end(nil, context.Cause(s.e.ctx))
-		return
-	case s.stopped != nil:
-		c.end(nil, fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, s.stopped))
-		return
-	}
-	s.queue = append(s.queue, c)
-	s.queued += len(c.data)
-	s.poke()
+	s.end(context.Cause(s.e.ctx))
 }
 
-func (s *shard) poke() {
+// admitted waits until proposals may be made, and returns false when the engine is closed.
+func (s *shard) admitted() bool {
+	s.mu.Lock()
+	gate := s.gate
+	s.mu.Unlock()
 	select {
-	case s.work <- struct{}{}:
-	default:
+	case <-gate:
+		return s.e.ctx.Err() == nil
+	case <-s.e.ctx.Done():
+		return false
 	}
 }
 
-// take makes the next batch of what is queued. Nil means that there is nothing.
-func (s *shard) take() (data []byte, seen chan struct{}) {
+// take makes the next batch of what is queued, if there is something.
+func (s *shard) take() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, size, entries := 0, 0, 0
@@ -183,87 +79,117 @@ func (s *shard) take() (data []byte, seen chan struct{}) {
 		n++
 	}
 	if n == 0 {
-		return nil, nil
+		if !s.report {
+			return false
+		}
+		s.nextLocked(pending{level: 1})
+		return true
 	}
 	s.flight = append([]*call(nil), s.queue[:n]...)
-	s.queue = append(s.queue[:0], s.queue[n:]...)
+	rest := copy(s.queue, s.queue[n:])
+	clear(s.queue[rest:])
+	s.queue = s.queue[:rest]
 	s.queued -= size
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
-	changes, sweep := make([][]byte, n), false
+	s.roomLocked()
+	p := pending{level: 1, changes: make([][]byte, n), size: size}
 	for i, c := range s.flight {
-		changes[i] = c.data
-		sweep = sweep || c.sweep
+		p.changes[i] = c.data
+		p.sweep = p.sweep || c.sweep
+		p.level = max(p.level, c.level)
+		p.forget = c.forget
 	}
-	return s.nextLocked(size, sweep, changes...)
+	s.nextLocked(p)
+	return true
 }
 
-// nextLocked encodes the next batch.
-func (s *shard) nextLocked(size int, sweep bool, changes ...[]byte) (data []byte, seen chan struct{}) {
+// nextLocked makes the next batch.
+func (s *shard) nextLocked(p pending) {
+	if s.report {
+		s.report = false
+		s.reported, s.reportedAt = s.durable, time.Now()
+		p.report = &report{node: s.e.node, level: s.e.level, durable: s.durable.position, size: s.durable.size}
+	}
 	s.counter++
+	s.pending = p
 	s.seen = make(chan struct{})
-	b := batch{proposer: s.e.proposer, counter: s.counter, sweep: sweep}
-	return b.append(make([]byte, 0, size+64), changes...), s.seen
 }
 
-// proposeAll proposes what is queued, one batch at a time, until the engine is closed.
-func (s *shard) proposeAll() {
-	tick := time.NewTimer(s.untilTick())
-	defer tick.Stop()
-	for {
-		data, seen := s.take()
-		if data == nil {
-			select {
-			case <-s.work:
-				continue
-			case <-tick.C:
-				tick.Reset(s.untilTick())
-				if data, seen = s.tick(); data == nil {
-					continue
-				}
-			case <-s.e.ctx.Done():
-				s.end(context.Cause(s.e.ctx))
-				return
-			}
-		}
-		if err := s.propose(data, seen); err != nil {
-			s.end(err)
+// encode encodes the batch in flight.
+func (s *shard) encode() (data []byte, seen <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &s.pending
+	b := batch{
+		level: p.level, epoch: s.e.epoch, generation: s.generation, proposer: s.proposer, counter: s.counter,
+		base: s.at, history: s.history, sweep: p.sweep, report: p.report, forget: p.forget,
+	}
+	if s.memory != nil {
+		b.base, b.history = 0, 0
+	}
+	return b.append(make([]byte, 0, p.size+256), p.changes...), s.seen
+}
+
+// propose proposes the batch in flight until it was seen in the log, or the engine is
+// closed.
+func (s *shard) propose() {
+	began := time.Now()
+	data, seen := s.encode()
+	for s.admitted() {
+		if time.Since(began) > proposeFor {
+			s.abandon()
 			return
 		}
-	}
-}
-
-// propose proposes a batch until it was seen in the log.
-func (s *shard) propose(data []byte, seen chan struct{}) error {
-	for {
 		ctx, cancel := context.WithTimeout(s.e.ctx, proposeTimeout)
 		err := s.e.log.Propose(ctx, s.number, data)
 		cancel()
-		s.setBroken(err)
-		again := (<-chan time.Time)(nil) // it is in the log, and only has to be applied
+		s.proposed(err)
+		wait := proposeTimeout // it is in the log, and only has to be applied, unless the log lost it
 		if err != nil {
-			again = time.After(proposePause)
+			wait = proposePause
 		}
+		again := time.NewTimer(wait)
 		select {
 		case <-seen:
-			return nil
-		case <-again:
+			again.Stop()
+			return
+		case <-s.outdated:
+			data, seen = s.encode()
+		case <-again.C:
 		case <-s.e.ctx.Done():
-			return context.Cause(s.e.ctx)
 		}
+		again.Stop()
 	}
 }
 
-func (s *shard) setBroken(err error) {
+// again has the batch in flight encoded again, because the log was repaired.
+func (s *shard) again() {
+	select {
+	case s.outdated <- struct{}{}:
+	default:
+	}
+}
+
+// abandon gives up the batch in flight. It may still be in the log, so the next one is of
+// another proposer.
+func (s *shard) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.flight {
+		c.end(nil, fmt.Errorf("%w: the log of the cluster has not answered for %s", engine.ErrStalled, proposeFor))
+	}
+	s.flight, s.pending, s.seen = nil, pending{}, nil
+	s.proposer, s.counter = newProposer(), 0
+}
+
+// proposed records the outcome of an attempt at a proposal.
+func (s *shard) proposed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && s.broken == nil && s.e.ctx.Err() == nil {
 		s.e.logger.Warn("the log of the cluster takes no changes", "shard", s.number, "error", err)
 	}
-	if (err == nil) != (s.broken == nil) {
-		s.e.poke()
+	if err == nil {
+		s.reachedLocked()
 	}
 	s.broken = err
 }
@@ -277,28 +203,12 @@ func (s *shard) untilTick() time.Duration {
 }
 
 // tick makes a batch without changes, if the shard has had none for a while.
-func (s *shard) tick() (data []byte, seen chan struct{}) {
+func (s *shard) tick() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.behind || s.stopped != nil || time.Since(s.moved) < s.e.tickEvery {
-		return nil, nil
+	if s.behind || time.Since(s.moved) < s.e.tickEvery {
+		return false
 	}
-	return s.nextLocked(0, true)
-}
-
-// end completes all calls with an error.
-func (s *shard) end(err error) {
-	if !errors.Is(err, engine.ErrClosed) {
-		err = fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range append(s.flight, s.queue...) {
-		c.end(nil, err)
-	}
-	s.flight, s.queue, s.queued = nil, nil, 0
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
+	s.nextLocked(pending{level: 1, sweep: true})
+	return true
 }

@@ -58,7 +58,7 @@ func (e *Engine) beganLocked(taken []*request) {
 // It reports whether the watchdog has completed them.
 func (e *Engine) endedLocked() (stalled bool) {
 	e.watchdog.Stop()
-	stalled = e.mu.commit.stalled
+	stalled = e.mu.commit.stalled && e.replica == nil
 	e.mu.commit = underway{}
 	return stalled
 }
@@ -75,7 +75,9 @@ func (e *Engine) overdue() {
 	first := !c.stalled
 	if first {
 		c.stalled = true
-		e.giveUpLocked()
+		if e.replica == nil { // a batch that was given up could be applied twice
+			e.giveUpLocked()
+		}
 	}
 	e.watchdog.Reset(nudgeEvery)
 	e.mu.Unlock()

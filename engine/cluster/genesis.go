@@ -1,0 +1,191 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// genesis is the first entry of the log of a shard. Several nodes may have proposed one;
+// the first in the log counts. After a repair the log goes on with another genesis, of the
+// next generation.
+type genesis struct {
+	cluster string // its name
+	shards  int
+	data    bool // the cluster began with data that is not in the log
+}
+
+func (g *genesis) append(dst []byte) []byte {
+	dst = appendText(append(dst, kindGenesis), g.cluster)
+	dst = binary.AppendUvarint(dst, uint64(g.shards))
+	if g.data {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+func (r *reader) genesis() *genesis {
+	g := &genesis{cluster: r.text()}
+	if shards := r.number(); shards <= maxShards {
+		g.shards = int(shards)
+	} else {
+		r.fail()
+	}
+	g.data = r.byte() != 0
+	return g
+}
+
+// maxShards is the most shards of a cluster.
+const maxShards = 1024
+
+var (
+	// ErrForeign says that a log, a replica and the settings do not belong to the same
+	// cluster.
+	ErrForeign = errors.New("not the same cluster")
+	// errNoGenesis says that a log does not begin as it has to.
+	errNoGenesis = errors.New("the log does not begin with the entry that founds a cluster")
+)
+
+// found founds the cluster if the log is empty, and learns its epoch. It waits for the log
+// until ctx is done.
+func (e *Engine) found(ctx context.Context) error {
+	for _, s := range e.shards {
+		if n := &s.note; n.epoch != "" {
+			if err := e.belongs(n.epoch, n.cluster, n.shards); err != nil {
+				return fmt.Errorf("the replica: %w", err)
+			}
+			continue
+		}
+		if err := s.found(ctx); err != nil {
+			return fmt.Errorf("shard %d: %w", s.number, err)
+		}
+	}
+	return nil
+}
+
+// belongs returns an error unless something belongs to this cluster. The first shard says
+// which epoch it has.
+func (e *Engine) belongs(epoch, name string, shards int) error {
+	switch {
+	case name != e.name:
+		return fmt.Errorf("%w: it belongs to the cluster %q, this node to %q", ErrForeign, name, e.name)
+	case shards != len(e.shards):
+		return fmt.Errorf("%w: it has %d shards, this node is set to %d", ErrForeign, shards, len(e.shards))
+	case e.epoch != "" && epoch != e.epoch:
+		return fmt.Errorf("%w: it has epoch %s, and not %s", ErrForeign, epoch, e.epoch)
+	}
+	e.epoch = epoch
+	return nil
+}
+
+// found reads the genesis of a shard that the replica knows nothing of, and proposes one
+// if there is none.
+func (s *shard) found(ctx context.Context) error {
+	data, err := s.e.hasData(ctx)
+	if err != nil {
+		return err
+	}
+	epoch := s.e.epoch
+	if epoch == "" {
+		epoch = s.e.Replica.Epoch()
+	}
+	b := batch{
+		level: 1, epoch: epoch, proposer: newProposer(), counter: 1,
+		genesis: &genesis{cluster: s.e.name, shards: len(s.e.shards), data: data},
+	}
+	first, err := s.first(ctx, b.append(nil))
+	if err != nil {
+		return err
+	}
+	g := first.genesis
+	switch {
+	case g == nil:
+		return errNoGenesis
+	case data && first.epoch != s.e.Replica.Epoch():
+		return fmt.Errorf("the log: %w: it was founded with epoch %s, and the directory of this node has data of its own, with epoch %s",
+			ErrForeign, first.epoch, s.e.Replica.Epoch())
+	case g.data && !data:
+		return fmt.Errorf("%w: the cluster began with data that is not in the log", ErrTrimmed)
+	}
+	if err := s.e.belongs(first.epoch, g.cluster, g.shards); err != nil {
+		return fmt.Errorf("the log: %w", err)
+	}
+	return nil
+}
+
+// hasData reports whether the replica has data.
+func (e *Engine) hasData(ctx context.Context) (bool, error) {
+	channels, err := e.Replica.ListChannels(ctx, "", "", 1)
+	if err != nil || len(channels) > 0 {
+		return len(channels) > 0, err
+	}
+	users, err := e.Replica.ListUsers(ctx, "", "", 1)
+	return len(users) > 0, err
+}
+
+// first returns the first batch of the log. While there is none it proposes one.
+func (s *shard) first(ctx context.Context, proposal []byte) (*batch, error) {
+	warned := false
+	for {
+		b, err := s.tryFirst(ctx, proposal)
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrTrimmed) || errors.Is(err, errUnreadable) {
+			return b, err
+		}
+		if !warned {
+			s.e.logger.Warn("waiting for the log of the cluster", "shard", s.number, "error", err)
+			warned = true
+		}
+		if err := pause(ctx, followPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// errUnreadable says that an entry of the log does not say what a batch says.
+var errUnreadable = errors.New("an entry of the log cannot be read")
+
+func (s *shard) tryFirst(ctx context.Context, proposal []byte) (*batch, error) {
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	first, last, err := s.e.log.Bounds(ctx, s.number)
+	switch {
+	case err != nil:
+		return nil, err
+	case last == 0:
+		if err := s.e.log.Propose(ctx, s.number, proposal); err != nil {
+			return nil, err
+		}
+	case first > 1:
+		return nil, fmt.Errorf("%w: it begins at %d", ErrTrimmed, first)
+	}
+	return s.read(ctx, 1)
+}
+
+// read reads the batch at a position of the log.
+func (s *shard) read(ctx context.Context, position uint64) (*batch, error) {
+	for entry, err := range s.e.log.Follow(ctx, s.number, position-1) {
+		if err != nil {
+			return nil, err
+		}
+		b, err := decodeBatch(entry.Data, s.e.level)
+		if err != nil {
+			return nil, fmt.Errorf("%w: position %d: %w", errUnreadable, position, err)
+		}
+		return b, nil
+	}
+	return nil, context.Cause(ctx)
+}
+
+// pause waits for a while, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
