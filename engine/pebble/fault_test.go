@@ -193,8 +193,14 @@ func TestUnsyncedWriteFails(t *testing.T) {
 // pile up, and taken again when a flush went well.
 func TestFlushFails(t *testing.T) {
 	var broken atomic.Bool
+	failed := make(chan struct{})
+	var once sync.Once
 	fs := failing(vfs.NewMem(), &broken, func(op errorfs.Op) bool {
-		return op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".sst")
+		flush := op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".sst")
+		if flush {
+			once.Do(func() { close(failed) })
+		}
+		return flush
 	})
 	e, err := pebble.Open("store", pebble.Options{FS: fs, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour})
 	if err != nil {
@@ -203,7 +209,14 @@ func TestFlushFails(t *testing.T) {
 	defer e.Close()
 	broken.Store(true)
 	data := strings.Repeat("x", 10<<10)
-	for err = nil; err == nil; err = push(e, "a", data) {
+	// One memtable is full. As long as its failure is not known, more of them would be
+	// written, and Pebble waits when there are four.
+	for n := 0; n < 300<<10 && err == nil; n += len(data) {
+		err = push(e, "a", data)
+	}
+	<-failed
+	for err == nil {
+		err = push(e, "a", "small")
 	}
 	if !errors.Is(err, engine.ErrUnavailable) || !errors.Is(err, errDisk) {
 		t.Fatal(err)
