@@ -186,16 +186,26 @@ func (a *audit) record(key, value []byte) error {
 		delete(ends, seq)
 	}
 	if pair := pairName(name, r.Key); r.Key != "" {
-		if a.keys[pair] != seq {
-			a.report.add("", "the message with key %q of channel %q is %d, but the index has %d", r.Key, name, seq, a.keys[pair])
-		}
-		delete(a.keys, pair)
+		a.keyed(pair, name, r.Key, seq, g.span)
 	}
 	a.report.Records++
 	if a.out == nil {
 		return nil
 	}
 	return a.out.record(name, c.stored, seq, value)
+}
+
+// keyed compares a message that has a key with the index. One that had expired when the
+// next one with the key was appended remains until it is swept.
+func (a *audit) keyed(pair, channel, key string, seq uint64, ends span) {
+	indexed := a.keys[pair]
+	if end, _ := ends.end(); end != 0 && indexed > seq {
+		return
+	}
+	if indexed != seq {
+		a.report.add("", "the message with key %q of channel %q is %d, but the index has %d", key, channel, seq, indexed)
+	}
+	delete(a.keys, pair)
 }
 
 // begin starts a channel. Channels without records are handled before and after it.
