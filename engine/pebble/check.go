@@ -56,6 +56,9 @@ func withClosed(vs vfs.FS, dir string, do func(*directory.Survey) error) (err er
 			return fmt.Errorf("store %s: %w: a server has to be stopped first", dir, err)
 		}
 	}
+	if directory.Replacing(names) {
+		return fmt.Errorf("store %s: a snapshot is being installed: the next start completes that", dir)
+	}
 	if !directory.IsStore(names) {
 		return fmt.Errorf("%s is not a wirepost store", dir)
 	}

@@ -125,6 +125,9 @@ func open(dir string, o Options) (*Engine, error) {
 }
 
 func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
+	if err := directory.Settle(o.FS, dir); err != nil {
+		return nil, err
+	}
 	s, err := directory.TakeSurvey(o.FS, dir)
 	if err != nil {
 		return nil, err
@@ -231,8 +234,9 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 const otherFiles = 13
 
 func (e *Engine) tune(o Options) *pdb.Options {
+	watched := disk.NewFreezing(disk.NewAhead(e.keeper.Recording()), e.fault, e.patience, e.background)
 	p := &pdb.Options{
-		FS:            disk.NewFreezing(disk.NewAhead(e.keeper.Recording()), e.fault, e.patience, e.background),
+		FS:            disk.NewApart(watched, o.FS, o.FS.PathJoin(e.dir, directory.SnapshotName)),
 		Lock:          e.lock,
 		Logger:        disk.NewLogger(o.Logger, e.fault),
 		Merger:        merger,

@@ -43,6 +43,7 @@ func OpenReplica(dir string, shards int, of func(channel string) int, o Options)
 type replica struct {
 	of     func(channel string) int
 	shards []shard
+	copied atomic.Bool // there is an open snapshot
 }
 
 // shard is one log that a replica follows.

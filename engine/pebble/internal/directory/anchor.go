@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
 // anchor records what is known to be on the disk: how far the manifest and the logs
@@ -134,6 +135,33 @@ func writeAnchor(vs vfs.FS, dir string, a *anchor) error {
 		}
 	}
 	return nil
+}
+
+// Synced is what is known to be in the logs of an open store at a moment.
+type Synced struct{ a *anchor }
+
+// Synced returns how far the logs are synced.
+func (k *Keeper) Synced() Synced { return Synced{k.ledger.anchor(k.epoch)} }
+
+// Mark makes a copy of Pebble's files a store: of the same epoch, and with an anchor, by
+// which files that are missing in it, or are shorter, are noticed.
+func (s Synced) Mark(vs vfs.FS, dir string) error {
+	name, err := atomicfs.ReadMarker(vs, dir, manifestMarker)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Sscanf(name, ManifestPrefix+"%d", &s.a.Manifest); err != nil {
+		return fmt.Errorf("the marker names %s as manifest: %w", name, err)
+	}
+	info, err := vs.Stat(vs.PathJoin(dir, name))
+	if err != nil {
+		return err
+	}
+	s.a.length = info.Size()
+	if err := writeAnchor(vs, dir, s.a); err != nil {
+		return err
+	}
+	return writeMark(vs, dir, s.a.epoch)
 }
 
 func (a *anchor) same(b *anchor) bool {

@@ -30,12 +30,16 @@ func CheckForeign(vs vfs.FS, dir string) error {
 	if err != nil {
 		return err
 	}
+	if Replacing(names) {
+		return nil
+	}
 	foreign := ""
 	for _, name := range names {
 		switch name {
 		case MarkName, AnchorNames[0], AnchorNames[1]:
 			return nil
-		case "lost+found", "LOCK", MarkName + ".tmp": // of a fresh volume, or an interrupted first start
+		case "lost+found", "LOCK", MarkName + ".tmp", IncomingName: // of a fresh volume, or an interrupted first start
+		case "cluster": // what a node of a cluster keeps besides its replica
 		default:
 			foreign = name
 		}

@@ -36,11 +36,7 @@ func CreateSynced(vs vfs.FS, dir, name string, text []byte) error {
 	if err := vs.Rename(path+".tmp", path); err != nil {
 		return err
 	}
-	d, err := vs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(vs, dir)
 }
 
 func ReadFile(vs vfs.FS, name string, limit int64) ([]byte, error) {

@@ -3,8 +3,10 @@ package files
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -54,6 +56,39 @@ type Gap struct {
 	Problem     string
 }
 
+// Verify reads a file of a store, and compares its blocks with their checksums if it is a
+// table. It accepts any other file.
+func Verify(name string, open func() (vfs.File, error)) (err error) {
+	if !strings.HasSuffix(name, ".sst") {
+		return nil
+	}
+	f, err := open()
+	if err != nil {
+		return err
+	}
+	r, err := newReader(f)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.ValidateBlockChecksums(), r.Close())
+}
+
+// newReader opens a table. It closes the file after an error, or with the reader.
+func newReader(f vfs.File) (r *sstable.Reader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	o := &pdb.Options{}
+	o.EnsureDefaults()
+	return sstable.NewReader(context.Background(), readable, o.MakeReaderOptions()) // it closes readable after an error
+}
+
 // openTable opens a table and reads its range deletions.
 func openTable(f vfs.File, number uint64, report func(Gap)) (t *table, gone []deletion, err error) {
 	defer func() {
@@ -63,14 +98,8 @@ func openTable(f vfs.File, number uint64, report func(Gap)) (t *table, gone []de
 	}()
 	t = &table{name: fmt.Sprintf("%06d.sst", number), report: report}
 	t.now.file = number
-	readable, err := sstable.NewSimpleReadable(f)
-	if err != nil {
+	if t.reader, err = newReader(f); err != nil {
 		return nil, nil, err
-	}
-	o := &pdb.Options{}
-	o.EnsureDefaults()
-	if t.reader, err = sstable.NewReader(context.Background(), readable, o.MakeReaderOptions()); err != nil {
-		return nil, nil, err // NewReader has closed readable
 	}
 	if err := t.reader.ValidateBlockChecksums(); err != nil {
 		report(Gap{File: t.name, Problem: err.Error()})

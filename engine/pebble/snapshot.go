@@ -1,0 +1,117 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	pdb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+)
+
+var _ engine.Snapshotter = (*Replica)(nil)
+
+// errSnapshotOpen refuses a second snapshot.
+var errSnapshotOpen = errors.New("there is an open snapshot of the store")
+
+// Snapshot implements engine.Snapshotter. The snapshot consists of links to the tables of
+// the store, in a directory below it, and of copies of the manifest and the last log. It
+// keeps tables on the disk that the store has replaced meanwhile.
+//
+// The committer makes it, so that no other write is in the middle of the log while the log
+// is copied: a log in which a part is missing is a damaged log. That takes milliseconds,
+// because the memtable is flushed before, and the copy is not synced.
+func (r *Replica) Snapshot(ctx context.Context) (engine.Snapshot, error) {
+	if err := r.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer r.leave()
+	if !r.replica.copied.CompareAndSwap(false, true) {
+		return nil, errSnapshotOpen
+	}
+	s := &snapshot{fs: r.fs, dir: r.fs.PathJoin(r.dir, directory.SnapshotName), open: &r.replica.copied}
+	if err := s.make(ctx, r.Engine); err != nil {
+		return nil, errors.Join(fmt.Errorf("snapshot of the store: %w", worded(err)), s.Close())
+	}
+	return s, nil
+}
+
+// snapshot is an engine.Snapshot.
+type snapshot struct {
+	fs     vfs.FS
+	dir    string
+	files  []engine.SnapshotFile
+	open   *atomic.Bool // of the replica
+	closed atomic.Bool
+}
+
+func (s *snapshot) make(ctx context.Context, e *Engine) error {
+	if err := s.fs.RemoveAll(s.dir); err != nil { // of one that could not be removed
+		return err
+	}
+	flushed, err := e.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	var synced directory.Synced
+	err = e.do(ctx, false, false, nil, func(*commit) error {
+		err := e.db.Checkpoint(s.dir, pdb.WithFlushedWAL())
+		synced = e.keeper.Synced()
+		// After a fault the files are older than what was applied.
+		return errors.Join(err, e.fault.Get())
+	})
+	if err != nil {
+		return err
+	}
+	if err := synced.Mark(s.fs, s.dir); err != nil {
+		return err
+	}
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := directory.CheckSnapshotName(name); err != nil {
+			return err
+		}
+		info, err := s.fs.Stat(s.fs.PathJoin(s.dir, name))
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, engine.SnapshotFile{Name: name, Size: info.Size()})
+	}
+	return nil
+}
+
+// Files implements engine.Snapshot.
+func (s *snapshot) Files() []engine.SnapshotFile { return s.files }
+
+// ReadAt implements engine.Snapshot.
+func (s *snapshot) ReadAt(file int, p []byte, offset int64) (int, error) {
+	f, err := s.fs.Open(s.fs.PathJoin(s.dir, s.files[file].Name))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.ReadAt(p, offset)
+}
+
+// Close implements engine.Snapshot.
+func (s *snapshot) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	defer s.open.Store(false)
+	return s.fs.RemoveAll(s.dir)
+}

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"context"
+	"io"
+)
+
+// Snapshotter is an optional interface of a Replica whose store can be copied while it is
+// open.
+type Snapshotter interface {
+	Replica
+
+	// Snapshot returns the store as it is at one moment. It has everything that was applied
+	// before the call, and what Applied says in it agrees with its contents. There is one
+	// snapshot at a time: before another one the first has to be closed.
+	Snapshot(ctx context.Context) (Snapshot, error)
+}
+
+// Snapshot is the files of a store that do not change any more. All methods are safe for
+// concurrent use.
+type Snapshot interface {
+	Files() []SnapshotFile
+	// ReadAt reads from a file, given by its index in Files, as io.ReaderAt does.
+	ReadAt(file int, p []byte, offset int64) (int, error)
+	// Close removes the files.
+	Close() error
+}
+
+// SnapshotFile is one file of a Snapshot.
+type SnapshotFile struct {
+	Name string // without a directory
+	Size int64  // in bytes
+}
+
+// ReplicaStore is the store of a replica that is not open.
+type ReplicaStore interface {
+	// Open opens the replica. It creates a store if there is none.
+	Open() (Replica, error)
+	// Receive begins to replace the store by a snapshot. The store remains as it is until
+	// the snapshot is installed.
+	Receive() (Receiver, error)
+}
+
+// Receiver writes the files of a snapshot that replaces a store. After an error, or a crash
+// at any moment, the store is the one from before or the snapshot, as a whole.
+type Receiver interface {
+	// Begin is called first, with all files. It returns an error that wraps ErrFull if
+	// there is too little space for them, and refuses names that no file of a store has.
+	Begin(files []SnapshotFile) error
+	// Create creates a file, given by its index. Its Close returns an error unless the file
+	// is complete and undamaged, as far as it says itself. A file may be created again.
+	Create(file int) (io.WriteCloser, error)
+	// Install replaces the store, once all files are complete.
+	Install() error
+	// Close removes what was written, unless it was installed.
+	Close() error
+}
