@@ -29,6 +29,7 @@ type announcement struct {
 	State       engine.NodeState `json:"state"`
 	Reason      string           `json:"reason,omitempty"`
 	Positions   map[int]uint64   `json:"positions,omitempty"`
+	Generations map[int]uint64   `json:"generations,omitempty"` // of the shards' logs, where it is not 0
 	LagMs       int64            `json:"lag_ms,omitempty"`
 	Connections int              `json:"connections,omitempty"`
 	Version     string           `json:"version,omitempty"`
@@ -97,7 +98,7 @@ func (e *Engine) heard(data []byte) []byte {
 	}
 	e.nodes.heard(&a)
 	for _, s := range e.shards {
-		s.heard(a.Positions[s.number])
+		s.heard(a.Node, a.Positions[s.number], a.Generations[s.number])
 	}
 	return nil
 }

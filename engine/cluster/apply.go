@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -86,8 +87,14 @@ func (s *shard) followOnce() error {
 	if err != nil {
 		return err
 	}
+	through, err := s.stage(ctx, at, last)
+	if err != nil {
+		return err
+	}
 	s.recent.reset(at, s.note.history)
-	s.following(at, last)
+	if through == math.MaxUint64 {
+		s.following(at, last)
+	}
 	for entry, err := range s.e.log.Follow(ctx, s.number, at) {
 		switch {
 		case ctx.Err() != nil:
@@ -100,23 +107,32 @@ func (s *shard) followOnce() error {
 			return stopped("the log has a hole: %d follows %d", entry.Position, at)
 		}
 		now = max(now, entry.Time)
-		if err := s.apply(&entry, now); err != nil {
+		if err := s.apply(ctx, &entry, now); err != nil {
 			return err
 		}
 		at = entry.Position
 		s.applied(at, now, last)
+		if at >= through {
+			return errRepairing
+		}
 	}
 	return context.Cause(ctx)
 }
 
 // apply applies an entry of the log, and completes the calls of this node that are in it.
-func (s *shard) apply(entry *Entry, now int64) error {
+func (s *shard) apply(ctx context.Context, entry *Entry, now int64) error {
 	b, err := decodeBatch(entry.Data, s.e.level)
 	if err != nil {
 		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	if b.generation == s.note.generation && s.recent.differs(b.base, b.history) {
-		return stopped("batch %d: %w", entry.Position, errForked)
+	if has, disagrees := s.disagrees(b, entry.Position); disagrees && entry.Position > s.note.void {
+		if err := s.skip(ctx, entry.Position, has); err != nil {
+			return err
+		}
+	}
+	if b.genesis != nil && b.generation == s.note.generation+1 && !s.note.follows(b, entry.Position) && s.recent.agrees(b.base, b.history) {
+		// A repair that came to nothing: the replica that began it has gone on.
+		b.generation = s.note.generation
 	}
 	verdict, err := s.note.take(b, entry, now)
 	if err != nil {
@@ -126,7 +142,7 @@ func (s *shard) apply(entry *Entry, now int64) error {
 	if verdict == apply {
 		next.Changes, next.Sweep = b.changes, b.sweep
 	}
-	results, err := s.replica.Apply(context.WithoutCancel(s.e.ctx), next)
+	results, err := s.replica.Apply(context.WithoutCancel(ctx), next)
 	switch {
 	case errors.Is(err, engine.ErrClosed):
 		return err
@@ -144,6 +160,26 @@ func (s *shard) apply(entry *Entry, now int64) error {
 	if own {
 		s.complete(b, verdict, results)
 	}
+	return nil
+}
+
+// skip makes the entries from a position on void, if the log was repaired because of what a
+// node has. Else the shard must not go on.
+func (s *shard) skip(ctx context.Context, position uint64, has sight) error {
+	_, last, err := s.e.log.Bounds(ctx, s.number)
+	if err != nil {
+		return err
+	}
+	genesis, later, err := s.voided(ctx, position-1, last)
+	switch {
+	case err != nil:
+		return err
+	case later:
+		return leftBehind(position - 1)
+	case genesis == 0:
+		return lost(has)
+	}
+	s.note.void = genesis - 1
 	return nil
 }
 
@@ -198,8 +234,18 @@ func (s *shard) following(at, last uint64) {
 	defer s.mu.Unlock()
 	s.paused, s.unfollowed = nil, nil
 	s.mirrorLocked(at)
-	s.behind = at < last
 	s.reachedLocked()
+	s.behind = true
+	s.caughtUpLocked(last)
+}
+
+// caughtUpLocked allows proposals once the replica has applied what was in the log when it
+// began to follow it. Before that it does not know whether it agrees with the log.
+func (s *shard) caughtUpLocked(last uint64) {
+	if !s.behind || s.at < last || s.paused != nil {
+		return
+	}
+	s.behind = false
 	s.open()
 	s.e.poke()
 }
@@ -211,10 +257,7 @@ func (s *shard) applied(at uint64, now int64, last uint64) {
 	defer s.mu.Unlock()
 	s.mirrorLocked(at)
 	s.time = now
-	if s.behind && at >= last {
-		s.behind = false
-		s.e.poke()
-	}
+	s.caughtUpLocked(last)
 	s.moved = time.Now()
 	s.reachedLocked()
 	s.ahead.applied(at)
@@ -243,6 +286,8 @@ func (s *shard) pause(err error) {
 		s.e.logger.Error("this replica has stopped until the cause is gone", "shard", s.number, "error", err)
 	}
 	s.paused = err
+	s.pauses++
+	s.asked, s.unreachable = time.Time{}, false
 	s.shut()
 	s.mu.Unlock()
 	s.end(err)
@@ -253,9 +298,10 @@ func (s *shard) pause(err error) {
 func (s *shard) halt(err error) {
 	s.e.logger.Error("this replica has stopped: it must not diverge from the others", "shard", s.number, "error", err)
 	s.mu.Lock()
-	s.stopped = err
+	s.stopped, s.paused = err, nil
 	s.shut()
 	s.mu.Unlock()
 	s.end(err)
+	s.e.halting.Do(func() { close(s.e.halted) })
 	s.e.poke()
 }

@@ -6,25 +6,53 @@ import (
 	"fmt"
 )
 
-// errLost says that a log ends before batches that were acknowledged.
+// What a replica has applied must be what the log has. A log may lose entries that it has
+// acknowledged, however: then it ends before a replica's position, or goes on with others.
+// A replica notices in three ways:
+//
+//   - before it follows the log, it compares the entry at its position (check)
+//   - every batch says what its proposer had applied, which must be what this replica has
+//     applied, too (disagrees)
+//   - another node announces a position that the log does not have (suspect).
+//
+// Then it stops, and with it the shard, until an operator decides which replica has the
+// truth (repair.go).
+
+// errLost says that a log does not have batches that were acknowledged.
 var errLost = errors.New("the log lost acknowledged batches")
+
+// sight is a position that a node has applied.
+type sight struct {
+	node     string
+	position uint64
+}
+
+// lost is the error of a log that does not have what a node has.
+func lost(has sight) error {
+	return &pauseError{fmt.Errorf("%w: replica %s has them up to %d, see wirepost cluster repair", errLost, has.node, has.position)}
+}
 
 // check compares the log with the replica, which is at a position, before it is followed.
 // It returns the position from which it is to be followed, and the bounds of the log.
 func (s *shard) check(ctx context.Context, at uint64) (from, first, last uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
+	s.mu.Lock()
+	furthest := s.furthest
+	s.mu.Unlock()
 	first, last, err = s.e.log.Bounds(ctx, s.number)
 	switch {
 	case err != nil:
 	case s.memory != nil:
 		at, err = s.checkMemory(at, first, last)
 	case last < at:
-		err = s.lost(ctx, first, last, at)
+		err = s.lacks(ctx, first, last, at)
 	case first > at+1:
 		err = stopped("%w: it begins at %d, and this replica is at %d", ErrTrimmed, first, at)
+	case last < furthest.position:
+		err = lost(furthest)
 	case at > 0 && first <= at:
-		err = s.same(ctx, at)
+		err = s.same(ctx, first, last, at)
 	}
 	return at, first, last, err
 }
@@ -44,50 +72,69 @@ func (s *shard) checkMemory(at, first, last uint64) (from uint64, err error) {
 
 // same returns an error unless the log has the entry at a position that the replica
 // applied last.
-func (s *shard) same(ctx context.Context, at uint64) error {
+func (s *shard) same(ctx context.Context, first, last, at uint64) error {
 	for entry, err := range s.e.log.Follow(ctx, s.number, at-1) {
-		if errors.Is(err, ErrTrimmed) {
-			return nil // just now
-		}
-		if err != nil {
-			return err
-		}
-		b, _, err := decodeHeader(entry.Data)
 		switch {
+		case errors.Is(err, ErrTrimmed):
+			return nil // just now
 		case err != nil:
-			return stopped("entry %d of the log: %w", at, err)
-		case extend(s.note.before, &entry) == s.note.history:
+			return err
+		case len(entry.Data) >= 4 && extend(s.note.before, &entry) == s.note.history:
 			return nil
-		case b.epoch != s.note.epoch:
-			return s.foreign(b)
 		}
-		return stopped("%w: the log has another batch at %d", errForked, at)
+		return s.lacks(ctx, first, last, at)
 	}
 	return context.Cause(ctx)
 }
 
-// lost says what it means that the log ends before the replica.
-func (s *shard) lost(ctx context.Context, first, last, at uint64) error {
-	if first <= last {
-		for entry, err := range s.e.log.Follow(ctx, s.number, last-1) {
-			if err != nil {
-				return err
-			}
-			b, _, err := decodeHeader(entry.Data)
-			switch {
-			case err != nil:
-				return stopped("entry %d of the log: %w", last, err)
-			case b.epoch != s.note.epoch:
-				return s.foreign(b)
-			case b.generation > s.note.generation:
-				return stopped("%w: the log was repaired without it, and ends at %d, and this replica is at %d", errForked, last, at)
-			}
-			break
-		}
+// lacks says what it means that the log does not have what the replica applied last. That
+// is no error if the log was repaired to go on from there.
+func (s *shard) lacks(ctx context.Context, first, last, at uint64) error {
+	if first > last {
+		return lost(sight{s.e.node, at})
 	}
-	return &pauseError{fmt.Errorf("%w: it ends at %d; replica %s has them up to %d, see wirepost cluster repair", errLost, last, s.e.node, at)}
+	b, err := s.header(ctx, last)
+	switch {
+	case err != nil:
+		return err
+	case b.epoch != s.note.epoch:
+		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", ErrForeign, b.epoch, s.note.epoch)
+	case b.generation == s.note.generation:
+		return lost(sight{s.e.node, at})
+	}
+	genesis, _, err := s.voided(ctx, at, last)
+	if err == nil && genesis == 0 {
+		err = leftBehind(at)
+	}
+	if err == nil {
+		s.note.void = genesis - 1
+	}
+	return err
 }
 
-func (s *shard) foreign(b *batch) error {
-	return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", ErrForeign, b.epoch, s.note.epoch)
+// header reads the header of the batch at a position of the log.
+func (s *shard) header(ctx context.Context, position uint64) (*batch, error) {
+	for entry, err := range s.e.log.Follow(ctx, s.number, position-1) {
+		if err != nil {
+			return nil, err
+		}
+		b, _, err := decodeHeader(entry.Data)
+		if err != nil {
+			return nil, stopped("entry %d of the log: %w", position, err)
+		}
+		return b, nil
+	}
+	return nil, context.Cause(ctx)
+}
+
+// disagrees returns what the proposer of a batch has applied and the log does not have, if
+// there is something.
+func (s *shard) disagrees(b *batch, position uint64) (has sight, disagrees bool) {
+	switch {
+	case s.memory != nil || b.generation != s.note.generation || b.epoch != s.note.epoch:
+		return sight{}, false
+	case b.base >= position || s.recent.differs(b.base, b.history) || s.note.misses(b):
+		return sight{"of another node", b.base}, true
+	}
+	return sight{}, false
 }

@@ -84,3 +84,12 @@ func (e *Engine) trimAll() {
 		}
 	}
 }
+
+// suspectAll looks from time to time whether the log has lost what other nodes have.
+func (e *Engine) suspectAll() {
+	for pause(e.ctx, suspectAfter) == nil {
+		for _, s := range e.shards {
+			s.suspect(e.ctx)
+		}
+	}
+}

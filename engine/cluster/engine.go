@@ -29,6 +29,9 @@ type Options struct {
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration
+	// Isolation is how long this node may be isolated before the function of
+	// WatchIsolation is called. 0: 10 s.
+	Isolation time.Duration
 	// FlushEvery is the time between two flushes of the replica. A node that was killed
 	// reads the log again from its last flush. 0: 2 s.
 	FlushEvery time.Duration
@@ -55,6 +58,7 @@ type Engine struct {
 	log        Log
 	logger     *slog.Logger
 	patience   time.Duration
+	isolation  time.Duration
 	tickEvery  time.Duration
 	flushEvery time.Duration
 	keep       Keep
@@ -75,6 +79,15 @@ type Engine struct {
 	nodes       nodes
 	fatal       atomic.Pointer[stopError] // why all shards have to stop
 
+	halting sync.Once
+	halted  chan struct{} // closed when a shard has stopped for good
+
+	isolated   atomic.Bool
+	onIsolated atomic.Pointer[func()]
+	// Owned by watchLog.
+	isolatedSince time.Time // zero: it is not isolated
+	isolationTold bool      // the function was called
+
 	unflushed atomic.Int64  // bytes of batches since the last flush
 	full      chan struct{} // cap 1: there are many
 
@@ -94,9 +107,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.complete()
 	e := &Engine{
 		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
-		logger: o.Logger, patience: o.Patience, tickEvery: o.TickEvery, flushEvery: o.FlushEvery,
+		logger: o.Logger, patience: o.Patience, isolation: o.Isolation, tickEvery: o.TickEvery, flushEvery: o.FlushEvery,
 		keep: o.Keep, level: o.level, run: rand.Text(), started: time.Now(),
-		changed: make(chan struct{}, 1), full: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), full: make(chan struct{}, 1), halted: make(chan struct{}),
 	}
 	for i := range o.Shards {
 		s, err := newShard(e, i, o.Replica)
@@ -120,6 +133,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.running.Go(e.flushAll)
 	e.running.Go(e.trimAll)
+	e.running.Go(e.suspectAll)
+	e.running.Go(e.watchLog)
 	return e, nil
 }
 
@@ -129,6 +144,9 @@ func (o *Options) complete() {
 	}
 	if o.Patience <= 0 {
 		o.Patience = 10 * time.Second
+	}
+	if o.Isolation <= 0 {
+		o.Isolation = 10 * time.Second
 	}
 	if o.TickEvery <= 0 {
 		o.TickEvery = time.Second
@@ -224,6 +242,11 @@ func (e *Engine) Ready() error {
 	}
 	return nil
 }
+
+// Halted returns a channel that is closed when the replica has stopped for good: it cannot
+// apply the log, or must not. Ready says why. If that wraps ErrTrimmed or ErrForked, the
+// replica needs a snapshot.
+func (e *Engine) Halted() <-chan struct{} { return e.halted }
 
 // Append implements engine.Log. Entries of different shards are independent of each other:
 // if some shards fail, the entries in them have an error of their own.

@@ -20,6 +20,12 @@ func (r *recent) add(position, history uint64) {
 	r.position[i], r.history[i] = position, history
 }
 
+// agrees reports whether the history at a position is known to be this one.
+func (r *recent) agrees(position, history uint64) bool {
+	i := position % recentSize
+	return position > 0 && r.position[i] == position && r.history[i] == history
+}
+
 // differs reports whether the history at a position is known to be another one. Position 0
 // has none.
 func (r *recent) differs(position, history uint64) bool {

@@ -41,18 +41,10 @@ func (l *lag) since(now time.Time) time.Duration {
 	return now.Sub(l.known[0].at)
 }
 
-// heard records that another node has applied a position.
-func (s *shard) heard(position uint64) {
+// progress returns the position of the replica, the generation of the log, and how far the
+// replica is behind it.
+func (s *shard) progress() (at, generation uint64, behind time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if position > s.at {
-		s.ahead.heard(position, time.Now())
-	}
-}
-
-// progress returns the position of the replica, and how far it is behind the log.
-func (s *shard) progress() (at uint64, behind time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at, s.ahead.since(time.Now())
+	return s.at, s.generation, s.ahead.since(time.Now())
 }

@@ -35,11 +35,16 @@ type Log interface {
 	// ones, until ctx is done. An error is the last thing that it yields: ErrTrimmed if
 	// entries after the position are gone.
 	Follow(ctx context.Context, shard int, after uint64) iter.Seq2[Entry, error]
-	// Trim removes the entries of a shard up to and including a position.
+	// Trim removes the entries of a shard up to and including a position. The log does not
+	// end elsewhere then: if there is no such position yet, it removes all entries.
 	Trim(ctx context.Context, shard int, through uint64) error
 	// Bounds returns the positions of the first and the last entry of a shard. In an empty
 	// log first is last+1.
 	Bounds(ctx context.Context, shard int) (first, last uint64, err error)
+	// Restart removes all entries of a shard, and lets the next one have the position after
+	// a position which is not before the last entry. It is for a log that has lost entries;
+	// nothing is proposed meanwhile.
+	Restart(ctx context.Context, shard int, after uint64) error
 }
 
 // Leaders is an optional interface of a Log that knows which node or server leads a shard.

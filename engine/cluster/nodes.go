@@ -49,6 +49,37 @@ func (n *nodes) describe() (all []engine.Node) {
 	return all
 }
 
+// ahead returns a node that has more of a shard than up to a position, or "". With abandon
+// nodes that are silent do not count.
+func (n *nodes) ahead(shard int, at, generation uint64, abandon bool) (node string, position uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for name, k := range n.known {
+		a := &k.last
+		if a.Generations[shard] != generation || abandon && time.Since(k.at) >= silentAfter {
+			continue
+		}
+		if p := a.Positions[shard]; p > max(at, position) {
+			node, position = name, p
+		}
+	}
+	return node, position
+}
+
+// silent reports whether there are other nodes, and none was heard for silentAfter. With
+// others there are some in any case.
+func (n *nodes) silent(now time.Time, others bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, k := range n.known {
+		if now.Sub(k.at) < silentAfter {
+			return false
+		}
+		others = true
+	}
+	return others
+}
+
 // Cluster implements engine.Shared.
 func (e *Engine) Cluster() engine.Cluster {
 	self := e.self()
@@ -68,8 +99,14 @@ func (e *Engine) self() announcement {
 	}
 	var lag time.Duration
 	for _, s := range e.shards {
-		position, behind := s.progress()
+		position, generation, behind := s.progress()
 		a.Positions[s.number], lag = position, max(lag, behind)
+		if generation > 0 {
+			if a.Generations == nil {
+				a.Generations = map[int]uint64{}
+			}
+			a.Generations[s.number] = generation
+		}
 	}
 	a.LagMs = lag.Milliseconds()
 	if f := e.connections.Load(); f != nil {

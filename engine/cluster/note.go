@@ -12,6 +12,7 @@ import (
 // follows from the log alone, so it is the same on all nodes.
 type note struct {
 	loose      bool   // the log is in memory, and may lose entries; not stored
+	void       uint64 // entries up to here are void; not stored
 	epoch      string // of the cluster; "": the log has not begun
 	cluster    string // its name
 	shards     int
@@ -46,17 +47,18 @@ type verdict int
 const (
 	apply     verdict = iota
 	repeated          // it was applied before
-	outdated          // it was made before the log was repaired
+	outdated          // it was made before the log was repaired, and has to be made again
 	unfounded         // it founds a cluster that exists already
 )
 
-// errForked says that a replica and the log, or two replicas, do not have the same history.
-var errForked = errors.New("this replica has applied other batches than another node: its data must be replaced by a snapshot")
+// ErrForked says that a replica and the log, or two replicas, do not have the same history.
+// As with ErrTrimmed, the replica needs a snapshot.
+var ErrForked = errors.New("this replica has applied other batches than another node: its data must be replaced by a snapshot")
 
 // take records the batch of an entry at a position, and says what is to be done with it.
 // The error is that of a replica which cannot go on.
 func (n *note) take(b *batch, entry *Entry, now int64) (verdict, error) {
-	v, err := n.judge(b)
+	v, err := n.judge(b, entry.Position)
 	if err != nil {
 		return v, err
 	}
@@ -74,7 +76,7 @@ func (n *note) take(b *batch, entry *Entry, now int64) (verdict, error) {
 }
 
 // judge says what is to be done with a batch. Nothing is recorded.
-func (n *note) judge(b *batch) (verdict, error) {
+func (n *note) judge(b *batch, position uint64) (verdict, error) {
 	switch {
 	case n.loose && b.epoch != n.epoch:
 		return unfounded, nil
@@ -88,17 +90,33 @@ func (n *note) judge(b *batch) (verdict, error) {
 		return 0, fmt.Errorf("the log belongs to another cluster: %w: a batch has epoch %s, and not %s", ErrForeign, b.epoch, n.epoch)
 	case b.generation < n.generation:
 		return outdated, nil
-	case b.generation > n.generation && (b.genesis == nil || b.generation != n.generation+1):
-		return 0, fmt.Errorf("%w: the log was repaired, it has generation %d and this replica %d", errForked, b.generation, n.generation)
+	case b.generation > n.generation && !n.follows(b, position):
+		return 0, fmt.Errorf("%w: the log was repaired without it, and has generation %d", ErrForked, b.generation)
+	case position <= n.void:
+		return outdated, nil
 	}
-	i := slices.IndexFunc(n.seen, func(s seen) bool { return s.proposer == b.proposer })
-	switch {
-	case i < 0 || b.counter == n.seen[i].counter+1 || n.loose && b.counter > n.seen[i].counter:
-		return apply, nil
-	case b.counter <= n.seen[i].counter:
+	if i := n.proposer(b); i >= 0 && b.counter <= n.seen[i].counter {
 		return repeated, nil
 	}
-	return 0, fmt.Errorf("the log lost acknowledged batches: a node proposed %d after %d", b.counter, n.seen[i].counter)
+	return apply, nil
+}
+
+func (n *note) proposer(b *batch) int {
+	return slices.IndexFunc(n.seen, func(s seen) bool { return s.proposer == b.proposer })
+}
+
+// misses reports whether the batch before this one of the same proposer is not in the log.
+// The proposer has seen it there.
+func (n *note) misses(b *batch) bool {
+	i := n.proposer(b)
+	return i >= 0 && b.counter > n.seen[i].counter+1
+}
+
+// follows reports whether a batch at a position makes a repaired log go on after what the
+// replica has applied.
+func (n *note) follows(b *batch, position uint64) bool {
+	return b.genesis != nil && b.generation == n.generation+1 &&
+		(n.void > 0 && position == n.void+1 || b.base == position-1 && b.history == n.history)
 }
 
 // remember records the counter of a batch.

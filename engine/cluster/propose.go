@@ -14,6 +14,11 @@ const (
 	// one that failed.
 	proposeTimeout = 5 * time.Second
 	proposePause   = 100 * time.Millisecond
+	// doubtAfter is how long proposals may fail before the log has to be checked again: it
+	// may have gone on without this node, and lost something.
+	doubtAfter = 2 * time.Second
+	// seenAfter is how long a batch that is in the log may take until it is seen there.
+	seenAfter = time.Second
 	// proposeFor is how long a batch is proposed again. It is much less than forgetAfter, so
 	// that it is not applied twice.
 	proposeFor = time.Hour
@@ -139,11 +144,12 @@ func (s *shard) propose() {
 			s.abandon()
 			return
 		}
+		s.ask()
 		ctx, cancel := context.WithTimeout(s.e.ctx, proposeTimeout)
 		err := s.e.log.Propose(ctx, s.number, data)
 		cancel()
 		s.proposed(err)
-		wait := proposeTimeout // it is in the log, and only has to be applied, unless the log lost it
+		wait := seenAfter
 		if err != nil {
 			wait = proposePause
 		}
@@ -155,9 +161,23 @@ func (s *shard) propose() {
 		case <-s.outdated:
 			data, seen = s.encode()
 		case <-again.C:
+			if err == nil {
+				s.missed()
+			}
 		case <-s.e.ctx.Done():
 		}
 		again.Stop()
+	}
+}
+
+// missed has the log checked again, because a batch that was acknowledged was not seen. If
+// the replica is only behind, it just takes longer.
+func (s *shard) missed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.behind && s.stopped == nil && s.paused == nil && time.Since(s.moved) >= seenAfter {
+		s.shut()
+		s.restart(errRefollow)
 	}
 }
 
@@ -188,10 +208,24 @@ func (s *shard) proposed(err error) {
 	if err != nil && s.broken == nil && s.e.ctx.Err() == nil {
 		s.e.logger.Warn("the log of the cluster takes no changes", "shard", s.number, "error", err)
 	}
-	if err == nil {
-		s.reachedLocked()
-	}
 	s.broken = err
+	switch {
+	case err == nil:
+		s.asked = time.Time{}
+		s.reachedLocked()
+	case time.Since(s.asked) >= doubtAfter && s.stopped == nil && s.paused == nil:
+		s.shut()
+		s.restart(errRefollow)
+	}
+}
+
+// ask records that a proposal is being made.
+func (s *shard) ask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked.IsZero() {
+		s.asked = time.Now()
+	}
 }
 
 // untilTick is when a tick is due at the earliest, later at every node by another time, so

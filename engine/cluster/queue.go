@@ -103,6 +103,9 @@ func (s *shard) refusalLocked(ctx context.Context, c *call) error {
 	case s.paused != nil:
 		return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, s.paused)
 	}
+	if err := s.refusesLocked(); err != nil {
+		return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, err)
+	}
 	return s.allowLocked(c.level)
 }
 

@@ -34,14 +34,19 @@ type shard struct {
 	broken   error         // the last proposal failed; nil: not so
 	report   bool          // the next batch has to report this node
 
-	stopped    error // the replica cannot go on; nil: it can
-	paused     error // the replica cannot go on for now; nil: it can
-	unfollowed error // the log cannot be followed; nil: it can
-	behind     bool  // the replica has not caught up with the log yet
-	restart    context.CancelCauseFunc
-	moved      time.Time // when the last batch was applied
-	reached    time.Time // when the log was last heard of
-	ahead      lag
+	stopped     error // the replica cannot go on; nil: it can
+	paused      error // the replica cannot go on for now; nil: it can
+	pauses      int   // how often it was found that it cannot
+	repairing   repairing
+	unfollowed  error // the log cannot be followed; nil: it can
+	behind      bool  // the replica has not caught up with the log yet
+	restart     context.CancelCauseFunc
+	moved       time.Time // when the last batch was applied
+	reached     time.Time // when the log was last heard of
+	asked       time.Time // when the first proposal was made since one was taken; zero: none
+	unreachable bool      // none was taken for too long
+	ahead       lag
+	furthest    sight // the last position that another node has
 
 	// What the replica has applied, as the last batch left it.
 	at, size   uint64
@@ -102,7 +107,7 @@ func (s *shard) ready() error {
 	switch {
 	case err == nil:
 		return nil
-	case state == engine.NodeStopped:
+	case state == engine.NodeStopped && errors.As(err, new(*stopError)):
 		return fmt.Errorf("%w: shard %d: %w", engine.ErrFailed, s.number, err)
 	}
 	return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, s.number, err)
@@ -117,10 +122,9 @@ func (s *shard) state() (engine.NodeState, error) {
 		return engine.NodeStopped, s.stopped
 	case s.paused != nil:
 		return engine.NodeStopped, s.paused
-	case s.broken != nil:
-		return engine.NodeIsolated, s.broken
-	case s.behind:
-		return engine.NodeCatchingUp, errors.New("it is catching up with the log")
+	}
+	if state, err := s.waitsLocked(); err != nil {
+		return state, err
 	}
 	return engine.NodeReady, nil
 }

@@ -151,7 +151,17 @@ func (l *Log) follow(ctx context.Context, shard int, after uint64, yield func(cl
 
 // Trim implements cluster.Log.
 func (l *Log) Trim(ctx context.Context, shard int, through uint64) error {
-	return l.streams[shard].Purge(ctx, jetstream.WithPurgeSequence(through+1))
+	_, last, err := l.Bounds(ctx, shard)
+	if err != nil {
+		return err
+	}
+	return l.Restart(ctx, shard, min(through, last))
+}
+
+// Restart implements cluster.Log. A stream that is purged up to a sequence after its last
+// one continues there.
+func (l *Log) Restart(ctx context.Context, shard int, after uint64) error {
+	return l.streams[shard].Purge(ctx, jetstream.WithPurgeSequence(after+1))
 }
 
 // Bounds implements cluster.Log.

@@ -17,7 +17,7 @@ import (
 func Run(t *testing.T, shards int, open func(t *testing.T) (again func(t *testing.T) cluster.Log)) {
 	for name, test := range map[string]func(*testing.T, func(*testing.T) cluster.Log, int){
 		"Order": testOrder, "Concurrent": testConcurrent, "Shards": testShards, "Trim": testTrim,
-		"Memory": testMemory, "Again": testAgain, "Ended": testEnded,
+		"Restart": testRestart, "Memory": testMemory, "Again": testAgain, "Ended": testEnded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,6 +156,41 @@ func testTrim(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
 	if got := follow(t, l, 0, 10, 1); got[0].Position != 11 || string(got[0].Data) != "later" {
 		t.Errorf("after everything was trimmed: %+v", got)
 	}
+}
+
+// testRestart: a log that begins anew continues with the position that is wanted. Trim never
+// changes where a log ends.
+func testRestart(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
+	l := open(t)
+	for i := range 10 {
+		propose(t, l, 0, fmt.Sprint(i))
+	}
+	propose(t, l, 1, "other")
+	if err := l.Restart(t.Context(), 0, 25); err != nil {
+		t.Fatal(err)
+	}
+	wantBounds(t, l, 0, 26, 25)
+	propose(t, l, 0, "later")
+	wantBounds(t, l, 0, 26, 26)
+	if got := follow(t, l, 0, 25, 1)[0]; got.Position != 26 || string(got.Data) != "later" {
+		t.Errorf("after 25 comes %d, %q", got.Position, got.Data)
+	}
+	for _, err := range l.Follow(t.Context(), 0, 10) {
+		if !errors.Is(err, cluster.ErrTrimmed) {
+			t.Errorf("after 10: %v, want ErrTrimmed", err)
+		}
+	}
+	if err := l.Trim(t.Context(), 0, 40); err != nil {
+		t.Fatal(err)
+	}
+	wantBounds(t, l, 0, 27, 26)
+	l = open(t)
+	wantBounds(t, l, 0, 27, 26)
+	wantBounds(t, l, 1, 1, 1)
+	if err := l.Restart(t.Context(), 0, 26); err != nil { // where it ends
+		t.Fatal(err)
+	}
+	wantBounds(t, l, 0, 27, 26)
 }
 
 // testMemory: the shard of memory-only channels begins with the time.

@@ -132,6 +132,23 @@ func (m *Memory) Bounds(_ context.Context, shard int) (first, last uint64, err e
 	return s.first, s.first + uint64(len(s.entries)) - 1, nil
 }
 
+// Restart implements cluster.Log.
+func (m *Memory) Restart(_ context.Context, shard int, after uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.shards[shard]
+	s.first, s.entries = after+1, nil
+	return nil
+}
+
+// Cut loses the entries of a shard after a position.
+func (m *Memory) Cut(shard int, after uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.shards[shard]
+	s.entries = append([]cluster.Entry(nil), s.entries[:after+1-s.first]...)
+}
+
 // Lose loses the log of memory-only channels, which begins anew.
 func (m *Memory) Lose() {
 	m.mu.Lock()

@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// A node that cannot propose may be cut off from the log, or the log may have no leader for
+// some seconds. In the first case its pushes should fail soon, so that the backend tries
+// another node; in the second they should wait, since no other node can do better. The log
+// cannot tell: in both cases it does not answer. But a node that is cut off does not hear
+// the other nodes either. So
+//
+//   - a node is isolated when the log has been silent for silentAfter and all other nodes
+//     have, too. What waits fails then, and what comes later fails at once.
+//   - else changes wait for Options.Patience each. A shard that has taken no proposal for
+//     that time is unreachable: changes in it fail at once, too, until it takes one.
+//
+// The batch in flight is proposed again all the while, which shows when it is over. So what
+// failed may still be made later; an ID makes it safe to repeat it.
+
+// watchEvery is the time between two looks at how the log responds.
+const watchEvery = 500 * time.Millisecond
+
+var (
+	errIsolated    = errors.New("this node reaches neither the log of the cluster nor the other nodes")
+	errUnreachable = errors.New("the log of the cluster takes no changes")
+)
+
+// watchLog notices when the log is out of reach.
+func (e *Engine) watchLog() {
+	for pause(e.ctx, watchEvery) == nil {
+		e.look(time.Now())
+	}
+}
+
+// look is one look at how the log responds.
+func (e *Engine) look(now time.Time) {
+	silent, unreachable := true, true
+	for _, s := range e.shards {
+		silence, waiting := s.silence(now)
+		silent = silent && silence >= silentAfter
+		unreachable = unreachable && waiting >= e.patience
+		s.setUnreachable(waiting >= e.patience)
+	}
+	isolated := unreachable || silent && e.nodes.silent(now, e.others())
+	if isolated != !e.isolatedSince.IsZero() {
+		e.setIsolated(isolated, now)
+	}
+	if isolated && !e.isolationTold && now.Sub(e.isolatedSince) >= e.isolation {
+		e.isolationTold = true
+		if f := e.onIsolated.Load(); f != nil {
+			(*f)()
+		}
+	}
+}
+
+func (e *Engine) setIsolated(isolated bool, now time.Time) {
+	e.isolatedSince, e.isolationTold = time.Time{}, false
+	if isolated {
+		e.isolatedSince = now
+		e.logger.Error("this node does not reach the log of the cluster: changes are refused")
+	} else {
+		e.logger.Info("this node reaches the log of the cluster again")
+	}
+	e.isolated.Store(isolated)
+	if isolated {
+		for _, s := range e.all() {
+			s.end(errIsolated)
+		}
+	}
+	e.poke()
+}
+
+// WatchIsolation sets the function that is called when this node has not reached the log
+// for Options.Isolation, once until it does again. It must not block.
+func (e *Engine) WatchIsolation(f func()) { e.onIsolated.Store(&f) }
+
+// others reports whether the log knows other members than this node.
+func (e *Engine) others() bool {
+	for _, s := range e.shards {
+		s.mu.Lock()
+		members := s.members
+		s.mu.Unlock()
+		for i := range members {
+			if members[i].node != e.node {
+				return e.bus != nil
+			}
+		}
+	}
+	return false
+}
+
+// silence returns how long the log has been silent although this node proposed something,
+// and how long it has taken no proposal.
+func (s *shard) silence(now time.Time) (silence, waiting time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked.IsZero() {
+		return 0, 0
+	}
+	waiting = now.Sub(s.asked)
+	return min(waiting, now.Sub(s.reached)), waiting
+}
+
+func (s *shard) setUnreachable(unreachable bool) {
+	s.mu.Lock()
+	was := s.unreachable
+	s.unreachable = unreachable
+	s.mu.Unlock()
+	if unreachable && !was {
+		s.end(errUnreachable)
+	}
+	if unreachable != was {
+		s.e.poke()
+	}
+}
+
+// refusesLocked returns why changes are refused because of the log, or nil.
+func (s *shard) refusesLocked() error {
+	switch {
+	case s.e.isolated.Load():
+		return errIsolated
+	case s.unreachable:
+		return errUnreachable
+	}
+	return nil
+}
+
+// slowLocked says how far a replica is behind that should be given no clients, or nil.
+func (s *shard) slowLocked() error {
+	if behind := s.ahead.since(time.Now()); behind >= maxLag {
+		return fmt.Errorf("it is %s behind the log", behind.Round(time.Second))
+	}
+	return nil
+}
+
+// maxLag is the lag after which a node is not ready.
+const maxLag = 10 * time.Second
+
+// waitsLocked returns what the shard does and why it is not ready, apart from failures of
+// the replica.
+func (s *shard) waitsLocked() (engine.NodeState, error) {
+	if err := s.refusesLocked(); err != nil {
+		return engine.NodeIsolated, err
+	}
+	if s.behind {
+		return engine.NodeCatchingUp, errors.New("it is catching up with the log")
+	}
+	return engine.NodeCatchingUp, s.slowLocked()
+}
