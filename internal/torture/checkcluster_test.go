@@ -199,8 +199,13 @@ func (c *checker) neverBack(events []event) {
 	}
 }
 
+func (c *checker) disturbedIn(in interval) bool {
+	return slices.ContainsFunc(c.disturbed, func(d interval) bool { return d.from <= in.to && in.from <= d.to })
+}
+
 // nothingAfterKick: a session that was established when its user was about to be
-// disconnected gets no message that was pushed after that was done.
+// disconnected gets no message that was pushed after that was done, unless nodes may have
+// been unable to reach each other meanwhile.
 func (c *checker) nothingAfterKick(events []event) {
 	type kick struct{ from, to int }
 	kicks := make(map[string][]kick) // user
@@ -212,7 +217,9 @@ func (c *checker) nothingAfterKick(events []event) {
 		case kicking:
 			begun[e.user] = i
 		case kicked:
-			kicks[e.user] = append(kicks[e.user], kick{begun[e.user], i})
+			if from := begun[e.user]; !c.disturbedIn(interval{events[from].when, e.when}) {
+				kicks[e.user] = append(kicks[e.user], kick{from, i})
+			}
 		case pushing:
 			if _, there := pushedAt[e.id]; !there {
 				pushedAt[e.id] = i
@@ -254,4 +261,28 @@ func (c *checker) aliveAgain(events []event) {
 			c.violate(ruleDead, "%v at %s: %s later there was no message from %v to all nodes", e, e.when, c.limits.live, missing)
 		}
 	}
+}
+
+// revivals returns the longest time after each kind of disturbance until all nodes were
+// live again.
+func revivals(events []event) map[string]time.Duration {
+	longest := make(map[string]time.Duration)
+	nodes := len(nodesOf(events))
+	waiting := make(map[string]bool)
+	over := -1
+	for i, e := range events {
+		switch {
+		case e.kind == disturbed:
+			over = -1
+		case e.kind == healed:
+			over, waiting = i, make(map[string]bool)
+		case e.kind == live && over >= 0 && e.at > over:
+			if waiting[e.node] = true; len(waiting) == nodes {
+				of := events[over]
+				longest[of.id] = max(longest[of.id], (e.when - of.when).Round(time.Millisecond))
+				over = -1
+			}
+		}
+	}
+	return longest
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
 )
@@ -30,8 +31,11 @@ type inProcess struct {
 	clock  clock
 	faults faultyDisk
 
+	// open opens the engine; nil: a store of its own.
+	open func(pebble.Options) (engine.Engine, error)
+
 	server *wirepost.Server
-	engine *pebble.Engine
+	engine engine.Engine
 	http   *http.Server
 	served chan struct{}
 }
@@ -69,15 +73,19 @@ func (f *faultyDisk) wrap(disk vfs.FS) vfs.FS {
 	}))
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 func (p *inProcess) start() string {
 	p.t.Helper()
 	if p.disk == nil {
 		p.disk = vfs.NewCrashableMem()
 		p.free(1 << 30)
 	}
-	quiet := slog.New(slog.DiscardHandler)
+	if p.open == nil {
+		p.open = func(o pebble.Options) (engine.Engine, error) { return pebble.Open("store", o) }
+	}
 	var err error
-	if p.engine, err = pebble.Open("store", pebble.Options{
+	if p.engine, err = p.open(pebble.Options{
 		FS: p.faults.wrap(p.disk), Now: p.clock.Now, Elapsed: p.clock.elapsed, Logger: quiet,
 		MemTableBytes: 256 << 10, MinFree: 64 << 20, SweepEvery: 50 * time.Millisecond,
 	}); err != nil {
@@ -98,7 +106,9 @@ func (p *inProcess) start() string {
 	mux.Handle("/ws", p.server)
 	mux.Handle("/sse", p.server.Events())
 	mux.Handle("/poll", p.server.Poll())
-	mux.Handle("/v1/", httpapi.New(p.server, httpapi.Options{Keys: []string{apiKey}, Logger: quiet}))
+	api := httpapi.New(p.server, httpapi.Options{Keys: []string{apiKey}, Logger: quiet})
+	mux.Handle("/v1/", api)
+	mux.Handle("/readyz", api)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		p.t.Fatal(err)

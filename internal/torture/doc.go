@@ -6,6 +6,11 @@
 //     or one in this process whose disk fails and whose clock jumps (disk_test.go).
 //     Every operation is recorded (history_test.go), and verified at the end
 //     (check_test.go).
+//   - A run against a cluster (members_test.go) has three nodes in this process, over a
+//     log in memory that loses and repeats proposals and responses, and connections that
+//     work in one direction or none (loglink_test.go). Clients reach the nodes through a
+//     load balancer (balancer_test.go); each node is watched as well (watch_test.go). The
+//     rules for several nodes are in checkcluster_test.go.
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
 //   - Attacks are measured: their cost to the server and its other users

@@ -4,12 +4,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 )
 
-// proxy forwards TCP connections from a fixed address to a server that may change.
+// proxy forwards TCP connections from a fixed address to a server that may change, or to
+// any of several.
 // While it is wild it cuts connections after a random number of bytes, with a FIN or a
 // reset, or leaves them half open for a moment first.
 type proxy struct {
@@ -18,18 +20,19 @@ type proxy struct {
 
 	mu struct {
 		sync.Mutex
-		random *rand.Rand
-		target string // "": connections are refused
-		wild   bool
-		open   map[*link]bool
-		cuts   int
-		closed bool
+		random  *rand.Rand
+		targets []string // without any, connections are refused
+		wild    bool
+		open    map[*link]bool
+		cuts    int
+		closed  bool
 	}
 }
 
 // link is one forwarded connection.
 type link struct {
 	p            *proxy
+	target       string
 	client, back *net.TCPConn
 	over         chan struct{} // closed when both directions are done
 	once         sync.Once
@@ -75,9 +78,7 @@ func (p *proxy) accept() {
 
 // forward serves one connection.
 func (p *proxy) forward(client *net.TCPConn) {
-	p.mu.Lock()
-	target := p.mu.target
-	p.mu.Unlock()
+	target := p.pick()
 	if target == "" {
 		client.Close()
 		return
@@ -87,8 +88,8 @@ func (p *proxy) forward(client *net.TCPConn) {
 		client.Close()
 		return
 	}
-	l := &link{p: p, client: client, back: back.(*net.TCPConn), over: make(chan struct{}), left: -1}
-	if !p.add(l, target) {
+	l := &link{p: p, target: target, client: client, back: back.(*net.TCPConn), over: make(chan struct{}), left: -1}
+	if !p.add(l) {
 		l.end(true)
 		return
 	}
@@ -100,11 +101,21 @@ func (p *proxy) forward(client *net.TCPConn) {
 	p.mu.Unlock()
 }
 
-// add chooses a link's fate. False means that the server has changed meanwhile.
-func (p *proxy) add(l *link, target string) bool {
+// pick picks a server, "" if there is none.
+func (p *proxy) pick() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.target != target || p.mu.closed {
+	if len(p.mu.targets) == 0 {
+		return ""
+	}
+	return p.mu.targets[p.mu.random.IntN(len(p.mu.targets))]
+}
+
+// add chooses a link's fate. False means that its server has been removed meanwhile.
+func (p *proxy) add(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Contains(p.mu.targets, l.target) || p.mu.closed {
 		return false
 	}
 	if p.mu.wild && p.mu.random.IntN(3) > 0 {
@@ -200,18 +211,40 @@ func (l *link) end(reset bool) {
 // turn sends new connections to a server, and closes those to the previous one. When it
 // returns, nothing from the previous server is forwarded any more.
 func (p *proxy) turn(target string) {
-	p.mu.Lock()
-	p.mu.target = target
-	p.mu.Unlock()
+	if target == "" {
+		p.aim()
+	} else {
+		p.aim(target)
+	}
 	p.cutAll()
 }
 
+// aim sends new connections to any of these servers, and leaves the others as they are.
+func (p *proxy) aim(targets ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.targets = targets
+}
+
+// drop sends no more connections to a server and closes those to it. When it returns,
+// nothing from that server is forwarded any more.
+func (p *proxy) drop(target string) {
+	p.mu.Lock()
+	p.mu.targets = slices.DeleteFunc(slices.Clone(p.mu.targets), func(other string) bool { return other == target })
+	p.mu.Unlock()
+	p.cut(func(l *link) bool { return l.target == target })
+}
+
 // cutAll closes all current connections.
-func (p *proxy) cutAll() {
+func (p *proxy) cutAll() { p.cut(func(*link) bool { return true }) }
+
+func (p *proxy) cut(which func(*link) bool) {
 	p.mu.Lock()
 	links := make([]*link, 0, len(p.mu.open))
 	for l := range p.mu.open {
-		links = append(links, l)
+		if which(l) {
+			links = append(links, l)
+		}
 	}
 	p.mu.Unlock()
 	for _, l := range links {

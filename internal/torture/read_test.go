@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -139,6 +140,7 @@ func (r *reader) speakV1(ctx context.Context, stalls bool) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	s.connected()
 	onPong(c, s)
 	last := make(map[string]uint64)
 	for n := 1; ; n++ {
@@ -188,6 +190,7 @@ func (r *reader) bare(ctx context.Context) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	s.connected()
 	r.connected()
 	onPong(c, s)
 	c.SetPingHandler(func(text string) error {
@@ -224,6 +227,7 @@ func (r *reader) bareGobwas(ctx context.Context) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	s.connected()
 	r.connected()
 	in := io.Reader(c)
 	if early != nil {
@@ -260,8 +264,8 @@ func (r *reader) bareGobwas(ctx context.Context) {
 	}
 }
 
-// library is the Go client, one for the whole run: it manages its sessions, and
-// delivers each message once.
+// library is the Go client, one for the whole run unless it is disconnected: it manages its
+// sessions, and delivers each message once.
 func (r *reader) library(ctx context.Context) {
 	s := r.h.begin(r.device.name)
 	c, err := client.Dial(ctx, r.url("ws")+"/ws", client.Options{
@@ -285,6 +289,10 @@ func (r *reader) library(ctx context.Context) {
 	defer c.Close()
 	r.connected()
 	for m, err := range c.Messages(ctx) {
+		if closed := (*client.CloseError)(nil); errors.As(err, &closed) && closed.Code == 4409 {
+			s.acking() // by the client itself
+			return     // it was disconnected, and connects again
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				r.fail("%s: %v", r.device.name, err)
@@ -335,6 +343,7 @@ func (r *reader) events(ctx context.Context) {
 		return
 	}
 	defer response.Body.Close()
+	s.connected()
 	r.connected()
 	watch := time.AfterFunc(patience, cancel)
 	defer watch.Stop()

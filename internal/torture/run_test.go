@@ -36,6 +36,7 @@ type run struct {
 	random *rand.Rand  // of the goroutine that drives the run
 	tls    *tls.Config // nil: connections are plain
 	bulk   bool        // with a stream of large messages without readers
+	limits *limits     // of a cluster
 	wiped  wiped
 
 	mu     sync.Mutex
@@ -78,8 +79,8 @@ func (r *run) transport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 8, TLSClientConfig: r.tls}
 }
 
-func (r *run) newBackend() *client.Backend {
-	p, err := client.NewBackend(r.url("http"), client.BackendOptions{
+func (r *run) newBackend(url string) *client.Backend {
+	p, err := client.NewBackend(url, client.BackendOptions{
 		Key: apiKey, HTTP: &http.Client{Transport: r.transport()},
 		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
 	})
@@ -113,6 +114,10 @@ type plan struct {
 	// fault causes the next fault.
 	fault func(r *run)
 	calm  func(r *run) // ends the faults, at the end of the run
+	// work starts what runs besides the publishers, until ctx is done.
+	work func(ctx context.Context, wg *sync.WaitGroup)
+	// last is called when everything is delivered, before the last check.
+	last func()
 }
 
 // newRun makes a run whose random choices come from a seed.
@@ -170,8 +175,10 @@ func (r *run) readers() (all []*reader) {
 // the end, without faults, everything must be delivered.
 func (r *run) do(p plan) *report {
 	r.t.Helper()
-	r.proxy.turn(r.target.start())
-	backend := r.newBackend()
+	if r.target != nil {
+		r.proxy.turn(r.target.start())
+	}
+	backend := r.newBackend(r.url("http"))
 	for user, channels := range memberships {
 		for _, channel := range channels {
 			if _, err := backend.Join(r.t.Context(), user, channel); err != nil {
@@ -190,6 +197,9 @@ func (r *run) do(p plan) *report {
 	var publishers sync.WaitGroup
 	defer func() { stop(); publishers.Wait() }()
 	r.publish(publishing, &publishers)
+	if p.work != nil {
+		p.work(publishing, &publishers)
+	}
 	r.proxy.wild(true)
 	rounds := 0
 	for deadline := time.Now().Add(p.length); time.Now().Before(deadline) && !r.broken(); rounds++ {
@@ -206,6 +216,13 @@ func (r *run) do(p plan) *report {
 	report := r.settle("the last messages")
 	leave()
 	readers.Wait()
+	if p.last != nil && !r.t.Failed() {
+		p.last()
+		if report = r.check(); len(report.violations) > 0 {
+			r.t.Errorf("at the end: %s", report)
+			r.explain(r.h.snapshot(), report)
+		}
+	}
 	r.allReleased(backend)
 	r.log(report, rounds)
 	return report
@@ -246,7 +263,7 @@ func (r *run) publish(ctx context.Context, wg *sync.WaitGroup) {
 		if name == "bulk" && !r.bulk {
 			continue
 		}
-		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), backend: r.newBackend()}
+		p := &publisher{run: r, name: name, random: rand.New(rand.NewPCG(r.random.Uint64(), 3)), backend: r.newBackend(r.url("http"))}
 		wg.Go(func() { push(p, ctx) })
 	}
 }
@@ -284,8 +301,7 @@ func (r *run) settle(what string) *report {
 	defer look.Stop()
 	end := time.Now().Add(4 * patience)
 	for give, came := time.Now().Add(patience), 0; ; <-look.C {
-		events := r.h.snapshot()
-		found := check(r.h.devices, events, true)
+		found := r.check()
 		if found.deliveries > came { // while messages arrive, the rest may as well
 			give, came = time.Now().Add(patience), found.deliveries
 		}
@@ -298,11 +314,13 @@ func (r *run) settle(what string) *report {
 		}
 		if late {
 			r.t.Errorf("%s: %s", what, found)
-			r.explain(events, found)
+			r.explain(r.h.snapshot(), found)
 			return found
 		}
 	}
 }
+
+func (r *run) check() *report { return checkCluster(r.h.devices, r.h.snapshot(), true, r.limits) }
 
 // explain prints the first violations, and the events around the first one.
 func (r *run) explain(events []event, found *report) {
