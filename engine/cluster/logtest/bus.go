@@ -2,6 +2,7 @@ package logtest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/wirepost/wirepost/engine"
@@ -36,10 +37,20 @@ func (b *Bus) of(topic string) []*subscription {
 	return append([]*subscription(nil), b.topics[topic]...)
 }
 
+func checkSize(data []byte) error {
+	if len(data) > engine.MaxBusMessage {
+		return fmt.Errorf("a message of %d bytes is too large, the limit is %d", len(data), engine.MaxBusMessage)
+	}
+	return nil
+}
+
 // Publish implements engine.Bus. It returns when all subscriptions have been called.
 func (b *Bus) Publish(ctx context.Context, topic string, data []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err := checkSize(data); err != nil {
+		return err
 	}
 	for _, s := range b.of(topic) {
 		s.call(data)
@@ -52,12 +63,15 @@ func (b *Bus) Request(ctx context.Context, topic string, data []byte) ([]byte, e
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := checkSize(data); err != nil {
+		return nil, err
+	}
 	all := b.of(topic)
 	if len(all) == 0 {
 		return nil, engine.ErrNoResponder
 	}
 	for _, s := range all {
-		if response := s.call(data); response != nil {
+		if response := s.call(data); response != nil && checkSize(response) == nil {
 			return response, nil
 		}
 	}
