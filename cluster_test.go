@@ -17,7 +17,6 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/logtest"
-	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
@@ -86,10 +85,8 @@ func newReplicated(t testing.TB, name string, log cluster.Log, bus engine.Bus) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := memory.New(memory.Options{})
 	e, err := cluster.Open(t.Context(), cluster.Options{
 		Name: "test", Node: name, Log: log, Bus: bus, Replica: replica, Shards: clusterShards, Logger: quietLog,
-		Memory: func() (engine.Engine, uint64) { return shared, 0 },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,7 @@ var imports = map[string]map[string]string{
 	"engine/pebble/internal/files": {},
 	"engine/enginetest":            {"engine": "tests its implementations"},
 	"engine/cluster":               {"engine": "implements it, over a replica", "engine/memory": "the replica of memory-only channels"},
-	"engine/cluster/jetstream":     {"engine/cluster": "implements its log"},
+	"engine/cluster/jetstream":     {"engine": "the bus", "engine/cluster": "implements its log"},
 	"engine/cluster/logtest":       {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
 
 	"internal/feed": {

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,8 +92,11 @@ func (r *Replica) apply(ctx context.Context, b *engine.Batch) ([]engine.Result, 
 	for i := range b.Changes {
 		switch ch := &b.Changes[i]; {
 		case ch.Entry != nil:
+			// A record must not keep the whole batch in memory.
+			in := *ch.Entry
+			in.Data = bytes.Clone(in.Data)
 			results = append(results, engine.Result{})
-			l, record := r.appendLocked(now, First(b.Position)+uint64(i), ch.Entry, &results[len(results)-1])
+			l, record := r.appendLocked(now, First(b.Position)+uint64(i), &in, &results[len(results)-1])
 			notices = addNotice(notices, index, l, record)
 		case ch.Trim != nil:
 			r.trimLocked(ch.Trim.Channel, ch.Trim.Through)

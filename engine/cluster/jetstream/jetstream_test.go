@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/wirepost/wirepost/engine/cluster/jetstream"
 	"github.com/wirepost/wirepost/engine/cluster/logtest"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func TestLog(t *testing.T) {
 	t.Parallel()
@@ -19,7 +22,7 @@ func TestLog(t *testing.T) {
 			if running != nil {
 				running.Close(t.Context())
 			}
-			s, err := jetstream.StartServer(jetstream.ServerOptions{Name: "a", Dir: dir})
+			s, err := jetstream.StartServer(jetstream.ServerOptions{Name: "a", Dir: dir, Logger: quiet})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +37,7 @@ func TestLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(nc.Close)
-			l, err := jetstream.Open(t.Context(), nc, jetstream.Options{Name: "test", Shards: 3, Replicas: 1})
+			l, err := jetstream.Open(t.Context(), nc, jetstream.Options{Name: "test", Shards: 3, Replicas: 1, Server: s, Logger: quiet})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,12 +1,20 @@
-// Package jetstream is a cluster.Log in NATS JetStream: one stream for each shard, in an
-// embedded server (server.go) or in a cluster that is there already.
+// Package jetstream is a cluster.Log in NATS JetStream, and an engine.Bus in its core. There
+// is one stream for each shard, in embedded servers (StartServer) or in a NATS cluster that
+// exists already (Connect).
+//
+// An entry is a message in the stream. Followers read entries by position from any server
+// that has a copy of the stream, usually the one in their own process, and are notified of
+// new ones by the leader, which republishes them (follow.go). There are no consumers, whose
+// state would have to move to another server after a failure.
 package jetstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
+	"log/slog"
+	"regexp"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,134 +25,117 @@ import (
 
 // Options configures a Log.
 type Options struct {
-	Name     string // of the cluster, which is in the names of its streams
-	Shards   int    // besides that of memory-only channels
-	Replicas int    // of each stream: 1, 3 or 5
+	Name     string  // of the cluster, which is in the names of its streams
+	Shards   int     // besides that of memory-only channels
+	Replicas int     // of each stream: 1, 3 or 5
+	Server   *Server // the embedded server; nil: the servers are not in this process
+	// MaxEntry is the most bytes of an entry that is proposed. 0: 768 KiB.
+	MaxEntry int
+	Logger   *slog.Logger
 }
 
 // Log is a cluster.Log. All methods are safe for concurrent use.
 type Log struct {
+	nc      *nats.Conn
 	js      jetstream.JetStream
-	streams []jetstream.Stream
-	names   []string
+	options Options
+	logger  *slog.Logger
+	shards  []*shard // the last one is that of memory-only channels
 }
 
-var _ cluster.Log = (*Log)(nil)
+// shard is one stream.
+type shard struct {
+	number  int
+	subject string        // of its messages
+	live    string        // the subject on which its leader republishes them
+	known   atomic.Uint64 // the last position of which this process knows
 
-// createPause is the pause between attempts to create the streams, while the servers find
-// each other.
-const createPause = 250 * time.Millisecond
+	mu     sync.Mutex
+	stream string // its name
+	leader string
+	lost   time.Time // when the stream was first seen to be shorter than known
+}
 
-// memoryBytes is the most bytes of the log of memory-only channels.
-const memoryBytes = 32 << 20
+var (
+	_ cluster.Log     = (*Log)(nil)
+	_ cluster.Leaders = (*Log)(nil)
+)
+
+const (
+	// maxPayload is the largest entry of embedded servers.
+	maxPayload = 8 << 20
+	// memoryBytes is the most bytes of the log of memory-only channels.
+	memoryBytes = 32 << 20
+	// reconnectPause is the pause between attempts to connect to a server.
+	reconnectPause = 200 * time.Millisecond
+)
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Open opens the streams of a cluster, and creates those that are not there yet. It waits
-// for the servers until ctx is done.
+// for the servers until ctx is done, and logs what it waits for.
 func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
+	if !validName.MatchString(o.Name) {
+		return nil, fmt.Errorf("%q cannot be the name of a cluster: use letters, digits, - and _", o.Name)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MaxEntry <= 0 {
+		o.MaxEntry = defaultEntry
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{js: js}
+	l := &Log{nc: nc, js: js, options: o, logger: o.Logger}
 	for i := range o.Shards + 1 {
-		stream, err := open(ctx, js, o, i)
-		if err != nil {
-			return nil, fmt.Errorf("stream of shard %d: %w", i, err)
+		s := &shard{
+			number: i, subject: fmt.Sprintf("wirepost.%s.%d", o.Name, i), live: fmt.Sprintf("wirepost.%s.live.%d", o.Name, i),
+			stream: fmt.Sprintf("WIREPOST_%s_%d", o.Name, i),
 		}
-		l.streams = append(l.streams, stream)
-		l.names = append(l.names, subject(o.Name, i))
+		if l.inMemory(s) {
+			s.stream = ""
+		}
+		l.shards = append(l.shards, s)
+	}
+	if err := l.watchLeaders(); err != nil {
+		return nil, err
+	}
+	if err := l.await(ctx, "the log of the cluster", l.check); err != nil {
+		return nil, err
+	}
+	for _, s := range l.shards {
+		what := fmt.Sprintf("shard %d of the log", s.number)
+		if err := l.await(ctx, what, func(ctx context.Context) error { return l.open(ctx, s) }); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	return l, nil
 }
 
-func streamName(cluster string, shard int) string {
-	return fmt.Sprintf("WIREPOST_%s_%d", cluster, shard)
-}
-func subject(cluster string, shard int) string { return fmt.Sprintf("wirepost.%s.%d", cluster, shard) }
-
-func open(ctx context.Context, js jetstream.JetStream, o Options, shard int) (jetstream.Stream, error) {
-	want := jetstream.StreamConfig{
-		Name: streamName(o.Name, shard), Subjects: []string{subject(o.Name, shard)},
-		Storage: jetstream.FileStorage, Replicas: o.Replicas,
-		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
-		DenyDelete: true, // an entry that is missing in the middle would stop every replica
-	}
-	if shard == o.Shards {
-		want.Storage, want.Discard, want.MaxBytes = jetstream.MemoryStorage, jetstream.DiscardOld, memoryBytes
-		want.FirstSeq = cluster.MemoryStart(time.Now())
-	}
-	for {
-		stream, err := js.Stream(ctx, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			stream, err = js.CreateStream(ctx, want)
-		}
-		if err == nil {
-			return stream, nil
-		}
-		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code == 400 {
-			return nil, err // it will not get better
-		}
-		select {
-		case <-time.After(createPause):
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), err)
-		}
-	}
-}
+func (l *Log) inMemory(s *shard) bool { return s.number == l.options.Shards }
 
 // Propose implements cluster.Log.
 func (l *Log) Propose(ctx context.Context, shard int, data []byte) error {
-	_, err := l.js.Publish(ctx, l.names[shard], data)
-	return err
+	s := l.shards[shard]
+	s.mu.Lock()
+	stream := s.stream
+	s.mu.Unlock()
+	// A log in memory that was lost has another name, and begins with higher positions.
+	ack, err := l.js.Publish(ctx, s.subject, data, jetstream.WithExpectStream(stream))
+	if err != nil {
+		return err
+	}
+	s.exists(ack.Sequence)
+	return nil
 }
 
-// Follow implements cluster.Log. An ordered consumer is made again by the client when a
-// message is missing.
-func (l *Log) Follow(ctx context.Context, shard int, after uint64) iter.Seq2[cluster.Entry, error] {
-	return func(yield func(cluster.Entry, error) bool) {
-		if err := l.follow(ctx, shard, after, yield); err != nil {
-			yield(cluster.Entry{}, err)
-		}
-	}
-}
-
-// follow returns nil when yield has ended the iteration.
-func (l *Log) follow(ctx context.Context, shard int, after uint64, yield func(cluster.Entry, error) bool) error {
-	first, _, err := l.Bounds(ctx, shard)
-	if err != nil {
-		return err
-	}
-	if first > after+1 {
-		return cluster.ErrTrimmed
-	}
-	consumer, err := l.streams[shard].OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Stop)()
-	for {
-		m, err := messages.Next()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		entry := cluster.Entry{Position: meta.Sequence.Stream, Time: meta.Timestamp.UnixMilli(), Data: m.Data()}
-		if !yield(entry, nil) {
-			return nil
+// exists records that there is an entry.
+func (s *shard) exists(position uint64) {
+	for known := s.known.Load(); known < position; known = s.known.Load() {
+		if s.known.CompareAndSwap(known, position) {
+			return
 		}
 	}
 }
@@ -161,18 +152,84 @@ func (l *Log) Trim(ctx context.Context, shard int, through uint64) error {
 // Restart implements cluster.Log. A stream that is purged up to a sequence after its last
 // one continues there.
 func (l *Log) Restart(ctx context.Context, shard int, after uint64) error {
-	return l.streams[shard].Purge(ctx, jetstream.WithPurgeSequence(after+1))
+	s := l.shards[shard]
+	stream, err := l.js.Stream(ctx, l.name(s))
+	if err != nil {
+		return err
+	}
+	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(after+1)); err != nil {
+		return err
+	}
+	return nil
 }
 
 // Bounds implements cluster.Log.
 func (l *Log) Bounds(ctx context.Context, shard int) (first, last uint64, err error) {
-	info, err := l.streams[shard].Info(ctx)
+	s := l.shards[shard]
+	if l.inMemory(s) {
+		if err := l.openMemory(ctx, s); err != nil {
+			return 0, 0, err
+		}
+	}
+	known := s.known.Load()
+	stream, err := l.js.Stream(ctx, l.name(s))
 	if err != nil {
 		return 0, 0, err
 	}
-	s := info.State
-	if s.Msgs == 0 {
-		return s.LastSeq + 1, s.LastSeq, nil
+	info := stream.CachedInfo()
+	s.setLeader(info)
+	first, last = bounds(info)
+	if err := s.confirm(ctx, known, last); err != nil {
+		return 0, 0, err
 	}
-	return s.FirstSeq, s.LastSeq, nil
+	s.exists(last)
+	return first, last, nil
+}
+
+const (
+	// confirmLoss is how long a stream must be shorter than before until that is believed: a
+	// leader that is cut off from the others, which have elected another one, says so for
+	// up to ten seconds.
+	confirmLoss = 12 * time.Second
+	// confirmPause is the least time between two calls of confirm that fail.
+	confirmPause = time.Second
+)
+
+// confirm returns an error while it is not certain that the end of the stream was lost,
+// which is at last, although a position was known before.
+func (s *shard) confirm(ctx context.Context, known, last uint64) error {
+	s.mu.Lock()
+	switch {
+	case last >= known:
+		s.lost = time.Time{}
+	case s.lost.IsZero():
+		s.lost = time.Now()
+	}
+	certain := s.lost.IsZero() || time.Since(s.lost) >= confirmLoss
+	s.mu.Unlock()
+	if certain {
+		return nil
+	}
+	select {
+	case <-time.After(confirmPause):
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("the log seems to end at %d, but position %d was there", last, known)
+}
+
+func bounds(info *jetstream.StreamInfo) (first, last uint64) {
+	s := info.State
+	switch {
+	case s.Msgs > 0:
+		return s.FirstSeq, s.LastSeq
+	case s.LastSeq == 0 && info.Config.FirstSeq > 0: // it was never written to
+		return info.Config.FirstSeq, info.Config.FirstSeq - 1
+	}
+	return s.LastSeq + 1, s.LastSeq
+}
+
+func (l *Log) name(s *shard) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream
 }

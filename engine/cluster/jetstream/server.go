@@ -2,9 +2,14 @@ package jetstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,58 +22,160 @@ type ServerOptions struct {
 	Dir   string // of the store
 	Group string // the name of the cluster
 
-	// Listen is the address for routes from the other servers; "": there are none.
-	Host  string
-	Port  int
-	Peers []*url.URL // their routes
+	// Host and Port are the address for routes from the other servers. With port 0 there
+	// are none: the server is alone.
+	Host string
+	Port int
+	// Peers are the addresses of all servers for routes, that of this one included.
+	Peers []*url.URL
 
-	Logger server.Logger // nil: none
+	// Secret is what all servers of the cluster know. A server without it cannot join. It
+	// is required unless all addresses are loopback ones. Nobody can guess it from what the
+	// servers show only if it is random: 16 bytes at least, 32 are better.
+	Secret string
+	// TLS has the certificate of this server and the authorities (RootCAs) of the others.
+	// Nil: with a secret, all servers have the key that follows from it, and accept no
+	// other.
+	TLS *tls.Config
+
+	Logger *slog.Logger // nil: slog.Default()
 }
 
 // Server is an embedded NATS server. It accepts clients only from this process.
-type Server struct{ s *server.Server }
+type Server struct {
+	s      *server.Server
+	peers  int
+	logger *slog.Logger
+}
 
 // startLimit limits the time until a server accepts connections.
 const startLimit = 10 * time.Second
 
-// StartServer starts a server.
+// StartServer starts a server. It does not wait for its peers.
 func StartServer(o ServerOptions) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	options := &server.Options{
-		ServerName: o.Name, DontListen: true, NoSigs: true, NoLog: o.Logger == nil,
-		JetStream: true, StoreDir: o.Dir,
+		ServerName: o.Name, DontListen: true, NoSigs: true, DisableJetStreamBanner: true,
+		CustomClientAuthentication: inProcess{},
+		JetStream:                  true, StoreDir: o.Dir,
 		// JetStream acknowledges what a power cut would lose otherwise.
 		SyncAlways: true,
-		MaxPayload: 8 << 20,
+		// The node watches the space on the disk, and stops proposing in time.
+		JetStreamMaxStore:  1 << 60,
+		JetStreamMaxMemory: 8 * memoryBytes,
+		MaxPayload:         maxPayload,
+		// A peer that is down is worth a line now and then.
+		ConnectErrorReports: 60, ReconnectErrorReports: 60,
+		LameDuckDuration: time.Second, LameDuckGracePeriod: time.Millisecond,
 	}
 	if o.Port != 0 {
-		options.Cluster = server.ClusterOpts{Name: o.Group, Host: o.Host, Port: o.Port}
-		options.Routes = o.Peers
+		if err := o.routes(options); err != nil {
+			return nil, fmt.Errorf("start the embedded NATS server: %w", err)
+		}
 	}
 	s, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded NATS server: %w", err)
 	}
-	if o.Logger != nil {
-		s.SetLoggerV2(o.Logger, false, false, false)
-	}
+	s.SetLoggerV2(logger{o.Logger}, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(startLimit) {
 		s.Shutdown()
 		return nil, errors.New("the embedded NATS server does not start")
 	}
-	return &Server{s}, nil
+	return &Server{s: s, peers: len(o.Peers), logger: o.Logger}, nil
+}
+
+// routes sets the options of the routes between servers.
+func (o *ServerOptions) routes(to *server.Options) error {
+	listen := net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+	if o.Secret == "" {
+		for _, address := range append([]string{listen}, hosts(o.Peers)...) {
+			if !loopback(address) {
+				return fmt.Errorf("a cluster over a network needs a secret: %s is not a loopback address", address)
+			}
+		}
+	}
+	// The server accepts no routes before it accepts clients, see inProcess.
+	to.DontListen, to.Host, to.Port = false, "127.0.0.1", server.RANDOM_PORT
+	to.Cluster = server.ClusterOpts{
+		Name: o.Group, Host: o.Host, Port: o.Port,
+		TLSConfig: o.TLS, TLSTimeout: 5, ConnectBackoff: false, NoAdvertise: true,
+	}
+	switch {
+	case o.TLS != nil:
+		mutual := o.TLS.Clone()
+		mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, mutual.RootCAs
+		to.Cluster.TLSConfig = mutual
+	case o.Secret != "":
+		shared, err := secretTLS(o.Secret)
+		if err != nil {
+			return err
+		}
+		to.Cluster.TLSConfig = shared
+	}
+	for _, peer := range o.Peers {
+		route := *peer
+		if o.Secret != "" {
+			to.Cluster.Username, to.Cluster.Password = "wirepost", routePassword(o.Secret)
+			route.User = url.UserPassword(to.Cluster.Username, to.Cluster.Password)
+		}
+		to.Routes = append(to.Routes, &route)
+	}
+	return nil
+}
+
+func hosts(urls []*url.URL) (all []string) {
+	for _, u := range urls {
+		all = append(all, u.Host)
+	}
+	return all
+}
+
+// loopback reports whether an address is only reached from this machine.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Connect returns a connection to the server, without a socket.
 func (s *Server) Connect() (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(s.s), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+	return nats.Connect("", append(connectionOptions(s.logger), nats.InProcessServer(s.s))...)
 }
 
-// Close stops the server, and waits for it until ctx is done.
+// Waiting says which servers are missing, for an operator; "" if the server is alone or
+// connected to all others.
+func (s *Server) Waiting() string {
+	connected := []string{s.s.Name()}
+	if routes, err := s.s.Routez(nil); err == nil {
+		for _, r := range routes.Routes {
+			connected = append(connected, r.RemoteName)
+		}
+	}
+	slices.Sort(connected)
+	connected = slices.Compact(connected)
+	if len(connected) >= s.peers {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d servers are connected: %v", len(connected), s.peers, connected)
+}
+
+// Close lets other servers lead what this one leads, which is quicker than the election
+// after a failure, and stops the server. It waits for that until ctx is done. Connections to
+// the server should be closed before.
 func (s *Server) Close(ctx context.Context) {
-	s.s.Shutdown()
 	done := make(chan struct{})
 	go func() {
+		if s.peers > 1 {
+			s.s.LameDuckShutdown()
+		}
+		s.s.Shutdown()
 		s.s.WaitForShutdown()
 		close(done)
 	}()
@@ -76,4 +183,12 @@ func (s *Server) Close(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 	}
+}
+
+// inProcess accepts the connections of Connect only. It implements server.Authentication.
+type inProcess struct{}
+
+func (inProcess) Check(c server.ClientAuthentication) bool {
+	a := c.RemoteAddress()
+	return a != nil && a.Network() == "pipe"
 }
