@@ -66,6 +66,9 @@ func (s *shard) extent() extent {
 func (s *shard) flushed(to extent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held != nil && to.position > s.held.position {
+		to = *s.held
+	}
 	s.durable = to
 	due := time.Since(s.reportedAt) >= reportEvery*s.e.flushEvery || to.size-s.reported.size >= flushBytes
 	if due && to.position > s.reported.position {

@@ -37,6 +37,9 @@ type Options struct {
 	FlushEvery time.Duration
 	// Keep limits what the log keeps for members that are behind.
 	Keep Keep
+	// SnapshotRate is how many bytes a second this node sends of its store to a node that
+	// joins. 0: DefaultSnapshotRate.
+	SnapshotRate int
 	// TickEvery is the time without a batch after which a shard gets one without changes,
 	// so that its time goes on and what has ended is removed. 0: 1 s.
 	TickEvery time.Duration
@@ -123,7 +126,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.memory = newMemory(e, &o)
 	e.ctx, e.stop = context.WithCancelCause(context.Background())
-	if err := e.join(ctx); err != nil {
+	if err := e.join(ctx, o.SnapshotRate); err != nil {
 		e.stop(engine.ErrClosed)
 		return nil, errors.Join(err, e.memory.Replica.Close())
 	}
@@ -163,8 +166,9 @@ func (o *Options) complete() {
 // Epoch implements engine.Engine. It is the same on all nodes.
 func (e *Engine) Epoch() string { return e.epoch }
 
-// join listens to the announcements of other nodes, and announces this one.
-func (e *Engine) join(ctx context.Context) error {
+// join listens to the announcements of other nodes, announces this one, and serves its
+// snapshots.
+func (e *Engine) join(ctx context.Context, snapshotRate int) error {
 	if e.bus == nil {
 		return nil
 	}
@@ -177,9 +181,16 @@ func (e *Engine) join(ctx context.Context) error {
 		disclaim()
 		return fmt.Errorf("listen to the other nodes: %w", err)
 	}
+	stopSnapshots, err := e.serveSnapshots(snapshotRate)
+	if err != nil {
+		stop()
+		disclaim()
+		return fmt.Errorf("serve snapshots: %w", err)
+	}
 	e.running.Go(func() {
 		defer disclaim()
 		defer stop()
+		defer stopSnapshots()
 		e.announceAll()
 	})
 	return nil

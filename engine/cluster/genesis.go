@@ -62,6 +62,10 @@ func (e *Engine) found(ctx context.Context) error {
 			return fmt.Errorf("shard %d: %w", s.number, err)
 		}
 	}
+	// The replica keeps the epoch when it becomes a store of its own.
+	if r, ok := e.Replica.(interface{ SetEpoch(epoch string) error }); ok {
+		return r.SetEpoch(e.epoch)
+	}
 	return nil
 }
 

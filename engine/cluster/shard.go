@@ -56,7 +56,8 @@ type shard struct {
 	members    []member // is not changed
 
 	durable    extent
-	reported   extent // the durable one of the last report
+	held       *extent // from which the log is kept, see hold; nil: it is not
+	reported   extent  // the durable one of the last report
 	reportedAt time.Time
 
 	work chan struct{} // cap 1: there is something to propose

@@ -49,6 +49,7 @@ type auditedChannel struct {
 	to      uint64 // the last
 	unknown bool   // the head is missing
 	before  uint64 // if unknown, the sequence before the first record
+	unkeyed []unkeyed
 }
 
 func newAudit(r *Report, out sink) *audit {
@@ -186,26 +187,13 @@ func (a *audit) record(key, value []byte) error {
 		delete(ends, seq)
 	}
 	if pair := pairName(name, r.Key); r.Key != "" {
-		a.keyed(pair, name, r.Key, seq, g.span)
+		c.keyed(a.keys[pair], seq, r.Key, g.span)
 	}
 	a.report.Records++
 	if a.out == nil {
 		return nil
 	}
 	return a.out.record(name, c.stored, seq, value)
-}
-
-// keyed compares a message that has a key with the index. One that had expired when the
-// next one with the key was appended remains until it is swept.
-func (a *audit) keyed(pair, channel, key string, seq uint64, ends span) {
-	indexed := a.keys[pair]
-	if end, _ := ends.end(); end != 0 && indexed > seq {
-		return
-	}
-	if indexed != seq {
-		a.report.add("", "the message with key %q of channel %q is %d, but the index has %d", key, channel, seq, indexed)
-	}
-	delete(a.keys, pair)
 }
 
 // begin starts a channel. Channels without records are handled before and after it.
@@ -246,6 +234,29 @@ func (c *auditedChannel) follow(seq uint64, g *glance) {
 	c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
 }
 
+// keyed compares a message that has a key with the index.
+func (c *auditedChannel) keyed(indexed, seq uint64, key string, ends span) {
+	if indexed != seq {
+		end, _ := ends.end()
+		c.unkeyed = append(c.unkeyed, unkeyed{key, seq, indexed, end})
+	}
+}
+
+// unkeyed is a message with a key, for which the index has another message or none.
+type unkeyed struct {
+	key          string
+	seq, indexed uint64
+	end          int64
+}
+
+// report reports a message, unless it had expired before the last append: then another one
+// with the key may have been appended, and removed. It remains itself until it is swept.
+func (u *unkeyed) report(r *Report, channel string, last int64) {
+	if u.end == 0 || u.end > last {
+		r.add("", "the message with key %q of channel %q is %d, but the index has %d", u.key, channel, u.seq, u.indexed)
+	}
+}
+
 func (c *auditedChannel) hole(from, to uint64) {
 	if c.from == 0 {
 		c.from = from
@@ -276,6 +287,9 @@ func (a *audit) endChannel() error {
 	}
 	if c.found > c.stored.live {
 		a.report.add("", "channel %q has %d messages, but its head counts %d", c.name, c.found, c.stored.live)
+	}
+	for i := range c.unkeyed {
+		c.unkeyed[i].report(a.report, c.name, c.head.time)
 	}
 	lost := c.before
 	if n := c.missing(); n > 0 {

@@ -30,11 +30,22 @@ func NewDirectory(dir string, shards int, of func(channel string) int, o Options
 	return &Directory{dir, shards, of, o}
 }
 
-// Open implements engine.ReplicaStore. It calls OpenReplica.
+// Open implements engine.ReplicaStore. It calls OpenReplica, and refuses a store that has
+// data and is not a replica: no log leads to what it has.
 func (d *Directory) Open() (engine.Replica, error) {
 	r, err := OpenReplica(d.dir, d.shards, d.of, d.o)
 	if err != nil {
 		return nil, err // not r: a nil *Replica is not a nil engine.Replica
+	}
+	data := false
+	if !r.replica.followed {
+		data, err = r.hasData()
+	}
+	if err == nil && data {
+		err = fmt.Errorf("open replica %s: %w", d.dir, ErrNotReplica)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }

@@ -44,6 +44,8 @@ type replica struct {
 	of     func(channel string) int
 	shards []shard
 	copied atomic.Bool // there is an open snapshot
+
+	followed bool // the store says that it follows a log; static after load
 }
 
 // shard is one log that a replica follows.
@@ -79,18 +81,23 @@ func decodeApplied(value []byte) (applied, error) {
 
 // load reads how far the shards have come.
 func (r *replica) load(e *Engine) error {
-	for i := range r.shards {
+	prefix := []byte{shardPrefix}
+	return scanPrefix(context.Background(), e.db, prefix, prefix, func(key, value []byte) (err error) {
+		if len(key) != len(shardKey(nil, 0)) {
+			return ErrDamaged
+		}
+		i := int(binary.BigEndian.Uint32(key[1:]))
+		if i >= len(r.shards) {
+			return fmt.Errorf("it follows a log with more than %d shards", len(r.shards))
+		}
 		s := &r.shards[i]
-		_, err := get(e.db, shardKey(nil, i), func(value []byte) (err error) {
-			s.at, err = decodeApplied(value)
-			return err
-		})
-		if err != nil {
+		if s.at, err = decodeApplied(value); err != nil {
 			return err
 		}
 		s.time.Store(s.at.time)
-	}
-	return nil
+		r.followed = true
+		return nil
+	})
 }
 
 // leaveLog makes a store that followed a log one that does not: from now on it changes
@@ -117,6 +124,23 @@ func (e *Engine) timeOf(channel string) int64 {
 		return r.shards[r.of(channel)].time.Load()
 	}
 	return e.nowMilli()
+}
+
+// SetEpoch changes the epoch of the store to that of the cluster. It must be called before
+// anything else is. A store that stops following the log keeps it.
+func (r *Replica) SetEpoch(epoch string) error {
+	if epoch == r.epoch {
+		return nil
+	}
+	err := r.fault.Get()
+	if err == nil {
+		err = r.keeper.SetEpoch(epoch)
+	}
+	if err != nil {
+		return fmt.Errorf("set the epoch: %w", worded(err))
+	}
+	r.epoch = epoch
+	return nil
 }
 
 // errReplica refuses changes that are not in the log.

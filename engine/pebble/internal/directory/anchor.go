@@ -141,7 +141,11 @@ func writeAnchor(vs vfs.FS, dir string, a *anchor) error {
 type Synced struct{ a *anchor }
 
 // Synced returns how far the logs are synced.
-func (k *Keeper) Synced() Synced { return Synced{k.ledger.anchor(k.epoch)} }
+func (k *Keeper) Synced() Synced {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return Synced{k.ledger.anchor(k.epoch)}
+}
 
 // Mark makes a copy of Pebble's files a store: of the same epoch, and with an anchor, by
 // which files that are missing in it, or are shorter, are noticed.

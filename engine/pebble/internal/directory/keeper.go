@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,13 +19,13 @@ import (
 type Keeper struct {
 	fs     vfs.FS
 	dir    string
-	epoch  string
 	log    *slog.Logger
 	failed func() bool // once true, nothing is written
 	ledger *ledger
 	note   *note
 
 	mu     sync.Mutex // held while the anchor is written
+	epoch  string     // guarded by mu
 	anchor *anchor    // the last one written; guarded by mu
 
 	stop context.CancelFunc
@@ -88,19 +90,43 @@ func (k *Keeper) run(ctx context.Context) {
 func (k *Keeper) WriteAnchor() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.writeLocked(); err != nil {
+		k.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", disk.Plain(err))
+	}
+}
+
+func (k *Keeper) writeLocked() error {
 	a := k.ledger.anchor(k.epoch)
 	if k.failed() || k.anchor != nil && a.same(k.anchor) {
-		return
+		return nil
 	}
 	if k.anchor != nil {
 		a.generation = k.anchor.generation
 	}
 	a.generation++
 	if err := writeAnchor(k.fs, k.dir, a); err != nil {
-		k.log.Warn("cannot write the anchor: damage to the last log may go unnoticed", "error", disk.Plain(err))
-		return
+		return err
 	}
 	k.anchor = a
+	return nil
+}
+
+// SetEpoch changes the epoch of the open store. A crash leaves the one or the other: while
+// the mark is missing, that of the anchor counts.
+func (k *Keeper) SetEpoch(epoch string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.fs.Remove(k.fs.PathJoin(k.dir, MarkName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(k.fs, k.dir); err != nil {
+		return err
+	}
+	k.epoch = epoch
+	if err := k.writeLocked(); err != nil {
+		return err
+	}
+	return writeMark(k.fs, k.dir, epoch)
 }
 
 // logSynced makes the anchor name each log before anything in it is acknowledged, so that
