@@ -226,6 +226,10 @@ func (s *shard) complete(b *batch, v verdict, results []engine.Result) {
 	s.flight = nil
 	close(s.seen)
 	s.seen = nil
+	if s.proof > 0 && b.counter >= s.proof {
+		s.proof = 0
+		s.e.poke()
+	}
 }
 
 // following records that the log is followed from a position on, and where it ended then.
@@ -236,7 +240,12 @@ func (s *shard) following(at, last uint64) {
 	s.mirrorLocked(at)
 	s.reachedLocked()
 	s.behind = true
+	// What a log says about its end may be old: that of a leader that was elected just now,
+	// for example. Only a batch that is proposed from now on is after all that was
+	// acknowledged before.
+	s.proof, s.report = s.counter+1, true
 	s.caughtUpLocked(last)
+	s.poke()
 }
 
 // caughtUpLocked allows proposals once the replica has applied what was in the log when it

@@ -198,7 +198,7 @@ func (s *shard) abandon() {
 		c.end(nil, fmt.Errorf("%w: the log of the cluster has not answered for %s", engine.ErrStalled, proposeFor))
 	}
 	s.flight, s.pending, s.seen = nil, pending{}, nil
-	s.proposer, s.counter = newProposer(), 0
+	s.proposer, s.counter, s.proof = newProposer(), 0, min(s.proof, 1)
 }
 
 // proposed records the outcome of an attempt at a proposal.

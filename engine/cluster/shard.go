@@ -38,8 +38,9 @@ type shard struct {
 	paused      error // the replica cannot go on for now; nil: it can
 	pauses      int   // how often it was found that it cannot
 	repairing   repairing
-	unfollowed  error // the log cannot be followed; nil: it can
-	behind      bool  // the replica has not caught up with the log yet
+	unfollowed  error  // the log cannot be followed; nil: it can
+	behind      bool   // the replica has not caught up with the log yet
+	proof       uint64 // the counter of the batch that has to be seen until it is known to be current; 0: none
 	restart     context.CancelCauseFunc
 	moved       time.Time // when the last batch was applied
 	reached     time.Time // when the log was last heard of

@@ -147,7 +147,7 @@ func (s *shard) waitsLocked() (engine.NodeState, error) {
 	if err := s.refusesLocked(); err != nil {
 		return engine.NodeIsolated, err
 	}
-	if s.behind {
+	if s.behind || s.proof > 0 {
 		return engine.NodeCatchingUp, errors.New("it is catching up with the log")
 	}
 	return engine.NodeCatchingUp, s.slowLocked()
