@@ -34,6 +34,8 @@ var (
 	// ErrDamaged says that stored data is missing or unreadable. The engine has logged
 	// it.
 	ErrDamaged = errors.New("the store is damaged")
+	// ErrOutdated says that a replica must be replaced by a snapshot of another one.
+	ErrOutdated = errors.New("the replica must be replaced by a snapshot")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
 	// ErrNoResponder says that no node subscribed to a topic of a Bus.

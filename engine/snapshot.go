@@ -14,6 +14,10 @@ type Snapshotter interface {
 	// before the call, and what Applied says in it agrees with its contents. There is one
 	// snapshot at a time: before another one the first has to be closed.
 	Snapshot(ctx context.Context) (Snapshot, error)
+
+	// Outdate records, durably, that no log leads from this replica to the present, or that
+	// it is damaged. ReplicaStore.Open returns ErrOutdated then, until the store is replaced.
+	Outdate(reason string) error
 }
 
 // Snapshot is the files of a store that do not change any more. All methods are safe for
@@ -34,7 +38,8 @@ type SnapshotFile struct {
 
 // ReplicaStore is the store of a replica that is not open.
 type ReplicaStore interface {
-	// Open opens the replica. It creates a store if there is none.
+	// Open opens the replica. It creates a store if there is none. It returns an error that
+	// wraps ErrOutdated or ErrDamaged if the store must be replaced.
 	Open() (Replica, error)
 	// Receive begins to replace the store by a snapshot. The store remains as it is until
 	// the snapshot is installed.

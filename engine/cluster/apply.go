@@ -306,6 +306,9 @@ func (s *shard) pause(err error) {
 // halt stops the shard for good.
 func (s *shard) halt(err error) {
 	s.e.logger.Error("this replica has stopped: it must not diverge from the others", "shard", s.number, "error", err)
+	if s.memory == nil {
+		s.e.outdate(err)
+	}
 	s.mu.Lock()
 	s.stopped, s.paused = err, nil
 	s.shut()

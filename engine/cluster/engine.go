@@ -79,8 +79,11 @@ type Engine struct {
 	watchUsers  atomic.Pointer[func([]engine.Update, bool)]
 	connections atomic.Pointer[func() int]
 	draining    atomic.Bool
-	nodes       nodes
-	fatal       atomic.Pointer[stopError] // why all shards have to stop
+
+	snapshotsTaken atomic.Uint64
+
+	nodes nodes
+	fatal atomic.Pointer[stopError] // why all shards have to stop
 
 	halting sync.Once
 	halted  chan struct{} // closed when a shard has stopped for good

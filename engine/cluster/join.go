@@ -55,7 +55,19 @@ func joinOnce(ctx context.Context, store engine.ReplicaStore, o Options) (*Engin
 
 // needsSnapshot reports whether an error goes away with a snapshot.
 func needsSnapshot(err error) bool {
-	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrForked) || errors.Is(err, engine.ErrDamaged)
+	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrForked) || errors.Is(err, engine.ErrDamaged) || errors.Is(err, engine.ErrOutdated)
+}
+
+// outdate has the next start fetch a snapshot, if that helps against the error by which a
+// shard has stopped: the start may not meet the error before the node is in use.
+func (e *Engine) outdate(err error) {
+	r, ok := e.Replica.(engine.Snapshotter)
+	if !ok || !needsSnapshot(err) {
+		return
+	}
+	if err := r.Outdate(err.Error()); err != nil {
+		e.logger.Warn("cannot record that this replica needs a snapshot", "error", err)
+	}
 }
 
 // reached returns an error if the log is known not to lead from the replica to the present.

@@ -19,14 +19,21 @@ type lostLog struct {
 	log     *logtest.Memory
 	links   [3]logtest.Link
 	nodes   [3]*cluster.Engine
+	disks   [3]vfs.FS
+	bus     logtest.Bus
 	channel string
 }
 
-func (l *lostLog) open(t *testing.T, i int, bus engine.Bus) {
+func (l *lostLog) options(i int) cluster.Options {
+	return cluster.Options{
+		Name: "c", Node: string(rune('a' + i)), Log: l.links[i].Log(l.log), Bus: l.links[i].Bus(&l.bus), FlushEvery: time.Hour,
+	}
+}
+
+func (l *lostLog) open(t *testing.T, i int) {
 	t.Helper()
-	l.nodes[i] = openWith(t, vfs.NewMem(), cluster.Options{
-		Name: "c", Node: string(rune('a' + i)), Log: l.links[i].Log(l.log), Bus: l.links[i].Bus(bus), FlushEvery: time.Hour,
-	})
+	l.disks[i] = vfs.NewMem()
+	l.nodes[i] = openWith(t, l.disks[i], l.options(i))
 	t.Cleanup(func() { closeNode(t, l.nodes[i]) })
 }
 
@@ -34,9 +41,8 @@ func (l *lostLog) open(t *testing.T, i int, bus engine.Bus) {
 // not, and do not reach the log, as does a with cut.
 func loseLog(t *testing.T, cut bool) *lostLog {
 	l := &lostLog{log: logtest.NewMemory(shards), channel: channelOf(1)}
-	bus := &logtest.Bus{}
 	for i := range l.nodes {
-		l.open(t, i, bus)
+		l.open(t, i)
 	}
 	push(t, l.nodes[0], engine.Entry{Channel: l.channel, ID: "1"})
 	time.Sleep(time.Second)

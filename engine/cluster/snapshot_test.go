@@ -263,6 +263,7 @@ func TestJoinBeganWithData(t *testing.T) {
 			t.Fatal(err)
 		}
 		push(t, s, engine.Entry{Channel: "old", ID: "1"})
+		epoch := s.Epoch()
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -272,14 +273,59 @@ func TestJoinBeganWithData(t *testing.T) {
 		a := c.mustJoin("a", single)
 		defer closeNode(t, a)
 		c.use(a, 50)
-		b := c.mustJoin("b", vfs.NewMem())
-		defer closeNode(t, b)
+		disk := vfs.NewMem()
+		b := c.mustJoin("b", disk)
 		if len(c.seen) == 0 {
 			t.Error("no snapshot was fetched")
 		}
 		c.same(a, b)
 		if page := readAll(t, b, "old", 0); len(page.Records) != 1 {
 			t.Errorf("what was there before the cluster: %+v", page)
+		}
+		// And back: the new node's directory is a store of its own.
+		want := contents(t, b)
+		closeNode(t, b)
+		if s, err = pebble.Open("store", pebble.Options{FS: disk, Logger: quiet}); err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if diff := cmp.Diff(want, contents(t, s)); diff != "" || s.Epoch() != epoch {
+			t.Errorf("epoch %s, want %s; (-replica +store)\n%s", s.Epoch(), epoch, diff)
+		}
+	})
+}
+
+// TestJoinAfterRepair: a node that a repair of the log has left behind gets a snapshot when
+// it is started again.
+func TestJoinAfterRepair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := loseLog(t, false)
+		if err := l.nodes[0].Repair(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		push(t, l.nodes[0], engine.Entry{Channel: l.channel, ID: "3"})
+		for i := 1; i < 3; i++ {
+			l.links[i].Cut(false, false)
+			time.Sleep(10 * time.Second)
+			if err := l.nodes[i].Ready(); !errors.Is(err, cluster.ErrForked) && !errors.Is(err, cluster.ErrTrimmed) {
+				t.Errorf("before: %v", err)
+			}
+			closeNode(t, l.nodes[i])
+			o, fetched := l.options(i), false
+			o.Shards, o.Logger = shards, quiet
+			n, err := cluster.Join(t.Context(), storeOf(l.disks[i]), o, func(cluster.Progress) { fetched = true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.nodes[i] = n
+			time.Sleep(time.Second)
+			if err := n.Ready(); err != nil || !fetched {
+				t.Errorf("after: %v, fetched %v", err, fetched)
+			}
+			if got := idsOf(t, n, l.channel); got != "123" {
+				t.Errorf("it has %s", got)
+			}
 		}
 	})
 }

@@ -44,7 +44,6 @@ type snapshots struct {
 	idle    *time.Timer // closes it
 	held    *time.Timer // releases the log
 	closed  bool
-	taken   int
 }
 
 // served is the snapshot that is served.
@@ -82,6 +81,9 @@ func (e *Engine) serveSnapshots(bytesPerSecond int) (stop func(), err error) {
 		s.close()
 	}, nil
 }
+
+// SnapshotsTaken returns how many snapshots this node has taken for others.
+func (e *Engine) SnapshotsTaken() uint64 { return e.snapshotsTaken.Load() }
 
 // decode decodes a request of another node of this cluster.
 func (s *snapshots) decode(data []byte) *snapshotRequest {
@@ -167,7 +169,7 @@ func (s *snapshots) takeLocked() error {
 	}
 	s.current = &served{Snapshot: taken, id: rand.Text(), list: list, at: time.Now(), fetches: map[string]bool{}}
 	s.idle = time.AfterFunc(snapshotIdle, s.expire)
-	s.taken++
+	s.e.snapshotsTaken.Add(1)
 	return nil
 }
 

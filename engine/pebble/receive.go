@@ -33,6 +33,13 @@ func NewDirectory(dir string, shards int, of func(channel string) int, o Options
 // Open implements engine.ReplicaStore. It calls OpenReplica, and refuses a store that has
 // data and is not a replica: no log leads to what it has.
 func (d *Directory) Open() (engine.Replica, error) {
+	reason, err := directory.Outdated(d.o.FS, d.dir)
+	if err == nil && reason != "" {
+		err = fmt.Errorf("%w: %s", engine.ErrOutdated, reason)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open replica %s: %w", d.dir, err)
+	}
 	r, err := OpenReplica(d.dir, d.shards, d.of, d.o)
 	if err != nil {
 		return nil, err // not r: a nil *Replica is not a nil engine.Replica

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 )
 
 // Replica is a store whose changes come from a replicated log. It is an Engine for
@@ -110,6 +111,9 @@ func (e *Engine) leaveLog() error {
 		return errStop
 	})
 	if err != nil || !followed {
+		return err
+	}
+	if err := directory.ForgetOutdated(e.fs, e.dir); err != nil {
 		return err
 	}
 	e.log.Warn("this store followed the log of a cluster; from now on it is a store of its own")

@@ -41,6 +41,15 @@ func (r *Replica) Snapshot(ctx context.Context) (engine.Snapshot, error) {
 	return s, nil
 }
 
+// Outdate implements engine.Snapshotter.
+func (r *Replica) Outdate(reason string) error {
+	if err := r.enter(context.Background()); err != nil {
+		return err
+	}
+	defer r.leave()
+	return directory.Outdate(r.fs, r.dir, reason)
+}
+
 // snapshot is an engine.Snapshot.
 type snapshot struct {
 	fs     vfs.FS

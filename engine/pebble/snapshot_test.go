@@ -253,6 +253,9 @@ func TestReplaceCrash(t *testing.T) {
 				if old > 0 {
 					r := openTestReplica(t, disk)
 					applyTest(t, r, old)
+					if err := r.Outdate("it is behind"); err != nil {
+						t.Fatal(err)
+					}
 					if err := r.Close(); err != nil {
 						t.Fatal(err)
 					}
@@ -279,6 +282,9 @@ func TestReplaceCrash(t *testing.T) {
 						t.Errorf("crash %d: position %d", i, at)
 					}
 					seen[at]++
+					if reason, err := directory.Outdated(crashed, "store"); err != nil || (reason == "it is behind") != (at == 70) {
+						t.Errorf("crash %d: at %d it is outdated because %q, %v", i, at, reason, err)
+					}
 					if b, err := r.Bounds(t.Context(), "c0"); err != nil || b.Head != at {
 						t.Errorf("crash %d: %+v, %v at position %d", i, b, err, at)
 					}
@@ -306,6 +312,47 @@ func crashes(disk *vfs.MemFS, cfg vfs.CrashCloneCfg, do func(vfs.FS)) (all []*vf
 		return nil
 	})))
 	return append(all, disk.CrashClone(cfg))
+}
+
+// TestOutdated: a replica that must be replaced is not opened before it is, except as a
+// store of its own.
+func TestOutdated(t *testing.T) {
+	t.Parallel()
+	source := openTestReplica(t, vfs.NewMem())
+	defer source.Close()
+	applyTest(t, source, 20)
+	fs := vfs.NewMem()
+	outdate := func() {
+		r := openTestReplica(t, fs)
+		applyTest(t, r, 10)
+		if err := errors.Join(r.Outdate("it is behind"), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := testDirectory(fs).Open(); !errors.Is(err, engine.ErrOutdated) || !strings.Contains(err.Error(), "it is behind") {
+			t.Fatalf("%v", err)
+		}
+	}
+	outdate()
+	if err := receive(source, testDirectory(fs)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := testDirectory(fs).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _, _ := r.Applied(0); at != 20 {
+		t.Errorf("position %d", at)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	outdate()
+	if err := openTest(t, fs).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if reason, err := directory.Outdated(fs, "store"); reason != "" || err != nil {
+		t.Errorf("a store of its own is outdated: %q, %v", reason, err)
+	}
 }
 
 // TestReceiverRefuses: what is not a whole store does not become one.

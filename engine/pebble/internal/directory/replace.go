@@ -3,8 +3,10 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -49,7 +51,7 @@ func isOwn(name string) bool {
 	return storeFile.MatchString(name) || ownExtra.MatchString(name)
 }
 
-var ownExtra = regexp.MustCompile(`^(ANCHOR-LOG|(ANCHOR-(1|2|LOG)|` + MarkName + `)\.tmp|.*\.dbtmp)$`)
+var ownExtra = regexp.MustCompile(`^(ANCHOR-LOG|` + outdatedName + `|(ANCHOR-(1|2|LOG)|` + MarkName + `|` + outdatedName + `)\.tmp|.*\.dbtmp)$`)
 
 // Settle completes what a crash interrupted, and removes what it left. The directory is
 // locked.
@@ -153,6 +155,43 @@ func moveUp(vs vfs.FS, dir string) error {
 		return err
 	}
 	return syncDir(vs, dir)
+}
+
+// outdatedName is a file that says why the store must be replaced by a snapshot.
+const outdatedName = "OUTDATED"
+
+// Outdate records that the store must be replaced, and why.
+func Outdate(vs vfs.FS, dir, reason string) error {
+	return CreateSynced(vs, dir, outdatedName, []byte(reason+"\n"))
+}
+
+// Outdated returns why the store must be replaced. An empty reason means that it need not
+// be, or is being replaced.
+func Outdated(vs vfs.FS, dir string) (reason string, err error) {
+	names, err := vs.List(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil || Replacing(names):
+		return "", err
+	}
+	text, err := ReadFile(vs, vs.PathJoin(dir, outdatedName), 4<<10)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if reason = strings.TrimSpace(string(text)); reason == "" && err == nil {
+		reason = "unknown"
+	}
+	return reason, err
+}
+
+// ForgetOutdated has the store used as it is.
+func ForgetOutdated(vs vfs.FS, dir string) error {
+	err := vs.Remove(vs.PathJoin(dir, outdatedName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func renameSynced(vs vfs.FS, dir, old, name string) error {
