@@ -518,6 +518,112 @@ func TestSnapshotUnderLoad(t *testing.T) {
 	})
 }
 
+// slowSource is a node that sends its snapshot in about half a minute.
+func (c *snapped) slowSource(fs vfs.FS) *cluster.Engine {
+	c.t.Helper()
+	options := c.options("a")
+	options.SnapshotRate = 5000
+	a, err := cluster.Join(c.t.Context(), storeOf(fs), options, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.use(a, 170)
+	c.trim(a)
+	return a
+}
+
+func hasSnapshot(fs vfs.FS) bool {
+	_, err := fs.Stat("store/SNAPSHOT")
+	return err == nil
+}
+
+// TestSnapshotShared: nodes that fetch at the same time share a snapshot, and that of one
+// that dies is removed.
+func TestSnapshotShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newSnapped(t)
+		disk := vfs.NewMem()
+		a := c.slowSource(disk)
+		defer closeNode(t, a)
+		var joining sync.WaitGroup
+		var joined [2]*cluster.Engine
+		for i := range joined {
+			joining.Go(func() {
+				time.Sleep(time.Duration(i) * 10 * time.Second)
+				var err error
+				joined[i], err = cluster.Join(t.Context(), storeOf(vfs.NewMem()), c.options(fmt.Sprint("j", i)), nil)
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		joining.Wait()
+		if t.Failed() {
+			return
+		}
+		for _, n := range joined {
+			synctest.Wait()
+			c.same(a, n)
+			closeNode(t, n)
+		}
+		if n := a.SnapshotsTaken(); n != 1 || hasSnapshot(disk) {
+			t.Errorf("%d snapshots were taken, the last is still there: %v", n, hasSnapshot(disk))
+		}
+
+		var link logtest.Link
+		o := c.options("dies")
+		o.Bus = link.Bus(c.bus)
+		ctx, kill := context.WithCancel(t.Context())
+		joining.Go(func() {
+			if e, err := cluster.Join(ctx, storeOf(vfs.NewMem()), o, nil); err == nil {
+				t.Error("it was not killed in time")
+				closeNode(t, e)
+			}
+		})
+		time.Sleep(10 * time.Second)
+		link.Cut(true, true)
+		kill()
+		joining.Wait()
+		if !hasSnapshot(disk) {
+			t.Error("there is no snapshot for the node that died")
+		}
+		time.Sleep(2 * time.Minute)
+		if hasSnapshot(disk) {
+			t.Error("the snapshot for the node that died is still there")
+		}
+	})
+}
+
+// TestSnapshotSourceFull: a node whose disk becomes full removes its snapshot, and serves
+// another one when it is ready again.
+func TestSnapshotSourceFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newSnapped(t)
+		disk := vfs.NewMem()
+		free := func(mib uint64) { disk.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: mib << 20, TotalBytes: 10 << 30}) }
+		free(9000)
+		a := c.slowSource(disk)
+		defer closeNode(t, a)
+		go func() {
+			time.Sleep(10 * time.Second)
+			free(1)
+			time.Sleep(30 * time.Second)
+			if hasSnapshot(disk) {
+				t.Error("the disk is full, and the snapshot is still there")
+			}
+			free(9000)
+		}()
+		b := c.mustJoin("b", vfs.NewMem())
+		defer closeNode(t, b)
+		c.same(a, b)
+		if n := a.SnapshotsTaken(); n != 2 {
+			t.Errorf("%d snapshots were taken", n)
+		}
+	})
+}
+
 // TestSnapshotNameTaken: a node that has the name of another one fetches nothing.
 func TestSnapshotNameTaken(t *testing.T) {
 	t.Parallel()
