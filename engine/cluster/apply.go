@@ -223,7 +223,7 @@ func (s *shard) complete(b *batch, v verdict, results []engine.Result) {
 		c.end(results[:c.entries:c.entries], nil)
 		results = results[c.entries:]
 	}
-	s.flight = nil
+	s.flight, s.asked = nil, time.Time{}
 	close(s.seen)
 	s.seen = nil
 	if s.proof > 0 && b.counter >= s.proof {

@@ -88,6 +88,7 @@ type Engine struct {
 	halting sync.Once
 	halted  chan struct{} // closed when a shard has stopped for good
 
+	refusal    atomic.Pointer[error] // why the replica takes no more
 	isolated   atomic.Bool
 	onIsolated atomic.Pointer[func()]
 	// Owned by watchLog.
@@ -137,6 +138,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		e.running.Go(s.follow)
 		e.running.Go(s.proposeAll)
 	}
+	e.admit()
 	e.running.Go(e.flushAll)
 	e.running.Go(e.trimAll)
 	e.running.Go(e.suspectAll)
@@ -265,6 +267,9 @@ func (e *Engine) Halted() <-chan struct{} { return e.halted }
 // Append implements engine.Log. Entries of different shards are independent of each other:
 // if some shards fail, the entries in them have an error of their own.
 func (e *Engine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
+	if err := e.admitted(); err != nil {
+		return nil, fmt.Errorf("append: %w", err)
+	}
 	return e.append(ctx, entries, e.shardOf)
 }
 
@@ -361,6 +366,9 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64, s *sh
 
 // Save implements engine.Users. What is in the log is durable, so sync changes nothing.
 func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) error {
+	if err := e.admitted(); err != nil {
+		return fmt.Errorf("save: %w", err)
+	}
 	return e.save(ctx, updates, e.shardOf)
 }
 

@@ -176,6 +176,7 @@ func (s *shard) missed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.behind && s.stopped == nil && s.paused == nil && time.Since(s.moved) >= seenAfter {
+		s.askLocked() // until it was taken again, or seen
 		s.shut()
 		s.restart(errRefollow)
 	}
@@ -223,6 +224,10 @@ func (s *shard) proposed(err error) {
 func (s *shard) ask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.askLocked()
+}
+
+func (s *shard) askLocked() {
 	if s.asked.IsZero() {
 		s.asked = time.Now()
 	}

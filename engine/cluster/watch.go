@@ -34,7 +34,31 @@ var (
 func (e *Engine) watchLog() {
 	for pause(e.ctx, watchEvery) == nil {
 		e.look(time.Now())
+		e.admit()
 	}
+}
+
+// admit finds out whether the replica would take more. What is in the log has to be applied
+// by all nodes, so this is asked before a change is proposed, and not every time, because
+// the replica asks the disk.
+func (e *Engine) admit() {
+	var refusal error
+	if h, ok := e.Replica.(engine.Health); ok {
+		refusal = h.Ready()
+	}
+	if refusal == nil {
+		e.refusal.Store(nil)
+	} else {
+		e.refusal.Store(&refusal)
+	}
+}
+
+// admitted returns why the replica would take no more, or nil.
+func (e *Engine) admitted() error {
+	if err := e.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // look is one look at how the log responds.
