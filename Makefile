@@ -92,10 +92,10 @@ race:
 	fi
 
 # Faults for so long: the program is killed, drained and cut under load, and a server
-# whose disk and clock fail besides, and a cluster of three nodes. SEED=n repeats the chance
-# of a run.
+# whose disk and clock fail besides, and clusters of three nodes in one process and in
+# three, with an embedded log and one in NATS. SEED=n repeats the chance of a run.
 torture:
-	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestDisk|TestCluster|Hostile' ./internal/torture
+	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
 
 # Ordinary work for so long, after which the server's memory must have stopped growing.
 soak:

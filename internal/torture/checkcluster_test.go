@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -144,8 +145,8 @@ func difference(a string, of []uint64, b string, other []uint64) string {
 	return fmt.Sprintf("node %s lists %d messages, node %s %d", a, len(of), b, len(other))
 }
 
-// confirmations are the read marks that were confirmed for a user and channel, in order.
-// Each is the highest until then.
+// confirmations are the read marks that were confirmed or shown for a user and channel, in
+// order. Each is the highest until then.
 type confirmations []struct {
 	at   int
 	when time.Duration
@@ -168,9 +169,9 @@ func (c confirmations) highest(n int) uint64 {
 	return c[n-1].seq
 }
 
-// neverBack: what a node shows of a user never decreases. It has the read marks that the
-// same node had confirmed before it was asked, and those that other nodes had confirmed
-// so long before that they are known to all.
+// neverBack: what a node shows of a user never decreases while nothing is disturbed. It has
+// the read marks that the same node had confirmed before it was asked, and everything that
+// any node had confirmed or shown so long before that it is known to all.
 func (c *checker) neverBack(events []event) {
 	type value struct{ node, user, channel, device string }
 	shown := make(map[value]event)
@@ -183,18 +184,20 @@ func (c *checker) neverBack(events []event) {
 			confirmed[v] = confirmed[v].add(i, e)
 			confirmed[anywhere] = confirmed[anywhere].add(i, e)
 		case saw:
-			if before := shown[v]; e.seq < before.seq {
+			before, there := shown[v]
+			if there && e.seq < before.seq && !c.disturbedIn(interval{before.when, e.when}) {
 				c.violate(ruleBackwards, "%v: it was %d before", e, before.seq)
 			}
 			shown[v] = e
-			here := confirmed[v]
-			least := here.highest(sort.Search(len(here), func(n int) bool { return here[n].at >= e.at }))
+			here, all := confirmed[v], confirmed[anywhere]
 			asked := events[max(0, e.at-1)].when
-			there := confirmed[anywhere]
-			least = max(least, there.highest(sort.Search(len(there), func(n int) bool { return c.saved(there[n].when) > asked })))
+			least := max(
+				here.highest(sort.Search(len(here), func(n int) bool { return here[n].at >= e.at })),
+				all.highest(sort.Search(len(all), func(n int) bool { return c.saved(all[n].when) > asked })))
 			if e.seq < least {
-				c.violate(ruleBackwards, "%v: %d had been confirmed", e, least)
+				c.violate(ruleBackwards, "%v: %d had been confirmed or shown", e, least)
 			}
+			confirmed[anywhere] = confirmed[anywhere].add(i, e)
 		}
 	}
 }
@@ -285,4 +288,15 @@ func revivals(events []event) map[string]time.Duration {
 		}
 	}
 	return longest
+}
+
+// timeline describes what was disturbed when.
+func timeline(events []event) string {
+	var b strings.Builder
+	for i, e := range events {
+		if e.kind == disturbed || e.kind == healed {
+			fmt.Fprintf(&b, "%s %s at %s (event %d); ", kindNames[e.kind], e.id, e.when.Round(time.Millisecond), i)
+		}
+	}
+	return b.String()
 }

@@ -11,6 +11,9 @@
 //     work in one direction or none (loglink_test.go). Clients reach the nodes through a
 //     load balancer (balancer_test.go); each node is watched as well (watch_test.go). The
 //     rules for several nodes are in checkcluster_test.go.
+//   - The same with three processes of the real program (nodes_test.go), which are killed,
+//     paused, restarted, emptied and cut off from each other (wire_test.go). Their log is
+//     embedded, or in three NATS servers (natsserver_test.go) with the same faults.
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
 //   - Attacks are measured: their cost to the server and its other users

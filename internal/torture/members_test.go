@@ -240,10 +240,7 @@ var clusterFaults = []struct {
 func TestCluster(t *testing.T) { torture(t, 5*time.Second, tortureCluster) }
 
 func tortureCluster(r *run, length time.Duration) *report {
-	r.limits = &limits{save: 10 * time.Second, live: 20 * time.Second}
-	if os.Getenv("TORTURE") != "" {
-		r.limits = &limits{save: time.Second, live: 2 * time.Second}
-	}
+	r.limits = clusterLimitsOf()
 	ms := newMembers(r)
 	for _, m := range ms.all {
 		m.disk = vfs.NewCrashableMem()
@@ -255,6 +252,15 @@ func tortureCluster(r *run, length time.Duration) *report {
 		f := clusterFaults[ms.random.IntN(len(clusterFaults))]
 		f.do(ms, f.name)
 	}, func() { ms.t.Log(ms.counts); ms.t.Log("live again after at most ", revivals(ms.h.snapshot())) })
+}
+
+// clusterLimitsOf returns the limits of a run. Those of a short run do not depend on how
+// busy the machine is.
+func clusterLimitsOf() *limits {
+	if os.Getenv("TORTURE") == "" {
+		return &limits{save: 10 * time.Second, live: 30 * time.Second}
+	}
+	return &limits{save: time.Second, live: 2 * time.Second}
 }
 
 // runCluster is a run whose clients reach the nodes through a load balancer.

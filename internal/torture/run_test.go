@@ -331,6 +331,7 @@ func (r *run) explain(events []event, found *report) {
 		}
 		r.t.Error(v)
 	}
+	r.t.Log("disturbances: ", timeline(events))
 	r.t.Log("the history ends with")
 	for i := max(0, len(events)-10); i < len(events); i++ {
 		r.t.Log(i, events[i])

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/wirepost/wirepost/client"
+	"github.com/wirepost/wirepost/engine/cluster"
 )
 
 // watched is a cluster of which the nodes are asked directly, for the rules of clusters.
@@ -20,16 +21,26 @@ type watched struct {
 	fronts []*front
 }
 
-// probeChannel is a channel for messages that show that the nodes are live. Its
-// subscribers are members, one for each node.
-const probeChannel = "probe"
+// probeChannels are channels for messages that show that the nodes are live: one in each
+// shard, of which there are 4 or less. Their members are users, one for each node.
+var probeChannels = func() (all []string) {
+	const shards = 4
+	for i := 0; len(all) < shards; i++ {
+		if name := fmt.Sprint("probe", i); cluster.ShardOf(name, shards) == len(all) {
+			all = append(all, name)
+		}
+	}
+	return all
+}()
 
 // prepare makes the members.
 func (w *watched) prepare(ctx context.Context) error {
 	backend := w.newBackend(w.run.url("http"))
 	for _, f := range w.fronts {
-		if _, err := backend.Join(ctx, "probe-"+f.name, probeChannel); err != nil {
-			return err
+		for _, channel := range probeChannels {
+			if _, err := backend.Join(ctx, "probe-"+f.name, channel); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -37,7 +48,7 @@ func (w *watched) prepare(ctx context.Context) error {
 
 // work starts everything that runs besides the publishers.
 func (w *watched) work(ctx context.Context, wg *sync.WaitGroup) {
-	p := &prober{watched: w, seen: make(map[string]map[string]bool)}
+	p := &prober{watched: w, seen: make(map[string]map[delivery]bool)}
 	for _, f := range w.fronts {
 		wg.Go(func() { p.receive(ctx, f) })
 		wg.Go(func() { p.send(ctx, f) })
@@ -52,8 +63,11 @@ type prober struct {
 	*watched
 
 	mu   sync.Mutex
-	seen map[string]map[string]bool // by id: the nodes that delivered it
+	seen map[string]map[delivery]bool // by id
 }
+
+// delivery is that of a message in a channel by a node.
+type delivery struct{ node, channel string }
 
 // receive reads from a node until ctx is done. It acknowledges each message at once and
 // connects again at once, whatever a node asks for.
@@ -84,7 +98,7 @@ func (p *prober) read(f *front, c *websocket.Conn) {
 		}
 		p.mu.Lock()
 		if of := p.seen[m.ID]; of != nil {
-			of[f.name] = true
+			of[delivery{f.name, m.Channel}] = true
 		}
 		p.mu.Unlock()
 		if m.Seq > 0 && c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"ack","channel":%q,"seq":%d}`, m.Channel, m.Seq)) != nil {
@@ -93,7 +107,8 @@ func (p *prober) read(f *front, c *websocket.Conn) {
 	}
 }
 
-// send pushes to a node again and again, and records when all nodes delivered a message.
+// send pushes to a node again and again, and records when all nodes delivered a message
+// in every channel.
 func (p *prober) send(ctx context.Context, f *front) {
 	hc := &http.Client{Transport: &http.Transport{}}
 	defer hc.CloseIdleConnections()
@@ -105,15 +120,16 @@ func (p *prober) send(ctx context.Context, f *front) {
 	for n := 0; ctx.Err() == nil; n++ {
 		at, id := p.h.now(), fmt.Sprintf("probe-%s-%d", f.name, n)
 		p.mu.Lock()
-		p.seen[id] = make(map[string]bool)
+		p.seen[id] = make(map[delivery]bool)
 		p.mu.Unlock()
 		trying, cancel := context.WithTimeout(ctx, time.Second)
-		_, err := backend.Push(trying, client.Push{To: probeChannel, ID: id, Data: []byte(`"probe"`)})
-		for err == nil && trying.Err() == nil && p.count(id) < len(p.fronts) {
+		_, err := backend.PushTo(trying, client.Push{ID: id, Data: []byte(`"probe"`)}, probeChannels...)
+		all := len(p.fronts) * len(probeChannels)
+		for err == nil && trying.Err() == nil && p.count(id) < all {
 			wait(trying, 5*time.Millisecond)
 		}
 		cancel()
-		if p.count(id) == len(p.fronts) {
+		if p.count(id) == all {
 			p.h.add(event{kind: live, node: f.name, at: at})
 			wait(ctx, 100*time.Millisecond)
 		}
