@@ -15,7 +15,7 @@ import (
 const (
 	offerTimeout = 2 * time.Second
 	beginTimeout = snapshotTimeout + 10*time.Second
-	readTimeout  = 10 * time.Second
+	readTimeout  = 5 * time.Second
 	// readAttempts is how often a request is made before another node is asked.
 	readAttempts = 4
 	fetchPause   = 200 * time.Millisecond // after an attempt that failed; then longer

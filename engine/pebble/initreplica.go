@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNotReplica says that a store has data that did not come from the log of a cluster.
-var ErrNotReplica = errors.New("the store has data and is not a replica of a cluster: `wirepost cluster init` makes it the first one of a new cluster")
+var ErrNotReplica = errors.New("the store has data and is not a replica of a cluster: `wirepost cluster init` makes it the first one of a new cluster, and a node that joins a cluster needs an empty directory")
 
 // InitReplica makes a store, which must not be open, the first replica of a new cluster:
 // one that has applied nothing of the log yet. It keeps its data and its epoch. It refuses

@@ -116,7 +116,7 @@ func (e *Engine) leaveLog() error {
 	if err := directory.ForgetOutdated(e.fs, e.dir); err != nil {
 		return err
 	}
-	e.log.Warn("this store followed the log of a cluster; from now on it is a store of its own")
+	e.log.Warn("this store followed the log of a cluster; from now on it is a store of its own, and cannot go back: to join the cluster again, a node needs an empty directory")
 	return e.do(context.Background(), true, false, nil, func(c *commit) error {
 		return c.batch.DeleteRange(prefix, successor(prefix), nil)
 	})
