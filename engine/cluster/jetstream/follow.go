@@ -34,7 +34,7 @@ const (
 func (l *Log) Follow(ctx context.Context, shard int, after uint64) iter.Seq2[cluster.Entry, error] {
 	return func(yield func(cluster.Entry, error) bool) {
 		f := &follower{l: l, s: l.shards[shard], at: after, yield: yield}
-		if err := f.run(ctx); err != nil {
+		if err := f.run(ctx); err != nil && !f.ended {
 			yield(cluster.Entry{}, err)
 		}
 	}

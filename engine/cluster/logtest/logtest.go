@@ -17,7 +17,7 @@ import (
 func Run(t *testing.T, shards int, open func(t *testing.T) (again func(t *testing.T) cluster.Log)) {
 	for name, test := range map[string]func(*testing.T, func(*testing.T) cluster.Log, int){
 		"Order": testOrder, "Concurrent": testConcurrent, "Shards": testShards, "Trim": testTrim,
-		"Restart": testRestart, "Memory": testMemory, "Again": testAgain, "Ended": testEnded,
+		"Restart": testRestart, "Memory": testMemory, "Again": testAgain, "Ended": testEnded, "Left": testLeft,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,6 +226,25 @@ func testAgain(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
 		if string(entry.Data) != fmt.Sprint(i) {
 			t.Errorf("entry %d is %q", i, entry.Data)
 		}
+	}
+}
+
+// testLeft: a follower that leaves when its context is done is not called again.
+func testLeft(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
+	l := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	propose(t, l, 0, "1")
+	for entry, err := range l.Follow(ctx, 0, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Position == 1 {
+			time.AfterFunc(time.Millisecond, func() { l.Propose(t.Context(), 0, []byte("2")) }) //nolint:errcheck // then it does not end
+			continue
+		}
+		cancel()
+		break
 	}
 }
 
