@@ -98,7 +98,11 @@ var shared struct {
 	err error
 }
 
+// TestMain also runs the server of a trio that is a process of its own.
 func TestMain(m *testing.M) {
+	if args := os.Getenv("JETSTREAM_CHILD"); args != "" {
+		runChild(args)
+	}
 	code := m.Run()
 	if shared.trio != nil {
 		shared.closeAll()

@@ -53,7 +53,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	err := l.await(ctx, "the NATS servers", func(context.Context) (err error) {
 		nc, err = nats.Connect(strings.Join(o.URLs, ","), options...)
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || isUsage(err) {
-			return permanentf("connect to NATS: %w", err)
+			return permanent{err}
 		}
 		return err
 	})

@@ -108,7 +108,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 	for _, s := range l.shards {
 		what := fmt.Sprintf("shard %d of the log", s.number)
 		if err := l.await(ctx, what, func(ctx context.Context) error { return l.open(ctx, s) }); err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
+			return nil, err
 		}
 	}
 	return l, nil

@@ -64,7 +64,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 		SyncAlways: true,
 		// The node watches the space on the disk, and stops proposing in time.
 		JetStreamMaxStore:  1 << 60,
-		JetStreamMaxMemory: 8 * memoryBytes,
+		JetStreamMaxMemory: 32 * memoryBytes,
 		MaxPayload:         maxPayload,
 		// A peer that is down is worth a line now and then.
 		ConnectErrorReports: 60, ReconnectErrorReports: 60,

@@ -22,8 +22,8 @@ func permanentf(format string, args ...any) error { return permanent{fmt.Errorf(
 const (
 	// openPause is the pause between attempts to open a stream.
 	openPause = 250 * time.Millisecond
-	// openTimeout limits one attempt.
-	openTimeout = 5 * time.Second
+	// openTimeout limits one attempt. A server that does not know a leader yet is silent.
+	openTimeout = 2 * time.Second
 	// logFirst and logPause are when to log for what Open waits, first and again.
 	logFirst = 2 * time.Second
 	logPause = 10 * time.Second
@@ -36,8 +36,11 @@ func (l *Log) await(ctx context.Context, what string, f func(context.Context) er
 		attempt, cancel := context.WithTimeout(ctx, openTimeout)
 		err := f(attempt)
 		cancel()
-		if err == nil || errors.As(err, &permanent{}) {
-			return err
+		if err == nil {
+			return nil
+		}
+		if errors.As(err, &permanent{}) {
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		if time.Now().After(logAt) {
 			logAt = time.Now().Add(logPause)

@@ -267,6 +267,12 @@ func testEnded(t *testing.T, open func(*testing.T) cluster.Log, _ int) {
 	if n != 2 {
 		t.Errorf("followed %d times", n)
 	}
+	again, end := context.WithCancel(t.Context())
+	for range l.Follow(again, 0, 0) {
+		end()
+		break // then nothing is yielded, although the context is done
+	}
+	end()
 	if err := l.Propose(ctx, 0, []byte("2")); err == nil {
 		t.Error("proposed although the context is done")
 	}

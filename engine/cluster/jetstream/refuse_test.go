@@ -1,0 +1,321 @@
+package jetstream_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsstream "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/jetstream"
+)
+
+// lines collects log lines.
+type lines struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wants []string
+	found chan struct{} // closed when all wants were written
+}
+
+func newLines(wants ...string) *lines { return &lines{wants: wants, found: make(chan struct{})} }
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(p)
+	for len(l.wants) > 0 && strings.Contains(l.text.String(), l.wants[0]) {
+		if l.wants = l.wants[1:]; len(l.wants) == 0 {
+			close(l.found)
+		}
+	}
+	return len(p), nil
+}
+
+// TestAlone: a server that starts before the others waits for them, and says so.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	c, err := newTrio(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.closeAll)
+	if err := c.start(0); err != nil {
+		t.Fatal(err)
+	}
+	said := newLines("1 of 3 servers are connected: [a]")
+	opened := make(chan error, 1)
+	nc := c.connect(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, err := jetstream.Open(ctx, nc, jetstream.Options{
+			Name: "test", Shards: 1, Replicas: 3, Server: c.servers[0], Logger: said.logger(),
+		})
+		opened <- err
+	}()
+	select {
+	case <-said.found:
+	case err := <-opened:
+		t.Fatalf("opened: %v", err)
+	}
+	cancel()
+	if err := <-opened; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 of 3") {
+		t.Errorf("it gave up with %v", err)
+	}
+}
+
+// TestSecret: a server with another secret, or none, does not join, nor does one with another
+// name of the cluster.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	c := sharedTrio(t)
+	for name, change := range map[string]func(*jetstream.ServerOptions){
+		"other secret": func(o *jetstream.ServerOptions) { o.Secret = "another secret, also of 32 bytes!" },
+		"no secret":    func(o *jetstream.ServerOptions) { o.Secret = "" },
+		"other name":   func(o *jetstream.ServerOptions) { o.Group = "other" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			routes, err := freeRoutes(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wants := map[string]string{
+				"other secret": "another secret", "no secret": "level=", "other name": "Cluster Name Conflict",
+			}
+			said := newLines(wants[name])
+			o := c.options(0)
+			o.Name, o.Dir, o.Logger = "stranger", t.TempDir(), said.logger()
+			o.Peers = append(routes, c.routes...)
+			fmt.Sscan(routes[0].Port(), &o.Port)
+			change(&o)
+			s, err := jetstream.StartServer(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Kill()
+			<-said.found // it has tried
+			if waiting := s.Waiting(); waiting != "1 of 4 servers are connected: [stranger]" {
+				t.Errorf("it says %q", waiting)
+			}
+		})
+	}
+	// The server sends nothing to a client without the key, which learns of that when it
+	// reads.
+	conn, err := tls.Dial("tcp", c.routes[0].Host, &tls.Config{InsecureSkipVerify: true})
+	if err == nil {
+		defer conn.Close()
+		if n, err := conn.Read(make([]byte, 100)); err == nil {
+			t.Errorf("a route without a certificate got %d bytes", n)
+		}
+	}
+}
+
+// TestNeedsSecret: a cluster over a network needs a secret.
+func TestNeedsSecret(t *testing.T) {
+	t.Parallel()
+	for _, o := range []jetstream.ServerOptions{
+		{Host: "0.0.0.0"},
+		{Host: "127.0.0.1", Peers: []*url.URL{{Host: "127.0.0.1:1"}, {Host: "192.0.2.1:1"}}},
+		{Host: "localhost", Peers: []*url.URL{{Host: "example.com:1"}}},
+	} {
+		o.Name, o.Group, o.Port, o.Dir, o.Logger = "a", "test", 1, t.TempDir(), quiet
+		if _, err := jetstream.StartServer(o); err == nil || !strings.Contains(err.Error(), "secret") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// TestOtherStream: streams with other settings are not used.
+func TestOtherStream(t *testing.T) {
+	t.Parallel()
+	c := sharedTrio(t)
+	c.open(t, 0, "taken", 2)
+	nc := c.connect(t, 1)
+	for _, test := range []struct {
+		want string
+		o    jetstream.Options
+	}{
+		{"its replicas is 3, this node needs 1", jetstream.Options{Name: "taken", Shards: 2, Replicas: 1}},
+		{"its shards is 2, this node needs 4", jetstream.Options{Name: "taken", Shards: 4, Replicas: 3}},
+		{"name of a cluster", jetstream.Options{Name: "a.b", Shards: 1, Replicas: 3}},
+	} {
+		test.o.Server, test.o.Logger = c.servers[1], quiet
+		if _, err := jetstream.Open(t.Context(), nc, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: %v, want %q", test.o, err, test.want)
+		}
+	}
+}
+
+// TestMemoryLost: when all servers have stopped, the log of memory-only channels begins
+// anew, with later positions, and followers learn of that.
+func TestMemoryLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var log *jetstream.Log
+	open := func() func() {
+		s, err := jetstream.StartServer(jetstream.ServerOptions{Name: "a", Dir: dir, Logger: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := s.Connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err = jetstream.Open(t.Context(), nc, jetstream.Options{Name: "test", Shards: 1, Replicas: 1, Server: s, Logger: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			nc.Close()
+			s.Kill()
+		}
+	}
+	stop := open()
+	if err := log.Propose(t.Context(), 1, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	_, before, err := log.Bounds(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := log.StreamName(1)
+	stop()
+	time.Sleep(jetstream.YoungMemory) // what is younger is not lost, but just made
+	defer open()()
+	first, last, err := log.Bounds(t.Context(), 1)
+	if err != nil || first <= before || last != first-1 || log.StreamName(1) == name {
+		t.Errorf("bounds %d, %d, %v after position %d; stream %s", first, last, err, before, log.StreamName(1))
+	}
+	for _, err := range log.Follow(t.Context(), 1, before) {
+		if !errors.Is(err, cluster.ErrTrimmed) {
+			t.Errorf("following the lost log: %v", err)
+		}
+	}
+
+	// It is lost again, while a node goes on.
+	if err := log.Propose(t.Context(), 1, []byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	js, err := natsstream.New(log.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		for _, err := range log.Follow(t.Context(), 1, first) {
+			failed <- err
+		}
+	}()
+	if err := js.DeleteStream(t.Context(), log.StreamName(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the follower goes on")
+	}
+	if again, _, err := log.Bounds(t.Context(), 1); err != nil || again <= first {
+		t.Errorf("it begins with %d, %v, and did with %d", again, err, first)
+	}
+	if err := log.Propose(t.Context(), 1, []byte("z")); err != nil {
+		t.Error(err)
+	}
+}
+
+// startNATS starts a server as an operator does.
+func startNATS(t *testing.T, change func(*server.Options)) *server.Server {
+	t.Helper()
+	o := &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
+	}
+	change(o)
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("NATS does not start")
+	}
+	return s
+}
+
+// TestExternal: servers that do not keep what they acknowledge are refused, with what to
+// change.
+func TestExternal(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		want     string // in the error; "": none
+		replicas int
+		change   func(*server.Options)
+	}{
+		{"", 1, func(*server.Options) {}},
+		{"3 replicas are required, but there is only one NATS server", 3, func(*server.Options) {}},
+		{"JetStream is needed", 1, func(o *server.Options) { o.JetStream = false }},
+		{"set max_payload to at least", 1, func(o *server.Options) { o.MaxPayload = 64 << 10 }},
+		{"Authorization Violation", 1, func(o *server.Options) { o.Username, o.Password = "a", "b" }},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			t.Parallel()
+			s := startNATS(t, test.change)
+			said := newLines("sync_interval: always")
+			l, err := openExternal(t, s.ClientURL(), test.replicas, said.logger())
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-said.found // it cannot know
+				if err := l.Propose(t.Context(), 0, []byte("x")); err != nil {
+					t.Error(err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("opened: %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func openExternal(t *testing.T, address string, replicas int, logger *slog.Logger) (*jetstream.Log, error) {
+	nc, err := jetstream.Connect(t.Context(), jetstream.ConnectOptions{URLs: []string{address}, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(nc.Close)
+	return jetstream.Open(t.Context(), nc, jetstream.Options{Name: "test", Shards: 1, Replicas: replicas, Logger: logger})
+}
+
+// TestSync: the monitoring port of a server says whether it writes before it acknowledges.
+func TestSync(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{false, true} {
+		s := startNATS(t, func(o *server.Options) { o.SyncAlways = always })
+		monitor := httptest.NewServer(http.HandlerFunc(s.HandleJsz))
+		defer monitor.Close()
+		if got, err := jetstream.SyncsAlways(t.Context(), http.DefaultClient, monitor.URL); got != always || err != nil {
+			t.Errorf("sync always is %v: %v, %v", always, got, err)
+		}
+	}
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	if _, err := jetstream.SyncsAlways(t.Context(), http.DefaultClient, other.URL); err == nil {
+		t.Error("another server was believed to be NATS")
+	}
+}
