@@ -225,8 +225,10 @@ func (e *Engine) WatchUsers(f func(updates []engine.Update, own bool)) { e.watch
 
 func (e *Engine) leave() { e.life.RUnlock() }
 
-// Close implements engine.Engine.
+// Close implements engine.Engine. Changes that are in flight fail, and may be made
+// nevertheless.
 func (e *Engine) Close() error {
+	e.stop(engine.ErrClosed)
 	e.life.Lock()
 	closed := e.life.closed
 	e.life.closed = true
@@ -234,7 +236,6 @@ func (e *Engine) Close() error {
 	if closed {
 		return engine.ErrClosed
 	}
-	e.stop(engine.ErrClosed)
 	e.running.Wait()
 	return errors.Join(e.Replica.Close(), e.memory.Replica.Close())
 }

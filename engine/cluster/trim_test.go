@@ -33,13 +33,13 @@ func TestTrim(t *testing.T) {
 		defer closeNode(t, a)
 		time.Sleep(5 * time.Minute)
 		first, last := bounds()
-		if first+60 < last || first > last {
+		if first+120 < last || first > last {
 			t.Errorf("the log has %d to %d although all members have nearly all of it", first, last)
 		}
 		closeNode(t, b)
 		time.Sleep(50 * time.Minute)
-		if waiting, last := bounds(); waiting > first+60 || last < first+1000 {
-			t.Errorf("the log has %d to %d, and a member may need all after %d", waiting, last, first+60)
+		if waiting, last := bounds(); waiting > first+120 || last < first+1000 {
+			t.Errorf("the log has %d to %d, and a member may need all after %d", waiting, last, first+120)
 		}
 		b = open("b", disk)
 		tick(t, b)
@@ -48,7 +48,7 @@ func TestTrim(t *testing.T) {
 		}
 		closeNode(t, b)
 		time.Sleep(2 * time.Hour)
-		if first, last = bounds(); first+60 < last {
+		if first, last = bounds(); first+120 < last {
 			t.Errorf("the log has %d to %d, for a member that was away too long", first, last)
 		}
 		b = open("b", disk)

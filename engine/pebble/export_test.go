@@ -1,0 +1,4 @@
+package pebble
+
+// CompareReplicas reports how the answers and the stores of two replicas differ.
+var CompareReplicas = compareReplicas
