@@ -2,8 +2,10 @@ package wirepost_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -274,4 +276,251 @@ func TestRevokedElsewhere(t *testing.T) {
 		}
 		fresh.Close()
 	}, issuedTokens)
+}
+
+// announced lets the nodes announce their connections.
+func announced() {
+	time.Sleep(100 * time.Millisecond)
+	synctest.Wait()
+}
+
+// TestOnlineElsewhere: whoever asks, a user has all connections.
+func TestOnlineElsewhere(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, ns *nodes) {
+		a, b, c := ns.all[0], ns.all[1], ns.all[2]
+		ctx := t.Context()
+		a.dialV1("42&device=phone")
+		b.dialV1("42&device=laptop&channels=room")
+		other := b.dial("43&channels=room")
+		announced()
+		for i, n := range ns.all {
+			if got := n.online("42"); got != 2 {
+				t.Errorf("node %d: 42 is online %d times", i, got)
+			}
+			info, err := n.Channel(ctx, "room")
+			if err != nil || info.Subscribers != 2 {
+				t.Errorf("node %d: %+v, %v", i, info, err)
+			}
+			var devices []string
+			for _, ses := range n.sessions("42") {
+				devices = append(devices, ses.Device)
+				if ses.User != "42" || ses.Connection == "" || ses.Mode != "wirepost.v1" || ses.Since.IsZero() {
+					t.Errorf("node %d: %+v", i, ses)
+				}
+			}
+			if slices.Sort(devices); !slices.Equal(devices, []string{"laptop", "phone"}) {
+				t.Errorf("node %d: the devices are %v", i, devices)
+			}
+			users := map[string]int{}
+			for user, n := range n.OnlineUsers() {
+				users[user] += n
+			}
+			if !maps.Equal(users, map[string]int{"42": 2, "43": 1}) {
+				t.Errorf("node %d: online are %v", i, users)
+			}
+			if got := n.text("user:42", "x").Online; got != 2 {
+				t.Errorf("node %d: a push reaches %d connections", i, got)
+			}
+		}
+		other.leave()
+		announced()
+		if n := c.online("43"); n != 0 {
+			t.Errorf("43 is online %d times", n)
+		}
+
+		// A node that does not answer.
+		ns.bus[1].down.Store(true)
+		info, err := c.User(ctx, "42")
+		if err != nil || !info.Incomplete || info.Online != 2 || len(info.Sessions) != 1 {
+			t.Errorf("user: %+v, %v", info, err)
+		}
+		time.Sleep(time.Second) // now it has no sessions
+		info, err = c.User(ctx, "42")
+		if err != nil || info.Incomplete || info.Online != 1 {
+			t.Errorf("user: %+v, %v", info, err)
+		}
+		ns.bus[1].down.Store(false)
+		time.Sleep(2 * time.Second)
+		if got := c.online("42"); got != 2 {
+			t.Errorf("42 is online %d times after the node came back", got)
+		}
+	})
+}
+
+// TestKickElsewhere: a user is disconnected from all nodes.
+func TestKickElsewhere(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, ns *nodes) {
+		a, b, c := ns.all[0], ns.all[1], ns.all[2]
+		ctx := t.Context()
+		for _, pause := range []func(){func() {}, announced} { // whether or not the others know of them
+			clients := []*client{a.dial("42"), b.dial("42"), c.dial("42"), c.dial("42")}
+			pause()
+			if n, err := a.Disconnect(ctx, "42", ""); err != nil || n != 4 {
+				t.Errorf("disconnected %d, %v", n, err)
+			}
+			for _, ws := range clients {
+				if code := ws.closeCode(); code != 4409 {
+					t.Errorf("closed with %d", code)
+				}
+			}
+			// One of them.
+			ws := b.dial("42")
+			pause()
+			one := b.sessions("42")[0].Connection
+			if err := c.SendTo(ctx, "42", one, wirepost.Frame{Data: []byte("hello")}); err != nil {
+				t.Fatal(err, b.sessions("42"))
+			}
+			ws.want("hello")
+			if err := c.CloseConnection(ctx, "42", one, wirepost.CloseInfo{Code: 4000, Reason: "bye"}); err != nil {
+				t.Error(err)
+			}
+			if code := ws.closeCode(); code != 4000 {
+				t.Errorf("closed with %d", code)
+			}
+			v1, hello := b.dialV1("42")
+			if err := a.SendTo(ctx, "42", hello.str("connection"), wirepost.Frame{Data: []byte("x")}); !errors.Is(err, wirepost.ErrBadRequest) {
+				t.Errorf("sent a frame to wirepost.v1: %v", err)
+			}
+			if n, err := a.Disconnect(ctx, "42", hello.str("connection")); err != nil || n != 1 {
+				t.Errorf("disconnected %d, %v", n, err)
+			}
+			v1.closeCode()
+			if _, err := a.Disconnect(ctx, "42", "unknown"); !errors.Is(err, wirepost.ErrNotFound) {
+				t.Errorf("an unknown connection: %v", err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+
+		// A node that does not answer.
+		ws := b.dial("42")
+		one := b.sessions("42")[0].Connection
+		announced()
+		ns.bus[1].down.Store(true)
+		if n, err := a.Disconnect(ctx, "42", ""); !errors.Is(err, wirepost.ErrIncomplete) || n != 0 {
+			t.Errorf("disconnected %d, %v", n, err)
+		}
+		if _, err := a.Disconnect(ctx, "42", one); !errors.Is(err, wirepost.ErrUnavailable) {
+			t.Errorf("a connection that may exist: %v", err)
+		}
+		ws.Close()
+	})
+}
+
+// TestRevocationsAreCounted: a revocation counts the connections to all nodes.
+func TestRevocationsAreCounted(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, ns *nodes) {
+		issued := time.Now().Unix()
+		for _, n := range ns.all {
+			for range 2 {
+				c, _, err := n.tryDial(fmt.Sprintf("token=42.%d", issued))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if n, err := ns.all[0].RevokeTokens(t.Context(), "42", time.Now()); err != nil || n != 6 {
+			t.Errorf("closed %d, %v", n, err)
+		}
+		ns.bus[1].down.Store(true)
+		if n, err := ns.all[0].RevokeTokens(t.Context(), "42", time.Now()); !errors.Is(err, wirepost.ErrIncomplete) || n != 0 {
+			t.Errorf("closed %d, %v", n, err)
+		}
+	}, issuedTokens)
+}
+
+// TestReceiptsElsewhere: a message counts as sent by whatever node sent it.
+func TestReceiptsElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		phone := b.dial("42&device=phone&channels=room").pingless()
+		c, _ := b.dialV1("42&device=laptop&channels=room")
+		b.dialV1("43&channels=room")
+		announced()
+		for _, channel := range []string{"user:42", "room"} {
+			seq := a.json(channel, "1").Seq
+			c.message("1")
+			phone.want("1")
+			_, got, err := a.Message(t.Context(), channel, seq)
+			sent := map[string]wirepost.ReceiptState{}
+			for _, r := range got {
+				sent[r.User+"/"+r.Device] = r.State
+			}
+			want := map[string]wirepost.ReceiptState{"42/phone": wirepost.ReceiptSent, "42/laptop": wirepost.ReceiptSent}
+			if channel == "room" {
+				want["43/"] = wirepost.ReceiptSent
+			}
+			if err != nil || !maps.Equal(sent, want) {
+				t.Errorf("%s: %v, %v, want %v", channel, sent, err, want)
+			}
+		}
+		ns.bus[1].down.Store(true)
+		_, got, err := a.Message(t.Context(), "user:42", 1)
+		if !errors.Is(err, wirepost.ErrIncomplete) || len(got) != 2 {
+			t.Errorf("without an answer: %v, %v", got, err)
+		}
+	})
+}
+
+// TestLimitsElsewhere: a user's connections to all nodes count for the limit, and devices
+// that are connected to another node are not forgotten.
+func TestLimitsElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		a.dial("42&device=phone")
+		time.Sleep(2 * time.Hour)
+		c := b.dial("42&device=laptop")
+		announced()
+		for _, n := range ns.all {
+			if _, resp, err := n.tryDial("user=42"); err == nil || resp.StatusCode != http.StatusTooManyRequests {
+				t.Errorf("a third connection: %v", resp)
+			}
+		}
+		c.leave()
+		announced()
+		b.dial("42&device=tablet") // another device is forgotten: not the one that is in use
+		time.Sleep(time.Second)
+		info, err := b.User(t.Context(), "42")
+		devices := slices.Sorted(maps.Keys(info.Channels["user:42"].Devices))
+		if err != nil || !slices.Equal(devices, []string{"phone", "tablet"}) {
+			t.Errorf("devices: %v, %v", devices, err)
+		}
+	}, func(o *wirepost.Options) { o.MaxUserConnections, o.MaxDevices, o.Heartbeat = 2, 2, 24*time.Hour })
+}
+
+// TestMemoryElsewhere: memory-only channels reach the subscribers on all nodes.
+func TestMemoryElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		c, _ := b.dialV1("42&channels=live")
+		announced()
+		pushed := a.json("live", "1")
+		if f := c.message("1"); f.num("seq") != pushed.Seq || pushed.Online != 1 {
+			t.Errorf("pushed %+v, received %v", pushed, f)
+		}
+		list, _, err := b.Messages(t.Context(), "live", 0, 0)
+		if err != nil || len(list) != 1 {
+			t.Errorf("messages: %v, %v", list, err)
+		}
+	}, func(o *wirepost.Options) { o.Channels = []wirepost.Policy{{Pattern: "live", NonDurable: true}} })
+}
+
+// TestEmptiedElsewhere: what is removed on one node is not sent by another one.
+func TestEmptiedElsewhere(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		b.dial("42")
+		a.json("all", "1")
+		announced()
+		if err := a.Empty(t.Context(), "all"); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := b.dialV1("42&device=new&after=all=0")
+		seq := a.json("all", "2").Seq
+		if f := c.frame("gap"); f.num("resumed_at") != seq {
+			t.Errorf("got %v", f)
+		}
+		c.message("2")
+	})
 }

@@ -25,6 +25,7 @@ var imports = map[string]map[string]string{
 		"internal/names":    "names of channels and users",
 		"internal/origin":   "checks options",
 		"internal/payload":  "data of pushes",
+		"internal/peers":    "connections to other nodes of a cluster",
 		"internal/session":  "sessions",
 		"internal/user":     "users",
 		"internal/wire":     "content types, and messages as JSON",
@@ -110,6 +111,10 @@ var imports = map[string]map[string]string{
 		"internal/fault": "refusals",
 		"internal/glob":  "patterns",
 		"internal/names": "inboxes",
+	},
+	"internal/peers": {
+		"engine":            "the bus between nodes",
+		"internal/registry": "channels by name",
 	},
 	"internal/cursor":   {"internal/names": "hashes of names"},
 	"internal/callback": {"internal/fault": "refusals"},

@@ -64,13 +64,22 @@ func (s *Server) drain(deadline time.Time) {
 	s.cancel()
 	s.cutResponses()
 	s.gateway.Close()
+	s.leaveCluster()
 	s.leaveCallbacks()
+	s.discard()
+	s.hurry(nil) // releases the context
+}
+
+// discard releases what New made, apart from the loops.
+func (s *Server) discard() {
+	s.cancel()
 	s.host.Pages.Close()
 	s.host.Users.Close()
 	s.host.Feeds.Close()
-	s.memory.Close() //nolint:errcheck // it is memory
+	if s.shared == nil {
+		s.memory.Close() //nolint:errcheck // it is memory
+	}
 	releaseEngine(s.engine)
-	s.hurry(nil) // releases the context
 }
 
 const (

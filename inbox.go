@@ -2,10 +2,13 @@ package wirepost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
@@ -14,6 +17,37 @@ const (
 	DefaultLimit = 100
 	MaxLimit     = 1000
 )
+
+// Await waits until the head of a channel is at least a sequence. After a push to one node
+// of a cluster, others may lag a few milliseconds: with the sequence of its PushResult, what
+// is read after Await includes it. After 5 s the error is ErrUnavailable.
+func (s *Server) Await(ctx context.Context, channel string, seq uint64) error {
+	if err := checkChannel(ctx, channel); err != nil {
+		return err
+	}
+	bounds, err := s.host.Feeds.LogOf(channel).Bounds(ctx, channel)
+	if err != nil || bounds.Head >= seq {
+		return public(err)
+	}
+	f, err := s.host.Feeds.Acquire(channel)
+	if err != nil {
+		return public(err)
+	}
+	defer s.host.Feeds.Unref(f)
+	waiting, cancel := context.WithTimeout(ctx, session.Patience)
+	defer cancel()
+	err = f.Await(waiting, seq)
+	switch {
+	case ctx.Err() != nil:
+		return AsError(context.Cause(ctx))
+	case err != nil:
+		return &Error{
+			Code: CodeUnavailable, RetryAfter: time.Second,
+			Message: fmt.Sprintf("%q has not reached the sequence %d here within %s; its last one is %d", channel, seq, session.Patience, f.Head()),
+		}
+	}
+	return nil
+}
 
 // Messages lists the live messages of a channel after a sequence, oldest first. A limit
 // of 0 means DefaultLimit. Next is the sequence to pass for the next page; it equals
@@ -150,7 +184,8 @@ func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq
 }
 
 // Message returns one live message with its receipts. The error is ErrNotFound if there
-// is no such message.
+// is no such message. ErrIncomplete comes together with a message: what a node of the
+// cluster has sent may be reported as stored only.
 func (s *Server) Message(ctx context.Context, channel string, seq uint64) (Message, []Receipt, error) {
 	if err := checkChannel(ctx, channel); err != nil {
 		return Message{}, nil, err
@@ -186,6 +221,11 @@ func (s *Server) Empty(ctx context.Context, channel string) error {
 	}
 	if f := s.host.Feeds.Find(channel); f != nil {
 		f.Forget(bounds.Head)
+	}
+	// What else is in the memory of other nodes expires soon.
+	_, err = s.ask(ctx, s.with(channel), question{Kind: askForget, Channel: channel, Seq: bounds.Head})
+	if err != nil && !errors.Is(err, ErrIncomplete) {
+		return err
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ type UserInfo struct {
 	Online   int                    `json:"online"` // connections
 	Sessions []Session              `json:"sessions"`
 	Channels map[string]UserChannel `json:"channels"` // the inbox, All and every membership
+	// Incomplete says that a node of the cluster did not answer: Sessions has only those of
+	// the other nodes, and Online is the number that the nodes announced last.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // UserChannel describes a user's progress in a channel.

@@ -117,14 +117,15 @@ type Options struct {
 	// 0: 64 MiB.
 	PageMemory int
 	// ChannelMemory is the largest number of bytes of messages in all channels with a
-	// NonDurable policy. Beyond it the oldest messages are removed. 0: 256 MiB.
+	// NonDurable policy. Beyond it the oldest messages are removed. 0: 256 MiB. An engine
+	// that the nodes of a cluster share has a limit of its own instead.
 	ChannelMemory int
 
 	// Limits for clients; 0 is no limit. Connections above a limit are refused with 503
 	// (MaxConnections) or 429, sessions above a rate are closed with 4429. Both are
 	// counted in wirepost_refused_total. An address is an IPv4 address or an IPv6 /64.
 	MaxConnections        int
-	MaxUserConnections    int     // per user
+	MaxUserConnections    int     // per user, on all nodes of a cluster; a node that died counts for 3 s
 	MaxAddressConnections int     // per address
 	HandshakeRate         float64 // new connections a second, per address
 	MessageRate           float64 // messages and commands a second, per session

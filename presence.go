@@ -2,6 +2,7 @@ package wirepost
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"unicode/utf8"
@@ -12,36 +13,46 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// Online returns the number of a user's connections.
+// Online returns the number of a user's connections. In a cluster, it is what the other
+// nodes announced last: it may be off for a moment, and a node that has not been heard of
+// for 3 s has none.
 func (s *Server) Online(ctx context.Context, userID string) (int, error) {
 	if err := checkUser(ctx, userID); err != nil {
 		return 0, err
 	}
-	return len(s.host.Users.ConnsOf(userID)), nil
+	return len(s.host.Users.ConnsOf(userID)) + s.elsewhere(InboxOf(userID)), nil
 }
 
-// Sessions lists a user's connections, oldest first.
+// Sessions lists a user's connections, oldest first. In a cluster, it asks the nodes that
+// have some. If one of them does not answer, the error is ErrIncomplete, and the list has
+// the connections to the others. Data of a connection to another node is nil.
 func (s *Server) Sessions(ctx context.Context, userID string) ([]Session, error) {
 	if err := checkUser(ctx, userID); err != nil {
 		return nil, err
 	}
-	list := []Session{}
-	for _, ses := range s.host.Of(userID) {
-		list = append(list, newSession(ses.Info()))
+	list := s.localSessions(userID)
+	more, err := s.sessionsElsewhere(ctx, userID)
+	if len(more) > 0 {
+		list = append(list, more...)
+		slices.SortFunc(list, byAge)
 	}
-	return list, nil
+	return list, err
 }
 
 // OnlineUsers iterates over the users that have a connection, with the number of
 // their connections, in no particular order. Users that connect or disconnect during
-// the iteration may be missed.
+// the iteration may be missed. In a cluster, the users of the other nodes are included, as
+// those announced them last.
 func (s *Server) OnlineUsers() iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for _, u := range s.host.Users.All() {
-			if n := len(u.Conns()); n > 0 && !yield(u.Name(), n) {
+			if n := len(u.Conns()); n > 0 && !yield(u.Name(), n+s.elsewhere(u.Inbox())) {
 				return
 			}
 		}
+		s.onlineElsewhere(func(userID string, n int) bool {
+			return len(s.host.Users.ConnsOf(userID)) > 0 || yield(userID, n)
+		})
 	}
 }
 
@@ -51,14 +62,23 @@ func (s *Server) OnlineUsers() iter.Seq2[string, int] {
 // other modes have frames of their own. A client that does not read is closed with 4429
 // when more than 1 MiB of such frames is pending.
 func (s *Server) SendTo(ctx context.Context, userID, connection string, f Frame) error {
-	ses, err := s.connection(ctx, userID, connection)
-	if err != nil {
+	if err := checkUser(ctx, userID); err != nil {
 		return err
 	}
 	if err := s.checkFrame(f); err != nil {
 		return err
 	}
-	if !ses.SendFrame(session.Frame(f)) {
+	var plain bool
+	if ses := s.local(userID, connection); ses != nil {
+		plain = ses.SendFrame(session.Frame(f))
+	} else {
+		a, err := s.askAbout(ctx, question{Kind: askSend, User: userID, Connection: connection, Binary: f.Binary, Data: f.Data})
+		if err != nil {
+			return err
+		}
+		plain = !a.NotPlain
+	}
+	if !plain {
 		return fieldError("connection", "%q is not in plain mode", connection)
 	}
 	return nil
@@ -71,12 +91,20 @@ func (s *Server) CloseConnection(ctx context.Context, userID, connection string,
 	if err := info.check(); err != nil {
 		return err
 	}
-	ses, err := s.connection(ctx, userID, connection)
-	if err != nil {
+	if err := checkUser(ctx, userID); err != nil {
 		return err
 	}
-	session.EndAll([]*session.Session{ses}, info.Code, info.Reason)
-	return nil
+	return s.closeOne(ctx, userID, connection, info)
+}
+
+// closeOne closes a connection on whatever node it is.
+func (s *Server) closeOne(ctx context.Context, userID, connection string, info CloseInfo) error {
+	if ses := s.local(userID, connection); ses != nil {
+		session.EndAll([]*session.Session{ses}, info.Code, info.Reason)
+		return nil
+	}
+	_, err := s.askAbout(ctx, question{Kind: askClose, User: userID, Connection: connection, Code: info.Code, Reason: info.Reason})
+	return err
 }
 
 // checkFrame refuses what cannot be sent as one frame.
@@ -101,46 +129,37 @@ func (e CloseInfo) check() error {
 	return nil
 }
 
-// connection is the session of a connection.
-func (s *Server) connection(ctx context.Context, userID, connection string) (*session.Session, error) {
-	if err := checkUser(ctx, userID); err != nil {
-		return nil, err
-	}
-	for _, ses := range s.host.Of(userID) {
-		if ses.Info().Connection == connection {
-			return ses, nil
-		}
-	}
-	return nil, Errorf(CodeNotFound, "user %q has no connection %q", userID, connection)
-}
-
 // Disconnect closes all connections of a user, or only the named one, with 4409, and
 // returns how many it closed. On return they are no longer counted or listed,
 // whether or not the clients have responded. A client must not reconnect by itself
-// after 4409.
+// after 4409. In a cluster, it closes those to all nodes. If one of them does not answer,
+// the error is ErrIncomplete, and connections to that node may be open.
 func (s *Server) Disconnect(ctx context.Context, userID, connection string) (int, error) {
 	if err := checkUser(ctx, userID); err != nil {
 		return 0, err
 	}
-	sessions := s.host.Of(userID)
 	if connection != "" {
-		one, err := s.connection(ctx, userID, connection)
-		if err != nil {
+		if err := s.closeOne(ctx, userID, connection, disconnected); err != nil {
 			return 0, err
 		}
-		sessions = []*session.Session{one}
+		return 1, nil
 	}
-	session.EndAll(sessions, wire.CloseDisconnected, "disconnected by the application")
-	return len(sessions), nil
+	n := s.closeLocal(userID, "", disconnected)
+	all, err := s.ask(ctx, s.others(), question{Kind: askClose, User: userID, Code: disconnected.Code, Reason: disconnected.Reason})
+	return n + total(all), err
 }
 
 // User describes a user. An unknown user has no sessions and an empty inbox.
 func (s *Server) User(ctx context.Context, userID string) (UserInfo, error) {
+	online := len(s.host.Users.ConnsOf(userID)) + s.elsewhere(InboxOf(userID))
 	sessions, err := s.Sessions(ctx, userID)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrIncomplete) {
 		return UserInfo{}, err
 	}
 	info := UserInfo{User: userID, Online: len(sessions), Sessions: sessions, Channels: map[string]UserChannel{}}
+	if err != nil {
+		info.Incomplete, info.Online = true, online
+	}
 	err = s.host.Users.With(ctx, userID, func(u *user.User) error {
 		for _, channel := range append(u.Memberships(), InboxOf(userID), All) {
 			c, err := s.userChannel(ctx, u, channel)
@@ -182,7 +201,7 @@ func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) 
 	}
 	return ChannelInfo{
 		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
-		Subscribers: s.host.Feeds.Connections(name),
+		Subscribers: s.host.Feeds.Connections(name) + s.elsewhere(name),
 		Policy: Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge,
 			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish),
@@ -195,16 +214,31 @@ const maxReceipts = 1000
 
 // receipts lists the receipts of a message for each device of its users: the inbox's
 // user, or the channel's members and the users that are subscribed now. If there are
-// more than maxReceipts users, it lists the first ones in byte order.
+// more than maxReceipts users, it lists the first ones in byte order. ErrIncomplete comes
+// together with a list.
 func (s *Server) receipts(ctx context.Context, channel string, seq uint64) ([]Receipt, error) {
-	names, err := s.audience(ctx, channel)
+	subscribers, incomplete := s.sentElsewhere(ctx, channel, seq)
+	if incomplete != nil && !errors.Is(incomplete, ErrIncomplete) {
+		return nil, incomplete
+	}
+	subscribers = append(subscribers, s.localSent(channel, seq)...)
+	users, err := s.audience(ctx, channel, subscribers)
 	if err != nil {
 		return nil, err
 	}
+	sent := map[string]map[string]bool{} // by user and device
+	for _, to := range subscribers {
+		if to.Sent && sent[to.User] == nil {
+			sent[to.User] = map[string]bool{}
+		}
+		if to.Sent {
+			sent[to.User][to.Device] = true
+		}
+	}
 	list := []Receipt{}
-	for _, name := range names {
+	for _, name := range users {
 		err := s.host.Users.With(ctx, name, func(u *user.User) error {
-			for _, r := range u.Receipts(channel, seq, session.SentTo(u, channel, seq)) {
+			for _, r := range u.Receipts(channel, seq, sent[name]) {
 				list = append(list, Receipt{User: name, Device: r.Device, State: ReceiptState(r.State)})
 			}
 			return nil
@@ -213,24 +247,22 @@ func (s *Server) receipts(ctx context.Context, channel string, seq uint64) ([]Re
 			return nil, err
 		}
 	}
-	return list, nil
+	return list, incomplete
 }
 
 // audience lists the users that receive a channel's messages.
-func (s *Server) audience(ctx context.Context, channel string) ([]string, error) {
+func (s *Server) audience(ctx context.Context, channel string, subscribers []sentTo) ([]string, error) {
 	if name, inbox := names.InboxUser(channel); inbox {
 		return []string{name}, nil
 	}
-	names, err := s.engine.Members(ctx, channel, "", maxReceipts)
+	users, err := s.engine.Members(ctx, channel, "", maxReceipts)
 	if err != nil {
 		return nil, err
 	}
-	if f := s.host.Feeds.Find(channel); f != nil {
-		for _, subscriber := range f.Followers(maxReceipts) {
-			names = append(names, subscriber.User())
-		}
+	for _, to := range subscribers {
+		users = append(users, to.User)
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	return names[:min(len(names), maxReceipts)], nil
+	slices.Sort(users)
+	users = slices.Compact(users)
+	return users[:min(len(users), maxReceipts)], nil
 }

@@ -143,7 +143,7 @@ func appendError(channel string, err error) error {
 }
 
 func (s *Server) pushed(channel string, r *engine.Result) PushResult {
-	online := s.host.Feeds.Connections(channel)
+	online := s.host.Feeds.Connections(channel) + s.elsewhere(channel)
 	if online == 0 {
 		s.hintInbox(channel)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/gateway"
+	"github.com/wirepost/wirepost/internal/peers"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
@@ -31,6 +32,8 @@ type Server struct {
 	gateway *gateway.Gateway
 	engine  engine.Engine
 	memory  engine.Engine // of the memory-only channels
+	shared  engine.Shared // the engine, if this server is a node of a cluster; nil: it is not
+	peers   *peers.Peers  // nil: there are no other nodes
 	logger  *slog.Logger
 	started time.Time
 
@@ -63,28 +66,28 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, engine: o.Engine, logger: o.Logger, started: time.Now(), stopped: make(chan struct{})}
 	now := clockOf(o.Engine, o.Logger)
-	s.memory = memory.New(memory.Options{
-		MaxBytes: int64(o.ChannelMemory), Base: memoryBase(now.Now()), Now: now.Now, Logger: o.Logger,
-	})
-	feeds := feed.New(feed.Config{
-		Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory,
-	})
-	shared, _ := o.Engine.(engine.Shared)
-	users := user.New(user.Config{
-		Store: s.engine, LogOf: feeds.LogOf, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger,
-		Shared: shared != nil,
-	})
+	s.shared, _ = o.Engine.(engine.Shared)
+	s.openMemory(now)
+	inFeeds := feed.Config{Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory}
+	ofUsers := user.Config{
+		Store: s.engine, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger, Shared: s.shared != nil,
+	}
+	if s.clustered() {
+		inFeeds.Counted = func(channel string) { s.peers.Changed(channel) }
+		ofUsers.Elsewhere = s.elsewhere
+	}
+	feeds := feed.New(inFeeds)
+	ofUsers.LogOf = feeds.LogOf
+	users := user.New(ofUsers)
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
 		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(),
 	}
-	if _, ok := o.Engine.(engine.Shared); ok {
-		s.host.Replica = s.storage
-	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
-	if shared != nil {
-		shared.WatchUsers(s.host.Logged)
+	if err := s.joinCluster(); err != nil {
+		s.discard()
+		return nil, err
 	}
 	s.urgent, s.hurry = context.WithCancelCause(context.Background())
 	s.gateway = gateway.New(s.host, gateway.Config{
@@ -161,6 +164,17 @@ func clockOf(e engine.Engine, log *slog.Logger) *clock.Clock {
 // Now returns the time of the server's clock: the system's time, ignoring jumps that
 // have not lasted for ten minutes.
 func (s *Server) Now() time.Time { return s.host.Clock.Wall() }
+
+// openMemory opens the engine of memory-only channels.
+func (s *Server) openMemory(now *clock.Clock) {
+	if s.shared != nil {
+		s.memory = s.shared.Memory() // closed with the engine
+		return
+	}
+	s.memory = memory.New(memory.Options{
+		MaxBytes: int64(s.opts.ChannelMemory), Base: memoryBase(now.Now()), Now: now.Now, Logger: s.logger,
+	})
+}
 
 // memoryBase is the sequence after which those of memory-only channels begin: the start
 // time in µs, so that the sequences of the next run are larger. JavaScript can represent

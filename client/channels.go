@@ -12,21 +12,22 @@ import (
 )
 
 // Channel describes a channel. One that was never used has no messages.
-func (b *Backend) Channel(ctx context.Context, channel string) (info ChannelInfo, err error) {
-	err = b.repeat(ctx, call{method: http.MethodGet, path: resource("v1/channels", channel), result: &info})
+func (b *Backend) Channel(ctx context.Context, channel string, options ...ReadOption) (info ChannelInfo, err error) {
+	query := read(url.Values{}, options)
+	err = b.repeat(ctx, call{method: http.MethodGet, path: resource("v1/channels", channel), query: query, result: &info})
 	return info, err
 }
 
 // Messages lists the live messages of a channel after a sequence, oldest first, at
 // most limit of them (1 to 1000; 0 means 100). Next is the after of the next page; an
 // empty list means that there are no more.
-func (b *Backend) Messages(ctx context.Context, channel string, after uint64, limit int) (list []*Message, next uint64, err error) {
-	return b.list(ctx, resource("v1/channels", channel, "messages"), after, limit)
+func (b *Backend) Messages(ctx context.Context, channel string, after uint64, limit int, options ...ReadOption) (list []*Message, next uint64, err error) {
+	return b.list(ctx, resource("v1/channels", channel, "messages"), after, limit, options)
 }
 
 // list reads one page of messages.
-func (b *Backend) list(ctx context.Context, path string, after uint64, limit int) (list []*Message, next uint64, err error) {
-	query := url.Values{"after": {strconv.FormatUint(after, 10)}}
+func (b *Backend) list(ctx context.Context, path string, after uint64, limit int, options []ReadOption) (list []*Message, next uint64, err error) {
+	query := read(url.Values{"after": {strconv.FormatUint(after, 10)}}, options)
 	if limit != 0 {
 		query.Set("limit", strconv.Itoa(limit))
 	}
@@ -60,20 +61,23 @@ func parseMessage(text json.RawMessage) (*Message, error) {
 }
 
 // Message returns a live message of a channel, and how far it came on each device of
-// each user that it is for. ErrNotFound means that there is no such live message.
-func (b *Backend) Message(ctx context.Context, channel string, seq uint64) (*Message, []Receipt, error) {
+// each user that it is for. ErrNotFound means that there is no such live message. With
+// ErrIncomplete, what a node of the cluster has sent may be reported as stored.
+func (b *Backend) Message(ctx context.Context, channel string, seq uint64, options ...ReadOption) (*Message, []Receipt, error) {
 	var result struct {
-		Message  json.RawMessage `json:"message"`
-		Receipts []Receipt       `json:"receipts"`
+		Message    json.RawMessage `json:"message"`
+		Receipts   []Receipt       `json:"receipts"`
+		Incomplete bool            `json:"incomplete"`
 	}
-	if err := b.repeat(ctx, call{method: http.MethodGet, path: messagePath(channel, seq), result: &result}); err != nil {
+	query := read(url.Values{}, options)
+	if err := b.repeat(ctx, call{method: http.MethodGet, path: messagePath(channel, seq), query: query, result: &result}); err != nil {
 		return nil, nil, err
 	}
 	m, err := parseMessage(result.Message)
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, result.Receipts, nil
+	return m, result.Receipts, incomplete(nil, result.Incomplete)
 }
 
 // Revoke removes a message from a channel and has it withdrawn from the clients that

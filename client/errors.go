@@ -24,7 +24,18 @@ var (
 	// ErrProtocol is in the error of a server that does not keep to wirepost.v1 or, for
 	// a Backend, of one that is not a Wirepost server.
 	ErrProtocol = errors.New("the server does not keep to " + wire.ProtocolV1)
+	// ErrIncomplete is returned together with a result that lacks what a node of the
+	// cluster knows, because it did not answer the one that was asked.
+	ErrIncomplete = errors.New("a node of the cluster did not answer, so the result is incomplete")
 )
+
+// incomplete returns the error of a call, or ErrIncomplete.
+func incomplete(err error, is bool) error {
+	if err == nil && is {
+		return ErrIncomplete
+	}
+	return err
+}
 
 // The codes of errors: errors.Is(err, ErrNotFound) says whether a *RefusedError or a
 // *CommandError in err's chain has that code. What a proxy answers has none of them.

@@ -8,6 +8,9 @@ type UserInfo struct {
 	Online   int                     `json:"online"` // connections
 	Sessions []Session               `json:"sessions"`
 	Channels map[string]ChannelState `json:"channels"` // the inbox, all, and memberships
+	// Incomplete says that a node of the cluster did not answer: Sessions lacks its
+	// connections, and Online is the number that the nodes announced last.
+	Incomplete bool `json:"incomplete"`
 }
 
 // Session is one connection of a user.

@@ -17,8 +17,8 @@ func (b *Backend) User(ctx context.Context, user string) (info UserInfo, err err
 }
 
 // Inbox lists the live messages of a user's inbox, as Messages does.
-func (b *Backend) Inbox(ctx context.Context, user string, after uint64, limit int) (list []*Message, next uint64, err error) {
-	return b.list(ctx, resource("v1/users", user, "messages"), after, limit)
+func (b *Backend) Inbox(ctx context.Context, user string, after uint64, limit int, options ...ReadOption) (list []*Message, next uint64, err error) {
+	return b.list(ctx, resource("v1/users", user, "messages"), after, limit, options)
 }
 
 // MarkRead moves a user's read mark in a channel forward and returns where it is then,
@@ -61,7 +61,8 @@ func membership(user, channel string) string {
 
 // Disconnect closes the connections of a user with 4409, or only the one with this
 // name; "" means all. It returns how many there were; ErrNotFound means that there is
-// no connection with the name. The clients do not reconnect by themselves.
+// no connection with the name. The clients do not reconnect by themselves. With
+// ErrIncomplete, the connections to a node of the cluster that did not answer may be open.
 func (b *Backend) Disconnect(ctx context.Context, user, connection string) (n int, err error) {
 	query := url.Values{}
 	if connection != "" {
@@ -69,22 +70,24 @@ func (b *Backend) Disconnect(ctx context.Context, user, connection string) (n in
 	}
 	var result disconnected
 	err = b.once(ctx, sessionsOf(user, query, &result))
-	return result.Disconnected, err
+	return result.Disconnected, incomplete(err, result.Incomplete)
 }
 
 // RevokeTokens has the server refuse, for good, the tokens of a user that were issued
 // before a time, and closes the connections that were made with them (4401). It
 // returns how many these were at the last attempt. The time is not in the future, and
-// counts in whole seconds: a token issued in the same second is refused, too.
+// counts in whole seconds: a token issued in the same second is refused, too. With
+// ErrIncomplete, those to a node of the cluster that did not answer are not counted.
 func (b *Backend) RevokeTokens(ctx context.Context, user string, before time.Time) (n int, err error) {
 	query := url.Values{"revoke_before": {strconv.FormatInt(before.UnixMilli(), 10)}}
 	var result disconnected
 	err = b.repeat(ctx, sessionsOf(user, query, &result))
-	return result.Disconnected, err
+	return result.Disconnected, incomplete(err, result.Incomplete)
 }
 
 type disconnected struct {
-	Disconnected int `json:"disconnected"`
+	Disconnected int  `json:"disconnected"`
+	Incomplete   bool `json:"incomplete"`
 }
 
 func sessionsOf(user string, query url.Values, result *disconnected) call {

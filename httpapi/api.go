@@ -26,6 +26,7 @@ type backend interface {
 
 	Channel(ctx context.Context, name string) (wirepost.ChannelInfo, error)
 	Empty(ctx context.Context, channel string) error
+	Await(ctx context.Context, channel string, seq uint64) error
 	Messages(ctx context.Context, channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
 	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
 

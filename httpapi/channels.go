@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -22,11 +23,29 @@ func (a *api) channel(w http.ResponseWriter, r *request) error {
 	if err := wirepost.CheckChannel(r.channel); err != nil {
 		return err
 	}
+	if err := a.await(r, r.channel); err != nil {
+		return err
+	}
 	info, err := a.srv.Channel(r.Context(), r.channel)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, info)
+}
+
+// minSeq is the query parameter with a sequence that this node must have reached.
+const minSeq = "min_seq"
+
+// await waits until this node has reached the sequence that a request requires.
+func (a *api) await(r *request, channel string) error {
+	if !r.query.Has(minSeq) {
+		return nil
+	}
+	seq, err := r.number(minSeq, 0, 0, math.MaxUint64)
+	if err != nil {
+		return err
+	}
+	return a.srv.Await(r.Context(), channel, seq)
 }
 
 // empty is DELETE /v1/channels/{channel}.
@@ -57,6 +76,9 @@ func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
 	}
 	limit, err := r.number("limit", defaultLimit, 1, maxLimit)
 	if err != nil {
+		return err
+	}
+	if err := a.await(r, channel); err != nil {
 		return err
 	}
 	messages, next, err := a.srv.Messages(r.Context(), channel, after, int(limit))
@@ -108,8 +130,12 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.await(r, r.channel); err != nil {
+		return err
+	}
 	m, receipts, err := a.srv.Message(r.Context(), r.channel, seq)
-	if err != nil {
+	incomplete := errors.Is(err, wirepost.ErrIncomplete)
+	if err != nil && !incomplete {
 		return err
 	}
 	object, err := m.MarshalJSON()
@@ -125,6 +151,9 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	}
 	body := append([]byte(`{"message":`), object...)
 	body = append(append(body, `,"receipts":`...), list...)
+	if incomplete {
+		body = append(body, `,"incomplete":true`...)
+	}
 	return writeBody(w, http.StatusOK, append(body, '}'))
 }
 

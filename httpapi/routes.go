@@ -39,19 +39,19 @@ var routes = []route{
 	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
 	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
 	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection", "revoke_before"}, (*api).disconnect}}},
-	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "limit"}, (*api).inbox}}},
+	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "limit", minSeq}, (*api).inbox}}},
 	{path: "/v1/users/{user}/read", methods: []method{{"POST", nil, (*api).markRead}}},
 	{path: "/v1/users/{user}/channels/{channel...}", methods: []method{
 		{"PUT", nil, (*api).join},
 		{"DELETE", nil, (*api).leave},
 	}},
 	{path: "/v1/channels/{channel}", methods: []method{
-		{"GET", nil, (*api).channel},
+		{"GET", []string{minSeq}, (*api).channel},
 		{"DELETE", nil, (*api).empty},
 	}},
-	{path: "/v1/channels/{channel}/messages", methods: []method{{"GET", []string{"after", "limit"}, (*api).messages}}},
+	{path: "/v1/channels/{channel}/messages", methods: []method{{"GET", []string{"after", "limit", minSeq}, (*api).messages}}},
 	{path: "/v1/channels/{channel}/messages/{seq}", methods: []method{
-		{"GET", nil, (*api).message},
+		{"GET", []string{minSeq}, (*api).message},
 		{"DELETE", nil, (*api).revoke},
 	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -57,10 +58,11 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	} else {
 		n, err = a.srv.Disconnect(r.Context(), r.user, connection)
 	}
-	if err != nil {
+	incomplete := errors.Is(err, wirepost.ErrIncomplete)
+	if err != nil && !incomplete {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, disconnected{n})
+	return writeJSON(w, http.StatusOK, disconnected{n, incomplete})
 }
 
 // revokeTokens revokes the tokens from before a time, and disconnects the sessions that
@@ -101,7 +103,8 @@ func parseMoment(field, s string, now time.Time) (time.Time, error) {
 }
 
 type disconnected struct {
-	Disconnected int `json:"disconnected"`
+	Disconnected int  `json:"disconnected"`
+	Incomplete   bool `json:"incomplete,omitempty"` // a node of the cluster did not answer
 }
 
 // inbox is GET /v1/users/{user}/messages.

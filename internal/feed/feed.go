@@ -390,4 +390,12 @@ func (f *Feed) Connections() int { return int(f.connections.Load()) }
 
 // Left stops counting a connection as subscribed. Its reference to the feed is released
 // later.
-func (f *Feed) Left() { f.connections.Add(-1) }
+func (f *Feed) Left() { f.count(-1) }
+
+// count adds to the number of subscribed connections.
+func (f *Feed) count(n int32) {
+	f.connections.Add(n)
+	if f.feeds.config.Counted != nil {
+		f.feeds.config.Counted(f.channel)
+	}
+}

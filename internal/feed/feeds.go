@@ -24,6 +24,9 @@ type Config struct {
 	Durable, Memory engine.Log
 	// MemoryOnly reports whether a channel is stored in the memory-only log.
 	MemoryOnly func(channel string) bool
+	// Counted is called when the number of connections that are subscribed to a channel has
+	// changed. May be nil. It must not block.
+	Counted func(channel string)
 	// TailMemory limits the bytes of all tails.
 	TailMemory int
 }
@@ -66,9 +69,13 @@ func (fs *Feeds) acquire(channel string, connections int32) (*Feed, error) {
 	f.refs++
 	sh.Unlock()
 
-	f.connections.Add(connections)
+	if connections != 0 {
+		f.count(connections)
+	}
 	if err := f.begin(); err != nil {
-		f.connections.Add(-connections)
+		if connections != 0 {
+			f.count(-connections)
+		}
 		fs.Unref(f)
 		return nil, err
 	}

@@ -41,6 +41,9 @@ type Host struct {
 	// Replica is set on a node of a cluster. It returns an error while the node is known
 	// to lag. See CatchUp.
 	Replica func() error
+	// DevicesElsewhere lists the devices of a user that are connected to other nodes. Nil if
+	// there are no other nodes. It waits for them.
+	DevicesElsewhere func(ctx context.Context, user string) ([]string, error)
 	// Base is the parent of the contexts of callbacks. It is canceled when the server
 	// shuts down.
 	Base context.Context

@@ -24,19 +24,13 @@ func Settle(u *user.User) {
 	}
 }
 
-// SentTo returns the devices of a user that have been sent a message in a current
-// session. It queries the loops.
-func SentTo(u *user.User, channel string, seq uint64) map[string]bool {
-	sent := map[string]bool{}
-	for _, s := range In(u.Conns()) {
-		if was, _ := onLoop(s.loop, func() bool { return s.sent(channel, seq) }); was {
-			sent[s.device] = true
-		}
-	}
-	return sent
+// Sent reports whether a message was sent in this session. It queries the loop.
+func (s *Session) Sent(channel string, seq uint64) bool {
+	was, _ := onLoop(s.loop, func() bool { return s.sent(channel, seq) })
+	return was
 }
 
-// sent reports whether a message was sent in this session. On the loop.
+// sent is Sent, on the loop.
 func (s *Session) sent(channel string, seq uint64) bool {
 	if s.conn == nil {
 		return false

@@ -90,8 +90,13 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 	h := s.loop.host
 	s.begun = true
 	h.Attached.Add(1)
-	if err = s.catchUp(ctx, p); err == nil {
-		p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices)
+	var busy []string
+	err = s.catchUp(ctx, p)
+	if err == nil && h.DevicesElsewhere != nil && s.user.Full(s.device, h.MaxDevices) {
+		busy, err = h.DevicesElsewhere(ctx, s.user.Name())
+	}
+	if err == nil {
+		p.forgot, err = s.user.ConnectDevice(s.device, p.Now, h.MaxDevices, busy...)
 	}
 	if err == nil {
 		err = h.Users.MakeKnown(ctx, s.user)

@@ -267,15 +267,22 @@ func (u *User) TryPin() bool {
 // phone.
 const deviceRest = time.Hour
 
+// Full reports whether another device must be forgotten to make one with this name.
+func (u *User) Full(name string, limit int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.deviceLocked(name) == nil && len(u.mu.devices) >= limit
+}
+
 // ConnectDevice finds or makes the device of a new session. If the limit is reached,
 // another device is forgotten, and forgot is true: the new device may itself have been
-// forgotten earlier.
-func (u *User) ConnectDevice(name string, now time.Time, limit int) (forgot bool, err error) {
+// forgotten earlier. Busy are devices that are connected to other nodes.
+func (u *User) ConnectDevice(name string, now time.Time, limit int, busy ...string) (forgot bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(name)
 	if d == nil {
-		if forgot, err = u.makeRoomLocked(now, limit); err != nil {
+		if forgot, err = u.makeRoomLocked(now, limit, busy); err != nil {
 			return false, err
 		}
 		d = u.mu.addDevice(name)
@@ -286,11 +293,11 @@ func (u *User) ConnectDevice(name string, now time.Time, limit int) (forgot bool
 
 // makeRoomLocked forgets the longest unused devices, of those that are not connected
 // and either lose nothing or have been unused for deviceRest.
-func (u *User) makeRoomLocked(now time.Time, limit int) (forgot bool, err error) {
+func (u *User) makeRoomLocked(now time.Time, limit int, busy []string) (forgot bool, err error) {
 	for len(u.mu.devices) >= limit {
 		oldest := -1
 		for i, d := range u.mu.devices {
-			if u.mayForgetLocked(d, now) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
+			if u.mayForgetLocked(d, now) && !slices.Contains(busy, d.name) && (oldest < 0 || d.used < u.mu.devices[oldest].used) {
 				oldest = i
 			}
 		}

@@ -31,9 +31,9 @@ type Config struct {
 	// Shared says that other nodes change the store, too: Users.Logged is called with
 	// every update that the store applies.
 	Shared bool
-	// Elsewhere returns the number of connections that a user has to other nodes. Nil if
-	// there are none.
-	Elsewhere func(name string) int
+	// Elsewhere returns the number of connections to other nodes of the user with an inbox.
+	// Nil if there are no other nodes.
+	Elsewhere func(inbox string) int
 	// AllInMemory says that the channel All is memory-only and so has no read marks.
 	AllInMemory bool
 	Logger      *slog.Logger
@@ -151,7 +151,7 @@ func (us *Users) All() []*User { return us.all.All() }
 // number), those to other nodes included.
 func (us *Users) Connect(u *User, c Conn, limit int) error {
 	if limit > 0 && us.config.Elsewhere != nil {
-		if limit -= us.config.Elsewhere(u.Name()); limit <= 0 {
+		if limit -= us.config.Elsewhere(u.inbox); limit <= 0 {
 			return errTooMany
 		}
 	}
