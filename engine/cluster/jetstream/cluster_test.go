@@ -129,7 +129,7 @@ func sharedTrio(t *testing.T) *trio {
 	return shared.trio
 }
 
-func (c *trio) connect(t *testing.T, i int) *nats.Conn {
+func (c *trio) connect(t testing.TB, i int) *nats.Conn {
 	t.Helper()
 	nc, err := c.servers[i].Connect()
 	if err != nil {
@@ -140,7 +140,7 @@ func (c *trio) connect(t *testing.T, i int) *nats.Conn {
 }
 
 // open opens a log of three replicas at one of the servers.
-func (c *trio) open(t *testing.T, i int, name string, shards int) *jetstream.Log {
+func (c *trio) open(t testing.TB, i int, name string, shards int) *jetstream.Log {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
