@@ -2,9 +2,14 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // member is a node as the log knows it, from the last batch with a report of it.
@@ -59,4 +64,44 @@ func (n *note) change(b *batch, now int64) {
 		n.members = slices.Insert(n.members, i, member{})
 	}
 	n.members[i] = member{*b.report, now}
+}
+
+// Forget removes a node that has left for good from the members of the cluster, so that the
+// log and new operations do not wait for it. It is a member again when it is back.
+func (e *Engine) Forget(ctx context.Context, node string) error {
+	if node == e.node || e.nodes.alive(node) {
+		return fmt.Errorf("node %s is in use", node)
+	}
+	if err := e.enter(ctx); err != nil {
+		return err
+	}
+	defer e.leave()
+	var failed error
+	for _, s := range e.shards {
+		c := newCall()
+		c.alone, c.forget = true, node
+		s.start(ctx, c)
+		_, err := c.wait(e)
+		failed = errors.Join(failed, err)
+	}
+	if failed != nil {
+		return fmt.Errorf("forget node %s: %w", node, failed)
+	}
+	e.nodes.forget(node)
+	return nil
+}
+
+// absent returns the members that this node has never heard of.
+func (e *Engine) absent(heard []engine.Node) (all []engine.Node) {
+	s := e.shards[0]
+	s.mu.Lock()
+	members := s.members
+	s.mu.Unlock()
+	for i := range members {
+		name := members[i].node
+		if name != e.node && !slices.ContainsFunc(heard, func(n engine.Node) bool { return n.Name == name }) {
+			all = append(all, engine.Node{Name: name, State: engine.NodeUnreachable, Reason: "it has not been heard of since this node started"})
+		}
+	}
+	return all
 }

@@ -80,10 +80,25 @@ func (n *nodes) silent(now time.Time, others bool) bool {
 	return others
 }
 
+// alive reports whether a node was heard lately.
+func (n *nodes) alive(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	k := n.known[node]
+	return k != nil && time.Since(k.at) < silentAfter
+}
+
+func (n *nodes) forget(node string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.known, node)
+}
+
 // Cluster implements engine.Shared.
 func (e *Engine) Cluster() engine.Cluster {
 	self := e.self()
 	c := engine.Cluster{Name: e.name, Epoch: e.Epoch(), Node: e.node, Nodes: append(e.nodes.describe(), self.describe())}
+	c.Nodes = append(c.Nodes, e.absent(c.Nodes)...)
 	if l, ok := e.log.(Leaders); ok {
 		c.Leaders = l.Leaders()
 	}

@@ -83,3 +83,33 @@ func TestNodes(t *testing.T) {
 		}
 	})
 }
+
+// TestForget: a member that is away stays listed until it is forgotten.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, bus, disk := logtest.NewMemory(shards), &logtest.Bus{}, vfs.NewMem()
+		open := func(name string, fs vfs.FS) *cluster.Engine {
+			return openWith(t, fs, cluster.Options{Name: "c", Node: name, Log: log, Bus: bus})
+		}
+		a, b := open("a", disk), open("b", vfs.NewMem())
+		time.Sleep(2 * time.Second)
+		if err := a.Forget(t.Context(), "b"); err == nil {
+			t.Error("forgot a node that is alive")
+		}
+		closeNode(t, b)
+		closeNode(t, a)
+		a = open("a", disk)
+		defer closeNode(t, a)
+		tick(t, a)
+		if n := nodesOf(a)["b"]; n.State != engine.NodeUnreachable || n.Reason == "" {
+			t.Errorf("a member that was never heard of: %+v", n)
+		}
+		if err := a.Forget(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		if n, listed := nodesOf(a)["b"]; listed {
+			t.Errorf("a member that was forgotten: %+v", n)
+		}
+	})
+}
