@@ -274,6 +274,13 @@ func runCluster(r *run, fronts []*front, length time.Duration, fault, log func()
 		r.t.Fatal(err)
 	}
 	found := r.do(plan{length: length, fault: func(*run) { fault() }, calm: w.calm, work: w.work, last: w.last})
+	kicks := 0
+	for _, e := range r.h.snapshot() {
+		if e.kind == kicked {
+			kicks++
+		}
+	}
+	r.t.Logf("users were disconnected %d times", kicks)
 	log()
 	return found
 }

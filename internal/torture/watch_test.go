@@ -56,6 +56,8 @@ func (w *watched) work(ctx context.Context, wg *sync.WaitGroup) {
 		wg.Go(func() { w.mark(ctx, f, random) })
 		wg.Go(func() { w.observe(ctx, f) })
 	}
+	random := rand.New(rand.NewPCG(w.random.Uint64(), 6))
+	wg.Go(func() { w.kick(ctx, random) })
 }
 
 // prober pushes messages to every node and waits for them on all.
@@ -210,6 +212,22 @@ func (w *watched) look(ctx context.Context, f *front, backend *client.Backend, u
 		}
 	}
 	return nil
+}
+
+// kick disconnects users.
+func (w *watched) kick(ctx context.Context, random *rand.Rand) {
+	backend := w.newBackend(w.run.url("http"))
+	for ctx.Err() == nil {
+		wait(ctx, time.Duration(500+random.IntN(3000))*time.Millisecond)
+		user := []string{"a", "b", "g"}[random.IntN(3)]
+		w.h.add(event{kind: kicking, user: user})
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		_, err := backend.Disconnect(limited, user, "")
+		cancel()
+		if err == nil {
+			w.h.add(event{kind: kicked, user: user})
+		}
+	}
 }
 
 // calm waits until all nodes are live again, or should have been.
