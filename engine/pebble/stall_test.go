@@ -320,3 +320,50 @@ func TestCompactionsFail(t *testing.T) {
 		}
 	})
 }
+
+// TestReplicaStalls: a replica does not give up a batch when the disk hangs: it could be
+// applied twice then.
+func TestReplicaStalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		r, err := pebble.OpenReplica("store", 1, func(string) int { return 0 }, pebble.Options{
+			FS: g.wrap(vfs.NewMem()), Logger: quiet, StallAfter: 5 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply := func(position uint64) error {
+			_, err := r.Apply(t.Context(), &engine.Batch{
+				Position: position, Time: 1, Changes: []engine.Change{{Entry: &engine.Entry{Channel: "c", ID: fmt.Sprint(position)}}},
+			})
+			return err
+		}
+		if err := apply(1); err != nil {
+			t.Fatal(err)
+		}
+		g.set(true)
+		done := make(chan error, 2)
+		go func() { done <- r.Flush(t.Context()) }()
+		synctest.Wait()
+		go func() { done <- apply(2) }()
+		time.Sleep(30 * time.Second)
+		if len(done) > 0 {
+			t.Error("given up")
+		}
+		if err := r.Ready(); !errors.Is(err, engine.ErrStalled) {
+			t.Errorf("ready: %v", err)
+		}
+		g.set(false)
+		if err := errors.Join(<-done, <-done); err != nil {
+			t.Error(err)
+		}
+		page, err := r.Read(t.Context(), "c", 0, 10, 1000)
+		if err != nil || len(page.Records) != 2 {
+			t.Errorf("%+v, %v", page, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
