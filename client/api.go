@@ -3,16 +3,13 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 // call is one request of the API.
@@ -26,56 +23,19 @@ type call struct {
 	result any
 }
 
-// repeat does a call that may be repeated, until it succeeds, is refused for good or
-// the context ends.
-func (b *Backend) repeat(ctx context.Context, c call) error {
-	return b.attempts(ctx, func() error { return b.once(ctx, c) })
-}
-
-// attempts calls once until it succeeds, is refused for good or the context ends.
-func (b *Backend) attempts(ctx context.Context, once func() error) error {
-	wait := backoff{first: b.opts.MinWait, limit: b.opts.MaxWait}
-	for attempt := 1; ; attempt++ {
-		err := once()
-		if err == nil || !mayRepeat(err) || ctx.Err() != nil || attempt == b.opts.Attempts {
-			return err
-		}
-		if !sleep(ctx, pause(err, &wait)) {
-			return errors.Join(ctx.Err(), err)
-		}
-	}
-}
-
-// mayRepeat says whether a request that failed may succeed later.
-func mayRepeat(err error) bool {
-	if e, ok := errors.AsType[*RefusedError](err); ok {
-		return e.Temporary() || e.foreign
-	}
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return !untrusted && !errors.Is(err, ErrProtocol) && !errors.Is(err, ErrBadRequest)
-}
-
-// pause is how long to wait after an error.
-func pause(err error, wait *backoff) time.Duration {
-	random := wait.next()
-	if e, ok := errors.AsType[*RefusedError](err); ok && e.RetryAfter > 0 {
-		return e.RetryAfter
-	}
-	return random
-}
-
 // maxBody bounds what is read of a response, in bytes.
 const maxBody = 64 << 20
 
-// once does a call.
-func (b *Backend) once(ctx context.Context, c call) error {
+// once does a call at a node.
+func (b *Backend) once(ctx context.Context, node int, c call) (err error) {
+	defer func() { b.leave(node, err) }()
 	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
 	defer cancel()
-	r, err := b.encode(ctx, c)
+	r, err := b.encode(ctx, node, c)
 	if err != nil {
 		return err
 	}
-	response, err := b.opts.HTTP.Do(r)
+	response, err := b.nodes[node].http.Do(r)
 	if err != nil {
 		return err
 	}
@@ -87,7 +47,7 @@ func (b *Backend) once(ctx context.Context, c call) error {
 	return c.decode(response, body)
 }
 
-func (b *Backend) encode(ctx context.Context, c call) (*http.Request, error) {
+func (b *Backend) encode(ctx context.Context, node int, c call) (*http.Request, error) {
 	if empty, ok := strings.CutPrefix(c.path, emptyName); ok {
 		return nil, fmt.Errorf("client: %w: the name of the %s is empty", ErrBadRequest, empty)
 	}
@@ -95,7 +55,7 @@ func (b *Backend) encode(ctx context.Context, c call) (*http.Request, error) {
 	if len(c.query) > 0 {
 		path += "?" + c.query.Encode()
 	}
-	r, err := b.newRequest(ctx, c.method, path, bytes.NewReader(c.body))
+	r, err := b.newRequest(ctx, node, c.method, path, bytes.NewReader(c.body))
 	if err == nil && c.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -103,8 +63,8 @@ func (b *Backend) encode(ctx context.Context, c call) (*http.Request, error) {
 }
 
 // newRequest makes a request that carries the key.
-func (b *Backend) newRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	address := strings.TrimRight(b.base.String(), "/") + path
+func (b *Backend) newRequest(ctx context.Context, node int, method, path string, body io.Reader) (*http.Request, error) {
+	address := strings.TrimRight(b.nodes[node].base.String(), "/") + path
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err

@@ -1,33 +1,37 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // BackendOptions are all optional.
 type BackendOptions struct {
 	// Key is one of the server's API keys; none is needed in dev mode.
 	Key string
+	// Nodes are the URLs of the other nodes of a cluster, as for NewBackend. Requests go to
+	// one node until it cannot be reached, refuses with 5xx or does not answer in time; then
+	// they go to the next, and those that may be repeated are. The order is random.
+	Nodes []string
+	// InOrder begins at the URL of NewBackend and keeps to the order of Nodes.
+	InOrder bool
 	// HTTP is the client to use. Its Timeout, if set, also cuts streams. nil means
 	// one that this Backend has to itself.
 	HTTP *http.Client
 	// Timeout bounds one attempt at a request, from connecting to the last byte of
-	// the response; 0 means 30 s. It does not bound a Stream.
+	// the response; 0 means 30 s. Of a Stream it bounds the time in which pushes that were
+	// sent get no result. A node of a cluster may answer after 10 s, while another takes
+	// over the log.
 	Timeout time.Duration
-	// MinWait and MaxWait bound the pause before another attempt: a random time up
-	// to a limit that doubles from MinWait to MaxWait. A Retry-After of the server
-	// replaces it. 0 means 100 ms and 10 s.
+	// MinWait and MaxWait bound the pause before another attempt at the same node: a
+	// random time up to a limit that doubles from MinWait to MaxWait. A Retry-After of the
+	// node replaces it. 0 means 100 ms and 10 s.
 	MinWait, MaxWait time.Duration
 	// Attempts is the largest number of attempts at a request; for a stream, the
 	// number in a row that brought no result. 0 means until the context ends.
@@ -47,26 +51,23 @@ type BackendOptions struct {
 // The error of a request that the server refused is a *RefusedError, which errors.Is
 // compares with ErrNotFound and the other codes.
 type Backend struct {
-	base   *url.URL
+	nodes  []server
+	node   atomic.Int32 // the index of the one to use
 	opts   BackendOptions
 	groups groups // of pushes
 }
 
 // NewBackend makes a Backend for the server at a URL, "https://push.example.com", or
 // at a Unix socket, "unix:/run/wirepost.sock". It does not connect yet.
-func NewBackend(server string, o BackendOptions) (*Backend, error) {
-	base, dialUnix, err := parseServer(server)
+func NewBackend(url string, o BackendOptions) (*Backend, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	nodes, err := parseServers(append([]string{url}, o.Nodes...), o.HTTP)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(dialUnix != nil); err != nil {
-		return nil, err
-	}
-	if o.HTTP == nil {
-		transport := dial.Transport(dialUnix)
-		transport.MaxIdleConnsPerHost = 64
-		o.HTTP = &http.Client{Transport: transport}
-	}
+	shuffle(nodes, o.InOrder)
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
@@ -76,42 +77,11 @@ func NewBackend(server string, o BackendOptions) (*Backend, error) {
 	if o.MaxWait == 0 {
 		o.MaxWait = max(10*time.Second, o.MinWait)
 	}
-	return &Backend{base: base, opts: o}, nil
+	return &Backend{nodes: nodes, opts: o}, nil
 }
 
-// parseServer parses the URL of a server. The error does not repeat a password.
-func parseServer(server string) (base *url.URL, dialUnix dialFunc, err error) {
-	address, dialUnix, err := dial.Unix(server)
-	if err != nil {
-		return nil, nil, fmt.Errorf("client: server: %w", err)
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		if strings.Contains(address, "@") {
-			address = "(hidden, it may contain a password)"
-		}
-		return nil, nil, fmt.Errorf("client: server %q: %w", address, errors.Unwrap(err))
-	}
+func (o *BackendOptions) check() error {
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		err = errors.New("the scheme is not http, https or unix")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		err = errors.New("a query or fragment is not allowed")
-	default:
-		err = dial.CheckHost(u)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("client: server %q: %w: use a URL such as https://push.example.com or unix:/run/wirepost.sock", u.Redacted(), err)
-	}
-	return u, dialUnix, nil
-}
-
-type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
-func (o *BackendOptions) check(unix bool) error {
-	switch {
-	case unix && o.HTTP != nil:
-		return errors.New("client: BackendOptions.HTTP cannot reach a Unix socket: leave it nil")
 	case o.Attempts < 0:
 		return fmt.Errorf("client: BackendOptions.Attempts is %d: use a positive number, or 0 for no limit", o.Attempts)
 	case strings.ContainsAny(o.Key, " \t\r\n"):

@@ -90,7 +90,7 @@ func (b *Backend) Revoke(ctx context.Context, channel string, seq uint64) (Revok
 		Revoked uint64 `json:"revoked"`
 		ID      string `json:"id"`
 	}
-	err := b.once(ctx, call{method: http.MethodDelete, path: messagePath(channel, seq), result: &result})
+	err := b.send(ctx, call{method: http.MethodDelete, path: messagePath(channel, seq), result: &result})
 	return Revoked(result), err
 }
 
@@ -101,5 +101,5 @@ func messagePath(channel string, seq uint64) string {
 // Empty removes all messages of a channel. The sequences of later ones continue; a
 // client that did not have them all gets a Gap.
 func (b *Backend) Empty(ctx context.Context, channel string) error {
-	return b.once(ctx, call{method: http.MethodDelete, path: resource("v1/channels", channel)})
+	return b.send(ctx, call{method: http.MethodDelete, path: resource("v1/channels", channel)})
 }

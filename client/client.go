@@ -5,13 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // Client receives as one device of a user, over as many connections as it takes. Its
@@ -19,7 +16,7 @@ import (
 // The caller of Dial calls Close.
 type Client struct {
 	// Static.
-	base  *url.URL
+	nodes []endpoint
 	opts  Options
 	queue *queue
 	leave context.CancelFunc // cancels what run waits for
@@ -48,26 +45,20 @@ type Client struct {
 
 // Dial connects as the user that the token, or the URL's query in dev mode, names.
 // The URL's scheme is ws, wss, http or https, or unix for a Unix socket, followed by
-// the path of the request: unix:/run/wirepost.sock:/ws. Dial returns after the server's
-// hello. It repeats attempts that failed for a reason that may pass until the context
-// ends; the context does not bound the client that Dial returns.
+// the path of the request: unix:/run/wirepost.sock:/ws. Options.Nodes has the URLs of the
+// other nodes of a cluster. Dial returns after the server's hello. It repeats attempts that
+// failed for a reason that may pass until the context ends; the context does not bound the
+// client that Dial returns.
 func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	rest, dialUnix, err := dial.Unix(rawURL)
-	if err != nil {
-		return nil, fmt.Errorf("client: the URL of Dial: %w", err)
-	}
-	if dialUnix != nil {
-		o.DialContext, o.Proxy = dialUnix, nil
-	}
-	base, err := url.Parse(rest)
+	nodes, err := parseNodes(&o, rawURL)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		base: base, opts: o, queue: newQueue(),
+		nodes: nodes, opts: o, queue: newQueue(),
 		first: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := c.load(); err != nil {

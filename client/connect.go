@@ -14,10 +14,10 @@ import (
 // run makes one connection after the other until the client is closed or refused.
 func (c *Client) run(ctx context.Context) {
 	defer close(c.done)
-	r := newRetry(&c.opts)
+	r := newRetry(&c.opts, len(c.nodes))
 	for {
 		l := newLink()
-		err := c.connect(ctx, l)
+		err := c.connect(ctx, l, &c.nodes[r.node])
 		if ctx.Err() != nil {
 			c.finish(ErrClosed)
 			return
@@ -35,9 +35,9 @@ func (c *Client) run(ctx context.Context) {
 	}
 }
 
-// connect makes a connection and serves it; the error says why it ended.
-func (c *Client) connect(ctx context.Context, l *link) error {
-	if err := c.open(ctx, l); err != nil {
+// connect makes a connection to a node and serves it; the error says why it ended.
+func (c *Client) connect(ctx context.Context, l *link, node *endpoint) error {
+	if err := c.open(ctx, l, node); err != nil {
 		return err
 	}
 	defer l.conn.CloseNow() // closed already, unless something failed
@@ -51,14 +51,14 @@ func (c *Client) connect(ctx context.Context, l *link) error {
 }
 
 // open dials.
-func (c *Client) open(ctx context.Context, l *link) error {
+func (c *Client) open(ctx context.Context, l *link, node *endpoint) error {
 	dialing, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	header := c.opts.Header.Clone()
 	if c.opts.Token != nil {
 		token, err := c.opts.Token(dialing)
 		if err != nil {
-			return fmt.Errorf("get a token: %w", err)
+			return &tokenError{err}
 		}
 		if header == nil {
 			header = http.Header{}
@@ -68,11 +68,12 @@ func (c *Client) open(ctx context.Context, l *link) error {
 	c.mu.Lock()
 	device := c.mu.positions.kept.Device
 	after, named := c.mu.positions.resume()
+	minSeq := c.mu.positions.minSeq(named)
 	c.mu.Unlock()
 	l.named = named
-	conn, err := dial.Dial(dialing, address(c.base, device, c.opts.Channels, after), dial.Options{
+	conn, err := dial.Dial(dialing, address(node.base, device, c.opts.Channels, after, minSeq), dial.Options{
 		Header: header, Subprotocols: []string{wire.ProtocolV1}, Deflate: true,
-		MaxMessage: c.opts.MaxMessage, TLSConfig: c.opts.TLSConfig, DialContext: c.opts.DialContext, Proxy: c.opts.Proxy,
+		MaxMessage: c.opts.MaxMessage, TLSConfig: c.opts.TLSConfig, DialContext: node.dial, Proxy: node.proxy,
 	})
 	if err != nil {
 		return dialError(l, err)

@@ -44,6 +44,9 @@
 // counts when it is the server's problem document (application/problem+json with a
 // code). After the error page of a proxy, whatever its status, the client tries again.
 //
+// With Options.Nodes the client knows several nodes of a cluster. It stays at one until the
+// connection ends, and tries the others when it cannot be made again.
+//
 // # Pushing
 //
 // [NewBackend] makes a client of the HTTP API. [Backend.Push] pushes one message; calls

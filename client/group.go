@@ -40,6 +40,7 @@ type grouped struct {
 	done   chan struct{}
 	result PushResult // valid when done is closed
 	err    error      // the same
+	node   int        // the same: which gave the result
 
 	group *group // guarded by the mutex of groups; nil while queued
 }
@@ -51,18 +52,22 @@ type group struct {
 	cancel  context.CancelFunc
 }
 
-// pushOnce is one attempt at a push: as a request of its own, or in a group.
-func (b *Backend) pushOnce(ctx context.Context, body []byte) (PushResult, error) {
+// pushOnce is one attempt at a push: as a request of its own, or in a group, which goes to
+// the node that is current then.
+func (b *Backend) pushOnce(ctx context.Context, node *int, body []byte) (PushResult, error) {
+	current := b.current()
 	w := b.enter(body)
 	if w == nil {
 		defer b.endAlone()
-		return b.pushAlone(ctx, body)
+		return b.pushAlone(ctx, *node, body)
 	}
 	select {
 	case <-w.done:
+		*node = w.node
 		return w.result, w.err
 	case <-ctx.Done():
 		b.groups.leave(w)
+		b.leave(current, ctx.Err()) // it may be silent
 		return PushResult{}, context.Cause(ctx)
 	}
 }
@@ -157,17 +162,19 @@ func (b *Backend) sendGroups(ctx context.Context, next *group) {
 // sendGroup sends the pushes of a group. A push without a result has the error of the
 // request.
 func (b *Backend) sendGroup(ctx context.Context, members []*grouped) {
+	node := b.current()
 	settle := func(result PushResult, err error) {
 		w := members[0]
 		members = members[1:]
-		w.result, w.err = result, err
+		w.result, w.err, w.node = result, err, node
+		b.leave(node, err)
 		close(w.done)
 	}
 	if len(members) == 1 {
-		settle(b.pushAlone(ctx, members[0].body))
+		settle(b.pushAlone(ctx, node, members[0].body))
 		return
 	}
-	err := b.pushTogether(ctx, members, func(line []byte) error {
+	err := b.pushTogether(ctx, node, members, func(line []byte) error {
 		result, problem, err := decodeResult(line)
 		switch {
 		case err != nil:
@@ -191,7 +198,7 @@ func (b *Backend) sendGroup(ctx context.Context, members []*grouped) {
 
 // pushTogether is a request of several pushes. It calls result with each line of the
 // response.
-func (b *Backend) pushTogether(ctx context.Context, members []*grouped, result func(line []byte) error) error {
+func (b *Backend) pushTogether(ctx context.Context, node int, members []*grouped, result func(line []byte) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
 	defer cancel()
 	var body bytes.Buffer
@@ -199,11 +206,11 @@ func (b *Backend) pushTogether(ctx context.Context, members []*grouped, result f
 		body.Write(w.body)
 		body.WriteByte('\n')
 	}
-	r, err := b.newLinesRequest(ctx, &body)
+	r, err := b.newLinesRequest(ctx, node, &body)
 	if err != nil {
 		return err
 	}
-	response, err := b.opts.HTTP.Do(r)
+	response, err := b.nodes[node].http.Do(r)
 	if err != nil {
 		return err
 	}

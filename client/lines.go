@@ -19,11 +19,55 @@ const (
 
 // request does one request of a stream: it sends the queued pushes, as lines, and reads
 // their results. Progress says that there was one.
-func (s *Stream) request(ctx context.Context) (progress bool, err error) {
+func (s *Stream) request(ctx context.Context, node int) (progress bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.expectResults(ctx, cancel)
+	progress, err = s.exchange(ctx, node)
+	if context.Cause(ctx) == errSilent {
+		err = errSilent
+	}
+	if progress && err == errStreamEnded {
+		return true, nil // an idle stream; a server that shuts down refuses the next request
+	}
+	s.backend.leave(node, err)
+	return progress, err
+}
+
+var errSilent = errors.New("the server did not respond in time")
+
+// expectResults cancels a request when none of the pushes that were sent has got a result
+// for as long as another request may take.
+func (s *Stream) expectResults(ctx context.Context, cancel context.CancelCauseFunc) {
+	timeout := s.backend.opts.Timeout
+	var timer *time.Timer
+	look := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		left := timeout
+		if len(s.mu.sent) > 0 {
+			left = time.Until(s.mu.since.Add(timeout))
+		}
+		switch {
+		case ctx.Err() != nil:
+		case left > 0:
+			timer.Reset(left)
+		default:
+			cancel(errSilent)
+		}
+	}
+	s.mu.Lock() // for timer
+	defer s.mu.Unlock()
+	timer = time.AfterFunc(timeout, look)
+	context.AfterFunc(ctx, func() { timer.Stop() })
+}
+
+// exchange does the work of request.
+func (s *Stream) exchange(ctx context.Context, node int) (progress bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, lines := io.Pipe()
-	r, err := s.backend.newLinesRequest(ctx, body)
+	r, err := s.backend.newLinesRequest(ctx, node, body)
 	if err != nil {
 		return false, err
 	}
@@ -36,7 +80,7 @@ func (s *Stream) request(ctx context.Context) (progress bool, err error) {
 	defer body.Close()
 	begun := make(chan struct{}) // closed when the response has begun
 	writer.Go(func() { s.send(ctx, lines, begun) })
-	response, err := s.backend.opts.HTTP.Do(r)
+	response, err := s.backend.nodes[node].http.Do(r)
 	close(begun)
 	if err != nil {
 		return false, err
@@ -84,6 +128,9 @@ func (s *Stream) nextChunk(chunk []byte) (_ []byte, over bool) {
 	defer s.mu.Unlock()
 	if s.mu.halted {
 		return nil, true
+	}
+	if len(s.mu.sent) == 0 {
+		s.mu.since = time.Now()
 	}
 	n := 0
 	for n < len(s.mu.queued) && len(chunk) < sendChunk {

@@ -19,6 +19,14 @@ type Options struct {
 	// that the connection can continue with a new one. An error is treated like one of
 	// the network: the client calls again.
 	Token func(context.Context) (string, error)
+	// Nodes are the URLs of the other nodes of a cluster, as for Dial. The client stays at
+	// one node until the connection ends; then, and when a node cannot be reached, refuses
+	// with 503 or does not answer, it goes to the next. It pauses when it has tried all of
+	// them, and after a connection has ended, so that the clients of a node that fails do
+	// not all connect to the others at once. The order is random.
+	Nodes []string
+	// InOrder begins at the URL of Dial and keeps to the order of Nodes.
+	InOrder bool
 	// Device names this one of the user's devices: the server keeps cursors for each.
 	// "" means the name that Store keeps, a random one at first, or without a Store the
 	// user's default device.
@@ -51,8 +59,8 @@ type Options struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// MaxMessage is the largest frame accepted, in bytes; 0 means 16 MiB.
 	MaxMessage int
-	// MinWait and MaxWait bound the pause before another connection: a random time
-	// up to a limit that doubles from MinWait to MaxWait. 0 means 1 s and 30 s.
+	// MinWait and MaxWait bound the pause before another connection to a node: a random
+	// time up to a limit that doubles from MinWait to MaxWait. 0 means 1 s and 30 s.
 	MinWait, MaxWait time.Duration
 }
 
@@ -95,10 +103,10 @@ func (o *Options) complete() error {
 }
 
 // address is the URL of a connection, with its query.
-func address(base *url.URL, device string, channels []string, after string) string {
+func address(base *url.URL, device string, channels []string, after, minSeq string) string {
 	u, query := *base, base.Query()
 	for name, value := range map[string]string{
-		"device": device, "channels": strings.Join(channels, ","), "after": after,
+		"device": device, "channels": strings.Join(channels, ","), "after": after, "min_seq": minSeq,
 	} {
 		if value != "" {
 			query.Set(name, value)

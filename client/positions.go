@@ -88,6 +88,25 @@ func (ps *positions) resume() (after string, named map[string]uint64) {
 	return strings.Join(list, ","), named
 }
 
+// maxNamed bounds the channels that minSeq names, so that the URL of a connection stays
+// short.
+const maxNamed = 50
+
+// minSeq is the min_seq of the next connection: what was received from the channels that
+// resume does not name. A node of a cluster may not have applied that yet. Without it, a
+// hello with a head before what was received would mean another log, see settle.
+func (ps *positions) minSeq(named map[string]uint64) string {
+	var list []string
+	for channel, p := range ps.byChannel {
+		_, is := named[channel]
+		if p.received > 0 && !is && !ps.wanted[channel] && len(list) < maxNamed {
+			list = append(list, fmt.Sprintf("%s=%d", channel, p.received))
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}
+
 // requested lists the channels that Options names, in Channels or in After.
 func (ps *positions) requested() []string {
 	list := slices.Clone(ps.asked)

@@ -53,8 +53,8 @@ func (b *Backend) Push(ctx context.Context, push Push) (result PushResult, err e
 	if err != nil {
 		return PushResult{}, err
 	}
-	err = b.attempts(ctx, func() (err error) {
-		result, err = b.pushOnce(ctx, body)
+	err = b.attempts(ctx, func(node *int) (err error) {
+		result, err = b.pushOnce(ctx, node, body)
 		return err
 	})
 	if err != nil {
@@ -71,8 +71,8 @@ func (b *Backend) PushTo(ctx context.Context, push Push, channels ...string) (re
 	if err != nil {
 		return nil, err
 	}
-	err = b.attempts(ctx, func() (err error) {
-		results, err = b.post(ctx, body, len(channels))
+	err = b.attempts(ctx, func(node *int) (err error) {
+		results, err = b.post(ctx, *node, body, len(channels))
 		return err
 	})
 	if err != nil {
@@ -82,8 +82,8 @@ func (b *Backend) PushTo(ctx context.Context, push Push, channels ...string) (re
 }
 
 // pushAlone is a request of one push to one channel.
-func (b *Backend) pushAlone(ctx context.Context, body []byte) (PushResult, error) {
-	results, err := b.post(ctx, body, 1)
+func (b *Backend) pushAlone(ctx context.Context, node int, body []byte) (PushResult, error) {
+	results, err := b.post(ctx, node, body, 1)
 	if err != nil {
 		return PushResult{}, err
 	}
@@ -91,9 +91,9 @@ func (b *Backend) pushAlone(ctx context.Context, body []byte) (PushResult, error
 }
 
 // post is a request of one push to n channels.
-func (b *Backend) post(ctx context.Context, body []byte, n int) ([]PushResult, error) {
+func (b *Backend) post(ctx context.Context, node int, body []byte, n int) ([]PushResult, error) {
 	var results pushResults
-	err := b.once(ctx, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
+	err := b.once(ctx, node, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
 	if err == nil && len(results.Messages) != n {
 		err = fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results.Messages), n)
 	}

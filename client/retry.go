@@ -1,7 +1,6 @@
 package client
 
 import (
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,16 +10,21 @@ import (
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
-// retry decides what follows a connection that ended.
+// retry decides what follows a connection that ended: another one, when, and to which
+// node.
 type retry struct {
-	newToken     bool // another token may be better
-	backoff      backoff
+	newToken bool // another token may be better
+	node     int  // of the connection
+	rotation *rotation
+	minWait  time.Duration
+
 	connected    bool // there was a hello, ever
 	unauthorized int  // refusals of the token, one after the other
+	unsuitable   int  // attempts, one after the other, after which only another node may do
 }
 
-func newRetry(o *Options) *retry {
-	return &retry{newToken: o.Token != nil, backoff: backoff{first: o.MinWait, limit: o.MaxWait}}
+func newRetry(o *Options, nodes int) *retry {
+	return &retry{newToken: o.Token != nil, rotation: newRotation(nodes, o.MinWait, o.MaxWait), minWait: o.MinWait}
 }
 
 // errRestart says that the connection began at positions of another log: the next one
@@ -31,8 +35,8 @@ var errRestart = errors.New("the server has new data: reconnecting without posit
 func (r *retry) after(l *link, err error) (wait time.Duration, again bool) {
 	if l.greeted {
 		r.connected = true
-		if time.Since(l.began) >= r.backoff.first {
-			r.backoff.reset()
+		if time.Since(l.began) >= r.minWait {
+			r.rotation.reset()
 		}
 	}
 	if errors.Is(err, errRestart) {
@@ -44,18 +48,35 @@ func (r *retry) after(l *link, err error) (wait time.Duration, again bool) {
 		if !r.newToken || r.unauthorized > 2 {
 			return 0, false
 		}
-		return r.backoff.next(), true
+		return r.rotation.failed(r.node, 0), true
 	}
 	if l.greeted {
 		r.unauthorized = 0
 	}
-	if !r.mayRetry(l, err) {
+	switch {
+	case r.mayRetry(l, err):
+		r.unsuitable = 0
+	case (isUnsuitable(err) || closedEarly(l, err)) && r.unsuitable+1 < len(r.rotation.nodes):
+		r.unsuitable++
+	default:
 		return 0, false
 	}
-	if wait = l.retryAfter; wait == 0 {
-		wait = r.backoff.next()
+	return r.move(l, err), true
+}
+
+// move chooses the next node. When a connection ends, all clients of the node are
+// disconnected together, so they wait before they connect to others; a node that cannot be
+// reached costs no wait while there are others to try.
+func (r *retry) move(l *link, err error) (wait time.Duration) {
+	pause := r.rotation.failed(r.node, l.retryAfter)
+	if stays(err) {
+		return pause
 	}
-	return wait, true
+	r.node, wait = r.rotation.next((r.node + 1) % len(r.rotation.nodes))
+	if l.greeted {
+		wait = max(wait, pause)
+	}
+	return wait
 }
 
 func isUnauthorized(err error) bool {
@@ -66,15 +87,50 @@ func isUnauthorized(err error) bool {
 	return ok && e.Code == wire.CloseUnauthorized
 }
 
+// tokenError is an error of Options.Token.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return "get a token: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// stays says whether the next attempt is made at the same node: after errors that are not
+// about the node, and not to get around a limit.
+func stays(err error) bool {
+	if _, ok := errors.AsType[*tokenError](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*RefusedError](err)
+	return ok && e.Status == http.StatusTooManyRequests
+}
+
+// isUnsuitable says whether an error shows that there is no suitable server at a URL. At
+// the URL of another node there may be one.
+func isUnsuitable(err error) bool {
+	if e, ok := errors.AsType[*RefusedError](err); ok {
+		return e.foreign
+	}
+	return isUntrusted(err) || errors.Is(err, ErrProtocol)
+}
+
+// closedEarly says whether a connection was closed before its hello by something else than
+// a Wirepost server.
+func closedEarly(l *link, err error) bool {
+	e, ok := errors.AsType[*CloseError](err)
+	return ok && !l.greeted && e.Code < 4000
+}
+
 // mayRetry says whether another connection may succeed. A response that is not the
 // server's own ends a client only if the server was never reached: the address may be
 // wrong. Later it comes from a proxy, and may pass.
 func (r *retry) mayRetry(l *link, err error) bool {
+	if _, ok := errors.AsType[*tokenError](err); ok {
+		return true // also if it is a *url.Error
+	}
 	if e, ok := errors.AsType[*RefusedError](err); ok {
 		return e.Temporary() || e.foreign && r.connected
 	}
 	if e, ok := errors.AsType[*CloseError](err); ok {
-		return e.MayReconnect() || !l.greeted && e.Code < 4000 && r.connected
+		return e.MayReconnect() || closedEarly(l, err) && r.connected
 	}
 	if _, ok := errors.AsType[*dial.HandshakeError](err); ok {
 		return r.connected
@@ -82,7 +138,7 @@ func (r *retry) mayRetry(l *link, err error) bool {
 	if _, ok := errors.AsType[*url.Error](err); ok || errors.Is(err, ErrProtocol) {
 		return false
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+	if isUntrusted(err) {
 		return r.connected // it may be about to be replaced
 	}
 	_, store := errors.AsType[*storeError](err)

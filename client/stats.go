@@ -26,11 +26,11 @@ func (b *Backend) Top(ctx context.Context, n int) (Top, error) {
 
 const statsPath = "/v1/stats"
 
-// Ready asks once whether the server takes work; nil means that it does. It needs no
-// key.
+// Ready asks once whether the server, or the node in use, takes work; nil means that it
+// does. It needs no key.
 func (b *Backend) Ready(ctx context.Context) error {
 	var result struct {
 		Status string `json:"status"`
 	}
-	return b.once(ctx, call{method: http.MethodGet, path: "/readyz", result: &result})
+	return b.send(ctx, call{method: http.MethodGet, path: "/readyz", result: &result})
 }

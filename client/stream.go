@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Stream pushes many messages over one request at a time, each sent without waiting
@@ -24,6 +25,7 @@ type Stream struct {
 		sync.Mutex
 		queued []*Pending // not sent by this request
 		sent   []*Pending // sent, without a result
+		since  time.Time  // of the last result, or of sending the first of sent
 		failed []*Pending // to be sent again; they come before sent
 		count  int        // of all of them
 		bytes  int        // of their lines
@@ -188,32 +190,35 @@ func (s *Stream) reported(pd *Pending) {
 // run makes requests while there is something to send.
 func (s *Stream) run(ctx context.Context) {
 	defer close(s.done)
-	wait := backoff{first: s.backend.opts.MinWait, limit: s.backend.opts.MaxWait}
-	for attempts := 1; s.hasWork(ctx); attempts++ {
-		progress, err := s.request(ctx)
+	s.finish(s.requests(ctx))
+}
+
+func (s *Stream) requests(ctx context.Context) error {
+	var r repetition
+	node := s.backend.current()
+	for s.hasWork(ctx) {
+		progress, err := s.request(ctx, node)
 		s.requeue()
 		if progress {
-			attempts = 0
-			wait.reset()
+			r = repetition{}
+		}
+		if err != nil && progress {
+			r.failed = -1 // this request does not count
+		}
+		if err != nil && ctx.Err() == nil {
+			err = r.next(ctx, s.backend, &node, err)
 		}
 		switch {
 		case ctx.Err() != nil:
-			s.finish(ctx.Err())
-			return
-		case err != nil && (!mayRepeat(err) || attempts > 0 && attempts == s.backend.opts.Attempts):
-			s.finish(err)
-			return
-		}
-		if err != nil && !sleep(ctx, pause(err, &wait)) {
-			s.finish(ctx.Err())
-			return
+			return ctx.Err()
+		case err != nil:
+			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		s.finish(err)
-		return
+		return err
 	}
-	s.finish(ErrClosed)
+	return ErrClosed
 }
 
 // hasWork waits for something to send; false means that the stream has ended.
@@ -283,6 +288,7 @@ func (s *Stream) result(line []byte) (again, err error) {
 	if len(s.mu.sent) == 0 {
 		return nil, errTooManyResults
 	}
+	s.mu.since = time.Now()
 	pd := s.mu.sent[0]
 	s.mu.sent[0] = nil
 	s.mu.sent = s.mu.sent[1:]

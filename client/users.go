@@ -52,7 +52,7 @@ func (b *Backend) Join(ctx context.Context, user, channel string) (state Channel
 
 // Leave ends a membership; ErrNotFound means that there is none.
 func (b *Backend) Leave(ctx context.Context, user, channel string) error {
-	return b.once(ctx, call{method: http.MethodDelete, path: membership(user, channel)})
+	return b.send(ctx, call{method: http.MethodDelete, path: membership(user, channel)})
 }
 
 func membership(user, channel string) string {
@@ -69,7 +69,7 @@ func (b *Backend) Disconnect(ctx context.Context, user, connection string) (n in
 		query.Set("connection", connection)
 	}
 	var result disconnected
-	err = b.once(ctx, sessionsOf(user, query, &result))
+	err = b.send(ctx, sessionsOf(user, query, &result))
 	return result.Disconnected, incomplete(err, result.Incomplete)
 }
 

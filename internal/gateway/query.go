@@ -49,7 +49,7 @@ func parseQuery(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, fault.Field("query", "the query does not parse")
 	}
-	for _, name := range [...]string{"token", "device", "channels", "after", "last_event_id", "wait"} {
+	for _, name := range [...]string{"token", "device", "channels", "after", "min_seq", "last_event_id", "wait"} {
 		if len(query[name]) > 1 {
 			return nil, fault.Field(name, "it is given twice")
 		}
@@ -86,6 +86,9 @@ func (g *Gateway) readQuery(p *session.Plan, query url.Values) (err error) {
 // one.
 func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values) (err error) {
 	after, inbox := query.Get("after"), names.Inbox(p.Identity.User)
+	if p.MinSeq, err = parsePositions("min_seq", query.Get("min_seq"), inbox); err != nil {
+		return err
+	}
 	if p.Mode == codec.Poll {
 		if _, err := parseWait(query.Get("wait")); err != nil {
 			return err
@@ -94,7 +97,7 @@ func (g *Gateway) readCursor(p *session.Plan, r *http.Request, query url.Values)
 		return err
 	}
 	if after != "" {
-		p.After, err = parseAfter(after, inbox)
+		p.After, err = parsePositions("after", after, inbox)
 	}
 	if err != nil || p.Mode != codec.SSE {
 		return err
@@ -140,9 +143,9 @@ func parseChannels(list string) ([]string, error) {
 	return slices.Compact(channels), nil
 }
 
-// parseAfter parses ?after=: a sequence for the inbox, or channel=seq,… where the last
-// = of an entry separates the sequence.
-func parseAfter(list, inbox string) (map[string]uint64, error) {
+// parsePositions parses ?after= or ?min_seq=: a sequence for the inbox, or channel=seq,…
+// where the last = of an entry separates the sequence.
+func parsePositions(field, list, inbox string) (map[string]uint64, error) {
 	if list == "" {
 		return nil, nil
 	}
@@ -154,10 +157,10 @@ func parseAfter(list, inbox string) (map[string]uint64, error) {
 		}
 		seq, err := strconv.ParseUint(number, 10, 64)
 		if err != nil {
-			return nil, fault.Field("after", "%q is not a sequence", number)
+			return nil, fault.Field(field, "%q is not a sequence", number)
 		}
 		if _, twice := after[channel]; twice {
-			return nil, fault.Field("after", "%q is named twice", channel)
+			return nil, fault.Field(field, "%q is named twice", channel)
 		}
 		after[channel] = seq
 	}

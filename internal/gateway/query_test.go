@@ -30,8 +30,8 @@ func FuzzQuery(f *testing.F) {
 				}
 			}
 		}
-		if positions, err := parseAfter(after, "user:42"); err == nil && after != "" {
-			again, err := parseAfter(formatPositions(positions), "user:42")
+		if positions, err := parsePositions("after", after, "user:42"); err == nil && after != "" {
+			again, err := parsePositions("after", formatPositions(positions), "user:42")
 			if err != nil || !maps.Equal(positions, again) || len(positions) != strings.Count(after, ",")+1 {
 				t.Errorf("after %q: %v, again %v (%v)", after, positions, again, err)
 			}

@@ -29,6 +29,7 @@ type Plan struct {
 
 	Requested []string          // channels other than those of every session of the user
 	After     map[string]uint64 // by channel: where to begin
+	MinSeq    map[string]uint64 // by channel: what the node is to have applied
 	Cursor    *cursor.Cursor    // likewise, and it acknowledges; may be nil
 	Hello     bool
 	Now       time.Time
@@ -153,7 +154,7 @@ func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 
 // position is the highest sequence in a channel that the client names.
 func (p *Plan) position(channel string) uint64 {
-	seq := p.After[channel]
+	seq := max(p.After[channel], p.MinSeq[channel])
 	if p.Cursor != nil {
 		at, _ := p.Cursor.Of(channel)
 		seq = max(seq, at)
