@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/internal/dial"
 )
 
@@ -21,6 +24,7 @@ const responseTimeout = 30 * time.Second
 // request without the lines.
 func bulkClient(transport *http.Transport) *http.Client {
 	transport.ResponseHeaderTimeout = responseTimeout
+	transport.DisableKeepAlives = true // there is one request
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -40,33 +44,22 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 		defer done()
 		body = filled
 	}
-	address, dialUnix, err := dial.Unix(c.at("/v1/push", nil))
-	if err != nil {
-		return err
-	}
-	r, err := c.request(ctx, address, io.NopCloser(body), "application/x-ndjson")
-	if err != nil {
-		return err
-	}
-	server := bulkClient(dial.Transport(dialUnix))
-	defer server.CloseIdleConnections()
-	// Otherwise a server that refuses would first read the whole body, and standard
-	// input may be endless (RFC 9110 §10.1.1).
-	r.Header.Set("Expect", "100-continue")
-	response, err := server.Do(r)
-	if err != nil {
-		return fmt.Errorf("push: %w", wordDialError(err))
+	lines := &counted{Reader: body}
+	var response *http.Response
+	for i := range c.Server {
+		var err error
+		if response, err = c.stream(ctx, &c.Server[i], lines); err == nil {
+			break
+		}
+		// Lines that were sent may have been pushed.
+		if i == len(c.Server)-1 || lines.begun.Load() || ctx.Err() != nil || isRefused(err) {
+			return fmt.Errorf("push: %w", err)
+		}
+		t.warnf("%v; trying the next server", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-		return fmt.Errorf("push: %w", readRefusal(response, answer))
-	}
-	if is, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); is != "application/x-ndjson" {
-		return fmt.Errorf("push: the response is %q, not application/x-ndjson: %s is not a Wirepost server", is, c.Server.Redacted())
-	}
 	progress := newProgress(t)
-	err = c.results(t, response.Body, progress)
+	err := c.results(t, response.Body, progress)
 	progress.end()
 	switch {
 	case err != nil:
@@ -75,6 +68,56 @@ func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
 		return fmt.Errorf("push: %d of %d lines were refused", progress.failed, progress.done+progress.failed)
 	}
 	return nil
+}
+
+// counted records whether anything was read.
+type counted struct {
+	io.Reader
+	begun atomic.Bool
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	c.begun.Store(true)
+	return c.Reader.Read(b)
+}
+
+// stream begins to send lines to a server, and returns its response.
+func (c *pushCommand) stream(ctx context.Context, s *serverURL, lines io.Reader) (*http.Response, error) {
+	address, dialUnix, err := dial.Unix(s.at("/v1/push", nil))
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.request(ctx, address, io.NopCloser(lines), "application/x-ndjson")
+	if err != nil {
+		return nil, err
+	}
+	server := bulkClient(dial.Transport(dialUnix))
+	// Otherwise a server that refuses would first read the whole body, and standard
+	// input may be endless (RFC 9110 §10.1.1).
+	r.Header.Set("Expect", "100-continue")
+	response, err := server.Do(r)
+	if err != nil {
+		return nil, wordDialError(err)
+	}
+	is, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	switch {
+	case response.StatusCode != http.StatusOK:
+		answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+		err = readRefusal(response, answer)
+	case is != "application/x-ndjson":
+		err = fmt.Errorf("the response is %q, not application/x-ndjson: %s is not a Wirepost server", is, s.Redacted())
+	default:
+		return response, nil
+	}
+	response.Body.Close()
+	return nil, err
+}
+
+// isRefused reports whether a server has refused a request that another one would refuse as
+// well.
+func isRefused(err error) bool {
+	e, ok := errors.AsType[*client.RefusedError](err)
+	return ok && (e.Status == http.StatusTooManyRequests || !e.Temporary())
 }
 
 // results reads one result line per input line.

@@ -19,17 +19,40 @@ type target struct {
 	Server serverURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default})."`
 }
 
+// cluster is the servers that a client command may use, in the order in which it tries
+// them.
+type cluster struct {
+	Server []serverURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default}); repeatable for the nodes of a cluster, which are tried in this order."`
+}
+
+// at returns the URLs of a path on each server.
+func (c *cluster) at(path string, query url.Values) (urls []string) {
+	for i := range c.Server {
+		urls = append(urls, c.Server[i].at(path, query))
+	}
+	return urls
+}
+
+// names is for messages.
+func (c *cluster) names() string {
+	var names []string
+	for i := range c.Server {
+		names = append(names, c.Server[i].Redacted())
+	}
+	return strings.Join(names, " or ")
+}
+
 // at returns the URL of a path on the server.
-func (t *target) at(path string, query url.Values) string {
-	s := strings.TrimRight(t.Server.String(), "/")
-	if t.Server.Scheme == "unix" {
-		s += ":" // see client.Dial
+func (s *serverURL) at(path string, query url.Values) string {
+	to := strings.TrimRight(s.String(), "/")
+	if s.Scheme == "unix" && path != "" {
+		to += ":" // see client.Dial
 	}
-	s += path
+	to += path
 	if len(query) > 0 {
-		s += "?" + query.Encode()
+		to += "?" + query.Encode()
 	}
-	return s
+	return to
 }
 
 // readRefusal makes an error of a response, with its problem details if there are

@@ -52,7 +52,7 @@ func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 func (c *echoCommand) connect(ctx context.Context) (*dial.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	conn, err := dial.Dial(ctx, c.at("/echo", nil), dial.Options{})
+	conn, err := dial.Dial(ctx, c.Server.at("/echo", nil), dial.Options{})
 	if no, ok := errors.AsType[*dial.Refusal](err); ok {
 		return nil, readRefusal(&http.Response{StatusCode: no.Status}, no.Body)
 	}

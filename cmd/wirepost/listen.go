@@ -18,7 +18,7 @@ import (
 
 // listenCommand is `wirepost listen`.
 type listenCommand struct {
-	target
+	cluster
 	User    string   `placeholder:"NAME" help:"The user, for a server in dev mode."`
 	Token   string   `placeholder:"TOKEN" variable:"WIREPOST_TOKEN" help:"The user's token, for any other server."`
 	Device  string   `placeholder:"NAME" help:"Device name: each device gets every message once."`
@@ -75,7 +75,9 @@ func (c *listenCommand) follow(ctx context.Context, t *terminal, o client.Option
 	if c.User != "" {
 		query.Set("user", c.User)
 	}
-	conn, err := client.Dial(ctx, c.at("/ws", query), o)
+	urls := c.at("/ws", query)
+	o.Nodes, o.InOrder = urls[1:], true
+	conn, err := client.Dial(ctx, urls[0], o)
 	if err != nil {
 		return c.wordEnd(ctx, err)
 	}
@@ -98,7 +100,7 @@ func (c *listenCommand) wordEnd(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return nil
 	case ok && (refused.Status < 400 || refused.Status == http.StatusNotFound):
-		return fmt.Errorf("%w instead of opening a WebSocket: %s is not a Wirepost server", printableError(err), c.Server.Redacted())
+		return fmt.Errorf("%w instead of opening a WebSocket: %s is not a Wirepost server", printableError(err), c.names())
 	case ok && refused.Status == http.StatusUnauthorized && c.Token == "":
 		return fmt.Errorf("%w (--user is for servers in dev mode; others need --token)", err)
 	}

@@ -36,6 +36,18 @@ func (w *interrupter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// servers parses the values of --server.
+func servers(t *testing.T, urls ...string) []serverURL {
+	t.Helper()
+	list := make([]serverURL, len(urls))
+	for i, u := range urls {
+		if err := list[i].UnmarshalText([]byte(u)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
 // listen runs the command against a server with some messages for user 42, until
 // it has printed last.
 func listen(t *testing.T, c *listenCommand, last string) (stdout, stderr string, err error) {
@@ -63,9 +75,7 @@ func listen(t *testing.T, c *listenCommand, last string) (stdout, stderr string,
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	if err := c.Server.UnmarshalText([]byte(hs.URL)); err != nil {
-		t.Fatal(err)
-	}
+	c.Server = servers(t, hs.URL)
 	out := &interrupter{last: last, interrupt: interrupt}
 	errs := &interrupter{last: last, interrupt: interrupt}
 	err = c.Run(ctx, &terminal{Out: out, Err: errs})

@@ -17,7 +17,7 @@ import (
 
 // pushCommand is `wirepost push`.
 type pushCommand struct {
-	target
+	cluster
 	Channel string `arg:"" optional:"" help:"Channel, or user:NAME for a user."`
 	Data    string `arg:"" optional:"" help:"Data; - reads it from standard input."`
 
@@ -50,11 +50,14 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	backend, err := client.NewBackend(c.Server.String(), client.BackendOptions{Key: c.APIKey, Attempts: 1})
+	servers := c.at("", nil)
+	backend, err := client.NewBackend(servers[0], client.BackendOptions{
+		Key: c.APIKey, Nodes: servers[1:], InOrder: true, Attempts: len(servers), Timeout: responseTimeout,
+	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(servers))*responseTimeout)
 	defer cancel()
 	pushed, err := backend.Push(ctx, push)
 	if err != nil {

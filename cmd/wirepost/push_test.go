@@ -27,9 +27,7 @@ func TestBulkRefused(t *testing.T) {
 	in, endless := io.Pipe()
 	defer endless.Close()
 	c := &pushCommand{NDJSON: true, APIKey: "wrong"}
-	if err := c.Server.UnmarshalText([]byte(hs.URL)); err != nil {
-		t.Fatal(err)
-	}
+	c.Server = servers(t, hs.URL)
 	err = c.Run(t.Context(), &terminal{In: in, Out: io.Discard, Err: io.Discard})
 	if err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("got %v", err)
@@ -54,16 +52,13 @@ func TestForeignServers(t *testing.T) {
 		{"listen", "/page", "200 OK instead of opening a WebSocket: " + hs.URL + "/page is not a Wirepost server"},
 		{"listen", "/none", "404 Not Found instead of opening a WebSocket"},
 	} {
-		var to target
-		if err := to.Server.UnmarshalText([]byte(hs.URL + test.path)); err != nil {
-			t.Fatal(err)
-		}
+		to := cluster{Server: servers(t, hs.URL+test.path)}
 		term := &terminal{In: strings.NewReader(`{"to":"a","data":1}` + "\n"), Out: io.Discard, Err: io.Discard}
 		var err error
 		if test.command == "bulk" {
-			err = (&pushCommand{target: to, NDJSON: true}).Run(t.Context(), term)
+			err = (&pushCommand{cluster: to, NDJSON: true}).Run(t.Context(), term)
 		} else {
-			err = (&listenCommand{target: to, User: "42"}).Run(t.Context(), term)
+			err = (&listenCommand{cluster: to, User: "42"}).Run(t.Context(), term)
 		}
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %s: got %v, want %q", test.command, test.path, err, test.want)
