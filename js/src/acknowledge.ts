@@ -1,7 +1,7 @@
 import { all } from "./channels.js"
 import type { Client } from "./client.js"
 import type { Connection } from "./connection.js"
-import { acknowledgeDelay, acknowledgeSize, messageOverhead } from "./limits.js"
+import { acknowledgeDelay, acknowledgeSize } from "./limits.js"
 import { savePositions, type Positions } from "./positions.js"
 
 /** What acknowledgements depend on. */
@@ -12,11 +12,6 @@ export interface Acknowledging extends Positions {
   /** The size of the frames received since the last acknowledgement. */
   _size: number
   _timer?: ReturnType<typeof setTimeout> | undefined
-}
-
-/** Counts a frame of so many characters. */
-export function countSize(client: Acknowledging, characters: number): void {
-  client._size += characters + messageOverhead
 }
 
 /** Acknowledges soon: with what follows, unless the server's window could fill up meanwhile. */

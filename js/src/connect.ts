@@ -18,35 +18,38 @@ import { subscribe, want } from "./subscriptions.js"
  * Connects to a server. Returns at once and connects in the background, now and
  * whenever the connection breaks. Delivery starts with the first handler.
  *
- * @param url of the WebSocket endpoint, absolute or relative to the page
+ * @param url of the WebSocket endpoint, absolute or relative to the page; or those of
+ * several nodes of a cluster, to be used in a random order
  * @throws WirepostError `bad_request` for an invalid URL or option
  */
-export function connect(url: string | URL, { device = ownDevice(), channels = [], shared, token, transports = ["websocket", "sse", "poll"] }: Options = {}): Client {
-  const at = endpoint(url)
-  if (!at) throw new WirepostError("bad_request", `bad URL ${url}`)
-  at.hash = ""
-  if (device) {
-    checkName("device", device)
-    at.searchParams.set("device", device)
-  }
+export function connect(url: string | URL | readonly (string | URL)[], { device = ownDevice(), channels = [], shared, token, transports = ["websocket", "sse", "poll"] }: Options = {}): Client {
+  if (device) checkName("device", device)
+  const nodes = [url].flat().map((url) => {
+    const at = endpoint(url as string)
+    if (!at) throw new WirepostError("bad_request", `bad URL ${url}`)
+    at.hash = ""
+    if (device) at.searchParams.set("device", device)
+    return at
+  })
+  if (!nodes[0]) throw new WirepostError("bad_request", "bad URL")
 
   const requests = openRequests()
   const events = emitter<Events>()
   const session: Session = { _state: "connecting", _channels: new Map(), ...events, _requests: requests, _positions: {}, _size: 0 }
   for (const name of channels) want(session, name)._handlers.add(() => {}) // a handler that stays
   const owner = openSession(session)
-  void open(at)
+  void open()
 
   /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
-  async function open(url: URL): Promise<void> {
-    const make = (owner: Owner) => openLink(url, token, transports, owner)
+  async function open(): Promise<void> {
+    const make = (owner: Owner) => openLink(nodes, token, transports, owner)
     let join
     try {
       if (shared) join = (await more()).share
     } catch (thrown) {
       owner.failed("unavailable", wording(thrown)) // and this tab has its own connection
     }
-    if (session._state !== "closed") session._connection = join?.(`${url} ${shared}`, make, session._channels, owner) ?? make(owner)
+    if (session._state !== "closed") session._connection = join?.(`${nodes} ${shared}`, make, session._channels, owner) ?? make(owner)
   }
 
   return {

@@ -2,7 +2,7 @@ import { Cursor } from "./cursor.js"
 import { openPoll } from "./poll.js"
 import { openSocket } from "./socket.js"
 import { openStream } from "./sse.js"
-import type { Sink, Transport } from "./transport.js"
+import type { Sink, Transport, TransportName } from "./transport.js"
 
 /** A WebSocket that was never greeted within this time has failed, in milliseconds. */
 const patience = 10_000
@@ -11,27 +11,29 @@ const longest = 300_000
 
 /** What a link has while no WebSocket comes through. */
 export class Fallbacks {
-  readonly #url: URL
-  readonly #socket: number
+  readonly #nodes: readonly URL[]
+  readonly #socket: number // the choice to make when a WebSocket comes through; negative if none is wanted
   readonly #again: (choice?: number) => void
   readonly #cursor = new Cursor()
   #trials = 0
 
   /**
-   * @param url of the WebSocket endpoint
-   * @param socket is the choice to make when a WebSocket comes through; negative if none is wanted
+   * @param nodes the URLs of the WebSocket endpoint: the first is in use
+   * @param transports that are wanted
    * @param again connects anew, by that choice or the one before
    */
-  constructor(url: URL, socket: number, again: (choice?: number) => void) {
-    this.#url = url
-    this.#socket = socket
+  constructor(nodes: readonly URL[], transports: readonly TransportName[], again: (choice?: number) => void) {
+    this.#nodes = nodes
+    this.#socket = transports.indexOf("websocket")
     this.#again = again
   }
 
   /** Opens a fallback, and from time to time tries whether a WebSocket comes through. */
-  open(name: "sse" | "poll", url: URL, token: string | undefined, sink: Sink): Transport {
+  open(name: "sse" | "poll", url: URL, token: string | undefined, sink: Sink, channels: readonly string[]): Transport {
+    const { searchParams } = url
+    if (channels[0]) searchParams.set("channels", channels.join())
     // With a cursor there are no positions; a poll takes nothing else.
-    if (name === "poll" || this.#cursor.value) url.searchParams.delete("after")
+    if (name === "poll" || this.#cursor.value) searchParams.delete("after")
     this.#cursor.drop()
     let open = true
     const guard: Sink = {
@@ -74,7 +76,7 @@ export class Fallbacks {
       timer = setTimeout(again, patience)
       try {
         // It greets. That is enough to know: the connection proper is made anew.
-        socket = openSocket(this.#url, token, { heard: through, frame: () => {}, ended: again })
+        socket = openSocket(this.#nodes[0]!, token, { heard: through, frame: () => {}, ended: again })
       } catch {
         // The token is none that a WebSocket can carry.
       }

@@ -16,11 +16,12 @@ import type { Fallbacks } from "./wirepost-more.js"
  * breaks: which transport, how long to wait, with which token, whether it is still
  * alive. What it knows is in the variables, what happens to it are the functions.
  *
- * @param url of the WebSocket endpoint
+ * @param nodes the URLs of the WebSocket endpoint at each node of a cluster, or of the only one; reordered
  */
-export function openLink(url: URL, token: Token | undefined, transports: readonly TransportName[], owner: Owner): Connection {
+export function openLink(nodes: URL[], token: Token | undefined, transports: readonly TransportName[], owner: Owner): Connection {
   let round = 0 // grows with each attempt: late results of an earlier one are ignored
   let choice = 0 // of the transports
+  let tried = 0 // of the transports at each node, since the last pause; the first node of the list is in use
   let transport: Transport | undefined
   let fallbacks: Fallbacks | undefined // since no WebSocket came through
   let up = false
@@ -34,9 +35,11 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   let expires = 0 // the token, by the server's clock; 0: never, or not known
   let pause = 0 // before the next token is asked for
   const backoff = makeBackoff()
-  const unwake = onWake(wake, () => up && lost({ code: broken, reason: "" }))
+  const unwake = onWake(wake, () => up && lost({ code: broken }))
 
-  function connect(): void {
+  /** Connects anew, maybe by another transport. */
+  function connect(next = choice): void {
+    choice = next
     drop()
     since = Date.now()
     void authorize()
@@ -55,39 +58,38 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     } catch (thrown) {
       if (mine !== round) return
       owner.failed(meaning[code] ?? "unavailable", wording(thrown))
-      if (!up) lost({ code, reason: "" })
+      if (!up) lost({ code })
     }
   }
 
   async function open(bearer: string | undefined): Promise<void> {
     const mine = round
     const name = transports[choice]!
-    timer = setTimeout(() => lost({ code: broken, reason: "" }), helloTimeout)
-    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(url, transports.indexOf("websocket"), again)
+    timer = setTimeout(() => lost({ code: broken }), helloTimeout)
+    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(nodes, transports, connect)
     if (mine !== round) return
-    const at = new URL(url)
-    const resumed = addRequest(at, name)
+    const at = new URL(nodes[0]!)
+    const channels = name === "websocket" ? [] : owner.channels()
+    const after = positions(channels)
+    if (after) at.searchParams.set("after", after)
     const sink: Sink = {
       heard: () => void (heard = Date.now()),
-      frame: (frame, size) => (frame.type === "hello" ? greeted(frame, name, resumed) : take(frame, size)),
+      frame: (frame, size) => (frame.type === "hello" ? greeted(frame, name, !!after) : take(frame, size)),
       ended: lost,
     }
-    transport = name === "websocket" ? openSocket(at, bearer, sink) : fallbacks!.open(name, at, bearer, sink)
+    transport = name === "websocket" ? openSocket(at, bearer, sink) : fallbacks!.open(name, at, bearer, sink, channels)
   }
 
-  /** Adds the requested channels and positions to a URL; reports whether it added positions. */
-  function addRequest({ searchParams }: URL, name: TransportName): boolean {
-    const channels = name === "websocket" ? [] : owner.channels()
-    if (channels[0]) searchParams.set("channels", channels.join())
-    if (!store) return false
-    const inbox = store.split(" ")[1]!
-    const after = [inbox, "all", ...channels].flatMap((channel) => {
-      // The inbox goes without its name: it may be another user's by now.
-      const seq = owner.position(channel)
-      return seq === undefined ? [] : channel === inbox ? seq : `${channel}=${seq}`
-    })
-    if (after.length) searchParams.set("after", after.join())
-    return after.length > 0
+  /** Returns positions as a connect request has them. */
+  function positions(channels: readonly string[]): string {
+    const inbox = store.split(" ")[1]
+    return (inbox ? [inbox, "all", ...channels] : [])
+      .flatMap((channel) => {
+        // The inbox goes without its name: it may be another user's by now.
+        const seq = owner.position(channel)
+        return seq === undefined ? [] : channel === inbox ? seq : `${channel}=${seq}`
+      })
+      .join()
   }
 
   function greeted(hello: Hello, name: TransportName, resumed: boolean): void {
@@ -115,27 +117,22 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
   }
 
   /** What follows the end of a connection, or of an attempt. */
-  function lost(info: CloseInfo): void {
-    const { code, reason } = info
+  function lost({ code, reason = "" }: Partial<CloseInfo> & { readonly code: number }): void {
     const onwards = mayReconnect(code)
     if (code === forbidden && owner.channels().length) owner.failed("forbidden", reason)
     else if (!onwards && !(code === unauthorized && typeof token === "function")) {
       close()
       return owner.ended(meaning[code] ?? "disconnected", reason || `closed with ${code}`)
     }
-    if (up) return retry(info)
-    // Another transport may come through where this one does not; at once, but
-    // not round and round.
-    const before = choice
-    choice = onwards ? (choice + 1) % transports.length : 0
-    retry(info, choice > before ? 0 : undefined)
-  }
-
-  function retry({ code, reason }: CloseInfo, delay = backoff._next()): void {
+    // Another node, or another transport, may come through where this one does not; at
+    // once, but not round and round.
     const wasUp = up
+    if (onwards) nodes.push(nodes.shift()!)
+    tried = onwards && !up ? (tried + 1) % (nodes.length * transports.length) : 0
+    if (!up && tried % nodes.length === 0) choice = onwards ? (choice + 1) % transports.length : 0
     drop()
     since = 0
-    const retryIn = Math.max(delay, notBefore - Date.now())
+    const retryIn = Math.max(tried ? 0 : backoff._next(), notBefore - Date.now())
     timer = setTimeout(connect, retryIn)
     if (wasUp) owner.down({ code, reason, retryIn })
   }
@@ -157,10 +154,9 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
 
   /** The network may be back, or the computer awake. */
   function wake(): void {
-    const now = Date.now()
     if (up) probe()
     // An attempt under way may have begun while it could not succeed.
-    else if (now >= notBefore && now - since > 1000) connect()
+    else if (Date.now() > Math.max(notBefore, since + 1000)) connect()
   }
 
   /**
@@ -200,12 +196,7 @@ export function openLink(url: URL, token: Token | undefined, transports: readonl
     }, delay)
   }
 
-  /** Connects anew, maybe by another transport. */
-  function again(next = choice): void {
-    choice = next
-    connect()
-  }
-
+  nodes.sort(() => Math.random() - 0.5)
   connect()
   return {
     send(command) {

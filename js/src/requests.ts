@@ -1,5 +1,5 @@
-import { WirepostError, wording, type ErrorCode } from "./errors.js"
-import type { Reply, Command, Ref, Request, Result } from "./frames.js"
+import { WirepostError, wording } from "./errors.js"
+import type { Command, Ref, Request, Result } from "./frames.js"
 import { maxRequests } from "./limits.js"
 
 interface Pending {
@@ -26,7 +26,7 @@ export function openRequests() {
     return taken
   }
 
-  function reject(error: WirepostError, except: readonly string[] = []): void {
+  function reject(error: WirepostError, except = ""): void {
     for (const [ref, { _request: request }] of pending) {
       if (!except.includes(request.type)) take(ref)?._reject(error)
     }
@@ -57,7 +57,7 @@ export function openRequests() {
     /** The connection is lost. All pending requests were sent: those that can be sent again stay pending. */
     _lost(): void {
       refusal = send = undefined
-      reject(new WirepostError("unavailable", "disconnected"), ["publish", "read"])
+      reject(new WirepostError("unavailable", "disconnected"), "publish, read")
     },
 
     /** Rejects the pending requests, and all later ones. */
@@ -66,11 +66,11 @@ export function openRequests() {
       reject(error)
     },
 
-    /** Settles the request of a response. A response to no pending request is ignored. */
-    _settle(frame: Reply): void {
-      const asked = take(frame.ref!)
-      if (frame.type === "error") asked?._reject(new WirepostError(frame.code as ErrorCode, frame.message))
-      else asked?._resolve(frame)
+    /** Settles the request of a response: a result, unless it is an error. A response to no pending request is ignored. */
+    _settle(ref: Ref, result: Result, error?: WirepostError): void {
+      const asked = take(ref)
+      if (error) asked?._reject(error)
+      else asked?._resolve(result)
     },
 
     /** The response to a read is the state of the channel; "" stands for all channels. */

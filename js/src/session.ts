@@ -2,6 +2,7 @@ import { acknowledge } from "./acknowledge.js"
 import { all, known, wanted } from "./channels.js"
 import { count, take } from "./delivery.js"
 import { closed, WirepostError, type ErrorCode } from "./errors.js"
+import type { Result } from "./frames.js"
 import type { Owner } from "./connection.js"
 import { messageOverhead } from "./limits.js"
 import { loadPositions } from "./positions.js"
@@ -65,9 +66,11 @@ export function openSession(session: Session): Owner & { _close(): void } {
           return changed(session, frame)
         case "ok":
         case "reply":
-        case "error":
-          if (frame.type === "error" && frame.ref === undefined) session._emit("error", new WirepostError(frame.code as ErrorCode, frame.message))
-          else session._requests._settle(frame)
+        case "error": {
+          const error = frame.type === "error" ? new WirepostError(frame.code as ErrorCode, frame.message) : undefined
+          if (error && frame.ref === undefined) session._emit("error", error)
+          else session._requests._settle(frame.ref!, frame as Result, error)
+        }
       }
     },
 

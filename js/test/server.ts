@@ -31,6 +31,10 @@ export class FakeServer {
   expires: (() => number) | undefined
   /** How WebSocket handshakes end: accepted, refused, or without a response. */
   socket: "accept" | "refuse" | "silent" = "accept"
+  /** The same for nodes, by host; others are as `socket` says. */
+  readonly nodes = new Map<string, "accept" | "refuse" | "silent">()
+  /** All attempts to connect a WebSocket: the host, and when. */
+  readonly attempts: { readonly host: string; readonly at: number }[] = []
   /** A code with which an intermediary closes WebSockets. */
   rejects = 0
   /** What a proxy responds instead of the server. */
@@ -234,12 +238,14 @@ function fakeWebSocket(server: FakeServer) {
       const list = [protocols].flat()
       for (const p of list) if (!/^[\w.~!#$%&'*+^`|-]+$/.test(p)) throw new DOMException("a bad protocol", "SyntaxError")
       this.url = at.href
+      server.attempts.push({ host: at.host, at: Date.now() })
       setImmediate(() => this.#here(() => this.#connect(at, list)))
     }
 
     #connect(at: URL, protocols: string[]): void {
-      if (this.readyState !== 0 || server.socket === "silent") return
-      if (server.socket === "refuse") {
+      const socket = server.nodes.get(at.host) ?? server.socket
+      if (this.readyState !== 0 || socket === "silent") return
+      if (socket === "refuse") {
         this.onerror?.(new Event("error"))
         return this.#end(1006, "", false)
       }
@@ -289,7 +295,7 @@ async function fakeFetch(server: FakeServer, input: URL, init: RequestInit): Pro
   const stream = url.pathname.endsWith("/sse")
   const status = stream ? server.sse : server.poll
   if (server.front) return new Response(server.front.body, { status: server.front.status, headers: { "Content-Type": server.front.type } })
-  if (!status) throw new TypeError("fetch failed")
+  if (!status || server.nodes.get(url.host) === "refuse") throw new TypeError("fetch failed")
   const wanted = (url.searchParams.get("channels") ?? "").split(",")
   const bad = wanted.find((c) => server.forbidden.includes(c))
   if (status !== 200 || bad) return refusal(bad ? 403 : status, bad ? `not ${bad}` : `status ${status}`)

@@ -24,7 +24,7 @@ export class World {
       cleared.add(timer)
       clearTimeout(timer)
     })
-    mock.method(Math, "random", () => this.random)
+    mock.method(Math, "random", () => Math.min(this.random, 1 - Number.EPSILON))
     mock.method(console, "error", (...args: unknown[]) => void this.logged.push(args))
     const { window, server } = this
     Bus.delay = options.delay ?? (() => 0)
