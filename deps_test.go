@@ -140,6 +140,7 @@ var imports = map[string]map[string]string{
 	"auth": {"": "identities", "internal/strict": "strict parsing of tokens"},
 	"httpapi": {
 		"":                       "the server whose API it is",
+		"engine":                 "the nodes of a cluster",
 		"httpapi/internal/parse": "bodies of requests",
 		"prometheus":             "/metrics",
 		"internal/bearer":        "API keys in requests",

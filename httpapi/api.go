@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
 )
 
 // backend is what the handlers need of a *wirepost.Server.
@@ -32,6 +33,7 @@ type backend interface {
 
 	Stats() wirepost.Stats
 	Top(n int) wirepost.Top
+	Cluster() (engine.Cluster, bool)
 	Ready() error
 	Alive() error
 	MaxMessage() int

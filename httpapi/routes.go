@@ -55,6 +55,7 @@ var routes = []route{
 		{"DELETE", nil, (*api).revoke},
 	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
+	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/openapi.json", methods: []method{{"GET", nil, (*api).openAPI}}},
 	{path: "/metrics", methods: []method{{"GET", []string{"*"}, (*api).serveMetrics}}},
 	{path: "/healthz", public: true, methods: []method{{"GET", []string{"*"}, (*api).healthz}}},

@@ -41,6 +41,9 @@ func (a *api) healthz(w http.ResponseWriter, _ *request) error {
 
 // readyz is GET /readyz: the server accepts requests.
 func (a *api) readyz(w http.ResponseWriter, _ *request) error {
+	if err := a.nodeReady(); err != nil {
+		return err // it says more than the server does
+	}
 	if err := a.srv.Ready(); err != nil {
 		return err
 	}

@@ -41,6 +41,9 @@ type App struct {
 	http     *http.Server
 	draining chan struct{} // closed when shutdown begins
 	files    files
+	options  wirepost.Options // of the server, complete but for its engine
+	node     *starting        // nil: this is not a node of a cluster
+	counting atomic.Pointer[wirepost.Server]
 }
 
 // Run serves until ctx is done and then drains: it returns within Config.Drain,
@@ -58,6 +61,14 @@ func (a *App) Run(ctx context.Context) error {
 	defer stop()
 	tidying.Go(func() { a.heap.run(ctx, a.memory.goLimit()) })
 	announce(a.Out, &a.Config, a.URL())
+	if a.node != nil {
+		if err := a.join(ctx, served); err != nil || a.engine == nil {
+			a.Close() //nolint:errcheck // the first error counts
+			return err
+		}
+		e := a.engine.(engine.Shared)
+		tidying.Go(func() { a.watchNode(ctx, e) })
+	}
 	a.Log.Info("started", "version", version(), "address", a.URL(), "engine", a.Config.Engine, "epoch", a.engine.Epoch(),
 		"files", a.files.limit)
 	a.memory.log(a.Log)
@@ -151,18 +162,21 @@ func (a *App) serve() <-chan error {
 	return served
 }
 
-// open prepares everything that can fail. It listens before it opens the store, so
-// that a second server started by mistake creates no store. Clients that connect in
-// between wait until serve.
+// open prepares everything that can fail, except for what a node of a cluster waits for:
+// join does that. It listens before it opens the store, so that a second server started
+// by mistake creates no store. Clients that connect in between wait until serve.
 func (a *App) open() error {
-	o, err := a.Config.options(a.Log, &a.reloads)
-	if err != nil {
+	var err error
+	if a.options, err = a.Config.options(a.Log, &a.reloads); err != nil {
 		return err
 	}
 	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
 		return err
 	}
-	a.memory.apply(&o)
+	a.memory.apply(&a.options)
+	if err := a.Config.checkIdentity(a.Config.Data); err != nil {
+		return err
+	}
 	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log, &a.reloads)
 	if err != nil {
 		return err
@@ -173,23 +187,14 @@ func (a *App) open() error {
 	if a.files, err = divideFiles(maxFiles()); err != nil {
 		return err
 	}
-	if a.engine, err = openEngine(&a.Config, a.memory, a.files, a.Log); err != nil {
-		return err
-	}
-	o.Engine = a.engine
-	if a.server, err = wirepost.New(o); err != nil {
-		return err
-	}
 	if a.files.limit > 0 {
-		count := a.server.CountRefusal
 		a.listener = &guardedListener{
 			Listener: a.listener, files: a.files, open: openFiles, log: a.Log,
-			refused: func() { count("open_files") },
+			refused: a.countRefusedFile,
 		}
 	}
 	a.draining = make(chan struct{})
 	a.http = &http.Server{
-		Handler:           a.routes(),
 		TLSConfig:         encryption,
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    32 << 10, // room for tokens, not for floods
@@ -197,7 +202,34 @@ func (a *App) open() error {
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
 	a.warn()
+	if a.Config.clustered() {
+		a.node = &starting{}
+		a.http.Handler = a.node
+		return nil
+	}
+	if a.engine, err = openEngine(&a.Config, a.memory, a.files, a.Log); err != nil {
+		return err
+	}
+	if err := a.newServer(); err != nil {
+		return err
+	}
+	a.http.Handler = a.routes()
 	return nil
+}
+
+// newServer makes the server over the engine.
+func (a *App) newServer() (err error) {
+	a.options.Engine = a.engine
+	a.server, err = wirepost.New(a.options)
+	a.counting.Store(a.server)
+	return err
+}
+
+// countRefusedFile counts a connection that was closed because there are too many files.
+func (a *App) countRefusedFile() {
+	if srv := a.counting.Load(); srv != nil {
+		srv.CountRefusal("open_files")
+	}
 }
 
 // warn logs settings that are weaker than they look.
@@ -233,6 +265,9 @@ func (a *App) drain(limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/2, 2*time.Second))
 	defer cancel()
 	close(a.draining)
+	if n, ok := a.engine.(interface{ SetDraining(bool) }); ok {
+		n.SetDraining(true)
+	}
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}

@@ -60,6 +60,7 @@ var errHelped = errors.New("helped")
 // dispatch parses the command line, resolves settings and runs the command.
 func dispatch(ctx context.Context, args, environ []string, t *terminal) (err error) {
 	settings := newSettings(environ)
+	settings.args = args
 	parser, err := newParser(&grammar{}, settings, t)
 	if err != nil {
 		return err

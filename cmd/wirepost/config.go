@@ -18,6 +18,7 @@ type Config struct {
 	limits
 	secrets
 	front
+	clustering
 
 	Dev      bool // no keys: the URL names the user
 	Echo     bool
@@ -57,6 +58,9 @@ type secrets struct {
 
 // check verifies combinations of settings.
 func (c *Config) check() error {
+	if err := c.clustering.check(c.Engine, c.Dev); err != nil {
+		return err
+	}
 	switch {
 	case time.Duration(c.SyncInterval) > time.Second:
 		return usagef("--sync-interval %s is too long: every push waits for it, so it is at most 1s", time.Duration(c.SyncInterval))

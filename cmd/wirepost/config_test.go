@@ -155,6 +155,21 @@ drain: 3s
 drain-delay: 4s
 log-format: json
 log-level: warn
+cluster.name: prod
+cluster_log: nats://10.0.0.1:4222,10.0.0.2:4222
+cluster.node: a
+cluster-listen: 10.0.0.1:6222
+cluster.peers: [10.0.0.1:6222, "node-b.example:6222"]
+cluster.replicas: 5
+cluster.shards: 8
+cluster.secret: 0123456789abcdef
+cluster.tls-cert: node.pem
+cluster.tls_key: node-key.pem
+cluster.tls-ca: nodes.pem
+cluster.credentials: nats.creds
+cluster.isolation: 20s
+cluster.url: https://a.example.com/
+cluster: 3
 channels:
   - pattern: room:*
     durable: false
@@ -200,6 +215,16 @@ func TestEverySetting(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantLimits, g.Serve.limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
+	}
+	wantClustering := clustering{
+		ClusterName: "prod", ClusterLog: "nats://10.0.0.1:4222,10.0.0.2:4222", ClusterNode: "a",
+		ClusterListen: "10.0.0.1:6222", ClusterPeers: []hostPort{"10.0.0.1:6222", "node-b.example:6222"},
+		ClusterReplicas: 5, ClusterShards: 8, ClusterSecret: "0123456789abcdef",
+		ClusterTLSCert: "node.pem", ClusterTLSKey: "node-key.pem", ClusterTLSCA: "nodes.pem", ClusterCredentials: "nats.creds",
+		ClusterIsolation: duration(20 * time.Second), ClusterURL: "https://a.example.com",
+	}
+	if diff := cmp.Diff(wantClustering, g.Serve.clustering); diff != "" {
+		t.Errorf("clustering (-want +got):\n%s", diff)
 	}
 	if !g.Serve.Echo || !g.Serve.Console {
 		t.Error("echo and console are off")

@@ -10,8 +10,12 @@ import (
 type devCommand struct {
 	common
 	limits
-	Echo    bool `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
-	Console bool `default:"true" negatable:"" help:"Serve the console at /console."`
+	clustering
+	Cluster count `default:"1" placeholder:"N" help:"Start a cluster of this many nodes on this machine (default ${default}: one server without a cluster)."`
+	Echo    bool  `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
+	Console bool  `default:"true" negatable:"" help:"Serve the console at /console."`
+
+	UntilStdin bool `hidden:"" help:"Stop when standard input ends: for the nodes of --cluster."`
 }
 
 // Help returns the last paragraph of the command's help.
@@ -19,7 +23,19 @@ func (c *devCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and serves until ctx is done.
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return serve(ctx, t, Config{common: c.common, limits: c.limits, Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies()})
+	config := Config{
+		common: c.common, limits: c.limits, clustering: c.clustering,
+		Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies(),
+	}
+	if c.Cluster > 1 && !c.clustered() {
+		return devCluster(ctx, t, config, int(c.Cluster), s)
+	}
+	if c.UntilStdin {
+		var stop context.CancelFunc
+		ctx, stop = untilEnd(ctx, t.In)
+		defer stop()
+	}
+	return serve(ctx, t, config)
 }
 
 // serveCommand is `wirepost serve`.
@@ -28,6 +44,7 @@ type serveCommand struct {
 	limits
 	secrets
 	front
+	clustering
 	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
 	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
@@ -38,7 +55,7 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 // Run starts the server and stays until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	return serve(ctx, t, Config{
-		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front,
+		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
 		Echo: c.Echo, Console: c.Console, Channels: s.policies(),
 	})
 }
@@ -54,6 +71,10 @@ func serve(ctx context.Context, t *terminal, c Config) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, reload, stop := hangups(ctx, c.Dev)
 	defer stop()
-	app := &App{Config: c, Out: t.Out, Log: c.logger(t.Err), Reload: reload}
+	log := c.logger(t.Err)
+	if c.clustered() && c.LogFormat == logJSON {
+		log = log.With("node", c.ClusterNode)
+	}
+	app := &App{Config: c, Out: t.Out, Log: log, Reload: reload}
 	return app.Run(ctx)
 }

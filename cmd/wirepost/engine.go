@@ -14,7 +14,16 @@ func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Eng
 	if c.Engine == engineMemory {
 		return memory.New(memory.Options{MaxBytes: p.of(recordPart)}), nil
 	}
-	store, err := pebble.Open(c.Data, pebble.Options{
+	store, err := pebble.Open(c.Data, storeOptions(c, p, f, log))
+	if err != nil {
+		return nil, err // not store: a nil *pebble.Engine is not a nil engine.Engine
+	}
+	return store, nil
+}
+
+// storeOptions returns the options of a store on disk.
+func storeOptions(c *Config, p *memoryPlan, f files, log *slog.Logger) pebble.Options {
+	return pebble.Options{
 		Logger:        log,
 		MinFree:       uint64(c.MinFree),
 		MaxOpenFiles:  f.store,
@@ -22,9 +31,5 @@ func openEngine(c *Config, p *memoryPlan, f files, log *slog.Logger) (engine.Eng
 		CacheBytes:    p.of(cachePart),
 		MemTableBytes: int(p.of(memtablePart) / memtables),
 		Channels:      int(p.of(channelPart) / channelBytes),
-	})
-	if err != nil {
-		return nil, err // not store: a nil *pebble.Engine is not a nil engine.Engine
 	}
-	return store, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // configFile is a configuration file: its keys are the names of the flags, with - or
-// _, and channels. Its nodes are decoded one by one, so that every error has its
+// _, or with a dot after cluster, and channels. Its nodes are decoded one by one, so that every error has its
 // line.
 type configFile struct {
 	path     string
@@ -65,11 +65,37 @@ func parseConfigFile(path string, data []byte, names []string) (*configFile, err
 		return nil, f.errorf(document.Docs[0].Body, "the file", "is not a map of names to values, such as `listen: 127.0.0.1:8080`")
 	}
 	for _, pair := range pairs {
-		if err := f.set(pair, names); err != nil {
+		if err := f.setGroup(pair, names); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
+}
+
+// clusterGroup is the part of the names of the settings of a cluster that they share. In
+// the file it may have a dot after it, or be a map of its own.
+const clusterGroup = "cluster"
+
+// setGroup adds one pair of the file, or those of the map of a group.
+func (f *configFile) setGroup(pair *ast.MappingValueNode, names []string) error {
+	inner, ok := pairsOf(pair.Value)
+	if !ok || textOfKey(pair) != clusterGroup {
+		return f.set(pair, textOfKey(pair), names)
+	}
+	for _, p := range inner {
+		if err := f.set(p, clusterGroup+"."+textOfKey(p), names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flagOf returns the flag that a name in the file stands for.
+func flagOf(name string) string {
+	if rest, ok := strings.CutPrefix(name, clusterGroup+"."); ok {
+		name = clusterGroup + "-" + rest
+	}
+	return strings.ReplaceAll(name, "_", "-")
 }
 
 func (f *configFile) syntaxError(err error) error {
@@ -81,8 +107,8 @@ func (f *configFile) syntaxError(err error) error {
 }
 
 // set adds one pair of the file.
-func (f *configFile) set(pair *ast.MappingValueNode, names []string) error {
-	name := strings.ReplaceAll(textOfKey(pair), "_", "-")
+func (f *configFile) set(pair *ast.MappingValueNode, written string, names []string) error {
+	name := flagOf(written)
 	if !slices.Contains(names, name) {
 		return f.errorf(pair.Key, name, "is not a Wirepost setting%s", didYouMean(name, names))
 	}

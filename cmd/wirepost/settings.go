@@ -22,6 +22,7 @@ const variablePrefix = "WIREPOST_"
 type settings struct {
 	environ map[string]string
 	file    *configFile // nil: none, or not loaded yet
+	args    []string    // the command line, which dev --cluster passes on to its nodes
 }
 
 func newSettings(environ []string) *settings {
@@ -72,11 +73,14 @@ var byKubernetes = regexp.MustCompile(`^WIREPOST(_\w+)?_(SERVICE_HOST|SERVICE_PO
 // Resolve returns the value of a flag that is not on the command line. It parses the
 // value first, because only here its source is known.
 func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+	if parent.Node() != nil && parent.Node().Name == "dev" && strings.HasPrefix(flag.Name, clusterGroup+"-") {
+		return nil, nil // a development server must not join a cluster because of a shared file
+	}
 	name := variableOf(parent.Node(), flag)
 	if value, ok := s.environ[name]; ok && name != "" {
 		return value, try(flag, value, name)
 	}
-	if !isServer(parent.Node()) || flag.Name == "config" {
+	if !isServer(parent.Node()) || flag.Name == "config" || flag.Hidden {
 		return nil, nil
 	}
 	if err := s.loadFile(c); err != nil || s.file == nil {
@@ -131,6 +135,9 @@ func isServer(command *kong.Node) bool {
 
 // variableOf returns the variable of a flag, or "".
 func variableOf(command *kong.Node, flag *kong.Flag) string {
+	if flag.Hidden {
+		return ""
+	}
 	if isServer(command) {
 		return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 	}
@@ -154,7 +161,7 @@ func serverNames(app *kong.Application) []string {
 	var names []string
 	for _, command := range app.Children {
 		for _, flag := range command.Flags {
-			if isServer(command) && flag.Name != "help" && flag.Name != "config" {
+			if isServer(command) && flag.Name != "help" && flag.Name != "config" && !flag.Hidden {
 				names = append(names, flag.Name)
 			}
 		}

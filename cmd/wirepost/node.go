@@ -1,0 +1,75 @@
+//go:build !nocluster
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/pebble"
+)
+
+// node is the engine of a node, with everything that it needs.
+type node struct {
+	*cluster.Engine
+	parts parts
+}
+
+// parts are closed in the reverse order, when the engine is closed.
+type parts []func() error
+
+func (p *parts) add(close func() error) { *p = append(*p, close) }
+
+func (p parts) close() error {
+	var errs []error
+	for i := range p {
+		errs = append(errs, p[len(p)-1-i]())
+	}
+	return errors.Join(errs...)
+}
+
+// Close implements engine.Engine.
+func (n *node) Close() error { return errors.Join(n.Engine.Close(), n.parts.close()) }
+
+// openNode starts a node: it joins the log, and opens the replica. That the replica is
+// still catching up with the log is said by its Ready.
+func openNode(ctx context.Context, o nodeOptions) (engine.Shared, error) {
+	var p parts
+	n, err := o.open(ctx, &p)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return n, nil
+}
+
+func (o *nodeOptions) open(ctx context.Context, p *parts) (*node, error) {
+	id, lock, err := o.config.claim(o.config.Data)
+	if err != nil {
+		return nil, err
+	}
+	p.add(lock.Close)
+	o.log.Info("this is a node of a cluster", "cluster", id.Cluster, "node", id.Node, "shards", id.Shards, "log", o.config.ClusterLog)
+	log, bus, err := o.openLog(ctx, id, p)
+	if err != nil {
+		return nil, err
+	}
+	replica, err := o.openReplica(id)
+	if err != nil {
+		return nil, err
+	}
+	e, err := cluster.Open(ctx, cluster.Options{
+		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
+		Replica: replica, Shards: id.Shards, MemoryBytes: o.memoryOnly, Logger: o.log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, replica.Close())
+	}
+	return &node{e, *p}, nil
+}
+
+func (o *nodeOptions) openReplica(id identity) (*pebble.Replica, error) {
+	shardOf := func(channel string) int { return cluster.ShardOf(channel, id.Shards) }
+	return pebble.OpenReplica(o.config.Data, id.Shards, shardOf, o.store)
+}
