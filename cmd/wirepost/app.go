@@ -77,6 +77,8 @@ func (a *App) Run(ctx context.Context) error {
 		case err := <-served:
 			a.Close() //nolint:errcheck // the listener's error is what counts
 			return err
+		case <-a.halted():
+			return errors.Join(a.haltedError(), a.end(served))
 		case <-a.Reload:
 			a.reload(ctx)
 		case <-ctx.Done():

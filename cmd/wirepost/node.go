@@ -55,21 +55,15 @@ func (o *nodeOptions) open(ctx context.Context, p *parts) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	replica, err := o.openReplica(id)
+	o.phase.set("it opens its replica")
+	shardOf := func(channel string) int { return cluster.ShardOf(channel, id.Shards) }
+	store := pebble.NewDirectory(o.config.Data, id.Shards, shardOf, o.store)
+	e, err := cluster.Join(ctx, store, cluster.Options{
+		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
+		Shards: id.Shards, MemoryBytes: o.memoryOnly, Isolation: o.config.isolation(), Logger: o.log,
+	}, func(p cluster.Progress) { o.phase.set("it fetches a snapshot: " + p.String()) })
 	if err != nil {
 		return nil, err
 	}
-	e, err := cluster.Open(ctx, cluster.Options{
-		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
-		Replica: replica, Shards: id.Shards, MemoryBytes: o.memoryOnly, Logger: o.log,
-	})
-	if err != nil {
-		return nil, errors.Join(err, replica.Close())
-	}
 	return &node{e, *p}, nil
-}
-
-func (o *nodeOptions) openReplica(id identity) (*pebble.Replica, error) {
-	shardOf := func(channel string) int { return cluster.ShardOf(channel, id.Shards) }
-	return pebble.OpenReplica(o.config.Data, id.Shards, shardOf, o.store)
 }

@@ -4,10 +4,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster"
@@ -19,16 +27,28 @@ func (o *nodeOptions) openLog(ctx context.Context, id identity, p *parts) (clust
 	switch o.config.ClusterLog.kind() {
 	case logEmbedded:
 		return o.openEmbedded(ctx, id, p)
+	case logNATS:
+		return o.openNATS(ctx, id, p)
 	}
-	return nil, nil, fmt.Errorf("the log %s is not supported yet", o.config.ClusterLog)
+	return nil, nil, fmt.Errorf("--cluster-log %s: PostgreSQL is not supported by this version", o.config.ClusterLog)
 }
 
 // serverCloseLimit limits the time in which an embedded server stops.
 const serverCloseLimit = 5 * time.Second
 
+// waitingEvery is the time between two looks at what an embedded server waits for.
+const waitingEvery = 500 * time.Millisecond
+
 func (o *nodeOptions) openEmbedded(ctx context.Context, id identity, p *parts) (cluster.Log, engine.Bus, error) {
 	c := o.config
-	so := jetstream.ServerOptions{Name: id.Node, Dir: filepath.Join(clusterDir(c.Data), "log"), Group: id.Cluster}
+	encryption, err := c.clusterTLS()
+	if err != nil {
+		return nil, nil, err
+	}
+	so := jetstream.ServerOptions{
+		Name: id.Node, Dir: filepath.Join(clusterDir(c.Data), "log"), Group: id.Cluster,
+		Secret: string(c.ClusterSecret), TLS: encryption, Logger: o.log,
+	}
 	so.Host, so.Port = c.ClusterListen.split()
 	for _, peer := range c.ClusterPeers {
 		so.Peers = append(so.Peers, &url.URL{Scheme: "nats-route", Host: string(peer)})
@@ -47,13 +67,75 @@ func (o *nodeOptions) openEmbedded(ctx context.Context, id identity, p *parts) (
 	if err != nil {
 		return nil, nil, err
 	}
-	p.add(func() error { conn.Close(); return nil })
-	if len(c.ClusterPeers) > 1 {
-		o.phase.set(fmt.Sprintf("it waits for the log of the cluster, which needs %d of its %d servers", len(c.ClusterPeers)/2+1, len(c.ClusterPeers)))
-	}
-	log, err := jetstream.Open(ctx, conn, jetstream.Options{Name: id.Cluster, Shards: id.Shards, Replicas: c.replicas()})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watching.Go(func() {
+		for ctx.Err() == nil {
+			if text := server.Waiting(); text != "" {
+				o.phase.set("it waits for the log of the cluster: " + text)
+			}
+			select {
+			case <-time.After(waitingEvery):
+			case <-ctx.Done():
+			}
+		}
+	})
+	return o.openStreams(ctx, conn, id, server, p)
+}
+
+func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (cluster.Log, engine.Bus, error) {
+	c := o.config
+	encryption, err := c.clusterTLS()
 	if err != nil {
 		return nil, nil, err
 	}
-	return log, nil, nil
+	o.phase.set("it waits for the NATS servers")
+	conn, err := jetstream.Connect(ctx, jetstream.ConnectOptions{
+		URLs: strings.Split(string(c.ClusterLog), ","), Credentials: c.ClusterCredentials, TLS: encryption, Logger: o.log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.openStreams(ctx, conn, id, nil, p)
+}
+
+// openStreams opens the streams and the bus over a connection, which is closed with the
+// node.
+func (o *nodeOptions) openStreams(ctx context.Context, conn *nats.Conn, id identity, server *jetstream.Server, p *parts) (cluster.Log, engine.Bus, error) {
+	p.add(func() error { conn.Close(); return nil })
+	log, err := jetstream.Open(ctx, conn, jetstream.Options{
+		Name: id.Cluster, Shards: id.Shards, Replicas: o.config.replicas(), Server: server, Logger: o.log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return log, jetstream.NewBus(conn, id.Cluster), nil
+}
+
+// clusterTLS returns the TLS configuration of connections to the log, or nil.
+func (c *clustering) clusterTLS() (*tls.Config, error) {
+	if c.ClusterTLSCert == "" && c.ClusterTLSCA == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.ClusterTLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.ClusterTLSCert, c.ClusterTLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("--cluster-tls-cert and --cluster-tls-key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	if c.ClusterTLSCA != "" {
+		text, err := os.ReadFile(c.ClusterTLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("--cluster-tls-ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, errors.New("--cluster-tls-ca: there is no certificate in PEM format in " + c.ClusterTLSCA)
+		}
+	}
+	return config, nil
 }

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //
 //	start NAME ARGS…              runs wirepost in the background
 //	startdeaf NAME ARGS…          the same, with a stderr that is not read
+//	restart NAME PROGRAM ARGS…    the same, with a command line that wirepost printed
 //	await NAME stdout|stderr RE   waits for a line; a group of RE becomes $NAME
 //	signal NAME INT|TERM|HUP|KILL
 //	finish NAME STATUS            waits for its exit; stdout and stderr check its output
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "startdeaf": startDeaf, "await": await, "signal": sendSignal, "finish": finish,
+			"start": start, "startdeaf": startDeaf, "restart": restart, "await": await, "signal": sendSignal, "finish": finish,
 			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
 		},
@@ -130,6 +131,12 @@ func startDeaf(ts *testscript.TestScript, neg bool, args []string) {
 	r.Close()       //nolint:errcheck // nobody reads
 	defer w.Close() //nolint:errcheck // the process has its own
 	launch(ts, neg, args, w)
+}
+
+// restart starts a process with a line that wirepost has printed.
+func restart(ts *testscript.TestScript, neg bool, args []string) {
+	line := strings.Fields(strings.Join(args[1:], " "))
+	launch(ts, neg, append([]string{args[0]}, line[1:]...), nil)
 }
 
 // launch starts a process; stderr nil is collected.
