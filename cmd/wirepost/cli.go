@@ -33,6 +33,8 @@ type grammar struct {
 	Check   checkCommand   `cmd:"" help:"Verify the store of a stopped server."`
 	Salvage salvageCommand `cmd:"" help:"Write a new store with everything readable in a damaged one."`
 
+	Cluster clusterCommand `cmd:"" help:"Prepare and inspect a cluster."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

@@ -28,6 +28,7 @@ type clustering struct {
 	ClusterTLSCA       string      `name:"cluster-tls-ca" placeholder:"FILE" help:"Certificate authority of the nodes or of the NATS servers (PEM)."`
 	ClusterCredentials string      `placeholder:"FILE" help:"NATS credentials file (.creds)."`
 	ClusterIsolation   duration    `default:"10s" placeholder:"TIME" help:"How long a node may be cut off from the log before it closes its connections (default ${default})."`
+	ClusterJoin        bool        `help:"Join only: with an empty data directory, wait until another node has founded the cluster."`
 	ClusterURL         publicURL   `name:"cluster-url" placeholder:"URL" help:"URL at which clients reach this node, for GET /v1/cluster (default: the listening address)."`
 }
 
@@ -122,7 +123,7 @@ func (c *clustering) first() string {
 		{"--cluster-listen", c.ClusterListen != ""}, {"--cluster-peers", len(c.ClusterPeers) > 0}, {"--cluster-log", c.ClusterLog.kind() != logEmbedded},
 		{"--cluster-node", c.ClusterNode != ""}, {"--cluster-secret", c.ClusterSecret != ""}, {"--cluster-shards", c.ClusterShards != 0},
 		{"--cluster-replicas", c.ClusterReplicas != 0}, {"--cluster-tls-cert", c.ClusterTLSCert != ""}, {"--cluster-tls-ca", c.ClusterTLSCA != ""},
-		{"--cluster-credentials", c.ClusterCredentials != ""}, {"--cluster-url", c.ClusterURL != ""},
+		{"--cluster-join", c.ClusterJoin}, {"--cluster-credentials", c.ClusterCredentials != ""}, {"--cluster-url", c.ClusterURL != ""},
 	} {
 		if s.set {
 			return s.name

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,6 +93,17 @@ func setPort(ts *testscript.TestScript, _ bool, args []string) {
 	u, err := url.Parse(args[0])
 	ts.Check(err)
 	ts.Setenv("port", u.Port())
+}
+
+func setFreePorts(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	all, err := freePorts(n)
+	ts.Check(err)
+	ts.Setenv(args[0], strings.Join(all, ","))
+	for i, at := range all {
+		ts.Setenv(args[0]+strconv.Itoa(i+1), at)
+	}
 }
 
 func damage(ts *testscript.TestScript, _ bool, args []string) {

@@ -168,6 +168,7 @@ cluster.tls_key: node-key.pem
 cluster.tls-ca: nodes.pem
 cluster.credentials: nats.creds
 cluster.isolation: 20s
+cluster.join: true
 cluster.url: https://a.example.com/
 cluster: 3
 channels:
@@ -221,7 +222,7 @@ func TestEverySetting(t *testing.T) {
 		ClusterListen: "10.0.0.1:6222", ClusterPeers: []hostPort{"10.0.0.1:6222", "node-b.example:6222"},
 		ClusterReplicas: 5, ClusterShards: 8, ClusterSecret: "0123456789abcdef",
 		ClusterTLSCert: "node.pem", ClusterTLSKey: "node-key.pem", ClusterTLSCA: "nodes.pem", ClusterCredentials: "nats.creds",
-		ClusterIsolation: duration(20 * time.Second), ClusterURL: "https://a.example.com",
+		ClusterIsolation: duration(20 * time.Second), ClusterJoin: true, ClusterURL: "https://a.example.com",
 	}
 	if diff := cmp.Diff(wantClustering, g.Serve.clustering); diff != "" {
 		t.Errorf("clustering (-want +got):\n%s", diff)

@@ -16,12 +16,14 @@ import (
 )
 
 // identity is what a data directory knows about the node that it belongs to. It is in
-// the file node.json of clusterDir, and does not change.
+// the file identityName of clusterDir, and does not change.
 type identity struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
 	Shards  int    `json:"shards"`
 }
+
+const identityName = "node.json"
 
 // clusterDir returns the directory for what a node keeps besides its replica.
 func clusterDir(data string) string { return filepath.Join(data, "cluster") }
@@ -81,7 +83,7 @@ func (c *clustering) matches(id identity, data string) error {
 }
 
 func readIdentity(data string) (id identity, err error) {
-	name := filepath.Join(clusterDir(data), "node.json")
+	name := filepath.Join(clusterDir(data), identityName)
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return id, err
@@ -98,7 +100,7 @@ func (id identity) write(data string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(clusterDir(data), "node.json")
+	name := filepath.Join(clusterDir(data), identityName)
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -7,13 +7,13 @@ import (
 	"errors"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/engine/cluster"
+	replicated "github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // node is the engine of a node, with everything that it needs.
 type node struct {
-	*cluster.Engine
+	*replicated.Engine
 	parts parts
 }
 
@@ -56,12 +56,13 @@ func (o *nodeOptions) open(ctx context.Context, p *parts) (*node, error) {
 		return nil, err
 	}
 	o.phase.set("it opens its replica")
-	shardOf := func(channel string) int { return cluster.ShardOf(channel, id.Shards) }
+	shardOf := func(channel string) int { return replicated.ShardOf(channel, id.Shards) }
 	store := pebble.NewDirectory(o.config.Data, id.Shards, shardOf, o.store)
-	e, err := cluster.Join(ctx, store, cluster.Options{
+	e, err := replicated.Join(ctx, store, replicated.Options{
 		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
-		Shards: id.Shards, MemoryBytes: o.memoryOnly, Isolation: o.config.isolation(), Logger: o.log,
-	}, func(p cluster.Progress) { o.phase.set("it fetches a snapshot: " + p.String()) })
+		Shards: id.Shards, MemoryBytes: o.memoryOnly, Isolation: o.config.isolation(),
+		JoinOnly: o.config.ClusterJoin, Logger: o.log,
+	}, func(p replicated.Progress) { o.phase.set("it fetches a snapshot: " + p.String()) })
 	if err != nil {
 		return nil, err
 	}

@@ -18,12 +18,12 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/engine/cluster"
+	replicated "github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/jetstream"
 )
 
 // openLog connects to the log of the cluster, and starts the server of an embedded one.
-func (o *nodeOptions) openLog(ctx context.Context, id identity, p *parts) (cluster.Log, engine.Bus, error) {
+func (o *nodeOptions) openLog(ctx context.Context, id identity, p *parts) (replicated.Log, engine.Bus, error) {
 	switch o.config.ClusterLog.kind() {
 	case logEmbedded:
 		return o.openEmbedded(ctx, id, p)
@@ -39,7 +39,7 @@ const serverCloseLimit = 5 * time.Second
 // waitingEvery is the time between two looks at what an embedded server waits for.
 const waitingEvery = 500 * time.Millisecond
 
-func (o *nodeOptions) openEmbedded(ctx context.Context, id identity, p *parts) (cluster.Log, engine.Bus, error) {
+func (o *nodeOptions) openEmbedded(ctx context.Context, id identity, p *parts) (replicated.Log, engine.Bus, error) {
 	c := o.config
 	encryption, err := c.clusterTLS()
 	if err != nil {
@@ -85,7 +85,7 @@ func (o *nodeOptions) openEmbedded(ctx context.Context, id identity, p *parts) (
 	return o.openStreams(ctx, conn, id, server, p)
 }
 
-func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (cluster.Log, engine.Bus, error) {
+func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (replicated.Log, engine.Bus, error) {
 	c := o.config
 	encryption, err := c.clusterTLS()
 	if err != nil {
@@ -103,7 +103,7 @@ func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (clus
 
 // openStreams opens the streams and the bus over a connection, which is closed with the
 // node.
-func (o *nodeOptions) openStreams(ctx context.Context, conn *nats.Conn, id identity, server *jetstream.Server, p *parts) (cluster.Log, engine.Bus, error) {
+func (o *nodeOptions) openStreams(ctx context.Context, conn *nats.Conn, id identity, server *jetstream.Server, p *parts) (replicated.Log, engine.Bus, error) {
 	p.add(func() error { conn.Close(); return nil })
 	log, err := jetstream.Open(ctx, conn, jetstream.Options{
 		Name: id.Cluster, Shards: id.Shards, Replicas: o.config.replicas(), Server: server, Logger: o.log,

@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 //	status N PROGRAM ARGS…        like exec, but the exit status must be N
 //	tokenenv FILE                 WIREPOST_TOKEN is what the file says
 //	port URL                      $port is the URL's port
+//	freeports NAME N              $NAME is N free addresses, $NAME1 … $NAMEN are each of them
 //	damage DIR                    damages a store
 //	flip DIR KIND                 flips a bit in the last file of a kind
 //	certificate                   makes cert.pem and key.pem for 127.0.0.1
@@ -65,7 +66,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "startdeaf": startDeaf, "restart": restart, "await": await, "signal": sendSignal, "finish": finish,
+			"start": start, "startdeaf": startDeaf, "restart": restart, "freeports": setFreePorts, "await": await, "signal": sendSignal, "finish": finish,
 			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
 		},

@@ -32,6 +32,7 @@ type Engine struct {
 	flushEvery time.Duration
 	keep       Keep
 	level      int
+	joinOnly   bool
 	run        string // names this run of the node
 	started    time.Time
 	epoch      string // of the cluster
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
 		logger: o.Logger, patience: o.Patience, isolation: o.Isolation, tickEvery: o.TickEvery, flushEvery: o.FlushEvery,
-		keep: o.Keep, level: o.level, run: rand.Text(), started: time.Now(),
+		keep: o.Keep, level: o.level, joinOnly: o.JoinOnly, run: rand.Text(), started: time.Now(),
 		changed: make(chan struct{}, 1), full: make(chan struct{}, 1), halted: make(chan struct{}),
 	}
 	for i := range o.Shards {

@@ -99,7 +99,11 @@ func (s *shard) found(ctx context.Context) error {
 		level: 1, epoch: epoch, proposer: newProposer(), counter: 1,
 		genesis: &genesis{cluster: s.e.name, shards: len(s.e.shards), data: data},
 	}
-	first, err := s.first(ctx, b.append(nil))
+	proposal := b.append(nil)
+	if s.e.joinOnly && !data {
+		proposal = nil
+	}
+	first, err := s.first(ctx, proposal)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,11 @@ func (e *Engine) hasData(ctx context.Context) (bool, error) {
 	return len(users) > 0, err
 }
 
-// first returns the first batch of the log. While there is none it proposes one.
+// errUnfounded says that a node waits for another one to found the cluster.
+var errUnfounded = errors.New("no node has founded the cluster yet")
+
+// first returns the first batch of the log. While there is none it proposes one, or waits
+// for it if the proposal is nil.
 func (s *shard) first(ctx context.Context, proposal []byte) (*batch, error) {
 	warned := false
 	for {
@@ -157,6 +165,8 @@ func (s *shard) tryFirst(ctx context.Context, proposal []byte) (*batch, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case last == 0 && proposal == nil:
+		return nil, errUnfounded
 	case last == 0:
 		if err := s.e.log.Propose(ctx, s.number, proposal); err != nil {
 			return nil, err

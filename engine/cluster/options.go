@@ -20,6 +20,9 @@ type Options struct {
 	// MemoryBytes limits the records of memory-only channels. 0: memory.DefaultMaxBytes.
 	MemoryBytes int64
 	Logger      *slog.Logger // nil: slog.Default()
+	// JoinOnly has a node without data wait for a cluster that another node founds. Without
+	// it the first node founds the cluster, also while one that has data is still starting.
+	JoinOnly bool
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration
