@@ -243,7 +243,7 @@ func (d *devNodes) hint(c *Config) {
 	first, second := d.nodes[0], d.nodes[1]
 	fmt.Fprintln(&b)
 	if c.Console {
-		fmt.Fprintf(&b, "  console     %s/console#/nodes\n", first.at)
+		fmt.Fprintf(&b, "  console     %s/console\n", first.at)
 	}
 	fmt.Fprintf(&b, `  state       curl %[1]s/v1/cluster
   listen      wirepost listen --user 42 --server %[2]s
