@@ -24,6 +24,9 @@ type replica struct {
 func (r *replica) Node() string                           { return "a" }
 func (r *replica) Bus() engine.Bus                        { return &r.bus }
 func (r *replica) WatchUsers(func([]engine.Update, bool)) {}
+func (r *replica) WatchIsolation(func(bool))              {}
+func (r *replica) SetConnections(func() int)              {}
+func (r *replica) SetDraining(bool)                       {}
 func (r *replica) Cluster() engine.Cluster                { return engine.Cluster{Node: "a"} }
 func (r *replica) Memory() engine.Engine                  { return memory.New(memory.Options{}) }
 func (r *replica) Ready() error {

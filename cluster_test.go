@@ -30,6 +30,7 @@ var quietLog = slog.New(slog.DiscardHandler)
 type nodes struct {
 	all []*node
 	bus []*line
+	way []*logtest.Link // of each node to the log
 	log *logtest.Memory
 }
 
@@ -71,7 +72,9 @@ func newNodes(t testing.TB, n int, change ...func(*wirepost.Options)) *nodes {
 	for i := range n {
 		l := &line{logtest: bus}
 		ns.bus = append(ns.bus, l)
-		open := func(o *wirepost.Options) { o.Engine = newReplicated(t, string(rune('a'+i)), ns.log, l) }
+		way := &logtest.Link{}
+		ns.way = append(ns.way, way)
+		open := func(o *wirepost.Options) { o.Engine = newReplicated(t, string(rune('a'+i)), way.Log(ns.log), l) }
 		ns.all = append(ns.all, newPipeNode(t, slices.Concat(change, []func(*wirepost.Options){open})...))
 	}
 	synctest.Wait()
@@ -522,5 +525,54 @@ func TestEmptiedElsewhere(t *testing.T) {
 			t.Errorf("got %v", f)
 		}
 		c.message("2")
+	})
+}
+
+// TestIsolation: a node that does not reach the others sends its clients away after a while,
+// and takes new ones when it does again. The others see how many it has, and that it ends.
+func TestIsolation(t *testing.T) {
+	inCluster(t, 3, func(t *testing.T, ns *nodes) {
+		a, b := ns.all[0], ns.all[1]
+		seen := func() engine.Node {
+			for _, n := range b.engine.(engine.Shared).Cluster().Nodes {
+				if n.Name == "a" {
+					return n
+				}
+			}
+			return engine.Node{}
+		}
+		c, _ := a.dialV1("42")
+		time.Sleep(2 * time.Second)
+		if n := seen(); n.Connections != 1 || n.State != engine.NodeReady {
+			t.Errorf("before: %+v", n)
+		}
+		ns.way[0].Cut(true, false)
+		ns.bus[0].down.Store(true)
+		time.Sleep(5 * time.Second)
+		if n := a.online("42"); n != 1 {
+			t.Errorf("the client left after 5 s")
+		}
+		if bye := c.frame("bye"); bye.num("code") != 1012 || bye.num("retry_after_ms") == 0 {
+			t.Errorf("bye: %v", bye)
+		}
+		if code := c.closeCode(); code != 1012 {
+			t.Errorf("closed with %d", code)
+		}
+		if _, response, err := a.tryDial("43"); err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("connecting to the isolated node: %v %v", response, err)
+		}
+		ns.way[0].Cut(false, false)
+		ns.bus[0].down.Store(false)
+		time.Sleep(5 * time.Second)
+		a.dialV1("43")
+		time.Sleep(2 * time.Second)
+		if n := seen(); n.Connections != 1 || n.State != engine.NodeReady {
+			t.Errorf("after: %+v", n)
+		}
+		go a.Shutdown(t.Context()) //nolint:errcheck // it is about what the others see
+		time.Sleep(time.Second / 10)
+		if n := seen(); n.State != engine.NodeDraining {
+			t.Errorf("while it shuts down: %+v", n)
+		}
 	})
 }

@@ -19,10 +19,16 @@ import (
 // pushes, Revoke and Subscribe return an error; methods that only read or change a user
 // work as long as the engine is open.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.away.Lock()
 	s.draining.Store(true)
+	s.away.Unlock()
 	stop := context.AfterFunc(ctx, func() { s.hurry(ctx.Err()) })
 	defer stop()
 	s.stopOnce.Do(func() {
+		close(s.drainBegan)
+		if s.shared != nil {
+			s.shared.SetDraining(true)
+		}
 		deadline, _ := ctx.Deadline()
 		go s.drain(deadline)
 	})
@@ -57,7 +63,8 @@ const (
 func (s *Server) drain(deadline time.Time) {
 	defer close(s.stopped)
 	s.gateway.Drain()
-	s.sendAway(deadline)
+	s.away.Wait()
+	s.sendAway(s.urgent.Done(), deadline)
 	s.cut = wait(s.urgent, func() bool {
 		return s.host.Attached.Load() == 0 && s.gateway.Open() == 0
 	}) != nil
@@ -92,8 +99,9 @@ const (
 
 // sendAway sends bye to every session. With a rate, each session gets a time of its own
 // to reconnect. Closing is paced, too, because bye has no form in plain mode: plain
-// clients reconnect as soon as they are closed.
-func (s *Server) sendAway(deadline time.Time) {
+// clients reconnect as soon as they are closed. When hurry is closed, the rest is sent away
+// at once.
+func (s *Server) sendAway(hurry <-chan struct{}, deadline time.Time) {
 	all := s.host.All()
 	if s.opts.ReconnectRate == 0 {
 		for _, ses := range all {
@@ -106,7 +114,7 @@ func (s *Server) sendAway(deadline time.Time) {
 	begun, window := time.Now(), closingTime(deadline, pace*time.Duration(len(all)))
 	for i, ses := range all {
 		closeAt := window * time.Duration(i) / time.Duration(len(all))
-		rest(s.urgent.Done(), closeAt-time.Since(begun))
+		rest(hurry, closeAt-time.Since(begun))
 		ses.Retire(soonest + max(0, pace*time.Duration(i)-time.Since(begun)))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/names"
@@ -31,6 +32,8 @@ func (s *Server) joinCluster() (err error) {
 	}
 	s.host.Replica = s.storage
 	s.shared.WatchUsers(s.host.Logged)
+	s.shared.WatchIsolation(s.isolate)
+	s.shared.SetConnections(s.host.Users.Connections)
 	if !s.clustered() {
 		return nil
 	}
@@ -48,9 +51,24 @@ func (s *Server) joinCluster() (err error) {
 func (s *Server) leaveCluster() {
 	if s.shared != nil {
 		s.shared.WatchUsers(func([]engine.Update, bool) {})
+		s.shared.WatchIsolation(func(bool) {})
+		s.shared.SetConnections(func() int { return 0 })
 	}
 	if s.peers != nil {
 		s.peers.Close()
+	}
+}
+
+var errIsolated = Errorf(CodeUnavailable, "this node does not reach the others at the moment")
+
+// isolate refuses new connections while this node is cut off from the log, and sends the
+// clients away, so that they find a node that is not.
+func (s *Server) isolate(isolated bool) {
+	s.isolated.Store(isolated)
+	s.away.Lock()
+	defer s.away.Unlock()
+	if isolated && !s.draining.Load() {
+		s.away.Go(func() { s.sendAway(s.drainBegan, time.Time{}) })
 	}
 }
 

@@ -39,9 +39,16 @@ type Server struct {
 
 	hinted   atomic.Bool // by hintInbox
 	draining atomic.Bool
-	stopped  chan struct{} // closed when Shutdown is done
-	stopOnce sync.Once
-	cut      bool // written before stopped is closed: some connections were cut
+	isolated atomic.Bool
+	// away are the goroutines of isolate, until drainBegan is closed. None begins after that.
+	away struct {
+		sync.Mutex
+		sync.WaitGroup
+	}
+	drainBegan chan struct{}
+	stopped    chan struct{} // closed when Shutdown is done
+	stopOnce   sync.Once
+	cut        bool // written before stopped is closed: some connections were cut
 
 	// cancel cancels host.Base, when the connections are closed.
 	cancel context.CancelFunc
@@ -64,7 +71,7 @@ func New(o Options) (*Server, error) {
 	if err := claimEngine(o.Engine); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, engine: o.Engine, logger: o.Logger, started: time.Now(), stopped: make(chan struct{})}
+	s := &Server{opts: o, engine: o.Engine, logger: o.Logger, started: time.Now(), stopped: make(chan struct{}), drainBegan: make(chan struct{})}
 	now := clockOf(o.Engine, o.Logger)
 	s.shared, _ = o.Engine.(engine.Shared)
 	s.openMemory(now)
@@ -193,10 +200,14 @@ func (s *Server) Ready() error {
 }
 
 // accepting returns nil if clients may connect: until Shutdown begins, also while the
-// engine accepts no writes, because it can still be read.
+// engine accepts no writes, because it can still be read. A node that has been cut off from
+// its cluster for long does not accept any.
 func (s *Server) accepting() error {
 	if s.draining.Load() {
 		return errDraining
+	}
+	if s.isolated.Load() {
+		return errIsolated
 	}
 	return nil
 }

@@ -22,6 +22,15 @@ type Shared interface {
 	// Calls for the same user do not overlap. It must not block, and must not call the
 	// engine.
 	WatchUsers(f func(updates []Update, own bool))
+	// WatchIsolation sets the function that is called with true when this node has not
+	// reached the log for the time that the engine's options say, and with false when it
+	// does so again. It must not block.
+	WatchIsolation(f func(isolated bool))
+	// SetConnections sets the function that counts the connections of this node, for
+	// Cluster of all nodes. It must not block.
+	SetConnections(f func() int)
+	// SetDraining says whether this node is being shut down, for Cluster of all nodes.
+	SetDraining(draining bool)
 	// Cluster describes the cluster as this node knows it.
 	Cluster() Cluster
 }

@@ -57,7 +57,7 @@ type Engine struct {
 
 	refusal    atomic.Pointer[error] // why the replica takes no more
 	isolated   atomic.Bool
-	onIsolated atomic.Pointer[func()]
+	onIsolated atomic.Pointer[func(bool)]
 	// Owned by watchLog.
 	isolatedSince time.Time // zero: it is not isolated
 	isolationTold bool      // the function was called

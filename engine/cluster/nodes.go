@@ -153,11 +153,10 @@ func rank(s engine.NodeState) int {
 	}, s)
 }
 
-// SetConnections sets the function that counts the connections of this node, which it
-// announces. It must not block.
+// SetConnections implements engine.Shared.
 func (e *Engine) SetConnections(f func() int) { e.connections.Store(&f) }
 
-// SetDraining says whether this node is being shut down, which it announces.
+// SetDraining implements engine.Shared.
 func (e *Engine) SetDraining(draining bool) {
 	e.draining.Store(draining)
 	e.poke()

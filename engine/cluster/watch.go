@@ -76,13 +76,14 @@ func (e *Engine) look(now time.Time) {
 	}
 	if isolated && !e.isolationTold && now.Sub(e.isolatedSince) >= e.isolation {
 		e.isolationTold = true
-		if f := e.onIsolated.Load(); f != nil {
-			(*f)()
-		}
+		e.notifyIsolation(true)
 	}
 }
 
 func (e *Engine) setIsolated(isolated bool, now time.Time) {
+	if e.isolationTold {
+		e.notifyIsolation(false)
+	}
 	e.isolatedSince, e.isolationTold = time.Time{}, false
 	if isolated {
 		e.isolatedSince = now
@@ -99,9 +100,14 @@ func (e *Engine) setIsolated(isolated bool, now time.Time) {
 	e.poke()
 }
 
-// WatchIsolation sets the function that is called when this node has not reached the log
-// for Options.Isolation, once until it does again. It must not block.
-func (e *Engine) WatchIsolation(f func()) { e.onIsolated.Store(&f) }
+// WatchIsolation implements engine.Shared.
+func (e *Engine) WatchIsolation(f func(isolated bool)) { e.onIsolated.Store(&f) }
+
+func (e *Engine) notifyIsolation(isolated bool) {
+	if f := e.onIsolated.Load(); f != nil {
+		(*f)(isolated)
+	}
+}
 
 // others reports whether the log knows other members than this node.
 func (e *Engine) others() bool {

@@ -38,8 +38,14 @@ func TestIsolated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, links := openLinked(t)
 		a, b := nodes[0], nodes[1]
-		var told atomic.Int32
-		a.WatchIsolation(func() { told.Add(1) })
+		var told, back atomic.Int32
+		a.WatchIsolation(func(isolated bool) {
+			if isolated {
+				told.Add(1)
+			} else {
+				back.Add(1)
+			}
+		})
 		append1 := func() (time.Duration, error) {
 			began := time.Now()
 			_, err := a.Append(t.Context(), []engine.Entry{{Channel: "c", ID: "1", Idempotent: true}})
@@ -66,6 +72,9 @@ func TestIsolated(t *testing.T) {
 		if n := told.Load(); n != 1 {
 			t.Errorf("told of the isolation %d times", n)
 		}
+		if back.Load() != 0 {
+			t.Error("told of its end before")
+		}
 		if err := errors.Join(b.Ready(), nodes[2].Ready()); err != nil {
 			t.Error(err)
 		}
@@ -73,6 +82,9 @@ func TestIsolated(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if err := a.Ready(); err != nil {
 			t.Errorf("after the cut: %v", err)
+		}
+		if n := back.Load(); n != 1 {
+			t.Errorf("told of the end %d times", n)
 		}
 		push(t, a, engine.Entry{Channel: "c", ID: "2"})
 		tick(t, b)
