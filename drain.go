@@ -119,12 +119,6 @@ func (s *Server) sendAway(hurry <-chan struct{}, deadline time.Time) {
 	}
 }
 
-// SendAway sends bye to all connected clients and closes their connections with 1012, paced
-// by Options.ReconnectRate, as Shutdown does, but the server goes on. It is for a node that
-// its clients should leave because it is cut off from its cluster; the caller refuses new
-// connections meanwhile. It returns when all have been told.
-func (s *Server) SendAway() { s.sendAway(time.Time{}) }
-
 // closingTime is the part of Shutdown's time for sending close frames. The rest is for
 // the responses to the last ones.
 func closingTime(deadline time.Time, wanted time.Duration) time.Duration {

@@ -59,11 +59,15 @@ func (s *Server) leaveCluster() {
 	}
 }
 
-var errIsolated = Errorf(CodeUnavailable, "this node does not reach the others at the moment")
+var errIsolated = &Error{Code: CodeUnavailable, Message: "this node is cut off from its cluster", RetryAfter: 5 * time.Second}
 
 // isolate refuses new connections while this node is cut off from the log, and sends the
 // clients away, so that they find a node that is not.
 func (s *Server) isolate(isolated bool) {
+	if isolated {
+		s.logger.Warn("this node is cut off from its cluster: its connections are closed, so that clients find another node",
+			"connections", s.host.Users.Connections())
+	}
 	s.isolated.Store(isolated)
 	s.away.Lock()
 	defer s.away.Unlock()

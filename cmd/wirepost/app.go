@@ -267,9 +267,6 @@ func (a *App) drain(limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit-min(limit/2, 2*time.Second))
 	defer cancel()
 	close(a.draining)
-	if n, ok := a.engine.(interface{ SetDraining(bool) }); ok {
-		n.SetDraining(true)
-	}
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}

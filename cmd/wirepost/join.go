@@ -17,7 +17,6 @@ import (
 type starting struct {
 	phase  phase
 	routes atomic.Pointer[http.Handler] // nil: it has not joined yet
-	cutOff atomic.Bool                  // clients are sent away until the node reaches the log again
 }
 
 // ServeHTTP implements http.Handler.
@@ -80,39 +79,9 @@ func (a *App) joined(e engine.Shared, err error) error {
 	if err := a.newServer(); err != nil {
 		return err
 	}
-	srv := a.server // a.server is nil once it is closed
-	if n, ok := e.(interface {
-		SetConnections(func() int)
-		WatchIsolation(func())
-	}); ok {
-		n.SetConnections(func() int { return srv.Stats().Connections })
-		n.WatchIsolation(func() {
-			a.Log.Warn("the node is cut off from the log of the cluster: its connections are closed, so that clients find another node",
-				"connections", srv.Stats().Connections)
-			a.node.cutOff.Store(true)
-			go srv.SendAway() // Shutdown cuts it short
-		})
-	}
 	routes := a.routes()
 	a.node.routes.Store(&routes)
 	return nil
-}
-
-// ifReached refuses new connections to a node that is cut off from its cluster.
-func (a *App) ifReached(next http.Handler) http.Handler {
-	if a.node == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.node.cutOff.Load() {
-			a.server.CountRefusal("isolated")
-			wirepost.WriteError(w, &wirepost.Error{
-				Code: wirepost.CodeUnavailable, Message: "this node is cut off from its cluster", RetryAfter: 5 * time.Second,
-			})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // publicURL is the URL at which clients reach this node.
@@ -153,9 +122,6 @@ func (a *App) watchNode(ctx context.Context, e engine.Shared) {
 	var reported time.Time
 	for {
 		n := self(e.Cluster())
-		if n.State == engine.NodeReady {
-			a.node.cutOff.Store(false)
-		}
 		if n.State != was || n.State == engine.NodeCatchingUp && time.Since(reported) >= reportEvery {
 			a.logState(n)
 			was, reported = n.State, time.Now()

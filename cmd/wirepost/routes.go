@@ -37,7 +37,7 @@ func (a *App) routes() http.Handler {
 	// Connections of clients have their own deadlines for responses, and the API for both.
 	for path, h := range own {
 		if slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
-			h = a.ifReached(a.ifMemory(h))
+			h = a.ifMemory(h)
 		} else {
 			h = httpapi.SlowReaders(h)
 		}
