@@ -29,7 +29,7 @@ type sight struct {
 
 // lost is the error of a log that does not have what a node has.
 func lost(has sight) error {
-	return &pauseError{fmt.Errorf("%w: replica %s has them up to %d, see wirepost cluster repair", errLost, has.node, has.position)}
+	return &pauseError{fmt.Errorf("%w: replica %s has them up to %d", errLost, has.node, has.position)}
 }
 
 // check compares the log with the replica, which is at a position, before it is followed.
