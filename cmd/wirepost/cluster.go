@@ -109,7 +109,7 @@ func (c *clustering) checkEmbedded(dev bool) error {
 		missing = append(missing, errors.New("--cluster-tls-cert, --cluster-tls-key and --cluster-tls-ca: the nodes encrypt their connections, and verify each other's certificate"))
 	}
 	if missing != nil {
-		return usageError{errors.Join(append([]error{fmt.Errorf("--cluster-listen %s can be reached from other machines and needs:", c.ClusterListen)}, missing...)...)}
+		return usageError{errors.Join(append([]error{fmt.Errorf("--cluster-listen %s can be reached from other machines, which needs more settings", c.ClusterListen)}, missing...)...)}
 	}
 	return nil
 }
@@ -120,10 +120,18 @@ func (c *clustering) first() string {
 		name string
 		set  bool
 	}{
-		{"--cluster-listen", c.ClusterListen != ""}, {"--cluster-peers", len(c.ClusterPeers) > 0}, {"--cluster-log", c.ClusterLog.kind() != logEmbedded},
-		{"--cluster-node", c.ClusterNode != ""}, {"--cluster-secret", c.ClusterSecret != ""}, {"--cluster-shards", c.ClusterShards != 0},
-		{"--cluster-replicas", c.ClusterReplicas != 0}, {"--cluster-tls-cert", c.ClusterTLSCert != ""}, {"--cluster-tls-ca", c.ClusterTLSCA != ""},
-		{"--cluster-join", c.ClusterJoin}, {"--cluster-credentials", c.ClusterCredentials != ""}, {"--cluster-url", c.ClusterURL != ""},
+		{"--cluster-listen", c.ClusterListen != ""},
+		{"--cluster-peers", len(c.ClusterPeers) > 0},
+		{"--cluster-log", c.ClusterLog.kind() != logEmbedded},
+		{"--cluster-node", c.ClusterNode != ""},
+		{"--cluster-secret", c.ClusterSecret != ""},
+		{"--cluster-shards", c.ClusterShards != 0},
+		{"--cluster-replicas", c.ClusterReplicas != 0},
+		{"--cluster-tls-cert", c.ClusterTLSCert != ""},
+		{"--cluster-tls-ca", c.ClusterTLSCA != ""},
+		{"--cluster-join", c.ClusterJoin},
+		{"--cluster-credentials", c.ClusterCredentials != ""},
+		{"--cluster-url", c.ClusterURL != ""},
 	} {
 		if s.set {
 			return s.name

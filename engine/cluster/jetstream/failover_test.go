@@ -66,8 +66,7 @@ func runChild(args string) {
 
 // load is what nodes propose and follow.
 type load struct {
-	t    *testing.T
-	stop context.CancelFunc
+	t *testing.T
 
 	mu      sync.Mutex
 	acked   map[string]bool
