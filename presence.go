@@ -14,7 +14,7 @@ import (
 )
 
 // Online returns the number of a user's connections. In a cluster, it is what the other
-// nodes announced last: it may be off for a moment, and a node that has not been heard of
+// nodes announced last: it may be off for a moment, and a node that has not announced itself
 // for 3 s has none.
 func (s *Server) Online(ctx context.Context, userID string) (int, error) {
 	if err := checkUser(ctx, userID); err != nil {

@@ -86,6 +86,6 @@ const (
 	NodeSnapshot    NodeState = "snapshot"    // it fetches the store of another node
 	NodeDraining    NodeState = "draining"
 	NodeIsolated    NodeState = "isolated"    // it does not reach the log
-	NodeUnreachable NodeState = "unreachable" // it has not been heard of for 3 s
+	NodeUnreachable NodeState = "unreachable" // it has not announced itself for 3 s
 	NodeStopped     NodeState = "stopped"     // it cannot apply the log
 )

@@ -3,7 +3,7 @@ package cluster
 import "time"
 
 // lag measures how far a replica is behind the log, without comparing clocks of different
-// nodes: it remembers when this node heard of positions that it has not applied yet.
+// nodes: it remembers when this node learned of positions that it has not applied yet.
 type lag struct{ known []sighting }
 
 type sighting struct {
