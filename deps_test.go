@@ -134,6 +134,7 @@ var imports = map[string]map[string]string{
 	"internal/evict":    {},
 	"internal/glob":     {},
 	"internal/registry": {},
+	"internal/signing":  {},
 	"internal/strict":   {},
 	"internal/ws":       {},
 
