@@ -2,7 +2,9 @@ package wirepost
 
 import (
 	"context"
+	"encoding/json"
 
+	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/names"
 )
 
@@ -24,6 +26,12 @@ func CheckUser(userID string) error { return public(names.CheckUser(userID)) }
 // CheckDevice returns an error unless device is a valid device name, to which the rules
 // of CheckChannel apply. The empty name is the default device.
 func CheckDevice(device string) error { return public(names.CheckDevice(device)) }
+
+// CheckInfo returns an error if info cannot be Identity.Info.
+func CheckInfo(info json.RawMessage) error {
+	_, err := access.CompactInfo(info)
+	return public(err)
+}
 
 // checkUser checks the arguments that most methods have.
 func checkUser(ctx context.Context, userID string) error {

@@ -165,6 +165,9 @@ type Identity struct {
 	// Data is the application's. Callbacks get it in Session.Data. A new token replaces
 	// it.
 	Data any
+	// Info is what other clients are told of the user where a policy has Presence, such as
+	// a name and a picture: JSON of at most 1 KiB without white space. See CheckInfo.
+	Info json.RawMessage
 }
 
 // Frame is a message that is not stored: one from a plain client, or a reply to one.

@@ -18,10 +18,11 @@ import (
 // and, if configured, aud and iss are used, and Wirepost's own.
 type claims struct {
 	jwt.RegisteredClaims
-	Device    string   `json:"device,omitempty"`
-	Channels  []string `json:"channels,omitempty"`
-	Subscribe []string `json:"subscribe,omitempty"`
-	Publish   []string `json:"publish,omitempty"`
+	Device    string          `json:"device,omitempty"`
+	Channels  []string        `json:"channels,omitempty"`
+	Subscribe []string        `json:"subscribe,omitempty"`
+	Publish   []string        `json:"publish,omitempty"`
+	Info      json.RawMessage `json:"info,omitempty"`
 }
 
 // identity checks the claims of a token whose signature is valid.
@@ -29,12 +30,12 @@ func (c *claims) identity() (wirepost.Identity, error) {
 	if c.Subject == "" {
 		return wirepost.Identity{}, refuse("the token has no sub claim, which names the user")
 	}
-	if err := c.checkNames(); err != nil {
+	if err := c.check(); err != nil {
 		return wirepost.Identity{}, refuse("the token's claims are not usable: %s", wirepost.AsError(err).Message)
 	}
 	id := wirepost.Identity{
 		User: c.Subject, Device: c.Device,
-		Channels: c.Channels, Subscribe: c.Subscribe, Publish: c.Publish,
+		Channels: c.Channels, Subscribe: c.Subscribe, Publish: c.Publish, Info: c.Info,
 	}
 	if c.IssuedAt != nil {
 		id.Issued = c.IssuedAt.Time
@@ -49,7 +50,7 @@ func (c *claims) identity() (wirepost.Identity, error) {
 	return id, nil
 }
 
-func (c *claims) checkNames() error {
+func (c *claims) check() error {
 	if err := wirepost.CheckUser(c.Subject); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (c *claims) checkNames() error {
 			return err
 		}
 	}
-	return nil
+	return wirepost.CheckInfo(c.Info)
 }
 
 // hasAudience reports whether aud names any audience.
@@ -101,6 +102,8 @@ func (c *claims) member(name string, value []byte) (err error) {
 	case "channels", "subscribe", "publish":
 		wanted = "a list of strings"
 		*c.list(name), err = strict.Strings(value)
+	case "info":
+		c.Info = bytes.Clone(value)
 	}
 	switch {
 	case err == nil:

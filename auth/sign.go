@@ -32,9 +32,9 @@ func SignFor(secret string, id wirepost.Identity, audience []string, issuer stri
 			IssuedAt:  jwt.NewNumericDate(time.Now()),
 			ExpiresAt: jwt.NewNumericDate(id.Expires),
 		},
-		Device: id.Device, Channels: id.Channels, Subscribe: id.Subscribe, Publish: id.Publish,
+		Device: id.Device, Channels: id.Channels, Subscribe: id.Subscribe, Publish: id.Publish, Info: id.Info,
 	}
-	if err := c.checkNames(); err != nil {
+	if err := c.check(); err != nil {
 		return "", err
 	}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(secret))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -49,7 +50,7 @@ func TestVerifyIdentity(t *testing.T) {
 	v := newVerifier(t, Options{Secrets: []string{strings.Repeat("x", 32), testSecret}})
 	want := wirepost.Identity{
 		User: "42", Device: "d1", Channels: []string{"room:7"},
-		Subscribe: []string{"news", "room:*"}, Publish: []string{"*"},
+		Subscribe: []string{"news", "room:*"}, Publish: []string{"*"}, Info: json.RawMessage(`{"name":"Ada"}`),
 		Expires: time.Now().Add(time.Hour).Truncate(time.Second),
 	}
 	before := time.Now().Truncate(time.Second)
@@ -156,6 +157,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"sub with a space", both, signed(with("sub", "a b")), "user name"},
 		{"bad device", both, signed(with("device", "a*")), "device name"},
 		{"bad channel", both, signed(with("channels", []string{"room:7", ""})), "channel name"},
+		{"large info", both, signed(with("info", strings.Repeat("x", 1023))), "info has 1025 bytes"},
 		{"channels as text", both, signed(with("channels", "room:7")), "channels must be a list of strings, not a string"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

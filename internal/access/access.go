@@ -3,9 +3,12 @@
 package access
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/glob"
@@ -22,9 +25,34 @@ type Identity struct {
 	// match inboxes or All.
 	Subscribe []string
 	Publish   []string
-	Expires   time.Time // zero: never
-	Issued    time.Time // when the token was issued; zero: no token
-	Data      any       // set by the application
+	Expires   time.Time       // zero: never
+	Issued    time.Time       // when the token was issued; zero: no token
+	Data      any             // set by the application
+	Info      json.RawMessage // what other clients are told of the user; see CompactInfo
+}
+
+// MaxInfo is the largest Info of an identity, in bytes.
+const MaxInfo = 1 << 10
+
+// CompactInfo returns the Info of an identity without white space; null is none.
+func CompactInfo(info json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case len(info) == 0:
+		return nil, nil
+	case !json.Valid(info) || !utf8.Valid(info):
+		return nil, fault.Field("info", "info is not one JSON value in UTF-8")
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, info); err != nil {
+		return nil, fault.Field("info", "info: %s", err)
+	}
+	switch {
+	case compact.String() == "null":
+		return nil, nil
+	case compact.Len() > MaxInfo:
+		return nil, fault.Field("info", "info has %d bytes of JSON, at most %d are allowed", compact.Len(), MaxInfo)
+	}
+	return compact.Bytes(), nil
 }
 
 // Grants reports whether the identity makes the user a member of a channel.
@@ -32,12 +60,15 @@ func (id *Identity) Grants(channel string) bool {
 	return slices.Contains(id.Channels, channel)
 }
 
-// Check refuses invalid identities.
-func (id *Identity) Check(now time.Time) error {
+// Check refuses invalid identities, and compacts Info.
+func (id *Identity) Check(now time.Time) (err error) {
 	if err := names.CheckUser(id.User); err != nil {
 		return err
 	}
 	if err := names.CheckDevice(id.Device); err != nil {
+		return err
+	}
+	if id.Info, err = CompactInfo(id.Info); err != nil {
 		return err
 	}
 	for _, channel := range id.Channels {

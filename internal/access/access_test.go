@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,35 @@ func TestPolicies(t *testing.T) {
 	} {
 		if _, err := NewPolicies([]Policy{p}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", p, err)
+		}
+	}
+}
+
+func TestIdentityInfo(t *testing.T) {
+	t.Parallel()
+	largest := `"` + strings.Repeat("x", MaxInfo-2) + `"`
+	for text, want := range map[string]string{
+		"":                          "",
+		"null":                      "",
+		`	{"name": "Ada", "n": 1} `: `{"name":"Ada","n":1}`,
+		largest:                     largest,
+		" " + largest + " ":         largest,
+	} {
+		id := Identity{User: "42", Info: json.RawMessage(text)}
+		if err := id.Check(time.Time{}); err != nil || string(id.Info) != want {
+			t.Errorf("%.40s: %.40s, %v", text, id.Info, err)
+		}
+	}
+	for text, want := range map[string]string{
+		largest + " 1":     "JSON",
+		`{"name":`:         "JSON",
+		"\"\xff\"":         "UTF-8",
+		largest[1:] + `x"`: "JSON",
+		`"x` + largest[1:]: "info has 1025 bytes of JSON, at most 1024",
+	} {
+		id := Identity{User: "42", Info: json.RawMessage(text)}
+		if err := id.Check(time.Time{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40s: %v", text, err)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // of it. On the loop, or before the session is attached.
 func (s *Session) assume(id *access.Identity) {
 	s.identity.Store(id)
-	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil {
+	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil && id.Info == nil {
 		s.identity.Store(nil)
 	}
 	s.expires = 0
