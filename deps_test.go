@@ -82,9 +82,24 @@ var imports = map[string]map[string]string{
 	"engine/pebble/internal/disk":  {"engine": "the errors of writes that are refused"},
 	"engine/pebble/internal/files": {},
 	"engine/enginetest":            {"engine": "tests its implementations"},
-	"engine/cluster":               {"engine": "implements it, over a replica", "engine/memory": "the replica of memory-only channels"},
-	"engine/cluster/jetstream":     {"engine": "the bus", "engine/cluster": "implements its log"},
-	"engine/cluster/logtest":       {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
+	"engine/cluster": {
+		"engine":                         "implements it, over a replica",
+		"engine/memory":                  "the replica of memory-only channels",
+		"engine/cluster/internal/batch":  "what it proposes and applies",
+		"engine/cluster/internal/fields": "lists of files",
+		"engine/cluster/internal/note":   "what a replica knows of the log",
+		"engine/cluster/internal/replog": "the log",
+	},
+	"engine/cluster/internal/replog": {},
+	"engine/cluster/internal/fields": {},
+	"engine/cluster/internal/batch":  {"engine": "changes", "engine/cluster/internal/fields": "their encoding"},
+	"engine/cluster/internal/note": {
+		"engine/cluster/internal/batch":  "batches that count, and reports of members",
+		"engine/cluster/internal/fields": "its encoding",
+		"engine/cluster/internal/replog": "entries of the log",
+	},
+	"engine/cluster/jetstream": {"engine": "the bus", "engine/cluster": "implements its log"},
+	"engine/cluster/logtest":   {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
 
 	"internal/feed": {
 		"engine":            "records, and the logs that are watched and read",

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 )
 
 const (
@@ -80,7 +82,7 @@ func (s *shard) followOnce() error {
 	}
 	at, now, data := s.replica.Applied(s.number)
 	var err error
-	if s.note, err = decodeNote(data); err != nil {
+	if s.note, err = note.Decode(data); err != nil {
 		return &stopError{err}
 	}
 	at, first, last, err := s.check(ctx, at)
@@ -91,7 +93,7 @@ func (s *shard) followOnce() error {
 	if err != nil {
 		return err
 	}
-	s.recent.reset(at, s.note.history)
+	s.recent.Reset(at, s.note.History)
 	if through == math.MaxUint64 {
 		s.following(at, last)
 	}
@@ -121,26 +123,26 @@ func (s *shard) followOnce() error {
 
 // apply applies an entry of the log, and completes the calls of this node that are in it.
 func (s *shard) apply(ctx context.Context, entry *Entry, now int64) error {
-	b, err := decodeBatch(entry.Data, s.e.level)
+	b, err := batch.Decode(entry.Data, s.e.level)
 	if err != nil {
 		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	if has, disagrees := s.disagrees(b, entry.Position); disagrees && entry.Position > s.note.void {
+	if has, disagrees := s.disagrees(b, entry.Position); disagrees && entry.Position > s.note.Void {
 		if err := s.skip(ctx, entry.Position, has); err != nil {
 			return err
 		}
 	}
-	if b.genesis != nil && b.generation == s.note.generation+1 && !s.note.follows(b, entry.Position) && s.recent.agrees(b.base, b.history) {
+	if b.Genesis != nil && b.Generation == s.note.Generation+1 && !s.note.Follows(b, entry.Position) && s.recent.Agrees(b.Base, b.History) {
 		// A repair that came to nothing: the replica that began it has gone on.
-		b.generation = s.note.generation
+		b.Generation = s.note.Generation
 	}
-	verdict, err := s.note.take(b, entry, now)
+	verdict, err := s.note.Take(b, entry, now)
 	if err != nil {
 		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	next := &engine.Batch{Shard: s.number, Position: entry.Position, Time: now, Note: s.note.append(nil)}
-	if verdict == apply {
-		next.Changes, next.Sweep = b.changes, b.sweep
+	next := &engine.Batch{Shard: s.number, Position: entry.Position, Time: now, Note: s.note.Append(nil)}
+	if verdict == note.Apply {
+		next.Changes, next.Sweep = b.Changes, b.Sweep
 	}
 	results, err := s.replica.Apply(context.WithoutCancel(ctx), next)
 	switch {
@@ -151,10 +153,10 @@ func (s *shard) apply(ctx context.Context, entry *Entry, now int64) error {
 	case err != nil:
 		return stopped("batch %d cannot be applied: %w", entry.Position, err)
 	}
-	s.recent.add(entry.Position, s.note.history)
+	s.recent.Add(entry.Position, s.note.History)
 	s.e.count(len(entry.Data))
 	own := s.owns(b)
-	if verdict == apply {
+	if verdict == note.Apply {
 		s.notifyUsers(b, own)
 	}
 	if own {
@@ -179,25 +181,25 @@ func (s *shard) skip(ctx context.Context, position uint64, has sight) error {
 	case genesis == 0:
 		return lost(has)
 	}
-	s.note.void = genesis - 1
+	s.note.Void = genesis - 1
 	return nil
 }
 
 // owns reports whether this shard proposed a batch.
-func (s *shard) owns(b *batch) bool {
+func (s *shard) owns(b *batch.Batch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return b.proposer == s.proposer
+	return b.Proposer == s.proposer
 }
 
 // notifyUsers calls the watcher of users with the updates of a batch.
-func (s *shard) notifyUsers(b *batch, own bool) {
+func (s *shard) notifyUsers(b *batch.Batch, own bool) {
 	watch := s.e.watchUsers.Load()
 	if watch == nil {
 		return
 	}
 	var updates []engine.Update
-	for _, ch := range b.changes {
+	for _, ch := range b.Changes {
 		if ch.Update != nil {
 			updates = append(updates, *ch.Update)
 		}
@@ -209,13 +211,13 @@ func (s *shard) notifyUsers(b *batch, own bool) {
 
 // complete completes the calls of a batch. One that was made before the log was repaired
 // is made again.
-func (s *shard) complete(b *batch, v verdict, results []engine.Result) {
+func (s *shard) complete(b *batch.Batch, v note.Verdict, results []engine.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.proposer != s.proposer || b.counter != s.counter || s.seen == nil || v == repeated {
+	if b.Proposer != s.proposer || b.Counter != s.counter || s.seen == nil || v == note.Repeated {
 		return
 	}
-	if v == outdated {
+	if v == note.Outdated {
 		s.again()
 		return
 	}
@@ -226,7 +228,7 @@ func (s *shard) complete(b *batch, v verdict, results []engine.Result) {
 	s.flight, s.asked = nil, time.Time{}
 	close(s.seen)
 	s.seen = nil
-	if s.proof > 0 && b.counter >= s.proof {
+	if s.proof > 0 && b.Counter >= s.proof {
 		s.proof = 0
 		s.e.poke()
 	}
@@ -275,7 +277,7 @@ func (s *shard) applied(at uint64, now int64, last uint64) {
 // mirrorLocked copies what other goroutines need of the note.
 func (s *shard) mirrorLocked(at uint64) {
 	n := &s.note
-	s.at, s.size, s.generation, s.history, s.members = at, n.size, n.generation, n.history, n.members
+	s.at, s.size, s.generation, s.history, s.members = at, n.Size, n.Generation, n.History, n.Members
 }
 
 // setFollowing records why the log cannot be followed.

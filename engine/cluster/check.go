@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 )
 
 // What a replica has applied must be what the log has. A log may lose entries that it has
@@ -59,7 +62,7 @@ func (s *shard) check(ctx context.Context, at uint64) (from, first, last uint64,
 
 // checkMemory is check for a log in memory, of which entries may be missing.
 func (s *shard) checkMemory(at, first, last uint64) (from uint64, err error) {
-	s.note.loose, s.note.epoch = true, s.e.epoch
+	s.note.Loose, s.note.Epoch = true, s.e.epoch
 	switch {
 	case last < at:
 		return 0, fmt.Errorf("the log in memory was lost: it ends at %d, and this node is at %d", last, at)
@@ -79,7 +82,7 @@ func (s *shard) same(ctx context.Context, first, last, at uint64) error {
 			return nil // just now
 		case err != nil:
 			return err
-		case len(entry.Data) >= 4 && extend(s.note.before, &entry) == s.note.history:
+		case len(entry.Data) >= 4 && note.Extend(s.note.Before, &entry) == s.note.History:
 			return nil
 		}
 		return s.lacks(ctx, first, last, at)
@@ -97,9 +100,9 @@ func (s *shard) lacks(ctx context.Context, first, last, at uint64) error {
 	switch {
 	case err != nil:
 		return err
-	case b.epoch != s.note.epoch:
-		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", ErrForeign, b.epoch, s.note.epoch)
-	case b.generation == s.note.generation:
+	case b.Epoch != s.note.Epoch:
+		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", ErrForeign, b.Epoch, s.note.Epoch)
+	case b.Generation == s.note.Generation:
 		return lost(sight{s.e.node, at})
 	}
 	genesis, _, err := s.voided(ctx, at, last)
@@ -107,18 +110,18 @@ func (s *shard) lacks(ctx context.Context, first, last, at uint64) error {
 		err = leftBehind(at)
 	}
 	if err == nil {
-		s.note.void = genesis - 1
+		s.note.Void = genesis - 1
 	}
 	return err
 }
 
 // header reads the header of the batch at a position of the log.
-func (s *shard) header(ctx context.Context, position uint64) (*batch, error) {
+func (s *shard) header(ctx context.Context, position uint64) (*batch.Batch, error) {
 	for entry, err := range s.e.log.Follow(ctx, s.number, position-1) {
 		if err != nil {
 			return nil, err
 		}
-		b, _, err := decodeHeader(entry.Data)
+		b, err := batch.DecodeHeader(entry.Data)
 		if err != nil {
 			return nil, stopped("entry %d of the log: %w", position, err)
 		}
@@ -129,12 +132,12 @@ func (s *shard) header(ctx context.Context, position uint64) (*batch, error) {
 
 // disagrees returns what the proposer of a batch has applied and the log does not have, if
 // there is something.
-func (s *shard) disagrees(b *batch, position uint64) (has sight, disagrees bool) {
+func (s *shard) disagrees(b *batch.Batch, position uint64) (has sight, disagrees bool) {
 	switch {
-	case s.memory != nil || b.generation != s.note.generation || b.epoch != s.note.epoch:
+	case s.memory != nil || b.Generation != s.note.Generation || b.Epoch != s.note.Epoch:
 		return sight{}, false
-	case b.base >= position || s.recent.differs(b.base, b.history) || s.note.misses(b):
-		return sight{"of another node", b.base}, true
+	case b.Base >= position || s.recent.Differs(b.Base, b.History) || s.note.Misses(b):
+		return sight{"of another node", b.Base}, true
 	}
 	return sight{}, false
 }

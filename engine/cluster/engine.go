@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 )
 
 // Engine is an engine.Engine of one node. All methods are safe for concurrent use. What
@@ -238,7 +239,7 @@ func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf fun
 			calls[s] = c
 			order = append(order, s)
 		}
-		c.data = appendEntry(c.data, &entries[i])
+		c.data = batch.AppendEntry(c.data, &entries[i])
 		c.entries++
 		index[s] = append(index[s], i)
 	}
@@ -302,7 +303,7 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64, s *sh
 	defer e.leave()
 	c := newCall()
 	c.alone = true
-	c.data = appendTrim(nil, &engine.Trim{Channel: channel, Through: through})
+	c.data = batch.AppendTrim(nil, &engine.Trim{Channel: channel, Through: through})
 	s.start(ctx, c)
 	if _, err := c.wait(e); err != nil {
 		return fmt.Errorf("trim: %w", err)
@@ -331,7 +332,7 @@ func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func
 			c = newCall()
 			calls[s] = c
 		}
-		c.data = appendUpdate(c.data, &updates[i])
+		c.data = batch.AppendUpdate(c.data, &updates[i])
 	}
 	for s, c := range calls {
 		s.start(ctx, c)

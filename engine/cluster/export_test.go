@@ -1,5 +1,7 @@
 package cluster
 
+import "github.com/wirepost/wirepost/engine/cluster/internal/batch"
+
 // SetLevel sets the level of the operations that a node knows.
 func SetLevel(o *Options, level int) { o.level = level }
 
@@ -14,6 +16,6 @@ func (e *Engine) TickLevel(s, level int) error {
 
 // Unknown encodes a batch of the cluster with an operation of an unknown kind.
 func (e *Engine) Unknown() []byte {
-	b := batch{level: 1, epoch: e.epoch, proposer: newProposer(), counter: 1}
-	return b.append(nil, []byte{250})
+	b := batch.Batch{Level: 1, Epoch: e.epoch, Proposer: batch.NewProposer(), Counter: 1}
+	return b.Append(nil, []byte{250})
 }

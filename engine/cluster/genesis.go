@@ -2,58 +2,20 @@ package cluster
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
-)
 
-// genesis is the first entry of the log of a shard. Several nodes may have proposed one;
-// the first in the log counts. After a repair the log goes on with another genesis, of the
-// next generation.
-type genesis struct {
-	cluster string // its name
-	shards  int
-	data    bool // the cluster began with data that is not in the log
-}
-
-func (g *genesis) append(dst []byte) []byte {
-	dst = appendText(append(dst, kindGenesis), g.cluster)
-	dst = binary.AppendUvarint(dst, uint64(g.shards))
-	if g.data {
-		return append(dst, 1)
-	}
-	return append(dst, 0)
-}
-
-func (r *reader) genesis() *genesis {
-	g := &genesis{cluster: r.text()}
-	if shards := r.number(); shards <= maxShards {
-		g.shards = int(shards)
-	} else {
-		r.fail()
-	}
-	g.data = r.byte() != 0
-	return g
-}
-
-// maxShards is the most shards of a cluster.
-const maxShards = 1024
-
-var (
-	// ErrForeign says that a log, a replica and the settings do not belong to the same
-	// cluster.
-	ErrForeign = errors.New("not the same cluster")
-	// errNoGenesis says that a log does not begin as it has to.
-	errNoGenesis = errors.New("the log does not begin with the entry that founds a cluster")
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 )
 
 // found founds the cluster if the log is empty, and learns its epoch. It waits for the log
 // until ctx is done.
 func (e *Engine) found(ctx context.Context) error {
 	for _, s := range e.shards {
-		if n := &s.note; n.epoch != "" {
-			if err := e.belongs(n.epoch, n.cluster, n.shards); err != nil {
+		if n := &s.note; n.Epoch != "" {
+			if err := e.belongs(n.Epoch, n.Cluster, n.Shards); err != nil {
 				return fmt.Errorf("the replica: %w", err)
 			}
 			continue
@@ -95,11 +57,11 @@ func (s *shard) found(ctx context.Context) error {
 	if epoch == "" {
 		epoch = s.e.Replica.Epoch()
 	}
-	b := batch{
-		level: 1, epoch: epoch, proposer: newProposer(), counter: 1,
-		genesis: &genesis{cluster: s.e.name, shards: len(s.e.shards), data: data},
+	b := batch.Batch{
+		Level: 1, Epoch: epoch, Proposer: batch.NewProposer(), Counter: 1,
+		Genesis: &batch.Genesis{Cluster: s.e.name, Shards: len(s.e.shards), Data: data},
 	}
-	proposal := b.append(nil)
+	proposal := b.Append(nil)
 	if s.e.joinOnly && !data {
 		proposal = nil
 	}
@@ -107,17 +69,17 @@ func (s *shard) found(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g := first.genesis
+	g := first.Genesis
 	switch {
 	case g == nil:
-		return errNoGenesis
-	case data && first.epoch != s.e.Replica.Epoch():
+		return note.ErrNoGenesis
+	case data && first.Epoch != s.e.Replica.Epoch():
 		return fmt.Errorf("the log: %w: it was founded with epoch %s, and the directory of this node has data of its own, with epoch %s",
-			ErrForeign, first.epoch, s.e.Replica.Epoch())
-	case g.data && !data:
+			ErrForeign, first.Epoch, s.e.Replica.Epoch())
+	case g.Data && !data:
 		return fmt.Errorf("%w: the cluster began with data that is not in the log", ErrTrimmed)
 	}
-	if err := s.e.belongs(first.epoch, g.cluster, g.shards); err != nil {
+	if err := s.e.belongs(first.Epoch, g.Cluster, g.Shards); err != nil {
 		return fmt.Errorf("the log: %w", err)
 	}
 	return nil
@@ -138,7 +100,7 @@ var errUnfounded = errors.New("no node has founded the cluster yet")
 
 // first returns the first batch of the log. While there is none it proposes one, or waits
 // for it if the proposal is nil.
-func (s *shard) first(ctx context.Context, proposal []byte) (*batch, error) {
+func (s *shard) first(ctx context.Context, proposal []byte) (*batch.Batch, error) {
 	warned := false
 	for {
 		b, err := s.tryFirst(ctx, proposal)
@@ -158,7 +120,7 @@ func (s *shard) first(ctx context.Context, proposal []byte) (*batch, error) {
 // errUnreadable says that an entry of the log does not say what a batch says.
 var errUnreadable = errors.New("an entry of the log cannot be read")
 
-func (s *shard) tryFirst(ctx context.Context, proposal []byte) (*batch, error) {
+func (s *shard) tryFirst(ctx context.Context, proposal []byte) (*batch.Batch, error) {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
 	first, last, err := s.e.log.Bounds(ctx, s.number)
@@ -178,12 +140,12 @@ func (s *shard) tryFirst(ctx context.Context, proposal []byte) (*batch, error) {
 }
 
 // read reads the batch at a position of the log.
-func (s *shard) read(ctx context.Context, position uint64) (*batch, error) {
+func (s *shard) read(ctx context.Context, position uint64) (*batch.Batch, error) {
 	for entry, err := range s.e.log.Follow(ctx, s.number, position-1) {
 		if err != nil {
 			return nil, err
 		}
-		b, err := decodeBatch(entry.Data, s.e.level)
+		b, err := batch.Decode(entry.Data, s.e.level)
 		if err != nil {
 			return nil, fmt.Errorf("%w: position %d: %w", errUnreadable, position, err)
 		}

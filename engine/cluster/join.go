@@ -79,7 +79,7 @@ func (o *Options) reached(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.note.epoch == "" {
+		if s.note.Epoch == "" {
 			continue // Open reads the log from its beginning
 		}
 		if _, _, _, err := s.check(ctx, s.at); needsSnapshot(err) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 )
 
 // Options configures an Engine.
@@ -41,7 +42,7 @@ type Options struct {
 	// so that its time goes on and what has ended is removed. 0: 1 s.
 	TickEvery time.Duration
 
-	level int // 0: operationLevel
+	level int // 0: batch.Level
 }
 
 func (o *Options) complete() {
@@ -61,7 +62,7 @@ func (o *Options) complete() {
 		o.FlushEvery = 2 * time.Second
 	}
 	if o.level == 0 {
-		o.level = operationLevel
+		o.level = batch.Level
 	}
 	o.Keep.complete()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
@@ -29,7 +30,7 @@ type pending struct {
 	level   int
 	sweep   bool
 	forget  string
-	report  *report
+	report  *batch.Report
 	changes [][]byte
 	size    int
 }
@@ -112,7 +113,7 @@ func (s *shard) nextLocked(p pending) {
 	if s.report {
 		s.report = false
 		s.reported, s.reportedAt = s.durable, time.Now()
-		p.report = &report{node: s.e.node, level: s.e.level, durable: s.durable.position, size: s.durable.size}
+		p.report = &batch.Report{Node: s.e.node, Level: s.e.level, Durable: s.durable.position, Size: s.durable.size}
 	}
 	s.counter++
 	s.pending = p
@@ -124,14 +125,14 @@ func (s *shard) encode() (data []byte, seen <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &s.pending
-	b := batch{
-		level: p.level, epoch: s.e.epoch, generation: s.generation, proposer: s.proposer, counter: s.counter,
-		base: s.at, history: s.history, sweep: p.sweep, report: p.report, forget: p.forget,
+	b := batch.Batch{
+		Level: p.level, Epoch: s.e.epoch, Generation: s.generation, Proposer: s.proposer, Counter: s.counter,
+		Base: s.at, History: s.history, Sweep: p.sweep, Report: p.report, Forget: p.forget,
 	}
 	if s.memory != nil {
-		b.base, b.history = 0, 0
+		b.Base, b.History = 0, 0
 	}
-	return b.append(make([]byte, 0, p.size+256), p.changes...), s.seen
+	return b.Append(make([]byte, 0, p.size+256), p.changes...), s.seen
 }
 
 // propose proposes the batch in flight until it was seen in the log, or the engine is
@@ -199,7 +200,7 @@ func (s *shard) abandon() {
 		c.end(nil, fmt.Errorf("%w: the log of the cluster has not answered for %s", engine.ErrStalled, proposeFor))
 	}
 	s.flight, s.pending, s.seen = nil, pending{}, nil
-	s.proposer, s.counter, s.proof = newProposer(), 0, min(s.proof, 1)
+	s.proposer, s.counter, s.proof = batch.NewProposer(), 0, min(s.proof, 1)
 }
 
 // proposed records the outcome of an attempt at a proposal.

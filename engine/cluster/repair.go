@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 )
 
 // Repair makes the log go on after the state of this replica, in every shard that has
@@ -54,25 +56,25 @@ func (s *shard) repair(ctx context.Context, abandon bool) error {
 	}
 	s.setRepairing(renewing)
 	s.mu.Lock()
-	b := batch{
-		level: 1, epoch: s.e.epoch, generation: s.generation + 1, proposer: newProposer(), counter: 1,
-		base: s.at, history: s.history, genesis: &genesis{cluster: s.e.name, shards: len(s.e.shards)},
+	b := batch.Batch{
+		Level: 1, Epoch: s.e.epoch, Generation: s.generation + 1, Proposer: batch.NewProposer(), Counter: 1,
+		Base: s.at, History: s.history, Genesis: &batch.Genesis{Cluster: s.e.name, Shards: len(s.e.shards)},
 	}
 	s.mu.Unlock()
-	if node, position := s.e.nodes.ahead(s.number, b.base, b.generation-1, abandon); node != "" {
-		return fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.base)
+	if node, position := s.e.nodes.ahead(s.number, b.Base, b.Generation-1, abandon); node != "" {
+		return fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.Base)
 	}
 	_, last, err := s.e.log.Bounds(ctx, s.number)
 	if err != nil {
 		return err
 	}
-	s.e.logger.Warn("repairing the log", "shard", s.number, "position", b.base, "ended", last)
-	if last < b.base {
-		if err := s.e.log.Restart(ctx, s.number, b.base); err != nil {
+	s.e.logger.Warn("repairing the log", "shard", s.number, "position", b.Base, "ended", last)
+	if last < b.Base {
+		if err := s.e.log.Restart(ctx, s.number, b.Base); err != nil {
 			return err
 		}
 	}
-	return s.renew(ctx, b.append(nil), b.generation)
+	return s.renew(ctx, b.Append(nil), b.Generation)
 }
 
 // settle has the replica apply what is in the log, as far as it agrees.
@@ -146,7 +148,7 @@ func (s *shard) stage(ctx context.Context, at, last uint64) (through uint64, err
 	case err != nil:
 		return 0, err
 	case genesis > 0:
-		s.note.void = genesis - 1
+		s.note.Void = genesis - 1
 	case stage == renewing || stage == settling && at == last:
 		return 0, errRepairing
 	case stage == settling:
@@ -198,15 +200,15 @@ func (s *shard) voided(ctx context.Context, at, last uint64) (genesis uint64, la
 		if err != nil {
 			return 0, false, err
 		}
-		b, _, err := decodeHeader(entry.Data)
+		b, err := batch.DecodeHeader(entry.Data)
 		switch {
 		case err != nil:
 			return 0, false, stopped("entry %d of the log: %w", entry.Position, err)
-		case b.generation > s.note.generation && b.base == at && b.history == s.note.history:
+		case b.Generation > s.note.Generation && b.Base == at && b.History == s.note.History:
 			return entry.Position, false, nil
-		case b.generation > s.note.generation && b.base <= at:
+		case b.Generation > s.note.Generation && b.Base <= at:
 			return 0, false, leftBehind(at)
-		case b.generation > s.note.generation:
+		case b.Generation > s.note.Generation:
 			return 0, true, nil
 		case entry.Position >= last:
 			return 0, false, nil

@@ -2,13 +2,14 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
@@ -24,7 +25,7 @@ type shard struct {
 	queued int           // bytes in it
 	room   chan struct{} // closed when the queue was taken; nil: nothing waits
 
-	proposer proposer
+	proposer batch.Proposer
 	counter  uint64        // of the last batch that was proposed
 	flight   []*call       // the calls in it, until it was seen in the log
 	pending  pending       // what is in it
@@ -54,7 +55,7 @@ type shard struct {
 	generation uint64
 	history    uint64
 	time       int64
-	members    []member // is not changed
+	members    []note.Member // is not changed
 
 	durable    extent
 	held       *extent // from which the log is kept, see hold; nil: it is not
@@ -63,27 +64,22 @@ type shard struct {
 
 	work chan struct{} // cap 1: there is something to propose
 
-	note   note   // owned by follow
-	recent recent // owned by follow
+	note   note.Note   // owned by follow
+	recent note.Recent // owned by follow
 }
 
 func newShard(e *Engine, number int, r engine.Replica) (*shard, error) {
 	at, now, data := r.Applied(number)
-	known, err := decodeNote(data)
+	known, err := note.Decode(data)
 	if err != nil {
 		return nil, err
 	}
 	return &shard{
 		e: e, number: number, replica: r, work: make(chan struct{}, 1), gate: make(chan struct{}), outdated: make(chan struct{}, 1),
-		proposer: newProposer(), note: known, members: known.members,
-		behind: true, at: at, size: known.size, history: known.history, generation: known.generation, time: now, durable: extent{at, known.size}, report: true,
+		proposer: batch.NewProposer(), note: known, members: known.Members,
+		behind: true, at: at, size: known.Size, history: known.History, generation: known.Generation, time: now, durable: extent{at, known.Size}, report: true,
 		moved: time.Now(), reached: time.Now(),
 	}, nil
-}
-
-func newProposer() (p proposer) {
-	rand.Read(p[:]) //nolint:errcheck // it never fails
-	return p
 }
 
 // open allows proposals, and shut forbids them.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/fields"
 )
 
 // A node fetches the store of another one over the Bus, so that it needs neither an
@@ -85,6 +87,8 @@ func respondJSON(kind byte, v any) []byte {
 	return append([]byte{kind}, data...)
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // sumOf is the checksum of a chunk. It includes which one it is.
 func sumOf(r *snapshotRequest, data []byte) uint32 {
 	sum := crc32.Checksum([]byte(r.ID), castagnoli)
@@ -96,7 +100,7 @@ func sumOf(r *snapshotRequest, data []byte) uint32 {
 // open returns what follows the first byte of a response, or the error that it says.
 func openResponse(response []byte) ([]byte, error) {
 	if len(response) == 0 {
-		return nil, errMalformed
+		return nil, batch.ErrMalformed
 	}
 	switch kind, rest := response[0], response[1:]; kind {
 	case respondDone:
@@ -112,7 +116,7 @@ func openResponse(response []byte) ([]byte, error) {
 	case respondGone:
 		return nil, errSnapshotGone
 	}
-	return nil, errMalformed
+	return nil, batch.ErrMalformed
 }
 
 // openChunk returns the data of a chunk.
@@ -130,17 +134,17 @@ func openChunk(r *snapshotRequest, response []byte) ([]byte, error) {
 // appendFiles encodes a list of files.
 func appendFiles(dst []byte, files []engine.SnapshotFile) []byte {
 	for _, f := range files {
-		dst = binary.AppendUvarint(appendText(dst, f.Name), uint64(f.Size))
+		dst = binary.AppendUvarint(fields.AppendText(dst, f.Name), uint64(f.Size))
 	}
 	return dst
 }
 
 func decodeFiles(data []byte) (files []engine.SnapshotFile, err error) {
-	in := reader{rest: data}
-	for len(in.rest) > 0 {
-		f := engine.SnapshotFile{Name: in.text(), Size: int64(in.number())}
-		if in.bad || f.Size < 0 {
-			return nil, fmt.Errorf("the list of files: %w", errMalformed)
+	in := fields.Of(data)
+	for in.More() {
+		f := engine.SnapshotFile{Name: in.Text(), Size: int64(in.Number())}
+		if in.Bad() || f.Size < 0 {
+			return nil, fmt.Errorf("the list of files: %w", batch.ErrMalformed)
 		}
 		files = append(files, f)
 	}

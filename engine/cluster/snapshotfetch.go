@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 )
 
 const (
@@ -127,7 +128,7 @@ func (f *fetcher) from(ctx context.Context, source string, to engine.Receiver) e
 	}
 	defer f.ask(context.WithoutCancel(ctx), offerTimeout, snapshotTopic(source), snapshotRequest{Op: "done", ID: begun.ID}, nil) //nolint:errcheck // it expires
 	if begun.ListBytes < 0 || begun.ListBytes > maxListBytes {
-		return errMalformed
+		return batch.ErrMalformed
 	}
 	var list []byte
 	err = f.file(ctx, source, begun.ID, listFile, begun.ListBytes, func(chunk []byte) error {
@@ -190,7 +191,7 @@ func (f *fetcher) file(ctx context.Context, source, id string, file int, size in
 			return err
 		}
 		if len(chunk) == 0 || int64(len(chunk)) > size-at {
-			return errMalformed
+			return batch.ErrMalformed
 		}
 		if err := take(chunk); err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 )
 
 // Keep limits the entries that the log keeps for members which do not have them on disk
@@ -31,12 +33,12 @@ const trimEvery = 10
 
 // trimmable returns the position up to which the log of a shard can be trimmed, given its
 // members, their position and time, and the size of the log up to there.
-func (k *Keep) trimmable(members []member, at, size uint64, now int64) uint64 {
+func (k *Keep) trimmable(members []note.Member, at, size uint64, now int64) uint64 {
 	through := at
 	for i := range members {
 		m := &members[i]
-		if at-min(at, m.durable) <= k.Entries && size-min(size, m.size) <= k.Bytes && now-m.time <= k.Age.Milliseconds() {
-			through = min(through, m.durable)
+		if at-min(at, m.Durable) <= k.Entries && size-min(size, m.Size) <= k.Bytes && now-m.Time <= k.Age.Milliseconds() {
+			through = min(through, m.Durable)
 		}
 	}
 	return through

@@ -116,7 +116,7 @@ func (e *Engine) others() bool {
 		members := s.members
 		s.mu.Unlock()
 		for i := range members {
-			if members[i].node != e.node {
+			if members[i].Node != e.node {
 				return e.bus != nil
 			}
 		}

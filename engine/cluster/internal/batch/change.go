@@ -1,0 +1,94 @@
+package batch
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/fields"
+)
+
+// The kinds of what a batch has.
+const (
+	kindEntry   = 1
+	kindTrim    = 2
+	kindUpdate  = 3
+	kindGenesis = 4
+	kindReport  = 5
+	kindForget  = 6
+)
+
+const entryIdempotent = 1 << 0
+
+// AppendEntry appends an entry.
+func AppendEntry(dst []byte, in *engine.Entry) []byte {
+	dst = append(dst, kindEntry)
+	flags := byte(0)
+	if in.Idempotent {
+		flags |= entryIdempotent
+	}
+	dst = append(dst, flags)
+	dst = fields.AppendText(dst, in.Channel)
+	dst = binary.AppendUvarint(dst, in.Revokes)
+	for _, s := range [...]string{in.ID, in.Key, in.ContentType, in.From} {
+		dst = fields.AppendText(dst, s)
+	}
+	for _, n := range [...]int64{int64(in.TTL), int64(in.Limits.MaxAge), int64(in.Limits.MaxMessages)} {
+		dst = binary.AppendVarint(dst, n)
+	}
+	return append(binary.AppendUvarint(dst, uint64(len(in.Data))), in.Data...)
+}
+
+// AppendTrim appends a trim.
+func AppendTrim(dst []byte, t *engine.Trim) []byte {
+	return binary.AppendUvarint(fields.AppendText(append(dst, kindTrim), t.Channel), t.Through)
+}
+
+// AppendUpdate appends an update.
+func AppendUpdate(dst []byte, up *engine.Update) []byte {
+	dst = fields.AppendText(append(dst, kindUpdate), up.User)
+	dst = fields.AppendTexts(dst, up.Leave)
+	dst = fields.AppendTexts(dst, up.Join)
+	dst = binary.AppendUvarint(dst, uint64(len(up.Marks)))
+	for _, m := range up.Marks {
+		dst = fields.AppendText(dst, m.Channel)
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, m.Read), m.Since)
+	}
+	dst = fields.AppendTexts(dst, up.RemoveDevices)
+	dst = binary.AppendUvarint(dst, uint64(len(up.Devices)))
+	for _, d := range up.Devices {
+		dst = binary.AppendVarint(fields.AppendText(dst, d.Name), d.Used)
+		dst = binary.AppendUvarint(dst, uint64(len(d.Cursors)))
+		for _, c := range d.Cursors {
+			dst = binary.AppendUvarint(fields.AppendText(dst, c.Channel), c.Seq)
+		}
+	}
+	return dst
+}
+
+func readEntry(r *fields.Reader) *engine.Entry {
+	flags := r.Byte()
+	in := &engine.Entry{Idempotent: flags&entryIdempotent != 0, Channel: r.Text(), Revokes: r.Number()}
+	for _, s := range [...]*string{&in.ID, &in.Key, &in.ContentType, &in.From} {
+		*s = r.Text()
+	}
+	in.TTL, in.Limits.MaxAge, in.Limits.MaxMessages = time.Duration(r.Signed()), time.Duration(r.Signed()), int(r.Signed())
+	in.Data = r.Bytes(r.Length())
+	return in
+}
+
+func readUpdate(r *fields.Reader) *engine.Update {
+	up := &engine.Update{User: r.Text(), Leave: r.Texts(), Join: r.Texts()}
+	for range r.Length() {
+		up.Marks = append(up.Marks, engine.Mark{Channel: r.Text(), Read: r.Number(), Since: r.Number()})
+	}
+	up.RemoveDevices = r.Texts()
+	for range r.Length() {
+		d := engine.Device{Name: r.Text(), Used: r.Signed()}
+		for range r.Length() {
+			d.Cursors = append(d.Cursors, engine.Cursor{Channel: r.Text(), Seq: r.Number()})
+		}
+		up.Devices = append(up.Devices, d)
+	}
+	return up
+}
