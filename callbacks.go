@@ -17,8 +17,8 @@ func (s *Server) sessionHooks() session.Hooks {
 	o := &s.opts
 	h := session.Hooks{
 		Publish: s.publish,
-		Values: o.OnMessage != nil || o.OnCall != nil || o.OnSubscribe != nil || o.OnPublish != nil ||
-			o.OnAck != nil || o.OnDisconnect != nil,
+		Values: !o.NoRequestValues && (o.OnMessage != nil || o.OnCall != nil || o.OnSubscribe != nil || o.OnPublish != nil ||
+			o.OnAck != nil || o.OnDisconnect != nil || o.Refresh != nil),
 	}
 	if o.OnSubscribe != nil {
 		h.Subscribe = func(ctx context.Context, i session.Info, channel string) error {
@@ -63,6 +63,12 @@ func (s *Server) gatewayHooks() gateway.Hooks {
 	if o.VerifyToken != nil {
 		h.VerifyToken = func(ctx context.Context, token string) (access.Identity, error) {
 			id, err := o.VerifyToken(ctx, token)
+			return access.Identity(id), internalError(err)
+		}
+	}
+	if o.Refresh != nil {
+		h.Refresh = func(ctx context.Context, i session.Info) (access.Identity, error) {
+			id, err := o.Refresh(ctx, newSession(i))
 			return access.Identity(id), internalError(err)
 		}
 	}

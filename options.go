@@ -39,6 +39,15 @@ type Options struct {
 	// that they have in Authenticate.
 	VerifyToken func(ctx context.Context, token string) (Identity, error)
 
+	// Refresh returns the next identity of a session whose Identity has Refresh set. It is
+	// called after 80 to 90 percent of the identity's time. An *Error, or an identity of
+	// another user or device, closes the connection with 4401. Any other error, and one
+	// with CodeUnavailable, CodeRateLimited or CodeInternal, is an outage: the call is
+	// repeated until the identity expires. OnSubscribe is called again for the
+	// subscriptions that it has allowed. Calls come one at a time, in order with those of
+	// OnMessage.
+	Refresh func(ctx context.Context, s Session) (Identity, error)
+
 	// AllowOrigins lists the origins that pages may connect from, besides the
 	// server's own: "https://example.com", with * for labels of the host as in
 	// "https://*.example.com". "*" alone allows every page. Behind a trusted proxy that
@@ -51,7 +60,8 @@ type Options struct {
 
 	// The contexts of the callbacks below have the values of the context of the connect
 	// request, as middleware left it. If any callback gets a Session after the handshake,
-	// these values and about 0.6 KB of net/http's stay in memory as long as the session.
+	// these values and about 0.6 KB of net/http's stay in memory as long as the session,
+	// unless NoRequestValues is set.
 	// The contexts are canceled when the session is closed; those of OnAck, OnRead,
 	// OnPublish and OnDisconnect when the server is shut down.
 
@@ -75,7 +85,8 @@ type Options struct {
 	OnMessage func(context.Context, Session, Frame) (reply Frame, err error)
 	// OnSubscribe is called when a client requests a channel whose policy has Subscribe:
 	// AccessHook, in its connect request or by a command. Nil allows the subscription
-	// until the client sends a new token; then OnSubscribe is called again. Each poll is
+	// until the client sends a new token or Refresh returns a new identity; then
+	// OnSubscribe is called again. Each poll is
 	// a connect request. An *Error refuses the subscription with its code. Any other
 	// error is logged, and the client gets CodeUnavailable (503), after which it tries
 	// again. Calls for one session come one at a time, in order with those of OnMessage,
@@ -98,6 +109,10 @@ type Options struct {
 	// sent with its code. Any other error is logged, and sent as CodeInternal
 	// without its text.
 	OnCall func(ctx context.Context, s Session, method string, data json.RawMessage) (any, error)
+
+	// NoRequestValues keeps the values of the connect requests' contexts from the callbacks
+	// that get a Session after the handshake.
+	NoRequestValues bool
 
 	// Subprotocols are the application's own subprotocols (Sec-WebSocket-Protocol) for
 	// plain mode. The server selects the first one that a client offers and that is
@@ -162,6 +177,9 @@ type Identity struct {
 	// Issued is the time of issue of the token, for RevokeTokens. Zero means long ago
 	// from VerifyToken, and from Authenticate that there is no token.
 	Issued time.Time
+	// Refresh makes the server call Options.Refresh before Expires, so that the client
+	// need not send a new token.
+	Refresh bool
 	// Data is the application's. Callbacks get it in Session.Data. A new token replaces
 	// it.
 	Data any
@@ -174,6 +192,9 @@ type Identity struct {
 type Frame struct {
 	Binary bool
 	Data   []byte
+	// ContentType is that of a message frame of wirepost.v1: application/json unless the
+	// frame has another one. It is empty in plain mode, and ignored in a reply.
+	ContentType string
 }
 
 // CloseInfo describes how a session was closed: the close code (RFC 6455 §7.4, or one

@@ -27,6 +27,7 @@ type Identity struct {
 	Publish   []string
 	Expires   time.Time       // zero: never
 	Issued    time.Time       // when the token was issued; zero: no token
+	Refresh   bool            // the application is asked for the next identity before this one expires
 	Data      any             // set by the application
 	Info      json.RawMessage // what other clients are told of the user; see CompactInfo
 }

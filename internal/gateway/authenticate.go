@@ -12,6 +12,7 @@ import (
 	"github.com/wirepost/wirepost/internal/bearer"
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -21,7 +22,7 @@ const TokenCookie = "wirepost_token"
 // authenticate returns the identity of the request's sender, or an error.
 func (g *Gateway) authenticate(r *http.Request, query url.Values) (*access.Identity, error) {
 	if g.config.Authenticate == nil {
-		token, err := requestToken(r, query)
+		token, err := tokenOf(r, query)
 		if err != nil {
 			return nil, err
 		}
@@ -43,6 +44,14 @@ func (g *Gateway) verifyToken(ctx context.Context, user, token string) (*access.
 	return g.identify(ctx, "VerifyToken", user, func(id *access.Identity) (err error) {
 		*id, err = g.config.VerifyToken(ctx, token)
 		assumeIssued(id)
+		return err
+	})
+}
+
+// refreshIdentity returns the next identity of a session.
+func (g *Gateway) refreshIdentity(ctx context.Context, s session.Info) (*access.Identity, error) {
+	return g.identify(ctx, "Refresh", s.User, func(id *access.Identity) (err error) {
+		*id, err = g.config.Refresh(ctx, s)
 		return err
 	})
 }
@@ -75,8 +84,10 @@ func assumeIssued(id *access.Identity) {
 	}
 }
 
-// requestToken returns the token of a request, or "".
-func requestToken(r *http.Request, query url.Values) (string, error) {
+// RequestToken returns the token of a connect request, or "".
+func RequestToken(r *http.Request) (string, error) { return tokenOf(r, r.URL.Query()) }
+
+func tokenOf(r *http.Request, query url.Values) (string, error) {
 	if token, ok := bearer.Token(r.Header); ok {
 		return token, nil
 	}

@@ -34,6 +34,8 @@ type Hooks struct {
 	Authenticate func(*http.Request) (access.Identity, error)
 	// VerifyToken returns the identity of a token. May be nil if Authenticate is not.
 	VerifyToken func(ctx context.Context, token string) (access.Identity, error)
+	// Refresh returns the next identity of a session. May be nil.
+	Refresh func(context.Context, session.Info) (access.Identity, error)
 	// Connect decides whether a session may begin. May be nil.
 	Connect func(*http.Request, session.Info) error
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -70,6 +71,10 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 	var identity *access.Identity
 	var plan *session.Plan
 	var u *user.User
+	id := names.NewConnectionID()
+	if g.config.Authenticate != nil {
+		r = r.WithContext(withConnecting(r.Context(), id, m))
+	}
 	err = g.config.Accepting()
 	if err == nil {
 		query, err = parseQuery(r)
@@ -78,7 +83,7 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 		identity, err = g.authenticate(r, query)
 	}
 	if err == nil {
-		plan, err = g.plan(r, from, m, query, identity)
+		plan, err = g.plan(r, from, id, m, query, identity)
 	}
 	if err == nil && m == codec.Plain {
 		plan.Receiver = to

@@ -17,12 +17,14 @@ import (
 )
 
 // plan checks the parts of the request that do not need the store.
-func (g *Gateway) plan(r *http.Request, from session.Address, m codec.Mode, query url.Values, id *access.Identity) (*session.Plan, error) {
+func (g *Gateway) plan(
+	r *http.Request, from session.Address, connection names.ConnectionID, m codec.Mode, query url.Values, id *access.Identity,
+) (*session.Plan, error) {
 	// The name may be a substring of the request, which must not be kept in memory for it.
 	id.Device = strings.Clone(id.Device)
 	agent := r.UserAgent()
 	p := &session.Plan{
-		Identity: id, Mode: m, Address: from, Connection: names.NewConnectionID(), Now: g.host.Clock.Now(),
+		Identity: id, Mode: m, Address: from, Connection: connection, Now: g.host.Clock.Now(),
 		Agent: strings.ToValidUTF8(agent[:min(len(agent), maxAgent)], ""), Values: r.Context(),
 	}
 	if m == codec.Plain {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/callback"
@@ -69,14 +68,12 @@ func (s *Session) askAgain(ctx context.Context, id *access.Identity) (refused []
 	info := s.Info()
 	info.Data = id.Data
 	for _, channel := range asked {
-		err := h.askSubscribe(ctx, info, channel)
-		var coded *fault.Error
-		switch {
+		switch err := h.askSubscribe(ctx, info, channel); {
 		case err == nil:
-		case errors.As(err, &coded) && coded.Code != fault.Unavailable && coded.Code != fault.Internal:
-			refused = append(refused, channel)
-		default:
+		case isOutage(err):
 			return nil, err
+		default:
+			refused = append(refused, channel)
 		}
 	}
 	return refused, nil

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -154,14 +155,7 @@ func (s *Session) refresh(ref json.RawMessage, id *access.Identity, refused []st
 		s.refuse(ref, fault.Errorf(fault.Forbidden, "the token is for another device"))
 		return
 	}
-	s.assume(id)
-	for _, channel := range refused {
-		if sub := s.subscription(channel); sub != nil {
-			sub.requested = false
-		}
-	}
-	s.issued = user.IssuedAt(id.Issued)
-	s.armTimer()
+	s.apply(id, refused)
 	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Expires: s.expires, ExpiresInMS: s.expiresIn()}))
 	s.reconcile()
 }
@@ -181,7 +175,7 @@ func (s *Session) onData(c *wire.Command) {
 		s.refuse(c.Ref, fault.Errorf(fault.TooLarge, "the data has more than %d bytes", s.loop.host.MaxMessage))
 		return
 	}
-	frame := Frame{Binary: wire.KindOf(contentType) == wire.Binary, Data: data}
+	frame := Frame{Binary: wire.KindOf(contentType) == wire.Binary, Data: data, ContentType: cmp.Or(contentType, wire.JSONType)}
 	ctx, ref := s.theWork().context(s), c.Ref
 	s.Job(func() {
 		reply, err := s.onMessage(ctx, frame)

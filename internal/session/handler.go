@@ -76,6 +76,9 @@ func (s *Session) Expired() {
 		s.end(wire.CloseUnauthorized, "token expired")
 		return
 	}
+	if s.work != nil && s.work.refreshAt != 0 && s.until(s.work.refreshAt) <= 0 {
+		s.askIdentity()
+	}
 	if f := s.window; f != nil && !f.unpinged.IsZero() && !s.blocked && now.Sub(f.unpinged) >= s.loop.host.AckDelay {
 		s.send(s.cursorPing())
 	}

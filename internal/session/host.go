@@ -91,6 +91,9 @@ type Hooks struct {
 	// Verify returns the identity of a token that a session of the user sent. Nil if
 	// tokens cannot be refreshed.
 	Verify func(ctx context.Context, user, token string) (*access.Identity, error)
+	// Refresh returns the next identity of a session whose identity asks for it. Nil if
+	// none does.
+	Refresh func(context.Context, Info) (*access.Identity, error)
 	// Message handles a client's message. May be nil.
 	Message func(context.Context, Info, Frame) (Frame, error)
 	// Acknowledged is called when a device's stored cursor has moved. May be nil.
@@ -121,8 +124,9 @@ type Published struct {
 
 // Frame is a message that is not in a log.
 type Frame struct {
-	Binary bool
-	Data   []byte
+	Binary      bool
+	Data        []byte
+	ContentType string // of a message frame of wirepost.v1
 }
 
 // Info describes a session.

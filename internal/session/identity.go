@@ -5,19 +5,35 @@ import (
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/user"
 )
 
 // assume applies the rights of an identity. A plain client needs only the memberships
-// of it. On the loop, or before the session is attached.
+// of it, unless it gets others later. On the loop, or before the session is attached.
 func (s *Session) assume(id *access.Identity) {
 	s.identity.Store(id)
-	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil && id.Info == nil {
+	if s.mode == codec.Plain && len(id.Channels) == 0 && id.Data == nil && id.Info == nil && !id.Refresh {
 		s.identity.Store(nil)
 	}
 	s.expires = 0
 	if !id.Expires.IsZero() {
 		s.expires = id.Expires.UnixMilli()
 	}
+	s.planRefresh(id)
+}
+
+// apply replaces the identity of an attached session, except that the caller calls
+// reconcile. Refused are the requested channels that the application refuses for it. On
+// the loop.
+func (s *Session) apply(id *access.Identity, refused []string) {
+	s.assume(id)
+	for _, channel := range refused {
+		if sub := s.subscription(channel); sub != nil {
+			sub.requested = false
+		}
+	}
+	s.issued = user.IssuedAt(id.Issued)
+	s.armTimer()
 }
 
 // expiresIn is the time until the identity expires, in ms; 0: never. It does not depend
@@ -36,6 +52,9 @@ func (s *Session) tokenGrants(channel string) bool {
 }
 
 // lifetime is the time until the session's identity expires, if it does.
-func (s *Session) lifetime() time.Duration {
-	return time.UnixMilli(s.expires).Sub(s.loop.host.Clock.Wall())
+func (s *Session) lifetime() time.Duration { return s.until(s.expires) }
+
+// until is the time until a time in ms since the epoch, by the wall clock.
+func (s *Session) until(milli int64) time.Duration {
+	return time.UnixMilli(milli).Sub(s.loop.host.Clock.Wall())
 }

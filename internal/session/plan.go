@@ -260,6 +260,9 @@ func (s *Session) hello(ctx context.Context) ([]byte, error) {
 		Epoch: host.Epoch, Expires: s.expires, ExpiresInMS: s.expiresIn(), HeartbeatMS: host.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Position, len(s.subs)),
 	}
+	if s.refreshes() {
+		h.Expires, h.ExpiresInMS = 0, 0 // the client has nothing to do
+	}
 	for _, sub := range s.subs {
 		channel := sub.Feed.Channel()
 		bounds, err := sub.Feed.Log().Bounds(ctx, channel)

@@ -13,5 +13,8 @@ func (s *Session) armTimer() {
 	if s.expires != 0 {
 		due = earlier(due, now.Add(s.lifetime()))
 	}
+	if s.work != nil && s.work.refreshAt != 0 {
+		due = earlier(due, now.Add(s.until(s.work.refreshAt)))
+	}
 	s.loop.Arm(&s.timer, due.Sub(now))
 }

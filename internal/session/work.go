@@ -30,7 +30,10 @@ type work struct {
 	ctx    context.Context // of the callbacks; ends with the session
 	cancel context.CancelFunc
 	early  []func() // jobs posted before the connection was attached
-	meter  *Meter   // nil until the first metered input
+	// refreshAt is when the application is asked for the next identity, in ms since the
+	// epoch by the wall clock; 0: it is not asked.
+	refreshAt int64
+	meter     *Meter // nil until the first metered input
 }
 
 func (s *Session) theWork() *work {
