@@ -10,6 +10,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 const (
@@ -41,7 +42,7 @@ func (s *shard) follow() {
 		default:
 			s.setFollowing(err)
 		}
-		if pause(s.e.ctx, wait) != nil {
+		if pause.For(s.e.ctx, wait) != nil {
 			return
 		}
 	}
@@ -230,7 +231,7 @@ func (s *shard) complete(b *batch.Batch, v note.Verdict, results []engine.Result
 	s.seen = nil
 	if s.proof > 0 && b.Counter >= s.proof {
 		s.proof = 0
-		s.e.poke()
+		s.e.announcer.Changed()
 	}
 }
 
@@ -258,7 +259,7 @@ func (s *shard) caughtUpLocked(last uint64) {
 	}
 	s.behind = false
 	s.open()
-	s.e.poke()
+	s.e.announcer.Changed()
 }
 
 // applied records that the replica has applied a position. Last was the last one when the
@@ -302,7 +303,7 @@ func (s *shard) pause(err error) {
 	s.shut()
 	s.mu.Unlock()
 	s.end(err)
-	s.e.poke()
+	s.e.announcer.Changed()
 }
 
 // halt stops the shard for good.
@@ -317,5 +318,5 @@ func (s *shard) halt(err error) {
 	s.mu.Unlock()
 	s.end(err)
 	s.e.halting.Do(func() { close(s.e.halted) })
-	s.e.poke()
+	s.e.announcer.Changed()
 }

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"time"
+
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 // flushBytes is the size of batches after which the replica is flushed before it is due.
@@ -79,7 +81,7 @@ func (s *shard) flushed(to extent) {
 
 // trimAll trims the log from time to time.
 func (e *Engine) trimAll() {
-	for pause(e.ctx, trimEvery*e.flushEvery) == nil {
+	for pause.For(e.ctx, trimEvery*e.flushEvery) == nil {
 		for _, s := range e.shards {
 			if err := s.trim(e.ctx); err != nil && e.ctx.Err() == nil {
 				e.logger.Warn("the log of the cluster cannot be trimmed", "shard", s.number, "error", err)
@@ -90,9 +92,40 @@ func (e *Engine) trimAll() {
 
 // suspectAll looks from time to time whether the log has lost what other nodes have.
 func (e *Engine) suspectAll() {
-	for pause(e.ctx, suspectAfter) == nil {
+	for pause.For(e.ctx, suspectAfter) == nil {
 		for _, s := range e.shards {
 			s.suspect(e.ctx)
 		}
 	}
+}
+
+// hold keeps the log from the present position on until release: as long as another node
+// fetches a snapshot, this one does not report that it has later positions on its disk, so
+// the log is kept within the limits of Keep.
+func (e *Engine) hold() {
+	for _, s := range e.shards {
+		s.hold()
+	}
+}
+
+func (e *Engine) release() {
+	for _, s := range e.shards {
+		s.release()
+	}
+}
+
+// hold keeps the log from the present position on: until release the node does not report
+// that it has more on its disk.
+func (s *shard) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == nil {
+		s.held = &extent{s.at, s.size}
+	}
+}
+
+func (s *shard) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
+	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
 
 // Engine is an engine.Engine of one node. All methods are safe for concurrent use. What
@@ -42,16 +44,15 @@ type Engine struct {
 	ctx        context.Context // ends with Close
 	stop       context.CancelCauseFunc
 	running    sync.WaitGroup
-	changed    chan struct{} // cap 1: the state of this node has changed
 
 	watchUsers  atomic.Pointer[func([]engine.Update, bool)]
 	connections atomic.Pointer[func() int]
 	draining    atomic.Bool
 
-	snapshotsTaken atomic.Uint64
-
-	nodes nodes
-	fatal atomic.Pointer[stopError] // why all shards have to stop
+	nodes     nodes.Others
+	announcer *nodes.Announcer
+	snapshots snapshot.Server           // zero: the replica has none
+	fatal     atomic.Pointer[stopError] // why all shards have to stop
 
 	halting sync.Once
 	halted  chan struct{} // closed when a shard has stopped for good
@@ -84,8 +85,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		Replica: o.Replica, name: o.Name, node: o.Node, version: o.Version, url: o.URL, bus: o.Bus, log: o.Log,
 		logger: o.Logger, patience: o.Patience, isolation: o.Isolation, tickEvery: o.TickEvery, flushEvery: o.FlushEvery,
 		keep: o.Keep, level: o.level, joinOnly: o.JoinOnly, run: rand.Text(), started: time.Now(),
-		changed: make(chan struct{}, 1), full: make(chan struct{}, 1), halted: make(chan struct{}),
+		full: make(chan struct{}, 1), halted: make(chan struct{}),
 	}
+	e.announcer = nodes.NewAnnouncer(o.Bus, o.Logger, e.self)
 	for i := range o.Shards {
 		s, err := newShard(e, i, o.Replica)
 		if err != nil {
@@ -123,11 +125,11 @@ func (e *Engine) join(ctx context.Context, snapshotRate int) error {
 	if e.bus == nil {
 		return nil
 	}
-	disclaim, err := e.claim(ctx)
+	disclaim, err := e.announcer.Claim(ctx, e.node)
 	if err != nil {
 		return err
 	}
-	stop, err := e.bus.Subscribe(announceTopic, e.heard)
+	stop, err := e.announcer.Listen(e.heard)
 	if err != nil {
 		disclaim()
 		return fmt.Errorf("listen to the other nodes: %w", err)
@@ -142,10 +144,29 @@ func (e *Engine) join(ctx context.Context, snapshotRate int) error {
 		defer disclaim()
 		defer stop()
 		defer stopSnapshots()
-		e.announceAll()
+		e.announcer.Run(e.ctx)
+		last := e.self()
+		last.State, last.Reason = engine.NodeStopped, "it was shut down"
+		e.announcer.Announce(e.ctx, &last)
 	})
 	return nil
 }
+
+// serveSnapshots serves snapshots of the replica, if it has some, until stop is called.
+func (e *Engine) serveSnapshots(bytesPerSecond int) (stop func(), err error) {
+	source, ok := e.Replica.(engine.Snapshotter)
+	if !ok {
+		return func() {}, nil
+	}
+	e.snapshots = snapshot.Server{
+		Cluster: e.name, Node: e.node, Bus: e.bus, Source: source, BytesPerSecond: bytesPerSecond, Logger: e.logger,
+		Ready: e.Ready, Draining: e.draining.Load, Hold: e.hold, Release: e.release,
+	}
+	return e.snapshots.Start(e.ctx)
+}
+
+// SnapshotsTaken returns how many snapshots this node has taken for others.
+func (e *Engine) SnapshotsTaken() uint64 { return e.snapshots.Taken() }
 
 // enter begins a change, which leave ends.
 func (e *Engine) enter(ctx context.Context) error {

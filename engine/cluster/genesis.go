@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 // found founds the cluster if the log is empty, and learns its epoch. It waits for the log
@@ -111,7 +111,7 @@ func (s *shard) first(ctx context.Context, proposal []byte) (*batch.Batch, error
 			s.e.logger.Warn("waiting for the log of the cluster", "shard", s.number, "error", err)
 			warned = true
 		}
-		if err := pause(ctx, followPause); err != nil {
+		if err := pause.For(ctx, followPause); err != nil {
 			return nil, err
 		}
 	}
@@ -152,16 +152,4 @@ func (s *shard) read(ctx context.Context, position uint64) (*batch.Batch, error)
 		return b, nil
 	}
 	return nil, context.Cause(ctx)
-}
-
-// pause waits for a while, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -3,13 +3,14 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
+	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
 
 // Join opens the replica in a store, and starts a node with it, as Open does. If the log
@@ -91,93 +92,52 @@ func (o *Options) reached(ctx context.Context) error {
 
 // fetch replaces the store by a snapshot. Meanwhile it announces what this node does.
 func (o *Options) fetch(ctx context.Context, store engine.ReplicaStore, progress func(Progress)) error {
-	a := announcer{o: o, run: rand.Text(), changed: make(chan struct{}, 1)}
-	if err := a.free(ctx); err != nil {
+	if err := nodes.Free(ctx, o.Bus, o.Node); err != nil {
 		return err
 	}
-	stop := a.start(ctx)
+	f := fetching{self: nodes.Announcement{Node: o.Node, Run: rand.Text(), State: engine.NodeSnapshot, Version: o.Version, URL: o.URL}}
+	f.announcer = nodes.NewAnnouncer(o.Bus, o.Logger, f.announcement)
+	announced, stop := context.WithCancel(ctx)
+	var announcing sync.WaitGroup
+	announcing.Go(func() { f.announcer.Run(announced) })
+	defer announcing.Wait()
 	defer stop()
-	f := fetcher{cluster: o.Name, node: o.Node, bus: o.Bus, logger: o.Logger, report: func(p Progress) {
-		a.set(p)
+	began := time.Now()
+	fetcher := snapshot.Fetcher{Cluster: o.Name, Node: o.Node, Bus: o.Bus, Logger: o.Logger, Report: func(p Progress) {
+		f.set(p)
 		if progress != nil {
 			progress(p)
 		}
 	}}
-	began := time.Now()
-	if err := f.run(ctx, store); err != nil {
+	if err := fetcher.Run(ctx, store); err != nil {
 		return err
 	}
 	o.Logger.Info("a snapshot is installed", "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
-// announcer announces a node that fetches a snapshot.
-type announcer struct {
-	o       *Options
-	run     string
-	changed chan struct{}
+// fetching is what a node announces while it fetches a snapshot.
+type fetching struct {
+	self      nodes.Announcement
+	announcer *nodes.Announcer
 
 	mu sync.Mutex
 	p  Progress
 }
 
-// free returns an error if another node has the name of this one.
-func (a *announcer) free(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
-	defer cancel()
-	if _, err := a.o.Bus.Request(ctx, nameTopic(a.o.Node), nil); err == nil {
-		return fmt.Errorf("%w: %s", ErrNameTaken, a.o.Node)
+func (f *fetching) set(p Progress) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.Source != f.p.Source {
+		f.announcer.Changed()
 	}
-	return nil
+	f.p = p
 }
 
-func (a *announcer) set(p Progress) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if p.Source != a.p.Source {
-		select {
-		case a.changed <- struct{}{}:
-		default:
-		}
-	}
-	a.p = p
-}
-
-// start announces the node until stop is called.
-func (a *announcer) start(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() {
-		ticker := time.NewTicker(announceEvery)
-		defer ticker.Stop()
-		for ctx.Err() == nil {
-			a.announce(ctx)
-			select {
-			case <-ticker.C:
-			case <-a.changed:
-			case <-ctx.Done():
-			}
-		}
-	})
-	return func() {
-		cancel()
-		running.Wait()
-	}
-}
-
-func (a *announcer) announce(ctx context.Context) {
-	a.mu.Lock()
-	p := a.p
-	a.mu.Unlock()
-	data, err := json.Marshal(&announcement{
-		Node: a.o.Node, Run: a.run, State: engine.NodeSnapshot, Reason: p.String(), Version: a.o.Version, URL: a.o.URL,
-	})
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
-	defer cancel()
-	if err := a.o.Bus.Publish(ctx, announceTopic, data); err != nil {
-		a.o.Logger.Debug("cannot announce this node", "error", err)
-	}
+func (f *fetching) announcement() nodes.Announcement {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	self := f.self
+	self.Reason = f.p.String()
+	return self
 }

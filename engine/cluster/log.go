@@ -17,8 +17,10 @@ package cluster
 import (
 	"hash/fnv"
 
+	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 	"github.com/wirepost/wirepost/engine/cluster/internal/replog"
+	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
 
 // Log is one totally ordered, durable sequence of entries for each shard.
@@ -39,6 +41,15 @@ var ErrForked = note.ErrForked
 
 // ErrForeign says that a log, a replica and the settings do not belong to the same cluster.
 var ErrForeign = note.ErrForeign
+
+// ErrNameTaken says that another node has the same name.
+var ErrNameTaken = nodes.ErrNameTaken
+
+// Progress is how far a node has come that fetches a snapshot.
+type Progress = snapshot.Progress
+
+// DefaultSnapshotRate is how many bytes a second a node sends of its snapshot.
+const DefaultSnapshotRate = snapshot.DefaultRate
 
 // ShardOf returns the shard of a channel. It must not change: stores and logs are divided
 // by it.

@@ -12,7 +12,7 @@ import (
 // Forget removes a node that has left for good from the members of the cluster, so that the
 // log and new operations do not wait for it. It is a member again when it is back.
 func (e *Engine) Forget(ctx context.Context, node string) error {
-	if node == e.node || e.nodes.alive(node) {
+	if node == e.node || e.nodes.Alive(node) {
 		return fmt.Errorf("node %s is in use", node)
 	}
 	if err := e.enter(ctx); err != nil {
@@ -30,7 +30,7 @@ func (e *Engine) Forget(ctx context.Context, node string) error {
 	if failed != nil {
 		return fmt.Errorf("forget node %s: %w", node, failed)
 	}
-	e.nodes.forget(node)
+	e.nodes.Forget(node)
 	return nil
 }
 

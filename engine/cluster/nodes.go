@@ -4,100 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 )
-
-// nodes are the other nodes that this one has heard of.
-type nodes struct {
-	mu    sync.Mutex
-	known map[string]*known
-}
-
-type known struct {
-	last announcement
-	at   time.Time // when it was heard
-}
-
-func (n *nodes) heard(a *announcement) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.known == nil {
-		n.known = map[string]*known{}
-	}
-	n.known[a.Node] = &known{*a, time.Now()}
-}
-
-// describe returns the other nodes.
-func (n *nodes) describe() (all []engine.Node) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, k := range n.known {
-		node := k.last.describe()
-		if silent := time.Since(k.at); silent >= silentAfter {
-			node.State = engine.NodeUnreachable
-			node.Reason = fmt.Sprintf("it has not been heard of for %s", silent.Round(time.Second))
-			if last := k.last.Reason; last != "" {
-				node.Reason += "; before that: " + last
-			}
-			node.Connections = 0
-		}
-		all = append(all, node)
-	}
-	return all
-}
-
-// ahead returns a node that has more of a shard than up to a position, or "". With abandon
-// nodes that are silent do not count.
-func (n *nodes) ahead(shard int, at, generation uint64, abandon bool) (node string, position uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for name, k := range n.known {
-		a := &k.last
-		if a.Generations[shard] != generation || abandon && time.Since(k.at) >= silentAfter {
-			continue
-		}
-		if p := a.Positions[shard]; p > max(at, position) {
-			node, position = name, p
-		}
-	}
-	return node, position
-}
-
-// silent reports whether there are other nodes, and none was heard for silentAfter. With
-// others there are some in any case.
-func (n *nodes) silent(now time.Time, others bool) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, k := range n.known {
-		if now.Sub(k.at) < silentAfter {
-			return false
-		}
-		others = true
-	}
-	return others
-}
-
-// alive reports whether a node was heard lately.
-func (n *nodes) alive(node string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	k := n.known[node]
-	return k != nil && time.Since(k.at) < silentAfter
-}
-
-func (n *nodes) forget(node string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.known, node)
-}
 
 // Cluster implements engine.Shared.
 func (e *Engine) Cluster() engine.Cluster {
 	self := e.self()
-	c := engine.Cluster{Name: e.name, Epoch: e.Epoch(), Node: e.node, Nodes: append(e.nodes.describe(), self.describe())}
+	c := engine.Cluster{Name: e.name, Epoch: e.Epoch(), Node: e.node, Nodes: append(e.nodes.Describe(), self.Describe())}
 	c.Nodes = append(c.Nodes, e.absent(c.Nodes)...)
 	if l, ok := e.log.(Leaders); ok {
 		c.Leaders = l.Leaders()
@@ -107,8 +23,8 @@ func (e *Engine) Cluster() engine.Cluster {
 }
 
 // self describes this node.
-func (e *Engine) self() announcement {
-	a := announcement{
+func (e *Engine) self() nodes.Announcement {
+	a := nodes.Announcement{
 		Node: e.node, Run: e.run, UpMs: time.Since(e.started).Milliseconds(), State: engine.NodeReady, Version: e.version, URL: e.url,
 		Positions: make(map[int]uint64, len(e.shards)),
 	}
@@ -159,5 +75,28 @@ func (e *Engine) SetConnections(f func() int) { e.connections.Store(&f) }
 // SetDraining implements engine.Shared.
 func (e *Engine) SetDraining(draining bool) {
 	e.draining.Store(draining)
-	e.poke()
+	e.announcer.Changed()
+}
+
+// heard takes the announcement of a node.
+func (e *Engine) heard(a *nodes.Announcement) {
+	if a.Node == e.node {
+		self := e.self()
+		if self.Yields(a) {
+			e.halt(fmt.Errorf("%w: %s %s", ErrNameTaken, a.Node, a.URL))
+		}
+		return
+	}
+	e.nodes.Heard(a)
+	for _, s := range e.shards {
+		s.heard(a.Node, a.Positions[s.number], a.Generations[s.number])
+	}
+}
+
+// halt stops all shards for good.
+func (e *Engine) halt(err error) {
+	e.fatal.Store(&stopError{err})
+	for _, s := range e.all() {
+		s.refollow()
+	}
 }

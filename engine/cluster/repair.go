@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 // Repair makes the log go on after the state of this replica, in every shard that has
@@ -61,7 +62,7 @@ func (s *shard) repair(ctx context.Context, abandon bool) error {
 		Base: s.at, History: s.history, Genesis: &batch.Genesis{Cluster: s.e.name, Shards: len(s.e.shards)},
 	}
 	s.mu.Unlock()
-	if node, position := s.e.nodes.ahead(s.number, b.Base, b.Generation-1, abandon); node != "" {
+	if node, position := s.e.nodes.Ahead(s.number, b.Base, b.Generation-1, abandon); node != "" {
 		return fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.Base)
 	}
 	_, last, err := s.e.log.Bounds(ctx, s.number)
@@ -87,7 +88,7 @@ func (s *shard) settle(ctx context.Context, abandon bool) error {
 	pauses := s.pauses
 	s.mu.Unlock()
 	for {
-		if err := pause(ctx, followPause); err != nil {
+		if err := pause.For(ctx, followPause); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -121,7 +122,7 @@ func (s *shard) renew(ctx context.Context, data []byte, generation uint64) error
 			if done, err := s.renewed(generation); done || err != nil {
 				return err
 			}
-			if err := pause(ctx, followPause); err != nil {
+			if err := pause.For(ctx, followPause); err != nil {
 				return err
 			}
 		}

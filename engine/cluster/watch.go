@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 // A node that cannot propose may be cut off from the log, or the log may have no leader for
@@ -14,7 +16,7 @@ import (
 // cannot tell: in both cases it does not answer. But a node that is cut off does not hear
 // the other nodes either. So
 //
-//   - a node is isolated when the log has been silent for silentAfter and all other nodes
+//   - a node is isolated when the log has been silent for nodes.SilentAfter and all other nodes
 //     have, too. What waits fails then, and what comes later fails at once.
 //   - else changes wait for Options.Patience each. A shard that has taken no proposal for
 //     that time is unreachable: changes in it fail at once, too, until it takes one.
@@ -32,7 +34,7 @@ var (
 
 // watchLog notices when the log is out of reach.
 func (e *Engine) watchLog() {
-	for pause(e.ctx, watchEvery) == nil {
+	for pause.For(e.ctx, watchEvery) == nil {
 		e.look(time.Now())
 		e.admit()
 	}
@@ -66,11 +68,11 @@ func (e *Engine) look(now time.Time) {
 	silent, unreachable := true, true
 	for _, s := range e.shards {
 		silence, waiting := s.silence(now)
-		silent = silent && silence >= silentAfter
+		silent = silent && silence >= nodes.SilentAfter
 		unreachable = unreachable && waiting >= e.patience
 		s.setUnreachable(waiting >= e.patience)
 	}
-	isolated := unreachable || silent && e.nodes.silent(now, e.others())
+	isolated := unreachable || silent && e.nodes.Silent(now, e.others())
 	if isolated != !e.isolatedSince.IsZero() {
 		e.setIsolated(isolated, now)
 	}
@@ -97,7 +99,7 @@ func (e *Engine) setIsolated(isolated bool, now time.Time) {
 			s.end(errIsolated)
 		}
 	}
-	e.poke()
+	e.announcer.Changed()
 }
 
 // WatchIsolation implements engine.Shared.
@@ -145,7 +147,7 @@ func (s *shard) setUnreachable(unreachable bool) {
 		s.end(errUnreachable)
 	}
 	if unreachable != was {
-		s.e.poke()
+		s.e.announcer.Changed()
 	}
 }
 

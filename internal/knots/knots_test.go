@@ -21,7 +21,7 @@ const most = 8
 // must not grow.
 var larger = map[string]int{
 	"client":         10, // a push, its group, and the node that it goes to
-	"engine/cluster": 22, // the shard, its proposer and its follower call each other
+	"engine/cluster": 18, // the shard, its proposer and its follower call each other
 	"engine/pebble":  22, // a replica and its snapshots use the committer, which uses them
 }
 

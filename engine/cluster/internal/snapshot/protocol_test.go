@@ -1,4 +1,4 @@
-package cluster
+package snapshot
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func FuzzFiles(f *testing.F) {
 
 // FuzzResponse: no response is taken for a chunk that is not one.
 func FuzzResponse(f *testing.F) {
-	r := &snapshotRequest{ID: "x", File: 3, Offset: 100}
+	r := &request{ID: "x", File: 3, Offset: 100}
 	for _, data := range []string{"", "\x00", "\x00abcd", "\x01", "\x01-5", "\x02no", "\x03", "\x04"} {
 		f.Add([]byte(data))
 	}

@@ -1,4 +1,4 @@
-package cluster
+package snapshot
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
 const (
 	offerTimeout = 2 * time.Second
-	beginTimeout = snapshotTimeout + 10*time.Second
+	beginTimeout = takeTimeout + 10*time.Second
 	readTimeout  = 5 * time.Second
 	// readAttempts is how often a request is made before another node is asked.
 	readAttempts = 4
@@ -40,12 +40,12 @@ func (p Progress) String() string {
 	return fmt.Sprintf("it fetches a snapshot from node %s: %d of %d MiB", p.Source, p.Bytes>>20, (p.Total+1<<20-1)>>20)
 }
 
-// fetcher fetches a snapshot.
-type fetcher struct {
-	cluster, node string
-	bus           engine.Bus
-	logger        *slog.Logger
-	report        func(Progress) // not nil
+// Fetcher fetches a snapshot. It is used once.
+type Fetcher struct {
+	Cluster, Node string // of the node that fetches it
+	Bus           engine.Bus
+	Logger        *slog.Logger
+	Report        func(Progress) // is called when there is some
 
 	fetch  string // names this attempt
 	failed []string
@@ -56,9 +56,9 @@ type localError struct{ error }
 
 func (e *localError) Unwrap() error { return e.error }
 
-// run fetches a snapshot from any node, and installs it. It tries until it succeeds, ctx is
+// Run fetches a snapshot from any node, and installs it. It tries until it succeeds, ctx is
 // done, or the snapshot cannot be written.
-func (f *fetcher) run(ctx context.Context, store engine.ReplicaStore) error {
+func (f *Fetcher) Run(ctx context.Context, store engine.ReplicaStore) error {
 	to, err := store.Receive()
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (f *fetcher) run(ctx context.Context, store engine.ReplicaStore) error {
 	return errors.Join(f.receive(ctx, to), to.Close())
 }
 
-func (f *fetcher) receive(ctx context.Context, to engine.Receiver) error {
+func (f *Fetcher) receive(ctx context.Context, to engine.Receiver) error {
 	wait := fetchPause
 	for {
 		source, err := f.source(ctx)
@@ -82,9 +82,9 @@ func (f *fetcher) receive(ctx context.Context, to engine.Receiver) error {
 		if err == nil || ctx.Err() != nil || errors.As(err, new(*localError)) {
 			return err
 		}
-		f.logger.Warn("a snapshot could not be fetched", "source", source, "error", err)
+		f.Logger.Warn("a snapshot could not be fetched", "source", source, "error", err)
 		f.failed = append(f.failed, source)
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 		wait = min(2*wait, time.Minute)
@@ -93,45 +93,45 @@ func (f *fetcher) receive(ctx context.Context, to engine.Receiver) error {
 
 // source waits for the offer of a node. Nodes that failed are asked again once no other
 // makes one.
-func (f *fetcher) source(ctx context.Context) (string, error) {
-	f.report(Progress{})
+func (f *Fetcher) source(ctx context.Context) (string, error) {
+	f.Report(Progress{})
 	for waited := false; ; waited = true {
-		var offer snapshotOffer
-		err := f.ask(ctx, offerTimeout, offerTopic, snapshotRequest{Except: f.failed}, &offer)
+		var from offer
+		err := f.ask(ctx, offerTimeout, offerTopic, request{Except: f.failed}, &from)
 		if err == nil {
-			return offer.Node, nil
+			return from.Node, nil
 		}
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
 		f.failed = nil
 		if !waited {
-			f.logger.Warn("no node is ready to take a snapshot; waiting for one", "error", err)
+			f.Logger.Warn("no node is ready to take a snapshot; waiting for one", "error", err)
 		}
-		if err := pause(ctx, offerPause); err != nil {
+		if err := pause.For(ctx, offerPause); err != nil {
 			return "", err
 		}
 	}
 }
 
 // from fetches a snapshot from a node.
-func (f *fetcher) from(ctx context.Context, source string, to engine.Receiver) error {
+func (f *Fetcher) from(ctx context.Context, source string, to engine.Receiver) error {
 	f.fetch = rand.Text()
 	p := Progress{Source: source}
-	f.report(p)
-	var begun snapshotBegun
+	f.Report(p)
+	var b begun
 	err := f.repeat(ctx, func() error {
-		return f.ask(ctx, beginTimeout, snapshotTopic(source), snapshotRequest{Op: "begin"}, &begun)
+		return f.ask(ctx, beginTimeout, topicOf(source), request{Op: "begin"}, &b)
 	})
 	if err != nil {
 		return err
 	}
-	defer f.ask(context.WithoutCancel(ctx), offerTimeout, snapshotTopic(source), snapshotRequest{Op: "done", ID: begun.ID}, nil) //nolint:errcheck // it expires
-	if begun.ListBytes < 0 || begun.ListBytes > maxListBytes {
-		return batch.ErrMalformed
+	defer f.ask(context.WithoutCancel(ctx), offerTimeout, topicOf(source), request{Op: "done", ID: b.ID}, nil) //nolint:errcheck // it expires
+	if b.ListBytes < 0 || b.ListBytes > maxListBytes {
+		return errMalformed
 	}
 	var list []byte
-	err = f.file(ctx, source, begun.ID, listFile, begun.ListBytes, func(chunk []byte) error {
+	err = f.file(ctx, source, b.ID, listFile, b.ListBytes, func(chunk []byte) error {
 		list = append(list, chunk...)
 		return nil
 	})
@@ -151,9 +151,9 @@ func (f *fetcher) from(ctx context.Context, source string, to engine.Receiver) e
 	for _, file := range files {
 		p.Total += file.Size
 	}
-	f.logger.Info("fetching a snapshot", "source", source, "files", len(files), "bytes", p.Total)
+	f.Logger.Info("fetching a snapshot", "source", source, "files", len(files), "bytes", p.Total)
 	for i, file := range files {
-		if err := f.write(ctx, source, begun.ID, i, file, to, &p); err != nil {
+		if err := f.write(ctx, source, b.ID, i, file, to, &p); err != nil {
 			return fmt.Errorf("file %s: %w", file.Name, err)
 		}
 	}
@@ -161,7 +161,7 @@ func (f *fetcher) from(ctx context.Context, source string, to engine.Receiver) e
 }
 
 // write fetches a file and writes it.
-func (f *fetcher) write(ctx context.Context, source, id string, i int, file engine.SnapshotFile, to engine.Receiver, p *Progress) error {
+func (f *Fetcher) write(ctx context.Context, source, id string, i int, file engine.SnapshotFile, to engine.Receiver, p *Progress) error {
 	w, err := to.Create(i)
 	if err != nil {
 		return &localError{err}
@@ -171,7 +171,7 @@ func (f *fetcher) write(ctx context.Context, source, id string, i int, file engi
 			return &localError{err}
 		}
 		p.Bytes += int64(len(chunk))
-		f.report(*p)
+		f.Report(*p)
 		return nil
 	})
 	// What Close finds wrong is the content, unless the disk fails: then the next file
@@ -180,18 +180,18 @@ func (f *fetcher) write(ctx context.Context, source, id string, i int, file engi
 }
 
 // file fetches a file in chunks.
-func (f *fetcher) file(ctx context.Context, source, id string, file int, size int64, take func(chunk []byte) error) error {
+func (f *Fetcher) file(ctx context.Context, source, id string, file int, size int64, take func(chunk []byte) error) error {
 	for at := int64(0); at < size; {
 		var chunk []byte
 		err := f.repeat(ctx, func() (err error) {
-			chunk, err = f.chunk(ctx, source, snapshotRequest{Op: "read", ID: id, File: file, Offset: at})
+			chunk, err = f.chunk(ctx, source, request{Op: "read", ID: id, File: file, Offset: at})
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		if len(chunk) == 0 || int64(len(chunk)) > size-at {
-			return batch.ErrMalformed
+			return errMalformed
 		}
 		if err := take(chunk); err != nil {
 			return err
@@ -202,8 +202,8 @@ func (f *fetcher) file(ctx context.Context, source, id string, file int, size in
 }
 
 // chunk requests one chunk.
-func (f *fetcher) chunk(ctx context.Context, source string, r snapshotRequest) ([]byte, error) {
-	response, err := f.request(ctx, readTimeout, snapshotTopic(source), &r)
+func (f *Fetcher) chunk(ctx context.Context, source string, r request) ([]byte, error) {
+	response, err := f.request(ctx, readTimeout, topicOf(source), &r)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (f *fetcher) chunk(ctx context.Context, source string, r snapshotRequest) (
 }
 
 // repeat repeats a request that fails, unless it makes no sense. To wait is no failure.
-func (f *fetcher) repeat(ctx context.Context, do func() error) error {
+func (f *Fetcher) repeat(ctx context.Context, do func() error) error {
 	for failed := 0; ; {
 		err := do()
 		wait, told := errors.AsType[waitError](err)
@@ -220,7 +220,7 @@ func (f *fetcher) repeat(ctx context.Context, do func() error) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, errSnapshotGone) || errors.Is(err, engine.ErrNoResponder):
+		case errors.Is(err, errGone) || errors.Is(err, engine.ErrNoResponder):
 			return err
 		case !told:
 			if failed++; failed == readAttempts {
@@ -228,14 +228,14 @@ func (f *fetcher) repeat(ctx context.Context, do func() error) error {
 			}
 			wait = waitError(fetchPause << failed)
 		}
-		if err := pause(ctx, time.Duration(wait)); err != nil {
+		if err := pause.For(ctx, time.Duration(wait)); err != nil {
 			return err
 		}
 	}
 }
 
 // ask makes a request whose response is JSON.
-func (f *fetcher) ask(ctx context.Context, timeout time.Duration, topic string, r snapshotRequest, into any) error {
+func (f *Fetcher) ask(ctx context.Context, timeout time.Duration, topic string, r request, into any) error {
 	response, err := f.request(ctx, timeout, topic, &r)
 	if err != nil {
 		return err
@@ -247,13 +247,13 @@ func (f *fetcher) ask(ctx context.Context, timeout time.Duration, topic string, 
 	return json.Unmarshal(rest, into)
 }
 
-func (f *fetcher) request(ctx context.Context, timeout time.Duration, topic string, r *snapshotRequest) ([]byte, error) {
-	r.Cluster, r.Node, r.Fetch = f.cluster, f.node, f.fetch
+func (f *Fetcher) request(ctx context.Context, timeout time.Duration, topic string, r *request) ([]byte, error) {
+	r.Cluster, r.Node, r.Fetch = f.Cluster, f.Node, f.fetch
 	data, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return f.bus.Request(ctx, topic, data)
+	return f.Bus.Request(ctx, topic, data)
 }

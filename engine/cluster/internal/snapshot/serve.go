@@ -1,4 +1,4 @@
-package cluster
+package snapshot
 
 import (
 	"context"
@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,27 +19,34 @@ import (
 )
 
 const (
-	// DefaultSnapshotRate is how many bytes a second a node sends of its snapshot.
-	DefaultSnapshotRate = 32 << 20
-	// snapshotIdle is how long a snapshot remains that no node asks for.
-	snapshotIdle = time.Minute
-	// snapshotShared is how old a snapshot may be when another node begins to fetch it.
-	snapshotShared = 10 * time.Minute
+	// DefaultRate is how many bytes a second a node sends of its snapshot.
+	DefaultRate = 32 << 20
+	// idleAfter is how long a snapshot remains that no node asks for.
+	idleAfter = time.Minute
+	// sharedFor is how old a snapshot may be when another node begins to fetch it.
+	sharedFor = 10 * time.Minute
 	// holdFor is how long the log is kept for a node that has fetched a snapshot, until the
 	// log knows it as a member.
 	holdFor = time.Minute
-	// snapshotTimeout limits the time to take a snapshot.
-	snapshotTimeout = 20 * time.Second
+	// takeTimeout limits the time to take a snapshot.
+	takeTimeout = 20 * time.Second
 )
 
-// snapshots serves the snapshot of this node's replica, of which there is at most one.
-//
-// As long as it exists this node does not report to the log that it has later positions on
-// its disk: the log is kept from the snapshot on, within the limits of Keep.
-type snapshots struct {
-	e      *Engine
-	source engine.Snapshotter
-	limit  *rate.Limiter // bytes
+// Server serves the snapshot of a node's replica, of which there is at most one. As long as
+// it exists, the log is kept from there on.
+type Server struct {
+	Cluster, Node  string // of this node
+	Bus            engine.Bus
+	Source         engine.Snapshotter
+	BytesPerSecond int // 0: DefaultRate
+	Logger         *slog.Logger
+	Ready          func() error // says why there is no snapshot now
+	Draining       func() bool  // reports whether other nodes should be asked
+	// Hold keeps the log from the present position on, and Release ends that.
+	Hold, Release func()
+
+	taken atomic.Uint64
+	limit *rate.Limiter // bytes
 
 	mu      sync.Mutex
 	current *served     // nil: there is none
@@ -55,22 +64,17 @@ type served struct {
 	fetches map[string]bool // under way
 }
 
-// serveSnapshots serves snapshots until stop is called. It does nothing if the replica has
-// none.
-func (e *Engine) serveSnapshots(bytesPerSecond int) (stop func(), err error) {
-	source, ok := e.Replica.(engine.Snapshotter)
-	if !ok {
-		return func() {}, nil
+// Start serves snapshots until stop is called. None is taken after ctx is done.
+func (s *Server) Start(ctx context.Context) (stop func(), err error) {
+	if s.BytesPerSecond <= 0 {
+		s.BytesPerSecond = DefaultRate
 	}
-	if bytesPerSecond <= 0 {
-		bytesPerSecond = DefaultSnapshotRate
-	}
-	s := &snapshots{e: e, source: source, limit: rate.NewLimiter(rate.Limit(bytesPerSecond), chunkBytes)}
-	stopOffers, err := e.bus.Subscribe(offerTopic, s.offer)
+	s.limit = rate.NewLimiter(rate.Limit(s.BytesPerSecond), chunkBytes)
+	stopOffers, err := s.Bus.Subscribe(offerTopic, s.offer)
 	if err != nil {
 		return nil, err
 	}
-	stopRequests, err := e.bus.Subscribe(snapshotTopic(e.node), s.respond)
+	stopRequests, err := s.Bus.Subscribe(topicOf(s.Node), func(data []byte) []byte { return s.respond(ctx, data) })
 	if err != nil {
 		stopOffers()
 		return nil, err
@@ -82,28 +86,28 @@ func (e *Engine) serveSnapshots(bytesPerSecond int) (stop func(), err error) {
 	}, nil
 }
 
-// SnapshotsTaken returns how many snapshots this node has taken for others.
-func (e *Engine) SnapshotsTaken() uint64 { return e.snapshotsTaken.Load() }
+// Taken returns how many snapshots this node has taken for others.
+func (s *Server) Taken() uint64 { return s.taken.Load() }
 
 // decode decodes a request of another node of this cluster.
-func (s *snapshots) decode(data []byte) *snapshotRequest {
-	var r snapshotRequest
-	if err := json.Unmarshal(data, &r); err != nil || r.Cluster != s.e.name || r.Node == s.e.node {
+func (s *Server) decode(data []byte) *request {
+	var r request
+	if err := json.Unmarshal(data, &r); err != nil || r.Cluster != s.Cluster || r.Node == s.Node {
 		return nil
 	}
 	return &r
 }
 
 // offer responds if this node can serve a snapshot.
-func (s *snapshots) offer(data []byte) []byte {
+func (s *Server) offer(data []byte) []byte {
 	r := s.decode(data)
-	if r == nil || slices.Contains(r.Except, s.e.node) || s.e.Ready() != nil || s.e.draining.Load() {
+	if r == nil || slices.Contains(r.Except, s.Node) || s.Ready() != nil || s.Draining() {
 		return nil
 	}
-	return respondJSON(respondDone, snapshotOffer{s.e.node})
+	return respondJSON(respondDone, offer{s.Node})
 }
 
-func (s *snapshots) respond(data []byte) []byte {
+func (s *Server) respond(ctx context.Context, data []byte) []byte {
 	r := s.decode(data)
 	if r == nil {
 		return append([]byte{respondError}, "the request is of another cluster, or of a node with the same name"...)
@@ -112,7 +116,7 @@ func (s *snapshots) respond(data []byte) []byte {
 	defer s.mu.Unlock()
 	switch r.Op {
 	case "begin":
-		return s.beginLocked(r)
+		return s.beginLocked(ctx, r)
 	case "read":
 		return s.readLocked(r)
 	case "done":
@@ -127,36 +131,36 @@ func (s *snapshots) respond(data []byte) []byte {
 	return append([]byte{respondError}, "the request is unknown"...)
 }
 
-func (s *snapshots) beginLocked(r *snapshotRequest) []byte {
-	if c := s.current; c != nil && time.Since(c.at) > snapshotShared {
+func (s *Server) beginLocked(ctx context.Context, r *request) []byte {
+	if c := s.current; c != nil && time.Since(c.at) > sharedFor {
 		return respondJSON(respondWait, 5*time.Second) // an older one is still being fetched
 	}
-	if err := s.takeLocked(); err != nil {
-		s.e.logger.Warn("no snapshot for another node", "for", r.Node, "error", err)
+	if err := s.takeLocked(ctx); err != nil {
+		s.Logger.Warn("no snapshot for another node", "for", r.Node, "error", err)
 		return append([]byte{respondError}, err.Error()...)
 	}
 	c := s.current
 	c.fetches[r.Fetch] = true
-	s.idle.Reset(snapshotIdle)
-	s.e.logger.Info("another node fetches a snapshot", "node", r.Node, "files", len(c.Files()), "snapshot", c.id)
-	return respondJSON(respondDone, snapshotBegun{ID: c.id, ListBytes: int64(len(c.list))})
+	s.idle.Reset(idleAfter)
+	s.Logger.Info("another node fetches a snapshot", "node", r.Node, "files", len(c.Files()), "snapshot", c.id)
+	return respondJSON(respondDone, begun{ID: c.id, ListBytes: int64(len(c.list))})
 }
 
 // takeLocked takes a snapshot if there is none.
-func (s *snapshots) takeLocked() error {
+func (s *Server) takeLocked(ctx context.Context) error {
 	switch {
 	case s.current != nil:
 		return nil
 	case s.closed:
 		return engine.ErrClosed
 	}
-	if err := s.e.Ready(); err != nil {
+	if err := s.Ready(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(s.e.ctx, snapshotTimeout)
+	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
 	defer cancel()
 	s.holdLocked() // before: the snapshot has at least what is held
-	taken, err := s.source.Snapshot(ctx)
+	taken, err := s.Source.Snapshot(ctx)
 	if err != nil {
 		s.releaseLater()
 		return err
@@ -168,18 +172,18 @@ func (s *snapshots) takeLocked() error {
 		return fmt.Errorf("the store has too many files: %d", len(taken.Files()))
 	}
 	s.current = &served{Snapshot: taken, id: rand.Text(), list: list, at: time.Now(), fetches: map[string]bool{}}
-	s.idle = time.AfterFunc(snapshotIdle, s.expire)
-	s.e.snapshotsTaken.Add(1)
+	s.idle = time.AfterFunc(idleAfter, s.expire)
+	s.taken.Add(1)
 	return nil
 }
 
-func (s *snapshots) readLocked(r *snapshotRequest) []byte {
+func (s *Server) readLocked(r *request) []byte {
 	c := s.current
 	if c == nil || c.id != r.ID || !c.fetches[r.Fetch] {
 		return []byte{respondGone}
 	}
-	s.idle.Reset(snapshotIdle)
-	if err := s.e.Ready(); err != nil { // for example because the disk becomes full
+	s.idle.Reset(idleAfter)
+	if err := s.Ready(); err != nil { // for example because the disk becomes full
 		s.dropLocked(err.Error())
 		return []byte{respondGone}
 	}
@@ -197,7 +201,7 @@ func (s *snapshots) readLocked(r *snapshotRequest) []byte {
 	if turn := s.limit.ReserveN(time.Now(), n); turn.Delay() > 0 {
 		wait := turn.Delay()
 		turn.Cancel()
-		return respondJSON(respondWait, min(wait, snapshotIdle/4))
+		return respondJSON(respondWait, min(wait, idleAfter/4))
 	}
 	response := make([]byte, 5+n)
 	chunk := response[5:]
@@ -212,50 +216,46 @@ func (s *snapshots) readLocked(r *snapshotRequest) []byte {
 }
 
 // expire removes a snapshot that no node asks for.
-func (s *snapshots) expire() {
+func (s *Server) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropLocked("no node asks for it")
 }
 
-func (s *snapshots) dropLocked(reason string) {
+func (s *Server) dropLocked(reason string) {
 	c := s.current
 	if c == nil {
 		return
 	}
 	s.current = nil
 	s.idle.Stop()
-	s.e.logger.Info("the snapshot is removed", "snapshot", c.id, "because", reason)
+	s.Logger.Info("the snapshot is removed", "snapshot", c.id, "because", reason)
 	if err := c.Close(); err != nil {
-		s.e.logger.Warn("the snapshot cannot be removed, the next start does that", "error", err)
+		s.Logger.Warn("the snapshot cannot be removed, the next start does that", "error", err)
 	}
 	s.releaseLater()
 }
 
-func (s *snapshots) holdLocked() {
+func (s *Server) holdLocked() {
 	if s.held != nil {
 		s.held.Stop()
 	}
-	for _, sh := range s.e.shards {
-		sh.hold()
-	}
+	s.Hold()
 }
 
 // releaseLater lets the log be trimmed again once the nodes that fetched the snapshot have
 // had the time to open it.
-func (s *snapshots) releaseLater() {
+func (s *Server) releaseLater() {
 	s.held = time.AfterFunc(holdFor, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.current == nil {
-			for _, sh := range s.e.shards {
-				sh.release()
-			}
+			s.Release()
 		}
 	})
 }
 
-func (s *snapshots) close() {
+func (s *Server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -263,20 +263,4 @@ func (s *snapshots) close() {
 	if s.held != nil {
 		s.held.Stop()
 	}
-}
-
-// hold keeps the log from the present position on: until release the node does not report
-// that it has more on its disk.
-func (s *shard) hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held == nil {
-		s.held = &extent{s.at, s.size}
-	}
-}
-
-func (s *shard) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = nil
 }

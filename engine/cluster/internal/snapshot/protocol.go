@@ -1,4 +1,5 @@
-package cluster
+// Package snapshot copies the store of a node to another one, over the bus between them.
+package snapshot
 
 import (
 	"encoding/binary"
@@ -9,12 +10,11 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
-	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/fields"
 )
 
-// A node fetches the store of another one over the Bus, so that it needs neither an
-// address nor a secret besides those of the log:
+// Nodes use the bus, so that they need neither an address nor a secret besides those of the
+// log:
 //
 //	offer   to all      any node that is ready responds with its name
 //	begin   to the node  it takes a snapshot, or shares the one it has, and responds with its
@@ -26,8 +26,8 @@ import (
 // again with another node if they continue to fail.
 const offerTopic = "snapshot.offer"
 
-// snapshotTopic is the topic of begin, read and done.
-func snapshotTopic(node string) string { return "snapshot.of." + node }
+// topicOf is the topic of begin, read and done.
+func topicOf(node string) string { return "snapshot.of." + node }
 
 const (
 	// chunkBytes is the most bytes of a file in a response. It leaves room for what the Bus
@@ -37,8 +37,8 @@ const (
 	maxListBytes = 64 << 20
 )
 
-// snapshotRequest is encoded as JSON.
-type snapshotRequest struct {
+// request is encoded as JSON.
+type request struct {
 	Op      string   `json:"op,omitempty"`
 	Cluster string   `json:"cluster"`
 	Node    string   `json:"node"`             // that requests it
@@ -52,13 +52,13 @@ type snapshotRequest struct {
 // listFile is the index of the list itself.
 const listFile = -1
 
-// snapshotOffer is the response to an offer, encoded as JSON.
-type snapshotOffer struct {
+// offer is the response to an offer, encoded as JSON.
+type offer struct {
 	Node string `json:"node"`
 }
 
-// snapshotBegun is the response to begin, encoded as JSON.
-type snapshotBegun struct {
+// begun is the response to begin, encoded as JSON.
+type begun struct {
 	ID        string `json:"id"`
 	ListBytes int64  `json:"list_bytes"`
 }
@@ -71,8 +71,11 @@ const (
 	respondGone  = 3 // the snapshot does not exist (any more)
 )
 
-// errSnapshotGone says that a node has not the snapshot that was asked for.
-var errSnapshotGone = errors.New("the node has removed the snapshot")
+var (
+	// errGone says that a node has not the snapshot that was asked for.
+	errGone      = errors.New("the node has removed the snapshot")
+	errMalformed = errors.New("the response is malformed")
+)
 
 // waitError says that a node wants to be asked later.
 type waitError time.Duration
@@ -90,17 +93,17 @@ func respondJSON(kind byte, v any) []byte {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // sumOf is the checksum of a chunk. It includes which one it is.
-func sumOf(r *snapshotRequest, data []byte) uint32 {
+func sumOf(r *request, data []byte) uint32 {
 	sum := crc32.Checksum([]byte(r.ID), castagnoli)
 	sum = crc32.Update(sum, castagnoli, binary.BigEndian.AppendUint64(nil, uint64(r.File)))
 	sum = crc32.Update(sum, castagnoli, binary.BigEndian.AppendUint64(nil, uint64(r.Offset)))
 	return crc32.Update(sum, castagnoli, data)
 }
 
-// open returns what follows the first byte of a response, or the error that it says.
+// openResponse returns what follows the first byte of a response, or the error that it says.
 func openResponse(response []byte) ([]byte, error) {
 	if len(response) == 0 {
-		return nil, batch.ErrMalformed
+		return nil, errMalformed
 	}
 	switch kind, rest := response[0], response[1:]; kind {
 	case respondDone:
@@ -110,17 +113,17 @@ func openResponse(response []byte) ([]byte, error) {
 		if err := json.Unmarshal(rest, &wait); err != nil {
 			return nil, err
 		}
-		return nil, waitError(min(max(wait, time.Millisecond), snapshotIdle/2))
+		return nil, waitError(min(max(wait, time.Millisecond), idleAfter/2))
 	case respondError:
 		return nil, errors.New(string(rest))
 	case respondGone:
-		return nil, errSnapshotGone
+		return nil, errGone
 	}
-	return nil, batch.ErrMalformed
+	return nil, errMalformed
 }
 
 // openChunk returns the data of a chunk.
-func openChunk(r *snapshotRequest, response []byte) ([]byte, error) {
+func openChunk(r *request, response []byte) ([]byte, error) {
 	rest, err := openResponse(response)
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func decodeFiles(data []byte) (files []engine.SnapshotFile, err error) {
 	for in.More() {
 		f := engine.SnapshotFile{Name: in.Text(), Size: int64(in.Number())}
 		if in.Bad() || f.Size < 0 {
-			return nil, fmt.Errorf("the list of files: %w", batch.ErrMalformed)
+			return nil, fmt.Errorf("the list of files: %w", errMalformed)
 		}
 		files = append(files, f)
 	}
