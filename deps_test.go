@@ -163,6 +163,13 @@ var imports = map[string]map[string]string{
 	"internal/ws":       {},
 
 	"auth": {"": "identities", "internal/strict": "strict parsing of tokens"},
+	"hooks": {
+		"":                 "the callbacks that it implements",
+		"internal/count":   "counters of requests",
+		"internal/signing": "signatures of requests",
+		"internal/strict":  "strict parsing of identities",
+		"internal/wire":    "kinds of content types",
+	},
 	"httpapi": {
 		"":                       "the server whose API it is",
 		"engine":                 "the nodes of a cluster",
