@@ -72,6 +72,7 @@ var imports = map[string]map[string]string{
 		"engine/pebble/internal/directory": "the files besides Pebble's, and the survey before it opens",
 		"engine/pebble/internal/disk":      "the disk as Pebble sees it, and the reasons for refused writes",
 		"engine/pebble/internal/files":     "files of a store that is not open",
+		"engine/pebble/internal/format":    "keys and values",
 		"internal/clock":                   "lifetimes",
 	},
 	"engine/pebble/internal/directory": {
@@ -79,9 +80,10 @@ var imports = map[string]map[string]string{
 		"engine/pebble/internal/disk":  "names of tables, and errors in one line",
 		"engine/pebble/internal/files": "logs and the manifest of a store that is not open",
 	},
-	"engine/pebble/internal/disk":  {"engine": "the errors of writes that are refused"},
-	"engine/pebble/internal/files": {},
-	"engine/enginetest":            {"engine": "tests its implementations"},
+	"engine/pebble/internal/disk":   {"engine": "the errors of writes that are refused"},
+	"engine/pebble/internal/files":  {},
+	"engine/pebble/internal/format": {"engine": "records, and the error of damage"},
+	"engine/enginetest":             {"engine": "tests its implementations"},
 	"engine/cluster": {
 		"engine":                           "implements it, over a replica",
 		"engine/memory":                    "the replica of memory-only channels",

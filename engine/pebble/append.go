@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Append implements engine.Log. It pins the slots that the entries need, so that the
@@ -56,7 +57,7 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 		}
 		if in.Revokes != 0 {
 			// The committer will read the message: this puts it into the cache.
-			if _, err := get(e.db, recordKey(nil, in.Channel, in.Revokes), ignore); err != nil {
+			if _, err := format.Get(e.db, format.RecordKey(nil, in.Channel, in.Revokes), format.Ignore); err != nil {
 				return err
 			}
 		}
@@ -75,47 +76,45 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 }
 
 func (e *Engine) loadChannel(ctx context.Context, name string) (c channel, err error) {
-	found, err := get(e.db, headKey(nil, name), func(value []byte) error {
-		c.head, err = decodeHead(value)
+	found, err := format.Get(e.db, format.HeadKey(nil, name), func(value []byte) error {
+		c.head, err = format.DecodeHead(value)
 		return err
 	})
 	if err != nil || !found {
 		return channel{}, err
 	}
-	err = scan(ctx, e.db, name, c.head.seq, math.MaxUint64-1, func(seq uint64, g *glance) (bool, error) {
-		if g.prev != c.head.seq {
+	err = format.Scan(ctx, e.db, name, c.head.Seq, math.MaxUint64-1, func(seq uint64, g *format.Glance) (bool, error) {
+		if g.Prev != c.head.Seq {
 			return false, ErrDamaged
 		}
-		c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
+		c.head.Follow(seq, g.Time, g.Deadline, g.Revokes == 0)
 		return true, nil
 	})
 	switch {
 	case err != nil:
-	case c.head.old && !c.head.dense():
+	case c.head.Old && !c.head.Dense():
 		c.holes, err = e.findHoles(ctx, name, &c.head)
-	case c.head.holey:
+	case c.head.Holey:
 		c.holes, err = e.loadHoles(name)
 	}
-	c.head.old = false
+	c.head.Old = false
 	return c, err
 }
 
 // loadMemo looks for a remembered ID today and on the day before.
 // If a day begins before the commit, nothing is missed: another append with the same ID
 // has pinned the same slot.
-func (e *Engine) loadMemo(_ context.Context, pair string) (m memo, err error) {
+func (e *Engine) loadMemo(_ context.Context, pair string) (m format.Memo, err error) {
 	channel, _, _ := strings.Cut(pair, "\x00")
-	today := dayOf(e.timeOf(channel))
+	today := format.DayOf(e.timeOf(channel))
 	for _, day := range [...]uint32{today, today - 1} {
-		found, err := get(e.db, memoKey(nil, day, pair), func(value []byte) error {
-			m, err = decodeMemo(value)
+		found, err := format.Get(e.db, format.MemoKey(nil, day, pair), func(value []byte) error {
+			m, err = format.DecodeMemo(value)
 			return err
 		})
 		if found || err != nil {
 			return m, err
 		}
 	}
-	return memo{}, nil
+	return format.Memo{}, nil
 }
-
-func ignore([]byte) error { return nil }

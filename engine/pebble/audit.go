@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // audit reads all keys of a store in order and checks that they are consistent. Its maps
@@ -14,8 +15,8 @@ type audit struct {
 	report *Report
 	out    sink // nil: check only
 
-	heads   map[string]head   // as stored, until the channel's records are read
-	seqs    map[string]uint64 // the last sequence of each channel whose records are read
+	heads   map[string]format.Head // as stored, until the channel's records are read
+	seqs    map[string]uint64      // the last sequence of each channel whose records are read
 	ends    map[string]map[uint64]bool
 	holes   map[string]*auditedHoles
 	keys    map[string]uint64 // pair → sequence
@@ -31,16 +32,16 @@ type audit struct {
 // sink gets what can be read, channel by channel and then user by user.
 type sink interface {
 	memo(key, value []byte) error
-	record(channel string, h head, seq uint64, value []byte) error
-	endChannel(channel string, h head, lost uint64) error
+	record(channel string, h format.Head, seq uint64, value []byte) error
+	endChannel(channel string, h format.Head, lost uint64) error
 	user(key, value []byte) error
 }
 
 // auditedChannel is the channel whose records are being read.
 type auditedChannel struct {
 	name    string
-	stored  head // as stored; seq 0: none
-	head    head // updated with the records after it
+	stored  format.Head // as stored; seq 0: none
+	head    format.Head // updated with the records after it
 	last    uint64
 	found   uint64 // messages that the stored head counts
 	listed  *auditedHoles
@@ -55,7 +56,7 @@ type auditedChannel struct {
 func newAudit(r *Report, out sink) *audit {
 	return &audit{
 		report: r, out: out,
-		heads: make(map[string]head), seqs: make(map[string]uint64), ends: make(map[string]map[uint64]bool),
+		heads: make(map[string]format.Head), seqs: make(map[string]uint64), ends: make(map[string]map[uint64]bool),
 		holes: make(map[string]*auditedHoles),
 		keys:  make(map[string]uint64), members: make(map[string]bool), memos: make(map[string]uint64),
 		sweeps: make(map[string]int64), lost: make(map[string]int),
@@ -74,42 +75,42 @@ func (a *audit) read(m *files.Merged) error {
 
 // key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, s, u, x.
 func (a *audit) key(key, value []byte) error {
-	if key[0] > recordPrefix {
+	if key[0] > format.RecordPrefix {
 		if err := a.endRecords(); err != nil {
 			return err
 		}
 	}
 	switch key[0] {
-	case memberPrefix:
+	case format.MemberPrefix:
 		a.members[string(key)] = true
-	case holesPrefix:
+	case format.HolesPrefix:
 		a.holesKey(key, value)
-	case endPrefix:
+	case format.EndPrefix:
 		a.endKey(key)
-	case headPrefix:
-		h, err := decodeHead(value)
+	case format.HeadPrefix:
+		h, err := format.DecodeHead(value)
 		if err != nil {
 			a.report.add("", "the head of channel %q cannot be read", key[1:])
 			return nil
 		}
 		a.heads[string(key[1:])] = h
-	case memoPrefix:
+	case format.MemoPrefix:
 		return a.memo(key, value)
-	case keyPrefix:
-		if k, err := decodeKeyed(value); err == nil {
-			a.keys[string(key[1:])] = k.seq
+	case format.KeyPrefix:
+		if k, err := format.DecodeKeyed(value); err == nil {
+			a.keys[string(key[1:])] = k.Seq
 		} else {
 			a.report.add("", "the index entry of the key %q cannot be read", key[1:])
 		}
-	case recordPrefix:
+	case format.RecordPrefix:
 		return a.record(key, value)
-	case userPrefix:
+	case format.UserPrefix:
 		return a.userKey(key, value)
-	case sweepPrefix:
+	case format.SweepPrefix:
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
-	case clockPrefix, shardPrefix: // a new store has its own clock, and follows no log
+	case format.ClockPrefix, format.ShardPrefix: // a new store has its own clock, and follows no log
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
 	}
@@ -130,30 +131,21 @@ func (a *audit) endKey(key []byte) {
 }
 
 func (a *audit) memo(key, value []byte) error {
-	m, err := decodeMemo(value)
+	m, err := format.DecodeMemo(value)
 	name, _, ok := bytes.Cut(key[min(5, len(key)):], []byte{0})
 	if err != nil || !ok {
 		a.report.add("", "a remembered ID of channel %q cannot be read", name)
 		return nil
 	}
-	a.memos[string(name)] = max(a.memos[string(name)], m.seq)
+	a.memos[string(name)] = max(a.memos[string(name)], m.Seq)
 	if a.out == nil {
 		return nil
 	}
 	return a.out.memo(key, value)
 }
 
-// cutRecordKey splits a record's key.
-func cutRecordKey(key []byte) (channel string, seq uint64, ok bool) {
-	i := len(key) - 9
-	if i < 1 || key[0] != recordPrefix || key[i] != 0 {
-		return "", 0, false
-	}
-	return string(key[1:i]), recordSeq(key), true
-}
-
 func (a *audit) record(key, value []byte) error {
-	name, seq, ok := cutRecordKey(key)
+	name, seq, ok := format.CutRecordKey(key)
 	if !ok {
 		a.report.add("", "the key %q is of no known kind", key)
 		return nil
@@ -164,30 +156,30 @@ func (a *audit) record(key, value []byte) error {
 		}
 	}
 	c := a.now
-	if seq <= c.head.floor {
+	if seq <= c.head.Floor {
 		return nil // removed, but not purged yet
 	}
-	g, err := glanceAt(seq, value)
+	g, err := format.GlanceAt(seq, value)
 	if err != nil {
 		a.report.add("", "record %d of channel %q cannot be read", seq, name)
 		return nil
 	}
-	r, err := g.record(seq)
+	r, err := g.Record(seq)
 	if err != nil {
 		a.report.add("", "record %d of channel %q cannot be read", seq, name)
 		return nil
 	}
-	if g.prev < c.last {
-		a.report.add("", "record %d of channel %q names %d as the previous one, but %d is between them", seq, name, g.prev, c.last)
+	if g.Prev < c.last {
+		a.report.add("", "record %d of channel %q names %d as the previous one, but %d is between them", seq, name, g.Prev, c.last)
 	}
 	c.follow(seq, &g)
-	if ends := a.ends[name]; g.expires != 0 && !ends[seq] {
+	if ends := a.ends[name]; g.Expires != 0 && !ends[seq] {
 		a.report.add("", "record %d of channel %q is missing in the expiry index", seq, name)
 	} else {
 		delete(ends, seq)
 	}
-	if pair := pairName(name, r.Key); r.Key != "" {
-		c.keyed(a.keys[pair], seq, r.Key, g.span)
+	if pair := format.PairName(name, r.Key); r.Key != "" {
+		c.keyed(a.keys[pair], seq, r.Key, g.Span)
 	}
 	a.report.Records++
 	if a.out == nil {
@@ -203,7 +195,7 @@ func (a *audit) begin(name string) error {
 	}
 	h, ok := a.heads[name]
 	delete(a.heads, name)
-	a.now = &auditedChannel{name: name, stored: h, head: h, last: h.floor, unknown: !ok, listed: a.holes[name]}
+	a.now = &auditedChannel{name: name, stored: h, head: h, last: h.Floor, unknown: !ok, listed: a.holes[name]}
 	delete(a.holes, name)
 	if a.now.listed == nil {
 		a.now.listed = &auditedHoles{}
@@ -212,32 +204,32 @@ func (a *audit) begin(name string) error {
 }
 
 // follow counts a record.
-func (c *auditedChannel) follow(seq uint64, g *glance) {
+func (c *auditedChannel) follow(seq uint64, g *format.Glance) {
 	if seq > c.last+1 {
 		c.hole(c.last+1, seq-1)
 	}
 	c.listed.want(c.last+1, seq-1, true)
-	c.listed.want(seq, seq, g.revokes != 0)
+	c.listed.want(seq, seq, g.Revokes != 0)
 	c.last = seq
-	if seq <= c.stored.seq {
-		if g.revokes == 0 {
+	if seq <= c.stored.Seq {
+		if g.Revokes == 0 {
 			c.found++
 		}
 		return
 	}
-	if c.unknown && c.head.seq == 0 {
-		c.head.seq, c.before = g.prev, g.prev // the sequences up to there are unknown
+	if c.unknown && c.head.Seq == 0 {
+		c.head.Seq, c.before = g.Prev, g.Prev // the sequences up to there are unknown
 	}
-	if g.prev > c.head.seq { // only a stored head may be after holes
-		c.holes += g.prev - c.head.seq
+	if g.Prev > c.head.Seq { // only a stored head may be after holes
+		c.holes += g.Prev - c.head.Seq
 	}
-	c.head.follow(seq, g.time, g.deadline, g.revokes == 0)
+	c.head.Follow(seq, g.Time, g.Deadline, g.Revokes == 0)
 }
 
 // keyed compares a message that has a key with the index.
-func (c *auditedChannel) keyed(indexed, seq uint64, key string, ends span) {
+func (c *auditedChannel) keyed(indexed, seq uint64, key string, ends format.Span) {
 	if indexed != seq {
-		end, _ := ends.end()
+		end, _ := ends.End()
 		c.unkeyed = append(c.unkeyed, unkeyed{key, seq, indexed, end})
 	}
 }
@@ -266,8 +258,8 @@ func (c *auditedChannel) hole(from, to uint64) {
 
 // missing returns the number of messages that are certainly missing in the channel.
 func (c *auditedChannel) missing() uint64 {
-	if c.found < c.stored.live {
-		return c.holes + c.stored.live - c.found
+	if c.found < c.stored.Live {
+		return c.holes + c.stored.Live - c.found
 	}
 	return c.holes
 }
@@ -278,36 +270,36 @@ func (a *audit) endChannel() error {
 		return nil
 	}
 	a.now = nil
-	if c.last < c.head.seq {
-		c.hole(c.last+1, c.head.seq)
-		c.listed.want(c.last+1, c.head.seq, true)
+	if c.last < c.head.Seq {
+		c.hole(c.last+1, c.head.Seq)
+		c.listed.want(c.last+1, c.head.Seq, true)
 	}
 	if c.unknown {
 		a.report.add("", "channel %q has no head: its content up to sequence %d is unknown", c.name, c.before)
 	}
-	if c.found > c.stored.live {
-		a.report.add("", "channel %q has %d messages, but its head counts %d", c.name, c.found, c.stored.live)
+	if c.found > c.stored.Live {
+		a.report.add("", "channel %q has %d messages, but its head counts %d", c.name, c.found, c.stored.Live)
 	}
 	for i := range c.unkeyed {
-		c.unkeyed[i].report(a.report, c.name, c.head.time)
+		c.unkeyed[i].report(a.report, c.name, c.head.Time)
 	}
 	lost := c.before
 	if n := c.missing(); n > 0 {
 		a.lose(c.name, n, c.from, c.to)
 		lost = c.to
-	} else if seq := c.listed.wrong; seq != 0 && !c.unknown && !c.stored.old {
+	} else if seq := c.listed.wrong; seq != 0 && !c.unknown && !c.stored.Old {
 		a.report.add("", "the holes of channel %q are wrong at %d", c.name, seq)
 	}
 	for seq := range a.ends[c.name] {
-		if seq > c.head.floor {
+		if seq > c.head.Floor {
 			a.report.add("", "the expiry index names record %d of channel %q, which is missing", seq, c.name)
 		}
 	}
 	delete(a.ends, c.name)
-	if c.head.sweep != 0 && !c.unknown {
-		a.sweeps[c.name] = c.head.sweep
+	if c.head.Sweep != 0 && !c.unknown {
+		a.sweeps[c.name] = c.head.Sweep
 	}
-	a.seqs[c.name] = c.head.seq
+	a.seqs[c.name] = c.head.Seq
 	a.report.Channels++
 	a.beyond(c.name, a.memos[c.name])
 	if a.out == nil {
@@ -354,9 +346,9 @@ func (a *audit) endRecords() error {
 
 func (a *audit) userKey(key, value []byte) error {
 	name, rest, ok := bytes.Cut(key[1:], []byte{0})
-	in := numbers{rest: value}
-	n := in.next()
-	if !ok || len(rest) == 0 || in.bad {
+	in := format.Numbers{Rest: value}
+	n := in.Next()
+	if !ok || len(rest) == 0 || in.Bad {
 		a.report.add("", "the record of user %q cannot be read", name)
 		return nil
 	}
@@ -365,16 +357,16 @@ func (a *audit) userKey(key, value []byte) error {
 		a.report.Users++
 	}
 	switch part, channel := rest[0], rest[1:]; part {
-	case markPart:
+	case format.MarkPart:
 		a.beyond(string(channel), n)
-		m, err := decodeMark(value)
-		if member := memberKey(nil, string(channel), a.user); err == nil && m.member {
+		m, err := format.DecodeMark(value)
+		if member := format.MemberKey(nil, string(channel), a.user); err == nil && m.Member {
 			if !a.members[string(member)] {
 				a.report.add("", "user %q is missing in the membership index of channel %q", a.user, channel)
 			}
 			delete(a.members, string(member))
 		}
-	case cursorPart:
+	case format.CursorPart:
 		channel, _, _ = bytes.Cut(channel, []byte{0})
 		a.beyond(string(channel), n)
 	}

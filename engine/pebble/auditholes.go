@@ -1,5 +1,9 @@
 package pebble
 
+import (
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+)
+
 // auditedHoles are the stored holes of a channel.
 type auditedHoles struct {
 	lists map[uint64][]byte // by block or group
@@ -18,7 +22,7 @@ func (a *audit) holesKey(key, value []byte) {
 	if a.holes[name] == nil {
 		a.holes[name] = &auditedHoles{lists: make(map[uint64][]byte)}
 	}
-	a.holes[name].lists[recordSeq(key)] = append([]byte{}, value...)
+	a.holes[name].lists[format.RecordSeq(key)] = append([]byte{}, value...)
 }
 
 // want compares the holes with the records from one sequence to another.

@@ -16,6 +16,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Check reads the whole store in a directory and reports damage and loss. It writes
@@ -78,7 +79,7 @@ func check(s *directory.Survey, out sink) (*Report, error) {
 	if s.Fresh {
 		return r, nil
 	}
-	m, err := files.Merge(s.Tables(), s.WantedLogs(), s.BrokenLog, s.Open, r.gap, mergeValues)
+	m, err := files.Merge(s.Tables(), s.WantedLogs(), s.BrokenLog, s.Open, r.gap, format.Merge)
 	if err != nil {
 		return r, err
 	}
@@ -121,9 +122,9 @@ func salvage(s *directory.Survey, out string) (r *Report, err error) {
 type salvager struct {
 	e       *Engine
 	slot    *slot[channel]
-	head    head // as stored in the old store
+	head    format.Head // as stored in the old store
 	records []*engine.Record
-	ends    []span
+	ends    []format.Span
 	bytes   int
 	pairs   [][2][]byte // users and remembered IDs
 }
@@ -141,9 +142,9 @@ func (w *salvager) user(key, value []byte) error {
 		return err
 	}
 	name, rest, _ := strings.Cut(string(key[1:]), "\x00")
-	if rest[0] == markPart {
-		if m, err := decodeMark(value); err == nil && m.member {
-			return w.pair(memberKey(nil, rest[1:], name), nil)
+	if rest[0] == format.MarkPart {
+		if m, err := format.DecodeMark(value); err == nil && m.Member {
+			return w.pair(format.MemberKey(nil, rest[1:], name), nil)
 		}
 	}
 	return nil
@@ -170,7 +171,7 @@ func (w *salvager) flushPairs() error {
 }
 
 // begin prepares a channel, whose head starts where the old log started.
-func (w *salvager) begin(name string, h head) (err error) {
+func (w *salvager) begin(name string, h format.Head) (err error) {
 	if w.slot != nil {
 		return nil
 	}
@@ -180,25 +181,25 @@ func (w *salvager) begin(name string, h head) (err error) {
 	}
 	return w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
-		s.head = head{seq: h.floor, floor: h.floor, purged: h.floor, lost: h.lost, time: h.time, old: true}
-		s.dirty = h.seq > 0
+		s.head = format.Head{Seq: h.Floor, Floor: h.Floor, Purged: h.Floor, Lost: h.Lost, Time: h.Time, Old: true}
+		s.dirty = h.Seq > 0
 		return nil
 	})
 }
 
-func (w *salvager) record(name string, h head, seq uint64, value []byte) error {
+func (w *salvager) record(name string, h format.Head, seq uint64, value []byte) error {
 	if err := w.begin(name, h); err != nil {
 		return err
 	}
-	g, err := glanceAt(seq, value)
+	g, err := format.GlanceAt(seq, value)
 	if err != nil {
 		return err
 	}
-	r, err := g.record(seq)
+	r, err := g.Record(seq)
 	if err != nil {
 		return err
 	}
-	w.records, w.ends, w.bytes = append(w.records, r), append(w.ends, g.span), w.bytes+len(value)
+	w.records, w.ends, w.bytes = append(w.records, r), append(w.ends, g.Span), w.bytes+len(value)
 	if len(w.records) < salvageRecords && w.bytes < salvageBytes {
 		return nil
 	}
@@ -209,14 +210,14 @@ func (w *salvager) flushRecords() error {
 	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
 		for i, r := range w.records {
-			s.head.seq = r.Seq - 1 // over a hole, if there is one
+			s.head.Seq = r.Seq - 1 // over a hole, if there is one
 			if r.Key != "" {
-				s.head.keyed, s.dirty = true, true
-				k, err := c.pinKey(pairName(w.slot.name, r.Key))
+				s.head.Keyed, s.dirty = true, true
+				k, err := c.pinKey(format.PairName(w.slot.name, r.Key))
 				if err != nil {
 					return err
 				}
-				c.setKeyed(k, keyed{seq: r.Seq, span: w.ends[i]})
+				c.setKeyed(k, format.Keyed{Seq: r.Seq, Span: w.ends[i]})
 			}
 			c.add(w.slot, r, w.ends[i])
 		}
@@ -229,7 +230,7 @@ func (w *salvager) flushRecords() error {
 
 // endChannel sets the head to the old one. A reader whose cursor is before lost messages is
 // notified of the loss.
-func (w *salvager) endChannel(name string, h head, lost uint64) error {
+func (w *salvager) endChannel(name string, h format.Head, lost uint64) error {
 	if err := w.begin(name, h); err != nil {
 		return err
 	}
@@ -238,8 +239,8 @@ func (w *salvager) endChannel(name string, h head, lost uint64) error {
 	}
 	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
 		s := c.touch(w.slot)
-		s.head.seq, s.head.time = max(s.head.seq, h.seq), max(s.head.time, h.time)
-		s.head.lost, s.dirty = max(s.head.lost, h.lost, lost), true
+		s.head.Seq, s.head.Time = max(s.head.Seq, h.Seq), max(s.head.Time, h.Time)
+		s.head.Lost, s.dirty = max(s.head.Lost, h.Lost, lost), true
 		return nil
 	})
 	w.e.unpinChannel(w.slot)
@@ -261,16 +262,16 @@ func (w *salvager) finish(r *Report) error {
 		}
 	}
 	var gone [][]byte
-	err := scanPrefix(context.Background(), w.e.db, []byte{memoPrefix}, []byte{memoPrefix}, func(key, value []byte) error {
-		m, err := decodeMemo(value)
+	err := format.ScanPrefix(context.Background(), w.e.db, []byte{format.MemoPrefix}, []byte{format.MemoPrefix}, func(key, value []byte) error {
+		m, err := format.DecodeMemo(value)
 		if err != nil {
 			return err
 		}
 		name, _, _ := strings.Cut(string(key[5:]), "\x00")
-		if l, ok := lost[name]; !ok || m.seq < l.From || m.seq > l.To {
+		if l, ok := lost[name]; !ok || m.Seq < l.From || m.Seq > l.To {
 			return nil
 		}
-		there, err := get(w.e.db, recordKey(nil, name, m.seq), ignore)
+		there, err := format.Get(w.e.db, format.RecordKey(nil, name, m.Seq), format.Ignore)
 		if err == nil && !there {
 			gone = append(gone, slices.Clone(key))
 		}
@@ -296,8 +297,8 @@ func (w *salvager) raise(l Loss) error {
 	defer w.e.unpinChannel(s)
 	return w.e.do(context.Background(), false, false, s, func(c *commit) error {
 		h := &c.touch(s).head
-		if l.To > h.seq {
-			h.seq, h.lost, h.old = l.To, l.To, true
+		if l.To > h.Seq {
+			h.Seq, h.Lost, h.Old = l.To, l.To, true
 			c.touch(s).dirty = true
 		}
 		return nil

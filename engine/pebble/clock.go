@@ -6,6 +6,8 @@ import (
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // clockPause is how often the sweeper stores the time. If the system's clock is late, a run
@@ -19,7 +21,7 @@ func (e *Engine) saveClock(now int64) error {
 		return nil
 	}
 	err := e.do(context.Background(), false, false, nil, func(c *commit) error { // it frees no space
-		c.set([]byte{clockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
+		c.set([]byte{format.ClockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
 		return nil
 	})
 	if err == nil {
@@ -33,7 +35,7 @@ func (e *Engine) saveClock(now int64) error {
 // the store followed.
 func (e *Engine) lastTime() (last time.Time, err error) {
 	milli := int64(0)
-	_, err = get(e.db, []byte{clockPrefix}, func(value []byte) error {
+	_, err = format.Get(e.db, []byte{format.ClockPrefix}, func(value []byte) error {
 		if len(value) != 8 {
 			return ErrDamaged
 		}
@@ -43,20 +45,20 @@ func (e *Engine) lastTime() (last time.Time, err error) {
 	if err != nil {
 		return last, err
 	}
-	err = scanPrefix(context.Background(), e.db, []byte{shardPrefix}, []byte{shardPrefix}, func(_, value []byte) error {
-		a, err := decodeApplied(value)
-		milli = max(milli, a.time)
+	err = format.ScanPrefix(context.Background(), e.db, []byte{format.ShardPrefix}, []byte{format.ShardPrefix}, func(_, value []byte) error {
+		a, err := format.DecodeApplied(value)
+		milli = max(milli, a.Time)
 		return err
 	})
 	if err != nil {
 		return last, err
 	}
-	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: []byte{memoPrefix}, UpperBound: []byte{memoPrefix + 1}})
+	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: []byte{format.MemoPrefix}, UpperBound: []byte{format.MemoPrefix + 1}})
 	if err != nil {
 		return last, err
 	}
 	if it.Last() && len(it.Key()) > 5 {
-		milli = max(milli, int64(binary.BigEndian.Uint32(it.Key()[1:]))*day)
+		milli = max(milli, int64(binary.BigEndian.Uint32(it.Key()[1:]))*format.Day)
 	}
 	return time.UnixMilli(milli), it.Close()
 }

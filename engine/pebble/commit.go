@@ -8,6 +8,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // commit is the committer: the state of the current commit. It belongs to the
@@ -21,7 +22,7 @@ type commit struct {
 	indexed bool      // the batch can be read, see reader
 	owed    bool      // earlier writes without sync must become durable, too
 	touched []*slot[channel]
-	late    []*slot[keyed] // pinned here, not by a request
+	late    []*slot[format.Keyed] // pinned here, not by a request
 	notices []notice
 	spare   []*staged
 	short   bool                // there is too little space on the disk
@@ -33,7 +34,7 @@ type commit struct {
 
 // staged holds the changes of a commit to a channel.
 type staged struct {
-	head    head
+	head    format.Head
 	dirty   bool   // head must be stored, however few records it lags
 	looked  uint64 // head.seq at the last call of due
 	records []*engine.Record
@@ -44,8 +45,8 @@ type staged struct {
 // due reports, once, whether the head must be stored. The first head always is: a channel
 // without a stored head is taken to have no records.
 func (w *staged) due() bool {
-	due := w.dirty || w.looked == 0 && w.head.seq > 0 || w.looked/checkpoint != w.head.seq/checkpoint
-	w.dirty, w.looked = false, w.head.seq
+	due := w.dirty || w.looked == 0 && w.head.Seq > 0 || w.looked/format.Checkpoint != w.head.Seq/format.Checkpoint
+	w.dirty, w.looked = false, w.head.Seq
 	return due
 }
 
@@ -159,13 +160,13 @@ func (c *commit) touch(s *slot[channel]) *staged {
 		w = new(staged)
 	}
 	w.head = s.v.head // only the committer writes it, so no lock
-	w.looked = w.head.seq
+	w.looked = w.head.Seq
 	s.v.staged = w
 	c.touched = append(c.touched, s)
 	if h := s.v.holes; h != nil {
 		c.settle(s, h)
-	} else if w.head.holey {
-		w.head.holey, w.dirty = false, true // the last of them is purged
+	} else if w.head.Holey {
+		w.head.Holey, w.dirty = false, true // the last of them is purged
 	}
 	return w
 }
@@ -174,8 +175,8 @@ func (c *commit) touch(s *slot[channel]) *staged {
 func (c *commit) write(sync bool) error {
 	for _, s := range c.touched {
 		if w := s.v.staged; w.due() {
-			c.value = w.head.append(c.value[:0])
-			c.set(headKey(c.key[:0], s.name), c.value)
+			c.value = w.head.Append(c.value[:0])
+			c.set(format.HeadKey(c.key[:0], s.name), c.value)
 		}
 	}
 	sync = sync && (c.owed || !c.batch.Empty())
@@ -206,12 +207,12 @@ func (c *commit) reader() (pdb.Reader, error) {
 }
 
 // scan calls look with records as scan does, as of the changes staged so far.
-func (c *commit) scan(channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
+func (c *commit) scan(channel string, after, through uint64, look func(seq uint64, g *format.Glance) (more bool, err error)) error {
 	r, err := c.reader()
 	if err != nil {
 		return err
 	}
-	return scan(context.Background(), r, channel, after, through, look)
+	return format.Scan(context.Background(), r, channel, after, through, look)
 }
 
 // apply writes a batch. Pebble returns no error for some failed writes; see freezing.
@@ -290,7 +291,7 @@ func (c *commit) delete(key []byte) {
 }
 
 // pinKey pins a key that no request has pinned.
-func (c *commit) pinKey(pair string) (*slot[keyed], error) {
+func (c *commit) pinKey(pair string) (*slot[format.Keyed], error) {
 	e := c.e
 	e.mu.Lock()
 	s := e.mu.keys.pinLocked(pair)
@@ -302,10 +303,15 @@ func (c *commit) pinKey(pair string) (*slot[keyed], error) {
 	return s, s.fill(context.Background(), &e.mu.Mutex, e.loadKeyed)
 }
 
-func (e *Engine) loadKeyed(_ context.Context, pair string) (k keyed, err error) {
-	_, err = get(e.db, keyKey(nil, pair), func(value []byte) error {
-		k, err = decodeKeyed(value)
+func (e *Engine) loadKeyed(_ context.Context, pair string) (k format.Keyed, err error) {
+	_, err = format.Get(e.db, format.KeyKey(nil, pair), func(value []byte) error {
+		k, err = format.DecodeKeyed(value)
 		return err
 	})
 	return k, err
+}
+
+func (c *commit) merge(key, value []byte) {
+	c.key = key
+	_ = c.batch.Merge(key, value, nil) // fails on a closed or indexed batch only
 }

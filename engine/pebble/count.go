@@ -9,6 +9,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // manyEnded is the largest number of expired, not yet swept records that one count reads.
@@ -75,10 +76,10 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 	clock := e.timeOf(s.name)
 	for try := range raced {
 		h, sweeps := e.settled(ctx, s)
-		if after >= h.seq {
+		if after >= h.Seq {
 			return 0, 0, nil
 		}
-		front, err := e.front(ctx, s.name, h, max(after, h.floor), clock, most)
+		front, err := e.front(ctx, s.name, h, max(after, h.Floor), clock, most)
 		if err != nil || front.ended > most {
 			return 0, front.ended, err
 		}
@@ -97,7 +98,7 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 		}
 		dead, found, err := e.holesAfter(s.name, at)
 		if err != nil || found {
-			return max(0, int(at.head.seq-at.from-dead)-ended), front.ended + ended, err
+			return max(0, int(at.head.Seq-at.from-dead)-ended), front.ended + ended, err
 		}
 	}
 	return 0, 0, ErrDamaged
@@ -105,7 +106,7 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 
 // settled returns the head of a channel while it is not being swept, and the number of its
 // sweeps.
-func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps uint32) {
+func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h format.Head, sweeps uint32) {
 	e.mu.Lock()
 	sweeping := s.v.sweeping
 	h, sweeps = s.v.head, s.v.sweeps
@@ -122,7 +123,7 @@ func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h head, sweeps 
 // standing is the published state of a channel at one moment, for counting the messages
 // after a sequence.
 type standing struct {
-	head   head
+	head   format.Head
 	from   uint64 // messages after this sequence are counted
 	in     int    // number of holes in from's block
 	after  uint64 // number of holes in all later blocks
@@ -133,7 +134,7 @@ type standing struct {
 func (e *Engine) standing(s *slot[channel], from uint64) standing {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := standing{head: s.v.head, from: max(from, s.v.head.floor), sweeps: s.v.sweeps}
+	at := standing{head: s.v.head, from: max(from, s.v.head.Floor), sweeps: s.v.sweeps}
 	if s.v.sweeping {
 		at.sweeps++
 	}
@@ -172,7 +173,7 @@ func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err
 
 // holesIn returns the stored list of the holes in a block.
 func (e *Engine) holesIn(name string, block uint64) (list []byte, err error) {
-	_, err = get(e.db, holesKey(nil, name, block), func(value []byte) error {
+	_, err = format.Get(e.db, format.HolesKey(nil, name, block), func(value []byte) error {
 		list = append(list, value...)
 		return nil
 	})
@@ -191,15 +192,15 @@ type front struct {
 // front finds the first record after a sequence that has not expired, and stops after
 // more than most expired ones. Maximum ages are exceeded in the order of the log, so every
 // expired record without an entry in the expiry index is before that record.
-func (e *Engine) front(ctx context.Context, name string, h head, after uint64, clock int64, most int) (f front, err error) {
+func (e *Engine) front(ctx context.Context, name string, h format.Head, after uint64, clock int64, most int) (f front, err error) {
 	f.from = after
-	if h.sweep == 0 { // no record expires
+	if h.Sweep == 0 { // no record expires
 		return f, nil
 	}
-	err = scan(ctx, e.db, name, after, h.seq, func(seq uint64, g *glance) (bool, error) {
-		gone, loss := g.ended(clock)
+	err = format.Scan(ctx, e.db, name, after, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
+		gone, loss := g.Ended(clock)
 		if !gone {
-			f.seq, f.message = seq, g.revokes == 0
+			f.seq, f.message = seq, g.Revokes == 0
 			return false, nil
 		}
 		f.from = seq
@@ -214,13 +215,13 @@ func (e *Engine) front(ctx context.Context, name string, h head, after uint64, c
 
 // endedIter iterates over the records with an index entry that have expired; nil if there
 // are none.
-func (e *Engine) endedIter(name string, h head, clock int64) (*pdb.Iterator, error) {
-	if h.ends == 0 || h.ends > clock {
+func (e *Engine) endedIter(name string, h format.Head, clock int64) (*pdb.Iterator, error) {
+	if h.Ends == 0 || h.Ends > clock {
 		return nil, nil
 	}
 	return e.db.NewIter(&pdb.IterOptions{
-		LowerBound: endKey(nil, name, h.ends, 0),
-		UpperBound: endKey(nil, name, clock+1, 0),
+		LowerBound: format.EndKey(nil, name, h.Ends, 0),
+		UpperBound: format.EndKey(nil, name, clock+1, 0),
 	})
 }
 
@@ -236,7 +237,7 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 		if err != nil {
 			break // Close reports the error
 		}
-		if seq > at.from && seq <= at.head.seq && len(value) > 0 && value[0]&endsRevocation == 0 {
+		if seq > at.from && seq <= at.head.Seq && len(value) > 0 && value[0]&format.EndsRevocation == 0 {
 			n++
 		}
 	}
@@ -247,18 +248,18 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
 	clock := e.timeOf(s.name)
 	h := e.headOf(s)
-	f, err := e.front(ctx, s.name, h, h.floor, clock, most)
+	f, err := e.front(ctx, s.name, h, h.Floor, clock, most)
 	if err != nil || f.ended > most {
 		return b, f.ended, err
 	}
 	now := e.headOf(s)
-	b.Head, b.Lost = h.seq, max(now.lost, f.lost)
-	if f.message && f.seq > now.floor {
+	b.Head, b.Lost = h.Seq, max(now.Lost, f.lost)
+	if f.message && f.seq > now.Floor {
 		b.Oldest = f.seq
 		return b, f.ended, nil
 	}
-	if now.live > 0 {
-		b.Oldest, ended, err = e.oldest(ctx, s, max(f.from, now.floor), h.seq, clock, most)
+	if now.Live > 0 {
+		b.Oldest, ended, err = e.oldest(ctx, s, max(f.from, now.Floor), h.Seq, clock, most)
 	}
 	return b, f.ended + ended, err
 }
@@ -273,9 +274,9 @@ func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through ui
 			return 0, ended, err
 		}
 		var gone bool
-		found, err := get(e.db, recordKey(nil, s.name, seq), func(value []byte) error {
-			g, err := glanceAt(seq, value)
-			gone, _ = g.ended(clock)
+		found, err := format.Get(e.db, format.RecordKey(nil, s.name, seq), func(value []byte) error {
+			g, err := format.GlanceAt(seq, value)
+			gone, _ = g.Ended(clock)
 			return err
 		})
 		if err != nil || found && !gone {
@@ -291,7 +292,7 @@ func (e *Engine) nextMessage(s *slot[channel], after uint64) (uint64, error) {
 		e.mu.Lock()
 		h := s.v.holes
 		block := h.open(blockOf(after + 1))
-		in, head := h.in(block), s.v.head.seq
+		in, head := h.in(block), s.v.head.Seq
 		var list []byte
 		if h != nil {
 			list = h.unstored[block]

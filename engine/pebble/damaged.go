@@ -7,6 +7,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 )
@@ -27,3 +28,6 @@ func worded(err error) error {
 	}
 	return err
 }
+
+// ErrDamaged is engine.ErrDamaged.
+var ErrDamaged = engine.ErrDamaged

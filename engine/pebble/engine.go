@@ -13,6 +13,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
@@ -62,8 +63,8 @@ type Engine struct {
 	mu struct {
 		sync.Mutex
 		channels table[channel]
-		keys     table[keyed]
-		memos    table[memo]
+		keys     table[format.Keyed]
+		memos    table[format.Memo]
 		watchers map[string]engine.Watcher // by channel
 
 		queue    []*request
@@ -90,9 +91,9 @@ const unpackedShare = 512
 
 // channel is the state of a channel in memory.
 type channel struct {
-	head   head    // as committed; guarded by Engine.mu, written by the committer
-	holes  *holes  // of the head's records; guarded by Engine.mu, written by the committer; nil: none
-	staged *staged // the committer's; nil: not touched by this commit
+	head   format.Head // as committed; guarded by Engine.mu, written by the committer
+	holes  *holes      // of the head's records; guarded by Engine.mu, written by the committer; nil: none
+	staged *staged     // the committer's; nil: not touched by this commit
 
 	// sweeping reports that the current commit removes expired records, and sweeps counts
 	// such commits. Guarded by Engine.mu, written by the committer.

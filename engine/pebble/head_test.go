@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Whatever happens to a channel, what would be loaded of its head is what the
@@ -26,26 +27,26 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 			defer e.unpinChannel(s)
 			behind := uint64(0)
 			for step := range 600 {
-				what, err := disturb(t, e, random, e.headOf(s).seq)
+				what, err := disturb(t, e, random, e.headOf(s).Seq)
 				clock.Advance(time.Duration(random.IntN(4000)) * time.Millisecond)
 				if err != nil {
 					t.Fatalf("step %d, %s: %v", step, what, err)
 				}
 				loaded, err := e.loadChannel(t.Context(), "c")
-				if diff := cmp.Diff(e.headOf(s), loaded.head, cmp.AllowUnexported(head{})); err != nil || diff != "" {
+				if diff := cmp.Diff(e.headOf(s), loaded.head, cmp.AllowUnexported(format.Head{})); err != nil || diff != "" {
 					t.Fatalf("step %d, %s: %v (-in memory +loaded):\n%s", step, what, err, diff)
 				}
 				if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
 					t.Fatalf("step %d, %s: %s", step, what, diff)
 				}
-				var stored head
-				if _, err := get(e.db, headKey(nil, "c"), func(v []byte) (err error) { stored, err = decodeHead(v); return err }); err != nil {
+				var stored format.Head
+				if _, err := format.Get(e.db, format.HeadKey(nil, "c"), func(v []byte) (err error) { stored, err = format.DecodeHead(v); return err }); err != nil {
 					t.Fatal(err)
 				}
-				behind = max(behind, loaded.head.seq-stored.seq)
+				behind = max(behind, loaded.head.Seq-stored.Seq)
 			}
-			if behind == 0 || behind >= checkpoint {
-				t.Errorf("the stored head was up to %d records behind, want 1 to %d", behind, checkpoint-1)
+			if behind == 0 || behind >= format.Checkpoint {
+				t.Errorf("the stored head was up to %d records behind, want 1 to %d", behind, format.Checkpoint-1)
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // A hole is a sequence of a channel that is not a live message: a message that was
@@ -177,11 +179,11 @@ func (h *holes) drop(block uint64) {
 func (c *commit) hole(s *slot[channel], seq uint64) {
 	w := s.v.staged
 	w.holes = append(w.holes, seq)
-	if !w.head.holey {
-		w.head.holey, w.dirty = true, true
+	if !w.head.Holey {
+		w.head.Holey, w.dirty = true, true
 	}
 	op := c.batch.MergeDeferred(len(s.name)+10, 1)
-	holesKey(op.Key[:0], s.name, blockOf(seq))
+	format.HolesKey(op.Key[:0], s.name, blockOf(seq))
 	op.Value[0] = byte(seq)
 	_ = op.Finish()
 }
@@ -190,15 +192,15 @@ func (c *commit) hole(s *slot[channel], seq uint64) {
 // earlier format did not have.
 func (c *commit) settle(s *slot[channel], h *holes) {
 	for block, list := range h.unstored {
-		c.set(holesKey(c.key[:0], s.name, block), list)
+		c.set(format.HolesKey(c.key[:0], s.name, block), list)
 		s.v.staged.dirty = true
 	}
 	for _, number := range h.full {
 		if number&wholeGroup != 0 {
 			first := (number &^ wholeGroup) << groupBits
-			_ = c.batch.DeleteRange(holesKey(nil, s.name, first), holesKey(nil, s.name, first+1<<groupBits), nil)
+			_ = c.batch.DeleteRange(format.HolesKey(nil, s.name, first), format.HolesKey(nil, s.name, first+1<<groupBits), nil)
 		}
-		c.set(holesKey(c.key[:0], s.name, number), nil)
+		c.set(format.HolesKey(c.key[:0], s.name, number), nil)
 	}
 }
 
@@ -225,19 +227,19 @@ func (w *staged) publishHoles(s *slot[channel]) {
 // purgeHoles removes the lists of blocks that are purged.
 func (c *commit) purgeHoles(s *slot[channel]) {
 	w := s.v.staged
-	w.dropped = blockOf(w.head.purged + 1)
-	if w.head.purged == w.head.seq {
-		w.dropped = blockOf(w.head.purged) + 1
+	w.dropped = blockOf(w.head.Purged + 1)
+	if w.head.Purged == w.head.Seq {
+		w.dropped = blockOf(w.head.Purged) + 1
 	}
 	if h := s.v.holes; h != nil {
-		h.below(w.dropped, func(number uint64) { c.delete(holesKey(c.key[:0], s.name, number)) })
+		h.below(w.dropped, func(number uint64) { c.delete(format.HolesKey(c.key[:0], s.name, number)) })
 	}
 }
 
 // loadHoles reads how many holes the blocks of a channel have.
 func (e *Engine) loadHoles(name string) (*holes, error) {
 	it, err := e.db.NewIter(&pdb.IterOptions{
-		LowerBound: named(nil, holesPrefix, name), UpperBound: successor(named(nil, holesPrefix, name)),
+		LowerBound: format.Named(nil, format.HolesPrefix, name), UpperBound: format.Successor(format.Named(nil, format.HolesPrefix, name)),
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +250,7 @@ func (e *Engine) loadHoles(name string) (*holes, error) {
 		if err != nil {
 			break // which Close reports
 		}
-		h.load(recordSeq(it.Key()), len(list))
+		h.load(format.RecordSeq(it.Key()), len(list))
 	}
 	if err := it.Close(); err != nil {
 		return nil, err
@@ -279,25 +281,25 @@ func (h *holes) load(number uint64, length int) {
 
 // findHoles looks for the holes of a channel that was stored without them. It reads
 // the whole log, once.
-func (e *Engine) findHoles(ctx context.Context, name string, head *head) (*holes, error) {
+func (e *Engine) findHoles(ctx context.Context, name string, head *format.Head) (*holes, error) {
 	h := &holes{unstored: make(map[uint64][]byte)}
-	seq := head.floor
+	seq := head.Floor
 	upTo := func(end uint64) {
 		for seq++; seq < end; seq++ {
 			h.unstored[blockOf(seq)] = append(h.unstored[blockOf(seq)], byte(seq))
 		}
 	}
-	err := scan(ctx, e.db, name, head.floor, head.seq, func(at uint64, g *glance) (bool, error) {
+	err := format.Scan(ctx, e.db, name, head.Floor, head.Seq, func(at uint64, g *format.Glance) (bool, error) {
 		upTo(at)
-		if g.revokes != 0 {
+		if g.Revokes != 0 {
 			h.unstored[blockOf(at)] = append(h.unstored[blockOf(at)], byte(at))
 		}
 		return true, nil
 	})
-	upTo(head.seq + 1)
+	upTo(head.Seq + 1)
 	for block, list := range h.unstored {
 		h.add(block, len(list))
 	}
-	head.holey = true
+	head.Holey = true
 	return h, err
 }

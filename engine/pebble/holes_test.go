@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // holesDiffer compares the holes of a channel as they are in memory with what was
@@ -27,18 +28,18 @@ func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 	defer e.unpinChannel(s)
 	h := e.headOf(s)
 	messages := map[uint64]bool{}
-	err = scan(t.Context(), e.db, name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
-		messages[seq] = g.revokes == 0
+	err = format.Scan(t.Context(), e.db, name, h.Floor, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
+		messages[seq] = g.Revokes == 0
 		return true, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := h.purged // from the first whole block on, the numbers are exact
-	for block := blockOf(whole) + 1; block <= blockOf(h.seq); block++ {
+	whole := h.Purged // from the first whole block on, the numbers are exact
+	for block := blockOf(whole) + 1; block <= blockOf(h.Seq); block++ {
 		want := 0
-		for seq := block << blockBits; blockOf(seq) == block && seq <= h.seq; seq++ {
-			if seq > h.floor && !messages[seq] {
+		for seq := block << blockBits; blockOf(seq) == block && seq <= h.Seq; seq++ {
+			if seq > h.Floor && !messages[seq] {
 				want++
 			}
 		}
@@ -46,12 +47,12 @@ func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 		if l := loaded.in(block); l != got {
 			return fmt.Sprintf("block %d: %d holes in memory, %d loaded", block, got, l)
 		}
-		if got != want && block > blockOf(h.floor) {
+		if got != want && block > blockOf(h.Floor) {
 			return fmt.Sprintf("block %d: %d holes, want %d", block, got, want)
 		}
 	}
-	if got, want := h.seq-h.floor-h.live, s.v.holes.after(blockOf(h.floor)); got < want {
-		return fmt.Sprintf("%d of %d sequences live, but %d holes", h.live, h.seq-h.floor, want)
+	if got, want := h.Seq-h.Floor-h.Live, s.v.holes.after(blockOf(h.Floor)); got < want {
+		return fmt.Sprintf("%d of %d sequences live, but %d holes", h.Live, h.Seq-h.Floor, want)
 	}
 	return ""
 }
@@ -71,8 +72,8 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 		err = e.do(t.Context(), false, true, s, func(c *commit) error {
 			w := c.touch(s)
 			for range dead {
-				w.head.seq++
-				c.hole(s, w.head.seq)
+				w.head.Seq++
+				c.hole(s, w.head.Seq)
 			}
 			w.dirty = true
 			return nil
@@ -197,18 +198,18 @@ func counts(t *testing.T, e *Engine) (all []int) {
 // forgetHoles makes of the channel c what an earlier format has in the store.
 func forgetHoles(t *testing.T, e *Engine) {
 	t.Helper()
-	prefix := named(nil, holesPrefix, "c")
+	prefix := format.Named(nil, format.HolesPrefix, "c")
 	b := e.db.NewBatch()
-	if err := b.DeleteRange(prefix, successor(prefix), nil); err != nil {
+	if err := b.DeleteRange(prefix, format.Successor(prefix), nil); err != nil {
 		t.Fatal(err)
 	}
 	var value []byte
-	if _, err := get(e.db, headKey(nil, "c"), func(v []byte) error { value = append(value, v...); return nil }); err != nil {
+	if _, err := format.Get(e.db, format.HeadKey(nil, "c"), func(v []byte) error { value = append(value, v...); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	value[0] = oldVersion
-	value[1] &^= flagHoley
-	if err := b.Set(headKey(nil, "c"), value, nil); err != nil {
+	value[0] = format.OldVersion
+	value[1] &^= format.FlagHoley
+	if err := b.Set(format.HeadKey(nil, "c"), value, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Commit(pdb.NoSync); err != nil {
@@ -275,7 +276,7 @@ func TestCheckComparesHoles(t *testing.T) {
 	for _, block := range []uint64{0, 1, 2} {
 		e = open("store")
 		var list []byte
-		if _, err := get(e.db, holesKey(nil, "c", block), func(v []byte) error { list = append(list, v...); return nil }); err != nil {
+		if _, err := format.Get(e.db, format.HolesKey(nil, "c", block), func(v []byte) error { list = append(list, v...); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		write := func(key, value []byte) {
@@ -283,13 +284,13 @@ func TestCheckComparesHoles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		write(holesKey(nil, "c", block), append(list[:len(list)-1:len(list)-1], list[0]))
+		write(format.HolesKey(nil, "c", block), append(list[:len(list)-1:len(list)-1], list[0]))
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
 		check("the holes of channel")
 		e = open("store")
-		write(holesKey(nil, "c", block), list)
+		write(format.HolesKey(nil, "c", block), list)
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // ErrNotReplica says that a store has data that did not come from the log of a cluster.
@@ -59,10 +60,10 @@ func (r *Replica) init() error {
 		return err
 	}
 	return r.do(context.Background(), true, false, nil, func(c *commit) error {
-		at := applied{time: last.UnixMilli()}
+		at := format.Applied{Time: last.UnixMilli()}
 		for i := range r.replica.shards {
-			c.value = at.append(c.value[:0])
-			c.set(shardKey(c.key[:0], i), c.value)
+			c.value = at.Append(c.value[:0])
+			c.set(format.ShardKey(c.key[:0], i), c.value)
 		}
 		return nil
 	})

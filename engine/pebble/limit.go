@@ -1,13 +1,11 @@
 package pebble
 
 import (
-	"context"
 	"math"
 	"slices"
 
-	pdb "github.com/cockroachdb/pebble/v2"
-
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 const (
@@ -22,36 +20,36 @@ const (
 // between is not subtracted: one message too many does no harm.
 func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
 	h := &s.v.staged.head
-	if maxMessages <= 0 || h.live+uint64(added) <= uint64(maxMessages) {
+	if maxMessages <= 0 || h.Live+uint64(added) <= uint64(maxMessages) {
 		return nil
 	}
-	if h.ends != 0 && h.ends <= c.now {
+	if h.Ends != 0 && h.Ends <= c.now {
 		// Some messages that are still counted may have expired.
 		if _, err := c.sweepEnded(s, math.MaxInt); err != nil {
 			return err
 		}
 	}
-	over := int(h.live) + added - maxMessages
+	over := int(h.Live) + added - maxMessages
 	if over <= 0 {
 		return nil
 	}
-	return c.findFront(s, min(over+1, int(h.live)), added == 0)
+	return c.findFront(s, min(over+1, int(h.Live)), added == 0)
 }
 
 // limit removes the oldest messages over a channel's limit, by moving the floor.
 func (c *commit) limit(s *slot[channel], maxMessages int) {
 	w := s.v.staged
-	if maxMessages <= 0 || w.head.live <= uint64(maxMessages) {
+	if maxMessages <= 0 || w.head.Live <= uint64(maxMessages) {
 		return
 	}
-	over := w.head.live - uint64(maxMessages)
-	if w.head.dense() {
-		w.head.floor += over
+	over := w.head.Live - uint64(maxMessages)
+	if w.head.Dense() {
+		w.head.Floor += over
 	} else if over = min(over, uint64(len(c.fronts[s.name]))); over > 0 {
-		w.head.floor = c.fronts[s.name][over-1]
+		w.head.Floor = c.fronts[s.name][over-1]
 	}
-	w.head.live -= over
-	w.head.lost = max(w.head.lost, w.head.floor)
+	w.head.Live -= over
+	w.head.Lost = max(w.head.Lost, w.head.Floor)
 	w.dirty = true
 	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
@@ -65,12 +63,12 @@ func (c *commit) limit(s *slot[channel], maxMessages int) {
 func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	h := &s.v.staged.head
 	front := c.fronts[s.name]
-	if len(front) >= n || h.dense() && !h.keyed && !revoking {
+	if len(front) >= n || h.Dense() && !h.Keyed && !revoking {
 		return nil
 	}
 	front = front[:0]
-	err := c.scan(s.name, h.floor, h.seq, func(seq uint64, g *glance) (bool, error) {
-		if g.revokes == 0 {
+	err := c.scan(s.name, h.Floor, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
+		if g.Revokes == 0 {
 			front = append(front, seq)
 		}
 		return len(front) < max(n, frontSize), nil
@@ -88,66 +86,6 @@ func (c *commit) dropFront(s *slot[channel], seq uint64) {
 	if len(front) == 0 {
 		return
 	}
-	floor := s.v.staged.head.floor
+	floor := s.v.staged.head.Floor
 	c.fronts[s.name] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
-}
-
-// scan calls look with the stored records of a channel after one sequence and up to
-// another, until look returns false or the context is done.
-func scan(ctx context.Context, r pdb.Reader, channel string, after, through uint64, look func(seq uint64, g *glance) (more bool, err error)) error {
-	it, err := r.NewIter(recordRange(channel, after, through))
-	if err != nil {
-		return err
-	}
-	err = scanIter(ctx, it, false, look)
-	if e := it.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-func first(it *pdb.Iterator, backward bool) bool {
-	if backward {
-		return it.Last()
-	}
-	return it.First()
-}
-
-func next(it *pdb.Iterator, backward bool) bool {
-	if backward {
-		return it.Prev()
-	}
-	return it.Next()
-}
-
-// endedEvery is the number of keys after which a scan checks its context.
-const endedEvery = 256
-
-func recordRange(channel string, after, through uint64) *pdb.IterOptions {
-	return &pdb.IterOptions{
-		LowerBound: recordKey(nil, channel, after+1),
-		UpperBound: recordKey(nil, channel, through+1),
-	}
-}
-
-// scanIter calls look with the records of an iterator, first or last one first.
-func scanIter(ctx context.Context, it *pdb.Iterator, backward bool, look func(seq uint64, g *glance) (more bool, err error)) error {
-	for ok, n := first(it, backward), 1; ok; ok, n = next(it, backward), n+1 {
-		if n%endedEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		seq := recordSeq(it.Key())
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		g, err := glanceAt(seq, value)
-		if err != nil {
-			return err
-		}
-		if more, err := look(seq, &g); err != nil || !more {
-			return err
-		}
-	}
-	return it.Error()
 }

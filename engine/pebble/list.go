@@ -6,21 +6,23 @@ import (
 	"strings"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Members implements engine.Users.
 func (e *Engine) Members(ctx context.Context, channel, after string, limit int) ([]string, error) {
-	return e.list(ctx, named(nil, memberPrefix, channel), "", after, limit, false)
+	return e.list(ctx, format.Named(nil, format.MemberPrefix, channel), "", after, limit, false)
 }
 
 // ListUsers implements engine.Users.
 func (e *Engine) ListUsers(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	return e.list(ctx, []byte{userPrefix}, prefix, after, limit, true)
+	return e.list(ctx, []byte{format.UserPrefix}, prefix, after, limit, true)
 }
 
 // ListChannels implements engine.Log. Every channel that was written to has a head.
 func (e *Engine) ListChannels(ctx context.Context, prefix, after string, limit int) ([]string, error) {
-	return e.list(ctx, []byte{headPrefix}, prefix, after, limit, false)
+	return e.list(ctx, []byte{format.HeadPrefix}, prefix, after, limit, false)
 }
 
 // list lists names that keys have after a kind: those that begin with a prefix and come
@@ -32,7 +34,7 @@ func (e *Engine) list(ctx context.Context, kind []byte, prefix, after string, li
 	}
 	defer e.leave()
 	all := append(kind[:len(kind):len(kind)], prefix...)
-	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: all, UpperBound: successor(all)})
+	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: all, UpperBound: format.Successor(all)})
 	if err != nil {
 		return nil, fmt.Errorf("list: %w", worded(err))
 	}
@@ -46,7 +48,7 @@ func (e *Engine) list(ctx context.Context, kind []byte, prefix, after string, li
 			name, _, _ = strings.Cut(name, "\x00")
 		}
 		names = append(names, name)
-		if len(names)%endedEvery == 0 && ctx.Err() != nil {
+		if len(names)%format.EndedEvery == 0 && ctx.Err() != nil {
 			_ = it.Close()
 			return nil, context.Cause(ctx)
 		}

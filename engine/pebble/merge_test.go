@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // What a store of an earlier format keeps of a user is merged with what is saved later.
@@ -13,11 +14,11 @@ func TestMergeWithEarlierFormats(t *testing.T) {
 	t.Parallel()
 	e, _ := sweptByHand(t)
 	err := e.do(t.Context(), true, false, nil, func(c *commit) error {
-		c.set(userKey(nil, "u", markPart, "room"), []byte{9, 1, 4}) // read, member, since
-		c.set(memberKey(nil, "room", "u"), nil)
-		c.set(userKey(nil, "u", markPart, "all"), []byte{3})
-		c.set(userKey(nil, "u", devicePart, "d"), []byte{1})
-		c.set(userKey(nil, "u", cursorPart, pairName("room", "d")), []byte{8})
+		c.set(format.UserKey(nil, "u", format.MarkPart, "room"), []byte{9, 1, 4}) // read, member, since
+		c.set(format.MemberKey(nil, "room", "u"), nil)
+		c.set(format.UserKey(nil, "u", format.MarkPart, "all"), []byte{3})
+		c.set(format.UserKey(nil, "u", format.DevicePart, "d"), []byte{1})
+		c.set(format.UserKey(nil, "u", format.CursorPart, format.PairName("room", "d")), []byte{8})
 		return nil
 	})
 	if err != nil {
@@ -61,9 +62,9 @@ func TestMergeWithEarlierFormats(t *testing.T) {
 func TestMergeUnreadable(t *testing.T) {
 	t.Parallel()
 	good, bad := []byte{7}, []byte{0x80}
-	for _, part := range []byte{markPart, cursorPart} {
-		key := userKey(nil, "u", part, "c")
-		for name, got := range map[string][]byte{"newer": mergeValues(key, good, bad), "older": mergeValues(key, bad, good)} {
+	for _, part := range []byte{format.MarkPart, format.CursorPart} {
+		key := format.UserKey(nil, "u", part, "c")
+		for name, got := range map[string][]byte{"newer": format.Merge(key, good, bad), "older": format.Merge(key, bad, good)} {
 			if string(got) != string(good) {
 				t.Errorf("%c, with the %s one unreadable: %x", part, name, got)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
@@ -239,7 +240,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		FS:            disk.NewApart(watched, o.FS, o.FS.PathJoin(e.dir, directory.SnapshotName)),
 		Lock:          e.lock,
 		Logger:        disk.NewLogger(o.Logger, e.fault),
-		Merger:        merger,
+		Merger:        format.Merger,
 		EventListener: e.background.Listener(),
 		// Pebble takes the memtables out of the cache.
 		Cache:                       pdb.NewCache(o.CacheBytes + 3*int64(o.MemTableBytes)),

@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // packed keeps idle channels in a compact form: about 40 bytes and the name for a channel,
@@ -53,7 +55,7 @@ func (p *packed) put(name string, c *channel) {
 	b := append(p.entry[:0], mark(hash), 0, 0)
 	b = append(append(b, name...), 0)
 	b = binary.AppendUvarint(b, p.store(c.holes))
-	b = c.head.append(b)
+	b = c.head.Append(b)
 	p.entry = b
 	if len(b) > math.MaxUint16 {
 		p.release(b)
@@ -108,7 +110,7 @@ func (p *packed) unpack(entry []byte, name int, c *channel) {
 	rest := entry[entryHeader+name+1:]
 	index, n := binary.Uvarint(rest)
 	*c = channel{}
-	c.head, _ = decodeHead(rest[n:]) // put has encoded it
+	c.head, _ = format.DecodeHead(rest[n:]) // put has encoded it
 	if index > 0 {
 		c.holes = p.holes[index-1]
 		p.releaseHoles(index)

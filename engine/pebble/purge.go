@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	pdb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Retention removes records in two steps. The floor of the head moves immediately, and
@@ -23,7 +25,7 @@ const (
 // purgeSome purges a channel that has its limit, once a share of it is dead.
 func (c *commit) purgeSome(s *slot[channel]) error {
 	h := &s.v.staged.head
-	if dead := s.v.head.floor - h.purged; s.v.head.floor <= h.purged || dead < min(max(h.live/4, 16), 4*rangeDelete) {
+	if dead := s.v.head.Floor - h.Purged; s.v.head.Floor <= h.Purged || dead < min(max(h.Live/4, 16), 4*rangeDelete) {
 		return nil
 	}
 	_, err := c.purge(s)
@@ -33,33 +35,33 @@ func (c *commit) purgeSome(s *slot[channel]) error {
 // purge removes the bytes of records up to the published floor.
 func (c *commit) purge(s *slot[channel]) (more bool, err error) {
 	h := &s.v.staged.head
-	from, to := h.purged, s.v.head.floor
+	from, to := h.Purged, s.v.head.Floor
 	if from >= to {
-		return h.purged < h.floor, nil
+		return h.Purged < h.Floor, nil
 	}
-	if h.keyed {
+	if h.Keyed {
 		to = min(to, from+chunk)
 		if err := c.purgeKeys(s, from, to); err != nil {
 			return false, err
 		}
 	}
 	if to-from >= rangeDelete {
-		_ = c.batch.DeleteRange(recordKey(nil, s.name, from+1), recordKey(nil, s.name, to+1), nil)
+		_ = c.batch.DeleteRange(format.RecordKey(nil, s.name, from+1), format.RecordKey(nil, s.name, to+1), nil)
 	} else {
 		for seq := from + 1; seq <= to; seq++ {
-			c.delete(recordKey(c.key[:0], s.name, seq))
+			c.delete(format.RecordKey(c.key[:0], s.name, seq))
 		}
 	}
 	c.removed(s.name, from+1, to)
-	h.purged, s.v.staged.dirty = to, true
+	h.Purged, s.v.staged.dirty = to, true
 	c.purgeHoles(s)
-	return h.purged < h.floor, nil
+	return h.Purged < h.Floor, nil
 }
 
 // purgeKeys removes the keys of records that will be purged.
 func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
-	return c.scan(s.name, from, to, func(seq uint64, g *glance) (bool, error) {
-		key, err := g.key()
+	return c.scan(s.name, from, to, func(seq uint64, g *format.Glance) (bool, error) {
+		key, err := g.Key()
 		if err != nil || key == "" {
 			return true, err
 		}
@@ -70,7 +72,7 @@ func (c *commit) purgeKeys(s *slot[channel], from, to uint64) error {
 // sweepEnded removes expired records that have an index entry, at most limit.
 func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) {
 	w := s.v.staged
-	if w.head.ends == 0 || w.head.ends > c.now {
+	if w.head.Ends == 0 || w.head.Ends > c.now {
 		return false, nil
 	}
 	r, err := c.reader()
@@ -81,8 +83,8 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	s.v.sweeping = true
 	c.e.mu.Unlock()
 	it, err := r.NewIter(&pdb.IterOptions{
-		LowerBound: endKey(nil, s.name, w.head.ends, 0),
-		UpperBound: successor(named(nil, endPrefix, s.name)),
+		LowerBound: format.EndKey(nil, s.name, w.head.Ends, 0),
+		UpperBound: format.Successor(format.Named(nil, format.EndPrefix, s.name)),
 	})
 	if err != nil {
 		return false, err
@@ -92,7 +94,7 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 	for ok := it.First(); ok; ok = it.Next() {
 		at := it.Key()[len(it.Key())-16:]
 		end, seq := int64(binary.BigEndian.Uint64(at)), binary.BigEndian.Uint64(at[8:])
-		w.head.ends = end
+		w.head.Ends = end
 		if limit--; end > c.now || limit < 0 {
 			return end <= c.now, nil
 		}
@@ -103,15 +105,15 @@ func (c *commit) sweepEnded(s *slot[channel], limit int) (more bool, err error) 
 			return false, err
 		}
 	}
-	w.head.ends = 0
+	w.head.Ends = 0
 	return false, it.Error()
 }
 
 func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte) error {
 	w := s.v.staged
 	flags, key := value[0], string(value[1:])
-	if seq <= w.head.floor { // it was removed before, and is not counted
-		c.delete(endKey(c.key[:0], s.name, end, seq))
+	if seq <= w.head.Floor { // it was removed before, and is not counted
+		c.delete(format.EndKey(c.key[:0], s.name, end, seq))
 		return nil
 	}
 	if key != "" {
@@ -119,14 +121,14 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 			return err
 		}
 	}
-	if flags&endsRevocation != 0 { // it is not counted, and a hole already
-		c.delete(recordKey(c.key[:0], s.name, seq))
-		c.delete(endKey(c.key[:0], s.name, end, seq))
+	if flags&format.EndsRevocation != 0 { // it is not counted, and a hole already
+		c.delete(format.RecordKey(c.key[:0], s.name, seq))
+		c.delete(format.EndKey(c.key[:0], s.name, end, seq))
 	} else {
-		c.remove(s, seq, span{expires: end})
+		c.remove(s, seq, format.Span{Expires: end})
 	}
-	if flags&endsAsLoss != 0 {
-		w.head.lost = max(w.head.lost, seq)
+	if flags&format.EndsAsLoss != 0 {
+		w.head.Lost = max(w.head.Lost, seq)
 		c.publishLost(s, seq)
 	}
 	return nil
@@ -137,7 +139,7 @@ func (c *commit) sweepOne(s *slot[channel], seq uint64, end int64, value []byte)
 // expired by its age already, so the loss is true even if the commit fails.
 func (c *commit) publishLost(s *slot[channel], seq uint64) {
 	c.e.mu.Lock()
-	s.v.head.lost = max(s.v.head.lost, seq)
+	s.v.head.Lost = max(s.v.head.Lost, seq)
 	c.e.mu.Unlock()
 }
 
@@ -145,14 +147,14 @@ func (c *commit) publishLost(s *slot[channel], seq uint64) {
 // of them, and returns when the first remaining record expires.
 func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
 	w, n := s.v.staged, 0
-	err = c.scan(s.name, w.head.floor, w.head.seq, func(seq uint64, g *glance) (bool, error) {
-		gone, loss := g.ended(c.now)
+	err = c.scan(s.name, w.head.Floor, w.head.Seq, func(seq uint64, g *format.Glance) (bool, error) {
+		gone, loss := g.Ended(c.now)
 		if more = gone && n == chunk; more {
 			return false, nil
 		}
 		if !gone {
-			if g.deadline != 0 {
-				next = roundUp(g.deadline, g.deadline-g.time)
+			if g.Deadline != 0 {
+				next = roundUp(g.Deadline, g.Deadline-g.Time)
 			}
 			return false, nil
 		}
@@ -165,13 +167,13 @@ func (c *commit) cutAge(s *slot[channel]) (more bool, next int64, err error) {
 }
 
 // pass moves the floor over one record.
-func (c *commit) pass(s *slot[channel], seq uint64, g *glance, loss bool) {
+func (c *commit) pass(s *slot[channel], seq uint64, g *format.Glance, loss bool) {
 	w := s.v.staged
-	w.head.floor, w.dirty = seq, true
-	if g.revokes == 0 {
-		w.head.live--
+	w.head.Floor, w.dirty = seq, true
+	if g.Revokes == 0 {
+		w.head.Live--
 	}
 	if loss {
-		w.head.lost = max(w.head.lost, seq)
+		w.head.Lost = max(w.head.Lost, seq)
 	}
 }

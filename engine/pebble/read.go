@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // pinChannel pins a channel's state and loads it.
@@ -30,7 +31,7 @@ func (e *Engine) unpinChannel(s *slot[channel]) {
 	e.mu.Unlock()
 }
 
-func (e *Engine) headOf(s *slot[channel]) head {
+func (e *Engine) headOf(s *slot[channel]) format.Head {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return s.v.head
@@ -49,34 +50,34 @@ type reach struct {
 // The head is read before and after the records' snapshot: all records up to the first head
 // are in the snapshot, and the second head accounts for records missing because of
 // retention.
-func (e *Engine) view(ctx context.Context, channel string, of reach, look func(seq uint64, g *glance) (more bool, err error)) (head, error) {
+func (e *Engine) view(ctx context.Context, channel string, of reach, look func(seq uint64, g *format.Glance) (more bool, err error)) (format.Head, error) {
 	s, err := e.pinChannel(ctx, channel)
 	if err != nil {
-		return head{}, err
+		return format.Head{}, err
 	}
 	defer e.unpinChannel(s)
 	h := e.headOf(s)
-	from, to := max(of.after, h.floor), min(of.through, h.seq)
+	from, to := max(of.after, h.Floor), min(of.through, h.Seq)
 	if from >= to {
 		return h, nil
 	}
-	it, err := e.db.NewIter(recordRange(channel, from, to))
+	it, err := e.db.NewIter(format.RecordRange(channel, from, to))
 	if err != nil {
-		return head{}, err
+		return format.Head{}, err
 	}
 	now := e.headOf(s)
-	now.seq = h.seq
+	now.Seq = h.Seq
 	clock := e.timeOf(channel)
-	err = scanIter(ctx, it, of.backward, func(seq uint64, g *glance) (bool, error) {
-		if seq <= now.floor {
+	err = format.ScanIter(ctx, it, of.backward, func(seq uint64, g *format.Glance) (bool, error) {
+		if seq <= now.Floor {
 			return !of.backward, nil
 		}
-		if gone, loss := g.ended(clock); gone {
+		if gone, loss := g.Ended(clock); gone {
 			if loss {
-				now.lost = max(now.lost, seq)
+				now.Lost = max(now.Lost, seq)
 			}
 			// If records expire in the order of the log, all before have expired, too.
-			return !(of.backward && loss && !now.mixed), nil
+			return !(of.backward && loss && !now.Mixed), nil
 		}
 		return look(seq, g)
 	})
@@ -84,7 +85,7 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 		err = e
 	}
 	if err != nil {
-		return head{}, fmt.Errorf("read %q after %d up to %d: %w", channel, from, to, worded(err))
+		return format.Head{}, fmt.Errorf("read %q after %d up to %d: %w", channel, from, to, worded(err))
 	}
 	return now, nil
 }
@@ -96,9 +97,9 @@ func (e *Engine) Read(ctx context.Context, channel string, after uint64, maxReco
 		return engine.Page{}, err
 	}
 	if !more {
-		page.Next = max(after, h.seq)
+		page.Next = max(after, h.Seq)
 	}
-	page.Lost = after < h.lost
+	page.Lost = after < h.Lost
 	return page, nil
 }
 
@@ -111,24 +112,24 @@ func (e *Engine) ReadBefore(ctx context.Context, channel string, before uint64, 
 	if !more {
 		page.Next = 0
 	}
-	page.Lost = h.lost > 0 && h.lost >= page.Next
+	page.Lost = h.Lost > 0 && h.Lost >= page.Next
 	return page, nil
 }
 
 // page reads the records of a page. Next is the sequence of the last one, and more
 // says that there is another.
-func (e *Engine) page(ctx context.Context, channel string, of reach, maxRecords, maxBytes int) (page engine.Page, h head, more bool, err error) {
+func (e *Engine) page(ctx context.Context, channel string, of reach, maxRecords, maxBytes int) (page engine.Page, h format.Head, more bool, err error) {
 	if err := e.enter(ctx); err != nil {
-		return engine.Page{}, head{}, false, err
+		return engine.Page{}, format.Head{}, false, err
 	}
 	defer e.leave()
 	bytes := 0
-	h, err = e.view(ctx, channel, of, func(seq uint64, g *glance) (bool, error) {
+	h, err = e.view(ctx, channel, of, func(seq uint64, g *format.Glance) (bool, error) {
 		if n := len(page.Records); n > 0 && (n >= maxRecords || bytes > maxBytes) {
 			more = true
 			return false, nil
 		}
-		r, err := g.record(seq)
+		r, err := g.Record(seq)
 		if err != nil {
 			return false, err
 		}

@@ -8,6 +8,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // reclaimer returns the disk space of removed records while space is short. Pebble frees
@@ -89,5 +90,5 @@ func (r *reclaimer) run(ctx context.Context) {
 
 // compact waits for the flush of the removals, and compacts their range.
 func (r *reclaimer) compact(ctx context.Context, channel string, s sequences) error {
-	return r.db.Compact(ctx, recordKey(nil, channel, s.first), recordKey(nil, channel, s.last+1), false)
+	return r.db.Compact(ctx, format.RecordKey(nil, channel, s.first), format.RecordKey(nil, channel, s.last+1), false)
 }

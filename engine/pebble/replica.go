@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Replica is a store whose changes come from a replicated log. It is an Engine for
@@ -54,37 +55,14 @@ type shard struct {
 	time atomic.Int64 // of the last batch
 
 	mu sync.Mutex
-	at applied // guarded by mu
-}
-
-// applied is what is stored of a shard.
-type applied struct {
-	position uint64
-	time     int64
-	note     []byte
-}
-
-func (a *applied) append(b []byte) []byte {
-	b = binary.AppendUvarint(b, a.position)
-	b = binary.AppendUvarint(b, uint64(a.time))
-	return append(b, a.note...)
-}
-
-func decodeApplied(value []byte) (applied, error) {
-	in := numbers{rest: value}
-	a := applied{position: in.next(), time: int64(in.next())}
-	if in.bad {
-		return applied{}, ErrDamaged
-	}
-	a.note = append([]byte(nil), in.rest...)
-	return a, nil
+	at format.Applied // guarded by mu
 }
 
 // load reads how far the shards have come.
 func (r *replica) load(e *Engine) error {
-	prefix := []byte{shardPrefix}
-	return scanPrefix(context.Background(), e.db, prefix, prefix, func(key, value []byte) (err error) {
-		if len(key) != len(shardKey(nil, 0)) {
+	prefix := []byte{format.ShardPrefix}
+	return format.ScanPrefix(context.Background(), e.db, prefix, prefix, func(key, value []byte) (err error) {
+		if len(key) != len(format.ShardKey(nil, 0)) {
 			return ErrDamaged
 		}
 		i := int(binary.BigEndian.Uint32(key[1:]))
@@ -92,10 +70,10 @@ func (r *replica) load(e *Engine) error {
 			return fmt.Errorf("it follows a log with more than %d shards", len(r.shards))
 		}
 		s := &r.shards[i]
-		if s.at, err = decodeApplied(value); err != nil {
+		if s.at, err = format.DecodeApplied(value); err != nil {
 			return err
 		}
-		s.time.Store(s.at.time)
+		s.time.Store(s.at.Time)
 		r.followed = true
 		return nil
 	})
@@ -105,10 +83,10 @@ func (r *replica) load(e *Engine) error {
 // without it.
 func (e *Engine) leaveLog() error {
 	followed := false
-	prefix := []byte{shardPrefix}
-	err := scanPrefix(context.Background(), e.db, prefix, prefix, func(key, value []byte) error {
+	prefix := []byte{format.ShardPrefix}
+	err := format.ScanPrefix(context.Background(), e.db, prefix, prefix, func(key, value []byte) error {
 		followed = true
-		return errStop
+		return format.ErrStop
 	})
 	if err != nil || !followed {
 		return err
@@ -118,7 +96,7 @@ func (e *Engine) leaveLog() error {
 	}
 	e.log.Warn("this store followed the log of a cluster; from now on it is a store of its own, and cannot go back: to join the cluster again, a node needs an empty directory")
 	return e.do(context.Background(), true, false, nil, func(c *commit) error {
-		return c.batch.DeleteRange(prefix, successor(prefix), nil)
+		return c.batch.DeleteRange(prefix, format.Successor(prefix), nil)
 	})
 }
 
@@ -166,7 +144,7 @@ func (r *Replica) Applied(shard int) (position uint64, time int64, note []byte) 
 	s := &r.replica.shards[shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.at.position, s.at.time, s.at.note
+	return s.at.Position, s.at.Time, s.at.Note
 }
 
 // Flush implements engine.Replica.
@@ -184,7 +162,7 @@ func (r *Replica) Apply(ctx context.Context, b *engine.Batch) ([]engine.Result, 
 	}
 	s := &r.replica.shards[b.Shard]
 	s.mu.Lock()
-	s.at = applied{b.Position, b.Time, b.Note}
+	s.at = format.Applied{Position: b.Position, Time: b.Time, Note: b.Note}
 	s.mu.Unlock()
 	return results, nil
 }
@@ -274,7 +252,7 @@ func (r *Replica) finish(ctx context.Context, b *engine.Batch) error {
 func (r *Replica) sweepShard(ctx context.Context, b *engine.Batch) error {
 	r.replica.shards[b.Shard].time.Store(b.Time)
 	if b.Shard == 0 { // the IDs of all shards, which count for a day less than they are kept
-		if err := r.forgetMemos(dayOf(b.Time)); err != nil {
+		if err := r.forgetMemos(format.DayOf(b.Time)); err != nil {
 			return err
 		}
 	}
@@ -297,7 +275,7 @@ func (c *commit) begin(b *engine.Batch) {
 
 // end stores the position of a batch.
 func (c *commit) end(b *engine.Batch) {
-	at := applied{b.Position, b.Time, b.Note}
-	c.value = at.append(c.value[:0])
-	c.set(shardKey(c.key[:0], b.Shard), c.value)
+	at := format.Applied{Position: b.Position, Time: b.Time, Note: b.Note}
+	c.value = at.Append(c.value[:0])
+	c.set(format.ShardKey(c.key[:0], b.Shard), c.value)
 }

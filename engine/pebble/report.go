@@ -9,6 +9,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Damage is one fault of a store. It is an error that wraps ErrDamaged.
@@ -69,7 +70,7 @@ func describeKey(key []byte) string {
 	}
 	// After damage, the search uses a record's key followed by zeros.
 	if end := bytes.IndexByte(key, 0) + 9; end > 9 && len(key) >= end {
-		if name, seq, ok := cutRecordKey(key[:end]); ok {
+		if name, seq, ok := format.CutRecordKey(key[:end]); ok {
 			return fmt.Sprintf("record %d of %q", seq, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // maxQueued is the largest number of bytes in the queue, or the size of a memtable if that
@@ -37,8 +38,8 @@ type request struct {
 // pins are the slots that an entry needs. The request holds them until it is complete.
 type pins struct {
 	channel *slot[channel]
-	key     *slot[keyed] // nil: the entry has no key
-	memo    *slot[memo]  // nil: its ID was not chosen
+	key     *slot[format.Keyed] // nil: the entry has no key
+	memo    *slot[format.Memo]  // nil: its ID was not chosen
 }
 
 func newRequest() any { return &request{done: make(chan error, 1)} }
@@ -158,11 +159,11 @@ func (e *Engine) pinLocked(rq *request) (loaded bool) {
 			continue
 		}
 		if in.Key != "" {
-			p.key = e.mu.keys.pinLocked(pairName(in.Channel, in.Key))
+			p.key = e.mu.keys.pinLocked(format.PairName(in.Channel, in.Key))
 			loaded = loaded && p.key.loaded
 		}
 		if in.Idempotent {
-			p.memo = e.mu.memos.pinLocked(pairName(in.Channel, in.ID))
+			p.memo = e.mu.memos.pinLocked(format.PairName(in.Channel, in.ID))
 			loaded = loaded && p.memo.loaded
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 var testBegin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
@@ -469,7 +470,7 @@ func TestCheckExpiredKey(t *testing.T) {
 	}
 	r = openTestReplica(t, fs)
 	err := r.do(t.Context(), true, false, nil, func(c *commit) error {
-		c.delete(keyKey(nil, pairName("c0", "a")))
+		c.delete(format.KeyKey(nil, format.PairName("c0", "a")))
 		return nil
 	})
 	if err := errors.Join(err, r.Close()); err != nil {

@@ -4,11 +4,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
-
-const day = int64(24 * time.Hour / time.Millisecond)
-
-func dayOf(milli int64) uint32 { return uint32(milli / day) }
 
 // append stages one entry. It reads everything it needs before it changes anything, so
 // that an entry that fails has no effect.
@@ -16,18 +13,18 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	w := c.touch(p.channel)
 	// The time of a record never decreases within a channel. Lifetimes begin now, because
 	// heads written by an earlier version may be in the future.
-	at := max(c.now, w.head.time)
+	at := max(c.now, w.head.Time)
 	if in.Revokes != 0 {
 		c.revoke(in, p.channel, at, out)
 		return
 	}
-	if p.memo != nil && p.memo.v.seq != 0 && c.now-p.memo.v.time < engine.IdempotencyWindow.Milliseconds() {
+	if p.memo != nil && p.memo.v.Seq != 0 && c.now-p.memo.v.Time < engine.IdempotencyWindow.Milliseconds() {
 		m := p.memo.v
-		*out = engine.Result{Seq: m.seq, Prev: m.prev, Time: m.time, ID: in.ID, Duplicate: true}
+		*out = engine.Result{Seq: m.Seq, Prev: m.Prev, Time: m.Time, ID: in.ID, Duplicate: true}
 		return
 	}
-	if p.key != nil && !w.head.keyed {
-		w.head.keyed, w.dirty = true, true
+	if p.key != nil && !w.head.Keyed {
+		w.head.Keyed, w.dirty = true, true
 	}
 	if err := c.makeRoom(p.channel, 1, in.Limits.MaxMessages); err != nil {
 		out.Err = err
@@ -39,80 +36,74 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	if in.TTL > 0 {
 		r.Expires = c.now + ceilMilli(in.TTL)
 	}
-	ends := span{expires: r.Expires, deadline: deadline(c.now, in.Limits.MaxAge)}
+	ends := format.Span{Expires: r.Expires, Deadline: deadline(c.now, in.Limits.MaxAge)}
 	if p.key != nil {
 		c.collapse(p.channel, p.key)
 	}
 	c.add(p.channel, r, ends)
 	if p.key != nil {
-		c.setKeyed(p.key, keyed{seq: r.Seq, span: ends})
+		c.setKeyed(p.key, format.Keyed{Seq: r.Seq, Span: ends})
 	}
 	if p.memo != nil {
-		p.memo.v = memo{seq: r.Seq, prev: r.Prev, time: r.Time}
-		c.value = p.memo.v.append(c.value[:0])
-		c.set(memoKey(c.key[:0], dayOf(c.now), p.memo.name), c.value)
+		p.memo.v = format.Memo{Seq: r.Seq, Prev: r.Prev, Time: r.Time}
+		c.value = p.memo.v.Append(c.value[:0])
+		c.set(format.MemoKey(c.key[:0], format.DayOf(c.now), p.memo.name), c.value)
 	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(p.channel, in.Limits.MaxMessages)
 }
 
 // add gives a record its sequence and puts it into the batch.
-func (c *commit) add(s *slot[channel], r *engine.Record, ends span) {
+func (c *commit) add(s *slot[channel], r *engine.Record, ends format.Span) {
 	w := s.v.staged
-	r.Prev, r.Seq = w.head.seq, w.head.seq+1
-	ordered := w.head.follow(r.Seq, r.Time, ends.deadline, r.Revokes == 0)
+	r.Prev, r.Seq = w.head.Seq, w.head.Seq+1
+	ordered := w.head.Follow(r.Seq, r.Time, ends.Deadline, r.Revokes == 0)
 	w.records = append(w.records, r)
 	if r.Revokes != 0 {
 		c.hole(s, r.Seq)
 	}
 
-	op := c.batch.SetDeferred(len(s.name)+10, recordSize(r, ends.deadline))
-	recordKey(op.Key[:0], s.name, r.Seq)
-	appendRecord(op.Value[:0], r, ends.deadline)
+	op := c.batch.SetDeferred(len(s.name)+10, format.RecordSize(r, ends.Deadline))
+	format.RecordKey(op.Key[:0], s.name, r.Seq)
+	format.AppendRecord(op.Value[:0], r, ends.Deadline)
 	_ = op.Finish()
 	c.schedule(s, r, ends, ordered)
 }
-
-// Flags of an end.
-const (
-	endsAsLoss     = 1 << 0
-	endsRevocation = 1 << 1
-)
 
 // schedule sets the time for the sweeper's next visit.
 //
 // Records usually expire by age in the order of the log; then the floor is enough. A record
 // that expires out of order, by its time to live or because the maximum age was shortened,
 // has an index entry for its expiry.
-func (c *commit) schedule(s *slot[channel], r *engine.Record, ends span, ordered bool) {
-	if end, _ := ends.end(); end != 0 {
+func (c *commit) schedule(s *slot[channel], r *engine.Record, ends format.Span, ordered bool) {
+	if end, _ := ends.End(); end != 0 {
 		c.sweepAt(s, roundUp(end, end-c.now))
 	}
-	if ends.expires == 0 && ordered {
+	if ends.Expires == 0 && ordered {
 		return
 	}
 	w := s.v.staged
-	end, loss := ends.end()
+	end, loss := ends.End()
 	c.value = append(c.value[:0], 0)
 	if loss {
-		c.value[0] |= endsAsLoss
+		c.value[0] |= format.EndsAsLoss
 	}
 	if r.Revokes != 0 {
-		c.value[0] |= endsRevocation
+		c.value[0] |= format.EndsRevocation
 	}
 	c.value = append(c.value, r.Key...)
-	c.set(endKey(c.key[:0], s.name, end, r.Seq), c.value)
-	if w.head.ends == 0 || end < w.head.ends {
-		w.head.ends, w.dirty = end, true
+	c.set(format.EndKey(c.key[:0], s.name, end, r.Seq), c.value)
+	if w.head.Ends == 0 || end < w.head.Ends {
+		w.head.Ends, w.dirty = end, true
 	}
 }
 
 // sweepAt schedules a visit of the sweeper to a channel, unless an earlier one is.
 func (c *commit) sweepAt(s *slot[channel], at int64) {
 	w := s.v.staged
-	if w.head.sweep == 0 || at < w.head.sweep {
-		c.set(sweepKey(c.key[:0], at, s.name), nil)
-		w.head.sweep, w.dirty = at, true
+	if w.head.Sweep == 0 || at < w.head.Sweep {
+		c.set(format.SweepKey(c.key[:0], at, s.name), nil)
+		w.head.Sweep, w.dirty = at, true
 	}
 }
 
@@ -120,7 +111,7 @@ func (c *commit) sweepAt(s *slot[channel], at int64) {
 // lifetime, of at least a second and at most a day, so that the sweeper has few visits
 // with much to remove.
 func roundUp(end, lifetime int64) int64 {
-	step := min(max(lifetime/32, 1000), day)
+	step := min(max(lifetime/32, 1000), format.Day)
 	return (end/step + 1) * step
 }
 
@@ -138,46 +129,46 @@ func ceilMilli(d time.Duration) int64 {
 }
 
 // collapse removes the live message with a key, if there is one.
-func (c *commit) collapse(s *slot[channel], key *slot[keyed]) {
+func (c *commit) collapse(s *slot[channel], key *slot[format.Keyed]) {
 	k := key.v
-	if k.seq <= s.v.staged.head.floor {
+	if k.Seq <= s.v.staged.head.Floor {
 		return
 	}
-	if gone, _ := k.ended(c.now); !gone {
-		c.remove(s, k.seq, k.span)
+	if gone, _ := k.Ended(c.now); !gone {
+		c.remove(s, k.Seq, k.Span)
 	}
 }
 
 // remove takes one live message out of the log.
-func (c *commit) remove(s *slot[channel], seq uint64, ends span) {
+func (c *commit) remove(s *slot[channel], seq uint64, ends format.Span) {
 	w := s.v.staged
-	c.delete(recordKey(c.key[:0], s.name, seq))
+	c.delete(format.RecordKey(c.key[:0], s.name, seq))
 	c.removed(s.name, seq, seq)
-	if end, _ := ends.end(); ends.expires != 0 || w.head.mixed && end != 0 {
-		c.delete(endKey(c.key[:0], s.name, end, seq)) // if there is one
+	if end, _ := ends.End(); ends.Expires != 0 || w.head.Mixed && end != 0 {
+		c.delete(format.EndKey(c.key[:0], s.name, end, seq)) // if there is one
 	}
-	w.head.live--
+	w.head.Live--
 	w.dirty = true
 	c.hole(s, seq)
 	c.dropFront(s, seq)
 }
 
-func (c *commit) setKeyed(key *slot[keyed], k keyed) {
+func (c *commit) setKeyed(key *slot[format.Keyed], k format.Keyed) {
 	key.v = k
-	if k.seq == 0 {
-		c.delete(keyKey(c.key[:0], key.name))
+	if k.Seq == 0 {
+		c.delete(format.KeyKey(c.key[:0], key.name))
 		return
 	}
-	c.value = k.append(c.value[:0])
-	c.set(keyKey(c.key[:0], key.name), c.value)
+	c.value = k.Append(c.value[:0])
+	c.set(format.KeyKey(c.key[:0], key.name), c.value)
 }
 
 // forgetKey removes the key of a removed message, unless a later message has the same
 // key.
 func (c *commit) forgetKey(channel, key string, seq uint64) error {
-	k, err := c.pinKey(pairName(channel, key))
-	if err == nil && k.v.seq == seq {
-		c.setKeyed(k, keyed{})
+	k, err := c.pinKey(format.PairName(channel, key))
+	if err == nil && k.v.Seq == seq {
+		c.setKeyed(k, format.Keyed{})
 	}
 	return err
 }
@@ -186,11 +177,11 @@ func (c *commit) forgetKey(channel, key string, seq uint64) error {
 func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engine.Result) {
 	w := s.v.staged
 	var target *engine.Record
-	var ends span
-	if in.Revokes > w.head.floor && in.Revokes <= w.head.seq {
+	var ends format.Span
+	if in.Revokes > w.head.Floor && in.Revokes <= w.head.Seq {
 		target, ends, out.Err = c.lookup(s.name, in.Revokes)
 	}
-	if gone, _ := ends.ended(c.now); out.Err == nil && (target == nil || gone || target.Revokes != 0) {
+	if gone, _ := ends.Ended(c.now); out.Err == nil && (target == nil || gone || target.Revokes != 0) {
 		out.Err = engine.ErrNotFound
 	}
 	if out.Err == nil {
@@ -204,24 +195,24 @@ func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engin
 	}
 	c.remove(s, target.Seq, ends)
 	r := &engine.Record{Revokes: target.Seq, Time: at, ID: target.ID}
-	c.add(s, r, span{deadline: deadline(c.now, in.Limits.MaxAge)})
+	c.add(s, r, format.Span{Deadline: deadline(c.now, in.Limits.MaxAge)})
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(s, in.Limits.MaxMessages)
 }
 
 // lookup reads a record as of this commit; nil if there is none.
-func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends span, err error) {
+func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends format.Span, err error) {
 	from, err := c.reader()
 	if err != nil {
-		return nil, span{}, err
+		return nil, format.Span{}, err
 	}
-	_, err = get(from, recordKey(nil, channel, seq), func(value []byte) error {
-		g, err := glanceAt(seq, value)
+	_, err = format.Get(from, format.RecordKey(nil, channel, seq), func(value []byte) error {
+		g, err := format.GlanceAt(seq, value)
 		if err != nil {
 			return err
 		}
-		ends = g.span
-		r, err = g.record(seq)
+		ends = g.Span
+		r, err = g.Record(seq)
 		return err
 	})
 	return r, ends, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // sweepBatch is how many entries of the sweep index are processed at once.
@@ -39,7 +40,7 @@ func (e *Engine) sweep() error {
 	if err := e.saveClock(now); err != nil && !errors.Is(err, engine.ErrFull) {
 		return err
 	}
-	if err := e.forgetMemos(dayOf(now)); err != nil {
+	if err := e.forgetMemos(format.DayOf(now)); err != nil {
 		return err
 	}
 	for {
@@ -77,8 +78,8 @@ func (e *Engine) sweepDue(ctx context.Context, due [][]byte, now int64) error {
 // dueSweeps reads the sweep index up to a time, of the channels that are selected, or all.
 func (e *Engine) dueSweeps(now int64, selected func(channel string) bool) (due [][]byte, err error) {
 	it, err := e.db.NewIter(&pdb.IterOptions{
-		LowerBound: []byte{sweepPrefix},
-		UpperBound: sweepKey(nil, now+1, ""),
+		LowerBound: []byte{format.SweepPrefix},
+		UpperBound: format.SweepKey(nil, now+1, ""),
 	})
 	if err != nil {
 		return nil, err
@@ -137,16 +138,16 @@ func (c *commit) sweepChannel(s *slot[channel]) (more bool, err error) {
 // first record by its age, or of a record with an index entry.
 func (c *commit) sweepAgain(s *slot[channel], next int64) {
 	h := &s.v.staged.head
-	if h.sweep <= c.now {
-		h.sweep, s.v.staged.dirty = 0, true // this visit
+	if h.Sweep <= c.now {
+		h.Sweep, s.v.staged.dirty = 0, true // this visit
 	}
 	if next != 0 {
 		c.sweepAt(s, next)
 	}
-	if h.ends != 0 {
+	if h.Ends != 0 {
 		// Once a minute is enough: there may be many such records, and the limit of
 		// a channel does not count them wrongly meanwhile, see makeRoom.
-		c.sweepAt(s, roundUp(h.ends, 32*time.Minute.Milliseconds()))
+		c.sweepAt(s, roundUp(h.Ends, 32*time.Minute.Milliseconds()))
 	}
 }
 
@@ -157,7 +158,7 @@ func (e *Engine) forgetMemos(today uint32) error {
 	}
 	err := e.do(context.Background(), false, true, nil, func(c *commit) error {
 		// Yesterday's IDs are kept until the end of today.
-		return c.batch.DeleteRange([]byte{memoPrefix}, binary.BigEndian.AppendUint32([]byte{memoPrefix}, today-1), nil)
+		return c.batch.DeleteRange([]byte{format.MemoPrefix}, binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, today-1), nil)
 	})
 	if err == nil {
 		e.memoDay = today

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // BenchmarkPin pins and unpins one of so many idle channels.
@@ -16,7 +18,7 @@ func BenchmarkPin(b *testing.B) {
 			for i := range names {
 				names[i] = fmt.Sprintf("user:%d", i)
 				s := t.pinLocked(names[i])
-				s.v, s.loaded = channel{head: head{seq: 300, live: 300, time: 20000 * day, latest: 20030 * day, sweep: 20031 * day}}, true
+				s.v, s.loaded = channel{head: format.Head{Seq: 300, Live: 300, Time: 20000 * format.Day, Latest: 20030 * format.Day, Sweep: 20031 * format.Day}}, true
 				t.unpinLocked(s)
 			}
 			b.ReportAllocs()

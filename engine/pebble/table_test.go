@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // newChannels returns a table with so many idle channels in slots, and packed.
@@ -19,12 +21,12 @@ func newChannels(slots, packed int) *table[channel] {
 
 // someChannel returns a state that only a channel of that number has.
 func someChannel(n uint64) channel {
-	c := channel{head: head{
-		seq: n + 10, floor: n / 2, purged: n / 3, lost: n / 4, live: 7,
-		time: int64(n) << 20, ends: int64(n % 3), latest: int64(n) << 21, sweep: int64(n % 5),
-		mixed: n%2 == 0, keyed: n%3 == 0, holey: n%4 == 0,
+	c := channel{head: format.Head{
+		Seq: n + 10, Floor: n / 2, Purged: n / 3, Lost: n / 4, Live: 7,
+		Time: int64(n) << 20, Ends: int64(n % 3), Latest: int64(n) << 21, Sweep: int64(n % 5),
+		Mixed: n%2 == 0, Keyed: n%3 == 0, Holey: n%4 == 0,
 	}}
-	if c.head.holey {
+	if c.head.Holey {
 		c.holes = new(holes)
 		c.holes.add(n, 1)
 	}
@@ -146,7 +148,7 @@ func (m *tableModel) check() {
 			if m.table.slots[name] != nil {
 				m.t.Fatalf("%q is in a slot and packed", name)
 			}
-			if m.want[name].head.holey {
+			if m.want[name].head.Holey {
 				withHoles++
 			}
 			if at, size := find(p.buckets[i], b[0], name); size != sizeOf(b) || len(p.buckets[i])-at != len(b) {
@@ -217,14 +219,14 @@ func TestFillRaces(t *testing.T) {
 					}
 					mu.Lock()
 					defer mu.Unlock()
-					return channel{head: head{seq: counts[name], live: counts[name]}}, nil
+					return channel{head: format.Head{Seq: counts[name], Live: counts[name]}}, nil
 				})
 				mu.Lock()
 				if err == nil {
-					if s.v.head.seq != counts[s.name] {
-						t.Errorf("%s: %d, want %d", s.name, s.v.head.seq, counts[s.name])
+					if s.v.head.Seq != counts[s.name] {
+						t.Errorf("%s: %d, want %d", s.name, s.v.head.Seq, counts[s.name])
 					}
-					s.v.head.seq, s.v.head.live = s.v.head.seq+1, s.v.head.live+1
+					s.v.head.Seq, s.v.head.Live = s.v.head.Seq+1, s.v.head.Live+1
 					counts[s.name]++
 				}
 				table.unpinLocked(s)
@@ -248,7 +250,7 @@ func TestPinAllocs(t *testing.T) {
 		}
 		use := func() {
 			s := table.pinLocked(names[i%len(names)])
-			s.v.head.seq, s.v.head.live, s.loaded = s.v.head.seq+1, s.v.head.live+1, true
+			s.v.head.Seq, s.v.head.Live, s.loaded = s.v.head.Seq+1, s.v.head.Live+1, true
 			table.unpinLocked(s)
 			i += 7
 		}

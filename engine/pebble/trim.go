@@ -3,6 +3,8 @@ package pebble
 import (
 	"context"
 	"math"
+
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // Trim implements engine.Log.
@@ -40,26 +42,26 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64, now i
 
 func (c *commit) trim(s *slot[channel], through uint64) error {
 	w := c.touch(s)
-	through = min(through, w.head.seq)
-	if through <= w.head.floor {
+	through = min(through, w.head.Seq)
+	if through <= w.head.Floor {
 		return nil
 	}
 	if _, err := c.sweepEnded(s, math.MaxInt); err != nil {
 		return err
 	}
-	if w.head.dense() {
-		w.head.live -= through - w.head.floor
-		w.head.lost = through
+	if w.head.Dense() {
+		w.head.Live -= through - w.head.Floor
+		w.head.Lost = through
 	} else if err := c.trimSparse(s, through); err != nil {
 		return err
 	}
-	w.head.floor, w.dirty = through, true
+	w.head.Floor, w.dirty = through, true
 	c.dropFront(s, 0)
 	return nil
 }
 
 func (c *commit) trimSparse(s *slot[channel], through uint64) error {
-	return c.scan(s.name, s.v.staged.head.floor, through, func(seq uint64, g *glance) (bool, error) {
+	return c.scan(s.name, s.v.staged.head.Floor, through, func(seq uint64, g *format.Glance) (bool, error) {
 		c.pass(s, seq, g, true)
 		return true, nil
 	})

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	pdb "github.com/cockroachdb/pebble/v2"
-
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 var _ engine.Users = (*Engine)(nil)
@@ -21,8 +20,8 @@ func (e *Engine) Load(ctx context.Context, user string) (engine.User, error) {
 	}
 	defer e.leave()
 	l := loader{devices: make(map[string]int)}
-	prefix := named(nil, userPrefix, user)
-	err := scanPrefix(ctx, e.db, prefix, prefix, func(key, value []byte) error {
+	prefix := format.Named(nil, format.UserPrefix, user)
+	err := format.ScanPrefix(ctx, e.db, prefix, prefix, func(key, value []byte) error {
 		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
 	})
 	if err != nil {
@@ -38,24 +37,24 @@ type loader struct {
 }
 
 func (l *loader) add(part byte, name string, value []byte) error {
-	in := numbers{rest: value}
-	n := in.next()
-	if in.bad {
+	in := format.Numbers{Rest: value}
+	n := in.Next()
+	if in.Bad {
 		return fmt.Errorf("%w: user record %c %q", ErrDamaged, part, name)
 	}
 	switch part {
-	case markPart:
-		m, err := decodeMark(value)
+	case format.MarkPart:
+		m, err := format.DecodeMark(value)
 		if err != nil {
 			return fmt.Errorf("%w: user record %c %q", err, part, name)
 		}
-		l.user.Marks = append(l.user.Marks, engine.Mark{Channel: name, Read: m.read, Since: m.since})
-		if m.member {
+		l.user.Marks = append(l.user.Marks, engine.Mark{Channel: name, Read: m.Read, Since: m.Since})
+		if m.Member {
 			l.user.Memberships = append(l.user.Memberships, name)
 		}
-	case devicePart:
+	case format.DevicePart:
 		l.device(name).Used = int64(n)
-	case cursorPart:
+	case format.CursorPart:
 		channel, device, _ := strings.Cut(name, "\x00")
 		d := l.device(device)
 		d.Cursors = append(d.Cursors, engine.Cursor{Channel: channel, Seq: n})
@@ -98,33 +97,33 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 // marks and cursors.
 func (c *commit) save(up *engine.Update) error {
 	for _, channel := range up.Leave {
-		c.delete(userKey(c.key[:0], up.User, markPart, channel))
-		c.delete(memberKey(c.key[:0], channel, up.User))
+		c.delete(format.UserKey(c.key[:0], up.User, format.MarkPart, channel))
+		c.delete(format.MemberKey(c.key[:0], channel, up.User))
 		if err := c.removeCursors(up.User, func(of, _ string) bool { return of == channel }); err != nil {
 			return err
 		}
 	}
 	for _, channel := range up.Join {
-		c.value = markValue{member: true}.append(c.value[:0])
-		c.merge(userKey(c.key[:0], up.User, markPart, channel), c.value)
-		c.set(memberKey(c.key[:0], channel, up.User), nil)
+		c.value = format.Mark{Member: true}.Append(c.value[:0])
+		c.merge(format.UserKey(c.key[:0], up.User, format.MarkPart, channel), c.value)
+		c.set(format.MemberKey(c.key[:0], channel, up.User), nil)
 	}
 	for _, m := range up.Marks {
-		c.value = markValue{read: m.Read, since: m.Since}.append(c.value[:0])
-		c.merge(userKey(c.key[:0], up.User, markPart, m.Channel), c.value)
+		c.value = format.Mark{Read: m.Read, Since: m.Since}.Append(c.value[:0])
+		c.merge(format.UserKey(c.key[:0], up.User, format.MarkPart, m.Channel), c.value)
 	}
 	for _, name := range up.RemoveDevices {
-		c.delete(userKey(c.key[:0], up.User, devicePart, name))
+		c.delete(format.UserKey(c.key[:0], up.User, format.DevicePart, name))
 		if err := c.removeCursors(up.User, func(_, device string) bool { return device == name }); err != nil {
 			return err
 		}
 	}
 	for _, d := range up.Devices {
 		c.value = binary.AppendUvarint(c.value[:0], uint64(d.Used))
-		c.set(userKey(c.key[:0], up.User, devicePart, d.Name), c.value)
+		c.set(format.UserKey(c.key[:0], up.User, format.DevicePart, d.Name), c.value)
 		for _, cur := range d.Cursors {
 			c.value = binary.AppendUvarint(c.value[:0], cur.Seq)
-			c.merge(userKey(c.key[:0], up.User, cursorPart, pairName(cur.Channel, d.Name)), c.value)
+			c.merge(format.UserKey(c.key[:0], up.User, format.CursorPart, format.PairName(cur.Channel, d.Name)), c.value)
 		}
 	}
 	return nil
@@ -136,44 +135,12 @@ func (c *commit) removeCursors(user string, match func(channel, device string) b
 	if err != nil {
 		return err
 	}
-	prefix := userKey(nil, user, cursorPart, "")
-	return scanPrefix(context.Background(), r, prefix, prefix, func(key, _ []byte) error {
+	prefix := format.UserKey(nil, user, format.CursorPart, "")
+	return format.ScanPrefix(context.Background(), r, prefix, prefix, func(key, _ []byte) error {
 		channel, device, _ := bytes.Cut(key[len(prefix):], []byte{0})
 		if match(string(channel), string(device)) {
 			c.delete(append(c.key[:0], key...))
 		}
 		return nil
 	})
-}
-
-// errStop ends a scan early.
-var errStop = fmt.Errorf("stop")
-
-// scanPrefix calls look with the keys that begin with a prefix, from start on.
-func scanPrefix(ctx context.Context, r pdb.Reader, prefix, start []byte, look func(key, value []byte) error) (err error) {
-	it, err := r.NewIter(&pdb.IterOptions{LowerBound: start, UpperBound: successor(prefix)})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := it.Close(); err == nil {
-			err = e
-		}
-	}()
-	for ok, n := it.First(), 1; ok; ok, n = it.Next(), n+1 {
-		if n%endedEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		if err := look(it.Key(), value); err != nil {
-			if err == errStop {
-				return nil
-			}
-			return err
-		}
-	}
-	return it.Error()
 }

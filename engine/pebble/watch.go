@@ -21,7 +21,7 @@ func (e *Engine) Watch(ctx context.Context, channel string, w engine.Watcher) (u
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mu.watchers[channel] = together(e.mu.watchers[channel], w)
-	head := s.v.head.seq
+	head := s.v.head.Seq
 	if head == 0 {
 		e.mu.channels.dropLocked(s) // never written to: nothing worth keeping
 	} else {

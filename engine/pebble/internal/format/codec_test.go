@@ -1,4 +1,4 @@
-package pebble
+package format
 
 import (
 	"bytes"
@@ -19,16 +19,16 @@ func sampleRecord() (*engine.Record, int64) {
 func TestRecordRoundTrip(t *testing.T) {
 	sample, deadline := sampleRecord()
 	for _, r := range []*engine.Record{sample, {Seq: 1, Time: 1}, {Seq: 9, Prev: 3, Time: 5, Revokes: 2, ID: "x"}} {
-		value := appendRecord(nil, r, deadline)
-		if len(value) != recordSize(r, deadline) {
-			t.Fatalf("size %d, want %d", recordSize(r, deadline), len(value))
+		value := AppendRecord(nil, r, deadline)
+		if len(value) != RecordSize(r, deadline) {
+			t.Fatalf("size %d, want %d", RecordSize(r, deadline), len(value))
 		}
 		got, err := decodeRecord(r.Seq, value)
 		if diff := cmp.Diff(r, got); diff != "" || err != nil {
 			t.Fatalf("%v %s", err, diff)
 		}
-		if g, err := glanceAt(r.Seq, value); err != nil || g.deadline != deadline {
-			t.Fatalf("deadline %d, %v", g.deadline, err)
+		if g, err := GlanceAt(r.Seq, value); err != nil || g.Deadline != deadline {
+			t.Fatalf("deadline %d, %v", g.Deadline, err)
 		}
 		for n := range len(value) - len(r.Data) {
 			if _, err := decodeRecord(r.Seq, value[:n]); err == nil {
@@ -39,24 +39,24 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func TestHeadRoundTrip(t *testing.T) {
-	h := head{seq: 9, floor: 5, purged: 4, lost: 5, live: 3, time: 1, ends: 2, latest: 3, sweep: 4, mixed: true, keyed: true}
-	if got, err := decodeHead(h.append(nil)); got != h || err != nil {
+	h := Head{Seq: 9, Floor: 5, Purged: 4, Lost: 5, Live: 3, Time: 1, Ends: 2, Latest: 3, Sweep: 4, Mixed: true, Keyed: true}
+	if got, err := DecodeHead(h.Append(nil)); got != h || err != nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }
 
 func TestAllocs(t *testing.T) {
 	r, deadline := sampleRecord()
-	buf := appendRecord(nil, r, deadline)
+	buf := AppendRecord(nil, r, deadline)
 	value := bytes.Clone(buf)
 	for name, test := range map[string]struct {
 		max float64
 		run func()
 	}{
-		"encode": {0, func() { buf = appendRecord(buf[:0], r, deadline) }},
+		"encode": {0, func() { buf = AppendRecord(buf[:0], r, deadline) }},
 		"decode": {3, func() { _, _ = decodeRecord(r.Seq, value) }}, // the record, its text, its data
-		"glance": {0, func() { _, _ = glanceAt(r.Seq, value) }},
-		"key":    {0, func() { buf = recordKey(buf[:0], "user:42", 1) }},
+		"glance": {0, func() { _, _ = GlanceAt(r.Seq, value) }},
+		"key":    {0, func() { buf = RecordKey(buf[:0], "user:42", 1) }},
 	} {
 		if got := testing.AllocsPerRun(100, test.run); got > test.max {
 			t.Errorf("%s: %v allocations, at most %v wanted", name, got, test.max)
@@ -64,23 +64,32 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
+// decodeRecord makes a record that shares nothing with value.
+func decodeRecord(seq uint64, value []byte) (*engine.Record, error) {
+	g, err := GlanceAt(seq, value)
+	if err != nil {
+		return nil, err
+	}
+	return g.Record(seq)
+}
+
 func FuzzDecodeRecord(f *testing.F) {
 	r, deadline := sampleRecord()
-	f.Add(r.Seq, appendRecord(nil, r, deadline))
-	f.Add(uint64(1), appendRecord(nil, &engine.Record{Seq: 1, Time: 1, Revokes: 3}, 0))
+	f.Add(r.Seq, AppendRecord(nil, r, deadline))
+	f.Add(uint64(1), AppendRecord(nil, &engine.Record{Seq: 1, Time: 1, Revokes: 3}, 0))
 	f.Fuzz(func(t *testing.T, seq uint64, value []byte) {
 		r, err := decodeRecord(seq, value)
-		g, glanceErr := glanceAt(seq, value)
+		g, glanceErr := GlanceAt(seq, value)
 		if glanceErr == nil {
-			_, _ = g.key()
+			_, _ = g.Key()
 		}
 		if err != nil {
 			return
 		}
-		if r.Time < 0 || r.Expires < 0 || g.deadline < 0 || r.Expires != 0 && r.Expires < r.Time {
+		if r.Time < 0 || r.Expires < 0 || g.Deadline < 0 || r.Expires != 0 && r.Expires < r.Time {
 			return // overflown numbers are not written again as they were
 		}
-		again, err := decodeRecord(seq, appendRecord(nil, r, g.deadline))
+		again, err := decodeRecord(seq, AppendRecord(nil, r, g.Deadline))
 		if diff := cmp.Diff(r, again); err != nil || diff != "" {
 			t.Fatalf("%v %s", err, diff)
 		}
@@ -88,17 +97,17 @@ func FuzzDecodeRecord(f *testing.F) {
 }
 
 func FuzzDecodeHead(f *testing.F) {
-	f.Add((&head{seq: 9, floor: 5, live: 3, time: 1}).append(nil))
+	f.Add((&Head{Seq: 9, Floor: 5, Live: 3, Time: 1}).Append(nil))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		h, err := decodeHead(value)
+		h, err := DecodeHead(value)
 		if err != nil {
 			return
 		}
-		if again, err := decodeHead(h.append(nil)); again != h || err != nil {
+		if again, err := DecodeHead(h.Append(nil)); again != h || err != nil {
 			t.Fatalf("%+v, then %+v, %v", h, again, err)
 		}
-		_, _ = decodeKeyed(value)
-		_, _ = decodeMemo(value)
+		_, _ = DecodeKeyed(value)
+		_, _ = DecodeMemo(value)
 	})
 }
 
@@ -106,13 +115,13 @@ func BenchmarkEncode(b *testing.B) {
 	r, deadline := sampleRecord()
 	buf := make([]byte, 0, 512)
 	for b.Loop() {
-		buf = appendRecord(buf[:0], r, deadline)
+		buf = AppendRecord(buf[:0], r, deadline)
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
 	r, deadline := sampleRecord()
-	value := appendRecord(nil, r, deadline)
+	value := AppendRecord(nil, r, deadline)
 	for b.Loop() {
 		if _, err := decodeRecord(r.Seq, value); err != nil {
 			b.Fatal(err)

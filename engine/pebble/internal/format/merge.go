@@ -1,4 +1,4 @@
-package pebble
+package format
 
 import (
 	"bytes"
@@ -8,12 +8,12 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 )
 
-// What is merged, by its key: marks and cursors move forward, so that the committer need
+// Merger merges values by their key: marks and cursors move forward, so that the committer need
 // not read them to save one; everything else, which is lists of holes, is concatenated.
 //
 // The name is that of Pebble's own merger, with which every store was made: Pebble
 // refuses a store with another one.
-var merger = &pdb.Merger{
+var Merger = &pdb.Merger{
 	Name: pdb.DefaultMerger.Name,
 	Merge: func(key, value []byte) (pdb.ValueMerger, error) {
 		if merge := mergeOf(key); merge != nil {
@@ -25,7 +25,7 @@ var merger = &pdb.Merger{
 
 // mergeOf is how the values of a key are merged; nil: they are concatenated.
 func mergeOf(key []byte) func(older, newer []byte) []byte {
-	if key[0] != userPrefix {
+	if key[0] != UserPrefix {
 		return nil
 	}
 	end := bytes.IndexByte(key, 0) // of the user's name
@@ -33,16 +33,16 @@ func mergeOf(key []byte) func(older, newer []byte) []byte {
 		return nil
 	}
 	switch key[end+1] {
-	case markPart:
+	case MarkPart:
 		return mergeMarks
-	case cursorPart:
+	case CursorPart:
 		return mergeCursors
 	}
 	return nil
 }
 
-// mergeValues merges two values of a key.
-func mergeValues(key, older, newer []byte) []byte {
+// Merge merges two values of a key.
+func Merge(key, older, newer []byte) []byte {
 	if merge := mergeOf(key); merge != nil {
 		return merge(older, newer)
 	}
@@ -66,8 +66,3 @@ func (m *valueMerger) MergeOlder(value []byte) error {
 }
 
 func (m *valueMerger) Finish(bool) ([]byte, io.Closer, error) { return m.value, nil, nil }
-
-func (c *commit) merge(key, value []byte) {
-	c.key = key
-	_ = c.batch.Merge(key, value, nil) // fails on a closed or indexed batch only
-}
