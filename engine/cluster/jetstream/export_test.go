@@ -35,3 +35,28 @@ func Lead(ctx context.Context, l *Log, shard int, leader string, others ...*Serv
 		time.Sleep(100 * time.Millisecond)
 	}
 }
+
+// ErrElected is errElected.
+var ErrElected = errElected
+
+// Elected acts as if a new leader of a shard was announced.
+func Elected(l *Log, shard int) {
+	s := l.shards[shard]
+	s.elected(l.name(s), "another")
+}
+
+// Ask is ask.
+func Ask(ctx context.Context, l *Log, shard int, f func(context.Context) error) error {
+	return l.shards[shard].ask(ctx, f)
+}
+
+// Silence replaces the stream of a shard by a subscriber that responds to nothing, and
+// calls f for each entry.
+func Silence(ctx context.Context, l *Log, shard int, f func()) error {
+	s := l.shards[shard]
+	if err := l.js.DeleteStream(ctx, l.name(s)); err != nil {
+		return err
+	}
+	_, err := l.nc.Subscribe(s.subject, func(*nats.Msg) { f() })
+	return err
+}

@@ -50,10 +50,12 @@ type shard struct {
 	live    string        // the subject on which its leader republishes them
 	known   atomic.Uint64 // the last position of which this process knows
 
-	mu     sync.Mutex
-	stream string // its name
-	leader string
-	lost   time.Time // when the stream was first seen to be shorter than known
+	mu      sync.Mutex
+	stream  string // its name
+	leader  string
+	term    context.Context // of the leader: ends when another one is elected
+	endTerm context.CancelCauseFunc
+	lost    time.Time // when the stream was first seen to be shorter than known
 }
 
 var (
@@ -97,6 +99,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 		if l.inMemory(s) {
 			s.stream = ""
 		}
+		s.term, s.endTerm = context.WithCancelCause(context.Background())
 		l.shards = append(l.shards, s)
 	}
 	if err := l.watchLeaders(); err != nil {
@@ -116,16 +119,19 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 
 func (l *Log) inMemory(s *shard) bool { return s.number == l.options.Shards }
 
-// Propose implements cluster.Log.
+// Propose implements cluster.Log. It fails when another leader is elected, because the one
+// to which the entry was sent may never respond.
 func (l *Log) Propose(ctx context.Context, shard int, data []byte) error {
 	s := l.shards[shard]
 	s.mu.Lock()
 	stream := s.stream
 	s.mu.Unlock()
 	// A log in memory that was lost has another name, and begins with higher positions.
+	ctx, stop := s.untilElected(ctx)
+	defer stop()
 	ack, err := l.js.Publish(ctx, s.subject, data, jetstream.WithExpectStream(stream))
 	if err != nil {
-		return err
+		return reasonOf(ctx, err)
 	}
 	s.exists(ack.Sequence)
 	return nil
@@ -166,6 +172,14 @@ func (l *Log) Restart(ctx context.Context, shard int, after uint64) error {
 // Bounds implements cluster.Log.
 func (l *Log) Bounds(ctx context.Context, shard int) (first, last uint64, err error) {
 	s := l.shards[shard]
+	err = s.ask(ctx, func(ctx context.Context) error {
+		first, last, err = l.bounds(ctx, s)
+		return err
+	})
+	return first, last, err
+}
+
+func (l *Log) bounds(ctx context.Context, s *shard) (first, last uint64, err error) {
 	if l.inMemory(s) {
 		if err := l.openMemory(ctx, s); err != nil {
 			return 0, 0, err
@@ -178,7 +192,7 @@ func (l *Log) Bounds(ctx context.Context, shard int) (first, last uint64, err er
 	}
 	info := stream.CachedInfo()
 	s.setLeader(info)
-	first, last = bounds(info)
+	first, last = boundsOf(info)
 	if err := s.confirm(ctx, known, last); err != nil {
 		return 0, 0, err
 	}
@@ -217,7 +231,7 @@ func (s *shard) confirm(ctx context.Context, known, last uint64) error {
 	return fmt.Errorf("the log seems to end at %d, but position %d was there", last, known)
 }
 
-func bounds(info *jetstream.StreamInfo) (first, last uint64) {
+func boundsOf(info *jetstream.StreamInfo) (first, last uint64) {
 	s := info.State
 	switch {
 	case s.Msgs > 0:

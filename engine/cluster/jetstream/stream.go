@@ -196,7 +196,7 @@ func (l *Log) openMemory(ctx context.Context, s *shard) error {
 			return err
 		}
 		info := stream.CachedInfo()
-		first, last := bounds(info)
+		first, last := boundsOf(info)
 		empty := last+1 == info.Config.FirstSeq && cluster.MemoryStart(time.Now().Add(-youngMemory)) > first
 		if err := s.confirm(ctx, known, last); err != nil {
 			return err
