@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
@@ -57,7 +58,24 @@ func (s *shard) check(ctx context.Context, at uint64) (from, first, last uint64,
 	case at > 0 && first <= at:
 		err = s.same(ctx, first, last, at)
 	}
-	return at, first, last, err
+	return at, first, last, s.lasting(err, last < max(at, furthest.position))
+}
+
+// lasting turns the alarm that the log lost batches into an error that may pass, if the log
+// has been too short only for a moment: a leader that was elected just now may have to
+// learn first where it ends.
+func (s *shard) lasting(err error, short bool) error {
+	switch {
+	case !short || !errors.Is(err, errLost):
+		s.short = time.Time{}
+		return err
+	case s.short.IsZero():
+		s.short = time.Now()
+	}
+	if time.Since(s.short) >= suspectAfter {
+		return err
+	}
+	return fmt.Errorf("the log seems too short: %v", err) //nolint:errorlint // it is no alarm yet
 }
 
 // checkMemory is check for a log in memory, of which entries may be missing.

@@ -89,3 +89,33 @@ func TestEndOfLogIsOld(t *testing.T) {
 		closeNode(t, b)
 	})
 }
+
+// TestEndOfLogIsOldAtFirst: a log that ends before the position of a replica for a moment,
+// as with a leader that was elected just now, is no reason for an alarm.
+func TestEndOfLogIsOldAtFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &behindLog{Memory: logtest.NewMemory(shards)}
+		o := cluster.Options{Name: "c", Node: "a", Log: log, Patience: time.Hour}
+		fs := vfs.NewMem()
+		e := openWith(t, fs, o)
+		push(t, e, engine.Entry{Channel: "c", ID: "1"})
+		closeNode(t, e)
+		log.missing.Store(1)
+		e = openWith(t, fs, o)
+		defer closeNode(t, e)
+		time.Sleep(2 * time.Second)
+		if self := e.Cluster().Nodes[0]; self.State != engine.NodeCatchingUp {
+			t.Errorf("the node is %s: %s", self.State, self.Reason)
+		}
+		time.Sleep(3 * time.Second)
+		if self := e.Cluster().Nodes[0]; self.State != engine.NodeStopped {
+			t.Errorf("after a while the node is %s: %s", self.State, self.Reason)
+		}
+		log.missing.Store(0)
+		time.Sleep(3 * time.Second)
+		if err := e.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}

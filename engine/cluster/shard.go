@@ -66,6 +66,7 @@ type shard struct {
 
 	note   note.Note   // owned by follow
 	recent note.Recent // owned by follow
+	short  time.Time   // owned by follow: since when the log has been too short; zero: it is not
 }
 
 func newShard(e *Engine, number int, r engine.Replica) (*shard, error) {
