@@ -340,6 +340,10 @@ func (c *checker) received(i int, e event) {
 	case at.last == 0:
 		c.checkRepeat(i, e, s)
 		c.checkHole(e, at, at.through)
+	case c.limits != nil:
+		// A device that reconnects to another node continues after what it has acknowledged
+		// there, although a node that did not know that yet has begun to repeat it.
+		c.checkHole(e, at, max(at.last, at.through))
 	default:
 		c.checkHole(e, at, at.last)
 	}

@@ -126,6 +126,7 @@ func TestClusterCheckerRejects(t *testing.T) {
 		{"a node that delivers nothing after a disturbance", ruleDead, drop(24)},
 		{"one that does so too late", ruleDead, set(func(e *event) { e.when += 3 * sec }, 24)},
 		{"one that delivers only what was pushed before", ruleDead, set(func(e *event) { e.at = 21 }, 24)},
+		{"a message that a session skips although it was not acknowledged", ruleHole, drop(44)},
 		{"a message that one device never gets", ruleLost, drop(45)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -157,6 +158,10 @@ func TestClusterCheckerExcuses(t *testing.T) {
 			events[40].id, events[40].seq, events[40].prev = "m2", 2, 1
 			events[41].id, events[41].seq, events[41].prev = "m3", 3, 2
 			events[36], events[37], events[45], events[50], events[53] = event{kind: nothing}, event{kind: nothing}, event{kind: nothing}, event{kind: nothing}, event{kind: nothing}
+		}},
+		{"a session that skips what a node began to repeat", func(events []event) {
+			events[42].when = 5500 * time.Millisecond
+			events[43] = event{kind: received, device: "b", session: 5, channel: "c", id: "m1", seq: 1, when: 5500 * time.Millisecond}
 		}},
 		{"a node that is disturbed again at once", func(events []event) {
 			events[23] = event{kind: disturbed, when: 5 * sec}

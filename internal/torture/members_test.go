@@ -248,10 +248,11 @@ func tortureCluster(r *run, length time.Duration) *report {
 		m.run()
 	}
 	ms.awaitReady()
-	return runCluster(r, ms.fronts(), length, func() {
+	fault := func(*run) {
 		f := clusterFaults[ms.random.IntN(len(clusterFaults))]
 		f.do(ms, f.name)
-	}, func() { ms.t.Log(ms.counts); ms.t.Log("live again after at most ", revivals(ms.h.snapshot())) })
+	}
+	return runCluster(r, ms.fronts(), plan{length: length, fault: fault}, func() { ms.t.Log(ms.counts); ms.t.Log("live again after at most ", revivals(ms.h.snapshot())) })
 }
 
 // clusterLimitsOf returns the limits of a run. Those of a short run do not depend on how
@@ -263,8 +264,9 @@ func clusterLimitsOf() *limits {
 	return &limits{save: time.Second, live: 2 * time.Second}
 }
 
-// runCluster is a run whose clients reach the nodes through a load balancer.
-func runCluster(r *run, fronts []*front, length time.Duration, fault, log func()) *report {
+// runCluster runs a plan whose clients reach the nodes through a load balancer. In the end
+// it calls log.
+func runCluster(r *run, fronts []*front, p plan, log func()) *report {
 	w := &watched{run: r, fronts: fronts}
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var balancing sync.WaitGroup
@@ -273,7 +275,8 @@ func runCluster(r *run, fronts []*front, length time.Duration, fault, log func()
 	if err := w.prepare(ctx); err != nil {
 		r.t.Fatal(err)
 	}
-	found := r.do(plan{length: length, fault: func(*run) { fault() }, calm: w.calm, work: w.work, last: w.last})
+	p.calm, p.work, p.last = w.calm, w.work, w.last
+	found := r.do(p)
 	kicks := 0
 	for _, e := range r.h.snapshot() {
 		if e.kind == kicked {

@@ -15,22 +15,20 @@ import (
 	"time"
 )
 
-// buildNATS builds the NATS server of the module's version, once for all tests.
+// buildNATS builds the NATS server of the module's version, with a clock of its own, once
+// for all tests.
 var buildNATS = sync.OnceValues(func() (binary string, err error) {
-	binary = filepath.Join(buildDir, "nats-server")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, err
+	return buildFaulty("nats-server", "github.com/nats-io/nats-server/v2")
 })
 
 // natsServer is a process of a NATS cluster.
 type natsServer struct {
 	t       testing.TB
+	name    string
 	config  string
 	address string
-	wires   []*wire // to the other servers and from them
+	wires   []*wire        // to the other servers and from them
+	machine func() machine // if the program is faulty
 	cmd     *exec.Cmd
 	log     bytes.Buffer
 }
@@ -41,7 +39,7 @@ func newNATS(r *run) (all []*natsServer) {
 	for i := range 3 {
 		host := fmt.Sprintf("127.0.2.%d", i+1)
 		listen, routes = append(listen, freeAddress(r.t, host)), append(routes, freeAddress(r.t, host))
-		all = append(all, &natsServer{t: r.t, address: listen[i]})
+		all = append(all, &natsServer{t: r.t, name: fmt.Sprintf("s%d", i+1), address: listen[i], machine: func() machine { return machine{clock: r.anyClock()} }})
 	}
 	for i, s := range all {
 		var peers []string
@@ -55,12 +53,12 @@ func newNATS(r *run) (all []*natsServer) {
 		}
 		dir := r.t.TempDir()
 		s.config = filepath.Join(dir, "nats.conf")
-		text := fmt.Sprintf(`server_name: s%d
+		text := fmt.Sprintf(`server_name: %s
 listen: %s
 max_payload: 4MB
 jetstream { store_dir: %q, sync_interval: always }
 cluster { name: torture, listen: %s, no_advertise: true, routes: [%s] }
-`, i+1, listen[i], filepath.Join(dir, "store"), routes[i], strings.Join(peers, ", "))
+`, s.name, listen[i], filepath.Join(dir, "store"), routes[i], strings.Join(peers, ", "))
 		if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
@@ -80,6 +78,7 @@ func (s *natsServer) start() {
 		s.t.Fatal(err)
 	}
 	s.cmd = exec.Command(binary, "-c", s.config)
+	s.cmd.Env = append(os.Environ(), s.machine().environment()...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -117,6 +116,15 @@ func natsFaults(ns *nodes, servers []*natsServer) []nodeFault {
 	return []nodeFault{
 		{"kill of a log server", 4, func(ns *nodes, name string) {
 			s := any()
+			ns.disturb(name, true, s.kill, s.start)
+		}},
+		{"kill of a log leader", 2, func(ns *nodes, name string) {
+			s, leader := any(), ns.logLeader()
+			for _, other := range servers {
+				if other.name == leader {
+					s = other
+				}
+			}
 			ns.disturb(name, true, s.kill, s.start)
 		}},
 		{"kill of all log servers", 1, func(ns *nodes, name string) {
@@ -171,5 +179,8 @@ func TestNodesNATS(t *testing.T) {
 		t.Skip("only with TORTURE, see make torture")
 	}
 	needClusters(t)
-	torture(t, 10*time.Second, func(r *run, length time.Duration) *report { return tortureNodes(r, withNATS(r), length) })
+	torture(t, 10*time.Second, func(r *run, length time.Duration) *report {
+		r.faulty = true
+		return tortureNodes(r, withNATS(r), length)
+	})
 }

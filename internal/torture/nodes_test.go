@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,17 +38,27 @@ type nodeFault struct {
 type nodeProcess struct {
 	*process
 	front
-	wires []*wire // to the other nodes and from them, or to the log
-	up    bool
+	wires   []*wire // to the other nodes and from them, or to the log
+	machine machine // if the program is faulty, from the next start on
+	up      bool
 }
 
 // newNodes makes the processes, without starting them, with more flags for the log.
 func newNodes(r *run, log func(*nodeProcess) []string) *nodes {
 	r.t.Helper()
 	ns := &nodes{run: r, faults: slices.Clone(nodeFaults), counts: make(map[string]int)}
+	if ns.faulty {
+		ns.faults = append(ns.faults, machineFaults...)
+	}
 	for _, name := range []string{"a", "b", "c"} {
 		n := &nodeProcess{process: newProcess(r.t), front: front{name, newProxy(r.t, r.random.Uint64())}}
 		n.expected = expectedErrors
+		if ns.faulty {
+			var err error
+			if n.binary, err = buildFaultyNode(); err != nil {
+				r.t.Fatal(err)
+			}
+		}
 		n.more = append([]string{"--cluster-name", "torture", "--cluster-node", name}, log(n)...)
 		ns.all = append(ns.all, n)
 		r.t.Cleanup(func() {
@@ -82,10 +91,7 @@ func withEmbedded(r *run) *nodes {
 		}
 		n.more = append(n.more, "--cluster-peers", strings.Join(peers, ","))
 	}
-	ns.faults = append(ns.faults, nodeFault{"partition of two", 1, func(ns *nodes, name string) {
-		n := ns.any()
-		ns.disturb(name, false, n.wires[0].cut, n.wires[0].heal)
-	}})
+	ns.faults = append(ns.faults, embeddedFaults...)
 	return ns
 }
 
@@ -114,8 +120,19 @@ func (ns *nodes) fronts() (all []*front) {
 	return all
 }
 
-// run starts a node. It may not be ready yet.
-func (n *nodeProcess) run() {
+// clocksApart is the most by which the clocks of two nodes differ.
+const clocksApart = time.Hour
+
+func (r *run) anyClock() time.Duration {
+	return time.Duration(r.random.Int64N(int64(clocksApart))) - clocksApart/2
+}
+
+// launch starts a node. It may not be ready yet.
+func (ns *nodes) launch(n *nodeProcess) {
+	if ns.faulty {
+		n.machine.clock = ns.anyClock()
+		n.env = n.machine.environment()
+	}
 	n.front.proxy.turn(n.start())
 	n.up = true
 }
@@ -161,151 +178,6 @@ func (ns *nodes) awaitReady() {
 
 func tail(text string, n int) string { return text[max(0, len(text)-n):] }
 
-// disturb does something to the nodes and undoes it. With restarts it is over when all
-// nodes are ready.
-func (ns *nodes) disturb(name string, restarts bool, do, undo func()) {
-	ns.counts[name]++
-	ns.h.add(event{kind: disturbed, id: name})
-	do()
-	ns.progress()
-	undo()
-	if restarts {
-		ns.awaitReady()
-	}
-	ns.h.add(event{kind: healed, id: name})
-	ns.breathe()
-}
-
-// breathe mostly waits until all nodes are live again after a disturbance, or should be.
-func (ns *nodes) breathe() {
-	if ns.random.IntN(4) == 0 {
-		return // the next disturbance comes at once
-	}
-	for give := time.Now().Add(ns.limits.live + time.Second); time.Now().Before(give); wait(ns.t.Context(), 50*time.Millisecond) {
-		if all := disturbances(ns.h.snapshot()); all[len(all)-1].to != never {
-			return
-		}
-	}
-}
-
-func (ns *nodes) any() *nodeProcess { return ns.all[ns.random.IntN(len(ns.all))] }
-
-// restart stops nodes, and starts them again after a while. Between these it calls more.
-func (ns *nodes) restart(name string, kill bool, more func(*nodeProcess), which ...*nodeProcess) {
-	ns.disturb(name, true, func() {
-		var stopping sync.WaitGroup
-		for _, n := range which {
-			stopping.Go(func() { n.stop(kill) })
-		}
-		stopping.Wait()
-		for _, n := range which {
-			more(n)
-		}
-	}, func() {
-		for _, n := range which {
-			n.run()
-		}
-	})
-}
-
-func untouched(*nodeProcess) {}
-
-// empty removes everything that a node has stored.
-func (ns *nodes) empty(n *nodeProcess) {
-	if err := os.RemoveAll(n.data()); err != nil {
-		ns.t.Error(err)
-	}
-}
-
-// signal stops a node for a while, as a machine that hangs.
-func (n *nodeProcess) signal(s syscall.Signal) {
-	if err := n.cmd.Process.Signal(s); err != nil {
-		n.t.Error(err)
-	}
-}
-
-// partition interrupts all wires of a node in some way.
-func (ns *nodes) partition(name string, how func(*wire)) {
-	n := ns.any()
-	ns.disturb(name, false, func() {
-		for _, w := range n.wires {
-			how(w)
-		}
-		if ns.random.IntN(2) == 0 { // long enough for another leader
-			wait(ns.t.Context(), time.Duration(ns.random.IntN(8000))*time.Millisecond)
-		}
-	}, func() {
-		for _, w := range n.wires {
-			w.heal()
-		}
-	})
-}
-
-// nodeFaults are the faults of nodes with any log.
-var nodeFaults = []nodeFault{
-	{"kill", 4, func(ns *nodes, name string) { ns.restart(name, true, untouched, ns.any()) }},
-	{"kill of two", 1, func(ns *nodes, name string) {
-		ns.restart(name, true, untouched, ns.all[ns.random.IntN(2)], ns.all[2])
-	}},
-	{"kill of all", 1, func(ns *nodes, name string) { ns.restart(name, true, untouched, ns.all...) }},
-	{"rolling restart", 1, func(ns *nodes, name string) {
-		for _, n := range ns.all {
-			ns.restart(name, false, untouched, n)
-		}
-	}},
-	{"empty directory", 1, func(ns *nodes, name string) { ns.restart(name, true, ns.empty, ns.any()) }},
-	{"pause", 2, func(ns *nodes, name string) {
-		n := ns.any()
-		ns.disturb(name, false, func() {
-			n.signal(syscall.SIGSTOP)
-			wait(ns.t.Context(), time.Duration(ns.random.IntN(6000))*time.Millisecond)
-		}, func() { n.signal(syscall.SIGCONT) })
-	}},
-	{"slow", 1, func(ns *nodes, name string) {
-		n := ns.any()
-		ns.disturb(name, false, func() {
-			for range 40 {
-				n.signal(syscall.SIGSTOP)
-				wait(ns.t.Context(), 40*time.Millisecond)
-				n.signal(syscall.SIGCONT)
-				wait(ns.t.Context(), 10*time.Millisecond)
-			}
-		}, func() {})
-	}},
-	{"partition", 2, func(ns *nodes, name string) { ns.partition(name, (*wire).cut) }},
-	{"silent partition", 2, func(ns *nodes, name string) {
-		ns.partition(name, func(w *wire) { w.there.shut(); w.back.shut() })
-	}},
-	{"partition of one direction", 2, func(ns *nodes, name string) {
-		there := ns.random.IntN(2) == 0
-		ns.partition(name, func(w *wire) {
-			if there {
-				w.there.shut()
-			} else {
-				w.back.shut()
-			}
-		})
-	}},
-	{"connections cut", 1, func(ns *nodes, name string) {
-		ns.counts[name]++
-		ns.proxy.cutAll()
-	}},
-}
-
-func (ns *nodes) fault() {
-	sum := 0
-	for _, f := range ns.faults {
-		sum += f.weight
-	}
-	n := ns.random.IntN(sum)
-	for _, f := range ns.faults {
-		if n -= f.weight; n < 0 {
-			f.do(ns, f.name)
-			return
-		}
-	}
-}
-
 // electionLimit is how long a log of servers may take until it works again after a
 // disturbance: its servers may have to elect leaders, and notice that only after seconds.
 const electionLimit = 12 * time.Second
@@ -325,26 +197,41 @@ func needClusters(t *testing.T) {
 // TestNodes runs against three processes of the real program with an embedded log.
 func TestNodes(t *testing.T) {
 	needClusters(t)
-	torture(t, 10*time.Second, func(r *run, length time.Duration) *report { return tortureNodes(r, withEmbedded(r), length) })
-}
-
-func tortureNodes(r *run, ns *nodes, length time.Duration) *report {
-	r.limits = clusterLimitsOf()
-	r.limits.live = max(r.limits.live, electionLimit)
-	for _, n := range ns.all {
-		n.run()
-	}
-	ns.awaitReady()
-	return runCluster(r, ns.fronts(), length, ns.fault, func() {
-		r.t.Log(ns.counts)
-		r.t.Log("live again after at most ", revivals(r.h.snapshot()), "; ", timeline(r.h.snapshot()))
-		if r.t.Failed() {
-			ns.keepLogs()
-		}
+	torture(t, 10*time.Second, func(r *run, length time.Duration) *report {
+		r.faulty = os.Getenv("TORTURE") != ""
+		return tortureNodes(r, withEmbedded(r), length)
 	})
 }
 
-// keepLogs writes the logs of the nodes to a directory that remains.
+func tortureNodes(r *run, ns *nodes, length time.Duration) *report {
+	ns.startAll()
+	return runCluster(r, ns.fronts(), plan{length: length, fault: func(*run) { ns.fault() }}, ns.summary)
+}
+
+// startAll starts all nodes and waits until they are ready.
+func (ns *nodes) startAll() {
+	ns.limits = clusterLimitsOf()
+	ns.limits.live = max(ns.limits.live, electionLimit)
+	for _, n := range ns.all {
+		ns.launch(n)
+	}
+	ns.awaitReady()
+}
+
+// summary logs what happened.
+func (ns *nodes) summary() {
+	events := ns.h.snapshot()
+	ns.t.Log(ns.counts)
+	ns.t.Log("live again after at most ", revivals(events))
+	ns.t.Log("without an answered push for at most ", silences(events))
+	ns.t.Log("refused pushes: ", ns.refused)
+	if ns.t.Failed() {
+		ns.t.Log(timeline(events))
+		ns.keepLogs()
+	}
+}
+
+// keepLogs writes the history and the logs of the nodes to a directory that remains.
 func (ns *nodes) keepLogs() {
 	dir, err := os.MkdirTemp("", "torture")
 	if err != nil {
@@ -356,5 +243,12 @@ func (ns *nodes) keepLogs() {
 			ns.t.Error(err)
 		}
 	}
-	ns.t.Log("the logs of the nodes are in ", dir)
+	var history strings.Builder
+	for i, e := range ns.h.snapshot() {
+		fmt.Fprintln(&history, i, e.when, e)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "history"), []byte(history.String()), 0o600); err != nil {
+		ns.t.Error(err)
+	}
+	ns.t.Log("the history and the logs of the nodes are in ", dir)
 }

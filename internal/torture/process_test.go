@@ -41,6 +41,7 @@ type process struct {
 	binary  string
 	dir     string
 	more    []string // flags
+	env     []string // more of the environment
 	files   int      // limit of descriptors; 0: that of this process
 	memory  int      // limit of bytes; 0: no limit
 	cmd     *exec.Cmd
@@ -48,7 +49,7 @@ type process struct {
 	// expected matches lines of the log that are errors, and no faults; nil: there are none.
 	expected *regexp.Regexp
 	errors   lockedBuffer
-	exited   chan error
+	exited   chan error // has the result when it has exited
 }
 
 // buildDir is the directory in which the program is built, once for all tests.
@@ -107,6 +108,7 @@ func (p *process) tryStart() error {
 		name = "/bin/sh"
 	}
 	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Stderr = &p.errors
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -133,6 +135,9 @@ func (p *process) tryStart() error {
 	}
 	return cmp.Or(cmd.Wait(), errors.New("it exited without an error message"))
 }
+
+// over reports whether the program has exited by itself.
+func (p *process) over() bool { return len(p.exited) > 0 }
 
 // kill sends SIGKILL.
 func (p *process) kill() {

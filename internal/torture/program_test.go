@@ -152,7 +152,7 @@ func wipe(r *run, p *process) {
 	if err := os.CopyFS(sound, os.DirFS(p.data())); err != nil {
 		r.t.Fatal(err)
 	}
-	what := damage(r, p.data())
+	what := damage(r, p.data(), false)
 	said := len(p.errors.String())
 	if err := p.tryStart(); err != nil {
 		if text := []byte(p.errors.String()[said:]); !bytes.Contains(text, []byte("wirepost check")) {
@@ -175,16 +175,15 @@ func wipe(r *run, p *process) {
 }
 
 // damage overwrites some bytes of one of the store's files, truncates it or removes it,
-// and describes the damage. Tables are left out: their damage is found when they are
-// read.
-func damage(r *run, dir string) string {
+// and describes the damage. Damage of tables is found only when they are read.
+func damage(r *run, dir string, tables bool) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && filepath.Ext(e.Name()) != ".sst" && e.Name() != "LOCK" {
+		if e.Type().IsRegular() && (tables || filepath.Ext(e.Name()) != ".sst") && e.Name() != "LOCK" {
 			names = append(names, e.Name())
 		}
 	}

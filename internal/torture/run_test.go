@@ -1,9 +1,12 @@
 package torture
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -36,12 +39,15 @@ type run struct {
 	random *rand.Rand  // of the goroutine that drives the run
 	tls    *tls.Config // nil: connections are plain
 	bulk   bool        // with a stream of large messages without readers
+	faulty bool        // the nodes have clocks apart, and their disks may be slow
 	limits *limits     // of a cluster
 	wiped  wiped
 
 	mu     sync.Mutex
 	tokens map[string]string
 	failed []string
+	// refused are the pushes that were refused although they had an ID, by reason.
+	refused map[string]int
 }
 
 // fail records a failure outside of the history.
@@ -79,9 +85,37 @@ func (r *run) transport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 8, TLSClientConfig: r.tls}
 }
 
+// refusals counts the pushes that a server refused for now.
+type refusals struct {
+	*http.Transport
+	r *run
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *refusals) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(request.URL.Path, "/v1/push") {
+		return response, err
+	}
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10)) //nolint:errcheck // what has come
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), response.Body), response.Body}
+	var reason struct{ Error struct{ Message string } }
+	json.Unmarshal(body, &reason) //nolint:errcheck // then it is empty
+	t.r.mu.Lock()
+	defer t.r.mu.Unlock()
+	if t.r.refused == nil {
+		t.r.refused = make(map[string]int)
+	}
+	t.r.refused[reason.Error.Message]++
+	return response, nil
+}
+
 func (r *run) newBackend(url string) *client.Backend {
 	p, err := client.NewBackend(url, client.BackendOptions{
-		Key: apiKey, HTTP: &http.Client{Transport: r.transport()},
+		Key: apiKey, HTTP: &http.Client{Transport: &refusals{r.transport(), r}},
 		MinWait: 2 * time.Millisecond, MaxWait: 50 * time.Millisecond,
 	})
 	if err != nil {
@@ -111,6 +145,7 @@ func (r *run) anyChannel(random *rand.Rand) string { return allChannels[random.I
 // plan lists the faults of a target between its starts.
 type plan struct {
 	length time.Duration
+	rounds int // how many faults there are; 0: as many as fit into the length
 	// fault causes the next fault.
 	fault func(r *run)
 	calm  func(r *run) // ends the faults, at the end of the run
@@ -134,13 +169,8 @@ const longest = 15 * time.Second
 // torture makes one short run, or as many as fit in the duration TORTURE. Each has
 // another seed; SEED sets the first one.
 func torture(t *testing.T, short time.Duration, one func(r *run, length time.Duration) *report) {
-	seed, total := uint64(time.Now().UnixNano()), short
+	seed, total := seedOf(t), short
 	var err error
-	if text := os.Getenv("SEED"); text != "" {
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("SEED: %v", err)
-		}
-	}
 	if text := os.Getenv("TORTURE"); text != "" {
 		if total, err = time.ParseDuration(text); err != nil {
 			t.Fatalf("TORTURE: %v", err)
@@ -154,6 +184,20 @@ func torture(t *testing.T, short time.Duration, one func(r *run, length time.Dur
 		})
 	}
 	t.Logf("%d runs, %d kills, %v", runs, sum.crashes/2, &sum)
+}
+
+// seedOf returns SEED, or a new seed.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("SEED")
+	if text == "" {
+		return uint64(time.Now().UnixNano())
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("SEED: %v", err)
+	}
+	return seed
 }
 
 // readers makes the devices.
@@ -202,7 +246,14 @@ func (r *run) do(p plan) *report {
 	}
 	r.proxy.wild(true)
 	rounds := 0
-	for deadline := time.Now().Add(p.length); time.Now().Before(deadline) && !r.broken(); rounds++ {
+	deadline := time.Now().Add(p.length)
+	goesOn := func() bool {
+		if p.rounds > 0 {
+			return rounds < p.rounds
+		}
+		return time.Now().Before(deadline)
+	}
+	for ; goesOn() && !r.broken(); rounds++ {
 		r.progress()
 		p.fault(r)
 	}
