@@ -1,6 +1,7 @@
 package wirepost_test
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,12 @@ func (r *replica) WatchIsolation(func(bool))              {}
 func (r *replica) SetConnections(func() int)              {}
 func (r *replica) SetDraining(bool)                       {}
 func (r *replica) Cluster() engine.Cluster                { return engine.Cluster{Node: "a"} }
-func (r *replica) Memory() engine.Engine                  { return memory.New(memory.Options{}) }
+func (r *replica) Repair(context.Context, bool) ([]int, error) {
+	return nil, nil
+}
+func (r *replica) Forget(context.Context, string) error { return nil }
+func (r *replica) Stats() engine.ClusterStats           { return engine.ClusterStats{} }
+func (r *replica) Memory() engine.Engine                { return memory.New(memory.Options{}) }
 func (r *replica) Ready() error {
 	if r.lags.Load() {
 		return errors.New("catching up")

@@ -93,6 +93,7 @@ var imports = map[string]map[string]string{
 		"engine/cluster/internal/pause":    "pauses",
 		"engine/cluster/internal/replog":   "the log",
 		"engine/cluster/internal/snapshot": "stores of other nodes",
+		"internal/count":                   "the time of batches",
 	},
 	"engine/cluster/internal/replog": {},
 	"engine/cluster/internal/fields": {},

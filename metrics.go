@@ -3,6 +3,8 @@ package wirepost
 import (
 	"net/http"
 	"time"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // Metrics are the counters of a server since its start. The package
@@ -15,13 +17,16 @@ type Metrics struct {
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
 	TurnSeconds   []Histogram       // time of a turn of each event loop, which other clients of the loop wait for
+	Cluster       *ClusterMetrics   // nil: the server is not a node of a cluster
 }
 
 // Histogram is a distribution of durations, in seconds.
-type Histogram struct {
-	Count   uint64
-	Sum     float64
-	Buckets map[float64]uint64 // number of durations up to an upper bound, by that bound
+type Histogram = engine.Histogram
+
+// ClusterMetrics are the counters of a node of a cluster.
+type ClusterMetrics struct {
+	engine.ClusterStats
+	Members map[engine.NodeState]int // nodes of the cluster that this one knows, itself included, by state
 }
 
 // Metrics returns the server's counters.
@@ -33,6 +38,20 @@ func (s *Server) Metrics() Metrics {
 	}
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))
+	}
+	if s.shared != nil {
+		m.Cluster = clusterMetrics(s.shared)
+	}
+	return m
+}
+
+func clusterMetrics(e engine.Shared) *ClusterMetrics {
+	m := &ClusterMetrics{ClusterStats: e.Stats(), Members: make(map[engine.NodeState]int, len(engine.NodeStates))}
+	for _, state := range engine.NodeStates {
+		m.Members[state] = 0 // so that an alert has a time series before something happens
+	}
+	for _, n := range e.Cluster().Nodes {
+		m.Members[n.State]++
 	}
 	return m
 }

@@ -38,6 +38,8 @@ var (
 	ErrOutdated = errors.New("the replica must be replaced by a snapshot")
 	// ErrNotFound says that a revocation names no live message.
 	ErrNotFound = errors.New("message not found")
+	// ErrUnknownNode says that a node is not a member of the cluster.
+	ErrUnknownNode = errors.New("no such node")
 	// ErrNoResponder says that no node subscribed to a topic of a Bus.
 	ErrNoResponder = errors.New("no node responds")
 	// ErrClosed is returned by every method after Close.

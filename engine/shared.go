@@ -33,6 +33,18 @@ type Shared interface {
 	SetDraining(draining bool)
 	// Cluster describes the cluster as this node knows it.
 	Cluster() Cluster
+	// Repair makes the log go on after the state of this node's replica, in every shard
+	// that has stopped because the log lost batches, and returns these shards. It is for
+	// the node that has most of them: what is in the log and not in this replica is given
+	// up, and other replicas fetch a snapshot. It returns an error if another node is
+	// known to have more, unless that one is silent and abandon is set.
+	Repair(ctx context.Context, abandon bool) (shards []int, err error)
+	// Forget removes a node that has left for good from the members of the cluster, so
+	// that the log and new operations do not wait for it. It returns ErrUnknownNode if it
+	// is not a member. The node is a member again when it is back.
+	Forget(ctx context.Context, node string) error
+	// Stats counts what this node does in the cluster, since it was opened.
+	Stats() ClusterStats
 }
 
 // Bus carries messages between the nodes of a cluster that may be lost. All methods are
@@ -76,8 +88,34 @@ type Node struct {
 	URL         string // where clients and backends reach it
 }
 
+// ClusterStats are the counters of a node, for its metrics.
+type ClusterStats struct {
+	Shards    []ShardStats // by number, without that of memory-only channels
+	InFlight  int          // batches that this node has proposed and not yet seen in the log
+	Apply     Histogram    // time to apply a batch of the log to the replica
+	Snapshots uint64       // snapshots taken for nodes that join
+}
+
+// ShardStats is how far a node is in a shard of the log.
+type ShardStats struct {
+	Position uint64
+	Lag      time.Duration
+}
+
+// Histogram is a distribution of durations, in seconds.
+type Histogram struct {
+	Count   uint64
+	Sum     float64
+	Buckets map[float64]uint64 // number of durations up to an upper bound, by that bound
+}
+
 // NodeState says what a node does. The texts are those of GET /v1/cluster.
 type NodeState string
+
+// NodeStates are all states of a node.
+var NodeStates = []NodeState{
+	NodeReady, NodeCatchingUp, NodeSnapshot, NodeDraining, NodeIsolated, NodeUnreachable, NodeStopped,
+}
 
 // The states of a node.
 const (

@@ -34,6 +34,8 @@ type backend interface {
 	Stats() wirepost.Stats
 	Top(n int) wirepost.Top
 	Cluster() (engine.Cluster, bool)
+	RepairCluster(ctx context.Context, abandon bool) (shards []int, err error)
+	ForgetNode(ctx context.Context, node string) error
 	Ready() error
 	Alive() error
 	MaxMessage() int

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
 // clusterResponse is the body of a response to GET /v1/cluster.
@@ -36,7 +38,7 @@ type clusterNode struct {
 func (a *api) cluster(w http.ResponseWriter, _ *request) error {
 	c, ok := a.srv.Cluster()
 	if !ok {
-		return &wirepost.Error{Code: wirepost.CodeNotFound, Message: "this server is a single node, not part of a cluster"}
+		return errNoCluster
 	}
 	response := clusterResponse{Name: c.Name, Epoch: c.Epoch, Node: c.Node, Leader: c.Leaders, Nodes: []clusterNode{}}
 	if response.Leader == nil {
@@ -52,6 +54,43 @@ func (a *api) cluster(w http.ResponseWriter, _ *request) error {
 		})
 	}
 	return writeJSON(w, http.StatusOK, response)
+}
+
+var errNoCluster = &wirepost.Error{Code: wirepost.CodeNotFound, Message: "this server is a single node, not part of a cluster"}
+
+// operateLimit limits the time of a change to the cluster itself. It is less than the time
+// for which a client waits for a response, and less than stallTime.
+const operateLimit = 50 * time.Second
+
+// repaired is the body of a response to POST /v1/cluster/repair.
+type repaired struct {
+	Shards []int `json:"shards"`
+}
+
+// repair is POST /v1/cluster/repair.
+func (a *api) repair(w http.ResponseWriter, r *request) error {
+	abandon := r.query.Get("abandon")
+	if abandon != "" && abandon != "true" && abandon != "false" {
+		return parse.BadRequest("abandon", "it must be true or false")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), operateLimit)
+	defer cancel()
+	shards, err := a.srv.RepairCluster(ctx, abandon == "true")
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, repaired{append([]int{}, shards...)})
+}
+
+// forget is DELETE /v1/cluster/nodes/{node}.
+func (a *api) forget(w http.ResponseWriter, r *request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), operateLimit)
+	defer cancel()
+	if err := a.srv.ForgetNode(ctx, r.node); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // nodeStates are the states of a node as /readyz says them, without the reason, which

@@ -17,7 +17,7 @@ import (
 type handler func(a *api, w http.ResponseWriter, r *request) error
 
 // route is one line of the API. Its path is made of literal segments and of
-// {user}, {channel}, {seq}, each of which stands for one segment, in which a
+// {user}, {channel}, {seq}, {node}, each of which stands for one segment, in which a
 // slash is written %2F. A name at the end of the path, after which nothing can follow,
 // is written {channel...}: there a plain slash is allowed, too.
 type route struct {
@@ -56,6 +56,8 @@ var routes = []route{
 	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
+	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},
+	{path: "/v1/cluster/nodes/{node}", methods: []method{{"DELETE", nil, (*api).forget}}},
 	{path: "/v1/openapi.json", methods: []method{{"GET", nil, (*api).openAPI}}},
 	{path: "/metrics", methods: []method{{"GET", []string{"*"}, (*api).serveMetrics}}},
 	{path: "/healthz", public: true, methods: []method{{"GET", []string{"*"}, (*api).healthz}}},

@@ -38,12 +38,20 @@ var (
 	connections = desc("wirepost_connections", "Open client connections, without those being closed.")
 	users       = desc("wirepost_users", "Users with an open connection.")
 	channels    = desc("wirepost_channels", "Channels with a subscriber.")
+
+	clusterLag       = desc("wirepost_cluster_lag_seconds", "How far this node is behind the log of the cluster, in seconds.", "shard")
+	clusterPosition  = desc("wirepost_cluster_position", "The position that this node has applied in the log of the cluster.", "shard")
+	clusterInFlight  = desc("wirepost_cluster_proposals_in_flight", "Batches that this node has proposed and not yet seen in the log.")
+	clusterApply     = desc("wirepost_cluster_apply_seconds", "Duration of applying a batch of the log, in seconds.")
+	clusterSnapshots = desc("wirepost_cluster_snapshots_total", "Snapshots of the store taken for nodes that join.")
+	clusterMembers   = desc("wirepost_cluster_members", "Nodes of the cluster that this node knows, itself included, by state.", "state")
 )
 
 // Describe implements prometheus.Collector.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, turns, connections, users, channels,
+		clusterLag, clusterPosition, clusterInFlight, clusterApply, clusterSnapshots, clusterMembers,
 	} {
 		ch <- d
 	}
@@ -75,4 +83,24 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for loop, h := range m.TurnSeconds {
 		ch <- prometheus.MustNewConstHistogram(turns, h.Count, h.Sum, h.Buckets, strconv.Itoa(loop))
 	}
+	if m.Cluster != nil {
+		collectCluster(ch, m.Cluster)
+	}
+}
+
+// collectCluster adds the metrics of a node.
+func collectCluster(ch chan<- prometheus.Metric, m *wirepost.ClusterMetrics) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	for number, s := range m.Shards {
+		gauge(clusterLag, s.Lag.Seconds(), strconv.Itoa(number))
+		gauge(clusterPosition, float64(s.Position), strconv.Itoa(number))
+	}
+	gauge(clusterInFlight, float64(m.InFlight))
+	for state, n := range m.Members {
+		gauge(clusterMembers, float64(n), string(state))
+	}
+	ch <- prometheus.MustNewConstMetric(clusterSnapshots, prometheus.CounterValue, float64(m.Snapshots))
+	ch <- prometheus.MustNewConstHistogram(clusterApply, m.Apply.Count, m.Apply.Sum, m.Apply.Buckets)
 }

@@ -120,7 +120,7 @@ func flagsOf(k *kong.Context) map[string]any {
 		switch flag.Name {
 		case "help", "version", "api-key", "token-secret", "json", "html":
 		case "server":
-			u, _ := flag.Target.Interface().(serverURL)
+			u, _ := flag.Target.Interface().(firstURL)
 			flags[flag.Name] = u.Redacted()
 		default:
 			flags[flag.Name] = flagValue(flag.Target.Interface())

@@ -16,7 +16,7 @@ import (
 
 // target is the server that a client command connects to.
 type target struct {
-	Server serverURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default})."`
+	Server firstURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default})."`
 }
 
 // cluster is the servers that a client command may use, in the order in which it tries

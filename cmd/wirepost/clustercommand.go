@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,18 +9,23 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
+	"time"
 
 	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // clusterCommand is `wirepost cluster`.
 type clusterCommand struct {
 	Init   clusterInitCommand   `cmd:"" help:"Make the store of a stopped server the first replica of a new cluster."`
 	Status clusterStatusCommand `cmd:"" help:"Print the nodes of a running cluster."`
+	Repair clusterRepairCommand `cmd:"" help:"Make a log that lost acknowledged batches go on after what a node has."`
+	Forget clusterForgetCommand `cmd:"" help:"Remove a node that has left for good."`
 }
 
 // clusterInitCommand is `wirepost cluster init`.
@@ -55,39 +61,113 @@ func (c *clusterInitCommand) Run(t *terminal) error {
 
 // clusterStatusCommand is `wirepost cluster status`.
 type clusterStatusCommand struct {
-	target
+	cluster
 	APIKey string `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"API key with the scope read; not needed in dev mode."`
 	JSON   bool   `name:"json" help:"Print the response of the server."`
 }
 
-// Run prints a table of the nodes.
-func (c *clusterStatusCommand) Run(t *terminal) error {
-	r, err := http.NewRequest(http.MethodGet, c.Server.String()+"/v1/cluster", nil)
+// Run prints a table of the nodes, as the first server knows them that responds.
+func (c *clusterStatusCommand) Run(ctx context.Context, t *terminal) error {
+	var body []byte
+	var err error
+	for i := range c.Server {
+		body, err = callCluster(ctx, &c.Server[i], http.MethodGet, "", nil, keyFor(c.APIKey, httpapi.Read))
+		if err == nil || isRefused(err) {
+			break
+		}
+		if i < len(c.Server)-1 {
+			t.warnf("%v; trying the next server", err)
+		}
+	}
 	if err != nil {
-		return err
-	}
-	if c.APIKey != "" {
-		r.Header.Set("Authorization", "Bearer "+keyFor(c.APIKey, httpapi.Read))
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return printableError(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read
-	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		var problem struct{ Detail string }
-		json.Unmarshal(body, &problem) //nolint:errcheck // then there is no detail
-		return fmt.Errorf("%s: %s", response.Status, printable(problem.Detail))
+		return fmt.Errorf("cluster status: %w", printableError(err))
 	}
 	if c.JSON {
 		fmt.Fprintf(t.Out, "%s\n", body)
 		return nil
 	}
 	return printNodes(t.Out, body)
+}
+
+// clusterRepairCommand is `wirepost cluster repair`.
+type clusterRepairCommand struct {
+	target
+	APIKey  string `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"API key with the scope admin; not needed in dev mode."`
+	Abandon bool   `help:"Give up what only nodes have that are unreachable."`
+}
+
+// Run repairs the log from what the server has.
+func (c *clusterRepairCommand) Run(ctx context.Context, t *terminal) error {
+	query := url.Values{}
+	if c.Abandon {
+		query.Set("abandon", "true")
+	}
+	body, err := callCluster(ctx, &c.Server.serverURL, http.MethodPost, "/repair", query, keyFor(c.APIKey, httpapi.Admin))
+	if err != nil {
+		return fmt.Errorf("cluster repair: %w", printableError(err))
+	}
+	var done struct{ Shards []int }
+	if err := json.Unmarshal(body, &done); err != nil {
+		return fmt.Errorf("cluster repair: %w", err)
+	}
+	if len(done.Shards) == 0 {
+		fmt.Fprintln(t.Out, "nothing to repair: no shard of this node has stopped because the log lost batches")
+		return nil
+	}
+	fmt.Fprintf(t.Out, "the log goes on after what this node has, in the shards %v\n", done.Shards)
+	return nil
+}
+
+// clusterForgetCommand is `wirepost cluster forget`.
+type clusterForgetCommand struct {
+	target
+	Node   nodeName `arg:"" placeholder:"NODE" help:"Name of the node, which must be stopped."`
+	APIKey string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"API key with the scope admin; not needed in dev mode."`
+}
+
+// Run removes a node from the members.
+func (c *clusterForgetCommand) Run(ctx context.Context, t *terminal) error {
+	if _, err := callCluster(ctx, &c.Server.serverURL, http.MethodDelete, "/nodes/"+string(c.Node), nil, keyFor(c.APIKey, httpapi.Admin)); err != nil {
+		return fmt.Errorf("cluster forget: %w", printableError(err))
+	}
+	fmt.Fprintf(t.Out, "the cluster does not wait for node %s any more\n", c.Node)
+	return nil
+}
+
+// clusterTimeout limits a request to the API of a cluster. The server limits repairs to
+// less.
+const clusterTimeout = time.Minute
+
+// callCluster makes a request below /v1/cluster.
+func callCluster(ctx context.Context, s *serverURL, method, path string, query url.Values, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
+	defer cancel()
+	address, dialUnix, err := dial.Unix(s.at("/v1/cluster"+path, query))
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	server := &http.Client{Transport: dial.Transport(dialUnix)}
+	defer server.CloseIdleConnections()
+	response, err := server.Do(r)
+	if err != nil {
+		return nil, wordDialError(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return nil, readRefusal(response, body)
+	}
+	return body, nil
 }
 
 func printNodes(out io.Writer, body []byte) error {

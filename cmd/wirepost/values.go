@@ -318,6 +318,15 @@ func (l logLevel) level() slog.Level {
 	return level
 }
 
+// firstURL is the URL of a running server: the first one, if there are several, as
+// WIREPOST_SERVER may name all nodes of a cluster.
+type firstURL struct{ serverURL }
+
+func (s *firstURL) UnmarshalText(text []byte) error {
+	first, _, _ := bytes.Cut(text, []byte(","))
+	return s.serverURL.UnmarshalText(first)
+}
+
 // serverURL is the URL of a running server. Its String has no trailing slash.
 type serverURL struct{ url.URL }
 

@@ -110,9 +110,11 @@ func (s *shard) followOnce() error {
 			return stopped("the log has a hole: %d follows %d", entry.Position, at)
 		}
 		now = max(now, entry.Time)
+		began := time.Now()
 		if err := s.apply(ctx, &entry, now); err != nil {
 			return err
 		}
+		s.e.applyTime.Observe(time.Since(began))
 		at = entry.Position
 		s.applied(at, now, last)
 		if at >= through {

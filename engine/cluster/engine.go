@@ -14,6 +14,7 @@ import (
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
+	"github.com/wirepost/wirepost/internal/count"
 )
 
 // Engine is an engine.Engine of one node. All methods are safe for concurrent use. What
@@ -52,6 +53,7 @@ type Engine struct {
 	nodes     nodes.Others
 	announcer *nodes.Announcer
 	snapshots snapshot.Server           // zero: the replica has none
+	applyTime count.Histogram           // of each batch
 	fatal     atomic.Pointer[stopError] // why all shards have to stop
 
 	halting sync.Once
@@ -164,9 +166,6 @@ func (e *Engine) serveSnapshots(bytesPerSecond int) (stop func(), err error) {
 	}
 	return e.snapshots.Start(e.ctx)
 }
-
-// SnapshotsTaken returns how many snapshots this node has taken for others.
-func (e *Engine) SnapshotsTaken() uint64 { return e.snapshots.Taken() }
 
 // enter begins a change, which leave ends.
 func (e *Engine) enter(ctx context.Context) error {

@@ -42,9 +42,15 @@ func (l *lag) since(now time.Time) time.Duration {
 }
 
 // progress returns the position of the replica, the generation of the log, and how far the
-// replica is behind it.
+// replica is behind it. A node that is isolated learns of no positions, so what it may have
+// missed counts.
 func (s *shard) progress() (at, generation uint64, behind time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.at, s.generation, s.ahead.since(time.Now())
+	now := time.Now()
+	behind = s.ahead.since(now)
+	if s.e.isolated.Load() {
+		behind = max(behind, now.Sub(s.reached))
+	}
+	return s.at, s.generation, behind
 }

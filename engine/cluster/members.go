@@ -9,11 +9,13 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Forget removes a node that has left for good from the members of the cluster, so that the
-// log and new operations do not wait for it. It is a member again when it is back.
+// Forget implements engine.Shared.
 func (e *Engine) Forget(ctx context.Context, node string) error {
-	if node == e.node || e.nodes.Alive(node) {
-		return fmt.Errorf("node %s is in use", node)
+	switch {
+	case node == e.node || e.nodes.Alive(node):
+		return fmt.Errorf("node %s is running: stop it first", node)
+	case !slices.ContainsFunc(e.Cluster().Nodes, func(n engine.Node) bool { return n.Name == node }):
+		return fmt.Errorf("%w: %s", engine.ErrUnknownNode, node)
 	}
 	if err := e.enter(ctx); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,9 @@ func TestForget(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if err := a.Forget(t.Context(), "b"); err == nil {
 			t.Error("forgot a node that is alive")
+		}
+		if err := a.Forget(t.Context(), "x"); !errors.Is(err, engine.ErrUnknownNode) {
+			t.Errorf("forgot a node that never was: %v", err)
 		}
 		closeNode(t, b)
 		closeNode(t, a)

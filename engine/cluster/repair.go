@@ -11,25 +11,24 @@ import (
 	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 )
 
-// Repair makes the log go on after the state of this replica, in every shard that has
-// stopped because the log lost batches. It is for the replica that has most of them: what is
-// in the log and not in this replica is given up, and other replicas fetch a snapshot. It
-// returns an error if another node is known to have more, unless that one is silent and
-// abandon is set.
+// Repair implements engine.Shared.
 //
 // The log gets another genesis, of the next generation, which says after which position of
 // this replica it goes on. Entries between that position and the genesis are void.
-func (e *Engine) Repair(ctx context.Context, abandon bool) error {
+func (e *Engine) Repair(ctx context.Context, abandon bool) (shards []int, err error) {
 	if err := e.enter(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	defer e.leave()
 	for _, s := range e.shards {
-		if err := s.repair(ctx, abandon); err != nil {
-			return fmt.Errorf("repair shard %d: %w", s.number, err)
+		repaired, failed := s.repair(ctx, abandon)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("shard %d: %w", s.number, failed))
+		} else if repaired {
+			shards = append(shards, s.number)
 		}
 	}
-	return nil
+	return shards, err
 }
 
 // repairing is a stage of a repair, during which a shard applies nothing else.
@@ -44,16 +43,23 @@ const (
 // errRepairing stops a shard during a repair.
 var errRepairing = &pauseError{fmt.Errorf("%w: it is being repaired", errLost)}
 
-func (s *shard) repair(ctx context.Context, abandon bool) error {
+// errBusy says that the shard is being repaired at this node already.
+var errBusy = errors.New("it is being repaired already")
+
+// repair reports whether there was something to repair.
+func (s *shard) repair(ctx context.Context, abandon bool) (repaired bool, err error) {
 	s.mu.Lock()
-	lost := errors.Is(s.paused, errLost)
+	lost, busy := errors.Is(s.paused, errLost), s.repairing != notRepairing
 	s.mu.Unlock()
-	if !lost {
-		return nil
+	switch {
+	case busy:
+		return false, errBusy
+	case !lost:
+		return false, nil
 	}
 	defer s.setRepairing(notRepairing)
 	if err := s.settle(ctx, abandon); err != nil {
-		return err
+		return false, err
 	}
 	s.setRepairing(renewing)
 	s.mu.Lock()
@@ -63,19 +69,22 @@ func (s *shard) repair(ctx context.Context, abandon bool) error {
 	}
 	s.mu.Unlock()
 	if node, position := s.e.nodes.Ahead(s.number, b.Base, b.Generation-1, abandon); node != "" {
-		return fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.Base)
+		return false, fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.Base)
 	}
 	_, last, err := s.e.log.Bounds(ctx, s.number)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.e.logger.Warn("repairing the log", "shard", s.number, "position", b.Base, "ended", last)
 	if last < b.Base {
 		if err := s.e.log.Restart(ctx, s.number, b.Base); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.renew(ctx, b.Append(nil), b.Generation)
+	if err := s.renew(ctx, b.Append(nil), b.Generation); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // settle has the replica apply what is in the log, as far as it agrees.

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,11 +86,14 @@ func TestLost(t *testing.T) {
 			}
 			push(t, n, engine.Entry{Channel: channelOf(0)}) // another shard
 		}
-		if err := b.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node a has batches") {
+		if _, err := b.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node a has batches") {
 			t.Errorf("repaired from a node that has less: %v", err)
 		}
-		if err := a.Repair(t.Context(), false); err != nil {
-			t.Fatal(err)
+		if repaired, err := a.Repair(t.Context(), false); err != nil || !slices.Equal(repaired, []int{1}) {
+			t.Fatal(repaired, err)
+		}
+		if repaired, err := a.Repair(t.Context(), false); err != nil || len(repaired) > 0 {
+			t.Errorf("repaired again: %v, %v", repaired, err)
 		}
 		push(t, a, engine.Entry{Channel: l.channel, ID: "3"})
 		time.Sleep(5 * time.Second)
@@ -131,7 +135,7 @@ func TestFork(t *testing.T) {
 		if err := a.Ready(); err == nil || !strings.Contains(err.Error(), "the log lost acknowledged batches: replica a has them up to") {
 			t.Errorf("the replica with another history: %v", err)
 		}
-		if err := a.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node b has batches") && !strings.Contains(err.Error(), "node c has batches") {
+		if _, err := a.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node b has batches") && !strings.Contains(err.Error(), "node c has batches") {
 			t.Errorf("repaired from the node that has less: %v", err)
 		}
 		if err := b.Ready(); err != nil {
@@ -158,14 +162,14 @@ func TestAbandon(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		l.links[0].Cut(true, true)
 		time.Sleep(5 * time.Second)
-		if err := b.Repair(t.Context(), false); err == nil {
+		if _, err := b.Repair(t.Context(), false); err == nil {
 			t.Error("repaired although a silent node has more")
 		}
 		c := l.nodes[2]
 		if b.Cluster().Nodes[1].Positions[1] < b.Cluster().Nodes[2].Positions[1] {
 			b, c = c, b
 		}
-		if err := b.Repair(t.Context(), true); err != nil {
+		if _, err := b.Repair(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		push(t, b, engine.Entry{Channel: l.channel, ID: "3"})

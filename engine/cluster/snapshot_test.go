@@ -301,7 +301,7 @@ func TestJoinAfterRepair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := loseLog(t, false)
-		if err := l.nodes[0].Repair(t.Context(), true); err != nil {
+		if _, err := l.nodes[0].Repair(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		push(t, l.nodes[0], engine.Entry{Channel: l.channel, ID: "3"})
@@ -567,7 +567,7 @@ func TestSnapshotShared(t *testing.T) {
 			c.same(a, n)
 			closeNode(t, n)
 		}
-		if n := a.SnapshotsTaken(); n != 1 || hasSnapshot(disk) {
+		if n := a.Stats().Snapshots; n != 1 || hasSnapshot(disk) {
 			t.Errorf("%d snapshots were taken, the last is still there: %v", n, hasSnapshot(disk))
 		}
 
@@ -618,7 +618,7 @@ func TestSnapshotSourceFull(t *testing.T) {
 		b := c.mustJoin("b", vfs.NewMem())
 		defer closeNode(t, b)
 		c.same(a, b)
-		if n := a.SnapshotsTaken(); n != 2 {
+		if n := a.Stats().Snapshots; n != 2 {
 			t.Errorf("%d snapshots were taken", n)
 		}
 	})
