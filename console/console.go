@@ -26,8 +26,9 @@ var static embed.FS
 
 // Options describe what the server offers besides the API.
 type Options struct {
-	Dev  bool `json:"dev"`  // no API keys, and ?user= instead of tokens
-	Echo bool `json:"echo"` // /echo exists
+	Dev     bool `json:"dev"`     // no API keys, and ?user= instead of tokens
+	Echo    bool `json:"echo"`    // /echo exists
+	Cluster bool `json:"cluster"` // the server is a node of a cluster
 }
 
 // Routes returns the console's routes, all GET and HEAD: the page at /console, and
@@ -68,7 +69,7 @@ func New(o Options) http.Handler {
 func settings(o Options) []byte {
 	data, err := json.Marshal(o)
 	if err != nil {
-		panic(err) // impossible: two booleans
+		panic(err) // impossible: they are booleans
 	}
 	return data
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/internal/browser"
@@ -71,6 +72,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 	for _, c := range change {
 		c(&o)
 	}
+	_, s.options.Cluster = o.Engine.(engine.Shared)
 	srv, err := wirepost.New(o)
 	if err != nil {
 		s.t.Fatal(err)

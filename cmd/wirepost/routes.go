@@ -24,7 +24,7 @@ func (a *App) routes() http.Handler {
 		own["/echo"] = a.server.Echo()
 	}
 	if c.Console {
-		maps.Copy(own, console.Routes(console.Options{Dev: c.Dev, Echo: c.Echo}))
+		maps.Copy(own, console.Routes(console.Options{Dev: c.Dev, Echo: c.Echo, Cluster: c.clustered()}))
 	}
 	if c.Dev && c.Console {
 		own["/"] = http.RedirectHandler("/console", http.StatusFound)

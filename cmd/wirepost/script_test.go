@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	http STATUS METHOD URL [BODY] [HEADER: VALUE]…
 //	stuck URL                     a WebSocket client that does not read
 //	status N PROGRAM ARGS…        like exec, but the exit status must be N
+//	try PROGRAM ARGS…             like exec, but it may fail
 //	tokenenv FILE                 WIREPOST_TOKEN is what the file says
 //	port URL                      $port is the URL's port
 //	freeports NAME N              $NAME is N free addresses, $NAME1 … $NAMEN are each of them
@@ -67,7 +68,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "startdeaf": startDeaf, "restart": restart, "freeports": setFreePorts, "await": await, "signal": sendSignal, "finish": finish,
-			"http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
+			"try": attempt, "http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
 		},
 	})
@@ -222,6 +223,16 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no signal %s", args[1])
 	}
 	ts.Check(jobOf(ts, args[0]).cmd.Process.Signal(s))
+}
+
+// attempt runs a program that may fail.
+func attempt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: try PROGRAM ARGS…")
+	}
+	if err := ts.Exec(args[0], args[1:]...); err != nil {
+		ts.Logf("%v", err)
+	}
 }
 
 func finish(ts *testscript.TestScript, neg bool, args []string) {

@@ -72,6 +72,7 @@ function segment(name) {
 const json = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
 
 export const stats = (top) => call("GET", top ? `/v1/stats?top=${top}` : "/v1/stats");
+export const cluster = () => call("GET", "/v1/cluster");
 export const user = (name) => call("GET", `/v1/users/${segment(name)}`);
 export const disconnect = (name, connection) =>
   call("DELETE", `/v1/users/${segment(name)}/sessions${connection ? `?connection=${segment(connection)}` : ""}`);

@@ -36,8 +36,8 @@ export function confirmed(title, question, yes) {
   });
 }
 
-const shortcuts = [
-  ["1 – 4", "Overview, Users, Channels, Playground"],
+const shortcuts = ({ cluster }) => [
+  cluster ? ["1 – 5", "Overview, Users, Channels, Playground, Nodes"] : ["1 – 4", "Overview, Users, Channels, Playground"],
   ["/", "Go to the search field"],
   ["Enter", "Submit a form; in text to send: Ctrl + Enter"],
   ["t", "Switch between light and dark"],
@@ -45,12 +45,12 @@ const shortcuts = [
   ["Esc", "Close a dialog"],
 ];
 
-export function showShortcuts() {
+export function showShortcuts(settings) {
   const close = h("button", { type: "button", autofocus: true }, "Close");
   const dialog = h(
     "dialog", { "aria-labelledby": "dialog-title" },
     h("h2", { id: "dialog-title" }, "Keyboard shortcuts"),
-    h("dl", { class: "keys" }, shortcuts.map(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])),
+    h("dl", { class: "keys" }, shortcuts(settings).map(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])),
     h("div", { class: "actions" }, close),
   );
   close.addEventListener("click", () => dialog.close());

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as channels from "./channels.js";
 import * as history from "./history.js";
+import * as nodes from "./nodes.js";
 import * as overview from "./overview.js";
 import * as playground from "./playground.js";
 import * as pulse from "./pulse.js";
@@ -12,13 +13,14 @@ import { fill, h, text } from "./dom.js";
 import { login } from "./login.js";
 
 const sections = { overview, users, channels, playground };
+const clusterSections = { nodes };
 const main = document.getElementById("main");
 const link = document.getElementById("link");
 const leave = document.getElementById("leave");
 const lost = h("p", { class: "banner", role: "alert", hidden: true });
 main.before(lost);
 
-let settings = { dev: false, echo: false };
+let settings = { dev: false, echo: false, cluster: false };
 let leaveSection = null;
 
 // place returns the section and the name in the address: #/users/42.
@@ -40,7 +42,7 @@ function show({ focus }) {
     if (a.dataset.section === section) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
   }
-  const shown = sections[section];
+  const shown = sections[section] ?? (settings.cluster ? clusterSections[section] : undefined);
   document.title = `${name || section} · Wirepost console`;
   if (!shown) {
     fill(main, h("p", { class: "empty" }, `There is no section "${section}". `, h("a", { href: "#/" }, "Overview")));
@@ -100,7 +102,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 document.getElementById("theme").addEventListener("click", () => wirepostTheme.toggle());
-document.getElementById("help").addEventListener("click", () => showShortcuts());
+document.getElementById("help").addEventListener("click", () => showShortcuts(settings));
 leave.addEventListener("click", async () => {
   if (!(await confirmed("Sign out?", "The API key is removed from this tab.", "Sign out"))) return;
   api.setKey("");
@@ -112,9 +114,10 @@ const keys = {
   2: () => (location.hash = "#/users"),
   3: () => (location.hash = "#/channels"),
   4: () => (location.hash = "#/playground"),
+  5: () => settings.cluster && (location.hash = "#/nodes"),
   "/": () => main.querySelector("input[type=search]")?.focus(),
   t: () => wirepostTheme.toggle(),
-  "?": () => showShortcuts(),
+  "?": () => showShortcuts(settings),
 };
 
 addEventListener("keydown", (event) => {
@@ -142,6 +145,7 @@ function swallow(key) {
 async function load() {
   try {
     settings = await api.call("GET", "/console/settings.json");
+    document.querySelector("nav [data-section=nodes]").hidden = !settings.cluster;
     await api.stats();
     history.start();
     enter();
