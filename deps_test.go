@@ -26,6 +26,7 @@ var imports = map[string]map[string]string{
 		"internal/origin":   "checks options",
 		"internal/payload":  "data of pushes",
 		"internal/peers":    "connections to other nodes of a cluster",
+		"internal/presence": "users in channels",
 		"internal/session":  "sessions",
 		"internal/user":     "users",
 		"internal/wire":     "content types, and messages as JSON",
@@ -61,6 +62,7 @@ var imports = map[string]map[string]string{
 		"internal/fault":    "refusals",
 		"internal/feed":     "its subscriptions",
 		"internal/names":    "names in commands",
+		"internal/presence": "who is subscribed",
 		"internal/user":     "its user",
 		"internal/wire":     "commands and notices",
 		"internal/ws":       "cursor pings, and frames of its callbacks",
@@ -142,6 +144,12 @@ var imports = map[string]map[string]string{
 	"internal/peers": {
 		"engine":            "the bus between nodes",
 		"internal/registry": "channels by name",
+	},
+	"internal/presence": {
+		"internal/conn":     "tasks of loops",
+		"internal/registry": "channels and users by name",
+		"internal/wire":     "strings in JSON",
+		"internal/ws":       "frames",
 	},
 	"internal/cursor":   {"internal/names": "hashes of names"},
 	"internal/callback": {"internal/fault": "refusals"},

@@ -83,6 +83,7 @@ func (s *Server) discard() {
 	s.host.Pages.Close()
 	s.host.Users.Close()
 	s.host.Feeds.Close()
+	s.host.Presence.Close()
 	if s.shared == nil {
 		s.memory.Close() //nolint:errcheck // it is memory
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/peers"
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -41,6 +42,12 @@ func (s *Server) joinCluster() (err error) {
 	s.peers, err = peers.New(peers.Config{
 		Node: s.shared.Node(), Bus: s.shared.Bus(), Count: s.host.Feeds.Connections, Answer: s.answerNode, Logger: s.logger,
 	})
+	if err == nil {
+		s.present, err = peers.New(peers.Config{
+			Node: s.shared.Node(), Bus: s.shared.Bus(), Topic: "present", Count: s.host.Presence.Here,
+			Changed: s.host.Presence.Elsewhere, DropAfter: presence.Grace, Logger: s.logger,
+		})
+	}
 	if err != nil {
 		return optionError("Engine", "%s", err)
 	}
@@ -54,8 +61,10 @@ func (s *Server) leaveCluster() {
 		s.shared.WatchIsolation(func(bool) {})
 		s.shared.SetConnections(func() int { return 0 })
 	}
-	if s.peers != nil {
-		s.peers.Close()
+	for _, p := range []*peers.Peers{s.peers, s.present} {
+		if p != nil {
+			p.Close()
+		}
 	}
 }
 

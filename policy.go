@@ -37,6 +37,9 @@ type Policy struct {
 	MaxMessages int           // 0: 100 000
 	Subscribe   Access        // "": AccessByToken
 	Publish     Access        // "": AccessByToken
+	// Presence lets clients that may subscribe see who else is subscribed, and with what
+	// Identity.Info. Inboxes have no presence.
+	Presence bool
 }
 
 type policyJSON struct {
@@ -46,11 +49,12 @@ type policyJSON struct {
 	MaxMessages int    `json:"max_messages"`
 	Subscribe   Access `json:"subscribe"`
 	Publish     Access `json:"publish"`
+	Presence    bool   `json:"presence,omitempty"`
 }
 
 // MarshalJSON writes the form that the HTTP API uses.
 func (p Policy) MarshalJSON() ([]byte, error) {
-	return json.Marshal(policyJSON{p.Pattern, !p.NonDurable, p.MaxAge.String(), p.MaxMessages, p.Subscribe, p.Publish})
+	return json.Marshal(policyJSON{p.Pattern, !p.NonDurable, p.MaxAge.String(), p.MaxMessages, p.Subscribe, p.Publish, p.Presence})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -63,7 +67,7 @@ func (p *Policy) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("max_age: %w", err)
 	}
-	*p = Policy{form.Pattern, !form.Durable, age, form.MaxMessages, form.Subscribe, form.Publish}
+	*p = Policy{form.Pattern, !form.Durable, age, form.MaxMessages, form.Subscribe, form.Publish, form.Presence}
 	return nil
 }
 
@@ -86,7 +90,7 @@ func (o *Options) newPolicies() (access.Policies, error) {
 		}
 		list[i] = access.Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
-			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish),
+			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
 		}
 	}
 	policies, err := access.NewPolicies(list)

@@ -17,6 +17,7 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/gateway"
 	"github.com/wirepost/wirepost/internal/peers"
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
@@ -34,6 +35,7 @@ type Server struct {
 	memory  engine.Engine // of the memory-only channels
 	shared  engine.Shared // the engine, if this server is a node of a cluster; nil: it is not
 	peers   *peers.Peers  // nil: there are no other nodes
+	present *peers.Peers  // the same for users in channels with presence
 	logger  *slog.Logger
 	started time.Time
 
@@ -75,7 +77,9 @@ func New(o Options) (*Server, error) {
 	now := clockOf(o.Engine, o.Logger)
 	s.shared, _ = o.Engine.(engine.Shared)
 	s.openMemory(now)
-	inFeeds := feed.Config{Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, TailMemory: o.TailMemory}
+	inFeeds := feed.Config{
+		Durable: s.engine, Memory: s.memory, MemoryOnly: policies.MemoryOnly, HasPresence: policies.HasPresence, TailMemory: o.TailMemory,
+	}
 	ofUsers := user.Config{
 		Store: s.engine, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger, Shared: s.shared != nil,
 	}
@@ -86,8 +90,12 @@ func New(o Options) (*Server, error) {
 	feeds := feed.New(inFeeds)
 	ofUsers.LogOf = feeds.LogOf
 	users := user.New(ofUsers)
+	inChannels := presence.Config{Enabled: policies.HasPresence, Now: func() int64 { return now.Wall().UnixMilli() }}
+	if s.clustered() {
+		inChannels.Changed = func(key string) { s.present.Changed(key) }
+	}
 	s.host = &session.Host{
-		Config: o.session(), Users: users, Feeds: feeds, Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
+		Config: o.session(), Users: users, Feeds: feeds, Presence: presence.New(inChannels), Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
 		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(),
 	}

@@ -29,6 +29,10 @@ type backend interface {
 	Empty(ctx context.Context, channel string) error
 	Await(ctx context.Context, channel string, seq uint64) error
 	Messages(ctx context.Context, channel string, after uint64, limit int) ([]wirepost.Message, uint64, error)
+	History(ctx context.Context, channel string, before uint64, limit int) ([]wirepost.Message, uint64, error)
+	Presence(ctx context.Context, channel string) (wirepost.Presence, error)
+	Users(context.Context, wirepost.ListQuery) ([]wirepost.UserEntry, string, error)
+	Channels(context.Context, wirepost.ListQuery) ([]wirepost.ChannelEntry, string, error)
 	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
 
 	Stats() wirepost.Stats

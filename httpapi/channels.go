@@ -33,6 +33,15 @@ func (a *api) channel(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, info)
 }
 
+// presence is GET /v1/channels/{channel}/presence.
+func (a *api) presence(w http.ResponseWriter, r *request) error {
+	p, err := a.srv.Presence(r.Context(), r.channel)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, p)
+}
+
 // minSeq is the query parameter with a sequence that this node must have reached.
 const minSeq = "min_seq"
 
@@ -70,7 +79,14 @@ func (a *api) messages(w http.ResponseWriter, r *request) error {
 
 // list responds with messages of a channel.
 func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
-	after, err := r.number("after", 0, 0, math.MaxUint64)
+	from, read := "after", a.srv.Messages
+	if r.query.Has("before") {
+		from, read = "before", a.srv.History
+		if r.query.Has("after") {
+			return parse.BadRequest("before", "a list begins after a sequence or before one, not both")
+		}
+	}
+	seq, err := r.number(from, 0, 0, math.MaxUint64)
 	if err != nil {
 		return err
 	}
@@ -81,7 +97,7 @@ func (a *api) list(w http.ResponseWriter, r *request, channel string) error {
 	if err := a.await(r, channel); err != nil {
 		return err
 	}
-	messages, next, err := a.srv.Messages(r.Context(), channel, after, int(limit))
+	messages, next, err := read(r.Context(), channel, seq, int(limit))
 	if err != nil {
 		return err
 	}

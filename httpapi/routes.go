@@ -37,19 +37,22 @@ type method struct {
 var routes = []route{
 	{path: "/v1/push", push: true, methods: []method{{"POST", nil, (*api).push}}},
 	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
+	{path: "/v1/users", methods: []method{{"GET", []string{"prefix", "online", "after", "limit"}, (*api).users}}},
 	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
 	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection", "revoke_before"}, (*api).disconnect}}},
-	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "limit", minSeq}, (*api).inbox}}},
+	{path: "/v1/users/{user}/messages", methods: []method{{"GET", []string{"after", "before", "limit", minSeq}, (*api).inbox}}},
 	{path: "/v1/users/{user}/read", methods: []method{{"POST", nil, (*api).markRead}}},
 	{path: "/v1/users/{user}/channels/{channel...}", methods: []method{
 		{"PUT", nil, (*api).join},
 		{"DELETE", nil, (*api).leave},
 	}},
+	{path: "/v1/channels", methods: []method{{"GET", []string{"prefix", "after", "limit"}, (*api).channels}}},
 	{path: "/v1/channels/{channel}", methods: []method{
 		{"GET", []string{minSeq}, (*api).channel},
 		{"DELETE", nil, (*api).empty},
 	}},
-	{path: "/v1/channels/{channel}/messages", methods: []method{{"GET", []string{"after", "limit", minSeq}, (*api).messages}}},
+	{path: "/v1/channels/{channel}/presence", methods: []method{{"GET", nil, (*api).presence}}},
+	{path: "/v1/channels/{channel}/messages", methods: []method{{"GET", []string{"after", "before", "limit", minSeq}, (*api).messages}}},
 	{path: "/v1/channels/{channel}/messages/{seq}", methods: []method{
 		{"GET", []string{minSeq}, (*api).message},
 		{"DELETE", nil, (*api).revoke},

@@ -176,6 +176,7 @@ channels:
     durable: false
     subscribe: anyone
     publish: backend
+    presence: true
   - {pattern: news, max_age: 7d, max_messages: 1000}
 `
 
@@ -231,7 +232,7 @@ func TestEverySetting(t *testing.T) {
 		t.Error("echo and console are off")
 	}
 	wantPolicies := []wirepost.Policy{
-		{Pattern: "room:*", NonDurable: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly},
+		{Pattern: "room:*", NonDurable: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly, Presence: true},
 		{Pattern: "news", MaxAge: 7 * 24 * time.Hour, MaxMessages: 1000},
 	}
 	if diff := cmp.Diff(wantPolicies, s.policies()); diff != "" {

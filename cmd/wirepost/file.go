@@ -186,7 +186,7 @@ func (f *configFile) policy(item ast.Node) (wirepost.Policy, error) {
 	return p, nil
 }
 
-var policyNames = []string{"pattern", "durable", "max_age", "max_messages", "subscribe", "publish"}
+var policyNames = []string{"pattern", "durable", "max_age", "max_messages", "subscribe", "publish", "presence"}
 
 // setPolicy sets one field of a policy.
 func setPolicy(p *wirepost.Policy, name, text string) error {
@@ -197,14 +197,13 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 		}
 		p.Pattern = text
 	case "durable":
-		switch text {
-		case "true":
-			p.NonDurable = false
-		case "false":
-			p.NonDurable = true
-		default:
-			return fmt.Errorf("%q is not true or false", text)
-		}
+		durable, err := yesOrNo(text)
+		p.NonDurable = !durable
+		return err
+	case "presence":
+		yes, err := yesOrNo(text)
+		p.Presence = yes
+		return err
 	case "max_age":
 		return (*duration)(&p.MaxAge).UnmarshalText([]byte(text))
 	case "max_messages":
@@ -217,6 +216,16 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 		return errors.New("is not a channel setting" + didYouMean(name, policyNames))
 	}
 	return nil
+}
+
+func yesOrNo(text string) (bool, error) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is not true or false", text)
 }
 
 func setAccess(a *wirepost.Access, text string) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/glob"
+	"github.com/wirepost/wirepost/internal/names"
 )
 
 // Rule determines which clients may do something with a channel.
@@ -28,6 +29,7 @@ type Policy struct {
 	MaxMessages int           // 0: 100 000
 	Subscribe   Rule          // "": ByToken
 	Publish     Rule          // "": ByToken
+	Presence    bool
 }
 
 // The retention of a channel without a policy.
@@ -101,6 +103,24 @@ func (ps Policies) Of(channel string) *Policy {
 		}
 	}
 	panic("unreachable: the last policy matches every channel")
+}
+
+// HasPresence reports whether clients may see who is present in a channel: those who may
+// subscribe to it. An inbox has one user only.
+func (ps Policies) HasPresence(channel string) bool {
+	_, inbox := names.InboxUser(channel)
+	return !inbox && ps.Of(channel).Presence
+}
+
+// CheckPresence returns an error unless a channel has presence.
+func (ps Policies) CheckPresence(channel string) error {
+	if _, inbox := names.InboxUser(channel); inbox {
+		return fault.Errorf(fault.Forbidden, "%q is an inbox, which has no presence", channel)
+	}
+	if !ps.Of(channel).Presence {
+		return fault.Errorf(fault.Forbidden, "the policy of %q has no presence", channel)
+	}
+	return nil
 }
 
 // MemoryOnly reports whether a channel is only in memory.

@@ -27,7 +27,7 @@ func objectFrame(it *feed.Item, channel string, window int) []byte {
 	form := &it.Forms[feed.Object]
 	return deflated(form, window, form.Frame.Get(func() []byte {
 		scratch := encodeBuffers.Get().(*[]byte)
-		*scratch = appendObject((*scratch)[:0], channel, it.Record)
+		*scratch = AppendObject((*scratch)[:0], channel, it.Record)
 		frame := ws.AppendFrame(nil, ws.OpText, *scratch)
 		encodeBuffers.Put(scratch)
 		return frame
@@ -50,7 +50,8 @@ func deflated(form *feed.Form, window int, frame []byte) []byte {
 
 var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func appendObject(dst []byte, channel string, r *engine.Record) []byte {
+// AppendObject appends the object of a record: a message or a revocation.
+func AppendObject(dst []byte, channel string, r *engine.Record) []byte {
 	if r.Revokes != 0 {
 		return append(dst, wire.Encode(wire.Revoke{
 			Type: "revoke", Channel: channel, Seq: r.Seq, Revoked: r.Revokes, ID: r.ID,

@@ -58,6 +58,7 @@ type Feed struct {
 	feeds      *Feeds
 	channel    string
 	memoryOnly bool
+	presence   bool
 
 	start atomic.Pointer[start] // nil once it has begun
 	refs  int32                 // guarded by the feeds' shard
@@ -99,6 +100,9 @@ func (f *Feed) Head() uint64 { return f.head.Load() }
 
 // MemoryOnly reports whether the channel's records are only in memory.
 func (f *Feed) MemoryOnly() bool { return f.memoryOnly }
+
+// HasPresence reports whether it is known which users are subscribed.
+func (f *Feed) HasPresence() bool { return f.presence }
 
 // Log returns the log that holds the channel's records.
 func (f *Feed) Log() engine.Log { return f.feeds.log(f.memoryOnly) }

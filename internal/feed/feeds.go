@@ -24,6 +24,8 @@ type Config struct {
 	Durable, Memory engine.Log
 	// MemoryOnly reports whether a channel is stored in the memory-only log.
 	MemoryOnly func(channel string) bool
+	// HasPresence reports whether a channel has presence. Nil means none.
+	HasPresence func(channel string) bool
 	// Counted is called when the number of connections that are subscribed to a channel has
 	// changed. May be nil. It must not block.
 	Counted func(channel string)
@@ -63,6 +65,7 @@ func (fs *Feeds) acquire(channel string, connections int32) (*Feed, error) {
 	f := sh.Get(channel)
 	if f == nil {
 		f = &Feed{feeds: fs, channel: channel, memoryOnly: fs.config.MemoryOnly(channel)}
+		f.presence = fs.config.HasPresence != nil && fs.config.HasPresence(channel)
 		f.start.Store(new(start))
 		sh.Add(f)
 	}

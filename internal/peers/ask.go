@@ -22,7 +22,7 @@ func (p *Peers) Ask(ctx context.Context, nodes []string, question []byte) [][]by
 	var running sync.WaitGroup
 	for i, name := range nodes {
 		running.Go(func() {
-			answer, err := p.config.Bus.Request(ctx, topicOf(name), question)
+			answer, err := p.config.Bus.Request(ctx, p.topicOf(name), question)
 			if err != nil {
 				p.config.Logger.Debug("a node does not answer", "node", name, "error", err)
 				return

@@ -71,7 +71,7 @@ func (w *writer) add(channel string, count uint32) {
 
 func (w *writer) publish() {
 	for _, data := range w.ready {
-		w.p.publish(topic, data)
+		w.p.publish(w.p.config.Topic, data)
 	}
 	w.ready = nil
 }

@@ -9,6 +9,7 @@
 package peers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -32,13 +33,11 @@ const (
 	// silentAfter is the time after which a node from which nothing is heard has no
 	// connections.
 	silentAfter = 3 * time.Second
-	// forgetAfter is the time after which the counts of a silent node are dropped. Until
+	// dropAfter is the time after which the counts of a silent node are dropped. Until
 	// then they are valid again as soon as it is heard.
-	forgetAfter = time.Minute
+	dropAfter = time.Minute
 	// publishTimeout limits the time of an announcement. One that fails is lost.
 	publishTimeout = time.Second
-
-	topic = "peers"
 )
 
 // Config is the configuration of Peers.
@@ -47,9 +46,19 @@ type Config struct {
 	Bus  engine.Bus
 	// Count is the number of connections in a channel on this node.
 	Count func(channel string) int
-	// Answer answers a question that another node asks by Ask. Calls do not overlap.
+	// Answer answers a question that another node asks by Ask. Calls do not overlap. May be
+	// nil if none asks.
 	Answer func(question []byte) []byte
 	Logger *slog.Logger
+
+	// Topic separates several Peers of a node. "": peers
+	Topic string
+	// Changed is called when a name has begun to be counted on another node, or has stopped.
+	// Lost says that it has stopped because the node has left or was restarted. It is not
+	// called for names of a node that is silent before these are dropped. May be nil.
+	Changed func(name string, counted, lost bool)
+	// DropAfter is the time after which the counts of a silent node are dropped. 0: a minute
+	DropAfter time.Duration
 }
 
 // Peers knows the connections of the other nodes, and tells them those of this one. It is
@@ -99,13 +108,15 @@ type node struct {
 
 // New makes this node known to the others. Call Close to stop it.
 func New(c Config) (*Peers, error) {
+	c.Topic = cmp.Or(c.Topic, "peers")
+	c.DropAfter = cmp.Or(c.DropAfter, dropAfter)
 	p := &Peers{config: c, start: time.Now(), wake: make(chan struct{}, 1), greet: make(chan struct{}, 1), self: &node{name: c.Node}}
 	rand.Read(p.run[:]) //nolint:errcheck // it never fails
 	p.nodes.Store(&[]*node{p.self})
 	p.mu.dirty, p.mu.wanted = map[string]struct{}{}, map[*node]uint64{}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for name, f := range map[string]func([]byte) []byte{
-		topic: p.receive, topicOf(c.Node): p.asked,
+		c.Topic: p.receive, p.topicOf(c.Node): p.asked,
 	} {
 		stop, err := c.Bus.Subscribe(name, f)
 		if err != nil {
@@ -129,11 +140,13 @@ func (p *Peers) stop() {
 // Close tells the other nodes that this one has no connections any more.
 func (p *Peers) Close() {
 	p.stop()
-	p.publish(topic, p.header(kindGone))
+	p.publish(p.config.Topic, p.header(kindGone))
 }
 
 // topicOf is the topic of questions to a node, in characters that every Bus allows.
-func topicOf(name string) string { return topic + "." + hex.EncodeToString([]byte(name)) }
+func (p *Peers) topicOf(name string) string {
+	return p.config.Topic + "." + hex.EncodeToString([]byte(name))
+}
 
 // Changed says that the number of connections in a channel of this node has changed.
 func (p *Peers) Changed(channel string) {
@@ -226,7 +239,7 @@ func (p *Peers) announceAll() {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	var later <-chan time.Time // nil: nothing waits to be announced
-	p.publish(topic, p.header(kindHello))
+	p.publish(p.config.Topic, p.header(kindHello))
 	p.beat()
 	for {
 		select {
@@ -257,7 +270,7 @@ func (p *Peers) announce() {
 	w := p.writer(p.header(kindCounts))
 	for channel := range dirty {
 		count := uint32(p.config.Count(channel))
-		if p.table.set(p.self, channel, count) {
+		if _, changed := p.table.set(p.self, channel, count); changed {
 			w.add(channel, count)
 		}
 	}
@@ -268,7 +281,7 @@ func (p *Peers) announce() {
 		}
 	}
 	for n, mask := range wanted {
-		p.publish(topicOf(n.name), appendResend(mask))
+		p.publish(p.topicOf(n.name), appendResend(mask))
 	}
 }
 
@@ -284,7 +297,7 @@ func (p *Peers) announceBucket(i int) {
 	w.flush()
 }
 
-func (p *Peers) beat() { p.publish(topic, p.table.appendSums(p.header(kindBeat), p.self)) }
+func (p *Peers) beat() { p.publish(p.config.Topic, p.table.appendSums(p.header(kindBeat), p.self)) }
 
 // publish sends a message that may be lost.
 func (p *Peers) publish(to string, data []byte) {
@@ -300,18 +313,40 @@ func (p *Peers) forgetSilent() {
 	p.receiving.Lock()
 	defer p.receiving.Unlock()
 	for _, n := range (*p.nodes.Load())[1:] {
-		if heard := n.heard.Load(); heard != 0 && p.now()-heard >= int64(forgetAfter) {
-			p.dropLocked(n)
+		if heard := n.heard.Load(); heard != 0 && p.now()-heard >= int64(p.config.DropAfter) {
+			p.dropLocked(n, false)
 		}
 	}
 }
 
 // dropLocked drops the counts of a node.
-func (p *Peers) dropLocked(n *node) {
+func (p *Peers) dropLocked(n *node, lost bool) {
 	n.heard.Store(0)
 	n.run = run{}
 	for i := range p.table {
-		p.table.replace(n, i, nil)
+		p.replaceLocked(n, i, nil, lost)
+	}
+}
+
+// replaceLocked makes the counts of a node in a bucket those that are given.
+func (p *Peers) replaceLocked(n *node, bucket int, counts map[string]uint32, lost bool) {
+	ended, begun := p.table.replace(n, bucket, counts)
+	if p.config.Changed == nil {
+		return
+	}
+	for _, name := range ended {
+		p.config.Changed(name, false, lost)
+	}
+	for _, name := range begun {
+		p.config.Changed(name, true, false)
+	}
+}
+
+// setLocked sets a count of a node.
+func (p *Peers) setLocked(n *node, name string, count uint32) {
+	before, changed := p.table.set(n, name, count)
+	if changed && (before == 0) != (count == 0) && p.config.Changed != nil {
+		p.config.Changed(name, count > 0, false)
 	}
 }
 

@@ -26,12 +26,12 @@ func (p *Peers) process(a *announcement) error {
 	}
 	if a.kind == kindGone {
 		if a.run == n.run {
-			p.dropLocked(n)
+			p.dropLocked(n, true)
 		}
 		return nil
 	}
 	if a.run != n.run {
-		p.dropLocked(n)
+		p.dropLocked(n, true)
 		n.run = a.run
 	}
 	n.heard.Store(p.now())
@@ -40,7 +40,7 @@ func (p *Peers) process(a *announcement) error {
 		p.later(func() { p.mu.resend = ^uint64(0) })
 		poke(p.greet)
 	case kindCounts:
-		return a.rest.counts(func(channel string, count uint32) { p.table.set(n, channel, count) })
+		return a.rest.counts(func(channel string, count uint32) { p.setLocked(n, channel, count) })
 	case kindBucket:
 		return p.processBucket(n, &a.rest)
 	case kindBeat:
@@ -60,7 +60,7 @@ func (p *Peers) processBucket(n *node, rest *reader) error {
 	if err != nil || rest.bad || i >= buckets {
 		return errMalformed
 	}
-	p.table.replace(n, i, counts)
+	p.replaceLocked(n, i, counts, false)
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (p *Peers) later(add func()) {
 func (p *Peers) asked(data []byte) []byte {
 	in := reader{data: data}
 	switch kind := in.byte(); {
-	case kind == kindQuestion:
+	case kind == kindQuestion && p.config.Answer != nil:
 		return p.config.Answer(in.data)
 	case kind == kindResend && len(in.data) == 8:
 		mask := binary.BigEndian.Uint64(in.data)

@@ -81,28 +81,29 @@ func (b *bucket) all(f func(channel string, node uint16, count uint32)) {
 	})
 }
 
-// set sets the number of connections of a node in a channel, and reports whether that is a
-// change.
-func (t *table) set(n *node, channel string, count uint32) bool {
+// set sets the number of connections of a node in a channel, and reports what it was, and
+// whether that is a change.
+func (t *table) set(n *node, channel string, count uint32) (before uint32, changed bool) {
 	h := hash(channel)
 	b := t.of(h)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.setLocked(n, h, channel, count)
+	before = b.setLocked(n, h, channel, count)
+	return before, before != count
 }
 
-func (b *bucket) setLocked(n *node, h uint64, channel string, count uint32) bool {
+// setLocked returns the number before.
+func (b *bucket) setLocked(n *node, h uint64, channel string, count uint32) (before uint32) {
 	e := b.names.Get(channel)
 	var mine *share
 	if e != nil {
 		mine = e.find(n.index)
 	}
-	before := uint32(0)
 	if mine != nil {
 		before = mine.count
 	}
 	if before == count {
-		return false
+		return before
 	}
 	n.sums[h%buckets] += weight(h, count) - weight(h, before)
 	switch {
@@ -115,7 +116,7 @@ func (b *bucket) setLocked(n *node, h uint64, channel string, count uint32) bool
 	default:
 		b.names.Add(&entry{name: strings.Clone(channel), share: share{node: n.index, count: count}})
 	}
-	return true
+	return before
 }
 
 func (e *entry) find(node uint16) *share {
@@ -145,23 +146,26 @@ func (b *bucket) removeLocked(e *entry, node uint16) {
 	e.share = *e.next
 }
 
-// replace makes the counts of a node in a bucket those that are given.
-func (t *table) replace(n *node, bucket int, counts map[string]uint32) {
+// replace makes the counts of a node in a bucket those that are given. It returns the names
+// whose count became zero, and those whose count was zero.
+func (t *table) replace(n *node, bucket int, counts map[string]uint32) (ended, begun []string) {
 	b := &t[bucket]
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var gone []string
 	b.names.Each(func(e *entry) {
-		if _, ok := counts[e.name]; !ok && e.find(n.index) != nil {
-			gone = append(gone, e.name)
+		if counts[e.name] == 0 && e.find(n.index) != nil {
+			ended = append(ended, e.name)
 		}
 	})
-	for _, channel := range gone {
+	for _, channel := range ended {
 		b.setLocked(n, hash(channel), channel, 0)
 	}
 	for channel, count := range counts {
-		b.setLocked(n, hash(channel), channel, count)
+		if b.setLocked(n, hash(channel), channel, count) == 0 && count > 0 {
+			begun = append(begun, channel)
+		}
 	}
+	return ended, begun
 }
 
 // appendSums appends the sums of a node.

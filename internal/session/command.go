@@ -31,6 +31,8 @@ func (s *Session) command(frame []byte) {
 		s.onSubscribe(&c)
 	case "unsubscribe":
 		s.onUnsubscribe(&c)
+	case "history":
+		s.onHistory(&c)
 	case "publish":
 		s.onPublish(&c)
 	case "call":

@@ -13,7 +13,7 @@ func (s *Session) Attach(c conn.Conn, hello []byte) {
 		s.send(s.mode.Codec().Notice(hello))
 	}
 	for _, sub := range s.subs {
-		sub.Feed.Follow(&sub.Subscription, s.loop.waker)
+		s.follow(sub)
 	}
 	s.armTimer()
 	s.MarkDirty()
@@ -38,6 +38,7 @@ func (s *Session) Drained() {
 		r.writeWaiting(s)
 	}
 	s.MarkDirty()
+	s.renewWatches()
 	s.throttle()
 	s.acknowledgeLater()
 	if f := s.window; f != nil && !f.unpinged.IsZero() {

@@ -19,6 +19,7 @@ import (
 	"github.com/wirepost/wirepost/internal/clock"
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/ws"
 )
@@ -28,6 +29,7 @@ type Host struct {
 	Config
 	Users    *user.Users
 	Feeds    *feed.Feeds
+	Presence *presence.Presence
 	Pages    *feed.Readers
 	Policies access.Policies
 	Clock    *clock.Clock

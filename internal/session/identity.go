@@ -27,6 +27,7 @@ func (s *Session) assume(id *access.Identity) {
 // the loop.
 func (s *Session) apply(id *access.Identity, refused []string) {
 	s.assume(id)
+	s.updatePresence(id)
 	for _, channel := range refused {
 		if sub := s.subscription(channel); sub != nil {
 			sub.requested = false

@@ -9,6 +9,7 @@ import (
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/conn"
 	"github.com/wirepost/wirepost/internal/fault"
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func (s *Session) bye(code int, reason string, retryAfter time.Duration) {
 			Type: "bye", Code: code, Reason: reason, RetryAfterMS: retryAfter.Milliseconds(),
 		}))
 	}
-	s.leave(CloseInfo{Code: code, Reason: reason})
+	s.leave(CloseInfo{Code: code, Reason: reason}, true)
 	s.conn.Close(code, reason)
 }
 
@@ -65,12 +66,16 @@ func EndAll(all []*Session, code int, reason string) {
 }
 
 // leave removes the session from all counts and lists. It happens once, on the loop,
-// when the session starts to close.
-func (s *Session) leave(e CloseInfo) {
+// when the session starts to close. Local says that this side closes it.
+func (s *Session) leave(e CloseInfo, local bool) {
 	s.ending = true
 	s.loop.Disarm(&s.timer)
+	how := presence.Lost
+	if local && !wire.MayReconnect(e.Code) {
+		how = presence.Ended
+	}
 	for _, sub := range s.subs {
-		sub.Feed.Unfollow(&sub.Subscription, s.loop.waker)
+		s.unfollow(sub, how)
 		sub.Feed.Left()
 	}
 	h := s.loop.host
@@ -105,7 +110,7 @@ func (s *Session) disconnected(e CloseInfo) {
 // Closing implements conn.Handler.
 func (s *Session) Closing(e conn.CloseInfo) {
 	if !s.ending {
-		s.leave(CloseInfo{Code: e.Code, Reason: e.Reason})
+		s.leave(CloseInfo{Code: e.Code, Reason: e.Reason}, false)
 	}
 }
 

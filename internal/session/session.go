@@ -118,8 +118,9 @@ func (s *Session) doNow(fn func()) {
 	}
 }
 
-// send writes one frame, such as a response or a notice, bypassing the window.
-func (s *Session) send(frame []byte) {
+// send writes one frame, such as a response or a notice, bypassing the window. It may be
+// in several parts.
+func (s *Session) send(frame ...[]byte) {
 	if s.ending {
 		return
 	}
@@ -127,7 +128,7 @@ func (s *Session) send(frame []byte) {
 		s.end(wire.CloseTooMuch, "too much output waits to be read")
 		return
 	}
-	if !s.conn.Write(frame) {
+	if !s.conn.Write(frame...) {
 		s.blocked = true
 	}
 }

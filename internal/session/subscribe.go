@@ -11,6 +11,7 @@ import (
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/names"
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -24,7 +25,13 @@ func (s *Session) onSubscribe(c *wire.Command) {
 		s.refuse(c.Ref, err)
 		return
 	}
-	ref, channel, after := c.Ref, c.Channel, c.After
+	if c.Presence != nil && *c.Presence {
+		if err := s.loop.host.Policies.CheckPresence(c.Channel); err != nil {
+			s.refuse(c.Ref, err)
+			return
+		}
+	}
+	ref, channel, after, presence := c.Ref, c.Channel, c.After, c.Presence
 	ask, byToken := s.question(channel), s.tokenGrants(channel)
 	ctx, atLeast := s.loop.host.Base, uint64(0)
 	if after != nil {
@@ -43,7 +50,7 @@ func (s *Session) onSubscribe(c *wire.Command) {
 			s.reply(ref, nil, err)
 			return nil, nil
 		}
-		return func() { s.subscribed(ref, sub, after, bounds) }, func() { s.loop.host.Feeds.Release(sub.Feed) }
+		return func() { s.subscribed(ref, sub, after, presence, bounds) }, func() { s.loop.host.Feeds.Release(sub.Feed) }
 	})
 }
 
@@ -119,8 +126,9 @@ func (s *Session) orElse(fn, otherwise func()) {
 }
 
 // subscribed adds the subscription that a client requested, or continues the existing
-// one. On the loop, with the user's state pinned.
-func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, bounds engine.Bounds) {
+// one. Presence begins or ends the notices about the channel's users. On the loop, with
+// the user's state pinned.
+func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, presence *bool, bounds engine.Bounds) {
 	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
 	// A new token may have been applied since the command arrived.
 	refused := s.loop.host.Policies.MaySubscribe(s.identity.Load(), fresh.Feed.Channel())
@@ -148,14 +156,22 @@ func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 		sub.cursor = min(*after, head)
 	}
 	resumed := sub.resumes(bounds)
-	s.send(s.notice(wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}))
+	ok := wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}
+	if presence != nil && !*presence {
+		s.unwatch(sub.Feed.Channel())
+	}
+	if presence != nil && *presence {
+		s.send(s.watch(sub.Feed.Channel()).In(wire.Encode(ok))...)
+	} else {
+		s.send(s.notice(ok))
+	}
 	s.MarkDirty()
 	s.reconcile() // a membership may have begun or ended since the job checked
 }
 
 func (s *Session) addSubscription(sub *subscription) {
 	s.subs = append(s.subs, sub)
-	sub.Feed.Follow(&sub.Subscription, s.loop.waker)
+	s.follow(sub)
 }
 
 func (s *Session) onUnsubscribe(c *wire.Command) {
@@ -174,7 +190,7 @@ func (s *Session) onUnsubscribe(c *wire.Command) {
 // drop ends a subscription. On the loop.
 func (s *Session) drop(sub *subscription) {
 	s.takeOut(sub, sub.cursor)
-	sub.Feed.Unfollow(&sub.Subscription, s.loop.waker)
+	s.unfollow(sub, presence.Left)
 	sub.Feed.Left()
 	sub.Owner = nil
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -33,7 +34,8 @@ type work struct {
 	// refreshAt is when the application is asked for the next identity, in ms since the
 	// epoch by the wall clock; 0: it is not asked.
 	refreshAt int64
-	meter     *Meter // nil until the first metered input
+	meter     *Meter            // nil until the first metered input
+	watches   []*presence.Watch // of channels whose presence the client sees
 }
 
 func (s *Session) theWork() *work {

@@ -187,6 +187,13 @@ func (u *User) addMarkLocked(channel string, read uint64) *mark {
 	return &u.mu.marks[len(u.mu.marks)-1]
 }
 
+// Read is the user's read mark in a channel. The state is pinned.
+func (u *User) Read(channel string) uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.readLocked(channel)
+}
+
 // readLocked is the read mark in a channel; 0 if none is stored.
 func (u *User) readLocked(channel string) uint64 {
 	if m := u.markLocked(channel); m != nil {

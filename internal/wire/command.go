@@ -18,6 +18,9 @@ type Command struct {
 	Channel     string          `json:"channel"`
 	Seq         uint64          `json:"seq"`
 	After       *uint64         `json:"after"`
+	Before      *uint64         `json:"before"`
+	Limit       *uint64         `json:"limit"`
+	Presence    *bool           `json:"presence"`
 	To          string          `json:"to"`
 	Data        json.RawMessage `json:"data"`
 	DataBase64  *string         `json:"data_base64"`
@@ -67,6 +70,12 @@ func (c *Command) member(name string, value []byte) (err error) {
 		err = json.Unmarshal(value, &c.Seq)
 	case "after":
 		err = json.Unmarshal(value, &c.After)
+	case "before":
+		err = json.Unmarshal(value, &c.Before)
+	case "limit":
+		err = json.Unmarshal(value, &c.Limit)
+	case "presence":
+		err = json.Unmarshal(value, &c.Presence)
 	case "to":
 		c.To, err = strict.String(value)
 	case "data":

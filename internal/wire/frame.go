@@ -122,6 +122,7 @@ type Request struct {
 	Ref         uint64          `json:"ref"`
 	Channel     string          `json:"channel,omitempty"`
 	After       *uint64         `json:"after,omitempty"`
+	Presence    bool            `json:"presence,omitempty"`
 	To          string          `json:"to,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
 	DataBase64  *[]byte         `json:"data_base64,omitempty"` // encoding/json writes it as base64

@@ -98,6 +98,9 @@ func appendField(dst []byte, name, value string) []byte {
 	return appendString(dst, value)
 }
 
+// AppendString appends a string as JSON.
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD. The line
 // separators are escaped because JavaScript treats them as line ends.
 func appendString[S []byte | string](dst []byte, s S) []byte {

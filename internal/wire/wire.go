@@ -7,9 +7,10 @@
 //	S→C message, message, …     the unacknowledged ones, oldest first, then live ones, within the window
 //	C→S ack                     cumulative, per channel and device; makes room in the window
 //	C→S read                    moves the user's read mark;            S→C state to every session of the user
-//	C→S subscribe, unsubscribe, publish, call, message, auth (with a ref)   S→C ok | reply | error with that ref
+//	C→S subscribe, unsubscribe, history, publish, call, message, auth (with a ref)   S→C ok | reply | error with that ref
 //	S→C revoke, gap             in order among the messages
 //	S→C subscribed, unsubscribed                                       the backend changed a membership
+//	S→C presence                                                       who joined and left a channel
 //	S→C bye                     then the close frame
 //
 // Both sides ignore unknown types and fields. A connection in plain mode has none of
@@ -104,6 +105,15 @@ type OK struct {
 	Resumed     *bool           `json:"resumed,omitempty"`
 	Expires     int64           `json:"expires,omitempty"`
 	ExpiresInMS int64           `json:"expires_in_ms,omitempty"`
+}
+
+// History is the response to a history command.
+type History struct {
+	Type     string            `json:"type"`
+	Ref      json.RawMessage   `json:"ref,omitempty"`
+	Messages []json.RawMessage `json:"messages"`
+	Next     uint64            `json:"next"`
+	Read     *uint64           `json:"read,omitempty"`
 }
 
 // Reply is the response to a call, or to a message to the application.

@@ -38,6 +38,10 @@ func appendHead(dst []byte, op, masked byte, size int) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, finBit|op, masked|127), uint64(size))
 }
 
+// AppendHead appends the header of a whole server frame whose payload is written after it,
+// without being copied.
+func AppendHead(dst []byte, op byte, size int) []byte { return appendHead(dst, op, 0, size) }
+
 // FramePayload returns the payload of a frame made by AppendFrame.
 func FramePayload(frame []byte) []byte {
 	switch frame[1] {

@@ -1,0 +1,405 @@
+package wirepost_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirepost/wirepost"
+)
+
+// withPresence gives the channels room:* presence, and the users the info in ?info=.
+func withPresence(o *wirepost.Options) {
+	o.Channels = []wirepost.Policy{{Pattern: "room:*", Presence: true}}
+	o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
+		id, err := byQuery(r)
+		id.Info = json.RawMessage(r.URL.Query().Get("info"))
+		return id, err
+	}
+}
+
+// users are the names in a list of present users, or of names.
+func (f frame) users(field string) (names []string) {
+	list, _ := f[field].([]any)
+	for _, x := range list {
+		name, ok := x.(string)
+		if m, isObject := x.(map[string]any); isObject {
+			name, ok = m["user"].(string)
+		}
+		if !ok {
+			names = append(names, fmt.Sprint(x))
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// enter subscribes to a channel with presence.
+func (c *client) enter(channel string) frame {
+	c.t.Helper()
+	c.send(`{"type":"subscribe","ref":1,"channel":%q,"presence":true}`, channel)
+	ok, _ := c.frame("ok")["presence"].(map[string]any)
+	if ok == nil {
+		c.t.Fatal("ok without presence")
+	}
+	return ok
+}
+
+// changes wants one frame about the users of a channel.
+func (c *client) changes(joined, left string, count int) frame {
+	c.t.Helper()
+	f := c.frame("presence")
+	got := fmt.Sprint(strings.Join(f.users("joined"), " "), "|", strings.Join(f.users("left"), " "), "|", f.num("count"))
+	if want := fmt.Sprint(joined, "|", left, "|", count); got != want {
+		c.t.Fatalf("presence %v: %s, want %s", f, got, want)
+	}
+	return f
+}
+
+// quiet wants no frame until the room is asked.
+func (c *client) quiet(d time.Duration) {
+	c.t.Helper()
+	time.Sleep(d)
+	c.send(`{"type":"unsubscribe","ref":"none","channel":"none"}`)
+	c.frame("error")
+}
+
+func (n *node) present(channel string) string {
+	n.t.Helper()
+	p, err := n.Presence(n.t.Context(), channel)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	names := []string{strconv.Itoa(p.Count)}
+	for _, u := range p.Users {
+		names = append(names, u.User)
+	}
+	return strings.Join(names, " ")
+}
+
+func (n *node) wantPresent(channel, want string) {
+	n.t.Helper()
+	synctest.Wait()
+	if got := n.present(channel); got != want {
+		n.t.Errorf("present in %s: %s, want %s", channel, got, want)
+	}
+}
+
+func inPresence(t *testing.T, test func(t *testing.T, n *node)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { test(t, newPipeNode(t, withPresence)) })
+}
+
+func TestPresence(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1(`a&info={"name":"Ada"}`)
+		if ok := frame(a.enter("room:1")); ok.num("count") != 1 || !slices.Equal(ok.users("users"), []string{"a"}) {
+			t.Errorf("the first one is alone: %v", ok)
+		}
+		began := time.Now()
+		b, _ := n.dialV1("b")
+		ok := frame(b.enter("room:1"))
+		if ok.num("count") != 2 || !slices.Equal(ok.users("users"), []string{"a", "b"}) {
+			t.Errorf("the second one: %v", ok)
+		}
+		list := ok["users"].([]any)
+		if got := list[0].(map[string]any); fmt.Sprint(got["info"]) != "map[name:Ada]" || uint64(got["since"].(float64)) == 0 {
+			t.Errorf("the first user: %v", got)
+		}
+		if _, has := list[1].(map[string]any)["info"]; has {
+			t.Errorf("a user without info: %v", list[1])
+		}
+		a.changes("b", "", 2) // and nothing of itself
+		if took := time.Since(began); took != 250*time.Millisecond {
+			t.Errorf("notified after %s", took)
+		}
+		b.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		b.frame("ok")
+		n.wantPresent("room:1", "1 a")
+		a.changes("", "b", 1)
+		b.quiet(10 * time.Second) // it watches no more
+		a.quiet(0)
+	})
+}
+
+// TestPresenceOnce: joins within 250 ms cost each watcher one frame.
+func TestPresenceOnce(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		time.Sleep(time.Second)
+		var rest []*client
+		names := []string{}
+		for i := range 20 {
+			name := fmt.Sprint("u", i)
+			names = append(names, name)
+			c, _ := n.dialV1(name)
+			if got := frame(c.enter("room:1")).num("count"); got != uint64(i+2) {
+				t.Errorf("%s sees %d users", name, got)
+			}
+			rest = append(rest, c)
+		}
+		a.changes(strings.Join(names, " "), "", 21)
+		for i, c := range rest[:19] {
+			c.changes(strings.Join(names[i+1:], " "), "", 21)
+		}
+		rest[19].quiet(time.Second)
+		a.quiet(0)
+	})
+}
+
+// TestPresenceGrace: who comes back within 5 s was never away; who does not is gone then.
+func TestPresenceGrace(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		b, _ := n.dialV1("b&channels=room:1")
+		a.changes("b", "", 2)
+		b.Close()
+		time.Sleep(4900 * time.Millisecond)
+		n.wantPresent("room:1", "2 a b")
+		b, _ = n.dialV1("b&channels=room:1")
+		time.Sleep(10 * time.Second)
+		n.wantPresent("room:1", "2 a b")
+		b.leave()
+		left := time.Now()
+		a.changes("", "b", 1)
+		if took := time.Since(left).Round(time.Millisecond); took != 5250*time.Millisecond {
+			t.Errorf("gone after %s", took)
+		}
+		// Whoever unsubscribes after coming back has no grace of the connection before.
+		b, _ = n.dialV1("b&channels=room:1")
+		a.changes("b", "", 2)
+		b.Close()
+		time.Sleep(time.Second)
+		b, _ = n.dialV1("b&channels=room:1")
+		b.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		b.frame("ok")
+		n.wantPresent("room:1", "1 a")
+		a.changes("", "b", 1)
+	})
+}
+
+// TestPresenceUser: several tabs and devices are one user.
+func TestPresenceUser(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		phone, _ := n.dialV1("b&device=phone&channels=room:1")
+		laptop, _ := n.dialV1("b&device=laptop")
+		if ok := frame(laptop.enter("room:1")); ok.num("count") != 2 {
+			t.Errorf("two devices: %v", ok)
+		}
+		a.changes("b", "", 2)
+		laptop.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		laptop.frame("ok")
+		a.quiet(10 * time.Second)
+		n.wantPresent("room:1", "2 a b")
+		phone.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		phone.frame("ok")
+		a.changes("", "b", 1)
+		plain := n.dial("c&channels=room:1") // any mode counts
+		a.changes("c", "", 2)
+		plain.Close()
+		a.changes("", "c", 1)
+	})
+}
+
+// TestPresenceKicked: the grace is not for connections that the backend closes.
+func TestPresenceKicked(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		b, _ := n.dialV1("b&channels=room:1")
+		a.changes("b", "", 2)
+		if _, err := n.Disconnect(t.Context(), "b", ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := n.present("room:1"); got != "1 a" {
+			t.Errorf("present at once: %s", got)
+		}
+		if info, err := n.Channel(t.Context(), "room:1"); err != nil || info.Subscribers != 1 {
+			t.Errorf("channel %+v, %v", info, err)
+		}
+		a.changes("", "b", 1)
+		_ = b
+	})
+}
+
+// TestPresenceRefused: where the policy has no presence, asking for it is an error.
+func TestPresenceRefused(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		for _, channel := range []string{"news", "user:a", "all"} {
+			a.send(`{"type":"subscribe","ref":1,"channel":%q,"presence":true}`, channel)
+			if e := a.frame("error"); e.str("code") != "forbidden" || !strings.Contains(e.str("message"), "presence") {
+				t.Errorf("%s: %v", channel, e)
+			}
+			if _, err := n.Presence(t.Context(), channel); wirepost.AsError(err).Code != wirepost.CodeBadRequest {
+				t.Errorf("%s: %v", channel, err)
+			}
+		}
+		a.send(`{"type":"subscribe","ref":1,"channel":"room:1","presence":1}`)
+		if e := a.frame("error"); e.str("code") != "bad_request" {
+			t.Errorf("presence that is a number: %v", e)
+		}
+		n.wantPresent("room:1", "0")
+		a.send(`{"type":"subscribe","ref":1,"channel":"room:1","presence":false}`)
+		if ok := a.frame("ok"); ok["presence"] != nil {
+			t.Errorf("presence that nobody asked for: %v", ok)
+		}
+		a.enter("room:1")
+		n.wantPresent("room:1", "1 a")
+	})
+}
+
+// TestPresenceMany: above 1 000 users the list stops, and continues with those who came
+// next as others leave.
+func TestPresenceMany(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		var all []*client
+		for i := range 1002 {
+			c, _ := n.dialV1(fmt.Sprintf("u%d&channels=room:1", i))
+			all = append(all, c)
+		}
+		a := all[0]
+		ok := frame(a.enter("room:1"))
+		if users := ok.users("users"); ok.num("count") != 1002 || len(users) != 1000 || users[999] != "u999" {
+			t.Errorf("count %d, %d users", ok.num("count"), len(users))
+		}
+		all[1001].send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		a.changes("", "", 1001)
+		all[5].send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		a.changes("u1000", "u5", 1000)
+		p, err := n.Presence(t.Context(), "room:1")
+		if err != nil || p.Count != 1000 || len(p.Users) != 1000 || p.Users[999].User != "u1000" {
+			t.Errorf("%d users, %d listed, %v", p.Count, len(p.Users), err)
+		}
+	})
+}
+
+// TestPresenceToken: the info of a new token replaces the one of the old token.
+func TestPresenceToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, withPresence, func(o *wirepost.Options) {
+			o.VerifyToken = func(_ context.Context, token string) (wirepost.Identity, error) {
+				return wirepost.Identity{User: "a", Subscribe: []string{"*"}, Info: json.RawMessage(token)}, nil
+			}
+		})
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		a.send(`{"type":"auth","ref":1,"token":"{\"name\":\"Ada\"}"}`)
+		a.frame("ok")
+		f := a.changes("a", "", 1)
+		if got := fmt.Sprint(f["joined"].([]any)[0].(map[string]any)["info"]); got != "map[name:Ada]" {
+			t.Errorf("info %s", got)
+		}
+	})
+}
+
+// TestPresenceNodes: a user is one on all nodes, and everyone sees the same.
+func TestPresenceNodes(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		one, two := ns.all[0], ns.all[1]
+		a, _ := one.dialV1("a")
+		a.enter("room:1")
+		b, _ := two.dialV1(`b&info={"name":"Bo"}`)
+		time.Sleep(time.Second)
+		if ok := frame(b.enter("room:1")); ok.num("count") != 2 || !slices.Equal(ok.users("users"), []string{"a", "b"}) {
+			t.Errorf("on the other node: %v", ok)
+		}
+		f := a.changes("b", "", 2)
+		if got := fmt.Sprint(f["joined"].([]any)[0].(map[string]any)["info"]); got != "map[name:Bo]" {
+			t.Errorf("info on the other node: %s", got)
+		}
+		// The same user on both nodes.
+		other, _ := one.dialV1("b&device=laptop&channels=room:1")
+		a.quiet(time.Second)
+		for _, n := range ns.all {
+			n.wantPresent("room:1", "2 a b")
+		}
+		b.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		b.frame("ok")
+		a.quiet(time.Second)
+		if _, err := two.Disconnect(t.Context(), "b", ""); err != nil {
+			t.Fatal(err)
+		}
+		one.wantPresent("room:1", "1 a")
+		time.Sleep(100 * time.Millisecond)
+		two.wantPresent("room:1", "1 a")
+		a.changes("", "b", 1)
+		_ = other
+		// A lost connection that comes back to another node.
+		c, _ := one.dialV1("c&channels=room:1")
+		a.changes("c", "", 2)
+		c.Close()
+		time.Sleep(3 * time.Second)
+		c, _ = two.dialV1("c&channels=room:1")
+		a.quiet(6 * time.Second)
+		for _, n := range ns.all {
+			n.wantPresent("room:1", "2 a c")
+		}
+		c.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+		c.frame("ok")
+		a.changes("", "c", 1)
+	}, withPresence)
+}
+
+// TestPresenceSilentNode: the users of a node that is cut off are gone after the grace, and
+// are back with it.
+func TestPresenceSilentNode(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		one, two := ns.all[0], ns.all[1]
+		a, _ := one.dialV1("a")
+		a.enter("room:1")
+		b, _ := two.dialV1("b")
+		b.enter("room:1")
+		a.changes("b", "", 2)
+		ns.bus[1].down.Store(true)
+		cut := time.Now()
+		time.Sleep(3 * time.Second)
+		one.wantPresent("room:1", "2 a b")
+		a.changes("", "b", 1)
+		if took := time.Since(cut); took > 7*time.Second {
+			t.Errorf("gone after %s", took)
+		}
+		two.wantPresent("room:1", "1 b")
+		ns.bus[1].down.Store(false)
+		a.changes("b", "", 2)
+		for _, n := range ns.all {
+			time.Sleep(2 * time.Second)
+			if got := n.present("room:1"); got != "2 a b" && got != "2 b a" {
+				t.Errorf("healed: %s", got)
+			}
+		}
+	}, withPresence)
+}
+
+// TestPresenceLeavingNode: the clients of a node that shuts down have time to find another.
+func TestPresenceLeavingNode(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, ns *nodes) {
+		one, two := ns.all[0], ns.all[1]
+		a, _ := one.dialV1("a")
+		a.enter("room:1")
+		two.dialV1("b&channels=room:1")
+		two.dialV1("c&channels=room:1")
+		a.changes("b c", "", 3)
+		two.stop()
+		time.Sleep(4 * time.Second)
+		b, _ := one.dialV1("b&channels=room:1")
+		a.changes("", "c", 2)
+		a.quiet(6 * time.Second)
+		one.wantPresent("room:1", "2 a b")
+		_ = b
+	}, withPresence)
+}
