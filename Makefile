@@ -1,5 +1,5 @@
-# make test is what CI runs. Go is needed, and Node.js and a Chromium, which it
-# installs on Debian and Ubuntu; the tools are pinned in go.mod.
+# make test is what CI runs. Go is needed, and Node.js, a Chromium and PostgreSQL, which
+# it installs on Debian and Ubuntu; the tools are pinned in go.mod.
 
 GO       ?= go
 FUZZTIME ?= 30s
@@ -9,7 +9,7 @@ TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium screenshots race torture soak fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build clean
 
 all: fmt lint test
 
@@ -29,7 +29,7 @@ vuln:
 	if [ $$status = 3 ]; then exit 1; fi; \
 	if [ $$status != 0 ]; then echo "vuln: not checked, govulncheck could not ask its database"; fi
 
-test: check js chromium
+test: check js chromium postgres
 	$(GO) test -timeout $(TIMEOUT) ./...
 	$(MAKE) --no-print-directory -C bench test
 	$(MAKE) --no-print-directory -C examples test
@@ -77,6 +77,22 @@ chromium:
 	fi; \
 	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
 	$$root apt-get update && $$root apt-get install -y --no-install-recommends chromium
+
+# The PostgreSQL that tests start servers of, each in a temporary directory. Its
+# package would start one as well, which is not wanted.
+POSTGRES_CONF := /etc/postgresql-common/createcluster.d/wirepost-tests.conf
+
+postgres:
+	@for initdb in "$$(command -v initdb)" /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb; do \
+		if [ -x "$$initdb" ]; then exit 0; fi; \
+	done; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "postgres: there is no initdb, and no apt-get to install it with: install the PostgreSQL server, 14 or newer" >&2; exit 1; \
+	fi; \
+	root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	$$root mkdir -p "$$(dirname $(POSTGRES_CONF))" && echo "create_main_cluster = false" | $$root tee $(POSTGRES_CONF) >/dev/null && \
+	$$root apt-get update && $$root apt-get install -y --no-install-recommends postgresql; status=$$?; \
+	$$root rm -f $(POSTGRES_CONF); exit $$status
 
 # What the pages look like, as PNG files in screenshots/.
 screenshots: chromium

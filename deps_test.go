@@ -113,6 +113,7 @@ var imports = map[string]map[string]string{
 		"engine/cluster/internal/replog": "entries of the log",
 	},
 	"engine/cluster/jetstream": {"engine": "the bus", "engine/cluster": "implements its log"},
+	"engine/cluster/postgres":  {"engine": "the bus", "engine/cluster": "implements its log"},
 	"engine/cluster/logtest":   {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
 
 	"internal/feed": {
@@ -235,6 +236,7 @@ var imports = map[string]map[string]string{
 	// For tests.
 	"internal/browser":   {},
 	"internal/knots":     {},
+	"internal/pgtest":    {},
 	"internal/torture":   {},
 	"internal/ws/wstest": {},
 }
@@ -276,7 +278,7 @@ func TestImports(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	for _, dep := range goList(t, "-deps", ".") {
-		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "gin-gonic", "alecthomas/kong", "golang-jwt", "gobwas"} {
+		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "jackc/", "gin-gonic", "alecthomas/kong", "golang-jwt", "gobwas"} {
 			if strings.Contains(dep, heavy) {
 				t.Errorf("the library links %s", dep)
 			}
