@@ -1,16 +1,19 @@
 package cluster
 
-import "github.com/wirepost/wirepost/engine/cluster/internal/batch"
+import (
+	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
+	"github.com/wirepost/wirepost/engine/cluster/internal/propose"
+)
 
 // SetLevel sets the level of the operations that a node knows.
 func SetLevel(o *Options, level int) { o.level = level }
 
 // TickLevel proposes a change of a level, and waits until it is applied.
 func (e *Engine) TickLevel(s, level int) error {
-	c := newCall()
-	c.sweep, c.level = true, level
-	e.shards[s].start(e.ctx, c)
-	_, err := c.wait(e)
+	c := propose.NewCall()
+	c.Sweep, c.Level = true, level
+	e.shards[s].proposer.Start(e.ctx, c)
+	_, err := c.Wait(e.o.Patience)
 	return err
 }
 

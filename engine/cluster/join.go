@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/apply"
 	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
@@ -59,31 +60,12 @@ func needsSnapshot(err error) bool {
 	return errors.Is(err, ErrTrimmed) || errors.Is(err, ErrForked) || errors.Is(err, engine.ErrDamaged) || errors.Is(err, engine.ErrOutdated)
 }
 
-// outdate has the next start fetch a snapshot, if that helps against the error by which a
-// shard has stopped: the start may not meet the error before the node is in use.
-func (e *Engine) outdate(err error) {
-	r, ok := e.Replica.(engine.Snapshotter)
-	if !ok || !needsSnapshot(err) {
-		return
-	}
-	if err := r.Outdate(err.Error()); err != nil {
-		e.logger.Warn("cannot record that this replica needs a snapshot", "error", err)
-	}
-}
-
 // reached returns an error if the log is known not to lead from the replica to the present.
 // Whatever else there is to say about the log, Open says.
 func (o *Options) reached(ctx context.Context) error {
-	e := &Engine{node: o.Node, log: o.Log, logger: o.Logger, level: o.level}
 	for i := range o.Shards {
-		s, err := newShard(e, i, o.Replica)
-		if err != nil {
-			return err
-		}
-		if s.note.Epoch == "" {
-			continue // Open reads the log from its beginning
-		}
-		if _, _, _, err := s.check(ctx, s.at); needsSnapshot(err) {
+		err := apply.Reaches(ctx, apply.Options{Shard: i, Node: o.Node, Level: o.level, Log: o.Log, Logger: o.Logger, Replica: o.Replica})
+		if needsSnapshot(err) {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
 	}

@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/propose"
 )
 
 // Forget implements engine.Shared.
 func (e *Engine) Forget(ctx context.Context, node string) error {
 	switch {
-	case node == e.node || e.nodes.Alive(node):
+	case node == e.o.Node || e.nodes.Alive(node):
 		return fmt.Errorf("node %s is running: stop it first", node)
 	case !slices.ContainsFunc(e.Cluster().Nodes, func(n engine.Node) bool { return n.Name == node }):
 		return fmt.Errorf("%w: %s", engine.ErrUnknownNode, node)
@@ -23,10 +24,10 @@ func (e *Engine) Forget(ctx context.Context, node string) error {
 	defer e.leave()
 	var failed error
 	for _, s := range e.shards {
-		c := newCall()
-		c.alone, c.forget = true, node
-		s.start(ctx, c)
-		_, err := c.wait(e)
+		c := propose.NewCall()
+		c.Alone, c.Forget = true, node
+		s.proposer.Start(ctx, c)
+		_, err := c.Wait(e.o.Patience)
 		failed = errors.Join(failed, err)
 	}
 	if failed != nil {
@@ -38,13 +39,10 @@ func (e *Engine) Forget(ctx context.Context, node string) error {
 
 // absent returns the members that this node has never heard of.
 func (e *Engine) absent(heard []engine.Node) (all []engine.Node) {
-	s := e.shards[0]
-	s.mu.Lock()
-	members := s.members
-	s.mu.Unlock()
+	members := e.shards[0].follower.Applied().Members
 	for i := range members {
 		name := members[i].Node
-		if name != e.node && !slices.ContainsFunc(heard, func(n engine.Node) bool { return n.Name == name }) {
+		if name != e.o.Node && !slices.ContainsFunc(heard, func(n engine.Node) bool { return n.Name == name }) {
 			all = append(all, engine.Node{Name: name, State: engine.NodeUnreachable, Reason: "it has not been heard of since this node started"})
 		}
 	}

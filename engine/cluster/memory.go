@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/apply"
+	"github.com/wirepost/wirepost/engine/cluster/internal/propose"
 	"github.com/wirepost/wirepost/engine/memory"
 )
 
@@ -29,14 +31,16 @@ type memoryEngine struct {
 
 var _ engine.Engine = (*memoryEngine)(nil)
 
-func newMemory(e *Engine, o *Options) *memoryEngine {
+func newMemory(e *Engine, o apply.Options) (*memoryEngine, error) {
 	m := &memoryEngine{
-		Replica: memory.NewReplica(memory.Options{MaxBytes: o.MemoryBytes, Logger: o.Logger}),
+		Replica: memory.NewReplica(memory.Options{MaxBytes: e.o.MemoryBytes, Logger: e.o.Logger}),
 		e:       e,
 	}
-	m.shard, _ = newShard(e, o.Shards, m.Replica) // its note is empty
-	m.shard.memory, m.shard.report = m.Replica, false
-	return m
+	o.Memory, o.Replica = m.Replica, m.Replica
+	p := propose.Options{Patience: e.o.Patience, TickEvery: e.o.TickEvery, MaxEntries: memory.MaxEntries}
+	var err error
+	m.shard, err = newShard(o, p, e.o.FlushEvery)
+	return m, err
 }
 
 // Memory implements engine.Shared.
@@ -48,9 +52,7 @@ func (m *memoryEngine) Close() error { return nil }
 // caughtUp returns an error until the replica has caught up with the log. Before that it
 // does not know which sequences are lost.
 func (m *memoryEngine) caughtUp() error {
-	m.shard.mu.Lock()
-	defer m.shard.mu.Unlock()
-	if m.shard.behind {
+	if m.shard.follower.Behind() {
 		return fmt.Errorf("%w: memory-only channels are not known yet", engine.ErrUnavailable)
 	}
 	return nil

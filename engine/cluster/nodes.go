@@ -13,9 +13,9 @@ import (
 // Cluster implements engine.Shared.
 func (e *Engine) Cluster() engine.Cluster {
 	self := e.self()
-	c := engine.Cluster{Name: e.name, Epoch: e.Epoch(), Node: e.node, Nodes: append(e.nodes.Describe(), self.Describe())}
+	c := engine.Cluster{Name: e.o.Name, Epoch: e.Epoch(), Node: e.o.Node, Nodes: append(e.nodes.Describe(), self.Describe())}
 	c.Nodes = append(c.Nodes, e.absent(c.Nodes)...)
-	if l, ok := e.log.(Leaders); ok {
+	if l, ok := e.o.Log.(Leaders); ok {
 		c.Leaders = l.Leaders()
 	}
 	slices.SortFunc(c.Nodes, func(a, b engine.Node) int { return cmp.Compare(a.Name, b.Name) })
@@ -25,18 +25,18 @@ func (e *Engine) Cluster() engine.Cluster {
 // self describes this node.
 func (e *Engine) self() nodes.Announcement {
 	a := nodes.Announcement{
-		Node: e.node, Run: e.run, UpMs: time.Since(e.started).Milliseconds(), State: engine.NodeReady, Version: e.version, URL: e.url,
+		Node: e.o.Node, Run: e.run, UpMs: time.Since(e.started).Milliseconds(), State: engine.NodeReady, Version: e.o.Version, URL: e.o.URL,
 		Positions: make(map[int]uint64, len(e.shards)),
 	}
 	var lag time.Duration
 	for _, s := range e.shards {
-		position, generation, behind := s.progress()
-		a.Positions[s.number], lag = position, max(lag, behind)
-		if generation > 0 {
+		applied := s.follower.Applied()
+		a.Positions[s.number], lag = applied.Position, max(lag, s.follower.Lag())
+		if applied.Generation > 0 {
 			if a.Generations == nil {
 				a.Generations = map[int]uint64{}
 			}
-			a.Generations[s.number] = generation
+			a.Generations[s.number] = applied.Generation
 		}
 	}
 	a.LagMs = lag.Milliseconds()
@@ -54,7 +54,7 @@ func (e *Engine) state() (engine.NodeState, string) {
 		state, reason = engine.NodeDraining, "it is being shut down"
 	}
 	for _, s := range e.all() {
-		now, err := s.state()
+		now, err := s.follower.State()
 		if err != nil && rank(now) > rank(state) {
 			state, reason = now, fmt.Sprintf("shard %d: %v", s.number, err)
 		}
@@ -80,23 +80,17 @@ func (e *Engine) SetDraining(draining bool) {
 
 // heard takes the announcement of a node.
 func (e *Engine) heard(a *nodes.Announcement) {
-	if a.Node == e.node {
+	if a.Node == e.o.Node {
 		self := e.self()
 		if self.Yields(a) {
-			e.halt(fmt.Errorf("%w: %s %s", ErrNameTaken, a.Node, a.URL))
+			for _, s := range e.all() {
+				s.follower.Stop(fmt.Errorf("%w: %s %s", ErrNameTaken, a.Node, a.URL))
+			}
 		}
 		return
 	}
 	e.nodes.Heard(a)
 	for _, s := range e.shards {
-		s.heard(a.Node, a.Positions[s.number], a.Generations[s.number])
-	}
-}
-
-// halt stops all shards for good.
-func (e *Engine) halt(err error) {
-	e.fatal.Store(&stopError{err})
-	for _, s := range e.all() {
-		s.refollow()
+		s.follower.Heard(a.Node, a.Positions[s.number], a.Generations[s.number])
 	}
 }

@@ -9,20 +9,12 @@ func (e *Engine) Stats() engine.ClusterStats {
 		Shards: make([]engine.ShardStats, len(e.shards)),
 	}
 	for i, s := range e.shards {
-		position, _, behind := s.progress()
-		stats.Shards[i] = engine.ShardStats{Position: position, Lag: behind}
+		stats.Shards[i] = engine.ShardStats{Position: s.follower.Applied().Position, Lag: s.follower.Lag()}
 	}
 	for _, s := range e.all() {
-		if s.inFlight() {
+		if s.proposer.InFlight() {
 			stats.InFlight++
 		}
 	}
 	return stats
-}
-
-// inFlight reports whether a batch was proposed and not yet seen.
-func (s *shard) inFlight() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen != nil
 }

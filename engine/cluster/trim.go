@@ -3,9 +3,12 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
+	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
+	"github.com/wirepost/wirepost/engine/cluster/internal/replog"
 )
 
 // Keep limits the entries that the log keeps for members which do not have them on disk
@@ -44,29 +47,45 @@ func (k *Keep) trimmable(members []note.Member, at, size uint64, now int64) uint
 	return through
 }
 
+// trimmer trims the log from time to time.
+type trimmer struct {
+	log    Log
+	keep   Keep
+	every  time.Duration
+	logger *slog.Logger
+}
+
+// run trims the log of shards until ctx is done.
+func (t *trimmer) run(ctx context.Context, shards []*shard) {
+	for pause.For(ctx, t.every) == nil {
+		for _, s := range shards {
+			if err := t.trim(ctx, s); err != nil && ctx.Err() == nil {
+				t.logger.Warn("the log of the cluster cannot be trimmed", "shard", s.number, "error", err)
+			}
+		}
+	}
+}
+
 // trim removes the entries that no member needs any more. The last one that all members
 // have is kept: a replica compares it with what it applied when it starts.
-func (s *shard) trim(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+func (t *trimmer) trim(ctx context.Context, s *shard) error {
+	ctx, cancel := context.WithTimeout(ctx, replog.Timeout)
 	defer cancel()
-	first, last, err := s.e.log.Bounds(ctx, s.number)
+	first, last, err := t.log.Bounds(ctx, s.number)
 	if err != nil {
 		return fmt.Errorf("bounds of the log: %w", err)
 	}
-	s.mu.Lock()
-	at, durable, halted := s.at, s.durable.position, s.stopped != nil || s.paused != nil
-	through := s.e.keep.trimmable(s.members, at, s.size, s.time)
-	s.mu.Unlock()
-	if last < at {
-		s.refollow() // which says what has happened
+	a := s.follower.Applied()
+	if last < a.Position {
+		s.follower.Refollow() // which says what has happened
 		return nil
 	}
-	through = min(through, durable)
-	if halted || through <= first {
+	through := min(t.keep.trimmable(a.Members, a.Position, a.Size, a.Time), s.durable.position())
+	if s.follower.Halted() || through <= first {
 		return nil
 	}
 	through--
-	if err := s.e.log.Trim(ctx, s.number, through); err != nil {
+	if err := t.log.Trim(ctx, s.number, through); err != nil {
 		return fmt.Errorf("trim the log through %d: %w", through, err)
 	}
 	return nil

@@ -20,9 +20,8 @@ const most = 8
 // larger are the packages with a larger knot than that, still to be divided. Their knots
 // must not grow.
 var larger = map[string]int{
-	"client":         10, // a push, its group, and the node that it goes to
-	"engine/cluster": 18, // the shard, its proposer and its follower call each other
-	"engine/pebble":  22, // a replica and its snapshots use the committer, which uses them
+	"client":        10, // a push, its group, and the node that it goes to
+	"engine/pebble": 22, // a replica and its snapshots use the committer, which uses them
 }
 
 // TestKnots prints the size of the largest knot of each package and checks it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 )
 
 // Log is one totally ordered, durable sequence of entries for each shard. All methods are
@@ -49,3 +50,6 @@ type Entry struct {
 
 // ErrTrimmed says that a log does not reach back to a position.
 var ErrTrimmed = errors.New("the log does not reach back that far")
+
+// Timeout limits one request to a log.
+const Timeout = 5 * time.Second

@@ -1,4 +1,4 @@
-package cluster
+package apply
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/batch"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
+	"github.com/wirepost/wirepost/engine/cluster/internal/replog"
 )
 
 // What a replica has applied must be what the log has. A log may lose entries that it has
@@ -38,104 +39,104 @@ func lost(has sight) error {
 
 // check compares the log with the replica, which is at a position, before it is followed.
 // It returns the position from which it is to be followed, and the bounds of the log.
-func (s *shard) check(ctx context.Context, at uint64) (from, first, last uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+func (f *Follower) check(ctx context.Context, at uint64) (from, first, last uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, replog.Timeout)
 	defer cancel()
-	s.mu.Lock()
-	furthest := s.furthest
-	s.mu.Unlock()
-	first, last, err = s.e.log.Bounds(ctx, s.number)
+	f.mu.Lock()
+	furthest := f.furthest
+	f.mu.Unlock()
+	first, last, err = f.o.Log.Bounds(ctx, f.o.Shard)
 	switch {
 	case err != nil:
-	case s.memory != nil:
-		at, err = s.checkMemory(at, first, last)
+	case f.o.Memory != nil:
+		at, err = f.checkMemory(at, first, last)
 	case last < at:
-		err = s.lacks(ctx, first, last, at)
+		err = f.lacks(ctx, first, last, at)
 	case first > at+1:
-		err = stopped("%w: it begins at %d, and this replica is at %d", ErrTrimmed, first, at)
+		err = stopped("%w: it begins at %d, and this replica is at %d", replog.ErrTrimmed, first, at)
 	case last < furthest.position:
 		err = lost(furthest)
 	case at > 0 && first <= at:
-		err = s.same(ctx, first, last, at)
+		err = f.same(ctx, first, last, at)
 	}
-	return at, first, last, s.lasting(err, last < max(at, furthest.position))
+	return at, first, last, f.lasting(err, last < max(at, furthest.position))
 }
 
 // lasting turns the alarm that the log lost batches into an error that may pass, if the log
 // has been too short only for a moment: a leader that was elected just now may have to
 // learn first where it ends.
-func (s *shard) lasting(err error, short bool) error {
+func (f *Follower) lasting(err error, short bool) error {
 	switch {
 	case !short || !errors.Is(err, errLost):
-		s.short = time.Time{}
+		f.short = time.Time{}
 		return err
-	case s.short.IsZero():
-		s.short = time.Now()
+	case f.short.IsZero():
+		f.short = time.Now()
 	}
-	if time.Since(s.short) >= suspectAfter {
+	if time.Since(f.short) >= SuspectAfter {
 		return err
 	}
 	return fmt.Errorf("the log seems too short: %v", err) //nolint:errorlint // it is no alarm yet
 }
 
 // checkMemory is check for a log in memory, of which entries may be missing.
-func (s *shard) checkMemory(at, first, last uint64) (from uint64, err error) {
-	s.note.Loose, s.note.Epoch = true, s.e.epoch
+func (f *Follower) checkMemory(at, first, last uint64) (from uint64, err error) {
+	f.note.Loose, f.note.Epoch = true, f.o.Epoch
 	switch {
 	case last < at:
 		return 0, fmt.Errorf("the log in memory was lost: it ends at %d, and this node is at %d", last, at)
 	case first > at+1:
 		at = first - 1
-		s.memory.Skip(at)
+		f.o.Memory.Skip(at)
 	}
 	return at, nil
 }
 
 // same returns an error unless the log has the entry at a position that the replica
 // applied last.
-func (s *shard) same(ctx context.Context, first, last, at uint64) error {
-	for entry, err := range s.e.log.Follow(ctx, s.number, at-1) {
+func (f *Follower) same(ctx context.Context, first, last, at uint64) error {
+	for entry, err := range f.o.Log.Follow(ctx, f.o.Shard, at-1) {
 		switch {
-		case errors.Is(err, ErrTrimmed):
+		case errors.Is(err, replog.ErrTrimmed):
 			return nil // just now
 		case err != nil:
 			return err
-		case len(entry.Data) >= 4 && note.Extend(s.note.Before, &entry) == s.note.History:
+		case len(entry.Data) >= 4 && note.Extend(f.note.Before, &entry) == f.note.History:
 			return nil
 		}
-		return s.lacks(ctx, first, last, at)
+		return f.lacks(ctx, first, last, at)
 	}
 	return context.Cause(ctx)
 }
 
 // lacks says what it means that the log does not have what the replica applied last. That
 // is no error if the log was repaired to go on from there.
-func (s *shard) lacks(ctx context.Context, first, last, at uint64) error {
+func (f *Follower) lacks(ctx context.Context, first, last, at uint64) error {
 	if first > last {
-		return lost(sight{s.e.node, at})
+		return lost(sight{f.o.Node, at})
 	}
-	b, err := s.header(ctx, last)
+	b, err := f.header(ctx, last)
 	switch {
 	case err != nil:
 		return err
-	case b.Epoch != s.note.Epoch:
-		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", ErrForeign, b.Epoch, s.note.Epoch)
-	case b.Generation == s.note.Generation:
-		return lost(sight{s.e.node, at})
+	case b.Epoch != f.note.Epoch:
+		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", note.ErrForeign, b.Epoch, f.note.Epoch)
+	case b.Generation == f.note.Generation:
+		return lost(sight{f.o.Node, at})
 	}
-	genesis, _, err := s.voided(ctx, at, last)
+	genesis, _, err := f.voided(ctx, at, last)
 	if err == nil && genesis == 0 {
 		err = leftBehind(at)
 	}
 	if err == nil {
-		s.note.Void = genesis - 1
+		f.note.Void = genesis - 1
 	}
 	return err
 }
 
 // header reads the header of the batch at a position of the log.
-func (s *shard) header(ctx context.Context, position uint64) (*batch.Batch, error) {
-	for entry, err := range s.e.log.Follow(ctx, s.number, position-1) {
+func (f *Follower) header(ctx context.Context, position uint64) (*batch.Batch, error) {
+	for entry, err := range f.o.Log.Follow(ctx, f.o.Shard, position-1) {
 		if err != nil {
 			return nil, err
 		}
@@ -150,11 +151,11 @@ func (s *shard) header(ctx context.Context, position uint64) (*batch.Batch, erro
 
 // disagrees returns what the proposer of a batch has applied and the log does not have, if
 // there is something.
-func (s *shard) disagrees(b *batch.Batch, position uint64) (has sight, disagrees bool) {
+func (f *Follower) disagrees(b *batch.Batch, position uint64) (has sight, disagrees bool) {
 	switch {
-	case s.memory != nil || b.Generation != s.note.Generation || b.Epoch != s.note.Epoch:
+	case f.o.Memory != nil || b.Generation != f.note.Generation || b.Epoch != f.note.Epoch:
 		return sight{}, false
-	case b.Base >= position || s.recent.Differs(b.Base, b.History) || s.note.Misses(b):
+	case b.Base >= position || f.recent.Differs(b.Base, b.History) || f.note.Misses(b):
 		return sight{"of another node", b.Base}, true
 	}
 	return sight{}, false

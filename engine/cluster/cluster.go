@@ -9,9 +9,10 @@
 // The log is divided into shards, of which each is ordered by itself. A channel belongs to
 // the shard of its name, a user to that of the inbox.
 //
-// The way of a change: engine.go splits it by shard, propose.go puts it into a batch
-// (internal/batch) and proposes that until it is seen in the log, apply.go applies what the
-// log says and completes the calls.
+// The way of a change: the methods in change.go divide it by shard; internal/propose takes
+// what has queued as one batch (internal/batch) and proposes that to the log until it is
+// seen there; internal/apply applies what the log says to the replica, which calls the
+// watchers, and completes the calls that are in the batch.
 package cluster
 
 import (

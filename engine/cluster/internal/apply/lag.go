@@ -1,4 +1,4 @@
-package cluster
+package apply
 
 import "time"
 
@@ -39,18 +39,4 @@ func (l *lag) since(now time.Time) time.Duration {
 		return 0
 	}
 	return now.Sub(l.known[0].at)
-}
-
-// progress returns the position of the replica, the generation of the log, and how far the
-// replica is behind it. A node that is isolated learns of no positions, so what it may have
-// missed counts.
-func (s *shard) progress() (at, generation uint64, behind time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	behind = s.ahead.since(now)
-	if s.e.isolated.Load() {
-		behind = max(behind, now.Sub(s.reached))
-	}
-	return s.at, s.generation, behind
 }
