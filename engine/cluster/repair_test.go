@@ -59,7 +59,7 @@ func loseLog(t *testing.T, cut bool) *lostLog {
 	if cut {
 		return l
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(10 * time.Second)
 	if err := l.nodes[0].Ready(); err == nil || !strings.Contains(err.Error(), "the log lost acknowledged batches: replica a has them up to") {
 		t.Errorf("the node that has them: %v", err)
 	}
