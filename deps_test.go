@@ -31,7 +31,7 @@ var imports = map[string]map[string]string{
 		"internal/user":     "users",
 		"internal/wire":     "content types, and messages as JSON",
 	},
-	"prometheus": {"": "the metrics of a server"},
+	"prometheus": {"": "the metrics of a server", "hooks": "the metrics of hooks"},
 	"acks":       {},
 
 	"internal/gateway": {
@@ -245,7 +245,10 @@ var imports = map[string]map[string]string{
 		"auth":                     "tokens",
 		"console":                  "the page at /console",
 		"internal/dial":            "the connection of listen",
+		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
+		"internal/signing":         "secrets of hooks",
+		"prometheus":               "the metrics of hooks",
 		"httpapi":                  "the API",
 		"internal/origin":          "flags",
 		"internal/wire":            "close codes",

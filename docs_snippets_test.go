@@ -29,7 +29,7 @@ var taskPages = map[string]string{
 }
 
 // taskPagesInChinese are the pages whose Chinese version has the same code.
-var taskPagesInChinese = []string{"push-from-your-backend", "embed-in-gin", "log-users-in", "offline-and-unread"}
+var taskPagesInChinese = []string{"push-from-your-backend", "embed-in-gin", "log-users-in", "offline-and-unread", "hooks"}
 
 // TestGoInDocs compiles every Go block: those with Gin in the module of the examples,
 // the others in this one. A block that is not a program is completed by program.

@@ -160,6 +160,49 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// TestStorm: 5000 clients that connect at once to a server whose backend accepts
+// connections and never answers have a response within the timeout; hardly more than 256
+// requests are sent, and none for the next 5000 clients.
+func TestStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent, now, most atomic.Int32
+		h := newHooks(t, hooks.Options{}, func(r *http.Request) (*http.Response, error) {
+			sent.Add(1)
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			defer now.Add(-1)
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		storm := func() time.Duration {
+			var clients sync.WaitGroup
+			begun := time.Now()
+			for range 5000 {
+				clients.Go(func() {
+					if _, err := h.Authenticate(httptest.NewRequest("GET", "/ws", nil)); wirepost.AsError(err).Code != wirepost.CodeUnavailable {
+						t.Error(err)
+					}
+				})
+			}
+			clients.Wait()
+			return time.Since(begun)
+		}
+		if took := storm(); took != 5*time.Second {
+			t.Errorf("the last response after %s", took)
+		}
+		s := h.Stats()[0]
+		first := sent.Load() // some take the places of the first ones that fail
+		if first < 256 || first > 256+10 || most.Load() > 256 || s.InFlight != 0 || !s.BreakerOpen || s.Requests["timeout"] != uint64(first) ||
+			s.Requests["busy"]+s.Requests["open"] != 5000-uint64(first) {
+			t.Errorf("%d sent, at most %d at once: %+v", first, most.Load(), s)
+		}
+		if took := storm(); took != 0 || sent.Load() != first {
+			t.Errorf("while the breaker is open: %s, %d sent", took, sent.Load()-first)
+		}
+	})
+}
+
 // TestOneClientOpensNoBreaker: requests of one client that make the backend fail do not cut
 // off the others, while failures of several clients do, and so does a backend that cannot
 // be reached.

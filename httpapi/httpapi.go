@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
@@ -43,6 +45,8 @@ type Options struct {
 	// Draining is closed before the server shuts down: bulk pushes then end with what they
 	// have read. May be nil.
 	Draining <-chan struct{}
+	// Collectors are served by /metrics in addition to the metrics of the server.
+	Collectors []prometheus.Collector
 	// Logger gets internal errors; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -69,7 +73,7 @@ func newHandler(srv backend, o Options) http.Handler {
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
-	a.metrics = newMetrics(srv, a.logger)
+	a.metrics = newMetrics(srv, o.Collectors, a.logger)
 	if o.Dev {
 		return LocalOnly(a, srv.Refuse, o.AllowOrigins...)
 	}

@@ -15,10 +15,11 @@ import (
 
 // newMetrics serves the server's metrics, and those of the Go runtime and the
 // process, from a registry of its own.
-func newMetrics(server collector.Source, logger *slog.Logger) http.Handler {
+func newMetrics(server collector.Source, more []prometheus.Collector, logger *slog.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector.NewCollector(server), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(more...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog:      slog.NewLogLogger(logger.Handler(), slog.LevelError),
 		ErrorHandling: promhttp.ContinueOnError,

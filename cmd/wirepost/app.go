@@ -18,6 +18,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/hooks"
 	"github.com/wirepost/wirepost/httpapi"
 )
 
@@ -36,6 +37,7 @@ type App struct {
 	reloads  reloads
 	leaving  atomic.Bool // about to shut down: not ready, but still serving
 	engine   engine.Engine
+	hooks    *hooks.Hooks // nil: there are none
 	server   *wirepost.Server
 	listener net.Listener
 	http     *http.Server
@@ -172,6 +174,12 @@ func (a *App) open() error {
 	if a.options, err = a.Config.options(a.Log, &a.reloads); err != nil {
 		return err
 	}
+	if a.hooks, err = a.Config.newHooks(a.Log); err != nil {
+		return err
+	}
+	if a.hooks != nil {
+		a.Config.applyHooks(a.hooks, &a.options)
+	}
 	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
 		return err
 	}
@@ -188,6 +196,9 @@ func (a *App) open() error {
 	}
 	if a.files, err = divideFiles(maxFiles()); err != nil {
 		return err
+	}
+	if a.hooks != nil {
+		a.files.reserve(int(a.Config.HookConcurrency))
 	}
 	if a.files.limit > 0 {
 		a.listener = &guardedListener{
@@ -248,6 +259,7 @@ func (a *App) warn() {
 			a.Log.Warn("every peer is a trusted proxy: clients can forge their address", "trusted-proxy", netip.Prefix(n))
 		}
 	}
+	c.warnHooks(a.Log)
 	if strings.HasPrefix(c.TokenJWKS, "http://") {
 		a.Log.Warn("the key set is fetched unencrypted: an attacker on the network can sign tokens", "token-jwks", c.TokenJWKS)
 	}
@@ -298,6 +310,10 @@ func (a *App) Close() error {
 		cancel()
 		a.server.Shutdown(ctx) //nolint:errcheck // it says that ctx has ended
 		a.server = nil
+	}
+	if a.hooks != nil {
+		a.hooks.Close()
+		a.hooks = nil
 	}
 	if a.engine != nil {
 		if err := a.engine.Close(); err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 // testApp runs an App in dev mode without files. It returns the address and a
-// channel that receives the result of Run.
-func testApp(t *testing.T, ctx context.Context, change func(*Config)) (*App, string, <-chan error) {
+// channel that receives the result of Run. A log, if there is one, gets every line.
+func testApp(t *testing.T, ctx context.Context, change func(*Config), logs ...io.Writer) (*App, string, <-chan error) {
 	t.Helper()
 	r, w := io.Pipe()
 	t.Cleanup(func() { r.Close() })
@@ -25,6 +25,9 @@ func testApp(t *testing.T, ctx context.Context, change func(*Config)) (*App, str
 	}, Dev: true, Echo: true}
 	change(&c)
 	app := &App{Config: c, Out: w, Log: slog.New(slog.DiscardHandler)}
+	for _, log := range logs {
+		app.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	done := make(chan error, 1)
 	go func() { done <- app.Run(ctx) }()
 	lines := bufio.NewScanner(r)

@@ -19,11 +19,13 @@ type Config struct {
 	secrets
 	front
 	clustering
+	hookSettings
 
 	Dev      bool // no keys: the URL names the user
 	Echo     bool
 	Console  bool
 	Channels []wirepost.Policy
+	Sources  []string // of Channels: positions in the file
 }
 
 // common are the settings that dev and serve share.
@@ -61,6 +63,9 @@ func (c *Config) check() error {
 	if err := c.clustering.check(c.Engine, c.Dev); err != nil {
 		return err
 	}
+	if err := c.checkPolicies(c.Channels, c.Sources); err != nil {
+		return err
+	}
 	switch {
 	case time.Duration(c.SyncInterval) > time.Second:
 		return usagef("--sync-interval %s is too long: every push waits for it, so it is at most 1s", time.Duration(c.SyncInterval))
@@ -79,14 +84,17 @@ func (c *Config) check() error {
 	if len(c.APIKey) == 0 {
 		missing = append(missing, errors.New("serve needs an API key for backends: generate one with `openssl rand -hex 32` and set it as --api-key, WIREPOST_API_KEY or api-key in the file"))
 	}
-	if len(c.TokenSecret) == 0 && c.TokenJWKS == "" {
-		missing = append(missing, errors.New("serve needs a way to verify client tokens: generate a secret with `openssl rand -hex 32` and set it as --token-secret or WIREPOST_TOKEN_SECRET, then create tokens with `wirepost token --user 42`; or set your identity provider's key set as --token-jwks"))
+	if !c.tokens() && c.of(c.HookConnect) == "" {
+		missing = append(missing, errors.New("serve needs a way to verify client tokens: generate a secret with `openssl rand -hex 32` and set it as --token-secret or WIREPOST_TOKEN_SECRET, then create tokens with `wirepost token --user 42`; or set your identity provider's key set as --token-jwks; or let your backend identify clients, with --hook-connect"))
 	}
 	if missing != nil {
 		return usageError{errors.Join(missing...)}
 	}
 	return nil
 }
+
+// tokens reports whether the server verifies tokens of clients.
+func (c *Config) tokens() bool { return len(c.TokenSecret) > 0 || c.TokenJWKS != "" }
 
 // options returns the library's options.
 func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, error) {
@@ -99,10 +107,15 @@ func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, er
 		AckDelay:     time.Duration(c.AckDelay),
 		Compress:     c.Compress,
 		Logger:       log,
+
+		NoRequestValues: true, // no callback of the command needs them
 	}
 	c.limits.apply(&o)
 	if c.Dev {
 		o.Authenticate, o.LogRefusals = auth.Dev(), true
+		return o, nil
+	}
+	if !c.tokens() {
 		return o, nil
 	}
 	verifier, err := auth.New(auth.Options{

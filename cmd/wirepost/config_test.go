@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +172,17 @@ cluster.isolation: 20s
 cluster.join: true
 cluster.url: https://a.example.com/
 cluster: 3
+hooks:
+  url: https://app.example.com/hook
+  connect: https://app.example.com/connect
+  subscribe: https://app.example.com/subscribe
+  message: http://127.0.0.1:5000/message
+  call: http://127.0.0.1:5000/call
+  secret: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, whsec_bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgbmV3IG5ldw==]
+  timeout: 3s
+  headers: [Cookie, X-Tenant]
+hooks.concurrency: 20
+hook-publish: https://app.example.com/publish
 channels:
   - pattern: room:*
     durable: false
@@ -228,6 +240,16 @@ func TestEverySetting(t *testing.T) {
 	if diff := cmp.Diff(wantClustering, g.Serve.clustering); diff != "" {
 		t.Errorf("clustering (-want +got):\n%s", diff)
 	}
+	wantHooks := hookSettings{
+		HookURL: "https://app.example.com/hook", HookConnect: "https://app.example.com/connect",
+		HookSubscribe: "https://app.example.com/subscribe", HookPublish: "https://app.example.com/publish",
+		HookMessage: "http://127.0.0.1:5000/message", HookCall: "http://127.0.0.1:5000/call",
+		HookSecret:  []hookSecret{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgbmV3IG5ldw=="},
+		HookTimeout: duration(3 * time.Second), HookConcurrency: 20, HookHeaders: []headerName{"cookie", "x-tenant"},
+	}
+	if diff := cmp.Diff(wantHooks, g.Serve.hookSettings); diff != "" {
+		t.Errorf("hooks (-want +got):\n%s", diff)
+	}
 	if !g.Serve.Echo || !g.Serve.Console {
 		t.Error("echo and console are off")
 	}
@@ -235,7 +257,11 @@ func TestEverySetting(t *testing.T) {
 		{Pattern: "room:*", NonDurable: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly, Presence: true},
 		{Pattern: "news", MaxAge: 7 * 24 * time.Hour, MaxMessages: 1000},
 	}
-	if diff := cmp.Diff(wantPolicies, s.policies()); diff != "" {
+	policies, sources := s.policies()
+	if len(sources) != len(policies) || !regexp.MustCompile(`wirepost\.yml:\d+: channels$`).MatchString(sources[1]) || sources[0] == sources[1] {
+		t.Errorf("sources %q", sources)
+	}
+	if diff := cmp.Diff(wantPolicies, policies); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
 	}
 	// The file has every name: add new flags above.
@@ -347,7 +373,7 @@ func TestBadSettings(t *testing.T) {
 		{"unknown name", nil, nil, "window: 1\nlisten: :80\nheartbaet: 1s\n", "wirepost.yml:3: heartbaet: is not a Wirepost setting (did you mean heartbeat?)"},
 		{"bad value", nil, nil, "# a comment\n\nwindow: many\n", `wirepost.yml:3: window: "many" is not an integer`},
 		{"bad bool", nil, nil, "echo: maybe\n", "wirepost.yml:1: echo: "},
-		{"bad entry", nil, nil, "listen: :80\nallow-origin:\n  - https://a.example\n  - b\n", `wirepost.yml:2: allow-origin: `},
+		{"bad entry", nil, nil, "listen: :80\nallow-origin:\n  - https://a.example\n  - b\n", `wirepost.yml:2: allow-origin: "b" is not an origin`},
 		{"no value", nil, nil, "window:\n", "wirepost.yml:1: window: a value is needed"},
 		{"map as value", nil, nil, "window:\n  a: 1\n", "wirepost.yml:1: window: a value is needed"},
 		{"map in a list", nil, nil, "api-key:\n  - a: 1\n", "wirepost.yml:2: api-key: a list of plain values"},
@@ -361,8 +387,17 @@ func TestBadSettings(t *testing.T) {
 		{"channels are no list", nil, nil, "channels: all\n", "wirepost.yml:1: channels: a list is needed"},
 		{"channel without pattern", nil, nil, "channels:\n  - durable: true\n", "wirepost.yml:2: channels: an entry needs a pattern"},
 		{"unknown in channel", nil, nil, "channels:\n  - pattern: a\n    max_aeg: 1h\n", "wirepost.yml:3: channels: max_aeg: is not a channel setting (did you mean max_age?)"},
-		{"bad access", nil, nil, "channels:\n  - pattern: a\n    publish: everyone\n", `wirepost.yml:3: channels: publish: "everyone" is not token, anyone or backend`},
-		{"hook", nil, nil, "channels:\n  - pattern: a\n    subscribe: hook\n", `wirepost.yml:3: channels: subscribe: hook needs a Go program`},
+		{"bad access", nil, nil, "channels:\n  - pattern: a\n    publish: everyone\n", `wirepost.yml:3: channels: publish: "everyone" is not token, anyone, backend or hook`},
+		{"bad hook", []string{"--hook-connect=app.example.com"}, nil, "", `--hook-connect: "app.example.com" is not a URL of http or https`},
+		{"bad hook in a variable", nil, []string{"WIREPOST_HOOK_URL=ftp://user:hunter2@x/"}, "", `WIREPOST_HOOK_URL: "ftp://user:xxxxx@x/" is not a URL`},
+		{"hook secret without its form", []string{"--hook-secret=hunter2"}, nil, "", "--hook-secret: the secret does not begin with whsec_"},
+		{"short hook secret", nil, []string{"WIREPOST_HOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,whsec_aHVudGVyMg=="}, "", "WIREPOST_HOOK_SECRET: the secret has 7 bytes"},
+		{"hook secret that is not base64", nil, nil, "hooks:\n  url: http://x/\n  secret: whsec_hunter2\n", "wirepost.yml:3: hook-secret: what follows whsec_ is not base64"},
+		{"hook secrets in a list", nil, nil, "hooks:\n  secret: [whsec_hunter2]\n", "wirepost.yml:2: hook-secret: what follows whsec_ is not base64"},
+		{"keys in a list", nil, nil, "api-key: [read:hunter2, 'hunter2 b']\n", "wirepost.yml:1: api-key: the key has characters"},
+		{"bad header", nil, nil, "hooks:\n  headers: ['a b']\n", `wirepost.yml:2: hook-headers: "a b" is not the name of a header`},
+		{"unknown hook", nil, nil, "hooks:\n  conect: http://x/\n", "wirepost.yml:2: hook-conect: is not a Wirepost setting (did you mean hook-connect?)"},
+		{"hooks are no map", nil, nil, "hooks: http://x/\n", "wirepost.yml:1: hooks: is not a Wirepost setting"},
 		{"bad durable", nil, nil, "channels:\n  - {pattern: a, durable: 3}\n", `wirepost.yml:2: channels: durable: "3" is not true or false`},
 		{"bad pattern", nil, nil, "channels:\n  - pattern: a b\n", `wirepost.yml:2: channels: pattern: "a b"`},
 		{"bad age", nil, nil, "channels:\n  - pattern: a\n    max_age: 0s\n", `wirepost.yml:3: channels: max_age: "0s" is not a duration`},
@@ -421,6 +456,19 @@ func TestCheck(t *testing.T) {
 	}{
 		{"serve", with(func(*Config) {}), ""},
 		{"serve with a key set", with(func(c *Config) { c.TokenSecret, c.TokenJWKS = nil, "keys.json" }), ""},
+		{"serve with a hook", with(func(c *Config) { c.TokenSecret, c.HookConnect = nil, "http://x/" }), ""},
+		{"serve with one for messages", with(func(c *Config) { c.TokenSecret, c.HookMessage = nil, "http://x/" }), "--hook-connect"},
+		{"a policy without its hook", with(func(c *Config) {
+			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "room:*", Subscribe: wirepost.AccessHook}}, []string{"wirepost.yml:7: channels"}
+		}), `wirepost.yml:7: channels: the entry "room:*" has subscribe: hook, which needs --hook-subscribe or --hook-url`},
+		{"another one", with(func(c *Config) {
+			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "room:*", Publish: wirepost.AccessHook}}, []string{"wirepost.yml:7: channels"}
+			c.HookSubscribe = "http://x/"
+		}), `has publish: hook, which needs --hook-publish or --hook-url`},
+		{"a policy with its hook", with(func(c *Config) {
+			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "a", Publish: wirepost.AccessHook, Subscribe: wirepost.AccessHook}}, []string{""}
+			c.HookURL = "http://x/"
+		}), ""},
 		{"no key", with(func(c *Config) { c.APIKey = nil }), "openssl rand -hex 32"},
 		{"no secret", with(func(c *Config) { c.TokenSecret = nil }), "wirepost token"},
 		{"certificate without key", with(func(c *Config) { c.TLSCert = "c" }), "--tls-key"},

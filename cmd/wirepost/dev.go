@@ -11,6 +11,7 @@ type devCommand struct {
 	common
 	limits
 	clustering
+	hookSettings
 	Cluster count `default:"1" placeholder:"N" help:"Start a cluster of this many nodes on this machine (default ${default}: one server without a cluster)."`
 	Echo    bool  `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
 	Console bool  `default:"true" negatable:"" help:"Serve the console at /console."`
@@ -24,9 +25,10 @@ func (c *devCommand) Help() string { return helpOnSettings }
 // Run starts the server and serves until ctx is done.
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	config := Config{
-		common: c.common, limits: c.limits, clustering: c.clustering,
-		Dev: true, Echo: c.Echo, Console: c.Console, Channels: s.policies(),
+		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings,
+		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
+	config.Channels, config.Sources = s.policies()
 	if c.Cluster > 1 && !c.clustered() {
 		return devCluster(ctx, t, config, int(c.Cluster), s)
 	}
@@ -45,6 +47,7 @@ type serveCommand struct {
 	secrets
 	front
 	clustering
+	hookSettings
 	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
 	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
@@ -54,10 +57,12 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return serve(ctx, t, Config{
+	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
-		Echo: c.Echo, Console: c.Console, Channels: s.policies(),
-	})
+		hookSettings: c.hookSettings, Echo: c.Echo, Console: c.Console,
+	}
+	config.Channels, config.Sources = s.policies()
+	return serve(ctx, t, config)
 }
 
 const helpOnSettings = "Every flag is also an environment variable (--max-message is WIREPOST_MAX_MESSAGE) and a key in the file (max-message). " +

@@ -16,12 +16,13 @@ import (
 )
 
 // configFile is a configuration file: its keys are the names of the flags, with - or
-// _, or with a dot after cluster, and channels. Its nodes are decoded one by one, so that every error has its
-// line.
+// _, or with a dot after the name of a group, and channels. Its nodes are decoded one by
+// one, so that every error has its line.
 type configFile struct {
 	path     string
 	values   map[string]fileValue
 	channels []wirepost.Policy
+	lines    []int // of channels
 }
 
 // fileValue is the text of one setting, or a []any of texts.
@@ -72,18 +73,22 @@ func parseConfigFile(path string, data []byte, names []string) (*configFile, err
 	return f, nil
 }
 
-// clusterGroup is the part of the names of the settings of a cluster that they share. In
-// the file it may have a dot after it, or be a map of its own.
+// clusterGroup is the group of the settings of a cluster.
 const clusterGroup = "cluster"
+
+// groups are names in the file that settings share, with what their flags begin with. In
+// the file the name may have a dot after it, or be a map of its own.
+var groups = map[string]string{clusterGroup: clusterGroup, "hooks": "hook"}
 
 // setGroup adds one pair of the file, or those of the map of a group.
 func (f *configFile) setGroup(pair *ast.MappingValueNode, names []string) error {
 	inner, ok := pairsOf(pair.Value)
-	if !ok || textOfKey(pair) != clusterGroup {
-		return f.set(pair, textOfKey(pair), names)
+	group := textOfKey(pair)
+	if !ok || groups[group] == "" {
+		return f.set(pair, group, names)
 	}
 	for _, p := range inner {
-		if err := f.set(p, clusterGroup+"."+textOfKey(p), names); err != nil {
+		if err := f.set(p, group+"."+textOfKey(p), names); err != nil {
 			return err
 		}
 	}
@@ -92,8 +97,8 @@ func (f *configFile) setGroup(pair *ast.MappingValueNode, names []string) error 
 
 // flagOf returns the flag that a name in the file stands for.
 func flagOf(name string) string {
-	if rest, ok := strings.CutPrefix(name, clusterGroup+"."); ok {
-		name = clusterGroup + "-" + rest
+	if group, rest, ok := strings.Cut(name, "."); ok && groups[group] != "" {
+		name = groups[group] + "-" + rest
 	}
 	return strings.ReplaceAll(name, "_", "-")
 }
@@ -154,7 +159,7 @@ func (f *configFile) setChannels(value ast.Node) error {
 				return f.errorf(item, "channels", "the entry %q never applies: the earlier %q matches all its channels", policy.Pattern, earlier.Pattern)
 			}
 		}
-		f.channels = append(f.channels, policy)
+		f.channels, f.lines = append(f.channels, policy), append(f.lines, lineOf(item))
 	}
 	return nil
 }
@@ -229,10 +234,7 @@ func yesOrNo(text string) (bool, error) {
 }
 
 func setAccess(a *wirepost.Access, text string) error {
-	if text == string(wirepost.AccessHook) {
-		return errors.New("hook needs a Go program that embeds the server and sets OnSubscribe or OnPublish")
-	}
-	return choice(a, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly)
+	return choice(a, []byte(text), wirepost.AccessByToken, wirepost.AccessAnyone, wirepost.AccessBackendOnly, wirepost.AccessHook)
 }
 
 // pairsOf returns the pairs of a map. The parser represents a map with one pair as

@@ -22,6 +22,7 @@ const (
 type files struct {
 	limit int // of the process; 0: unknown, nothing is divided
 	store int // the store's share
+	hooks int // that of requests to hooks
 }
 
 // divideFiles divides a limit (ulimit -n); known reports whether there is one.
@@ -36,7 +37,10 @@ func divideFiles(limit int, known bool) (files, error) {
 }
 
 // sockets is how many descriptors may be open when a connection is accepted.
-func (f files) sockets() int { return f.limit - f.store - otherFiles }
+func (f files) sockets() int { return f.limit - f.store - f.hooks - otherFiles }
+
+// reserve keeps descriptors for concurrent requests to hooks, at most a quarter of all.
+func (f *files) reserve(requests int) { f.hooks = min(requests, f.limit/4) }
 
 // guardedListener closes new connections immediately while too many descriptors are
 // in use. It asks the system for their number, because it does not see what happens

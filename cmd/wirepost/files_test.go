@@ -13,11 +13,18 @@ import (
 func TestDivideFiles(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]files{
-		64: {64, 21}, 80: {80, 26}, 1024: {1024, 341}, 20_000: {20_000, 1000}, 1 << 30: {1 << 30, 1000},
+		64: {64, 21, 0}, 80: {80, 26, 0}, 1024: {1024, 341, 0}, 20_000: {20_000, 1000, 0}, 1 << 30: {1 << 30, 1000, 0},
 	} {
 		got, err := divideFiles(limit, true)
 		if err != nil || got != want || got.sockets() < limit/3 {
 			t.Errorf("%d: %+v (%d sockets), %v; want %+v", limit, got, got.sockets(), err, want)
+		}
+	}
+	for limit, want := range map[int]int{0: 0, 64: 16, 1024: 256, 20_000: 256} {
+		got, err := divideFiles(limit, limit > 0)
+		got.reserve(256)
+		if err != nil || got.hooks != want || limit > 0 && got.sockets() < limit/8 {
+			t.Errorf("%d with hooks: %+v (%d sockets), %v", limit, got, got.sockets(), err)
 		}
 	}
 	if _, err := divideFiles(63, true); err == nil || !strings.Contains(err.Error(), "at least 64") {

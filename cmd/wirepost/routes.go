@@ -32,7 +32,7 @@ func (a *App) routes() http.Handler {
 	api := httpapi.New(a.server, httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
-		Ready: a.ready, Draining: a.draining, Logger: a.Log,
+		Ready: a.ready, Draining: a.draining, Logger: a.Log, Collectors: a.collectors(),
 	})
 	// Connections of clients have their own deadlines for responses, and the API for both.
 	for path, h := range own {
@@ -62,6 +62,7 @@ func (a *App) ifMemory(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.heap.full.Load() {
 			a.server.CountRefusal("memory")
+			a.Log.Debug("refused", "path", r.URL.Path, "reason", "memory", "address", r.RemoteAddr)
 			wirepost.WriteError(w, &wirepost.Error{
 				Code: wirepost.CodeUnavailable, Message: "this server has insufficient memory for more connections", RetryAfter: 5 * time.Second,
 			})

@@ -37,12 +37,15 @@ func newSettings(environ []string) *settings {
 	return s
 }
 
-// policies returns the channel policies of the file.
-func (s *settings) policies() []wirepost.Policy {
+// policies returns the channel policies of the file, and their positions in it.
+func (s *settings) policies() (policies []wirepost.Policy, sources []string) {
 	if s.file == nil {
-		return nil
+		return nil, nil
 	}
-	return s.file.channels
+	for _, line := range s.file.lines {
+		sources = append(sources, s.file.source(line, "channels"))
+	}
+	return s.file.channels, sources
 }
 
 // settingError is an invalid value or unknown name outside the command line.
@@ -101,6 +104,10 @@ func try(flag *kong.Flag, value any, source string) error {
 	}
 	if inner := errors.Unwrap(err); inner != nil { // without the flag's name
 		err = inner
+	}
+	// kong begins the error of a list with the list, in which there may be secrets.
+	if _, rest, ok := strings.Cut(err.Error(), fmt.Sprintf("%#v -> %T: ", value, target.Addr().Interface())); ok {
+		err = errors.New(rest)
 	}
 	return &settingError{source, err}
 }
