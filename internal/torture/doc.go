@@ -12,8 +12,11 @@
 //     load balancer (balancer_test.go); each node is watched as well (watch_test.go). The
 //     rules for several nodes are in checkcluster_test.go.
 //   - The same with three processes of the real program (nodes_test.go), which are killed,
-//     paused, restarted, emptied and cut off from each other (wire_test.go). Their log is
-//     embedded, or in three NATS servers (natsserver_test.go) with the same faults.
+//     paused, restarted, emptied, damaged and cut off from each other (nodefaults_test.go,
+//     wire_test.go). Their log is embedded, or in three NATS servers (natsserver_test.go)
+//     with the same faults. In long runs their clocks are apart, and their disks may be slow
+//     (faultybuild_test.go). Two more long runs have one fault each: nodes are killed in turn
+//     (inturn_test.go), and 5 000 clients reconnect at once (herd_test.go).
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
 //   - Attacks are measured: their cost to the server and its other users

@@ -203,7 +203,13 @@ func TestNodes(t *testing.T) {
 	})
 }
 
+// nodesLongest is longest for nodes, which take long to start.
+const nodesLongest = time.Minute
+
 func tortureNodes(r *run, ns *nodes, length time.Duration) *report {
+	if total, err := time.ParseDuration(os.Getenv("TORTURE")); err == nil {
+		length = min(total, nodesLongest)
+	}
 	ns.startAll()
 	return runCluster(r, ns.fronts(), plan{length: length, fault: func(*run) { ns.fault() }}, ns.summary)
 }
