@@ -19,7 +19,7 @@ func BenchmarkConnect(b *testing.B) {
 			backend := newBackend(b)
 			backend.quiet = true
 			s := newServer(b, backend, func(h *hooks.Options, o *wirepost.Options) {
-				h.Secrets = h.Secrets[:1]
+				h.Secrets = h.Secrets[1:]
 				o.VerifyToken = func(context.Context, string) (wirepost.Identity, error) { return wirepost.Identity{User: "42"}, nil }
 				o.Loops = 0
 			})
