@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -273,11 +274,23 @@ func (c *commit) publish(taken []*request, durable bool) (stalled bool) {
 	c.touched, c.late = c.touched[:0], c.late[:0]
 
 	for _, n := range c.notices {
+		if e.replica != nil {
+			release(n.records)
+		}
 		n.watcher.Appended(n.records)
 	}
 	clear(c.notices)
 	c.notices = c.notices[:0]
 	return stalled
+}
+
+// release copies the data of records that watchers may keep: in a replica they are slices of
+// an entry of the log, up to a thousand times as large as they are. Only records that are
+// watched are copied.
+func release(records []*engine.Record) {
+	for _, r := range records {
+		r.Data = bytes.Clone(r.Data)
+	}
 }
 
 func (c *commit) set(key, value []byte) {
