@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/wirepost/wirepost/internal/browser"
+	"github.com/wirepost/wirepost/internal/signing"
 )
 
 func TestMain(m *testing.M) {
@@ -177,6 +178,46 @@ func TestStrangers(t *testing.T) {
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %s", path, resp.Status)
 		}
+	}
+}
+
+// TestEvents sends batches of events as a server does, one of them twice: the log has each
+// event once, also after a restart of the backend.
+func TestEvents(t *testing.T) {
+	key, err := signing.ParseSecret(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "events.log")
+	send := func(backend, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, backend+"/events", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signing.Sign(req.Header, []signing.Secret{key}, signing.NewID(), time.Now(), []byte(body))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNoContent {
+			t.Errorf("%s: %s", body, resp.Status)
+		}
+	}
+	first := `{"events":[{"seq":12,"type":"user.online","user":"42"},{"seq":14,"type":"user.offline","user":"42"}],"next":14}`
+	backend := start(t, python(t, "backend.py", "--listen", "127.0.0.1:0", "--events", file))
+	send(backend, first)
+	send(backend, first)
+	again := start(t, python(t, "backend.py", "--listen", "127.0.0.1:0", "--events", file))
+	send(again, first)
+	send(again, `{"events":[{"seq":15,"type":"user.online","user":"7"}],"next":15}`)
+	text, err := os.ReadFile(file)
+	want := `{"seq": 12, "type": "user.online", "user": "42"}
+{"seq": 14, "type": "user.offline", "user": "42"}
+{"seq": 15, "type": "user.online", "user": "7"}
+`
+	if err != nil || string(text) != want {
+		t.Errorf("%v: %s", err, text)
 	}
 }
 
