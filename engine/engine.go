@@ -158,6 +158,11 @@ type Entry struct {
 	// is added and the Result is the earlier one's, with Duplicate set. This
 	// holds among concurrent calls and across crashes.
 	Idempotent bool
+	// Forgets is a chosen ID of the channel that is not remembered any more when this entry
+	// is added: an append with it after this one is not a duplicate. If this entry is a
+	// duplicate itself, it forgets nothing. So of entries with two IDs that forget each
+	// other, in whatever order and by whomever they are appended, every other one is added.
+	Forgets string
 	// Key removes the earlier live message with the same key of the channel.
 	Key         string
 	ContentType string

@@ -77,6 +77,7 @@ func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf fun
 			order = append(order, s)
 		}
 		c.Data = batch.AppendEntry(c.Data, &entries[i])
+		c.Level = max(c.Level, batch.LevelOf(&entries[i]))
 		c.Entries++
 		index[s] = append(index[s], i)
 	}

@@ -17,6 +17,7 @@ package cluster
 
 import (
 	"hash/fnv"
+	"strings"
 
 	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/note"
@@ -53,8 +54,12 @@ type Progress = snapshot.Progress
 const DefaultSnapshotRate = snapshot.DefaultRate
 
 // ShardOf returns the shard of a channel. It must not change: stores and logs are divided
-// by it.
+// by it. The channels of the server itself, whose names begin with $, are in one shard, so
+// that their entries of one Append are applied together.
 func ShardOf(channel string, shards int) int {
+	if strings.HasPrefix(channel, "$") {
+		channel = "$"
+	}
 	h := fnv.New64a()
 	h.Write([]byte(channel)) //nolint:errcheck // it cannot fail
 	return int(h.Sum64() % uint64(shards))

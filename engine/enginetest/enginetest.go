@@ -47,6 +47,8 @@ func Run(t *testing.T, make New) {
 		{"Idempotent/SameBatch", testRepeatSameBatch},
 		{"Idempotent/Concurrent", testRepeatConcurrent},
 		{"Idempotent/Window", testRepeatWindow},
+		{"Idempotent/Forgets", testForgets},
+		{"Idempotent/ForgetsConcurrent", testForgetsConcurrent},
 		{"Watch/Boundary", testWatchBoundary},
 		{"Watch/Several", testWatchSeveral},
 		{"Watch/UnwatchEnds", testUnwatch},

@@ -96,3 +96,62 @@ func testRepeatWindow(t *testing.T, e engine.Engine, c *Clock) {
 		equal(t, "messages", count(t, e, "a", 0), day+1)
 	}
 }
+
+// alternating returns an entry with one of two IDs that forget each other.
+func alternating(id, other string) engine.Entry {
+	in := chosen("a", id)
+	in.Forgets = other
+	return in
+}
+
+func testForgets(t *testing.T, e engine.Engine, c *Clock) {
+	on, off := alternating("on", "off"), alternating("off", "on")
+	equal(t, "off first", appendAll(t, e, off)[0].Duplicate, false)
+	rs := appendAll(t, e, on, on, off, off, on)
+	equal(t, "in one batch", []bool{rs[0].Duplicate, rs[1].Duplicate, rs[2].Duplicate, rs[3].Duplicate, rs[4].Duplicate},
+		[]bool{false, true, false, true, false})
+	equal(t, "the duplicate", rs[1].Seq, rs[0].Seq)
+	c.Advance(23 * time.Hour) // to another day
+	equal(t, "a duplicate on another day", appendAll(t, e, on)[0].Duplicate, true)
+	if r, ok := e.(Reopener); ok {
+		equal(t, "reopen", r.Reopen(), nil)
+	}
+	equal(t, "after a day", appendAll(t, e, off)[0].Duplicate, false)
+	equal(t, "forgotten", appendAll(t, e, on)[0].Duplicate, false)
+	// A duplicate forgets nothing, and only the channel's own IDs are forgotten.
+	other := alternating("on", "off")
+	other.Channel = "b"
+	appendAll(t, e, on, other)
+	equal(t, "still remembered", appendAll(t, e, on)[0].Duplicate, true)
+	unknown := alternating("x", "never used")
+	equal(t, "forgets nothing", appendAll(t, e, unknown)[0].Duplicate, false)
+}
+
+// testForgetsConcurrent: entries with two IDs that forget each other alternate in the log.
+func testForgetsConcurrent(t *testing.T, e engine.Engine, _ *Clock) {
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			in := alternating("on", "off")
+			if i%2 == 1 {
+				in = alternating("off", "on")
+			}
+			for range 25 {
+				if _, err := e.Append(t.Context(), []engine.Entry{in}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	page, err := e.Read(t.Context(), "a", 0, 1000, 1<<20)
+	equal(t, "read", err, nil)
+	for i := 1; i < len(page.Records); i++ {
+		if page.Records[i].ID == page.Records[i-1].ID {
+			t.Fatalf("%q twice, at %d", page.Records[i].ID, page.Records[i].Seq)
+		}
+	}
+	if len(page.Records) == 0 {
+		t.Fatal("nothing was stored")
+	}
+}

@@ -101,6 +101,9 @@ func (m *model) append(in *engine.Entry) engine.Result {
 		l.drop(func(r modelRecord) bool { return r.Seq <= last }, true)
 	}
 	result := engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	if in.Forgets != "" && in.Revokes == 0 {
+		delete(l.results, in.Forgets)
+	}
 	if in.Idempotent && in.Revokes == 0 {
 		l.results[in.ID] = result
 	}

@@ -163,6 +163,9 @@ func (s *session) entry() engine.Entry {
 	}
 	in.Key = pick(s.rand, modelKeys)
 	in.Idempotent = s.rand.IntN(4) == 0
+	if s.rand.IntN(8) == 0 {
+		in.Forgets = fmt.Sprint(s.rand.IntN(40))
+	}
 	if s.rand.IntN(3) == 0 {
 		in.TTL = pick(s.rand, []time.Duration{time.Nanosecond, 1500 * time.Microsecond, time.Second, time.Minute, 30 * time.Minute, 2 * time.Hour})
 	}

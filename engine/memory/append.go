@@ -105,6 +105,9 @@ func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engi
 		}
 	}
 	e.addLocked(newNode(l, r, in.Limits.MaxAge))
+	if in.Forgets != "" && in.Revokes == 0 {
+		delete(l.memos, in.Forgets) // the queue of memos skips what is not there
+	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	if in.Idempotent && in.Revokes == 0 {
 		e.rememberLocked(l, *out)

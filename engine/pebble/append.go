@@ -66,8 +66,11 @@ func (e *Engine) load(ctx context.Context, rq *request) error {
 				return err
 			}
 		}
-		if p.memo != nil {
-			if err := p.memo.fill(ctx, &e.mu.Mutex, e.loadMemo); err != nil {
+		for _, m := range [...]*slot[format.Memo]{p.memo, p.forgets} {
+			if m == nil {
+				continue
+			}
+			if err := m.fill(ctx, &e.mu.Mutex, e.loadMemo); err != nil {
 				return err
 			}
 		}

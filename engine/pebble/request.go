@@ -40,6 +40,7 @@ type pins struct {
 	channel *slot[channel]
 	key     *slot[format.Keyed] // nil: the entry has no key
 	memo    *slot[format.Memo]  // nil: its ID was not chosen
+	forgets *slot[format.Memo]  // nil: it forgets no ID
 }
 
 func newRequest() any { return &request{done: make(chan error, 1)} }
@@ -166,6 +167,10 @@ func (e *Engine) pinLocked(rq *request) (loaded bool) {
 			p.memo = e.mu.memos.pinLocked(format.PairName(in.Channel, in.ID))
 			loaded = loaded && p.memo.loaded
 		}
+		if in.Forgets != "" {
+			p.forgets = e.mu.memos.pinLocked(format.PairName(in.Channel, in.Forgets))
+			loaded = loaded && p.forgets.loaded
+		}
 	}
 	return loaded
 }
@@ -179,6 +184,9 @@ func (e *Engine) unpinLocked(rq *request) {
 		}
 		if p.memo != nil {
 			e.mu.memos.unpinLocked(p.memo)
+		}
+		if p.forgets != nil {
+			e.mu.memos.unpinLocked(p.forgets)
 		}
 	}
 }

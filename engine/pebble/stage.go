@@ -44,6 +44,9 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	if p.key != nil {
 		c.setKeyed(p.key, format.Keyed{Seq: r.Seq, Span: ends})
 	}
+	if p.forgets != nil {
+		c.forgetMemo(p.forgets)
+	}
 	if p.memo != nil {
 		p.memo.v = format.Memo{Seq: r.Seq, Prev: r.Prev, Time: r.Time}
 		c.value = p.memo.v.Append(c.value[:0])
@@ -51,6 +54,18 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(p.channel, in.Limits.MaxMessages)
+}
+
+// forgetMemo forgets a chosen ID, on the days on which it is looked for.
+func (c *commit) forgetMemo(s *slot[format.Memo]) {
+	if s.v.Seq == 0 {
+		return
+	}
+	s.v = format.Memo{}
+	today := format.DayOf(c.now)
+	for _, day := range [...]uint32{today, today - 1} {
+		c.delete(format.MemoKey(c.key[:0], day, s.name))
+	}
 }
 
 // add gives a record its sequence and puts it into the batch.

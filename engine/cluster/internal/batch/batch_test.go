@@ -35,6 +35,7 @@ func full() *Batch {
 		Changes: []engine.Change{
 			{Entry: &engine.Entry{Channel: "x", ID: "1", Idempotent: true, Key: "k", ContentType: "t", From: "u", TTL: time.Second, Data: []byte("data"), Limits: engine.Limits{MaxAge: 1, MaxMessages: 2}}},
 			{Entry: &engine.Entry{Channel: "x", Revokes: 9, Data: []byte{}}},
+			{Entry: &engine.Entry{Channel: "x", ID: "on", Idempotent: true, Forgets: "off", Data: []byte{}}},
 			{Trim: &engine.Trim{Channel: "x", Through: 3}},
 			{Update: &engine.Update{
 				User: "u", Leave: []string{"a"}, Join: []string{"b", "c"}, Marks: []engine.Mark{{Channel: "b", Read: 1, Since: 2}},
@@ -48,17 +49,17 @@ func full() *Batch {
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	data := full().again()
-	got, err := Decode(data, 1)
+	got, err := Decode(data, Level)
 	if err != nil || !reflect.DeepEqual(got, full()) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for i := range data {
 		data[i] ^= 4
-		if _, err := Decode(data, 1); err == nil {
+		if _, err := Decode(data, Level); err == nil {
 			t.Errorf("byte %d is wrong, and nobody notices", i)
 		}
 		data[i] ^= 4
-		if _, err := Decode(data[:i], 1); err == nil {
+		if _, err := Decode(data[:i], Level); err == nil {
 			t.Errorf("cut after %d bytes, and nobody notices", i)
 		}
 	}
@@ -73,11 +74,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(empty[:len(empty)-4])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		data = binary.BigEndian.AppendUint32(data[:len(data):len(data)], crc32.Checksum(data, castagnoli))
-		b, err := Decode(data, 1)
+		b, err := Decode(data, Level)
 		if err != nil {
 			return
 		}
-		again, err := Decode(b.again(), 1)
+		again, err := Decode(b.again(), Level)
 		if err != nil || len(again.Changes) != len(b.Changes) || again.Counter != b.Counter || again.Forget != b.Forget {
 			t.Fatalf("%+v is encoded as %+v, %v", b, again, err)
 		}

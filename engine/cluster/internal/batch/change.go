@@ -18,7 +18,18 @@ const (
 	kindForget  = 6
 )
 
-const entryIdempotent = 1 << 0
+const (
+	entryIdempotent = 1 << 0
+	entryForgets    = 1 << 1 // the ID that the entry forgets follows the data
+)
+
+// LevelOf is the level of the operations that an entry needs.
+func LevelOf(in *engine.Entry) int {
+	if in.Forgets != "" {
+		return 2
+	}
+	return 1
+}
 
 // AppendEntry appends an entry.
 func AppendEntry(dst []byte, in *engine.Entry) []byte {
@@ -26,6 +37,9 @@ func AppendEntry(dst []byte, in *engine.Entry) []byte {
 	flags := byte(0)
 	if in.Idempotent {
 		flags |= entryIdempotent
+	}
+	if in.Forgets != "" {
+		flags |= entryForgets
 	}
 	dst = append(dst, flags)
 	dst = fields.AppendText(dst, in.Channel)
@@ -36,7 +50,11 @@ func AppendEntry(dst []byte, in *engine.Entry) []byte {
 	for _, n := range [...]int64{int64(in.TTL), int64(in.Limits.MaxAge), int64(in.Limits.MaxMessages)} {
 		dst = binary.AppendVarint(dst, n)
 	}
-	return append(binary.AppendUvarint(dst, uint64(len(in.Data))), in.Data...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(in.Data))), in.Data...)
+	if in.Forgets != "" {
+		dst = fields.AppendText(dst, in.Forgets)
+	}
+	return dst
 }
 
 // AppendTrim appends a trim.
@@ -74,6 +92,9 @@ func readEntry(r *fields.Reader) *engine.Entry {
 	}
 	in.TTL, in.Limits.MaxAge, in.Limits.MaxMessages = time.Duration(r.Signed()), time.Duration(r.Signed()), int(r.Signed())
 	in.Data = r.Bytes(r.Length())
+	if flags&entryForgets != 0 {
+		in.Forgets = r.Text()
+	}
 	return in
 }
 
