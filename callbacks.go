@@ -43,6 +43,7 @@ func (s *Server) sessionHooks() session.Hooks {
 		}
 	}
 	h.Read = o.OnRead
+	s.eventHooks(&h)
 	if o.OnDisconnect != nil {
 		h.Disconnected = func(ctx context.Context, i session.Info, e session.CloseInfo) {
 			o.OnDisconnect(ctx, newSession(i), CloseInfo(e))

@@ -19,6 +19,7 @@ var imports = map[string]map[string]string{
 		"internal/callback": "OnPublish",
 		"internal/clock":    "lifetimes",
 		"internal/count":    "the counters of the parts",
+		"internal/events":   "the log of events, and its readers",
 		"internal/fault":    "errors of the parts",
 		"internal/feed":     "subscribed channels",
 		"internal/gateway":  "the handlers of clients",
@@ -28,10 +29,19 @@ var imports = map[string]map[string]string{
 		"internal/peers":    "connections to other nodes of a cluster",
 		"internal/presence": "users in channels",
 		"internal/session":  "sessions",
+		"internal/signing":  "secrets of endpoints",
 		"internal/user":     "users",
 		"internal/wire":     "content types, and messages as JSON",
 	},
 	"prometheus": {"": "the metrics of a server", "hooks": "the metrics of hooks"},
+	"internal/events": {
+		"engine":           "the log, and the stored cursors",
+		"internal/feed":    "connections in channels, and new events",
+		"internal/glob":    "filters",
+		"internal/names":   "inboxes, and the names of its own channels",
+		"internal/signing": "signs requests",
+		"internal/user":    "actions of users",
+	},
 	"acks":       {},
 
 	"internal/gateway": {

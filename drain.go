@@ -71,6 +71,7 @@ func (s *Server) drain(deadline time.Time) {
 	s.cancel()
 	s.cutResponses()
 	s.gateway.Close()
+	s.closeEvents()
 	s.leaveCluster()
 	s.leaveCallbacks()
 	s.discard()

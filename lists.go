@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/names"
 )
 
 // ListQuery selects a page of a list of users or channels. Names are in byte order.
@@ -51,11 +52,11 @@ func (s *Server) Users(ctx context.Context, q ListQuery) (list []UserEntry, next
 		page.add(name)
 	}
 	if !q.Online {
-		stored, err := s.engine.ListUsers(ctx, q.Prefix, q.After, q.Limit)
+		stored, err := s.engine.ListUsers(ctx, q.Prefix, q.After, q.Limit+ownNames)
 		if err != nil {
 			return nil, "", public(err)
 		}
-		page.add(stored...)
+		page.add(slices.DeleteFunc(stored, func(name string) bool { return names.CheckUser(name) != nil })...)
 	}
 	next = q.After
 	for _, name := range page.names() {
@@ -91,11 +92,11 @@ func (s *Server) Channels(ctx context.Context, q ListQuery) (list []ChannelEntry
 		})
 	}
 	for _, log := range []engine.Log{s.engine, s.memory} {
-		stored, err := log.ListChannels(ctx, q.Prefix, q.After, q.Limit)
+		stored, err := log.ListChannels(ctx, q.Prefix, q.After, q.Limit+ownNames)
 		if err != nil {
 			return nil, "", public(err)
 		}
-		page.add(stored...)
+		page.add(slices.DeleteFunc(stored, names.IsReserved)...)
 	}
 	next = q.After
 	for _, name := range page.names() {
@@ -108,6 +109,10 @@ func (s *Server) Channels(ctx context.Context, q ListQuery) (list []ChannelEntry
 	}
 	return list, next, nil
 }
+
+// ownNames is the most users or channels that the server has for itself, which are not
+// listed.
+const ownNames = 2
 
 // namePage collects the first names of a list, without holding all of them.
 type namePage struct {

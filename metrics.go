@@ -1,10 +1,12 @@
 package wirepost
 
 import (
+	"context"
 	"net/http"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/events"
 )
 
 // Metrics are the counters of a server since its start. The package
@@ -16,6 +18,7 @@ type Metrics struct {
 	Closes        map[string]uint64 // closed connections, by close code
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
+	Events        EventStats        // without EventReader.Behind
 	TurnSeconds   []Histogram       // time of a turn of each event loop, which other clients of the loop wait for
 	Cluster       *ClusterMetrics   // nil: the server is not a node of a cluster
 }
@@ -36,6 +39,7 @@ func (s *Server) Metrics() Metrics {
 		Stats: s.Stats(), ReadErrors: c.ReadErrors.Load(), ClockJumps: uint64(s.host.Clock.Jumps()),
 		Closes: c.Closes.All(), Refused: c.Refused.All(), AppendSeconds: Histogram(c.Appends.Snapshot()),
 	}
+	m.Events = s.EventStats(context.Background(), false)
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))
 	}
@@ -60,11 +64,21 @@ func clusterMetrics(e engine.Shared) *ClusterMetrics {
 func (s *Server) Stats() Stats {
 	h := s.host
 	return Stats{
-		Connections: h.Users.Connections(), Users: h.Users.Online(), Channels: h.Feeds.Subscribed(),
+		Connections: h.Users.Connections(), Users: h.Users.Online(), Channels: s.subscribedChannels(),
 		Pushes: h.Counters.Pushes.Load(), Deliveries: h.Counters.Deliveries.Load(),
 		Acks: h.Counters.Acks.Load(), Gaps: h.Counters.Gaps.Load(),
 		Epoch: h.Epoch, Uptime: time.Since(s.started),
 	}
+}
+
+// subscribedChannels is the number of channels with a subscriber, without those of the
+// server itself.
+func (s *Server) subscribedChannels() int {
+	n := s.host.Feeds.Subscribed()
+	if f := s.host.Feeds.Find(events.Channel); f != nil && f.Subscribed() {
+		n--
+	}
+	return n
 }
 
 // CountRefusal counts a refusal by a handler in front of the server, such as a rate

@@ -104,6 +104,14 @@ type Options struct {
 	// OnRead is called when a user's read mark in the inbox or in a membership has
 	// moved to a sequence, by a client or by a backend.
 	OnRead func(ctx context.Context, userID, channel string, seq uint64)
+	// OnEvent is called with the events that Events.Types and Events.Channels select, one at
+	// a time and in order, each at least once: an error is logged, and the event is tried
+	// again, at first within a second and then after up to a minute. The position in the
+	// log is stored. In a cluster one node at a time calls it; all of them have to set it.
+	OnEvent func(ctx context.Context, e Event) error
+	// Events says what is written to the log of events. Nothing is by default.
+	Events EventOptions
+
 	// OnCall is called for the call frames of wirepost.v1. Its result is sent as JSON. A
 	// CloseInfo as the error closes the connection, as one of OnMessage does. An *Error is
 	// sent with its code. Any other error is logged, and sent as CodeInternal
@@ -269,6 +277,9 @@ func (o *Options) complete() error {
 		}
 	}
 	if err := checkSubprotocols(o.Subprotocols); err != nil {
+		return err
+	}
+	if err := o.Events.check(); err != nil {
 		return err
 	}
 	for i, pattern := range o.AllowOrigins {

@@ -36,6 +36,7 @@ type Server struct {
 	shared  engine.Shared // the engine, if this server is a node of a cluster; nil: it is not
 	peers   *peers.Peers  // nil: there are no other nodes
 	present *peers.Peers  // the same for users in channels with presence
+	events  eventLog
 	logger  *slog.Logger
 	started time.Time
 
@@ -84,10 +85,16 @@ func New(o Options) (*Server, error) {
 		Store: s.engine, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger, Shared: s.shared != nil,
 	}
 	if s.clustered() {
-		inFeeds.Counted = func(channel string) { s.peers.Changed(channel) }
 		ofUsers.Elsewhere = s.elsewhere
 	}
+	if s.clustered() || o.writesEvents() {
+		inFeeds.Counted = s.counted
+	}
 	feeds := feed.New(inFeeds)
+	s.makeRecorder(feeds)
+	if r := s.events.recorder; r != nil && r.Wants(EventMessageAcknowledged, EventMessageRead, EventMembershipChanged) {
+		ofUsers.Record = r.Record
+	}
 	ofUsers.LogOf = feeds.LogOf
 	users := user.New(ofUsers)
 	inChannels := presence.Config{Enabled: policies.HasPresence, Now: func() int64 { return now.Wall().UnixMilli() }}
@@ -101,6 +108,11 @@ func New(o Options) (*Server, error) {
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
 	if err := s.joinCluster(); err != nil {
+		s.discard()
+		return nil, err
+	}
+	if err := s.startEvents(); err != nil {
+		s.leaveCluster()
 		s.discard()
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 )
 
@@ -55,7 +56,7 @@ func (s *Server) topChannels(n int) []TopChannel {
 		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(b.Head, a.Head), strings.Compare(a.Channel, b.Channel))
 	})
 	for _, f := range s.host.Feeds.All() {
-		if f.Subscribed() {
+		if f.Subscribed() && !names.IsReserved(f.Channel()) {
 			top.add(TopChannel{Channel: f.Channel(), Head: f.Head(), Subscribers: f.Connections()})
 		}
 	}

@@ -123,5 +123,8 @@ func (ps Policies) CheckPresence(channel string) error {
 	return nil
 }
 
-// MemoryOnly reports whether a channel is only in memory.
-func (ps Policies) MemoryOnly(channel string) bool { return ps.Of(channel).NonDurable }
+// MemoryOnly reports whether a channel is only in memory. The server's own are not, whatever
+// the policies say.
+func (ps Policies) MemoryOnly(channel string) bool {
+	return ps.Of(channel).NonDurable && !names.IsReserved(channel)
+}

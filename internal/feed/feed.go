@@ -398,8 +398,8 @@ func (f *Feed) Left() { f.count(-1) }
 
 // count adds to the number of subscribed connections.
 func (f *Feed) count(n int32) {
-	f.connections.Add(n)
+	after := int(f.connections.Add(n))
 	if f.feeds.config.Counted != nil {
-		f.feeds.config.Counted(f.channel)
+		f.feeds.config.Counted(f.channel, after-int(n), after)
 	}
 }

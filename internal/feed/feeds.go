@@ -28,7 +28,7 @@ type Config struct {
 	HasPresence func(channel string) bool
 	// Counted is called when the number of connections that are subscribed to a channel has
 	// changed. May be nil. It must not block.
-	Counted func(channel string)
+	Counted func(channel string, before, after int)
 	// TailMemory limits the bytes of all tails.
 	TailMemory int
 }

@@ -119,7 +119,9 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 	if err == nil {
 		err = ses.CheckRevoked() // the callbacks may have taken a long time
 	}
-	if err != nil {
+	if err == nil {
+		ses.Admit()
+	} else {
 		ses.Abandon(err)
 	}
 	u.Unpin() // the session keeps the reference, and does not need the state while it is idle

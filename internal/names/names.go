@@ -14,6 +14,8 @@ const (
 	All = "all"
 	// InboxPrefix and a user's ID are the name of the user's inbox.
 	InboxPrefix = "user:"
+	// Reserved begins the names of the server's own channels, which only the server uses.
+	Reserved = "$"
 	// Max is the longest name, in bytes.
 	Max = 200
 )
@@ -27,16 +29,23 @@ func InboxUser(channel string) (user string, ok bool) {
 }
 
 // CheckChannel checks a channel name: 1 to 200 bytes of printable UTF-8 without
-// white space, control characters, '*', '?' or ','. An inbox needs a user's ID.
+// white space, control characters, '*', '?' or ','. An inbox needs a user's ID, and no
+// name begins with '$'.
 func CheckChannel(channel string) error {
 	if err := check("channel", channel, Max); err != nil {
 		return err
 	}
-	if channel == InboxPrefix {
+	switch {
+	case channel == InboxPrefix:
 		return fault.Field("channel", "%q names no user", channel)
+	case IsReserved(channel):
+		return fault.Field("channel", "%q is reserved: names that begin with $ belong to the server", channel)
 	}
 	return nil
 }
+
+// IsReserved reports whether a channel is the server's own.
+func IsReserved(channel string) bool { return strings.HasPrefix(channel, Reserved) }
 
 // CheckUser checks that a user's ID is valid after "user:".
 func CheckUser(user string) error {

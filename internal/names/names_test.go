@@ -13,7 +13,7 @@ func TestCheckRunes(t *testing.T) {
 	for r := rune(0); r <= 0x3ff; r++ {
 		allowed := unicode.IsPrint(r) && !unicode.IsSpace(r) && !strings.ContainsRune("*?,", r)
 		for _, name := range []string{string(r), "a" + string(r), string(r) + "ü"} {
-			if err := CheckChannel(name); (err == nil) != allowed {
+			if err := CheckChannel(name); (err == nil) != (allowed && name[0] != '$') {
 				t.Errorf("%q: %v", name, err)
 			}
 		}

@@ -106,6 +106,10 @@ type Hooks struct {
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.
 	Disconnected func(context.Context, Info, CloseInfo)
+	// Began is called when a session has been admitted, and Ended when such a session
+	// leaves. They must not block. May be nil, both or none.
+	Began func(*Session)
+	Ended func(*Session, CloseInfo)
 }
 
 // Describer is a session, described on demand for callbacks.

@@ -81,6 +81,7 @@ func (s *Session) leave(e CloseInfo, local bool) {
 	h := s.loop.host
 	h.Users.Disconnect(s.user, s)
 	h.Limits.Leave(s.address)
+	s.ended(e)
 	if s.work != nil {
 		s.work.stop()
 	}
@@ -91,6 +92,13 @@ func (s *Session) leave(e CloseInfo, local bool) {
 	}
 	if h.Hooks.Disconnected != nil || r != nil {
 		s.Job(func() { s.disconnected(e) })
+	}
+}
+
+// ended calls Hooks.Ended if Hooks.Began was called.
+func (s *Session) ended(e CloseInfo) {
+	if s.admitted {
+		s.loop.host.Hooks.Ended(s, e)
 	}
 }
 
@@ -152,9 +160,11 @@ func (s *Session) Abandon(err error) {
 		}
 		h.Users.Disconnect(s.user, s)
 		h.Limits.Leave(s.address)
+		refusal := fault.As(err)
+		e := CloseInfo{Code: refusal.Code.CloseCode(), Reason: refusal.Message}
+		s.ended(e)
 		if s.accepted {
-			e := fault.As(err)
-			s.disconnected(CloseInfo{Code: e.Code.CloseCode(), Reason: e.Message})
+			s.disconnected(e)
 		}
 	}
 	s.release(subs)

@@ -84,6 +84,14 @@ func (s *Session) CheckRevoked() error { return s.user.CheckRevoked(s.issued) }
 // called.
 func (s *Session) Accept() { s.accepted = true }
 
+// Admit records that nothing refuses the session any more.
+func (s *Session) Admit() {
+	if h := s.loop.host; h.Hooks.Began != nil {
+		s.admitted = true
+		h.Hooks.Began(s)
+	}
+}
+
 // Begin makes the initial subscriptions of the session: the inbox, All, the memberships
 // and the requested channels. The session is registered and accepted, and the user's
 // state is pinned.

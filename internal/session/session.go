@@ -36,15 +36,16 @@ type Session struct {
 	mute       atomic.Bool // the client's pongs lack the payload of the ping
 
 	// Owned by the loop.
-	dirty   bool      // in loop.dirty
-	blocked bool      // waiting for Drained
-	reading bool      // a page is being read from an engine
-	ending  bool      // it has left (see leave): nothing more is sent
-	pings   uint8     // the number of the last ping, never 0
-	asked   uint16    // low bits of the time of the last cursor ping, see askedNow; 0: none yet
-	taken   uint32    // low bits of the output that the client had acknowledged at the second ping
-	conn    conn.Conn // nil until attached
-	expires int64     // of the identity, in ms since the epoch; 0: never
+	dirty    bool      // in loop.dirty
+	blocked  bool      // waiting for Drained
+	reading  bool      // a page is being read from an engine
+	ending   bool      // it has left (see leave): nothing more is sent
+	pings    uint8     // the number of the last ping, never 0
+	admitted bool      // Hooks.Began was called: Hooks.Ended will be; written before the session is attached
+	asked    uint16    // low bits of the time of the last cursor ping, see askedNow; 0: none yet
+	taken    uint32    // low bits of the output that the client had acknowledged at the second ping
+	conn     conn.Conn // nil until attached
+	expires  int64     // of the identity, in ms since the epoch; 0: never
 	// identity is written by the loop; nil in plain mode, unless it may be needed.
 	identity atomic.Pointer[access.Identity]
 	subs     []*subscription
@@ -63,6 +64,12 @@ type Session struct {
 
 // Mode is how the client is served.
 func (s *Session) Mode() codec.Mode { return s.mode }
+
+// Connection is the ID of the connection.
+func (s *Session) Connection() names.ConnectionID { return s.connection }
+
+// Since is when the session began, in ms since the epoch.
+func (s *Session) Since() int64 { return s.since }
 
 // Device implements user.Conn.
 func (s *Session) Device() string { return s.device }

@@ -4,9 +4,13 @@ import "github.com/wirepost/wirepost/engine"
 
 // takeChanges appends the unsaved changes to updates, which has room for them, and counts
 // them as saved. The engine applies removals first: a value set now was set after them.
-func (u *User) takeChanges(updates []engine.Update) []engine.Update {
+// What the user did is appended to actions, unless that is nil.
+func (u *User) takeChanges(updates []engine.Update, actions *[]Action) []engine.Update {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if actions != nil {
+		*actions = u.actionsLocked(*actions)
+	}
 	u.mu.startTaken = u.mu.startTaken || u.mu.startMade
 	u.mu.startMade = false
 	n := len(updates)
@@ -43,7 +47,7 @@ func (d *device) take() engine.Device {
 	stored := engine.Device{Name: d.name, Used: d.used}
 	for i := range d.cursors {
 		if p := &d.cursors[i]; p.dirty {
-			p.dirty = false
+			p.dirty, p.acked, p.taken = false, false, p.acked
 			stored.Cursors = append(stored.Cursors, engine.Cursor{Channel: p.channel, Seq: p.seq})
 		}
 	}
@@ -97,7 +101,7 @@ func (u *User) putBack(up *engine.Update) {
 		d.dirty = true
 		for _, c := range saved.Cursors {
 			if p := d.find(c.Channel); p != nil {
-				p.dirty = true
+				p.dirty, p.acked = true, p.acked || p.taken
 			}
 		}
 	}

@@ -181,15 +181,22 @@ func (us *Users) saveAll(ctx context.Context, all []*User, sync bool) error {
 func (us *Users) saveChanges(ctx context.Context, all []*User, sync bool) error {
 	updates := make([]engine.Update, 0, len(all))
 	counts := make([]int, len(all))
+	var actions *[]Action
+	if us.config.Record != nil {
+		actions = new([]Action)
+	}
 	for i, u := range all {
 		before := len(updates)
-		updates = u.takeChanges(updates)
+		updates = u.takeChanges(updates, actions)
 		counts[i] = len(updates) - before
 	}
 	if len(updates) == 0 && !sync { // with sync: another save may have taken them, without
 		return nil
 	}
-	err := us.config.Store.Save(ctx, updates, sync)
+	err := us.record(ctx, actions)
+	if err == nil {
+		err = us.config.Store.Save(ctx, updates, sync)
+	}
 	if err == nil {
 		if !sync {
 			us.unsettled.Store(true)
@@ -206,4 +213,13 @@ func (us *Users) saveChanges(ctx context.Context, all []*User, sync bool) error 
 		updates = updates[counts[i]:]
 	}
 	return err
+}
+
+// record passes on what users did. It comes before the save, so that nothing is missing
+// after a crash.
+func (us *Users) record(ctx context.Context, actions *[]Action) error {
+	if actions == nil || len(*actions) == 0 {
+		return nil
+	}
+	return us.config.Record(ctx, *actions)
 }

@@ -101,6 +101,8 @@ type cursor struct {
 	channel string
 	seq     uint64
 	dirty   bool
+	acked   bool // by the device, and not saved yet: it is more than where the device begins
+	taken   bool // the changes taken last had an acknowledgement
 }
 
 // removed lists what the saver is to remove. Changes to be written are marked by dirty
@@ -240,7 +242,11 @@ func (u *User) Acknowledge(device, channel string, seq uint64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := u.deviceLocked(device)
-	return d != nil && d.advance(channel, seq)
+	if d == nil || !d.advance(channel, seq) {
+		return false
+	}
+	d.find(channel).acked = true
+	return true
 }
 
 // AdvanceRead moves the read mark forward, never back, and reports whether it moved.

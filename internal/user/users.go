@@ -34,6 +34,10 @@ type Config struct {
 	// Elsewhere returns the number of connections to other nodes of the user with an inbox.
 	// Nil if there are no other nodes.
 	Elsewhere func(inbox string) int
+	// Record is called with what users did, before the store gets the changes that it made.
+	// If it returns an error, they are stored later, and it is called again. Nil if nobody
+	// wants to know.
+	Record func(ctx context.Context, actions []Action) error
 	// AllInMemory says that the channel All is memory-only and so has no read marks.
 	AllInMemory bool
 	Logger      *slog.Logger

@@ -1,0 +1,75 @@
+//go:build unix
+
+package wirepost_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wirepost/wirepost"
+)
+
+// BenchmarkEvents measures what events cost, with a store on disk: a connection that is
+// made and closed, of a user of its own, and a push to a user that is not connected, without
+// events and with events of all types.
+func BenchmarkEvents(b *testing.B) {
+	for _, events := range []string{"off", "on"} {
+		open := func(b *testing.B) *node {
+			return newNode(b, onDisk(b), func(o *wirepost.Options) {
+				if events == "on" {
+					writing("*")(o)
+				}
+			})
+		}
+		b.Run("connect/events="+events, func(b *testing.B) { connects(b, open(b), 64) })
+		b.Run("push/events="+events, func(b *testing.B) { push(b, open(b), 64) })
+	}
+}
+
+func connects(b *testing.B, n *node, clients int) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	b.ResetTimer()
+	begun := cpu()
+	for range clients {
+		running.Go(func() {
+			for {
+				i := next.Add(1)
+				if i > int64(b.N) {
+					return
+				}
+				if err := connectOnce(n, fmt.Sprint("u", i)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	b.ReportMetric(float64((cpu()-begun).Nanoseconds())/1e3/float64(b.N), "cpu-µs/op")
+}
+
+// connectOnce makes and closes a connection with as little work in the client as possible.
+func connectOnce(n *node, user string) error {
+	c, err := net.Dial("tcp", n.host)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "GET /ws?user=%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", user, n.host)
+	if err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(c, 512)
+	for line := ""; line != "\r\n"; {
+		if line, err = in.ReadString('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
+}

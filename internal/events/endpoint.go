@@ -1,0 +1,104 @@
+package events
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/signing"
+)
+
+// Endpoint is a URL that events are sent to.
+type Endpoint struct {
+	URL     *url.URL
+	Secrets []signing.Secret
+	Epoch   string // of the store
+	client  *http.Client
+	name    string
+}
+
+const (
+	// requestTimeout limits a request, with its response.
+	requestTimeout = 10 * time.Second
+	// maxResponse is how much of a response is read, so that the connection can be used
+	// again.
+	maxResponse = 64 << 10
+)
+
+// NewEndpoint makes an Endpoint. Its connections are its own, so that none waits for those
+// of another.
+func NewEndpoint(to *url.URL, secrets []signing.Secret, epoch string) *Endpoint {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxConnsPerHost, transport.MaxResponseHeaderBytes = 1, maxResponse
+	sum := sha256.Sum256([]byte(to.String()))
+	return &Endpoint{
+		URL: to, Secrets: secrets, Epoch: epoch, name: base32.HexEncoding.EncodeToString(sum[:10]),
+		client: &http.Client{
+			Transport: transport, Timeout: requestTimeout,
+			// A redirect could lead anywhere, also to addresses that the operator did not choose.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Name is the name of the endpoint's cursor, which follows from its URL.
+func (e *Endpoint) Name() string { return e.name }
+
+// Label is the URL without what may be secret in it.
+func (e *Endpoint) Label() string {
+	return (&url.URL{Scheme: e.URL.Scheme, Host: e.URL.Host, Path: e.URL.Path}).String()
+}
+
+// Close closes idle connections.
+func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
+
+// page is the body of a request.
+type page struct {
+	Events []Event `json:"events"`
+	Next   uint64  `json:"next"`
+}
+
+// Deliver sends events in one request. Any response but 2xx is an error.
+func (e *Endpoint) Deliver(ctx context.Context, list []Event) (int, error) {
+	last := list[len(list)-1].Seq
+	body, err := json.Marshal(page{list, last})
+	if err != nil {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "Wirepost")
+	signing.Sign(request.Header, e.Secrets, e.id(list[0].Seq, last), time.Now(), body)
+	response, err := e.client.Do(request)
+	if err != nil {
+		if u, ok := err.(*url.Error); ok {
+			err = u.Err // without the URL
+		}
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
+	switch {
+	case response.StatusCode/100 == 2:
+		return len(list), nil
+	case response.StatusCode/100 == 3:
+		return 0, fmt.Errorf("the response is %s, and redirects are not followed", response.Status)
+	}
+	return 0, fmt.Errorf("the response is %s", response.Status)
+}
+
+// id is the ID of a request. The same events sent again have the same.
+func (e *Endpoint) id(first, last uint64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d %d", e.Epoch, e.name, first, last))
+	return "evt_" + base32.HexEncoding.EncodeToString(sum[:15])
+}

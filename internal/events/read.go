@@ -1,0 +1,40 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Read returns events after a sequence, at most limit, and the sequence that the next page
+// comes after. The first one is a gap if events after the sequence are gone, unless that
+// is 0.
+func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time.Time) (list []Event, next uint64, err error) {
+	list, next = []Event{}, after
+	for at := after; len(list) < limit; {
+		page, err := log.Read(ctx, Channel, at, limit-len(list), pageBytes)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, rec := range page.Records {
+			if page.Lost && at > 0 && len(list) == 0 {
+				list = append(list, gapBefore(after, rec.Seq, now))
+			}
+			if rec.Revokes != 0 {
+				continue
+			}
+			if e, err := decode(rec); err == nil && len(list) < limit {
+				list = append(list, e)
+			}
+		}
+		if len(page.Records) == 0 || page.Next == at {
+			break
+		}
+		at = page.Next
+	}
+	if len(list) > 0 {
+		next = list[len(list)-1].Seq
+	}
+	return list, next, nil
+}
