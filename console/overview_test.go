@@ -57,3 +57,17 @@ func TestOverviewSurvivesARestart(t *testing.T) {
 	s.client("bob")
 	says(t, tab, "[data-tile=connections] .value", "1")
 }
+
+// TestOverviewShowsEvents: endpoints, with why one fails, and the latest events.
+func TestOverviewShowsEvents(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "", func(o *wirepost.Options) {
+		o.Events.Endpoints = []wirepost.EventEndpoint{{URL: "http://127.0.0.1:1/events?key=secret", Types: []string{"user.*", "session.*"}}}
+	})
+	tab := s.open("")
+	s.client("bob&device=tv")
+	says(t, tab, "[data-event='user.online']", "bob")
+	says(t, tab, "[data-event='session.connected']", "bob · tv")
+	says(t, tab, "[data-endpoint='http://127.0.0.1:1/events'] td.bad", "fails for", "connection refused")
+	browser.Screenshot(t, tab, "events")
+}

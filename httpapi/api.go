@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"net/http"
 	"time"
@@ -34,6 +35,11 @@ type backend interface {
 	Users(context.Context, wirepost.ListQuery) ([]wirepost.UserEntry, string, error)
 	Channels(context.Context, wirepost.ListQuery) ([]wirepost.ChannelEntry, string, error)
 	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
+
+	ReadEvents(ctx context.Context, after uint64, limit int) ([]wirepost.Event, uint64, error)
+	FollowEvents(ctx context.Context, after uint64) iter.Seq2[wirepost.Event, error]
+	EventsWritten() bool
+	EventStats(ctx context.Context, behind bool) wirepost.EventStats
 
 	Stats() wirepost.Stats
 	Top(n int) wirepost.Top

@@ -57,6 +57,7 @@ var routes = []route{
 		{"GET", []string{minSeq}, (*api).message},
 		{"DELETE", nil, (*api).revoke},
 	}},
+	{path: "/v1/events", methods: []method{{"GET", []string{"after", "limit", "wait"}, (*api).events}}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},

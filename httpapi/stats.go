@@ -19,13 +19,39 @@ type statsResponse struct {
 	counters
 	Uptime int64         `json:"uptime_ms"`
 	Memory uint64        `json:"memory_bytes"`
+	Events *eventStats   `json:"events,omitempty"`
 	Top    *wirepost.Top `json:"top,omitempty"`
+}
+
+// eventStats describes the log of events, if events are written.
+type eventStats struct {
+	Seq     uint64        `json:"seq"`
+	Written uint64        `json:"written"`
+	Lost    uint64        `json:"lost"`
+	Readers []eventReader `json:"readers"`
+}
+
+type eventReader struct {
+	wirepost.EventReader
+	LagMS int64 `json:"lag_ms"`
+}
+
+func (a *api) eventStats(r *request) *eventStats {
+	if !a.srv.EventsWritten() {
+		return nil
+	}
+	all := a.srv.EventStats(r.Context(), true)
+	stats := &eventStats{Seq: all.Seq, Written: all.Written, Lost: all.Lost, Readers: []eventReader{}}
+	for _, reader := range all.Readers {
+		stats.Readers = append(stats.Readers, eventReader{reader, reader.Lag.Milliseconds()})
+	}
+	return stats
 }
 
 // stats is GET /v1/stats.
 func (a *api) stats(w http.ResponseWriter, r *request) error {
 	counted := a.srv.Stats()
-	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held()}
+	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held(), Events: a.eventStats(r)}
 	if r.query.Has("top") {
 		n, err := r.number("top", 0, 1, maxTop)
 		if err != nil {

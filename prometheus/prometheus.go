@@ -45,6 +45,13 @@ var (
 	clusterApply     = desc("wirepost_cluster_apply_seconds", "Duration of applying a batch of the log, in seconds.")
 	clusterSnapshots = desc("wirepost_cluster_snapshots_total", "Snapshots of the store taken for nodes that join.")
 	clusterMembers   = desc("wirepost_cluster_members", "Nodes of the cluster that this node knows, itself included, by state.", "state")
+
+	eventsWritten   = desc("wirepost_events_written_total", "Events written to the log of events.")
+	eventsLost      = desc("wirepost_events_lost_total", "Events that could not be written.")
+	eventsDelivered = desc("wirepost_events_delivered_total", "Events delivered, by endpoint.", "endpoint")
+	eventsRetried   = desc("wirepost_events_retried_total", "Deliveries of events that failed and are tried again, by endpoint.", "endpoint")
+	eventsGaps      = desc("wirepost_events_gaps_total", "Gaps of which an endpoint was notified: retention had removed events.", "endpoint")
+	eventsLag       = desc("wirepost_events_lag_seconds", "Age of the oldest event that an endpoint was sent and has not accepted; 0 if there is none.", "endpoint")
 )
 
 // Describe implements prometheus.Collector.
@@ -52,6 +59,8 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, turns, connections, users, channels,
 		clusterLag, clusterPosition, clusterInFlight, clusterApply, clusterSnapshots, clusterMembers,
+
+		eventsWritten, eventsLost, eventsDelivered, eventsRetried, eventsGaps, eventsLag,
 	} {
 		ch <- d
 	}
@@ -77,6 +86,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for reason, n := range m.Refused {
 		add(refused, prometheus.CounterValue, float64(n), reason)
+	}
+	add(eventsWritten, prometheus.CounterValue, float64(m.Events.Written))
+	add(eventsLost, prometheus.CounterValue, float64(m.Events.Lost))
+	for _, r := range m.Events.Readers {
+		add(eventsDelivered, prometheus.CounterValue, float64(r.Delivered), r.Target)
+		add(eventsRetried, prometheus.CounterValue, float64(r.Retried), r.Target)
+		add(eventsGaps, prometheus.CounterValue, float64(r.Gaps), r.Target)
+		add(eventsLag, prometheus.GaugeValue, r.Lag.Seconds(), r.Target)
 	}
 	h := m.AppendSeconds
 	ch <- prometheus.MustNewConstHistogram(appends, h.Count, h.Sum, h.Buckets)

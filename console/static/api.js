@@ -73,6 +73,7 @@ const json = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type
 
 export const stats = (top) => call("GET", top ? `/v1/stats?top=${top}` : "/v1/stats");
 export const cluster = () => call("GET", "/v1/cluster");
+export const events = (after) => call("GET", `/v1/events?after=${after}&limit=1000`);
 export const user = (name) => call("GET", `/v1/users/${segment(name)}`);
 export const disconnect = (name, connection) =>
   call("DELETE", `/v1/users/${segment(name)}/sessions${connection ? `?connection=${segment(connection)}` : ""}`);
