@@ -42,7 +42,7 @@ var imports = map[string]map[string]string{
 		"internal/signing": "signs requests",
 		"internal/user":    "actions of users",
 	},
-	"acks":       {},
+	"acks": {},
 
 	"internal/gateway": {
 		"internal/access":   "identities of requests",
@@ -257,7 +257,7 @@ var imports = map[string]map[string]string{
 		"internal/dial":            "the connection of listen",
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
-		"internal/signing":         "secrets of hooks",
+		"internal/signing":         "secrets of hooks and of endpoints of events",
 		"prometheus":               "the metrics of hooks",
 		"httpapi":                  "the API",
 		"internal/origin":          "flags",

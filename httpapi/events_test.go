@@ -29,7 +29,7 @@ func TestEvents(t *testing.T) {
 	}
 	waited := make(chan response)
 	go func() { waited <- s.do("GET", "/v1/events?wait=60s", "") }()
-	s.dial("user=42")
+	s.dial("42")
 	(<-waited).is(200).into(&first)
 	if len(first.Events) != 1 || first.Events[0].Type != wirepost.EventUserOnline || first.Events[0].User != "42" || first.Next != first.Events[0].Seq {
 		t.Fatalf("%+v", first)

@@ -215,6 +215,7 @@ func (a *App) open() error {
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
 	a.warn()
+	a.Config.warnEvents(a.Log)
 	if a.Config.clustered() {
 		a.node = &starting{}
 		a.http.Handler = a.node

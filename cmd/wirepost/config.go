@@ -20,12 +20,14 @@ type Config struct {
 	front
 	clustering
 	hookSettings
+	eventSettings
 
-	Dev      bool // no keys: the URL names the user
-	Echo     bool
-	Console  bool
-	Channels []wirepost.Policy
-	Sources  []string // of Channels: positions in the file
+	Dev       bool // no keys: the URL names the user
+	Echo      bool
+	Console   bool
+	Channels  []wirepost.Policy
+	Sources   []string                 // of Channels: positions in the file
+	Endpoints []wirepost.EventEndpoint // of events, besides that of the flags
 }
 
 // common are the settings that dev and serve share.
@@ -64,6 +66,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := c.checkPolicies(c.Channels, c.Sources); err != nil {
+		return err
+	}
+	if err := c.checkEvents(); err != nil {
 		return err
 	}
 	switch {
@@ -111,6 +116,7 @@ func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, er
 		NoRequestValues: true, // no callback of the command needs them
 	}
 	c.limits.apply(&o)
+	c.applyEvents(&o)
 	if c.Dev {
 		o.Authenticate, o.LogRefusals = auth.Dev(), true
 		return o, nil

@@ -183,6 +183,19 @@ hooks:
   headers: [Cookie, X-Tenant]
 hooks.concurrency: 20
 hook-publish: https://app.example.com/publish
+events-url: https://app.example/events
+events:
+  grace: 2s
+  retention: 1d
+  secret: ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+  types: [user.*]
+  channels: ["room:*"]
+  endpoints:
+    - url: https://b.example/
+      secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+      types: [channel.*, membership.changed]
+      channels: "news*"
+    - types: message.read
 channels:
   - pattern: room:*
     durable: false
@@ -250,6 +263,23 @@ func TestEverySetting(t *testing.T) {
 	if diff := cmp.Diff(wantHooks, g.Serve.hookSettings); diff != "" {
 		t.Errorf("hooks (-want +got):\n%s", diff)
 	}
+	const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	wantEvents := eventSettings{
+		EventsURL: "https://app.example/events", EventsSecret: []hookSecret{key}, EventsTypes: []eventType{"user.*"},
+		EventsChannels: []string{"room:*"}, EventsGrace: duration(2 * time.Second), EventsRetention: duration(24 * time.Hour),
+	}
+	if diff := cmp.Diff(wantEvents, g.Serve.eventSettings); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	config := Config{eventSettings: g.Serve.eventSettings, Endpoints: s.endpoints()}
+	wantEndpoints := []wirepost.EventEndpoint{
+		{URL: "https://b.example/", Secrets: []string{key}, Types: []string{"channel.*", "membership.changed"}, Channels: []string{"news*"}},
+		{Types: []string{"message.read"}},
+		{URL: "https://app.example/events", Secrets: []string{key}, Types: []string{"user.*"}, Channels: []string{"room:*"}},
+	}
+	if diff := cmp.Diff(wantEndpoints, config.endpoints()); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
 	if !g.Serve.Echo || !g.Serve.Console {
 		t.Error("echo and console are off")
 	}
@@ -270,7 +300,7 @@ func TestEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range serverNames(parser.Model) {
-		if _, ok := s.file.values[name]; !ok && name != "channels" {
+		if _, ok := s.file.values[name]; !ok && name != "channels" && name != endpointsName {
 			t.Errorf("%s is not in the file of this test", name)
 		}
 	}

@@ -12,6 +12,7 @@ type devCommand struct {
 	limits
 	clustering
 	hookSettings
+	eventSettings
 	Cluster count `default:"1" placeholder:"N" help:"Start a cluster of this many nodes on this machine (default ${default}: one server without a cluster)."`
 	Echo    bool  `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
 	Console bool  `default:"true" negatable:"" help:"Serve the console at /console."`
@@ -26,6 +27,7 @@ func (c *devCommand) Help() string { return helpOnSettings }
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	config := Config{
 		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings,
+		eventSettings: c.eventSettings, Endpoints: s.endpoints(),
 		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()
@@ -48,6 +50,7 @@ type serveCommand struct {
 	front
 	clustering
 	hookSettings
+	eventSettings
 	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
 	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
@@ -59,7 +62,8 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
-		hookSettings: c.hookSettings, Echo: c.Echo, Console: c.Console,
+		hookSettings: c.hookSettings, eventSettings: c.eventSettings, Endpoints: s.endpoints(),
+		Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()
 	return serve(ctx, t, config)

@@ -19,10 +19,11 @@ import (
 // _, or with a dot after the name of a group, and channels. Its nodes are decoded one by
 // one, so that every error has its line.
 type configFile struct {
-	path     string
-	values   map[string]fileValue
-	channels []wirepost.Policy
-	lines    []int // of channels
+	path      string
+	values    map[string]fileValue
+	channels  []wirepost.Policy
+	lines     []int // of channels
+	endpoints []wirepost.EventEndpoint
 }
 
 // fileValue is the text of one setting, or a []any of texts.
@@ -78,7 +79,7 @@ const clusterGroup = "cluster"
 
 // groups are names in the file that settings share, with what their flags begin with. In
 // the file the name may have a dot after it, or be a map of its own.
-var groups = map[string]string{clusterGroup: clusterGroup, "hooks": "hook"}
+var groups = map[string]string{clusterGroup: clusterGroup, "hooks": "hook", "events": "events"}
 
 // setGroup adds one pair of the file, or those of the map of a group.
 func (f *configFile) setGroup(pair *ast.MappingValueNode, names []string) error {
@@ -117,11 +118,14 @@ func (f *configFile) set(pair *ast.MappingValueNode, written string, names []str
 	if !slices.Contains(names, name) {
 		return f.errorf(pair.Key, name, "is not a Wirepost setting%s", didYouMean(name, names))
 	}
-	if _, twice := f.values[name]; twice || name == "channels" && f.channels != nil {
+	if _, twice := f.values[name]; twice || name == "channels" && f.channels != nil || name == endpointsName && f.endpoints != nil {
 		return f.errorf(pair.Key, name, "is set twice")
 	}
 	if name == "channels" {
 		return f.setChannels(pair.Value)
+	}
+	if name == endpointsName {
+		return f.setEndpoints(pair.Value)
 	}
 	if text, ok := textOf(pair.Value); ok {
 		f.values[name] = fileValue{text, lineOf(pair.Key)}

@@ -48,6 +48,14 @@ func (s *settings) policies() (policies []wirepost.Policy, sources []string) {
 	return s.file.channels, sources
 }
 
+// endpoints returns the endpoints of events in the file.
+func (s *settings) endpoints() []wirepost.EventEndpoint {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.endpoints
+}
+
 // settingError is an invalid value or unknown name outside the command line.
 type settingError struct {
 	source string // "WIREPOST_WINDOW", or "wirepost.yml:3: window"
@@ -173,7 +181,7 @@ func serverNames(app *kong.Application) []string {
 			}
 		}
 	}
-	return append(names, "channels")
+	return append(names, "channels", endpointsName)
 }
 
 // helpWithVariable adds the variable to the help of a client command's flag; for the
