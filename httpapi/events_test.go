@@ -63,7 +63,7 @@ func TestEvents(t *testing.T) {
 	}
 	response.Body.Close()
 	for _, path := range []string{"/v1/push/$events", "/v1/push/$x"} {
-		s.do("POST", path, "x").problem(400, "to")
+		s.do("POST", path, "x").problem(400, "channel")
 	}
 	s.do("GET", "/v1/channels/$events/messages", "").problem(400, "channel")
 }

@@ -263,7 +263,7 @@ func (r *Recorder) append(b *batch) {
 	for {
 		results, err := r.config.Log.Append(context.Background(), b.entries)
 		if err == nil {
-			r.appended(results)
+			r.appended(b.entries, results)
 			if failed {
 				r.config.Logger.Info("events are written again")
 			}
@@ -282,10 +282,13 @@ func (r *Recorder) append(b *batch) {
 	}
 }
 
-func (r *Recorder) appended(results []engine.Result) {
+func (r *Recorder) appended(entries []engine.Entry, results []engine.Result) {
 	r.counts.Lock()
 	defer r.counts.Unlock()
 	for i := range results {
+		if entries[i].Channel != Channel {
+			continue // what goes with an event
+		}
 		if results[i].Err != nil {
 			r.config.Logger.Error("an event is not written", "error", results[i].Err)
 			r.counts.Lost++
@@ -385,7 +388,7 @@ func (r *Recorder) Record(ctx context.Context, actions []user.Action) error {
 	if err != nil {
 		return fmt.Errorf("write events: %w", err)
 	}
-	r.appended(results)
+	r.appended(entries, results)
 	return nil
 }
 
