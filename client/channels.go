@@ -22,12 +22,30 @@ func (b *Backend) Channel(ctx context.Context, channel string, options ...ReadOp
 // most limit of them (1 to 1000; 0 means 100). Next is the after of the next page; an
 // empty list means that there are no more.
 func (b *Backend) Messages(ctx context.Context, channel string, after uint64, limit int, options ...ReadOption) (list []*Message, next uint64, err error) {
-	return b.list(ctx, resource("v1/channels", channel, "messages"), after, limit, options)
+	return b.list(ctx, resource("v1/channels", channel, "messages"), "after", after, limit, options)
+}
+
+// History is Messages backwards: the live messages before a sequence, newest first. A
+// sequence above the head, such as math.MaxUint64, means all of them. Next is the before of
+// the next page.
+func (b *Backend) History(ctx context.Context, channel string, before uint64, limit int, options ...ReadOption) (list []*Message, next uint64, err error) {
+	return b.list(ctx, resource("v1/channels", channel, "messages"), "before", before, limit, options)
+}
+
+// Presence returns how many users are present in a channel whose policy has presence, and
+// the first 1000 of them.
+func (b *Backend) Presence(ctx context.Context, channel string) (count int, users []PresentUser, err error) {
+	var result struct {
+		Count int           `json:"count"`
+		Users []PresentUser `json:"users"`
+	}
+	err = b.repeat(ctx, call{method: http.MethodGet, path: resource("v1/channels", channel, "presence"), result: &result})
+	return result.Count, result.Users, err
 }
 
 // list reads one page of messages.
-func (b *Backend) list(ctx context.Context, path string, after uint64, limit int, options []ReadOption) (list []*Message, next uint64, err error) {
-	query := read(url.Values{"after": {strconv.FormatUint(after, 10)}}, options)
+func (b *Backend) list(ctx context.Context, path, direction string, from uint64, limit int, options []ReadOption) (list []*Message, next uint64, err error) {
+	query := read(url.Values{direction: {strconv.FormatUint(from, 10)}}, options)
 	if limit != 0 {
 		query.Set("limit", strconv.Itoa(limit))
 	}

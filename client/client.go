@@ -33,6 +33,7 @@ type Client struct {
 	mu struct {
 		sync.Mutex
 		positions positions
+		rooms     map[string]*Room // by channel
 
 		link    *link         // nil while there is no connection
 		up      chan struct{} // closed when there is one, or err
@@ -66,6 +67,7 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 	}
 	c.ackMessage = c.ack
 	c.mu.up = make(chan struct{})
+	c.mu.rooms = map[string]*Room{}
 	c.mu.acks.timer = time.AfterFunc(time.Hour, c.flushAcks)
 	c.mu.acks.timer.Stop()
 	var run context.Context

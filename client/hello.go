@@ -79,7 +79,7 @@ func (c *Client) resumeLocked(l *link, f *wire.Frame) {
 }
 
 func (c *Client) resubscribeLocked(l *link, channel string) {
-	r := wire.Request{Type: "subscribe", Channel: channel}
+	r := wire.Request{Type: "subscribe", Channel: channel, Presence: c.mu.rooms[channel] != nil}
 	if seq, known := c.mu.positions.at(channel).from(); known {
 		r.After = &seq
 	}
@@ -98,6 +98,7 @@ func (c *Client) resubscribed(l *link, r *wire.Request, f *wire.Frame) {
 	case f.Type == "error" && f.ErrorCode() == wire.Unavailable: // the same
 	case f.Type != "ok":
 		delete(c.mu.positions.wanted, r.Channel)
+		delete(c.mu.rooms, r.Channel)
 		c.queue.offer(Unsubscribed{Channel: r.Channel, Err: commandError(f)})
 	case f.Seq < p.received: // another log, see settle: subscribe to all of it
 		p.forget()
@@ -105,5 +106,8 @@ func (c *Client) resubscribed(l *link, r *wire.Request, f *wire.Frame) {
 		c.resubscribeLocked(l, r.Channel)
 	default:
 		p.subscribed(r.After, f.Seq)
+		if room := c.mu.rooms[r.Channel]; room != nil {
+			room.replace(f.Presence)
+		}
 	}
 }

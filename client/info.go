@@ -53,6 +53,7 @@ type PolicyInfo struct {
 	MaxMessages int           `json:"max_messages"`
 	Subscribe   Access        `json:"subscribe"`
 	Publish     Access        `json:"publish"`
+	Presence    bool          `json:"presence,omitempty"`
 }
 
 // Access says which clients a policy allows to subscribe or publish.

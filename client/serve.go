@@ -40,6 +40,8 @@ func (c *Client) handle(ctx context.Context, l *link, f *wire.Frame) error {
 		}
 	case "bye":
 		l.retryAfter = bounded(f.RetryAfterMS)
+	case "presence":
+		c.handlePresence(f)
 	case "message":
 		return c.handleMessage(ctx, l, f)
 	case "revoke":

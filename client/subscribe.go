@@ -50,6 +50,7 @@ func (c *Client) subscribe(ctx context.Context, r wire.Request) (Subscription, e
 func (c *Client) Unsubscribe(ctx context.Context, channel string) error {
 	c.mu.Lock()
 	delete(c.mu.positions.wanted, channel)
+	delete(c.mu.rooms, channel)
 	c.mu.Unlock()
 	_, err := c.command(ctx, wire.Request{Type: "unsubscribe", Channel: channel}, nil)
 	return err

@@ -18,7 +18,7 @@ func (b *Backend) User(ctx context.Context, user string) (info UserInfo, err err
 
 // Inbox lists the live messages of a user's inbox, as Messages does.
 func (b *Backend) Inbox(ctx context.Context, user string, after uint64, limit int, options ...ReadOption) (list []*Message, next uint64, err error) {
-	return b.list(ctx, resource("v1/users", user, "messages"), after, limit, options)
+	return b.list(ctx, resource("v1/users", user, "messages"), "after", after, limit, options)
 }
 
 // MarkRead moves a user's read mark in a channel forward and returns where it is then,

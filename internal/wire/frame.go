@@ -41,6 +41,15 @@ type Frame struct {
 	After     uint64 `json:"after"`
 	ResumedAt uint64 `json:"resumed_at"`
 
+	Presence *PresenceState `json:"presence"`
+	Users    *[]PresentUser `json:"users"`
+	Joined   []PresentUser  `json:"joined"`
+	Left     []string       `json:"left"`
+	Count    int            `json:"count"`
+
+	Messages []json.RawMessage `json:"messages"`
+	Next     uint64            `json:"next"`
+
 	Duplicate bool   `json:"duplicate"`
 	Oldest    uint64 `json:"oldest"`
 	Resumed   bool   `json:"resumed"`
@@ -66,6 +75,19 @@ func ParseFrame(text []byte) (*Frame, error) {
 		return nil, errors.New("a message without channel or seq")
 	}
 	return f, nil
+}
+
+// PresenceState is who is present in a channel.
+type PresenceState struct {
+	Count int           `json:"count"`
+	Users []PresentUser `json:"users"`
+}
+
+// PresentUser is a user who is present in a channel.
+type PresentUser struct {
+	User  string          `json:"user"`
+	Info  json.RawMessage `json:"info"`
+	Since int64           `json:"since"` // ms since the epoch
 }
 
 // Payload returns the data of a message: JSON unchanged, text unquoted, or bytes.
@@ -122,6 +144,8 @@ type Request struct {
 	Ref         uint64          `json:"ref"`
 	Channel     string          `json:"channel,omitempty"`
 	After       *uint64         `json:"after,omitempty"`
+	Before      *uint64         `json:"before,omitempty"`
+	Limit       int             `json:"limit,omitempty"`
 	Presence    bool            `json:"presence,omitempty"`
 	To          string          `json:"to,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
