@@ -250,6 +250,7 @@ var imports = map[string]map[string]string{
 		"engine":                   "health of the store",
 		"engine/cluster":           "a node of a cluster",
 		"engine/cluster/jetstream": "its log",
+		"engine/cluster/postgres":  "its log",
 		"engine/memory":            "dev",
 		"engine/pebble":            "serve",
 		"auth":                     "tokens",

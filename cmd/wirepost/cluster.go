@@ -16,7 +16,7 @@ import (
 // dot: cluster.name.
 type clustering struct {
 	ClusterName        clusterName `placeholder:"NAME" help:"Run as a node of the cluster with this name."`
-	ClusterLog         logURL      `default:"embedded" placeholder:"URL" help:"The replicated log: embedded, or the URL of NATS servers (nats://HOST:PORT,…) (default ${default})."`
+	ClusterLog         logURL      `default:"embedded" placeholder:"URL" help:"The replicated log: embedded, or the URL of NATS servers (nats://HOST:PORT,…) or of PostgreSQL (postgres://USER@HOST/DATABASE) (default ${default})."`
 	ClusterNode        nodeName    `placeholder:"NAME" help:"Name of this node, unique in the cluster (default: generated once and kept in the data directory)."`
 	ClusterListen      hostPort    `placeholder:"HOST:PORT" help:"Address for the connections between the nodes' embedded logs."`
 	ClusterPeers       []hostPort  `placeholder:"HOST:PORT" help:"These addresses of all nodes, including this one; repeatable."`
@@ -208,10 +208,15 @@ func (l logURL) kind() string {
 	return logEmbedded
 }
 
-var userInfo = regexp.MustCompile(`(://|,)[^/@]*@`)
+var (
+	userInfo   = regexp.MustCompile(`(://|,)[^/@]*@`)
+	inSettings = regexp.MustCompile(`([?&][^=&]*password=)[^&]*`)
+)
 
 // String returns the URL without users, passwords and tokens.
-func (l logURL) String() string { return userInfo.ReplaceAllString(string(l), "${1}…@") }
+func (l logURL) String() string {
+	return inSettings.ReplaceAllString(userInfo.ReplaceAllString(string(l), "${1}…@"), "${1}…")
+}
 
 // hostPort is a TCP address with a fixed port.
 type hostPort string

@@ -93,12 +93,13 @@ func TestClusterCheck(t *testing.T) {
 func TestLogURLHidesCredentials(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[logURL]string{
-		"embedded":                              "embedded",
-		"nats://u:geheim@a:1,nats://token@b:2":  "nats://…@a:1,nats://…@b:2",
-		"nats://u:geheim@a:1,v:geheim@b:2":      "nats://…@a:1,…@b:2",
-		"postgres://u:geh,eim@a:1,b:2/db?x=a@b": "postgres://…@a:1,b:2/db?x=a@b",
-		"postgres:///db?host=/run&user=x":       "postgres:///db?host=/run&user=x",
-		"postgresql://u:p@h/db?sslmode=require": "postgresql://…@h/db?sslmode=require",
+		"embedded":                                "embedded",
+		"nats://u:geheim@a:1,nats://token@b:2":    "nats://…@a:1,nats://…@b:2",
+		"nats://u:geheim@a:1,v:geheim@b:2":        "nats://…@a:1,…@b:2",
+		"postgres://u:geh,eim@a:1,b:2/db?x=a@b":   "postgres://…@a:1,b:2/db?x=a@b",
+		"postgres:///db?host=/run&user=x":         "postgres:///db?host=/run&user=x",
+		"postgres:///db?user=x&password=p%26&a=b": "postgres:///db?user=x&password=…&a=b",
+		"postgresql://u:p@h/db?sslmode=require":   "postgresql://…@h/db?sslmode=require",
 	} {
 		if got := text.String(); got != want {
 			t.Errorf("%q: %q", text, got)

@@ -45,6 +45,9 @@ const (
 	maxDevNodes = 9
 )
 
+// devClusterName is the name of a development cluster.
+const devClusterName = "dev"
+
 // devCluster runs a cluster of n nodes until ctx is done.
 func devCluster(ctx context.Context, t *terminal, c Config, n int, s *settings) error {
 	if n < minDevNodes || n > maxDevNodes {
@@ -52,6 +55,9 @@ func devCluster(ctx context.Context, t *terminal, c Config, n int, s *settings) 
 	}
 	if _, unix := c.Listen.socket(); unix {
 		return usagef("--cluster needs a TCP address for each node: --listen %s is a Unix socket", c.Listen)
+	}
+	if c.ClusterLog.kind() != logEmbedded {
+		c.ClusterName = devClusterName
 	}
 	if err := c.check(); err != nil {
 		return err
@@ -96,8 +102,11 @@ func (d *devNodes) plan(c *Config, n int) error {
 			listen = net.JoinHostPort(host, strconv.Itoa(port+i))
 		}
 		node.flags = []string{
-			"--listen", listen, "--data", filepath.Join(c.Data, "node-"+node.name), "--cluster-name", "dev",
-			"--cluster-node", node.name, "--cluster-listen", routes[i], "--cluster-peers", strings.Join(routes, ","),
+			"--listen", listen, "--data", filepath.Join(c.Data, "node-"+node.name), "--cluster-name", devClusterName,
+			"--cluster-node", node.name,
+		}
+		if c.ClusterLog.kind() == logEmbedded {
+			node.flags = append(node.flags, "--cluster-listen", routes[i], "--cluster-peers", strings.Join(routes, ","))
 		}
 		d.nodes = append(d.nodes, node)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	replicated "github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/jetstream"
+	"github.com/wirepost/wirepost/engine/cluster/postgres"
 )
 
 // openLog connects to the log of the cluster, and starts the server of an embedded one.
@@ -29,8 +30,10 @@ func (o *nodeOptions) openLog(ctx context.Context, id identity, p *parts) (repli
 		return o.openEmbedded(ctx, id, p)
 	case logNATS:
 		return o.openNATS(ctx, id, p)
+	case logPostgres:
+		return o.openPostgres(ctx, id, p)
 	}
-	return nil, nil, fmt.Errorf("--cluster-log %s: PostgreSQL is not supported by this version", o.config.ClusterLog)
+	return nil, nil, fmt.Errorf("--cluster-log %s is not known", o.config.ClusterLog)
 }
 
 // serverCloseLimit limits the time in which an embedded server stops.
@@ -99,6 +102,16 @@ func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (repl
 		return nil, nil, err
 	}
 	return o.openStreams(ctx, conn, id, nil, p)
+}
+
+func (o *nodeOptions) openPostgres(ctx context.Context, id identity, p *parts) (replicated.Log, engine.Bus, error) {
+	o.phase.set("it waits for PostgreSQL")
+	db, err := postgres.Open(ctx, string(o.config.ClusterLog), postgres.Options{Cluster: id.Cluster, Shards: id.Shards, Logger: o.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.add(func() error { db.Close(); return nil })
+	return db.Log(), db.Bus(), nil
 }
 
 // openStreams opens the streams and the bus over a connection, which is closed with the

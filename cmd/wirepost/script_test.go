@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/wirepost/wirepost/internal/browser"
+	"github.com/wirepost/wirepost/internal/pgtest"
 )
 
 // patience limits every wait of a script. It only expires if something is broken.
@@ -50,6 +51,7 @@ func TestMain(m *testing.M) {
 //	damage DIR                    damages a store
 //	flip DIR KIND                 flips a bit in the last file of a kind
 //	certificate                   makes cert.pem and key.pem for 127.0.0.1
+//	postgres NAME start|kill      a PostgreSQL server, whose URL is $NAME; after kill it starts again
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("processes get no signals there")
@@ -60,7 +62,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			j := &jobs{byName: map[string]*job{}}
-			e.Values["jobs"] = j
+			e.Values["jobs"], e.Values[postgresKey] = j, map[string]*pgtest.Server{}
 			// With -race a process otherwise sleeps for a second before it exits.
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			e.Defer(j.end)
@@ -69,7 +71,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "startdeaf": startDeaf, "restart": restart, "freeports": setFreePorts, "await": await, "signal": sendSignal, "finish": finish,
 			"try": attempt, "http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
-			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate,
+			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate, "postgres": postgresServer,
 		},
 	})
 }

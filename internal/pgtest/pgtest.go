@@ -32,7 +32,7 @@ const startTimeout = 2 * time.Minute
 var settings = []string{
 	"shared_buffers=16MB", "max_connections=300", "max_wal_size=128MB", "jit=off", "huge_pages=off",
 	"listen_addresses=", "log_min_messages=warning", "log_line_prefix=%m [%p] %q%d ",
-	"wal_level=replica", "max_wal_senders=4", "hot_standby=on", "wal_receiver_status_interval=1s",
+	"wal_level=replica", "max_wal_senders=4", "wal_keep_size=256MB", "hot_standby=on", "wal_receiver_status_interval=1s",
 }
 
 // Start makes a database in a new directory and starts a server, with further settings as
@@ -176,7 +176,7 @@ func (s *Server) Start(more ...string) error {
 func (s *Server) waitReady() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	for s.cmd(ctx, "pg_isready", "-q", "-h", s.Dir, "-t", "5").Run() != nil {
+	for s.cmd(ctx, "pg_isready", "-q", "-h", s.Dir, "-p", s.port(), "-t", "5").Run() != nil {
 		select {
 		case <-s.exited:
 			return fmt.Errorf("PostgreSQL does not start:\n%s", s.Log())
@@ -200,9 +200,20 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
+// port is the number in the name of the socket, and of the TCP port if there is one.
+func (s *Server) port() string {
+	port := "5432"
+	for _, setting := range s.more {
+		if value, ok := strings.CutPrefix(setting, "port="); ok {
+			port = value
+		}
+	}
+	return port
+}
+
 // conninfo is the address in the form for PostgreSQL's own programs.
 func (s *Server) conninfo(database string) string {
-	text := "host=" + s.Dir + " user=postgres"
+	text := "host=" + s.Dir + " port=" + s.port() + " user=postgres"
 	if database != "" {
 		text += " dbname=" + database
 	}
@@ -212,16 +223,55 @@ func (s *Server) conninfo(database string) string {
 // URL is the address of a database of the server for its superuser, and of others that may
 // take its place.
 func (s *Server) URL(database string, others ...*Server) string {
-	hosts := []string{s.Dir}
+	hosts, ports := []string{s.Dir}, []string{s.port()}
 	for _, other := range others {
-		hosts = append(hosts, other.Dir)
+		hosts, ports = append(hosts, other.Dir), append(ports, other.port())
 	}
-	q := url.Values{"host": {strings.Join(hosts, ",")}, "user": {"postgres"}}
+	q := url.Values{"host": {strings.Join(hosts, ",")}, "port": {strings.Join(ports, ",")}, "user": {"postgres"}}
 	return "postgres:///" + url.PathEscape(database) + "?" + q.Encode()
+}
+
+// Run makes statements as the superuser.
+func (s *Server) Run(statements ...string) error {
+	_, err := s.query(statements...)
+	return err
+}
+
+func (s *Server) query(statements ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	args := []string{"-X", "-A", "-t", "-q", "-d", s.conninfo("postgres")}
+	for _, statement := range statements {
+		args = append(args, "-c", statement)
+	}
+	out, err := s.cmd(ctx, "psql", args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("psql: %w\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// Await makes commits wait for a standby, and waits until that has everything.
+func (s *Server) Await(standby string) error {
+	if err := s.Run("ALTER SYSTEM SET synchronous_standby_names = "+standby, "SELECT pg_reload_conf()"); err != nil {
+		return err
+	}
+	for give := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
+		n, err := s.query("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'")
+		if err != nil || n == "1" {
+			return err
+		}
+		if time.Now().After(give) {
+			return fmt.Errorf("the standby %s does not follow:\n%s", standby, s.Log())
+		}
+	}
 }
 
 // Promote makes a standby accept writes.
 func (s *Server) Promote() error { return s.run("pg_ctl", "promote", "-D", s.data(), "-t", "60") }
+
+// Processes returns the processes of the server, the one that waits for the others first.
+func (s *Server) Processes() []int { return processes(s.command.Process.Pid) }
 
 // Signal sends a signal to all processes of the server.
 func (s *Server) Signal(sig syscall.Signal) error {

@@ -50,6 +50,16 @@ func (s *Server) own(path string) error {
 // signalAll sends a signal to a process and its children, which PostgreSQL puts into
 // process groups of their own, and returns all of them.
 func signalAll(pid int, sig syscall.Signal) ([]int, error) {
+	all := processes(pid)
+	err := syscall.Kill(pid, sig)
+	for _, child := range all[1:] {
+		syscall.Kill(child, sig) //nolint:errcheck // it may have ended with its parent
+	}
+	return all, err
+}
+
+// processes returns a process and, on Linux, its children.
+func processes(pid int) []int {
 	all := []int{pid}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // Linux only
 	for _, word := range strings.Fields(string(children)) {
@@ -57,11 +67,7 @@ func signalAll(pid int, sig syscall.Signal) ([]int, error) {
 			all = append(all, child)
 		}
 	}
-	err := syscall.Kill(pid, sig)
-	for _, child := range all[1:] {
-		syscall.Kill(child, sig) //nolint:errcheck // it may have ended with its parent
-	}
-	return all, err
+	return all
 }
 
 // alive reports whether a process runs. One that has ended may still be listed.

@@ -37,9 +37,9 @@ func startPair(t *testing.T) (primary, standby *pgtest.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { standby.Close() })
-	sql(t, primary.URL("postgres"), "ALTER SYSTEM SET synchronous_standby_names = standby")
-	sql(t, primary.URL("postgres"), "SELECT pg_reload_conf()")
-	await(t, primary.URL("postgres"), "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'")
+	if err := primary.Await("standby"); err != nil {
+		t.Fatal(err)
+	}
 	return primary, standby
 }
 
