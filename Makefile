@@ -111,7 +111,7 @@ race:
 # whose disk and clock fail besides, and clusters of three nodes in one process and in
 # three, with an embedded log and one in NATS. SEED=n repeats the chance of a run.
 torture:
-	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
+	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestEvents|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
 
 # Ordinary work for so long, after which the server's memory must have stopped growing.
 soak:
