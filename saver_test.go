@@ -3,6 +3,8 @@ package wirepost_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -91,6 +93,31 @@ func TestStartIsStoredByTheNext(t *testing.T) {
 		u, err := store.Load(context.Background(), "42")
 		if err != nil || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 2 || len(u.Marks) != 1 {
 			t.Errorf("after the second: %+v, %v; want the device with two cursors, and the mark of all", u, err)
+		}
+	})
+}
+
+// TestSavingIsRetriedQuietly: an engine that saves nothing for a while is logged once, and
+// once more when it does again.
+func TestSavingIsRetriedQuietly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Engine: memory.New(memory.Options{})}
+		var log lockedBuffer
+		n := newPipeNode(t, func(o *wirepost.Options) {
+			o.Engine, o.Logger = store, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		c, _ := n.dialV1("42")
+		p := n.json("user:42", `1`)
+		c.message(`1`)
+		time.Sleep(2 * time.Second)
+		store.times.Store(30)
+		c.send(`{"type":"ack","channel":"user:42","seq":%d}`, p.Seq)
+		time.Sleep(time.Minute)
+		if n := strings.Count(log.String(), "cursors cannot be saved"); n != 1 {
+			t.Errorf("the failure was logged %d times:\n%s", n, log.String())
+		}
+		if n := strings.Count(log.String(), "cursors are saved again"); n != 1 {
+			t.Errorf("the end was logged %d times:\n%s", n, log.String())
 		}
 	})
 }

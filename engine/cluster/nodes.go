@@ -89,7 +89,9 @@ func (e *Engine) heard(a *nodes.Announcement) {
 		}
 		return
 	}
-	e.nodes.Heard(a)
+	if e.nodes.Heard(a) {
+		e.announcer.Changed() // the node that started gets to know this one at once
+	}
 	for _, s := range e.shards {
 		s.follower.Heard(a.Node, a.Positions[s.number], a.Generations[s.number])
 	}

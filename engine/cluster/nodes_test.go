@@ -62,6 +62,10 @@ func TestNodes(t *testing.T) {
 		}
 		a, b := open("a"), open("b")
 		defer closeNode(t, a)
+		synctest.Wait()
+		if n := nodesOf(b)["a"]; n.URL == "" || n.State == engine.NodeUnreachable {
+			t.Errorf("b has started and knows %+v", n)
+		}
 		b.SetConnections(func() int { return 7 })
 		time.Sleep(2 * time.Second)
 		got := nodesOf(a)

@@ -34,6 +34,10 @@ type saver struct {
 		queue []*User
 	}
 	wake chan struct{} // cap 1
+
+	// failure is how badly the last attempt failed, as a level of the log; 0: it did not.
+	// Owned by run.
+	failure slog.Level
 }
 
 func newSaver(us *Users) *saver {
@@ -114,17 +118,27 @@ func (s *saver) settle() {
 	}
 	if err := s.users.config.Store.Save(context.Background(), nil, true); err != nil {
 		s.users.unsettled.Store(true)
-		s.failed(err)
+		s.tried(err)
 	}
 }
 
-// failed logs a failed save, which is retried.
-func (s *saver) failed(err error) {
-	level := slog.LevelError
-	if errors.Is(err, engine.ErrUnavailable) {
+// tried logs that saving fails, and is retried, or that it succeeds again, each once.
+func (s *saver) tried(err error) {
+	level := slog.Level(0)
+	switch {
+	case errors.Is(err, engine.ErrUnavailable):
 		level = slog.LevelWarn // the engine logs its own failure
+	case err != nil:
+		level = slog.LevelError
 	}
-	s.users.config.Logger.Log(context.Background(), level, "saving cursors", "error", err)
+	was := s.failure
+	s.failure = level
+	switch {
+	case level > was:
+		s.users.config.Logger.Log(context.Background(), level, "cursors cannot be saved: trying again until they are", "error", err)
+	case err == nil && was > 0:
+		s.users.config.Logger.Info("cursors are saved again")
+	}
 }
 
 // save saves everything queued. Changes that could not be saved are queued again.
@@ -138,8 +152,8 @@ func (s *saver) save() error {
 	s.mu.Unlock()
 
 	err := s.users.saveAll(context.Background(), queue, false)
-	if err != nil {
-		s.failed(err)
+	if len(queue) > 0 {
+		s.tried(err)
 	}
 	for _, u := range queue {
 		if err != nil {

@@ -20,14 +20,16 @@ type known struct {
 	at   time.Time // when it was heard
 }
 
-// Heard takes an announcement.
-func (n *Others) Heard(a *Announcement) {
+// Heard takes an announcement, and reports whether the node has started since the last one.
+func (n *Others) Heard(a *Announcement) (started bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil {
 		n.known = map[string]*known{}
 	}
+	before := n.known[a.Node]
 	n.known[a.Node] = &known{*a, time.Now()}
+	return before == nil || before.last.Run != a.Run
 }
 
 // Describe returns the other nodes.
