@@ -16,11 +16,14 @@ import (
 )
 
 // identity is what a data directory knows about the node that it belongs to. It is in
-// the file identityName of clusterDir, and does not change.
+// the file identityName of clusterDir.
 type identity struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
 	Shards  int    `json:"shards"`
+	// Joined says that the node has been part of the cluster. Then it does not found it
+	// again, even if its store and the log are empty: other nodes may have data.
+	Joined bool `json:"joined,omitempty"`
 }
 
 const identityName = "node.json"

@@ -61,10 +61,17 @@ func (o *nodeOptions) open(ctx context.Context, p *parts) (*node, error) {
 	e, err := replicated.Join(ctx, store, replicated.Options{
 		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
 		Shards: id.Shards, MemoryBytes: o.memoryOnly, Isolation: o.config.isolation(),
-		JoinOnly: o.config.ClusterJoin, Logger: o.log,
+		JoinOnly: o.config.ClusterJoin || id.Joined, Logger: o.log,
 	}, func(p replicated.Progress) { o.phase.set("it fetches a snapshot: " + p.String()) })
 	if err != nil {
 		return nil, err
 	}
-	return &node{e, *p}, nil
+	n := &node{e, *p}
+	if !id.Joined {
+		id.Joined = true
+		if err := id.write(o.config.Data); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+	}
+	return n, nil
 }

@@ -134,7 +134,7 @@ func (f *founder) hasData(ctx context.Context) (bool, error) {
 const retryAfter = 100 * time.Millisecond
 
 // errUnfounded says that a node waits for another one to found the cluster.
-var errUnfounded = errors.New("no node has founded the cluster yet")
+var errUnfounded = errors.New("it is empty, and this node has no data: it waits for a node that has some, or that founds the cluster")
 
 // first returns the first batch of the log. While there is none it proposes one, or waits
 // for it if the proposal is nil.
