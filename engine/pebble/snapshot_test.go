@@ -92,22 +92,33 @@ func TestSnapshotAgrees(t *testing.T) {
 			defer source.Close()
 			var running sync.WaitGroup
 			defer running.Wait()
-			var left atomic.Int32
-			left.Store(replicaShards)
-			for _, log := range logs {
+			// Some at a time of the log, not as many as the machine can take meanwhile.
+			due := make(chan struct{}, 1)
+			for shard, log := range logs {
 				running.Go(func() {
-					defer left.Add(-1)
-					for _, b := range log {
+					if shard == 0 {
+						defer close(due)
+					}
+					for i, b := range log {
 						if _, err := source.Apply(t.Context(), b); err != nil {
 							t.Error(err)
 							return
+						}
+						if shard == 0 && i%100 == 0 {
+							select {
+							case due <- struct{}{}:
+							default:
+							}
 						}
 					}
 				})
 			}
 			var copies []vfs.FS
 			for last := false; !last; {
-				last = left.Load() == 0
+				if _, more := <-due; !more {
+					running.Wait()
+					last = true
+				}
 				fs := vfs.NewMem()
 				atLeast, _, _ := source.Applied(0)
 				if err := receive(source, testDirectory(fs)); err != nil {
