@@ -102,6 +102,9 @@ func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf fun
 		}
 	}
 	if failed == len(order) {
+		if errors.Is(first, engine.ErrClosed) {
+			return nil, engine.ErrClosed // whether it waited or had yet to begin
+		}
 		return nil, fmt.Errorf("append: %w", first)
 	}
 	return results, nil
