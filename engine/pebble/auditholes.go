@@ -8,7 +8,7 @@ import (
 type auditedHoles struct {
 	lists map[uint64][]byte // by block or group
 	block uint64            // the block of dead
-	dead  *[blockSize]bool
+	dead  *[format.BlockSize]bool
 	wrong uint64 // the first sequence that is wrongly a hole, or wrongly not one
 }
 
@@ -28,9 +28,9 @@ func (a *audit) holesKey(key, value []byte) {
 // want compares the holes with the records from one sequence to another.
 func (h *auditedHoles) want(from, to uint64, hole bool) {
 	for seq := from; seq <= to && h.wrong == 0; seq++ {
-		whole := h.whole(blockOf(seq))
+		whole := h.whole(format.BlockOf(seq))
 		if whole && hole { // there may be very many
-			seq = min(to, seq|(blockSize-1))
+			seq = min(to, seq|(format.BlockSize-1))
 			continue
 		}
 		if (whole || h.has(seq)) != hole {
@@ -43,14 +43,14 @@ func (h *auditedHoles) want(from, to uint64, hole bool) {
 func (h *auditedHoles) whole(block uint64) bool {
 	list, ok := h.lists[block]
 	if !ok {
-		_, ok = h.lists[groupOf(block)|wholeGroup]
+		_, ok = h.lists[format.GroupOf(block)|format.WholeGroup]
 	}
 	return ok && len(list) == 0
 }
 
 func (h *auditedHoles) has(seq uint64) bool {
-	if block := blockOf(seq); h.dead == nil || h.block != block {
-		h.block, h.dead = block, new([blockSize]bool)
+	if block := format.BlockOf(seq); h.dead == nil || h.block != block {
+		h.block, h.dead = block, new([format.BlockSize]bool)
 		for _, seq := range h.lists[block] {
 			h.dead[seq] = true
 		}

@@ -14,9 +14,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // Check reads the whole store in a directory and reports damage and loss. It writes
@@ -121,7 +123,7 @@ func salvage(s *directory.Survey, out string) (r *Report, err error) {
 // sequences, which rebuilds all indexes.
 type salvager struct {
 	e       *Engine
-	slot    *slot[channel]
+	slot    *cache.Slot[cache.Channel]
 	head    format.Head // as stored in the old store
 	records []*engine.Record
 	ends    []format.Span
@@ -160,9 +162,9 @@ func (w *salvager) pair(key, value []byte) error {
 }
 
 func (w *salvager) flushPairs() error {
-	err := w.e.do(context.Background(), false, false, nil, func(c *commit) error {
+	err := w.e.committer.Do(context.Background(), false, false, nil, func(c *stage.Changes) error {
 		for _, p := range w.pairs {
-			c.set(p[0], p[1])
+			c.Set(p[0], p[1])
 		}
 		return nil
 	})
@@ -179,10 +181,10 @@ func (w *salvager) begin(name string, h format.Head) (err error) {
 	if w.slot, err = w.e.pinChannel(context.Background(), name); err != nil {
 		return err
 	}
-	return w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
-		s := c.touch(w.slot)
-		s.head = format.Head{Seq: h.Floor, Floor: h.Floor, Purged: h.Floor, Lost: h.Lost, Time: h.Time, Old: true}
-		s.dirty = h.Seq > 0
+	return w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+		s := c.Touch(w.slot)
+		s.Head = format.Head{Seq: h.Floor, Floor: h.Floor, Purged: h.Floor, Lost: h.Lost, Time: h.Time, Old: true}
+		s.Dirty = h.Seq > 0
 		return nil
 	})
 }
@@ -207,21 +209,21 @@ func (w *salvager) record(name string, h format.Head, seq uint64, value []byte) 
 }
 
 func (w *salvager) flushRecords() error {
-	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
-		s := c.touch(w.slot)
+	err := w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+		s := c.Touch(w.slot)
 		for i, r := range w.records {
-			s.head.Seq = r.Seq - 1 // over a hole, if there is one
+			s.Head.Seq = r.Seq - 1 // over a hole, if there is one
 			if r.Key != "" {
-				s.head.Keyed, s.dirty = true, true
-				k, err := c.pinKey(format.PairName(w.slot.name, r.Key))
+				s.Head.Keyed, s.Dirty = true, true
+				k, err := c.PinKey(format.PairName(w.slot.Name, r.Key))
 				if err != nil {
 					return err
 				}
-				c.setKeyed(k, format.Keyed{Seq: r.Seq, Span: w.ends[i]})
+				c.SetKeyed(k, format.Keyed{Seq: r.Seq, Span: w.ends[i]})
 			}
-			c.add(w.slot, r, w.ends[i])
+			c.Add(w.slot, r, w.ends[i])
 		}
-		s.dirty = true
+		s.Dirty = true
 		return nil
 	})
 	w.records, w.ends, w.bytes = w.records[:0], w.ends[:0], 0
@@ -237,13 +239,13 @@ func (w *salvager) endChannel(name string, h format.Head, lost uint64) error {
 	if err := w.flushRecords(); err != nil {
 		return err
 	}
-	err := w.e.do(context.Background(), false, false, w.slot, func(c *commit) error {
-		s := c.touch(w.slot)
-		s.head.Seq, s.head.Time = max(s.head.Seq, h.Seq), max(s.head.Time, h.Time)
-		s.head.Lost, s.dirty = max(s.head.Lost, h.Lost, lost), true
+	err := w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+		s := c.Touch(w.slot)
+		s.Head.Seq, s.Head.Time = max(s.Head.Seq, h.Seq), max(s.Head.Time, h.Time)
+		s.Head.Lost, s.Dirty = max(s.Head.Lost, h.Lost, lost), true
 		return nil
 	})
-	w.e.unpinChannel(w.slot)
+	w.e.cache.UnpinChannel(w.slot)
 	w.slot = nil
 	return err
 }
@@ -280,9 +282,9 @@ func (w *salvager) finish(r *Report) error {
 	if err != nil {
 		return err
 	}
-	return w.e.do(context.Background(), true, false, nil, func(c *commit) error {
+	return w.e.committer.Do(context.Background(), true, false, nil, func(c *stage.Changes) error {
 		for _, key := range gone {
-			c.delete(key)
+			c.Delete(key)
 		}
 		return nil
 	})
@@ -294,12 +296,12 @@ func (w *salvager) raise(l Loss) error {
 	if err != nil {
 		return err
 	}
-	defer w.e.unpinChannel(s)
-	return w.e.do(context.Background(), false, false, s, func(c *commit) error {
-		h := &c.touch(s).head
+	defer w.e.cache.UnpinChannel(s)
+	return w.e.committer.Do(context.Background(), false, false, s, func(c *stage.Changes) error {
+		h := &c.Touch(s).Head
 		if l.To > h.Seq {
 			h.Seq, h.Lost, h.Old = l.To, l.To, true
-			c.touch(s).dirty = true
+			c.Touch(s).Dirty = true
 		}
 		return nil
 	})

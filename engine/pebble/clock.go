@@ -8,6 +8,7 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // clockPause is how often the sweeper stores the time. If the system's clock is late, a run
@@ -20,8 +21,8 @@ func (e *Engine) saveClock(now int64) error {
 	if now < e.clockSaved+clockPause.Milliseconds() {
 		return nil
 	}
-	err := e.do(context.Background(), false, false, nil, func(c *commit) error { // it frees no space
-		c.set([]byte{format.ClockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
+	err := e.committer.Do(context.Background(), false, false, nil, func(c *stage.Changes) error { // it frees no space
+		c.Set([]byte{format.ClockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
 		return nil
 	})
 	if err == nil {

@@ -9,7 +9,9 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // manyEnded is the largest number of expired, not yet swept records that one count reads.
@@ -21,7 +23,7 @@ const manyEnded = 256
 // how many of them are not messages; only records that expired since the last sweep are
 // read.
 func (e *Engine) Count(ctx context.Context, name string, after uint64) (n int, err error) {
-	err = e.tally(ctx, name, func(s *slot[channel], most int) (ended int, err error) {
+	err = e.tally(ctx, name, func(s *cache.Slot[cache.Channel], most int) (ended int, err error) {
 		n, ended, err = e.count(ctx, s, after, most)
 		return ended, err
 	})
@@ -30,7 +32,7 @@ func (e *Engine) Count(ctx context.Context, name string, after uint64) (n int, e
 
 // Bounds implements engine.Log.
 func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err error) {
-	err = e.tally(ctx, name, func(s *slot[channel], most int) (ended int, err error) {
+	err = e.tally(ctx, name, func(s *cache.Slot[cache.Channel], most int) (ended int, err error) {
 		b, ended, err = e.bounds(ctx, s, most)
 		return ended, err
 	})
@@ -40,7 +42,7 @@ func (e *Engine) Bounds(ctx context.Context, name string) (b engine.Bounds, err 
 // tally calls look for a channel. If look reads more expired records than allowed, the
 // channel is swept and look is called again, without a limit. The sweep may fail, because
 // nothing can be written, and a replica is only swept by its log.
-func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[channel], most int) (ended int, err error)) error {
+func (e *Engine) tally(ctx context.Context, name string, look func(s *cache.Slot[cache.Channel], most int) (ended int, err error)) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
@@ -49,10 +51,10 @@ func (e *Engine) tally(ctx context.Context, name string, look func(s *slot[chann
 	if err != nil {
 		return err
 	}
-	defer e.unpinChannel(s)
+	defer e.cache.UnpinChannel(s)
 	ended, err := look(s, manyEnded)
 	if err == nil && ended > manyEnded {
-		if e.replica == nil {
+		if e.positions == nil {
 			_ = e.sweepPinned(ctx, s, 0)
 		}
 		_, err = look(s, math.MaxInt)
@@ -72,18 +74,18 @@ const raced = 8
 //
 // It reads expired records first, and then the head and the holes, at one moment. A record
 // removed in between is counted in both, which the number of sweeps reveals.
-func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most int) (n, ended int, err error) {
-	clock := e.timeOf(s.name)
+func (e *Engine) count(ctx context.Context, s *cache.Slot[cache.Channel], after uint64, most int) (n, ended int, err error) {
+	clock := e.timeOf(s.Name)
 	for try := range raced {
 		h, sweeps := e.settled(ctx, s)
 		if after >= h.Seq {
 			return 0, 0, nil
 		}
-		front, err := e.front(ctx, s.name, h, max(after, h.Floor), clock, most)
+		front, err := e.front(ctx, s.Name, h, max(after, h.Floor), clock, most)
 		if err != nil || front.ended > most {
 			return 0, front.ended, err
 		}
-		it, err := e.endedIter(s.name, h, clock)
+		it, err := e.endedIter(s.Name, h, clock)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -96,7 +98,7 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 		if err != nil || ended > most {
 			return 0, ended, err
 		}
-		dead, found, err := e.holesAfter(s.name, at)
+		dead, found, err := e.holesAfter(s.Name, at)
 		if err != nil || found {
 			return max(0, int(at.head.Seq-at.from-dead)-ended), front.ended + ended, err
 		}
@@ -106,18 +108,18 @@ func (e *Engine) count(ctx context.Context, s *slot[channel], after uint64, most
 
 // settled returns the head of a channel while it is not being swept, and the number of its
 // sweeps.
-func (e *Engine) settled(ctx context.Context, s *slot[channel]) (h format.Head, sweeps uint32) {
-	e.mu.Lock()
-	sweeping := s.v.sweeping
-	h, sweeps = s.v.head, s.v.sweeps
-	e.mu.Unlock()
+func (e *Engine) settled(ctx context.Context, s *cache.Slot[cache.Channel]) (h format.Head, sweeps uint32) {
+	e.cache.Lock()
+	sweeping := s.V.Sweeping
+	h, sweeps = s.V.Head, s.V.Sweeps
+	e.cache.Unlock()
 	if !sweeping {
 		return h, sweeps
 	}
-	_ = e.do(ctx, false, true, nil, func(*commit) error { return nil }) // when this returns, the sweep is published
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return s.v.head, s.v.sweeps
+	_ = e.committer.Do(ctx, false, true, nil, func(*stage.Changes) error { return nil }) // when this returns, the sweep is published
+	e.cache.Lock()
+	defer e.cache.Unlock()
+	return s.V.Head, s.V.Sweeps
 }
 
 // standing is the published state of a channel at one moment, for counting the messages
@@ -131,16 +133,16 @@ type standing struct {
 	sweeps uint32 // number of sweeps, including a running one
 }
 
-func (e *Engine) standing(s *slot[channel], from uint64) standing {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	at := standing{head: s.v.head, from: max(from, s.v.head.Floor), sweeps: s.v.sweeps}
-	if s.v.sweeping {
+func (e *Engine) standing(s *cache.Slot[cache.Channel], from uint64) standing {
+	e.cache.Lock()
+	defer e.cache.Unlock()
+	at := standing{head: s.V.Head, from: max(from, s.V.Head.Floor), sweeps: s.V.Sweeps}
+	if s.V.Sweeping {
 		at.sweeps++
 	}
-	if h := s.v.holes; h != nil {
-		block := blockOf(at.from)
-		at.in, at.after, at.list = h.in(block), h.after(block), h.unstored[block]
+	if h := s.V.Holes; h != nil {
+		block := format.BlockOf(at.from)
+		at.in, at.after, at.list = h.In(block), h.After(block), h.Unstored[block]
 	}
 	return at
 }
@@ -151,14 +153,14 @@ func (e *Engine) standing(s *slot[channel], from uint64) standing {
 func (e *Engine) holesAfter(name string, at standing) (n uint64, found bool, err error) {
 	last := byte(at.from)
 	switch {
-	case at.in == 0 || last == blockSize-1:
+	case at.in == 0 || last == format.BlockSize-1:
 		return at.after, true, nil
-	case at.in == blockSize:
-		return at.after + uint64(blockSize-1-last), true, nil
+	case at.in == format.BlockSize:
+		return at.after + uint64(format.BlockSize-1-last), true, nil
 	}
 	list := at.list
 	if list == nil {
-		if list, err = e.holesIn(name, blockOf(at.from)); err != nil || len(list) < at.in {
+		if list, err = e.holesIn(name, format.BlockOf(at.from)); err != nil || len(list) < at.in {
 			return 0, false, err
 		}
 	}
@@ -245,14 +247,14 @@ func (at *standing) countEnded(it *pdb.Iterator, most int) (n int, err error) {
 }
 
 // bounds returns the bounds of a channel, unless it reads more than most expired records.
-func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engine.Bounds, ended int, err error) {
-	clock := e.timeOf(s.name)
-	h := e.headOf(s)
-	f, err := e.front(ctx, s.name, h, h.Floor, clock, most)
+func (e *Engine) bounds(ctx context.Context, s *cache.Slot[cache.Channel], most int) (b engine.Bounds, ended int, err error) {
+	clock := e.timeOf(s.Name)
+	h := e.cache.HeadOf(s)
+	f, err := e.front(ctx, s.Name, h, h.Floor, clock, most)
 	if err != nil || f.ended > most {
 		return b, f.ended, err
 	}
-	now := e.headOf(s)
+	now := e.cache.HeadOf(s)
 	b.Head, b.Lost = h.Seq, max(now.Lost, f.lost)
 	if f.message && f.seq > now.Floor {
 		b.Oldest = f.seq
@@ -265,7 +267,7 @@ func (e *Engine) bounds(ctx context.Context, s *slot[channel], most int) (b engi
 }
 
 // oldest returns the first live message after one sequence and up to another, or 0.
-func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
+func (e *Engine) oldest(ctx context.Context, s *cache.Slot[cache.Channel], after, through uint64, clock int64, most int) (seq uint64, ended int, err error) {
 	for seq = after; ended <= most; ended++ {
 		if ctx.Err() != nil {
 			return 0, ended, context.Cause(ctx)
@@ -274,7 +276,7 @@ func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through ui
 			return 0, ended, err
 		}
 		var gone bool
-		found, err := format.Get(e.db, format.RecordKey(nil, s.name, seq), func(value []byte) error {
+		found, err := format.Get(e.db, format.RecordKey(nil, s.Name, seq), func(value []byte) error {
 			g, err := format.GlanceAt(seq, value)
 			gone, _ = g.Ended(clock)
 			return err
@@ -287,19 +289,19 @@ func (e *Engine) oldest(ctx context.Context, s *slot[channel], after, through ui
 }
 
 // nextMessage returns the first sequence after one that is not a hole; 0 if there is none.
-func (e *Engine) nextMessage(s *slot[channel], after uint64) (uint64, error) {
+func (e *Engine) nextMessage(s *cache.Slot[cache.Channel], after uint64) (uint64, error) {
 	for {
-		e.mu.Lock()
-		h := s.v.holes
-		block := h.open(blockOf(after + 1))
-		in, head := h.in(block), s.v.head.Seq
+		e.cache.Lock()
+		h := s.V.Holes
+		block := h.Open(format.BlockOf(after + 1))
+		in, head := h.In(block), s.V.Head.Seq
 		var list []byte
 		if h != nil {
-			list = h.unstored[block]
+			list = h.Unstored[block]
 		}
-		e.mu.Unlock()
+		e.cache.Unlock()
 
-		seq := max(after+1, block<<blockBits)
+		seq := max(after+1, block<<format.BlockBits)
 		if seq > head {
 			return 0, nil
 		}
@@ -308,15 +310,15 @@ func (e *Engine) nextMessage(s *slot[channel], after uint64) (uint64, error) {
 		}
 		if list == nil {
 			var err error
-			if list, err = e.holesIn(s.name, block); err != nil {
+			if list, err = e.holesIn(s.Name, block); err != nil {
 				return 0, err
 			}
 		}
-		var dead [blockSize]bool
+		var dead [format.BlockSize]bool
 		for _, seq := range list {
 			dead[seq] = true
 		}
-		for ; blockOf(seq) == block; seq++ {
+		for ; format.BlockOf(seq) == block; seq++ {
 			if !dead[byte(seq)] && len(list) > 0 {
 				return seq, nil
 			}

@@ -21,13 +21,5 @@ func unopened(dir string, err error) error {
 	return fmt.Errorf("%w: %s; %s", ErrDamaged, strings.TrimPrefix(disk.Plain(err), ErrDamaged.Error()+": "), directory.Advice(dir))
 }
 
-// worded says of an error that it comes from damage, if it does.
-func worded(err error) error {
-	if pdb.IsCorruptionError(err) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return err
-}
-
 // ErrDamaged is engine.ErrDamaged.
 var ErrDamaged = engine.ErrDamaged

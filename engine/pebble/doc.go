@@ -3,9 +3,9 @@
 //
 // # Durability
 //
-// An append returns when it is on disk. One goroutine commits: it takes everything in
-// the queue, assigns sequences, writes one batch, waits for one fsync, calls the watchers
-// and then completes the appends. Nothing waits for a timer. Readers see a record only
+// An append returns when it is on disk. One goroutine commits (internal/committer): it
+// takes everything in the queue, assigns sequences (internal/stage), writes one batch, waits
+// for one fsync, calls the watchers and then completes the appends. Nothing waits for a timer. Readers see a record only
 // when it is on disk.
 //
 // # When the disk is full or fails

@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
-	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/internal/clock"
 )
 
@@ -30,52 +30,21 @@ type Engine struct {
 	epoch      string
 	fs         vfs.FS
 	dir        string
-	space      *disk.Space // the committer's
+	space      *disk.Space // the committer's; others call Now
 	background *disk.Background
 	fault      *disk.Fault
 	schedule   *disk.Schedule
-
-	keeper  *directory.Keeper
-	replica *replica // nil: the store decides about its changes itself
-
-	maxQueued int // bytes that may wait for the committer
-
-	syncInterval time.Duration // at most a second, because Close waits for it
-
 	patience   *disk.Patience
-	reclaimer  *reclaimer
-	stallAfter time.Duration
-	watchdog   *time.Timer   // runs overdue while a commit is under way
-	stuck      chan struct{} // cap 1: gets a value again and again during a stall
-	nudging    sync.Mutex    // held by nudge
-	released   bool          // guarded by nudging
+	keeper     *directory.Keeper
+	positions  *positions // nil: the store is no replica and decides about its changes itself
+	cache      *cache.Cache
+	committer  *committer.Committer
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {
 		sync.RWMutex
 		closed bool
 	}
-
-	// notifying is held by the committer from publishing a commit until its watchers have
-	// been called, and by Unwatch to wait for that. It is locked before mu.
-	notifying sync.Mutex
-
-	mu struct {
-		sync.Mutex
-		channels table[channel]
-		keys     table[format.Keyed]
-		memos    table[format.Memo]
-		watchers map[string]engine.Watcher // by channel
-
-		queue    []*request
-		queued   int           // bytes in the queue
-		room     chan struct{} // closed when the queue has been taken; nil: no request waits
-		commit   underway
-		stopping bool
-	}
-	requests  sync.Pool
-	work      *sync.Cond // on mu: the queue is not empty, or stopping
-	committed chan struct{}
 
 	stopSweeper chan struct{}
 	swept       chan struct{}
@@ -84,22 +53,6 @@ type Engine struct {
 }
 
 var _ engine.Engine = (*Engine)(nil)
-
-// unpackedShare is which part of the idle channels in memory, the most recently used ones,
-// stay in slots: pinning one is a little cheaper than unpacking it.
-const unpackedShare = 512
-
-// channel is the state of a channel in memory.
-type channel struct {
-	head   format.Head // as committed; guarded by Engine.mu, written by the committer
-	holes  *holes      // of the head's records; guarded by Engine.mu, written by the committer; nil: none
-	staged *staged     // the committer's; nil: not touched by this commit
-
-	// sweeping reports that the current commit removes expired records, and sweeps counts
-	// such commits. Guarded by Engine.mu, written by the committer.
-	sweeping bool
-	sweeps   uint32
-}
 
 // Epoch implements engine.Engine.
 func (e *Engine) Epoch() string { return e.epoch }
@@ -137,26 +90,17 @@ func (e *Engine) Close() error {
 	e.patience.End()
 	close(e.stopSweeper)
 	<-e.swept
-	select {
-	case <-e.stuck: // of before
-	default:
-	}
-	e.mu.Lock()
-	e.mu.stopping = true
-	e.work.Signal()
-	e.mu.Unlock()
-	select {
-	case <-e.committed:
+	committed, stalled := e.committer.End()
+	if !stalled {
 		return e.release()
-	case <-e.stuck:
-		// Pebble would wait for the stalled write. All successful writes are on the disk.
-		// The directory stays locked until that write returns, or the process ends.
-		go func() {
-			<-e.committed
-			e.release() //nolint:errcheck // no caller is left
-		}()
-		return fmt.Errorf("the store is left as it is: %w", engine.ErrStalled)
 	}
+	// Pebble would wait for the stalled write. All successful writes are on the disk. The
+	// directory stays locked until that write returns, or the process ends.
+	go func() {
+		<-committed
+		e.release() //nolint:errcheck // no caller is left
+	}()
+	return fmt.Errorf("the store is left as it is: %w", engine.ErrStalled)
 }
 
 // closeDB closes the database. Pebble waits for all compactions.
@@ -171,10 +115,7 @@ func (e *Engine) closeDB() error {
 // release closes the store, as far as possible, and unlocks the directory.
 func (e *Engine) release() (err error) {
 	e.keeper.End()
-	e.reclaimer.end()
-	e.nudging.Lock()
-	e.released = true
-	e.nudging.Unlock()
+	e.committer.Release()
 	defer func() {
 		if e := e.lock.Close(); err == nil {
 			err = e
@@ -190,4 +131,12 @@ func (e *Engine) release() (err error) {
 	}
 	e.keeper.WriteAnchor() // all of the log is synced now, and its end is marked
 	return nil
+}
+
+// timeOf is the time by which the records of a channel expire.
+func (e *Engine) timeOf(channel string) int64 {
+	if e.positions != nil {
+		return e.positions.timeOf(channel)
+	}
+	return e.nowMilli()
 }

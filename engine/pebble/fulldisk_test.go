@@ -17,6 +17,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // A disk that something else has filled to the last byte fails every write, so nothing
@@ -48,6 +49,7 @@ func TestDiskWithoutAByte(t *testing.T) {
 	full.Store(true)
 	volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 0, TotalBytes: 1 << 30})
 	e.space = disk.NewSpace(failing, "store", 100<<20, e.background, e.log) // it has not asked yet
+	e.committer.Space = e.space
 	if err := e.sweep(); err != nil && !errors.Is(err, engine.ErrFull) {
 		t.Errorf("the sweeper: %v", err)
 	}
@@ -72,7 +74,7 @@ func TestDiskWithoutAByte(t *testing.T) {
 // compact: neither few records, which are deleted one by one, nor many.
 func TestRemovedRecordsLeaveTheDisk(t *testing.T) {
 	t.Parallel()
-	for _, messages := range []uint64{300, 2 * rangeDelete} {
+	for _, messages := range []uint64{300, 2 * stage.RangeDelete} {
 		t.Run(fmt.Sprint(messages), func(t *testing.T) {
 			t.Parallel()
 			volume := vfs.NewMem()
@@ -99,6 +101,7 @@ func TestRemovedRecordsLeaveTheDisk(t *testing.T) {
 
 			volume.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 50 << 20, TotalBytes: 1 << 30})
 			e.space = disk.NewSpace(volume, "store", 100<<20, e.background, e.log) // it has not asked yet
+			e.committer.Space = e.space
 			if err := e.Trim(t.Context(), "room", messages-10); err != nil {
 				t.Fatal(err)
 			}

@@ -24,26 +24,26 @@ func TestStoredHeadIsFollowed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer e.unpinChannel(s)
+			defer e.cache.UnpinChannel(s)
 			behind := uint64(0)
 			for step := range 600 {
-				what, err := disturb(t, e, random, e.headOf(s).Seq)
+				what, err := disturb(t, e, random, e.cache.HeadOf(s).Seq)
 				clock.Advance(time.Duration(random.IntN(4000)) * time.Millisecond)
 				if err != nil {
 					t.Fatalf("step %d, %s: %v", step, what, err)
 				}
-				loaded, err := e.loadChannel(t.Context(), "c")
-				if diff := cmp.Diff(e.headOf(s), loaded.head, cmp.AllowUnexported(format.Head{})); err != nil || diff != "" {
+				loaded, err := reload(t, e)
+				if diff := cmp.Diff(e.cache.HeadOf(s), loaded.Head, cmp.AllowUnexported(format.Head{})); err != nil || diff != "" {
 					t.Fatalf("step %d, %s: %v (-in memory +loaded):\n%s", step, what, err, diff)
 				}
-				if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+				if diff := holesDiffer(t, e, "c", loaded.Holes); diff != "" {
 					t.Fatalf("step %d, %s: %s", step, what, diff)
 				}
 				var stored format.Head
 				if _, err := format.Get(e.db, format.HeadKey(nil, "c"), func(v []byte) (err error) { stored, err = format.DecodeHead(v); return err }); err != nil {
 					t.Fatal(err)
 				}
-				behind = max(behind, loaded.head.Seq-stored.Seq)
+				behind = max(behind, loaded.Head.Seq-stored.Seq)
 			}
 			if behind == 0 || behind >= format.Checkpoint {
 				t.Errorf("the stored head was up to %d records behind, want 1 to %d", behind, format.Checkpoint-1)

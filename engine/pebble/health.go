@@ -17,9 +17,7 @@ func (e *Engine) Ready() error {
 	if err := e.fault.Get(); err != nil {
 		return err
 	}
-	e.mu.Lock()
-	err := e.stalledLocked()
-	e.mu.Unlock()
+	err := e.committer.Stalled()
 	if err == nil {
 		err = e.background.Refusal()
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
@@ -14,19 +15,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // holesDiffer compares the holes of a channel as they are in memory with what was
 // loaded, and both with the records, block by block.
-func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
+func holesDiffer(t *testing.T, e *Engine, name string, loaded *cache.Holes) string {
 	t.Helper()
 	s, err := e.pinChannel(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.unpinChannel(s)
-	h := e.headOf(s)
+	defer e.cache.UnpinChannel(s)
+	h := e.cache.HeadOf(s)
 	messages := map[uint64]bool{}
 	err = format.Scan(t.Context(), e.db, name, h.Floor, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
 		messages[seq] = g.Revokes == 0
@@ -36,22 +39,22 @@ func holesDiffer(t *testing.T, e *Engine, name string, loaded *holes) string {
 		t.Fatal(err)
 	}
 	whole := h.Purged // from the first whole block on, the numbers are exact
-	for block := blockOf(whole) + 1; block <= blockOf(h.Seq); block++ {
+	for block := format.BlockOf(whole) + 1; block <= format.BlockOf(h.Seq); block++ {
 		want := 0
-		for seq := block << blockBits; blockOf(seq) == block && seq <= h.Seq; seq++ {
+		for seq := block << format.BlockBits; format.BlockOf(seq) == block && seq <= h.Seq; seq++ {
 			if seq > h.Floor && !messages[seq] {
 				want++
 			}
 		}
-		got := s.v.holes.in(block)
-		if l := loaded.in(block); l != got {
+		got := s.V.Holes.In(block)
+		if l := loaded.In(block); l != got {
 			return fmt.Sprintf("block %d: %d holes in memory, %d loaded", block, got, l)
 		}
-		if got != want && block > blockOf(h.Floor) {
+		if got != want && block > format.BlockOf(h.Floor) {
 			return fmt.Sprintf("block %d: %d holes, want %d", block, got, want)
 		}
 	}
-	if got, want := h.Seq-h.Floor-h.Live, s.v.holes.after(blockOf(h.Floor)); got < want {
+	if got, want := h.Seq-h.Floor-h.Live, s.V.Holes.After(format.BlockOf(h.Floor)); got < want {
 		return fmt.Sprintf("%d of %d sequences live, but %d holes", h.Live, h.Seq-h.Floor, want)
 	}
 	return ""
@@ -68,14 +71,14 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer e.unpinChannel(s)
-		err = e.do(t.Context(), false, true, s, func(c *commit) error {
-			w := c.touch(s)
+		defer e.cache.UnpinChannel(s)
+		err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+			w := c.Touch(s)
 			for range dead {
-				w.head.Seq++
-				c.hole(s, w.head.Seq)
+				w.Head.Seq++
+				c.Hole(s, w.Head.Seq)
 			}
-			w.dirty = true
+			w.Dirty = true
 			return nil
 		})
 		if err != nil {
@@ -87,11 +90,11 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 		}
 		return r[0].Seq
 	}
-	messages := []uint64{add(0), add(1000), add(4 * groupSize), add(0), add(blockSize), add(groupSize), add(10)}
+	messages := []uint64{add(0), add(1000), add(4 * format.GroupSize), add(0), add(format.BlockSize), add(format.GroupSize), add(10)}
 	check := func() {
 		t.Helper()
 		for i, seq := range messages {
-			for _, after := range []uint64{seq - 1, seq, seq + 1, seq | (blockSize - 1), seq | (groupSize - 1)} {
+			for _, after := range []uint64{seq - 1, seq, seq + 1, seq | (format.BlockSize - 1), seq | (format.GroupSize - 1)} {
 				want := 0
 				for _, m := range messages[i:] {
 					if m > after {
@@ -108,14 +111,14 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 		}
 	}
 	check()
-	if keys := keysOf(t, e)["d"]; keys > 3*groupSize/blockSize {
+	if keys := keysOf(t, e)["d"]; keys > 3*format.GroupSize/format.BlockSize {
 		t.Errorf("%d entries for the holes", keys)
 	}
-	loaded, err := e.loadChannel(t.Context(), "c")
+	loaded, err := reload(t, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+	if diff := holesDiffer(t, e, "c", loaded.Holes); diff != "" {
 		t.Error(diff)
 	}
 	forget(e)
@@ -136,9 +139,9 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 
 // forget has the channel c loaded when it is next used.
 func forget(e *Engine) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mu.channels.dropLocked(e.mu.channels.pinLocked("c"))
+	e.cache.Lock()
+	defer e.cache.Unlock()
+	e.cache.Channels.DropLocked(e.cache.Channels.PinLocked("c"))
 }
 
 // A store of an earlier format has no holes: they are found, and stored by the next
@@ -165,11 +168,11 @@ func TestHolesOfEarlierFormats(t *testing.T) {
 			if _, err := e.Append(t.Context(), []engine.Entry{{Channel: "c", ID: "next"}}); err != nil {
 				t.Fatal(err)
 			}
-			loaded, err := e.loadChannel(t.Context(), "c")
-			if err != nil || loaded.holes != nil && loaded.holes.unstored != nil {
+			loaded, err := reload(t, e)
+			if err != nil || loaded.Holes != nil && loaded.Holes.Unstored != nil {
 				t.Fatalf("after a change the holes are not stored, %v", err)
 			}
-			if diff := holesDiffer(t, e, "c", loaded.holes); diff != "" {
+			if diff := holesDiffer(t, e, "c", loaded.Holes); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -332,6 +335,10 @@ func TestCountSweeps(t *testing.T) {
 // A count while the sweeper works is never of messages that have ended.
 func TestCountWhileSweeping(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, countWhileSweeping)
+}
+
+func countWhileSweeping(t *testing.T) {
 	e, clock := sweptByHand(t)
 	batch := make([]engine.Entry, 200)
 	for i := range batch {
@@ -346,13 +353,13 @@ func TestCountWhileSweeping(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.unpinChannel(s)
+	defer e.cache.UnpinChannel(s)
 	counted := make(chan int, 1)
-	err = e.do(t.Context(), false, true, s, func(c *commit) error {
-		if _, err := c.sweepChannel(s); err != nil {
+	err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+		if _, err := c.Sweep(s); err != nil {
 			return err
 		}
-		if err := c.writeEarly(); err != nil { // it is in the store, and not published
+		if err := writeEarly(e, c); err != nil { // it is in the store, and not published
 			return err
 		}
 		go func() {
@@ -362,9 +369,7 @@ func TestCountWhileSweeping(t *testing.T) {
 			}
 			counted <- n
 		}()
-		for e.waiting() == 0 { // until the count waits for this commit
-			time.Sleep(time.Millisecond)
-		}
+		synctest.Wait() // the count waits for this commit
 		return nil
 	})
 	if err != nil {
@@ -373,12 +378,6 @@ func TestCountWhileSweeping(t *testing.T) {
 	if n := <-counted; n != 1 {
 		t.Errorf("%d messages, want 1", n)
 	}
-}
-
-func (e *Engine) waiting() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.mu.queue)
 }
 
 func benchStore(b *testing.B) *Engine {
@@ -433,10 +432,19 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
+// reload returns the state of channel "c" as it is stored.
+func reload(t *testing.T, e *Engine) (cache.Channel, error) {
+	s, err := cache.New(e.db, 1, e.timeOf).PinChannel(t.Context(), "c")
+	if err != nil {
+		return cache.Channel{}, err
+	}
+	return s.V, nil
+}
+
 // writeEarly puts what is staged into the store before the commit is published, as it is
 // at the end of a commit.
-func (c *commit) writeEarly() error {
-	err := c.write(false)
-	c.batch, c.indexed = c.e.db.NewBatch(), false
+func writeEarly(e *Engine, c *stage.Changes) error {
+	err := e.db.Apply(c.Batch(), pdb.NoSync)
+	c.Begin(e.nowMilli(), 0, false)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // ErrNotReplica says that a store has data that did not come from the log of a cluster.
@@ -45,7 +46,7 @@ func initReplica(dir string, shards int, o Options) error {
 
 // init stores that no shard has been applied.
 func (r *Replica) init() error {
-	if r.replica.followed {
+	if r.positions.followed {
 		return errors.New("it is a replica of a cluster already")
 	}
 	data, err := r.hasData()
@@ -59,11 +60,10 @@ func (r *Replica) init() error {
 	if err != nil {
 		return err
 	}
-	return r.do(context.Background(), true, false, nil, func(c *commit) error {
+	return r.committer.Do(context.Background(), true, false, nil, func(c *stage.Changes) error {
 		at := format.Applied{Time: last.UnixMilli()}
-		for i := range r.replica.shards {
-			c.value = at.Append(c.value[:0])
-			c.set(format.ShardKey(c.key[:0], i), c.value)
+		for i := range r.positions.shards {
+			c.SetApplied(i, at)
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
@@ -36,7 +37,7 @@ func (e *Engine) list(ctx context.Context, kind []byte, prefix, after string, li
 	all := append(kind[:len(kind):len(kind)], prefix...)
 	it, err := e.db.NewIter(&pdb.IterOptions{LowerBound: all, UpperBound: format.Successor(all)})
 	if err != nil {
-		return nil, fmt.Errorf("list: %w", worded(err))
+		return nil, fmt.Errorf("list: %w", disk.Worded(err))
 	}
 	from := all
 	if after >= prefix && after != "" {
@@ -59,7 +60,7 @@ func (e *Engine) list(ctx context.Context, kind []byte, prefix, after string, li
 		}
 	}
 	if err := it.Close(); err != nil {
-		return nil, fmt.Errorf("list: %w", worded(err))
+		return nil, fmt.Errorf("list: %w", disk.Worded(err))
 	}
 	return names, nil
 }

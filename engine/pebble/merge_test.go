@@ -7,18 +7,19 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // What a store of an earlier format keeps of a user is merged with what is saved later.
 func TestMergeWithEarlierFormats(t *testing.T) {
 	t.Parallel()
 	e, _ := sweptByHand(t)
-	err := e.do(t.Context(), true, false, nil, func(c *commit) error {
-		c.set(format.UserKey(nil, "u", format.MarkPart, "room"), []byte{9, 1, 4}) // read, member, since
-		c.set(format.MemberKey(nil, "room", "u"), nil)
-		c.set(format.UserKey(nil, "u", format.MarkPart, "all"), []byte{3})
-		c.set(format.UserKey(nil, "u", format.DevicePart, "d"), []byte{1})
-		c.set(format.UserKey(nil, "u", format.CursorPart, format.PairName("room", "d")), []byte{8})
+	err := e.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+		c.Set(format.UserKey(nil, "u", format.MarkPart, "room"), []byte{9, 1, 4}) // read, member, since
+		c.Set(format.MemberKey(nil, "room", "u"), nil)
+		c.Set(format.UserKey(nil, "u", format.MarkPart, "all"), []byte{3})
+		c.Set(format.UserKey(nil, "u", format.DevicePart, "d"), []byte{1})
+		c.Set(format.UserKey(nil, "u", format.CursorPart, format.PairName("room", "d")), []byte{8})
 		return nil
 	})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
@@ -14,7 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
@@ -58,7 +58,7 @@ type Options struct {
 	// Appends meanwhile wait and share the next one, which costs less and takes longer.
 	// At most a second; 0: none, an append is synced as soon as the one before it is.
 	SyncInterval time.Duration
-	replica      *replica // see OpenReplica
+	positions    *positions // see OpenReplica
 
 	// StallAfter is how long a commit may take. If it takes longer, because the disk hangs
 	// or Pebble has too much to compact, waiting and later writes fail with
@@ -142,23 +142,13 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		lock: lock, log: o.Logger, epoch: epoch, fault: disk.NewFault(o.Logger),
-		patience:     disk.NewPatience(o.Logger),
-		syncInterval: o.SyncInterval,
-		stallAfter:   o.StallAfter, stuck: make(chan struct{}, 1),
-		fs: o.FS, dir: dir, replica: o.replica,
-		background: disk.NewBackground(o.Logger, disk.Words{Key: describeKey, Advice: directory.Advice}),
-		maxQueued:  min(maxQueued, o.MemTableBytes),
-		committed:  make(chan struct{}), stopSweeper: make(chan struct{}), swept: make(chan struct{}),
+		patience: disk.NewPatience(o.Logger),
+		fs:       o.FS, dir: dir, positions: o.positions,
+		background:  disk.NewBackground(o.Logger, disk.Words{Key: describeKey, Advice: directory.Advice}),
+		stopSweeper: make(chan struct{}), swept: make(chan struct{}),
 	}
 	e.keeper = directory.NewKeeper(s, epoch, o.Logger, func() bool { return e.fault.Cause() != nil })
 	e.space = disk.NewSpace(o.FS, dir, o.MinFree, e.background, o.Logger)
-	recent := o.Channels / unpackedShare
-	e.mu.channels.init(recent, newPacked(o.Channels-recent))
-	e.mu.keys.init(0, nil)
-	e.mu.memos.init(0, nil)
-	e.mu.watchers = make(map[string]engine.Watcher)
-	e.requests.New = newRequest
-	e.work = sync.NewCond(&e.mu)
 	if s.Fresh {
 		// The first log of a new store does not say yet how far it was synced.
 		err = create(dir, e.tune(o))
@@ -175,8 +165,8 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, unopened(dir, err)
 	}
-	if e.replica != nil {
-		err = e.replica.load(e)
+	if e.positions != nil {
+		err = e.positions.load(e.db)
 	}
 	if err != nil {
 		return nil, errors.Join(unopened(dir, err), e.closeDB())
@@ -188,12 +178,15 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
 	e.patience.Opened.Store(true)
 	go e.schedule.Run()
-	e.watchdog = time.AfterFunc(time.Hour, e.overdue)
-	e.watchdog.Stop()
 	e.keeper.Start()
-	e.reclaimer = startReclaimer(e.db, o.Logger)
-	go e.commits()
-	if e.replica == nil {
+	e.cache = cache.New(e.db, o.Channels, e.timeOf)
+	e.committer = committer.Start(committer.Config{
+		DB: e.db, Cache: e.cache, Space: e.space, Background: e.background, Fault: e.fault,
+		Log: o.Logger, Now: e.nowMilli,
+		MaxQueued: min(maxQueued, o.MemTableBytes), SyncInterval: o.SyncInterval, StallAfter: o.StallAfter,
+		Replica: e.positions != nil,
+	})
+	if e.positions == nil {
 		if err := e.leaveLog(); err != nil {
 			close(e.swept)
 			return nil, errors.Join(unopened(dir, err), e.Close())
@@ -204,6 +197,10 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// maxQueued is the largest number of bytes that wait for the committer, or the size of a
+// memtable if that is smaller.
+const maxQueued = 8 << 20
 
 // create makes a new store and closes it.
 func create(dir string, o *pdb.Options) error {
@@ -251,7 +248,7 @@ func (e *Engine) tune(o Options) *pdb.Options {
 		// before they are merged costs a reader a few more lookups, and halves the
 		// merging (BenchmarkChannels).
 		L0CompactionThreshold: 12,
-		L0StopWritesThreshold: damagedSublevels,
+		L0StopWritesThreshold: committer.DamagedSublevels,
 		LBaseMaxBytes:         int64(2 * o.MemTableBytes),
 		// Pebble's own has room for at least 64 tables.
 		FileCache: pdb.NewFileCache(runtime.GOMAXPROCS(0), max(o.MaxOpenFiles-otherFiles, 1)),

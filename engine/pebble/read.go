@@ -6,35 +6,18 @@ import (
 	"math"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
 // pinChannel pins a channel's state and loads it.
-func (e *Engine) pinChannel(ctx context.Context, name string) (*slot[channel], error) {
-	e.mu.Lock()
-	s := e.mu.channels.pinLocked(name)
-	loaded := s.loaded
-	e.mu.Unlock()
-	if loaded {
-		return s, nil
-	}
-	if err := s.fill(ctx, &e.mu.Mutex, e.loadChannel); err != nil {
-		e.unpinChannel(s)
-		return nil, fmt.Errorf("load %q: %w", name, worded(err))
+func (e *Engine) pinChannel(ctx context.Context, name string) (*cache.Slot[cache.Channel], error) {
+	s, err := e.cache.PinChannel(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("load %q: %w", name, disk.Worded(err))
 	}
 	return s, nil
-}
-
-func (e *Engine) unpinChannel(s *slot[channel]) {
-	e.mu.Lock()
-	e.mu.channels.unpinLocked(s)
-	e.mu.Unlock()
-}
-
-func (e *Engine) headOf(s *slot[channel]) format.Head {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return s.v.head
 }
 
 // reach is the part of a channel to read, and the direction.
@@ -55,8 +38,8 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 	if err != nil {
 		return format.Head{}, err
 	}
-	defer e.unpinChannel(s)
-	h := e.headOf(s)
+	defer e.cache.UnpinChannel(s)
+	h := e.cache.HeadOf(s)
 	from, to := max(of.after, h.Floor), min(of.through, h.Seq)
 	if from >= to {
 		return h, nil
@@ -65,7 +48,7 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 	if err != nil {
 		return format.Head{}, err
 	}
-	now := e.headOf(s)
+	now := e.cache.HeadOf(s)
 	now.Seq = h.Seq
 	clock := e.timeOf(channel)
 	err = format.ScanIter(ctx, it, of.backward, func(seq uint64, g *format.Glance) (bool, error) {
@@ -85,7 +68,7 @@ func (e *Engine) view(ctx context.Context, channel string, of reach, look func(s
 		err = e
 	}
 	if err != nil {
-		return format.Head{}, fmt.Errorf("read %q after %d up to %d: %w", channel, from, to, worded(err))
+		return format.Head{}, fmt.Errorf("read %q after %d up to %d: %w", channel, from, to, disk.Worded(err))
 	}
 	return now, nil
 }

@@ -45,7 +45,7 @@ func (d *Directory) Open() (engine.Replica, error) {
 		return nil, err // not r: a nil *Replica is not a nil engine.Replica
 	}
 	data := false
-	if !r.replica.followed {
+	if !r.positions.followed {
 		data, err = r.hasData()
 	}
 	if err == nil && data {

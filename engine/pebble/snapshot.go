@@ -12,6 +12,8 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 var _ engine.Snapshotter = (*Replica)(nil)
@@ -31,12 +33,12 @@ func (r *Replica) Snapshot(ctx context.Context) (engine.Snapshot, error) {
 		return nil, err
 	}
 	defer r.leave()
-	if !r.replica.copied.CompareAndSwap(false, true) {
+	if !r.copied.CompareAndSwap(false, true) {
 		return nil, errSnapshotOpen
 	}
-	s := &snapshot{fs: r.fs, dir: r.fs.PathJoin(r.dir, directory.SnapshotName), open: &r.replica.copied}
+	s := &snapshot{fs: r.fs, dir: r.fs.PathJoin(r.dir, directory.SnapshotName), open: &r.copied}
 	if err := s.make(ctx, r.Engine); err != nil {
-		return nil, errors.Join(fmt.Errorf("snapshot of the store: %w", worded(err)), s.Close())
+		return nil, errors.Join(fmt.Errorf("snapshot of the store: %w", disk.Worded(err)), s.Close())
 	}
 	return s, nil
 }
@@ -73,7 +75,7 @@ func (s *snapshot) make(ctx context.Context, e *Engine) error {
 		return context.Cause(ctx)
 	}
 	var synced directory.Synced
-	err = e.do(ctx, false, false, nil, func(*commit) error {
+	err = e.committer.Do(ctx, false, false, nil, func(*stage.Changes) error {
 		err := e.db.Checkpoint(s.dir, pdb.WithFlushedWAL())
 		synced = e.keeper.Synced()
 		// After a fault the files are older than what was applied.

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 var testBegin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
@@ -480,8 +481,8 @@ func TestCheckExpiredKey(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	r = openTestReplica(t, fs)
-	err := r.do(t.Context(), true, false, nil, func(c *commit) error {
-		c.delete(format.KeyKey(nil, format.PairName("c0", "a")))
+	err := r.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+		c.Delete(format.KeyKey(nil, format.PairName("c0", "a")))
 		return nil
 	})
 	if err := errors.Join(err, r.Close()); err != nil {

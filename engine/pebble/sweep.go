@@ -9,8 +9,10 @@ import (
 	pdb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // sweepBatch is how many entries of the sweep index are processed at once.
@@ -67,9 +69,9 @@ func (e *Engine) sweepDue(ctx context.Context, due [][]byte, now int64) error {
 			return err
 		}
 	}
-	return e.do(ctx, false, true, nil, func(c *commit) error {
+	return e.committer.Do(ctx, false, true, nil, func(c *stage.Changes) error {
 		for _, key := range due {
-			c.delete(key)
+			c.Delete(key)
 		}
 		return nil
 	})
@@ -99,15 +101,15 @@ func (e *Engine) sweepChannel(ctx context.Context, name string, now int64) error
 	if err != nil {
 		return err
 	}
-	defer e.unpinChannel(s)
+	defer e.cache.UnpinChannel(s)
 	return e.sweepPinned(ctx, s, now)
 }
 
-func (e *Engine) sweepPinned(ctx context.Context, s *slot[channel], now int64) error {
+func (e *Engine) sweepPinned(ctx context.Context, s *cache.Slot[cache.Channel], now int64) error {
 	for more := true; more; {
-		err := e.do(ctx, false, true, s, func(c *commit) (err error) {
-			c.at(now)
-			more, err = c.sweepChannel(s)
+		err := e.committer.Do(ctx, false, true, s, func(c *stage.Changes) (err error) {
+			c.At(now)
+			more, err = c.Sweep(s)
 			return err
 		})
 		if err != nil {
@@ -117,48 +119,15 @@ func (e *Engine) sweepPinned(ctx context.Context, s *slot[channel], now int64) e
 	return nil
 }
 
-func (c *commit) sweepChannel(s *slot[channel]) (more bool, err error) {
-	c.touch(s)
-	ended, err := c.sweepEnded(s, chunk)
-	if err != nil {
-		return false, err
-	}
-	aged, next, err := c.cutAge(s)
-	if err != nil {
-		return false, err
-	}
-	dead, err := c.purge(s)
-	if more = ended || aged || dead; !more {
-		c.sweepAgain(s, next)
-	}
-	return more, err
-}
-
-// sweepAgain schedules the sweeper's next visit to a channel at the next expiry: of the
-// first record by its age, or of a record with an index entry.
-func (c *commit) sweepAgain(s *slot[channel], next int64) {
-	h := &s.v.staged.head
-	if h.Sweep <= c.now {
-		h.Sweep, s.v.staged.dirty = 0, true // this visit
-	}
-	if next != 0 {
-		c.sweepAt(s, next)
-	}
-	if h.Ends != 0 {
-		// Once a minute is enough: there may be many such records, and the limit of
-		// a channel does not count them wrongly meanwhile, see makeRoom.
-		c.sweepAt(s, roundUp(h.Ends, 32*time.Minute.Milliseconds()))
-	}
-}
-
 // forgetMemos removes the remembered IDs of past days. Only the sweeper calls it.
 func (e *Engine) forgetMemos(today uint32) error {
 	if today == e.memoDay || today == 0 {
 		return nil
 	}
-	err := e.do(context.Background(), false, true, nil, func(c *commit) error {
+	err := e.committer.Do(context.Background(), false, true, nil, func(c *stage.Changes) error {
 		// Yesterday's IDs are kept until the end of today.
-		return c.batch.DeleteRange([]byte{format.MemoPrefix}, binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, today-1), nil)
+		c.DeleteRange([]byte{format.MemoPrefix}, binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, today-1))
+		return nil
 	})
 	if err == nil {
 		e.memoDay = today

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/enginetest"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // sweptByHand is an engine whose sweeper works only when the test says so.
@@ -107,11 +108,11 @@ func TestSweepPublishesLossFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.unpinChannel(s)
+	defer e.cache.UnpinChannel(s)
 	var page engine.Page
-	err = e.do(t.Context(), false, true, s, func(c *commit) error {
-		_, sweep := c.sweepChannel(s)
-		early := c.writeEarly()
+	err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+		_, sweep := c.Sweep(s)
+		early := writeEarly(e, c)
 		var read error
 		page, read = e.Read(t.Context(), "c", 1, 10, 1000)
 		return errors.Join(sweep, early, read)

@@ -1,14 +1,14 @@
 package pebble
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strings"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 var _ engine.Users = (*Engine)(nil)
@@ -25,7 +25,7 @@ func (e *Engine) Load(ctx context.Context, user string) (engine.User, error) {
 		return l.add(key[len(prefix)], string(key[len(prefix)+1:]), value)
 	})
 	if err != nil {
-		return engine.User{}, fmt.Errorf("load user %q: %w", user, worded(err))
+		return engine.User{}, fmt.Errorf("load user %q: %w", user, disk.Worded(err))
 	}
 	return l.user, nil
 }
@@ -78,10 +78,10 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 		return err
 	}
 	defer e.leave()
-	err := e.do(ctx, sync, false, nil, func(c *commit) error {
-		c.owed = c.owed || sync
+	err := e.committer.Do(ctx, sync, false, nil, func(c *stage.Changes) error {
+		c.Flush = c.Flush || sync
 		for i := range updates {
-			if err := c.save(&updates[i]); err != nil {
+			if err := c.Save(&updates[i]); err != nil {
 				return err
 			}
 		}
@@ -91,56 +91,4 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 		return fmt.Errorf("save: %w", err)
 	}
 	return nil
-}
-
-// save stages an update. It reads nothing, except to remove cursors: the store merges
-// marks and cursors.
-func (c *commit) save(up *engine.Update) error {
-	for _, channel := range up.Leave {
-		c.delete(format.UserKey(c.key[:0], up.User, format.MarkPart, channel))
-		c.delete(format.MemberKey(c.key[:0], channel, up.User))
-		if err := c.removeCursors(up.User, func(of, _ string) bool { return of == channel }); err != nil {
-			return err
-		}
-	}
-	for _, channel := range up.Join {
-		c.value = format.Mark{Member: true}.Append(c.value[:0])
-		c.merge(format.UserKey(c.key[:0], up.User, format.MarkPart, channel), c.value)
-		c.set(format.MemberKey(c.key[:0], channel, up.User), nil)
-	}
-	for _, m := range up.Marks {
-		c.value = format.Mark{Read: m.Read, Since: m.Since}.Append(c.value[:0])
-		c.merge(format.UserKey(c.key[:0], up.User, format.MarkPart, m.Channel), c.value)
-	}
-	for _, name := range up.RemoveDevices {
-		c.delete(format.UserKey(c.key[:0], up.User, format.DevicePart, name))
-		if err := c.removeCursors(up.User, func(_, device string) bool { return device == name }); err != nil {
-			return err
-		}
-	}
-	for _, d := range up.Devices {
-		c.value = binary.AppendUvarint(c.value[:0], uint64(d.Used))
-		c.set(format.UserKey(c.key[:0], up.User, format.DevicePart, d.Name), c.value)
-		for _, cur := range d.Cursors {
-			c.value = binary.AppendUvarint(c.value[:0], cur.Seq)
-			c.merge(format.UserKey(c.key[:0], up.User, format.CursorPart, format.PairName(cur.Channel, d.Name)), c.value)
-		}
-	}
-	return nil
-}
-
-// removeCursors removes the cursors of a user that match.
-func (c *commit) removeCursors(user string, match func(channel, device string) bool) error {
-	r, err := c.reader()
-	if err != nil {
-		return err
-	}
-	prefix := format.UserKey(nil, user, format.CursorPart, "")
-	return format.ScanPrefix(context.Background(), r, prefix, prefix, func(key, _ []byte) error {
-		channel, device, _ := bytes.Cut(key[len(prefix):], []byte{0})
-		if match(string(channel), string(device)) {
-			c.delete(append(c.key[:0], key...))
-		}
-		return nil
-	})
 }

@@ -20,8 +20,7 @@ const most = 8
 // larger are the packages with a larger knot than that, still to be divided. Their knots
 // must not grow.
 var larger = map[string]int{
-	"client":        10, // a push, its group, and the node that it goes to
-	"engine/pebble": 22, // a replica and its snapshots use the committer, which uses them
+	"client": 10, // a push, its group, and the node that it goes to
 }
 
 // TestKnots prints the size of the largest knot of each package and checks it

@@ -22,7 +22,7 @@ type Head struct {
 	Sweep  int64  // when the sweeper comes next; 0: nothing will end
 	Mixed  bool   // deadlines do not always grow with the sequence: the maximum age was changed
 	Keyed  bool   // messages have keys
-	Holey  bool   // there may be holes in the store, see holes.go in internal/cache
+	Holey  bool   // there may be holes in the store, see holes.go
 	Old    bool   // the store does not have the holes; loading the channel finds them
 }
 

@@ -12,7 +12,7 @@ import (
 //	h <channel>                        the channel's head (head.go), from time to time
 //	k <channel> 0 <key>                the last message with the key: Keyed, in head.go
 //	i <day:4> <channel> 0 <id>         the result of an append with a chosen ID: Memo, in head.go
-//	d <channel> 0 <block:8>            the holes in a block of sequences, or in a group (see below)
+//	d <channel> 0 <block:8>            the holes in a block of sequences, or in a group (holes.go)
 //	e <channel> 0 <end:8> <seq:8>      a record that expires out of order, its value is a byte of
 //	                                   flags and the record's key
 //	x <time:8> <channel>               the time of the sweeper's next visit to the channel; no value

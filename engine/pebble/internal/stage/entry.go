@@ -1,32 +1,33 @@
-package pebble
+package stage
 
 import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
 
-// append stages one entry. It reads everything it needs before it changes anything, so
+// Append stages one entry. It reads everything it needs before it changes anything, so
 // that an entry that fails has no effect.
-func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
-	w := c.touch(p.channel)
+func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
+	w := c.Touch(p.Channel)
 	// The time of a record never decreases within a channel. Lifetimes begin now, because
 	// heads written by an earlier version may be in the future.
-	at := max(c.now, w.head.Time)
+	at := max(c.now, w.Head.Time)
 	if in.Revokes != 0 {
-		c.revoke(in, p.channel, at, out)
+		c.revoke(in, p.Channel, at, out)
 		return
 	}
-	if p.memo != nil && p.memo.v.Seq != 0 && c.now-p.memo.v.Time < engine.IdempotencyWindow.Milliseconds() {
-		m := p.memo.v
+	if p.Memo != nil && p.Memo.V.Seq != 0 && c.now-p.Memo.V.Time < engine.IdempotencyWindow.Milliseconds() {
+		m := p.Memo.V
 		*out = engine.Result{Seq: m.Seq, Prev: m.Prev, Time: m.Time, ID: in.ID, Duplicate: true}
 		return
 	}
-	if p.key != nil && !w.head.Keyed {
-		w.head.Keyed, w.dirty = true, true
+	if p.Key != nil && !w.Head.Keyed {
+		w.Head.Keyed, w.Dirty = true, true
 	}
-	if err := c.makeRoom(p.channel, 1, in.Limits.MaxMessages); err != nil {
+	if err := c.makeRoom(p.Channel, 1, in.Limits.MaxMessages); err != nil {
 		out.Err = err
 		return
 	}
@@ -37,49 +38,49 @@ func (c *commit) append(in *engine.Entry, p *pins, out *engine.Result) {
 		r.Expires = c.now + ceilMilli(in.TTL)
 	}
 	ends := format.Span{Expires: r.Expires, Deadline: deadline(c.now, in.Limits.MaxAge)}
-	if p.key != nil {
-		c.collapse(p.channel, p.key)
+	if p.Key != nil {
+		c.collapse(p.Channel, p.Key)
 	}
-	c.add(p.channel, r, ends)
-	if p.key != nil {
-		c.setKeyed(p.key, format.Keyed{Seq: r.Seq, Span: ends})
+	c.Add(p.Channel, r, ends)
+	if p.Key != nil {
+		c.SetKeyed(p.Key, format.Keyed{Seq: r.Seq, Span: ends})
 	}
-	if p.forgets != nil {
-		c.forgetMemo(p.forgets)
+	if p.Forgets != nil {
+		c.forgetMemo(p.Forgets)
 	}
-	if p.memo != nil {
-		p.memo.v = format.Memo{Seq: r.Seq, Prev: r.Prev, Time: r.Time}
-		c.value = p.memo.v.Append(c.value[:0])
-		c.set(format.MemoKey(c.key[:0], format.DayOf(c.now), p.memo.name), c.value)
+	if p.Memo != nil {
+		p.Memo.V = format.Memo{Seq: r.Seq, Prev: r.Prev, Time: r.Time}
+		c.value = p.Memo.V.Append(c.value[:0])
+		c.Set(format.MemoKey(c.key[:0], format.DayOf(c.now), p.Memo.Name), c.value)
 	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
-	c.limit(p.channel, in.Limits.MaxMessages)
+	c.limit(p.Channel, in.Limits.MaxMessages)
 }
 
 // forgetMemo forgets a chosen ID, on the days on which it is looked for.
-func (c *commit) forgetMemo(s *slot[format.Memo]) {
-	if s.v.Seq == 0 {
+func (c *Changes) forgetMemo(s *cache.Slot[format.Memo]) {
+	if s.V.Seq == 0 {
 		return
 	}
-	s.v = format.Memo{}
+	s.V = format.Memo{}
 	today := format.DayOf(c.now)
 	for _, day := range [...]uint32{today, today - 1} {
-		c.delete(format.MemoKey(c.key[:0], day, s.name))
+		c.Delete(format.MemoKey(c.key[:0], day, s.Name))
 	}
 }
 
-// add gives a record its sequence and puts it into the batch.
-func (c *commit) add(s *slot[channel], r *engine.Record, ends format.Span) {
-	w := s.v.staged
-	r.Prev, r.Seq = w.head.Seq, w.head.Seq+1
-	ordered := w.head.Follow(r.Seq, r.Time, ends.Deadline, r.Revokes == 0)
-	w.records = append(w.records, r)
+// Add gives a record its sequence and puts it into the batch.
+func (c *Changes) Add(s *cache.Slot[cache.Channel], r *engine.Record, ends format.Span) {
+	w := s.V.Staged
+	r.Prev, r.Seq = w.Head.Seq, w.Head.Seq+1
+	ordered := w.Head.Follow(r.Seq, r.Time, ends.Deadline, r.Revokes == 0)
+	w.Records = append(w.Records, r)
 	if r.Revokes != 0 {
-		c.hole(s, r.Seq)
+		c.Hole(s, r.Seq)
 	}
 
-	op := c.batch.SetDeferred(len(s.name)+10, format.RecordSize(r, ends.Deadline))
-	format.RecordKey(op.Key[:0], s.name, r.Seq)
+	op := c.batch.SetDeferred(len(s.Name)+10, format.RecordSize(r, ends.Deadline))
+	format.RecordKey(op.Key[:0], s.Name, r.Seq)
 	format.AppendRecord(op.Value[:0], r, ends.Deadline)
 	_ = op.Finish()
 	c.schedule(s, r, ends, ordered)
@@ -90,14 +91,14 @@ func (c *commit) add(s *slot[channel], r *engine.Record, ends format.Span) {
 // Records usually expire by age in the order of the log; then the floor is enough. A record
 // that expires out of order, by its time to live or because the maximum age was shortened,
 // has an index entry for its expiry.
-func (c *commit) schedule(s *slot[channel], r *engine.Record, ends format.Span, ordered bool) {
+func (c *Changes) schedule(s *cache.Slot[cache.Channel], r *engine.Record, ends format.Span, ordered bool) {
 	if end, _ := ends.End(); end != 0 {
 		c.sweepAt(s, roundUp(end, end-c.now))
 	}
 	if ends.Expires == 0 && ordered {
 		return
 	}
-	w := s.v.staged
+	w := s.V.Staged
 	end, loss := ends.End()
 	c.value = append(c.value[:0], 0)
 	if loss {
@@ -107,18 +108,18 @@ func (c *commit) schedule(s *slot[channel], r *engine.Record, ends format.Span, 
 		c.value[0] |= format.EndsRevocation
 	}
 	c.value = append(c.value, r.Key...)
-	c.set(format.EndKey(c.key[:0], s.name, end, r.Seq), c.value)
-	if w.head.Ends == 0 || end < w.head.Ends {
-		w.head.Ends, w.dirty = end, true
+	c.Set(format.EndKey(c.key[:0], s.Name, end, r.Seq), c.value)
+	if w.Head.Ends == 0 || end < w.Head.Ends {
+		w.Head.Ends, w.Dirty = end, true
 	}
 }
 
 // sweepAt schedules a visit of the sweeper to a channel, unless an earlier one is.
-func (c *commit) sweepAt(s *slot[channel], at int64) {
-	w := s.v.staged
-	if w.head.Sweep == 0 || at < w.head.Sweep {
-		c.set(format.SweepKey(c.key[:0], at, s.name), nil)
-		w.head.Sweep, w.dirty = at, true
+func (c *Changes) sweepAt(s *cache.Slot[cache.Channel], at int64) {
+	w := s.V.Staged
+	if w.Head.Sweep == 0 || at < w.Head.Sweep {
+		c.Set(format.SweepKey(c.key[:0], at, s.Name), nil)
+		w.Head.Sweep, w.Dirty = at, true
 	}
 }
 
@@ -144,9 +145,9 @@ func ceilMilli(d time.Duration) int64 {
 }
 
 // collapse removes the live message with a key, if there is one.
-func (c *commit) collapse(s *slot[channel], key *slot[format.Keyed]) {
-	k := key.v
-	if k.Seq <= s.v.staged.head.Floor {
+func (c *Changes) collapse(s *cache.Slot[cache.Channel], key *cache.Slot[format.Keyed]) {
+	k := key.V
+	if k.Seq <= s.V.Staged.Head.Floor {
 		return
 	}
 	if gone, _ := k.Ended(c.now); !gone {
@@ -155,46 +156,46 @@ func (c *commit) collapse(s *slot[channel], key *slot[format.Keyed]) {
 }
 
 // remove takes one live message out of the log.
-func (c *commit) remove(s *slot[channel], seq uint64, ends format.Span) {
-	w := s.v.staged
-	c.delete(format.RecordKey(c.key[:0], s.name, seq))
-	c.removed(s.name, seq, seq)
-	if end, _ := ends.End(); ends.Expires != 0 || w.head.Mixed && end != 0 {
-		c.delete(format.EndKey(c.key[:0], s.name, end, seq)) // if there is one
+func (c *Changes) remove(s *cache.Slot[cache.Channel], seq uint64, ends format.Span) {
+	w := s.V.Staged
+	c.Delete(format.RecordKey(c.key[:0], s.Name, seq))
+	c.removed(s.Name, seq, seq)
+	if end, _ := ends.End(); ends.Expires != 0 || w.Head.Mixed && end != 0 {
+		c.Delete(format.EndKey(c.key[:0], s.Name, end, seq)) // if there is one
 	}
-	w.head.Live--
-	w.dirty = true
-	c.hole(s, seq)
+	w.Head.Live--
+	w.Dirty = true
+	c.Hole(s, seq)
 	c.dropFront(s, seq)
 }
 
-func (c *commit) setKeyed(key *slot[format.Keyed], k format.Keyed) {
-	key.v = k
+func (c *Changes) SetKeyed(key *cache.Slot[format.Keyed], k format.Keyed) {
+	key.V = k
 	if k.Seq == 0 {
-		c.delete(format.KeyKey(c.key[:0], key.name))
+		c.Delete(format.KeyKey(c.key[:0], key.Name))
 		return
 	}
 	c.value = k.Append(c.value[:0])
-	c.set(format.KeyKey(c.key[:0], key.name), c.value)
+	c.Set(format.KeyKey(c.key[:0], key.Name), c.value)
 }
 
 // forgetKey removes the key of a removed message, unless a later message has the same
 // key.
-func (c *commit) forgetKey(channel, key string, seq uint64) error {
-	k, err := c.pinKey(format.PairName(channel, key))
-	if err == nil && k.v.Seq == seq {
-		c.setKeyed(k, format.Keyed{})
+func (c *Changes) forgetKey(channel, key string, seq uint64) error {
+	k, err := c.PinKey(format.PairName(channel, key))
+	if err == nil && k.V.Seq == seq {
+		c.SetKeyed(k, format.Keyed{})
 	}
 	return err
 }
 
 // revoke removes a message and appends the revocation.
-func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engine.Result) {
-	w := s.v.staged
+func (c *Changes) revoke(in *engine.Entry, s *cache.Slot[cache.Channel], at int64, out *engine.Result) {
+	w := s.V.Staged
 	var target *engine.Record
 	var ends format.Span
-	if in.Revokes > w.head.Floor && in.Revokes <= w.head.Seq {
-		target, ends, out.Err = c.lookup(s.name, in.Revokes)
+	if in.Revokes > w.Head.Floor && in.Revokes <= w.Head.Seq {
+		target, ends, out.Err = c.lookup(s.Name, in.Revokes)
 	}
 	if gone, _ := ends.Ended(c.now); out.Err == nil && (target == nil || gone || target.Revokes != 0) {
 		out.Err = engine.ErrNotFound
@@ -203,20 +204,20 @@ func (c *commit) revoke(in *engine.Entry, s *slot[channel], at int64, out *engin
 		out.Err = c.makeRoom(s, 0, in.Limits.MaxMessages)
 	}
 	if out.Err == nil && target.Key != "" {
-		out.Err = c.forgetKey(s.name, target.Key, target.Seq)
+		out.Err = c.forgetKey(s.Name, target.Key, target.Seq)
 	}
 	if out.Err != nil {
 		return
 	}
 	c.remove(s, target.Seq, ends)
 	r := &engine.Record{Revokes: target.Seq, Time: at, ID: target.ID}
-	c.add(s, r, format.Span{Deadline: deadline(c.now, in.Limits.MaxAge)})
+	c.Add(s, r, format.Span{Deadline: deadline(c.now, in.Limits.MaxAge)})
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
 	c.limit(s, in.Limits.MaxMessages)
 }
 
 // lookup reads a record as of this commit; nil if there is none.
-func (c *commit) lookup(channel string, seq uint64) (r *engine.Record, ends format.Span, err error) {
+func (c *Changes) lookup(channel string, seq uint64) (r *engine.Record, ends format.Span, err error) {
 	from, err := c.reader()
 	if err != nil {
 		return nil, format.Span{}, err

@@ -1,4 +1,4 @@
-package pebble
+package cache
 
 import (
 	"fmt"
@@ -17,14 +17,14 @@ func BenchmarkPin(b *testing.B) {
 			names := make([]string, channels)
 			for i := range names {
 				names[i] = fmt.Sprintf("user:%d", i)
-				s := t.pinLocked(names[i])
-				s.v, s.loaded = channel{head: format.Head{Seq: 300, Live: 300, Time: 20000 * format.Day, Latest: 20030 * format.Day, Sweep: 20031 * format.Day}}, true
-				t.unpinLocked(s)
+				s := t.PinLocked(names[i])
+				s.V, s.loaded = Channel{Head: format.Head{Seq: 300, Live: 300, Time: 20000 * format.Day, Latest: 20030 * format.Day, Sweep: 20031 * format.Day}}, true
+				t.UnpinLocked(s)
 			}
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				t.unpinLocked(t.pinLocked(names[rand.IntN(channels)]))
+				t.UnpinLocked(t.PinLocked(names[rand.IntN(channels)]))
 			}
 		})
 	}

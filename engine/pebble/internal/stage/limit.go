@@ -1,9 +1,10 @@
-package pebble
+package stage
 
 import (
 	"math"
 	"slices"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
@@ -18,8 +19,8 @@ const (
 // makeRoom prepares for limit, which must not fail: it finds the oldest messages that the
 // added messages will exceed the limit by. A message that is removed for another reason in
 // between is not subtracted: one message too many does no harm.
-func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
-	h := &s.v.staged.head
+func (c *Changes) makeRoom(s *cache.Slot[cache.Channel], added, maxMessages int) error {
+	h := &s.V.Staged.Head
 	if maxMessages <= 0 || h.Live+uint64(added) <= uint64(maxMessages) {
 		return nil
 	}
@@ -37,37 +38,37 @@ func (c *commit) makeRoom(s *slot[channel], added, maxMessages int) error {
 }
 
 // limit removes the oldest messages over a channel's limit, by moving the floor.
-func (c *commit) limit(s *slot[channel], maxMessages int) {
-	w := s.v.staged
-	if maxMessages <= 0 || w.head.Live <= uint64(maxMessages) {
+func (c *Changes) limit(s *cache.Slot[cache.Channel], maxMessages int) {
+	w := s.V.Staged
+	if maxMessages <= 0 || w.Head.Live <= uint64(maxMessages) {
 		return
 	}
-	over := w.head.Live - uint64(maxMessages)
-	if w.head.Dense() {
-		w.head.Floor += over
-	} else if over = min(over, uint64(len(c.fronts[s.name]))); over > 0 {
-		w.head.Floor = c.fronts[s.name][over-1]
+	over := w.Head.Live - uint64(maxMessages)
+	if w.Head.Dense() {
+		w.Head.Floor += over
+	} else if over = min(over, uint64(len(c.fronts[s.Name]))); over > 0 {
+		w.Head.Floor = c.fronts[s.Name][over-1]
 	}
-	w.head.Live -= over
-	w.head.Lost = max(w.head.Lost, w.head.Floor)
-	w.dirty = true
+	w.Head.Live -= over
+	w.Head.Lost = max(w.Head.Lost, w.Head.Floor)
+	w.Dirty = true
 	c.dropFront(s, 0)
 	if err := c.purgeSome(s); err != nil {
-		c.e.log.Warn("purge failed", "channel", s.name, "error", disk.Plain(err)) // the sweeper tries again
+		c.log.Warn("purge failed", "channel", s.Name, "error", disk.Plain(err)) // the sweeper tries again
 	}
 }
 
 // findFront finds the first messages above the floor, n of them or more. They are kept
 // until they are removed. In a dense log they need not be found, unless a key may make a
 // hole in it, or a revocation will.
-func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
-	h := &s.v.staged.head
-	front := c.fronts[s.name]
+func (c *Changes) findFront(s *cache.Slot[cache.Channel], n int, revoking bool) error {
+	h := &s.V.Staged.Head
+	front := c.fronts[s.Name]
 	if len(front) >= n || h.Dense() && !h.Keyed && !revoking {
 		return nil
 	}
 	front = front[:0]
-	err := c.scan(s.name, h.Floor, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
+	err := c.scan(s.Name, h.Floor, h.Seq, func(seq uint64, g *format.Glance) (bool, error) {
 		if g.Revokes == 0 {
 			front = append(front, seq)
 		}
@@ -76,16 +77,16 @@ func (c *commit) findFront(s *slot[channel], n int, revoking bool) error {
 	if len(c.fronts) >= maxFronts {
 		clear(c.fronts)
 	}
-	c.fronts[s.name] = front
+	c.fronts[s.Name] = front
 	return err
 }
 
 // dropFront removes a message from the front, and those that are not above the floor.
-func (c *commit) dropFront(s *slot[channel], seq uint64) {
-	front := c.fronts[s.name]
+func (c *Changes) dropFront(s *cache.Slot[cache.Channel], seq uint64) {
+	front := c.fronts[s.Name]
 	if len(front) == 0 {
 		return
 	}
-	floor := s.v.staged.head.Floor
-	c.fronts[s.name] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
+	floor := s.V.Staged.Head.Floor
+	c.fronts[s.Name] = slices.DeleteFunc(front, func(known uint64) bool { return known == seq || known <= floor })
 }

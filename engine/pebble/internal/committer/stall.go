@@ -1,4 +1,4 @@
-package pebble
+package committer
 
 import (
 	"fmt"
@@ -25,23 +25,24 @@ const (
 // limit: slow reads are better than no writes.
 const (
 	manySublevels    = 40
-	damagedSublevels = 400
+	// DamagedSublevels is for Pebble's options.
+	DamagedSublevels = 400
 )
 
 // awaitCompactions waits while there is too much to compact. It belongs to the committer.
-func (e *Engine) awaitCompactions() {
-	changed := e.background.Changes()
+func (k *Committer) awaitCompactions() {
+	changed := k.Background.Changes()
 	select {
 	case <-changed:
 	default:
 		return // unchanged since the last write
 	}
-	for e.db.Metrics().Levels[0].Sublevels >= manySublevels && !e.background.Parked() {
+	for k.DB.Metrics().Levels[0].Sublevels >= manySublevels && !k.Background.Parked() {
 		<-changed
 	}
 }
 
-// underway is the current commit. It is guarded by Engine.mu.
+// underway is the current commit. It is guarded by the mutex of the cache.
 type underway struct {
 	taken   []*request // nil: there is none
 	began   time.Time
@@ -49,65 +50,65 @@ type underway struct {
 }
 
 // beganLocked is called when the committer has taken requests.
-func (e *Engine) beganLocked(taken []*request) {
-	e.mu.commit = underway{taken: taken, began: time.Now()}
-	e.watchdog.Reset(e.stallAfter)
+func (k *Committer) beganLocked(taken []*request) {
+	k.current = underway{taken: taken, began: time.Now()}
+	k.watchdog.Reset(k.StallAfter)
 }
 
 // endedLocked is called when they are stored or have failed, before they are completed.
 // It reports whether the watchdog has completed them.
-func (e *Engine) endedLocked() (stalled bool) {
-	e.watchdog.Stop()
-	stalled = e.mu.commit.stalled && e.replica == nil
-	e.mu.commit = underway{}
+func (k *Committer) endedLocked() (stalled bool) {
+	k.watchdog.Stop()
+	stalled = k.current.stalled && !k.Replica
+	k.current = underway{}
 	return stalled
 }
 
 // overdue is the watchdog: it is called when a commit has taken too long, and repeatedly
 // until it is done.
-func (e *Engine) overdue() {
-	e.mu.Lock()
-	c := &e.mu.commit
-	if c.taken == nil || time.Since(c.began) < e.stallAfter { // it ended meanwhile
-		e.mu.Unlock()
+func (k *Committer) overdue() {
+	k.Cache.Lock()
+	c := &k.current
+	if c.taken == nil || time.Since(c.began) < k.StallAfter { // it ended meanwhile
+		k.Cache.Unlock()
 		return
 	}
 	first := !c.stalled
 	if first {
 		c.stalled = true
-		if e.replica == nil { // a batch that was given up could be applied twice
-			e.giveUpLocked()
+		if !k.Replica {
+			k.giveUpLocked()
 		}
 	}
-	e.watchdog.Reset(nudgeEvery)
-	e.mu.Unlock()
+	k.watchdog.Reset(nudgeEvery)
+	k.Cache.Unlock()
 	if first {
-		e.log.Error("storage is stalled: writes are refused until it goes on", "after", e.stallAfter)
+		k.Log.Error("storage is stalled: writes are refused until it goes on", "after", k.StallAfter)
 	}
 	select {
-	case e.stuck <- struct{}{}:
+	case k.stuck <- struct{}{}:
 	default:
 	}
-	e.nudge()
+	k.nudge()
 }
 
 // giveUpLocked fails all waiting requests. Those that the committer has taken still belong
 // to it, because it may still store them.
-func (e *Engine) giveUpLocked() {
-	for _, rq := range e.mu.commit.taken {
-		rq.done <- e.stalledLocked()
+func (k *Committer) giveUpLocked() {
+	for _, rq := range k.current.taken {
+		rq.done <- k.stalledLocked()
 	}
-	for _, rq := range e.mu.queue {
-		e.unpinLocked(rq)
-		rq.done <- e.stalledLocked()
+	for _, rq := range k.queue.requests {
+		k.Cache.UnpinLocked(rq.pins)
+		rq.done <- k.stalledLocked()
 	}
-	e.mu.queue, e.mu.queued = nil, 0
-	e.makeRoomLocked()
+	k.queue.requests, k.queue.bytes = nil, 0
+	k.queue.makeRoomLocked()
 }
 
 // stalledLocked returns the error of the current stall, or nil.
-func (e *Engine) stalledLocked() error {
-	c := &e.mu.commit
+func (k *Committer) stalledLocked() error {
+	c := &k.current
 	if !c.stalled {
 		return nil
 	}
@@ -116,19 +117,26 @@ func (e *Engine) stalledLocked() error {
 	if waited >= deadAfter {
 		err = fmt.Errorf("%w: stalled for %s", engine.ErrFailed, waited.Round(time.Second))
 	}
-	if cause := e.background.Damage(); cause != nil {
+	if cause := k.Background.Damage(); cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
 }
 
 // nudge makes Pebble look for compactions, which it does when a snapshot is closed.
-func (e *Engine) nudge() {
-	if !e.nudging.TryLock() {
+func (k *Committer) nudge() {
+	if !k.nudging.TryLock() {
 		return // the one before has not come back
 	}
-	defer e.nudging.Unlock()
-	if !e.released {
-		_ = e.db.NewSnapshot().Close()
+	defer k.nudging.Unlock()
+	if !k.released {
+		_ = k.DB.NewSnapshot().Close()
 	}
+}
+
+// Stalled returns the error of the current stall, or nil.
+func (k *Committer) Stalled() error {
+	k.Cache.Lock()
+	defer k.Cache.Unlock()
+	return k.stalledLocked()
 }

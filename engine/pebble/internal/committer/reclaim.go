@@ -1,4 +1,4 @@
-package pebble
+package committer
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
+	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
 // reclaimer returns the disk space of removed records while space is short. Pebble frees
@@ -20,31 +21,18 @@ type reclaimer struct {
 
 	mu struct {
 		sync.Mutex
-		removed removals
+		removed stage.Removals
 	}
 	work chan struct{} // cap 1: mu.removed is not empty
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// removals are the ranges of sequences in which records were removed, by channel: one for
-// each channel, because retention removes records from the start of a log.
-type removals map[string]sequences
-
-type sequences struct{ first, last uint64 }
-
-func (rs removals) add(channel string, s sequences) {
-	if old, ok := rs[channel]; ok {
-		s = sequences{min(old.first, s.first), max(old.last, s.last)}
-	}
-	rs[channel] = s
-}
-
 // startReclaimer starts the reclaimer's goroutine, which end ends.
 func startReclaimer(db *pdb.DB, log *slog.Logger) *reclaimer {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &reclaimer{db: db, log: log, work: make(chan struct{}, 1), stop: stop, done: make(chan struct{})}
-	r.mu.removed = removals{}
+	r.mu.removed = stage.Removals{}
 	go r.run(ctx)
 	return r
 }
@@ -55,10 +43,10 @@ func (r *reclaimer) end() {
 }
 
 // add hands over what a commit removed.
-func (r *reclaimer) add(removed removals) {
+func (r *reclaimer) add(removed stage.Removals) {
 	r.mu.Lock()
 	for channel, s := range removed {
-		r.mu.removed.add(channel, s)
+		r.mu.removed.Add(channel, s)
 	}
 	r.mu.Unlock()
 	select {
@@ -78,7 +66,7 @@ func (r *reclaimer) run(ctx context.Context) {
 		}
 		r.mu.Lock()
 		removed := r.mu.removed
-		r.mu.removed = removals{}
+		r.mu.removed = stage.Removals{}
 		r.mu.Unlock()
 		for channel, s := range removed {
 			if err := r.compact(ctx, channel, s); err != nil && ctx.Err() == nil {
@@ -89,6 +77,6 @@ func (r *reclaimer) run(ctx context.Context) {
 }
 
 // compact waits for the flush of the removals, and compacts their range.
-func (r *reclaimer) compact(ctx context.Context, channel string, s sequences) error {
-	return r.db.Compact(ctx, format.RecordKey(nil, channel, s.first), format.RecordKey(nil, channel, s.last+1), false)
+func (r *reclaimer) compact(ctx context.Context, channel string, s stage.Sequences) error {
+	return r.db.Compact(ctx, format.RecordKey(nil, channel, s.First), format.RecordKey(nil, channel, s.Last+1), false)
 }

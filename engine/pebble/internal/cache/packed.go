@@ -1,4 +1,4 @@
-package pebble
+package cache
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ type packed struct {
 	entry   []byte // scratch
 
 	// The holes of a channel stay as they are; its entry has the index, plus one.
-	holes []*holes
+	holes []*Holes
 	free  []uint64 // unused indexes
 }
 
@@ -50,12 +50,12 @@ func newPacked(keep int) *packed {
 
 // put adds a channel, which must not be in the table. The number of its sweeps is not
 // kept: only a reader that has it pinned compares it.
-func (p *packed) put(name string, c *channel) {
+func (p *packed) put(name string, c *Channel) {
 	hash := maphash.String(p.seed, name)
 	b := append(p.entry[:0], mark(hash), 0, 0)
 	b = append(append(b, name...), 0)
-	b = binary.AppendUvarint(b, p.store(c.holes))
-	b = c.head.Append(b)
+	b = binary.AppendUvarint(b, p.store(c.Holes))
+	b = c.Head.Append(b)
 	p.entry = b
 	if len(b) > math.MaxUint16 {
 		p.release(b)
@@ -74,7 +74,7 @@ func (p *packed) put(name string, c *channel) {
 }
 
 // take removes a channel and reports whether it was there.
-func (p *packed) take(name string, c *channel) bool {
+func (p *packed) take(name string, c *Channel) bool {
 	hash := maphash.String(p.seed, name)
 	i := p.home(hash)
 	at, size := find(p.buckets[i], mark(hash), name)
@@ -106,19 +106,19 @@ func sizeOf(entry []byte) int { return int(binary.LittleEndian.Uint16(entry[1:])
 func mark(hash uint64) byte { return byte(hash >> 56) }
 
 // unpack fills c with an entry, which is removed.
-func (p *packed) unpack(entry []byte, name int, c *channel) {
+func (p *packed) unpack(entry []byte, name int, c *Channel) {
 	rest := entry[entryHeader+name+1:]
 	index, n := binary.Uvarint(rest)
-	*c = channel{}
-	c.head, _ = format.DecodeHead(rest[n:]) // put has encoded it
+	*c = Channel{}
+	c.Head, _ = format.DecodeHead(rest[n:]) // put has encoded it
 	if index > 0 {
-		c.holes = p.holes[index-1]
+		c.Holes = p.holes[index-1]
 		p.releaseHoles(index)
 	}
 }
 
 // store keeps the holes of a channel and returns their index plus one, or 0 for none.
-func (p *packed) store(h *holes) uint64 {
+func (p *packed) store(h *Holes) uint64 {
 	if h == nil {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package pebble
+package cache
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 //
 // A table is guarded by the mutex that its Locked methods require.
 type table[V any] struct {
-	slots map[string]*slot[V]
+	slots map[string]*Slot[V]
 	keep  int
 	idle  int
-	root  slot[V]    // of the ring of idle slots, least recently used first
+	root  Slot[V]    // of the ring of idle slots, least recently used first
 	shelf shelf[V]   // nil: none
-	spare []*slot[V] // unused, for other names
+	spare []*Slot[V] // unused, for other names
 }
 
 // shelf keeps values that a table has evicted, or some of them.
@@ -28,25 +28,25 @@ type shelf[V any] interface {
 	take(name string, v *V) bool
 }
 
-// slot is one value of a table. The value belongs to the committer while the
+// Slot is one value of a table. The value belongs to the committer while the
 // slot is pinned and loaded; the value's type documents what else guards it.
-type slot[V any] struct {
-	name       string
+type Slot[V any] struct {
+	Name       string
 	pins       int32
 	loaded     bool
 	loading    chan struct{} // closed when the current load is done; nil: none
-	prev, next *slot[V]      // in the ring, when idle
-	v          V
+	prev, next *Slot[V]      // in the ring, when idle
+	V          V
 }
 
 func (t *table[V]) init(keep int, shelf shelf[V]) {
-	t.slots = make(map[string]*slot[V])
+	t.slots = make(map[string]*Slot[V])
 	t.keep, t.shelf = keep, shelf
 	t.root.prev, t.root.next = &t.root, &t.root
 }
 
-// pinLocked returns the slot of a name, which may not be loaded yet.
-func (t *table[V]) pinLocked(name string) *slot[V] {
+// PinLocked returns the slot of a name, which may not be loaded yet.
+func (t *table[V]) PinLocked(name string) *Slot[V] {
 	s := t.slots[name]
 	switch {
 	case s == nil:
@@ -58,21 +58,21 @@ func (t *table[V]) pinLocked(name string) *slot[V] {
 	return s
 }
 
-func (t *table[V]) addLocked(name string) (s *slot[V]) {
+func (t *table[V]) addLocked(name string) (s *Slot[V]) {
 	if n := len(t.spare); n > 0 {
 		s, t.spare = t.spare[n-1], t.spare[:n-1]
 	} else {
-		s = new(slot[V])
+		s = new(Slot[V])
 	}
-	s.name = name
-	s.loaded = t.shelf != nil && t.shelf.take(name, &s.v)
+	s.Name = name
+	s.loaded = t.shelf != nil && t.shelf.take(name, &s.V)
 	t.slots[name] = s
 	return s
 }
 
-// unpinLocked ends a pin. The slot belongs to the table again, which may use it for
+// UnpinLocked ends a pin. The slot belongs to the table again, which may use it for
 // another name.
-func (t *table[V]) unpinLocked(s *slot[V]) {
+func (t *table[V]) UnpinLocked(s *Slot[V]) {
 	if s.pins--; s.pins > 0 {
 		return
 	}
@@ -86,21 +86,21 @@ func (t *table[V]) unpinLocked(s *slot[V]) {
 		s = t.root.next
 		t.unlinkLocked(s)
 		if t.shelf != nil {
-			t.shelf.put(s.name, &s.v)
+			t.shelf.put(s.Name, &s.V)
 		}
 		t.removeLocked(s)
 	}
 }
 
-// dropLocked ends a pin like unpinLocked, but if it was the last one, the value does not
+// DropLocked ends a pin like unpinLocked, but if it was the last one, the value does not
 // stay in memory.
-func (t *table[V]) dropLocked(s *slot[V]) {
+func (t *table[V]) DropLocked(s *Slot[V]) {
 	if s.pins--; s.pins == 0 {
 		t.removeLocked(s)
 	}
 }
 
-func (t *table[V]) unlinkLocked(s *slot[V]) {
+func (t *table[V]) unlinkLocked(s *Slot[V]) {
 	s.prev.next, s.next.prev = s.next, s.prev
 	s.prev, s.next = nil, nil
 	t.idle--
@@ -109,10 +109,10 @@ func (t *table[V]) unlinkLocked(s *slot[V]) {
 // maxSpare is the largest number of unused slots that a table keeps for other names.
 const maxSpare = 1024
 
-func (t *table[V]) removeLocked(s *slot[V]) {
-	delete(t.slots, s.name)
+func (t *table[V]) removeLocked(s *Slot[V]) {
+	delete(t.slots, s.Name)
 	if len(t.spare) < maxSpare {
-		*s = slot[V]{}
+		*s = Slot[V]{}
 		t.spare = append(t.spare, s)
 	}
 }
@@ -120,7 +120,7 @@ func (t *table[V]) removeLocked(s *slot[V]) {
 // fill loads a pinned slot, or waits while another call does. If the other call fails,
 // also because its context is done, this call loads the slot. mu, which guards the table,
 // is not held.
-func (s *slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx context.Context, name string) (V, error)) error {
+func (s *Slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx context.Context, name string) (V, error)) error {
 	mu.Lock()
 	for !s.loaded {
 		if wait := s.loading; wait != nil {
@@ -135,7 +135,7 @@ func (s *slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx contex
 		}
 		s.loading = make(chan struct{})
 		mu.Unlock()
-		v, err := load(ctx, s.name)
+		v, err := load(ctx, s.Name)
 		mu.Lock()
 		close(s.loading)
 		s.loading = nil
@@ -143,7 +143,7 @@ func (s *slot[V]) fill(ctx context.Context, mu *sync.Mutex, load func(ctx contex
 			mu.Unlock()
 			return err
 		}
-		s.v, s.loaded = v, true
+		s.V, s.loaded = v, true
 	}
 	mu.Unlock()
 	return nil
