@@ -27,15 +27,15 @@ type call struct {
 const maxBody = 64 << 20
 
 // once does a call at a node.
-func (b *Backend) once(ctx context.Context, node int, c call) (err error) {
-	defer func() { b.leave(node, err) }()
-	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+func (q *requester) once(ctx context.Context, node int, c call) (err error) {
+	defer func() { q.leave(node, err) }()
+	ctx, cancel := context.WithTimeout(ctx, q.opts.Timeout)
 	defer cancel()
-	r, err := b.encode(ctx, node, c)
+	r, err := q.encode(ctx, node, c)
 	if err != nil {
 		return err
 	}
-	response, err := b.nodes[node].http.Do(r)
+	response, err := q.nodes[node].http.Do(r)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (b *Backend) once(ctx context.Context, node int, c call) (err error) {
 	return c.decode(response, body)
 }
 
-func (b *Backend) encode(ctx context.Context, node int, c call) (*http.Request, error) {
+func (q *requester) encode(ctx context.Context, node int, c call) (*http.Request, error) {
 	if empty, ok := strings.CutPrefix(c.path, emptyName); ok {
 		return nil, fmt.Errorf("client: %w: the name of the %s is empty", ErrBadRequest, empty)
 	}
@@ -55,24 +55,11 @@ func (b *Backend) encode(ctx context.Context, node int, c call) (*http.Request, 
 	if len(c.query) > 0 {
 		path += "?" + c.query.Encode()
 	}
-	r, err := b.newRequest(ctx, node, c.method, path, bytes.NewReader(c.body))
+	r, err := q.newRequest(ctx, node, c.method, path, bytes.NewReader(c.body))
 	if err == nil && c.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	return r, err
-}
-
-// newRequest makes a request that carries the key.
-func (b *Backend) newRequest(ctx context.Context, node int, method, path string, body io.Reader) (*http.Request, error) {
-	address := strings.TrimRight(b.nodes[node].base.String(), "/") + path
-	r, err := http.NewRequestWithContext(ctx, method, address, body)
-	if err != nil {
-		return nil, err
-	}
-	if b.opts.Key != "" {
-		r.Header.Set("Authorization", "Bearer "+b.opts.Key)
-	}
-	return r, nil
 }
 
 // decode reads the response to a call. It does not take the response of anything but

@@ -16,6 +16,8 @@ import (
 //
 // The queue has no limit of its own: each push in it belongs to a call that waits.
 type groups struct {
+	to *requester // static
+
 	mu struct {
 		sync.Mutex
 		queued   []*grouped // empty if no request is in flight
@@ -52,29 +54,28 @@ type group struct {
 	cancel  context.CancelFunc
 }
 
-// pushOnce is one attempt at a push: as a request of its own, or in a group, which goes to
+// push is one attempt at a push: as a request of its own, or in a group, which goes to
 // the node that is current then.
-func (b *Backend) pushOnce(ctx context.Context, node *int, body []byte) (PushResult, error) {
-	current := b.current()
-	w := b.enter(body)
+func (g *groups) push(ctx context.Context, node *int, body []byte) (PushResult, error) {
+	current := g.to.current()
+	w := g.enter(body)
 	if w == nil {
-		defer b.endAlone()
-		return b.pushAlone(ctx, *node, body)
+		defer g.endAlone()
+		return g.to.pushAlone(ctx, *node, body)
 	}
 	select {
 	case <-w.done:
 		*node = w.node
 		return w.result, w.err
 	case <-ctx.Done():
-		b.groups.leave(w)
-		b.leave(current, ctx.Err()) // it may be silent
+		g.leave(w)
+		g.to.leave(current, ctx.Err()) // it may be silent
 		return PushResult{}, context.Cause(ctx)
 	}
 }
 
 // enter queues a push; nil means that it can be sent at once, and counts as a request.
-func (b *Backend) enter(body []byte) *grouped {
-	g := &b.groups
+func (g *groups) enter(body []byte) *grouped {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.mu.requests == 0 {
@@ -86,7 +87,7 @@ func (b *Backend) enter(body []byte) *grouped {
 	g.mu.bytes += len(body) + 1
 	if (len(g.mu.queued) >= maxGroup || g.mu.bytes >= maxGroupBytes) && g.mu.requests < maxRequests {
 		g.mu.requests++
-		go b.sendGroups(g.takeLocked())
+		go g.sendGroups(g.takeLocked())
 	}
 	return w
 }
@@ -141,40 +142,40 @@ func (g *groups) takeLocked() (context.Context, *group) {
 
 // endAlone ends a request of one push; what was queued meanwhile is sent by another
 // goroutine.
-func (b *Backend) endAlone() {
-	if ctx, next := b.groups.next(); next != nil {
-		go b.sendGroups(ctx, next)
+func (g *groups) endAlone() {
+	if ctx, next := g.next(); next != nil {
+		go g.sendGroups(ctx, next)
 	}
 }
 
 // sendGroups sends a group, and then others while there are any.
-func (b *Backend) sendGroups(ctx context.Context, next *group) {
+func (g *groups) sendGroups(ctx context.Context, next *group) {
 	for next != nil {
-		b.sendGroup(ctx, next.members)
+		g.sendGroup(ctx, next.members)
 		next.cancel()
 		// Calls that have just returned often push again: what they push belongs to the
 		// next group.
 		runtime.Gosched()
-		ctx, next = b.groups.next()
+		ctx, next = g.next()
 	}
 }
 
 // sendGroup sends the pushes of a group. A push without a result has the error of the
 // request.
-func (b *Backend) sendGroup(ctx context.Context, members []*grouped) {
-	node := b.current()
+func (g *groups) sendGroup(ctx context.Context, members []*grouped) {
+	node := g.to.current()
 	settle := func(result PushResult, err error) {
 		w := members[0]
 		members = members[1:]
 		w.result, w.err, w.node = result, err, node
-		b.leave(node, err)
+		g.to.leave(node, err)
 		close(w.done)
 	}
 	if len(members) == 1 {
-		settle(b.pushAlone(ctx, node, members[0].body))
+		settle(g.to.pushAlone(ctx, node, members[0].body))
 		return
 	}
-	err := b.pushTogether(ctx, node, members, func(line []byte) error {
+	err := g.pushTogether(ctx, node, members, func(line []byte) error {
 		result, problem, err := decodeResult(line)
 		switch {
 		case err != nil:
@@ -198,19 +199,19 @@ func (b *Backend) sendGroup(ctx context.Context, members []*grouped) {
 
 // pushTogether is a request of several pushes. It calls result with each line of the
 // response.
-func (b *Backend) pushTogether(ctx context.Context, node int, members []*grouped, result func(line []byte) error) error {
-	ctx, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+func (g *groups) pushTogether(ctx context.Context, node int, members []*grouped, result func(line []byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, g.to.opts.Timeout)
 	defer cancel()
 	var body bytes.Buffer
 	for _, w := range members {
 		body.Write(w.body)
 		body.WriteByte('\n')
 	}
-	r, err := b.newLinesRequest(ctx, node, &body)
+	r, err := g.to.newLinesRequest(ctx, node, &body)
 	if err != nil {
 		return err
 	}
-	response, err := b.nodes[node].http.Do(r)
+	response, err := g.to.nodes[node].http.Do(r)
 	if err != nil {
 		return err
 	}

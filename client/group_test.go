@@ -276,99 +276,108 @@ func TestGroupCanceled(t *testing.T) {
 	})
 }
 
+// groupPushes is how many pushes share the request that fails.
+const groupPushes = 20
+
+// failure is how a shared request fails.
+type failure struct {
+	// fail makes the request fail.
+	fail func(r *http.Request, next http.RoundTripper) (*http.Response, error)
+	wait time.Duration // minimum time before the pushes are sent again
+	rest int           // how many are sent again
+}
+
+var failures = map[string]failure{
+	"reset": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return nil, net.ErrClosed
+	}, 0, groupPushes},
+	"lost": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		response, err := next.RoundTrip(r)
+		if err == nil {
+			io.Copy(io.Discard, response.Body) //nolint:errcheck // the response is dropped
+			response.Body.Close()
+			err = net.ErrClosed
+		}
+		return nil, err
+	}, 0, groupPushes},
+	"unavailable": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return answerWith(503, "Retry-After", "7"), nil
+	}, 7 * time.Second, groupPushes},
+	"limited": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
+		return answerWith(429, "Retry-After", "7"), nil
+	}, 7 * time.Second, groupPushes},
+	"broken": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		return change(r, next, func(lines []string) ([]string, error) {
+			return append(lines[:groupPushes/2], lines[groupPushes/2][:10]), io.ErrUnexpectedEOF
+		})
+	}, 0, groupPushes / 2},
+	"ended": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		return change(r, next, func(lines []string) ([]string, error) { return lines[:groupPushes/2], io.EOF })
+	}, 0, groupPushes / 2},
+	"unavailable in between": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		return change(r, next, func(lines []string) ([]string, error) {
+			lines[3] = `{"status":503,"code":"unavailable","retry_after":7}` + "\n"
+			return lines, io.EOF
+		})
+	}, 7 * time.Second, 1},
+	"slow": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		return change(r, next, func([]string) ([]string, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+	}, 30 * time.Second, groupPushes},
+}
+
 // TestGroupFails: however a shared request fails, each push without a result is sent again
 // with its ID, and no message is stored twice.
 func TestGroupFails(t *testing.T) {
-	const pushes = 20
-	for name, c := range map[string]struct {
-		// fail makes the second request fail.
-		fail func(r *http.Request, next http.RoundTripper) (*http.Response, error)
-		wait time.Duration // minimum time before the pushes are sent again
-		rest int           // how many are sent again
-	}{
-		"reset": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			return nil, net.ErrClosed
-		}, 0, pushes},
-		"lost": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			response, err := next.RoundTrip(r)
-			if err == nil {
-				io.Copy(io.Discard, response.Body) //nolint:errcheck // the response is dropped
-				response.Body.Close()
-				err = net.ErrClosed
-			}
-			return nil, err
-		}, 0, pushes},
-		"unavailable": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
-			return answerWith(503, "Retry-After", "7"), nil
-		}, 7 * time.Second, pushes},
-		"limited": {func(*http.Request, http.RoundTripper) (*http.Response, error) {
-			return answerWith(429, "Retry-After", "7"), nil
-		}, 7 * time.Second, pushes},
-		"broken": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			return change(r, next, func(lines []string) ([]string, error) {
-				return append(lines[:pushes/2], lines[pushes/2][:10]), io.ErrUnexpectedEOF
-			})
-		}, 0, pushes / 2},
-		"ended": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			return change(r, next, func(lines []string) ([]string, error) { return lines[:pushes/2], io.EOF })
-		}, 0, pushes / 2},
-		"unavailable in between": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			return change(r, next, func(lines []string) ([]string, error) {
-				lines[3] = `{"status":503,"code":"unavailable","retry_after":7}` + "\n"
-				return lines, io.EOF
-			})
-		}, 7 * time.Second, 1},
-		"slow": {func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			return change(r, next, func(lines []string) ([]string, error) {
-				<-r.Context().Done()
-				return nil, r.Context().Err()
-			})
-		}, 30 * time.Second, pushes},
-	} {
+	for name, f := range failures {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSite(t, nil)
-				b, q := s.recorded(client.BackendOptions{})
-				hold := make(chan struct{})
-				q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
-					switch n {
-					case 1:
-						<-hold
-					case 2:
-						return c.fail(r, next)
-					}
-					return next.RoundTrip(r)
-				}
-				began := time.Now()
-				var all []*pushing
-				for i := range 1 + pushes {
-					all = append(all, begin(t, b, number("a", i)))
-					synctest.Wait()
-				}
-				close(hold)
-				for i, p := range all {
-					if <-p.done; p.err != nil || p.result.ID != p.push.ID {
-						t.Errorf("push %d: %+v %v", i, p.result, p.err)
-					}
-				}
-				if waited := time.Since(began); waited < c.wait || waited > c.wait+time.Second {
-					t.Errorf("sent again after %s", waited)
-				}
-				again := 0
-				for _, n := range q.sizes()[2:] {
-					again += n
-				}
-				if again != c.rest {
-					t.Errorf("%d were sent again", again)
-				}
-				got := s.list("a")
-				slices.Sort(got)
-				want := numbers(0, pushes)
-				if slices.Sort(want); !slices.Equal(got, want) {
-					t.Errorf("stored: %q", got)
-				}
-			})
+			synctest.Test(t, func(t *testing.T) { f.check(t) })
 		})
+	}
+}
+
+func (f *failure) check(t *testing.T) {
+	s := newSite(t, nil)
+	b, q := s.recorded(client.BackendOptions{})
+	hold := make(chan struct{})
+	q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		switch n {
+		case 1:
+			<-hold
+		case 2:
+			return f.fail(r, next)
+		}
+		return next.RoundTrip(r)
+	}
+	began := time.Now()
+	var all []*pushing
+	for i := range 1 + groupPushes {
+		all = append(all, begin(t, b, number("a", i)))
+		synctest.Wait()
+	}
+	close(hold)
+	for i, p := range all {
+		if <-p.done; p.err != nil || p.result.ID != p.push.ID {
+			t.Errorf("push %d: %+v %v", i, p.result, p.err)
+		}
+	}
+	if waited := time.Since(began); waited < f.wait || waited > f.wait+time.Second {
+		t.Errorf("sent again after %s", waited)
+	}
+	again := 0
+	for _, n := range q.sizes()[2:] {
+		again += n
+	}
+	if again != f.rest {
+		t.Errorf("%d were sent again", again)
+	}
+	got := s.list("a")
+	slices.Sort(got)
+	want := numbers(0, groupPushes)
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("stored: %q", got)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *Stream) request(ctx context.Context, node int) (progress bool, err erro
 	if progress && err == errStreamEnded {
 		return true, nil // an idle stream; a server that shuts down refuses the next request
 	}
-	s.backend.leave(node, err)
+	s.requester.leave(node, err)
 	return progress, err
 }
 
@@ -39,7 +39,7 @@ var errSilent = errors.New("the server did not respond in time")
 // expectResults cancels a request when none of the pushes that were sent has got a result
 // for as long as another request may take.
 func (s *Stream) expectResults(ctx context.Context, cancel context.CancelCauseFunc) {
-	timeout := s.backend.opts.Timeout
+	timeout := s.requester.opts.Timeout
 	var timer *time.Timer
 	look := func() {
 		s.mu.Lock()
@@ -67,7 +67,7 @@ func (s *Stream) exchange(ctx context.Context, node int) (progress bool, err err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body, lines := io.Pipe()
-	r, err := s.backend.newLinesRequest(ctx, node, body)
+	r, err := s.requester.newLinesRequest(ctx, node, body)
 	if err != nil {
 		return false, err
 	}
@@ -80,7 +80,7 @@ func (s *Stream) exchange(ctx context.Context, node int) (progress bool, err err
 	defer body.Close()
 	begun := make(chan struct{}) // closed when the response has begun
 	writer.Go(func() { s.send(ctx, lines, begun) })
-	response, err := s.backend.nodes[node].http.Do(r)
+	response, err := s.requester.nodes[node].http.Do(r)
 	close(begun)
 	if err != nil {
 		return false, err

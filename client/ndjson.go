@@ -28,8 +28,8 @@ var (
 )
 
 // newLinesRequest makes a request whose body is lines.
-func (b *Backend) newLinesRequest(ctx context.Context, node int, body io.Reader) (*http.Request, error) {
-	r, err := b.newRequest(ctx, node, http.MethodPost, pushPath, body)
+func (q *requester) newLinesRequest(ctx context.Context, node int, body io.Reader) (*http.Request, error) {
+	r, err := q.newRequest(ctx, node, http.MethodPost, pushPath, body)
 	if err == nil {
 		r.Header.Set("Content-Type", linesType)
 	}

@@ -87,31 +87,6 @@ func isUnauthorized(err error) bool {
 	return ok && e.Code == wire.CloseUnauthorized
 }
 
-// tokenError is an error of Options.Token.
-type tokenError struct{ err error }
-
-func (e *tokenError) Error() string { return "get a token: " + e.err.Error() }
-func (e *tokenError) Unwrap() error { return e.err }
-
-// stays says whether the next attempt is made at the same node: after errors that are not
-// about the node, and not to get around a limit.
-func stays(err error) bool {
-	if _, ok := errors.AsType[*tokenError](err); ok {
-		return true
-	}
-	e, ok := errors.AsType[*RefusedError](err)
-	return ok && e.Status == http.StatusTooManyRequests
-}
-
-// isUnsuitable says whether an error shows that there is no suitable server at a URL. At
-// the URL of another node there may be one.
-func isUnsuitable(err error) bool {
-	if e, ok := errors.AsType[*RefusedError](err); ok {
-		return e.foreign
-	}
-	return isUntrusted(err) || errors.Is(err, ErrProtocol)
-}
-
 // closedEarly says whether a connection was closed before its hello by something else than
 // a Wirepost server.
 func closedEarly(l *link, err error) bool {

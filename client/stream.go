@@ -16,10 +16,10 @@ import (
 // calls Close.
 type Stream struct {
 	// Static.
-	backend *Backend
-	leave   context.CancelFunc
-	done    chan struct{} // closed when run has ended
-	more    chan struct{} // there is something to send, or Close was called
+	requester *requester
+	leave     context.CancelFunc
+	done      chan struct{} // closed when run has ended
+	more      chan struct{} // there is something to send, or Close was called
 
 	mu struct {
 		sync.Mutex
@@ -62,7 +62,7 @@ const (
 // pushes without a result fail.
 func (b *Backend) Stream(ctx context.Context) *Stream {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Stream{backend: b, leave: cancel, done: make(chan struct{}), more: make(chan struct{}, 1)}
+	s := &Stream{requester: &b.requester, leave: cancel, done: make(chan struct{}), more: make(chan struct{}, 1)}
 	go s.run(ctx)
 	return s
 }
@@ -195,7 +195,7 @@ func (s *Stream) run(ctx context.Context) {
 
 func (s *Stream) requests(ctx context.Context) error {
 	var r repetition
-	node := s.backend.current()
+	node := s.requester.current()
 	for s.hasWork(ctx) {
 		progress, err := s.request(ctx, node)
 		s.requeue()
@@ -206,7 +206,7 @@ func (s *Stream) requests(ctx context.Context) error {
 			r.failed = -1 // this request does not count
 		}
 		if err != nil && ctx.Err() == nil {
-			err = r.next(ctx, s.backend, &node, err)
+			err = r.next(ctx, s.requester, &node, err)
 		}
 		switch {
 		case ctx.Err() != nil:

@@ -24,7 +24,7 @@ const (
 // compactions are suspended (see corruption), many more are allowed, up to Pebble's own
 // limit: slow reads are better than no writes.
 const (
-	manySublevels    = 40
+	manySublevels = 40
 	// DamagedSublevels is for Pebble's options.
 	DamagedSublevels = 400
 )

@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wirepost/wirepost/internal/wire"
+)
+
+// Push is a message to be pushed.
+type Push struct {
+	To string // a channel: "user:42" is the inbox of user 42, "all" that of everybody
+	// Data is a JSON value, text or bytes, as ContentType says; "" means
+	// application/json.
+	Data        []byte
+	ContentType string
+	// ID makes the push idempotent: a repeat to the same channel within 24 hours
+	// changes nothing. At most 128 bytes; "" means a random one, so that an attempt
+	// that is repeated never stores the message twice.
+	ID string
+	// Key, at most 128 bytes, makes the message replace the channel's earlier one
+	// with the same key.
+	Key string
+	// TTL is how long the message is worth delivering, in steps of a millisecond; 0
+	// means as long as the channel keeps it.
+	TTL time.Duration
+}
+
+// PushResult is the result of a Push.
+type PushResult struct {
+	To        string `json:"to"`
+	ID        string `json:"id"`
+	Seq       uint64 `json:"seq"`
+	Online    int    `json:"online"`              // connections that were subscribed
+	Duplicate bool   `json:"duplicate,omitempty"` // it was stored by an earlier push
+}
+
+// pushAlone is a request of one push to one channel.
+func (q *requester) pushAlone(ctx context.Context, node int, body []byte) (PushResult, error) {
+	results, err := q.post(ctx, node, body, 1)
+	if err != nil {
+		return PushResult{}, err
+	}
+	return results[0], nil
+}
+
+// post is a request of one push to n channels.
+func (q *requester) post(ctx context.Context, node int, body []byte, n int) ([]PushResult, error) {
+	var results pushResults
+	err := q.once(ctx, node, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
+	if err == nil && len(results.Messages) != n {
+		err = fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results.Messages), n)
+	}
+	return results.Messages, err
+}
+
+const pushPath = "/v1/push"
+
+type pushResults struct {
+	Messages []PushResult `json:"messages"`
+}
+
+// pushBody is a push as POST /v1/push takes it.
+type pushBody struct {
+	To          any             `json:"to"`
+	Data        json.RawMessage `json:"data,omitempty"`
+	DataBase64  *[]byte         `json:"data_base64,omitempty"`
+	ContentType string          `json:"content_type,omitempty"`
+	ID          string          `json:"id"`
+	Key         string          `json:"key,omitempty"`
+	TTL         string          `json:"ttl,omitempty"`
+}
+
+// encodePush encodes a push to one or several channels, and gives it an ID if it has
+// none.
+func encodePush(push *Push, channels []string) ([]byte, error) {
+	if len(channels) == 0 {
+		return nil, fmt.Errorf("push: %w: at least one channel is needed", ErrBadRequest)
+	}
+	if slices.Contains(channels, "") {
+		return nil, fmt.Errorf("push: %w: a channel is empty", ErrBadRequest)
+	}
+	value, raw, err := wire.EncodeData(push.Data, push.ContentType)
+	if err != nil {
+		return nil, fmt.Errorf("push to %s: %w: %w", strings.Join(channels, ","), ErrBadRequest, err)
+	}
+	if push.ID == "" {
+		push.ID = rand.Text()
+	}
+	body := pushBody{
+		To: channels, Data: value, DataBase64: raw, ContentType: push.ContentType, ID: push.ID, Key: push.Key,
+	}
+	if len(channels) == 1 {
+		body.To = channels[0]
+	}
+	if push.TTL != 0 {
+		body.TTL = push.TTL.String()
+	}
+	return json.Marshal(body)
+}
