@@ -189,8 +189,8 @@ export class Hub {
     const member = this.#members.has(channel)
     const there = member || this.#subscribed.has(channel)
     const position = this.#positions.get(channel)
-    // A membership of which nothing has come yet goes on where the server knows.
-    const start = after === undefined || (member && position === undefined) ? undefined : Math.min(after, position ?? after)
+    // Every tab that lacks something asks, so the last one to be moved back to is the least.
+    const start = after === undefined ? undefined : Math.min(after, position ?? after)
     const back = start !== undefined && !(there && start === position)
     if (back) {
       this.#positions.set(channel, start)

@@ -1,5 +1,5 @@
 import { wording } from "./errors.js"
-import type { Command } from "./frames.js"
+import type { Command, Hello } from "./frames.js"
 import { Hub } from "./hub.js"
 import { randomId } from "./id.js"
 import type { Down, Connection, ConnectionEvents } from "./connection.js"
@@ -41,6 +41,7 @@ class Tab implements Connection {
   #term = 0 // of the leader
   #hub: Hub | undefined
   #connection = "" // the identifier; empty while disconnected
+  #unsure = false // the next connection is another leader's
 
   constructor(name: string, makeLink: MakeLink, channels: Standings, events: ConnectionEvents) {
     this.#name = name
@@ -162,6 +163,7 @@ class Tab implements Connection {
     if (term < this.#term && (kind !== "ended" || this.#connection)) return
     if (term > this.#term) {
       this.#term = term
+      this.#unsure = true
       if (this.#hub) this.#stepDown()
       else this.#down(takenOver)
     }
@@ -174,8 +176,7 @@ class Tab implements Connection {
       case "up":
         if (this.#connection === notice.hello.connection) return
         this.#connection = notice.hello.connection
-        // The connection of all tabs goes on where the device is: no tab moves it.
-        return this.#events.up(notice.hello, notice.transport, Object.keys(notice.hello.channels))
+        return this.#events.up(notice.hello, notice.transport, this.#resumed(notice.hello))
       case "frame":
         if (this.#connection) this.#events.frame(notice.frame, notice.size)
         return
@@ -189,6 +190,18 @@ class Tab implements Connection {
         this.close()
         return this.#events.ended(notice.code, notice.message)
     }
+  }
+
+  /**
+   * The connection of all tabs goes on where the device is, and no tab moves it: what is
+   * acknowledged there every tab has got. But a leader that took this tab for frozen did not
+   * wait for it, and may have acknowledged more after this tab had left it. So on the
+   * connection of another leader a tab has its channels begin where it is.
+   */
+  #resumed({ channels }: Hello): readonly string[] {
+    if (!this.#unsure) return Object.keys(channels)
+    this.#unsure = false
+    return []
   }
 
   #down(reason: Down): void {

@@ -11,7 +11,7 @@ export class Page {
   readonly id = `page ${++Page.#count}`
   #waiting: { source: Source; fn: () => void }[] = []
   #frozen = false
-  #passes: Source | undefined // while it is frozen
+  #passes: readonly Source[] = [] // while it is frozen
 
   /** Runs a function as a script of this page. */
   run<T>(fn: () => T): T {
@@ -24,11 +24,11 @@ export class Page {
     else this.run(fn)
   }
 
-  /** Freezes the page, except for one source: Chromium does not freeze the bus. */
-  freeze(passes?: Source): void {
+  /** Freezes the page, except for some sources: Chromium does not freeze the bus. */
+  freeze(...passes: readonly Source[]): void {
     this.#frozen = true
     this.#passes = passes
-    if (passes) this.#flush(passes)
+    if (passes[0]) this.#flush(passes[0])
   }
 
   /** Thaws the page. Browsers preserve order only within a source. */
@@ -38,7 +38,7 @@ export class Page {
   }
 
   #waits(source: Source): boolean {
-    return this.#frozen && source !== this.#passes
+    return this.#frozen && !this.#passes.includes(source)
   }
 
   #flush(first: Source): void {
