@@ -104,7 +104,7 @@ func (a *App) halted() <-chan struct{} {
 
 func (a *App) haltedError() error {
 	n := self(a.engine.(engine.Shared).Cluster())
-	return fmt.Errorf("this node has stopped, a restart is needed: %s", n.Reason)
+	return fmt.Errorf("this node has stopped: %s", n.Reason)
 }
 
 // watchNodeEvery is the time between two looks at the state of this node, and

@@ -109,7 +109,8 @@ func TestSecret(t *testing.T) {
 			}
 			defer s.Kill()
 			<-said.found // it has tried
-			if waiting := s.Waiting(); waiting != "1 of 4 servers are connected: [stranger]" {
+			advice := map[string]string{"other secret": "cluster.secret must be the same", "other name": "cluster.name must be the same"}
+			if waiting := s.Waiting(); !strings.HasPrefix(waiting, "1 of 4 servers are connected: [stranger]") || !strings.Contains(waiting, advice[name]) {
 				t.Errorf("it says %q", waiting)
 			}
 		})

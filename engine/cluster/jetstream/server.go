@@ -46,6 +46,7 @@ type Server struct {
 	s      *server.Server
 	peers  int
 	logger *slog.Logger
+	lines  *logger // of s
 }
 
 // startLimit limits the time until a server accepts connections.
@@ -79,13 +80,14 @@ func StartServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded NATS server: %w", err)
 	}
-	s.SetLoggerV2(logger{o.Logger}, false, false, false)
+	lines := &logger{to: o.Logger}
+	s.SetLoggerV2(lines, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(startLimit) {
 		s.Shutdown()
 		return nil, errors.New("the embedded NATS server does not start")
 	}
-	return &Server{s: s, peers: len(o.Peers), logger: o.Logger}, nil
+	return &Server{s: s, peers: len(o.Peers), logger: o.Logger, lines: lines}, nil
 }
 
 // routes sets the options of the routes between servers.
@@ -149,8 +151,8 @@ func (s *Server) Connect() (*nats.Conn, error) {
 	return nats.Connect("", append(connectionOptions(s.logger), nats.InProcessServer(s.s))...)
 }
 
-// Waiting says which servers are missing, for an operator; "" if the server is alone or
-// connected to all others.
+// Waiting says which servers are missing, and what keeps them away if that is known, for an
+// operator; "" if the server is alone or connected to all others.
 func (s *Server) Waiting() string {
 	connected := []string{s.s.Name()}
 	if routes, err := s.s.Routez(nil); err == nil {
@@ -163,7 +165,11 @@ func (s *Server) Waiting() string {
 	if len(connected) >= s.peers {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d servers are connected: %v", len(connected), s.peers, connected)
+	text := fmt.Sprintf("%d of %d servers are connected: %v", len(connected), s.peers, connected)
+	if advice := s.lines.current(); advice != "" {
+		text += "; " + advice
+	}
+	return text
 }
 
 // Close lets other servers lead what this one leads, which is quicker than the election

@@ -120,7 +120,7 @@ func (f *Follower) lacks(ctx context.Context, first, last, at uint64) error {
 	case err != nil:
 		return err
 	case b.Epoch != f.note.Epoch:
-		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s", note.ErrForeign, b.Epoch, f.note.Epoch)
+		return stopped("the log belongs to another cluster: %w: its epoch is %s, and that of this replica is %s: the log and the data directory that the settings name do not belong together", note.ErrForeign, b.Epoch, f.note.Epoch)
 	case b.Generation == f.note.Generation:
 		return lost(sight{f.o.Node, at})
 	}
