@@ -15,6 +15,7 @@ func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, links := openLinked(t)
 		a := nodes[0]
+		synctest.Wait() // for what the nodes say about themselves at their start
 		before := a.Stats()
 		if before.InFlight != 0 || before.Snapshots != 0 || len(before.Shards) != shards || before.Apply.Count == 0 {
 			t.Errorf("%+v", before)

@@ -32,7 +32,9 @@ type lines struct {
 
 func newLines(wants ...string) *lines { return &lines{wants: wants, found: make(chan struct{})} }
 
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func (l *lines) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
@@ -95,7 +97,7 @@ func TestSecret(t *testing.T) {
 				t.Fatal(err)
 			}
 			wants := map[string]string{
-				"other secret": "another secret", "no secret": "level=", "other name": "Cluster Name Conflict",
+				"other secret": "another secret", "no secret": "Router connection closed: Client Closed - Host", "other name": "Cluster Name Conflict",
 			}
 			said := newLines(wants[name])
 			o := c.options(0)
