@@ -403,3 +403,51 @@ func TestPresenceLeavingNode(t *testing.T) {
 		_ = b
 	}, withPresence)
 }
+
+// TestPresenceLoop: a client that subscribes and unsubscribes as fast as it can costs the
+// others at most four frames a second.
+func TestPresenceLoop(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		a.enter("room:1")
+		b, _ := n.dialV1("b")
+		began := time.Now()
+		for range 2000 {
+			b.enter("room:1")
+			b.send(`{"type":"unsubscribe","ref":2,"channel":"room:1"}`)
+			b.frame("ok")
+			time.Sleep(time.Millisecond)
+		}
+		b.enter("room:1")
+		took := time.Since(began)
+		frames := 0
+		for last := frame(nil); last.num("count") != 2 || !slices.Equal(last.users("joined"), []string{"b"}); frames++ {
+			last = a.frame("presence")
+			if time.Since(began) > took+time.Second {
+				t.Fatalf("the last frame is %v", last)
+			}
+		}
+		if most := int(took/(250*time.Millisecond)) + 2; frames > most {
+			t.Errorf("%d frames in %s", frames, took)
+		}
+	})
+}
+
+// TestPresenceEverywhere: a client in as many channels as it may be leaves nothing behind.
+func TestPresenceEverywhere(t *testing.T) {
+	inPresence(t, func(t *testing.T, n *node) {
+		a, _ := n.dialV1("a")
+		for i := range 98 { // besides the inbox and all
+			a.enter(fmt.Sprint("room:", i))
+		}
+		a.send(`{"type":"subscribe","ref":1,"channel":"room:98","presence":true}`)
+		if e := a.frame("error"); e.str("code") != "rate_limited" {
+			t.Errorf("one more: %v", e)
+		}
+		n.wantPresent("room:98", "0")
+		n.wantPresent("room:97", "1 a")
+		a.Close()
+		time.Sleep(6 * time.Second)
+		n.wantPresent("room:97", "0")
+	})
+}

@@ -13,7 +13,7 @@ func TestFindUser(t *testing.T) {
 	s.push("user:bob", "hello bob")
 	s.client("bob&device=laptop", "wirepost.v1")
 	tab := s.open("#/users")
-	says(t, tab, ".empty", "Find a user")
+	says(t, tab, ".names [data-user=bob]", "1 connection")
 	browser.Fill(t, tab, "input[type=search]", "bob")
 	browser.Click(t, tab, ".search button")
 	says(t, tab, "h1", "User bob", "1 connection", "1 unread")

@@ -20,9 +20,9 @@ import (
 	"github.com/wirepost/wirepost/js"
 )
 
-// The scripts with their maximum sizes on the wire, in bytes: less than 6 KiB for the one
-// that every page loads, less than 5 KiB for the one that some pages need.
-var scripts = map[string]int{"wirepost.js": 6144, "wirepost-more.js": 5120}
+// The scripts with their maximum sizes on the wire, in bytes: less than 6.5 KiB for the one
+// that every page loads, less than 5.5 KiB for the one that some pages need.
+var scripts = map[string]int{"wirepost.js": 6656, "wirepost-more.js": 5632}
 
 func TestBundlesAreSmall(t *testing.T) {
 	for name, limit := range scripts {

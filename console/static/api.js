@@ -77,6 +77,10 @@ export const events = (after) => call("GET", `/v1/events?after=${after}&limit=10
 export const user = (name) => call("GET", `/v1/users/${segment(name)}`);
 export const disconnect = (name, connection) =>
   call("DELETE", `/v1/users/${segment(name)}/sessions${connection ? `?connection=${segment(connection)}` : ""}`);
+const named = (prefix, after, limit) => `prefix=${segment(prefix)}&after=${segment(after)}&limit=${limit}`;
+export const users = (prefix, after, limit, online) => call("GET", `/v1/users?${named(prefix, after, limit)}${online ? "&online=true" : ""}`);
+export const channels = (prefix, after, limit) => call("GET", `/v1/channels?${named(prefix, after, limit)}`);
+export const presence = (name) => call("GET", `/v1/channels/${segment(name)}/presence`);
 export const channel = (name) => call("GET", `/v1/channels/${segment(name)}`);
 export const empty = (name) => call("DELETE", `/v1/channels/${segment(name)}`);
 export const message = (name, seq) => call("GET", `/v1/channels/${segment(name)}/messages/${seq}`);

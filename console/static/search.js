@@ -1,14 +1,25 @@
 // The search field for users and channels.
 import { field, h } from "./dom.js";
 
-// search returns a form that navigates to #/section/name.
-export function search(section, label, name, hint) {
+const inbox = "user:";
+
+// search returns a form that navigates to #/section/name, and to the user of an inbox. typed,
+// if any, is called with what is in the field, when it changes.
+export function search(section, label, name, hint, typed) {
   const input = h("input", { type: "search", value: name, autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: "200", placeholder: hint });
   const submit = (event) => {
     event.preventDefault();
     const wanted = input.value.trim();
-    location.hash = wanted === "" ? `#/${section}` : `#/${section}/${encode(wanted)}`;
+    if (wanted.startsWith(inbox) && wanted !== inbox) location.hash = `#/users/${encode(wanted.slice(inbox.length))}`;
+    else location.hash = wanted === "" ? `#/${section}` : `#/${section}/${encode(wanted)}`;
   };
+  let timer;
+  if (typed) {
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => typed(input.value.trim()), 200);
+    });
+  }
   if (!name) queueMicrotask(() => input.focus());
   return h("form", { class: name ? "search beside" : "search", role: "search", onsubmit: submit }, field(label, input), h("button", { class: name ? "" : "main" }, "Find"));
 }

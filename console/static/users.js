@@ -4,19 +4,18 @@ import { confirmed } from "./dialog.js";
 import { fill, h, list, notice, panel, text, Tools } from "./dom.js";
 import { deviceName, duration, plural, whole } from "./format.js";
 import { messages } from "./messages.js";
-import { channelLink } from "./overview.js";
+import { names } from "./names.js";
+import { channelLink, userLink } from "./overview.js";
 import { repeat } from "./pulse.js";
 import { pushForm } from "./push.js";
 import { search } from "./search.js";
 
 const every = 2000;
+const listEvery = 5000;
 
 export function show(main, name) {
+  if (!name) return showList(main);
   const find = search("users", "User", name, "42");
-  if (!name) {
-    fill(main, h("h1", {}, "Users"), find, h("p", { class: "empty" }, "Find a user to see their connections, the position of each device, and pending messages. Users do not have to be created: an unknown user has an empty inbox."));
-    return null;
-  }
   const inbox = `user:${name}`;
   const state = h("span", { class: "pill" });
   const unread = h("span", { class: "pill plain" });
@@ -41,12 +40,14 @@ export function show(main, name) {
   };
   refresh = repeat(every, async (over) => {
     const info = await api.user(name);
+    const place = info.channels[inbox];
+    const known = info.online > 0 || place.head > 0 || (await isListed(name));
     if (over()) return;
     build();
     failure.clear();
-    const place = info.channels[inbox];
     state.dataset.state = info.online ? "live" : "away";
-    text(state, info.online ? plural(info.online, "connection") : "offline");
+    state.title = known ? "" : "This user never connected, and nothing was ever pushed to them.";
+    text(state, info.online ? plural(info.online, "connection") : known ? "offline" : "unknown");
     text(unread, `${whole(place.unread)} unread`);
     sessions.update(info.sessions);
     places.update(info);
@@ -56,6 +57,37 @@ export function show(main, name) {
     else fill(shown, h("p", { class: "empty bad" }, error.message));
   });
   return refresh.stop;
+}
+
+// showList shows all users, those who are online first.
+function showList(main) {
+  const row = ({ user }) => {
+    const state = h("span", { class: "pill" });
+    return {
+      element: h("li", { "data-user": user }, userLink(user), state),
+      update({ online }) {
+        state.dataset.state = online ? "live" : "away";
+        text(state, online ? plural(online, "connection") : "offline");
+      },
+    };
+  };
+  const of = (online) => ({
+    row, key: ({ user }) => user, empty: online ? "Nobody is connected." : "There are no users yet.",
+    async load(prefix, after, limit) {
+      const { users, next } = await api.users(prefix, after, limit, online);
+      return { items: users, next };
+    },
+  });
+  const lists = [names("Online", of(true)), names("All users", of(false))];
+  const find = search("users", "User", "", "42", (prefix) => lists.forEach((l) => l.filter(prefix)));
+  fill(main, h("h1", {}, "Users"), find, h("div", { class: "pair" }, lists.map((l) => l.element)));
+  return repeat(listEvery, () => Promise.all(lists.map((l) => l.update())), () => {}).stop;
+}
+
+// isListed says whether something is stored of a user.
+async function isListed(name) {
+  const { users } = await api.users(name, "", 1);
+  return users[0]?.user === name;
 }
 
 function sessionsPanel(name, again) {

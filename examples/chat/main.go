@@ -4,11 +4,11 @@
 //
 // Open http://127.0.0.1:8080 in two windows and enter two names.
 //
-// Each room has three channels: room:NAME keeps the last hundred messages;
-// typing:NAME keeps nothing, because typing indicators are useless a moment later;
-// presence:NAME is written only by this program. Pages use wirepost.v1 with
-// /wirepost.js: they publish and subscribe as the policies below allow, and call
-// "join" to get the users present and "history" to get earlier messages.
+// Each room has two channels: room:NAME keeps the last hundred messages, and knows who is
+// present; typing:NAME keeps nothing, because typing indicators are useless a moment
+// later. The policies below are all that this program has to say about them: pages use
+// wirepost.v1 with /wirepost.js to publish, subscribe, read earlier messages and see who is
+// there.
 package main
 
 import (
@@ -30,24 +30,20 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "where to listen")
 	flag.Parse()
 
-	var rooms rooms
 	srv, err := wirepost.New(wirepost.Options{
-		// Any user name is accepted. A production program checks its session cookie.
+		// Any user name is accepted. A production program checks its session cookie, and
+		// sets Info to what the others see of the user, such as a name and a picture.
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: r.URL.Query().Get("user")}, nil
 		},
 		Channels: []wirepost.Policy{
-			{Pattern: "room:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MaxMessages: history},
+			{Pattern: "room:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, MaxMessages: 100, Presence: true},
 			{Pattern: "typing:*", Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessAnyone, NonDurable: true},
-			{Pattern: "presence:*", Subscribe: wirepost.AccessAnyone, NonDurable: true},
 		},
-		OnCall:       rooms.call,
-		OnDisconnect: rooms.leave,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	rooms.srv = srv
 
 	http.Handle("/ws", srv)
 	http.Handle("/wirepost.js", js.Handler())

@@ -23,43 +23,25 @@ func guest(t *testing.T, p *trial.Program, user string) *client.Client {
 	return c
 }
 
-func join(t *testing.T, c *client.Client, room string) string {
-	t.Helper()
-	reply, err := c.Call(t.Context(), "join", room)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(reply)
-}
-
-// next returns the next message of a subscription.
-func next(t *testing.T, c *client.Client) *client.Message {
-	t.Helper()
-	for m, err := range c.Messages(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Ack()
-		return m
-	}
-	return nil
-}
-
 func TestPresence(t *testing.T) {
 	p := trial.Start(t)
 	ann, bob := guest(t, p, "ann"), guest(t, p, "bob")
-	if _, err := ann.Subscribe(t.Context(), "presence:go"); err != nil {
+	room, err := ann.Presence(t.Context(), "room:go")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := join(t, ann, "go"); got != `["ann"]` {
-		t.Error(got)
+	if _, err := bob.Presence(t.Context(), "room:go"); err != nil {
+		t.Fatal(err)
 	}
-	join(t, bob, "go")
+	for room.Count() != 2 {
+		<-room.Changed()
+	}
 	bob.Close()
-	for _, want := range []string{`["ann"]`, `["ann","bob"]`, `["ann"]`} {
-		if got := string(next(t, ann).Data); got != want {
-			t.Errorf("there are %s, want %s", got, want)
-		}
+	for room.Count() != 1 {
+		<-room.Changed()
+	}
+	if users := room.Users(); len(users) != 1 || users[0].User != "ann" {
+		t.Errorf("there are %v", users)
 	}
 }
 
@@ -89,16 +71,11 @@ func TestRights(t *testing.T) {
 	p := trial.Start(t)
 	ann := guest(t, p, "ann")
 	for channel, allowed := range map[string]bool{
-		"room:go": true, "typing:go": true, "presence:go": false, "user:bob": false, "all": false,
+		"room:go": true, "typing:go": true, "user:bob": false, "all": false,
 	} {
 		_, err := ann.Publish(t.Context(), client.Publication{To: channel, Data: json.RawMessage(`"hi"`)})
 		if (err == nil) != allowed {
 			t.Errorf("publish to %s: %v", channel, err)
-		}
-	}
-	for _, room := range []string{"", "a b"} {
-		if _, err := ann.Call(t.Context(), "join", room); err == nil {
-			t.Errorf("there is a room %q", room)
 		}
 	}
 }

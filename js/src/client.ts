@@ -1,6 +1,6 @@
 import type { Handler } from "./channel.js"
 import type { WirepostError } from "./errors.js"
-import type { Gap, Hello, Json, Membership, Message, Revoke } from "./frames.js"
+import type { Gap, Hello, Json, Membership, Message, PresenceChange, PresentUser, Revoke } from "./frames.js"
 import type { Down } from "./connection.js"
 import type { Token } from "./token.js"
 import type { TransportName } from "./transport.js"
@@ -31,6 +31,18 @@ export interface Client extends AsyncIterable<Message> {
   subscribe(channel: string, handler: Handler): Promise<Subscription>
 
   /**
+   * Who is present in a channel whose policy has presence: a list that stays up to date,
+   * across reconnects. It subscribes to the channel.
+   */
+  presence(channel: string): Presence
+
+  /**
+   * Reads older messages of a channel, newest first, or with `after` newer ones, oldest
+   * first. Nothing is acknowledged by it. While there is no connection it waits.
+   */
+  history(channel: string, options?: HistoryOptions): Promise<History>
+
+  /**
    * Publishes a JSON value, a text (with a `contentType` like `text/plain`) or bytes.
    * While there is no connection it waits, among at most 256 requests, and is sent
    * once more if the connection breaks before the response: its id lets the server
@@ -55,6 +67,40 @@ export interface Client extends AsyncIterable<Message> {
 
   /** Ends the client. Requests that wait are rejected with `closed`. */
   close(): void
+}
+
+/** Who is present in a channel. It dispatches `presence` when that has changed, and `error` when the server refuses. */
+export interface Presence extends EventTarget {
+  readonly channel: string
+  /** The number of users. */
+  readonly count: number
+  /** The first 1000 of them, in the order in which they came. */
+  readonly users: readonly PresentUser[]
+  /** Why the server refuses. */
+  readonly error?: WirepostError
+  /** Ends it. */
+  close(): void
+}
+
+/** Which messages to read. */
+export interface HistoryOptions {
+  /** Read those before this sequence; default: from the newest one on. */
+  before?: number
+  /** Read those after this sequence instead. */
+  after?: number
+  /** 1 to 1000; default: 100. */
+  limit?: number
+  /** Stops waiting for the response. */
+  signal?: AbortSignal
+}
+
+/** A page of messages. */
+export interface History {
+  readonly messages: readonly Message[]
+  /** The `before`, or `after`, of the next page. The last page has no messages. */
+  readonly next: number
+  /** The user's read mark in the channel, in the inbox and memberships. */
+  readonly read?: number
 }
 
 /** How to publish. */
@@ -102,6 +148,8 @@ export interface Events {
   /** The backend, or a new token, began or ended a membership. */
   subscribed: Membership
   unsubscribed: Membership
+  /** Somebody joined or left a channel of `presence`. */
+  presence: PresenceChange
   /** Connected, and each time anew. */
   open: Hello
   /** The transport changed. */

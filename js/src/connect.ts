@@ -1,4 +1,4 @@
-import type { Client, Events, Options } from "./client.js"
+import type { Client, Events, History, Options } from "./client.js"
 import { start } from "./delivery.js"
 import { ownDevice } from "./device.js"
 import { emitter } from "./emitter.js"
@@ -7,7 +7,7 @@ import { WirepostError, wording } from "./errors.js"
 import { randomId } from "./id.js"
 import type { Owner } from "./connection.js"
 import { openLink } from "./link.js"
-import { more } from "./more.js"
+import { more, type More } from "./more.js"
 import { checkName } from "./names.js"
 import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
@@ -43,13 +43,13 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
   /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
   async function open(): Promise<void> {
     const make = (owner: Owner) => openLink(nodes, token, transports, owner)
-    let join
-    try {
-      if (shared) join = (await more()).share
-    } catch (thrown) {
-      owner.failed("unavailable", wording(thrown)) // and this tab has its own connection
-    }
+    const join = shared ? await load((m) => m.share) : undefined // where that fails, this tab has its own connection
     if (session._state !== "closed") session._connection = join?.(`${nodes} ${shared}`, make, session._channels, owner) ?? make(owner)
+  }
+
+  /** Uses the second module. */
+  function load<T>(use: (m: More) => T) {
+    return more().then(use).catch((thrown: unknown) => owner.failed("unavailable", wording(thrown)))
   }
 
   return {
@@ -78,6 +78,14 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
     },
 
     subscribe: (name, handler) => subscribe(session, name, handler),
+
+    presence(channel) {
+      const room = Object.assign(new EventTarget(), { channel, count: 0, users: [], closed: false, close: () => void (room.closed = true) })
+      void load((m) => m.present(this, room, requests._add))
+      return room
+    },
+
+    history: (channel, { signal, ...page } = {}) => requests._add({ type: "history", channel, ...page }, signal) as Promise<History>,
 
     async publish(to, data, { id = randomId(), key, contentType, signal } = {}) {
       const { seq = 0, duplicate = false } = await requests._add({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)

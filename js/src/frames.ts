@@ -93,6 +93,32 @@ export interface Membership {
   readonly channel: string
 }
 
+/** A user who is present in a channel. */
+export interface PresentUser {
+  readonly user: string
+  /** What the user's identity says for others, such as a name. */
+  readonly info?: Json
+  /** When the user became present, in milliseconds since 1970. */
+  readonly since: number
+}
+
+/** Who is present in a channel. */
+export interface PresenceState {
+  readonly count: number
+  /** The first 1000 of them. */
+  readonly users: readonly PresentUser[]
+}
+
+/** Who joined and left a channel, or the whole list. */
+export interface PresenceChange {
+  readonly type: "presence"
+  readonly channel: string
+  readonly count: number
+  readonly joined?: readonly PresentUser[]
+  readonly left?: readonly string[]
+  readonly users?: readonly PresentUser[]
+}
+
 /** Announces the server's close frame. */
 export interface Bye {
   readonly type: "bye"
@@ -108,6 +134,10 @@ export interface Result extends Life {
   readonly duplicate?: boolean
   /** What a call returned. */
   readonly data?: Json
+  readonly presence?: PresenceState
+  readonly messages?: readonly Message[]
+  readonly next?: number
+  readonly read?: number
 }
 
 /** The response to the command with the same `ref`. */
@@ -121,7 +151,7 @@ export type Ref = string | number
 export type Entry = Message | Gap | Revoke
 
 /** What the server sends. */
-export type Frame = Hello | Entry | State | Membership | Bye | Reply
+export type Frame = Hello | Entry | State | Membership | PresenceChange | Bye | Reply
 
 /** What the client sends. */
 export type Command =
@@ -132,7 +162,8 @@ export type Command =
 /** A command with a response. */
 export type Request =
   | { readonly type: "read"; readonly channel: string; readonly seq: number }
-  | { readonly type: "subscribe"; readonly channel: string; readonly after?: number | undefined }
+  | { readonly type: "subscribe"; readonly channel: string; readonly after?: number | undefined; readonly presence?: boolean }
+  | { readonly type: "history"; readonly channel: string; readonly before?: number | undefined; readonly after?: number | undefined; readonly limit?: number | undefined }
   | { readonly type: "unsubscribe"; readonly channel: string }
   | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string | undefined; readonly key?: string | undefined }
   | { readonly type: "call"; readonly method: string; readonly data: Json }

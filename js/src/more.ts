@@ -1,6 +1,6 @@
 import { within } from "./within.js"
 
-type More = typeof import("./wirepost-more.js")
+export type More = typeof import("./wirepost-more.js")
 
 let failures = 0
 

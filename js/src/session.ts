@@ -64,6 +64,8 @@ export function openSession(session: Session): Owner & { _close(): void } {
         case "subscribed":
         case "unsubscribed":
           return changed(session, frame)
+        case "presence":
+          return session._emit("presence", frame)
         case "ok":
         case "reply":
         case "error": {

@@ -25,6 +25,8 @@ export class FakeServer {
   readonly ids = new Map<string, number>()
   members = ["user:42", "all"]
   forbidden: string[] = []
+  /** Who is present, by channel. */
+  readonly presence = new Map<string, { count: number; users: { user: string; since: number }[] }>()
   epoch = "e1"
   user = "42"
   heartbeat = 25_000
@@ -192,8 +194,13 @@ export class Session {
       case "subscribe":
         if (server.forbidden.includes(channel)) return no("forbidden", "not this one")
         if (frame["after"] !== undefined || !this.positions.has(channel)) this.positions.set(channel, Number(frame["after"] ?? server.head(channel)))
-        ok({ seq: server.head(channel), oldest: 1, resumed: true })
+        ok({ seq: server.head(channel), oldest: 1, resumed: true, ...(frame["presence"] ? { presence: server.presence.get(channel) } : {}) })
         return this.pull()
+      case "history": {
+        const before = Number(frame["before"] ?? Infinity)
+        const messages = (server.logs.get(channel) ?? []).filter(({ seq }) => seq < before).reverse().slice(0, Number(frame["limit"] ?? 100))
+        return ok({ messages, next: messages.at(-1)?.seq ?? before, read: server.reads.get(channel) ?? 0 })
+      }
       case "unsubscribe":
         return this.positions.delete(channel) ? ok() : no("not_found")
       case "publish": {
