@@ -57,7 +57,10 @@ func (c *client) enter(channel string) frame {
 func (c *client) changes(joined, left string, count int) frame {
 	c.t.Helper()
 	f := c.frame("presence")
-	got := fmt.Sprint(strings.Join(f.users("joined"), " "), "|", strings.Join(f.users("left"), " "), "|", f.num("count"))
+	names := func(field string) string { // in order, since changes may be found in any order
+		return strings.Join(slices.Sorted(slices.Values(f.users(field))), " ")
+	}
+	got := fmt.Sprint(names("joined"), "|", names("left"), "|", f.num("count"))
 	if want := fmt.Sprint(joined, "|", left, "|", count); got != want {
 		c.t.Fatalf("presence %v: %s, want %s", f, got, want)
 	}
