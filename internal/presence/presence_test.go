@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,18 +16,26 @@ import (
 )
 
 // loop runs tasks when the test says so.
-type loop struct{ tasks []conn.Task }
+type loop struct {
+	mu    sync.Mutex
+	tasks []conn.Task
+}
 
 func (l *loop) Post(t conn.Task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.tasks = append(l.tasks, t)
 	return true
 }
 
 func (l *loop) run() {
-	for _, t := range l.tasks {
+	l.mu.Lock()
+	tasks := l.tasks
+	l.tasks = nil
+	l.mu.Unlock()
+	for _, t := range tasks {
 		t.Run()
 	}
-	l.tasks = nil
 }
 
 // page is a client: it keeps the list as docs/protocol.md says.
