@@ -57,11 +57,9 @@ func (c *client) enter(channel string) frame {
 func (c *client) changes(joined, left string, count int) frame {
 	c.t.Helper()
 	f := c.frame("presence")
-	names := func(field string) string { // in order, since changes may be found in any order
-		return strings.Join(slices.Sorted(slices.Values(f.users(field))), " ")
-	}
-	got := fmt.Sprint(names("joined"), "|", names("left"), "|", f.num("count"))
-	if want := fmt.Sprint(joined, "|", left, "|", count); got != want {
+	sorted := func(names []string) []string { return slices.Sorted(slices.Values(names)) } // changes may be found in any order
+	got := fmt.Sprint(sorted(f.users("joined")), sorted(f.users("left")), f.num("count"))
+	if want := fmt.Sprint(sorted(strings.Fields(joined)), sorted(strings.Fields(left)), count); got != want {
 		c.t.Fatalf("presence %v: %s, want %s", f, got, want)
 	}
 	return f
