@@ -53,8 +53,11 @@ func operation(err error) error {
 		err  error
 		code Code
 	}{
-		{engine.ErrUnknownNode, CodeNotFound}, {engine.ErrUnavailable, CodeUnavailable}, {engine.ErrClosed, CodeUnavailable},
-		{context.Canceled, CodeUnavailable}, {context.DeadlineExceeded, CodeUnavailable},
+		{engine.ErrUnknownNode, CodeNotFound},
+		{engine.ErrUnavailable, CodeUnavailable},
+		{engine.ErrClosed, CodeUnavailable},
+		{context.Canceled, CodeUnavailable},
+		{context.DeadlineExceeded, CodeUnavailable},
 	} {
 		if errors.Is(err, of.err) {
 			e.Code, e.Status = of.code, 0
