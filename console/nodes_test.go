@@ -77,7 +77,7 @@ func TestNodes(t *testing.T) {
 	browser.Wait(t, tab, fmt.Sprintf(`document.querySelector("[data-shard='1']").textContent !== %q`, before))
 	links[2].Cut(true, true)
 	says(t, tab, `[data-node=c] .pill`, "unreachable")
-	says(t, tab, `[data-node=c] .reason`, "it has not been heard of for")
+	says(t, tab, `[data-node=c] .reason`, "it has announced nothing for")
 	says(t, tab, `[data-node=c] [data-fact=Lag]`, "unknown")
 	says(t, tab, "h1", "2 of 3 nodes ready")
 	for _, scheme := range []string{"light", "dark"} {

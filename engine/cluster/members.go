@@ -43,7 +43,7 @@ func (e *Engine) absent(heard []engine.Node) (all []engine.Node) {
 	for i := range members {
 		name := members[i].Node
 		if name != e.o.Node && !slices.ContainsFunc(heard, func(n engine.Node) bool { return n.Name == name }) {
-			all = append(all, engine.Node{Name: name, State: engine.NodeUnreachable, Reason: "it has not been heard of since this node started"})
+			all = append(all, engine.Node{Name: name, State: engine.NodeUnreachable, Reason: "it has announced nothing since this node started"})
 		}
 	}
 	return all

@@ -8,8 +8,8 @@ import (
 	"github.com/wirepost/wirepost/engine"
 )
 
-// Others are the other nodes that this one has heard of. All methods are safe for concurrent
-// use.
+// Others are the other nodes that have announced themselves to this one. All methods are
+// safe for concurrent use.
 type Others struct {
 	mu    sync.Mutex
 	known map[string]*known
@@ -40,7 +40,7 @@ func (n *Others) Describe() (all []engine.Node) {
 		node := k.last.Describe()
 		if silent := time.Since(k.at); silent >= SilentAfter {
 			node.State = engine.NodeUnreachable
-			node.Reason = fmt.Sprintf("it has not been heard of for %s", silent.Round(time.Second))
+			node.Reason = fmt.Sprintf("it has announced nothing for %s", silent.Round(time.Second))
 			if last := k.last.Reason; last != "" {
 				node.Reason += "; before that: " + last
 			}
