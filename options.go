@@ -165,8 +165,8 @@ type Options struct {
 	Compress bool
 
 	Logger *slog.Logger // nil: slog.Default()
-	// LogRefusals logs each refused connect request with its reason at level info instead
-	// of debug.
+	// LogRefusals logs each refused connect request, and each command that a client may not
+	// give, with the reason at level info instead of debug.
 	LogRefusals bool
 }
 
@@ -354,5 +354,6 @@ func (o *Options) session() session.Config {
 		MaxMessage: o.MaxMessage, Heartbeat: o.Heartbeat, Window: o.Window, WindowBytes: o.WindowBytes,
 		AckDelay: o.AckDelay, MaxSubscriptions: o.MaxSubscriptions, MaxConnections: o.MaxUserConnections,
 		MaxDevices: o.MaxDevices, MessageRate: o.MessageRate, ByteRate: o.ByteRate, Subprotocols: o.Subprotocols,
+		LogRefusals: o.LogRefusals,
 	}
 }

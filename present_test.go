@@ -242,10 +242,14 @@ func TestPresenceRefused(t *testing.T) {
 		a, _ := n.dialV1("a")
 		for _, channel := range []string{"news", "user:a", "all"} {
 			a.send(`{"type":"subscribe","ref":1,"channel":%q,"presence":true}`, channel)
-			if e := a.frame("error"); e.str("code") != "forbidden" || !strings.Contains(e.str("message"), "presence") {
+			hint := "set `presence: true` in its channel policy"
+			if channel == "user:a" {
+				hint = "is an inbox, which has no presence"
+			}
+			if e := a.frame("error"); e.str("code") != "forbidden" || !strings.Contains(e.str("message"), hint) {
 				t.Errorf("%s: %v", channel, e)
 			}
-			if _, err := n.Presence(t.Context(), channel); wirepost.AsError(err).Code != wirepost.CodeBadRequest {
+			if _, err := n.Presence(t.Context(), channel); wirepost.AsError(err).Code != wirepost.CodeBadRequest || !strings.Contains(err.Error(), hint) {
 				t.Errorf("%s: %v", channel, err)
 			}
 		}

@@ -125,7 +125,16 @@ func TestRefusalsLogged(t *testing.T) {
 			if info || level == slog.LevelDebug {
 				want = 1
 			}
+			c, _ := n.dialV1("42")
+			c.send(`{"type":"subscribe","ref":1,"channel":"news","presence":true}`)
+			c.frame("error")
+			c.send(`{"type":"unsubscribe","ref":2,"channel":"?"}`) // as clients do to get a response
+			c.frame("error")
+			if got := l.lines("refused a command"); got != want {
+				t.Errorf("level %s, LogRefusals %t: %d commands are logged, want %d", level, info, got, want)
+			}
 			for _, words := range [][]string{
+				{"msg=\"refused a command\"", "user=42", "connection=", "presence: true"},
 				{"msg=refused", "path=/sse", "reason=origin", "origin=https://evil.example", "address=127.0.0.1:"},
 				{"msg=refused", "path=/poll", "reason=forbidden", "inbox"},
 				{"msg=refused", "path=/ws", "reason=bad_request", "WebSocket"},

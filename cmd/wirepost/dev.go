@@ -4,6 +4,8 @@ import (
 	"context"
 	"os/signal"
 	"syscall"
+
+	"github.com/wirepost/wirepost"
 )
 
 // devCommand is `wirepost dev`.
@@ -20,6 +22,10 @@ type devCommand struct {
 	UntilStdin bool `hidden:"" help:"Stop when standard input ends: for the nodes of --cluster."`
 }
 
+// devPolicies apply in dev unless the file has policies: presence works without settings,
+// except where every connection would be counted.
+var devPolicies = []wirepost.Policy{{Pattern: wirepost.All}, {Pattern: "*", Presence: true}}
+
 // Help returns the last paragraph of the command's help.
 func (c *devCommand) Help() string { return helpOnSettings }
 
@@ -30,7 +36,9 @@ func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 		eventSettings: c.eventSettings, Endpoints: s.endpoints(),
 		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
-	config.Channels, config.Sources = s.policies()
+	if config.Channels, config.Sources = s.policies(); config.Channels == nil {
+		config.Channels = devPolicies
+	}
 	if c.Cluster > 1 && !c.clustered() {
 		return devCluster(ctx, t, config, int(c.Cluster), s)
 	}

@@ -118,7 +118,7 @@ func (ps Policies) CheckPresence(channel string) error {
 		return fault.Errorf(fault.Forbidden, "%q is an inbox, which has no presence", channel)
 	}
 	if !ps.Of(channel).Presence {
-		return fault.Errorf(fault.Forbidden, "the policy of %q has no presence", channel)
+		return fault.Errorf(fault.Forbidden, "%q has no presence: set `presence: true` in its channel policy (Policy.Presence in Go)", channel)
 	}
 	return nil
 }

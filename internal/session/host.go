@@ -69,6 +69,7 @@ type Config struct {
 	MessageRate      float64
 	ByteRate         int
 	Subprotocols     []string // of the application
+	LogRefusals      bool     // at level info
 }
 
 // Limits count connections.

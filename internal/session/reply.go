@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 
 	"github.com/wirepost/wirepost/internal/callback"
 	"github.com/wirepost/wirepost/internal/fault"
@@ -21,7 +22,23 @@ func (s *Session) refuse(ref json.RawMessage, err error) {
 	if e.Field != "" {
 		message = e.Field + ": " + message
 	}
+	if code == fault.Forbidden {
+		s.logRefusal(message)
+	}
 	s.send(s.notice(wire.Error{Type: "error", Ref: ref, Code: string(code), Message: message}))
+}
+
+// logRefusal logs a command that the client may not give, as refused connect requests are
+// logged.
+func (s *Session) logRefusal(message string) {
+	h := s.loop.host
+	level := slog.LevelDebug
+	if h.LogRefusals {
+		level = slog.LevelInfo
+	}
+	if h.Logger.Enabled(h.Base, level) {
+		h.Logger.Log(h.Base, level, "refused a command", "user", s.user.Name(), "connection", s.connection.String(), "detail", message)
+	}
 }
 
 // logFailure logs an error whose details the client does not get, unless it is logged
