@@ -204,7 +204,7 @@ func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) 
 		Subscribers: s.host.Feeds.Connections(name) + s.elsewhere(name),
 		Policy: Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge,
-			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish), Presence: p.Presence,
+			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish), Presence: s.host.Policies.HasPresence(name),
 		},
 	}, nil
 }

@@ -267,6 +267,21 @@ func TestPresenceRefused(t *testing.T) {
 	})
 }
 
+// TestPresenceOfInboxes: an inbox has none, also where a policy gives it to all channels.
+func TestPresenceOfInboxes(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, func(o *wirepost.Options) { o.Channels = []wirepost.Policy{{Pattern: "*", Presence: true}} })
+	for channel, want := range map[string]bool{"user:a": false, "room": true, "all": true} {
+		c, err := n.Channel(t.Context(), channel)
+		if err != nil || c.Policy.Presence != want {
+			t.Errorf("%s: presence is %t, %v", channel, c.Policy.Presence, err)
+		}
+		if _, err := n.Presence(t.Context(), channel); (err == nil) != want {
+			t.Errorf("%s: %v", channel, err)
+		}
+	}
+}
+
 // TestPresenceMany: above 1 000 users the list stops, and continues with those who came
 // next as others leave.
 func TestPresenceMany(t *testing.T) {
