@@ -24,7 +24,7 @@ var clusterPush = scenario{
 		{"pushes/s", 0}, {"p50 ms", 2}, {"p99 ms", 2}, {"µs/push, all nodes", 1}, {"µs/push, last node", 1}, {"client µs/push", 1},
 	},
 	defaults: settings{
-		peers: []string{oneNode, threeNodes}, sessions: []int{1000}, inFlight: []int{1, 64, 256}, size: 256, rounds: 3, turn: 3 * time.Second,
+		peers: []string{oneNode, threeNodes, onPostgreSQL}, sessions: []int{1000}, inFlight: []int{1, 64, 256}, size: 256, rounds: 3, turn: 3 * time.Second,
 	},
 	turn: func(s *settings, name string) ([]row, error) {
 		ns, err := launchNodes(s, name)

@@ -11,10 +11,12 @@ import (
 	"time"
 )
 
-// The peers of the scenarios on clusters: one node, and three with an embedded log.
+// The peers of the scenarios on clusters: one node, and three with an embedded log, or with
+// one in PostgreSQL.
 const (
-	oneNode    = "wirepost-serve"
-	threeNodes = "wirepost-cluster"
+	oneNode      = "wirepost-serve"
+	threeNodes   = "wirepost-cluster"
+	onPostgreSQL = "wirepost-postgres"
 )
 
 // nodes are the servers of a turn, one or several that form a cluster.
@@ -28,11 +30,23 @@ func launchNodes(s *settings, name string) (ns nodes, err error) {
 		}
 	}()
 	flags := [][]string{nil}
-	if name == threeNodes {
-		if flags, err = clusterFlags(3); err != nil {
-			return nil, err
+	var log *postgresLog
+	switch name {
+	case threeNodes:
+		flags, err = clusterFlags(3)
+	case onPostgreSQL:
+		if log, err = startPostgres(); err == nil {
+			flags = log.flags(3)
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if len(ns) == 0 {
+			log.stop()
+		}
+	}()
 	for _, more := range flags {
 		cmd, err := serveCommand("pebble")
 		if err != nil {
@@ -44,6 +58,7 @@ func launchNodes(s *settings, name string) (ns nodes, err error) {
 			return ns, err
 		}
 		ns = append(ns, t)
+		ns[0].log = log
 	}
 	for _, t := range ns {
 		if err := t.awaitReady(); err != nil {
@@ -100,16 +115,22 @@ func (t *target) awaitReady() error {
 func (ns nodes) stop() {
 	for _, t := range ns {
 		t.stop()
+		defer t.log.stop()
 	}
 }
 
-// cpu is the processor time of all nodes, and that of the last one.
+// cpu is the processor time of all nodes and servers of their log, and that of the last
+// node.
 func (ns nodes) cpu() (all, last time.Duration, err error) {
 	for _, t := range ns {
 		if last, err = t.CPU(); err != nil {
 			return 0, 0, err
 		}
-		all += last
+		log, err := t.log.cpu()
+		if err != nil {
+			return 0, 0, err
+		}
+		all += last + log
 	}
 	return all, last, nil
 }

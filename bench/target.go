@@ -20,8 +20,9 @@ type target struct {
 	name     string
 	profiles *profiling
 	dialect  crowd.Dialect
-	data     string // its directory, removed at the end
-	clients  int    // how many have been connected
+	data     string       // its directory, removed at the end
+	clients  int          // how many have been connected
+	log      *postgresLog // of its cluster, if it is the first node; nil: it needs no server
 }
 
 // patience limits how long messages may take.

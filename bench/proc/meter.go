@@ -15,8 +15,11 @@ const tick = time.Second / 100
 
 // CPU returns the CPU time, user and system, of the child and of its waited-for
 // children.
-func (c *Child) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+func (c *Child) CPU() (time.Duration, error) { return CPU(c.cmd.Process.Pid) }
+
+// CPU returns the CPU time, user and system, of a process and of its waited-for children.
+func CPU(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

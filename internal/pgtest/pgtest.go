@@ -93,7 +93,8 @@ func (s *Server) Standby(name string, more ...string) (*Server, error) {
 	return standby, nil
 }
 
-var errNone = errors.New("these tests need PostgreSQL, whose initdb is not in PATH: " +
+// ErrMissing is returned where PostgreSQL is not installed.
+var ErrMissing = errors.New("these tests need PostgreSQL, whose initdb is not in PATH: " +
 	"`make postgres` installs it on Debian and Ubuntu (`make test` does too), and `go test -short` leaves them out")
 
 func newServer() (*Server, error) {
@@ -122,7 +123,7 @@ func binaries() (string, error) {
 			return filepath.Dir(slices.Max(found)), nil
 		}
 	}
-	return "", errNone
+	return "", ErrMissing
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
