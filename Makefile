@@ -109,7 +109,8 @@ race:
 
 # Faults for so long: the program is killed, drained and cut under load, and a server
 # whose disk and clock fail besides, and clusters of three nodes in one process and in
-# three, with an embedded log and one in NATS. SEED=n repeats the chance of a run.
+# three, with an embedded log, one in NATS and one in PostgreSQL. SEED=n repeats the
+# chance of a run.
 torture:
 	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestEvents|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
 

@@ -32,12 +32,19 @@ func (v violation) String() string { return v.rule + ": " + v.text }
 // report is the result of a checker.
 type report struct {
 	pushes, confirmed, deliveries, sessions, gaps, revocations, crashes int
+	repeats                                                             int // messages that a device got again
+	kicks                                                               int // that the rule is checked for
 	violations                                                          []violation
+	tally                                                               *tally // of a cluster
 }
 
 func (r *report) String() string {
-	return fmt.Sprintf("%d pushes (%d confirmed), %d revocations, %d deliveries in %d sessions, %d gaps, violations = %d",
-		r.pushes, r.confirmed, r.revocations, r.deliveries, r.sessions, r.gaps, len(r.violations))
+	text := fmt.Sprintf("%d pushes (%d confirmed), %d revocations, %d deliveries (%d of them again) in %d sessions, %d gaps, violations = %d",
+		r.pushes, r.confirmed, r.revocations, r.deliveries, r.repeats, r.sessions, r.gaps, len(r.violations))
+	if r.tally != nil {
+		text += fmt.Sprintf(", %d kicks, %v", r.kicks, r.tally)
+	}
+	return text
 }
 
 // add adds the counts of another report.
@@ -49,6 +56,9 @@ func (r *report) add(more *report) {
 	r.gaps += more.gaps
 	r.revocations += more.revocations
 	r.crashes += more.crashes
+	r.repeats += more.repeats
+	r.kicks += more.kicks
+	r.tally = r.tally.plus(more.tally)
 	r.violations = append(r.violations, more.violations...)
 }
 
@@ -328,7 +338,11 @@ func (c *checker) received(i int, e event) {
 		c.violate(ruleInvented, "%v: it is not for this device", e)
 		return
 	}
-	c.got[e.device][e.channel+" "+e.id] = true
+	if message := e.channel + " " + e.id; c.got[e.device][message] {
+		c.repeats++
+	} else {
+		c.got[e.device][message] = true
+	}
 	if e.seq == 0 {
 		if e.seq = c.seqOf(e.channel, e.id, p); e.seq == 0 {
 			return // only bare devices got it, and the response was lost

@@ -222,6 +222,7 @@ func (c *checker) nothingAfterKick(events []event) {
 		case kicked:
 			if from := begun[e.user]; !c.disturbedIn(interval{events[from].when, e.when}) {
 				kicks[e.user] = append(kicks[e.user], kick{from, i})
+				c.kicks++
 			}
 		case pushing:
 			if _, there := pushedAt[e.id]; !there {
@@ -264,30 +265,6 @@ func (c *checker) aliveAgain(events []event) {
 			c.violate(ruleDead, "%v at %s: %s later there was no message from %v to all nodes", e, e.when, c.limits.live, missing)
 		}
 	}
-}
-
-// revivals returns the longest time after each kind of disturbance until all nodes were
-// live again.
-func revivals(events []event) map[string]time.Duration {
-	longest := make(map[string]time.Duration)
-	nodes := len(nodesOf(events))
-	waiting := make(map[string]bool)
-	over := -1
-	for i, e := range events {
-		switch {
-		case e.kind == disturbed:
-			over = -1
-		case e.kind == healed:
-			over, waiting = i, make(map[string]bool)
-		case e.kind == live && over >= 0 && e.at > over:
-			if waiting[e.node] = true; len(waiting) == nodes {
-				of := events[over]
-				longest[of.id] = max(longest[of.id], (e.when - of.when).Round(time.Millisecond))
-				over = -1
-			}
-		}
-	}
-	return longest
 }
 
 // timeline describes what was disturbed when.

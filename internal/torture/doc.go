@@ -13,10 +13,12 @@
 //     rules for several nodes are in checkcluster_test.go.
 //   - The same with three processes of the real program (nodes_test.go), which are killed,
 //     paused, restarted, emptied, damaged and cut off from each other (nodefaults_test.go,
-//     wire_test.go). Their log is embedded, or in three NATS servers (natsserver_test.go)
-//     with the same faults. In long runs their clocks are apart, and their disks may be slow
+//     wire_test.go). Their log is embedded, or in three NATS servers (natsserver_test.go),
+//     or in PostgreSQL with a synchronous standby, which replaces a server that was killed
+//     (postgres_test.go). In long runs their clocks are apart, and their disks may be slow
 //     (faultybuild_test.go). Two more long runs have one fault each: nodes are killed in turn
 //     (inturn_test.go), and 5 000 clients reconnect at once (herd_test.go).
+//   - A run ends with counts of what happened (tally_test.go).
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
 //   - Attacks are measured: their cost to the server and its other users

@@ -22,10 +22,9 @@ import (
 // proposals and responses.
 type members struct {
 	*run
-	log    *logtest.Memory
-	bus    logtest.Bus
-	all    []*member
-	counts map[string]int // of the faults, by name
+	log *logtest.Memory
+	bus logtest.Bus
+	all []*member
 }
 
 // member is one of its nodes.
@@ -39,7 +38,7 @@ type member struct {
 const memberShards = 2
 
 func newMembers(r *run) *members {
-	ms := &members{run: r, log: logtest.NewMemory(memberShards), counts: make(map[string]int)}
+	ms := &members{run: r, log: logtest.NewMemory(memberShards)}
 	ms.log.Fault = ms.lose(rand.New(rand.NewPCG(r.random.Uint64(), 7)))
 	for _, name := range []string{"a", "b", "c"} {
 		m := &member{front: front{name, newProxy(r.t, r.random.Uint64())}}
@@ -252,7 +251,7 @@ func tortureCluster(r *run, length time.Duration) *report {
 		f := clusterFaults[ms.random.IntN(len(clusterFaults))]
 		f.do(ms, f.name)
 	}
-	return runCluster(r, ms.fronts(), plan{length: length, fault: fault}, func() { ms.t.Log(ms.counts); ms.t.Log("live again after at most ", revivals(ms.h.snapshot())) })
+	return runCluster(r, ms.fronts(), plan{length: length, fault: fault})
 }
 
 // clusterLimitsOf returns the limits of a run. Those of a short run do not depend on how
@@ -264,9 +263,8 @@ func clusterLimitsOf() *limits {
 	return &limits{save: time.Second, live: 2 * time.Second}
 }
 
-// runCluster runs a plan whose clients reach the nodes through a load balancer. In the end
-// it calls log.
-func runCluster(r *run, fronts []*front, p plan, log func()) *report {
+// runCluster runs a plan whose clients reach the nodes through a load balancer.
+func runCluster(r *run, fronts []*front, p plan) *report {
 	w := &watched{run: r, fronts: fronts}
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var balancing sync.WaitGroup
@@ -277,13 +275,7 @@ func runCluster(r *run, fronts []*front, p plan, log func()) *report {
 	}
 	p.calm, p.work, p.last = w.calm, w.work, w.last
 	found := r.do(p)
-	kicks := 0
-	for _, e := range r.h.snapshot() {
-		if e.kind == kicked {
-			kicks++
-		}
-	}
-	r.t.Logf("users were disconnected %d times", kicks)
-	log()
+	found.tally = r.tally()
+	r.t.Log(found.tally)
 	return found
 }

@@ -24,7 +24,6 @@ type nodes struct {
 	*run
 	all    []*nodeProcess
 	faults []nodeFault
-	counts map[string]int
 }
 
 // nodeFault is a fault of a cluster of processes, with its relative frequency.
@@ -46,10 +45,15 @@ type nodeProcess struct {
 // newNodes makes the processes, without starting them, with more flags for the log.
 func newNodes(r *run, log func(*nodeProcess) []string) *nodes {
 	r.t.Helper()
-	ns := &nodes{run: r, faults: slices.Clone(nodeFaults), counts: make(map[string]int)}
+	ns := &nodes{run: r, faults: slices.Clone(nodeFaults)}
 	if ns.faulty {
 		ns.faults = append(ns.faults, machineFaults...)
 	}
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			ns.keepLogs()
+		}
+	})
 	for _, name := range []string{"a", "b", "c"} {
 		n := &nodeProcess{process: newProcess(r.t), front: front{name, newProxy(r.t, r.random.Uint64())}}
 		n.expected = expectedErrors
@@ -96,7 +100,7 @@ func withEmbedded(r *run) *nodes {
 }
 
 // expectedErrors are those of nodes that are cut off from the log.
-var expectedErrors = regexp.MustCompile(`nats: |does not reach the log`)
+var expectedErrors = regexp.MustCompile(`nats: |PostgreSQL|does not reach the log`)
 
 // freeAddress returns an address with a port that is not used now, below those that are
 // given to outgoing connections.
@@ -211,7 +215,7 @@ func tortureNodes(r *run, ns *nodes, length time.Duration) *report {
 		length = min(total, nodesLongest)
 	}
 	ns.startAll()
-	return runCluster(r, ns.fronts(), plan{length: length, fault: func(*run) { ns.fault() }}, ns.summary)
+	return runCluster(r, ns.fronts(), plan{length: length, fault: func(*run) { ns.fault() }})
 }
 
 // startAll starts all nodes and waits until they are ready.
@@ -222,19 +226,6 @@ func (ns *nodes) startAll() {
 		ns.launch(n)
 	}
 	ns.awaitReady()
-}
-
-// summary logs what happened.
-func (ns *nodes) summary() {
-	events := ns.h.snapshot()
-	ns.t.Log(ns.counts)
-	ns.t.Log("live again after at most ", revivals(events))
-	ns.t.Log("without an answered push for at most ", silences(events))
-	ns.t.Log("refused pushes: ", ns.refused)
-	if ns.t.Failed() {
-		ns.t.Log(timeline(events))
-		ns.keepLogs()
-	}
 }
 
 // keepLogs writes the history and the logs of the nodes to a directory that remains.

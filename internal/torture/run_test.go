@@ -46,6 +46,9 @@ type run struct {
 	mu     sync.Mutex
 	tokens map[string]string
 	failed []string
+	// counts are the faults of a cluster, by name. They are of the goroutine that drives the
+	// run, until that is over.
+	counts map[string]int
 	// refused are the pushes that were refused although they had an ID, by reason.
 	refused map[string]int
 }
@@ -107,9 +110,6 @@ func (t *refusals) RoundTrip(request *http.Request) (*http.Response, error) {
 	json.Unmarshal(body, &reason) //nolint:errcheck // then it is empty
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()
-	if t.r.refused == nil {
-		t.r.refused = make(map[string]int)
-	}
 	t.r.refused[reason.Error.Message]++
 	return response, nil
 }
@@ -160,7 +160,10 @@ type plan struct {
 func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
 	t.Logf("SEED=%d", seed)
-	return &run{t: t, h: &history{start: time.Now()}, proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)), tokens: make(map[string]string)}
+	return &run{
+		t: t, h: &history{start: time.Now()}, proxy: newProxy(t, seed), random: rand.New(rand.NewPCG(seed, 0)),
+		tokens: make(map[string]string), counts: make(map[string]int), refused: make(map[string]int),
+	}
 }
 
 // longest limits the faulty phase of one run: the backlog must be delivered at the end,
@@ -185,6 +188,9 @@ func torture(t *testing.T, short time.Duration, one func(r *run, length time.Dur
 		})
 	}
 	t.Logf("%d runs, %d kills, %v", runs, sum.crashes/2, &sum)
+	if sum.tally != nil && total >= time.Minute && sum.kicks == 0 {
+		t.Error("no user was disconnected while nothing was disturbed")
+	}
 }
 
 // seedOf returns SEED, or a new seed.
