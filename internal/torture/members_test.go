@@ -113,7 +113,11 @@ func (m *member) run() {
 func (m *member) stop(kill bool) {
 	m.up = false
 	if kill {
+		// What the node still flushes is not on the disk that it starts with again, so it must
+		// not report it.
+		m.ask.shut()
 		m.kill()
+		m.ask.reopen()
 		return
 	}
 	m.drain()
