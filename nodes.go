@@ -175,7 +175,7 @@ func (s *Server) answer(q *question) (a answer) {
 	case askOld:
 		return answer{Count: len(session.OldSessions(s.host.Of(q.User), q.Before))}
 	case askEndOld:
-		return answer{Count: session.EndRevoked(s.host.Of(q.User), q.Before)}
+		return answer{Count: s.endRevoked(q.User, q.Before)}
 	case askSent:
 		return answer{Sent: s.localSent(q.Channel, q.Seq)}
 	case askForget:
@@ -292,7 +292,18 @@ func (s *Server) closeLocal(userID, connection string, info CloseInfo) int {
 		}
 	}
 	session.EndAll(sessions, info.Code, info.Reason)
+	if connection == "" {
+		s.host.Presence.Dismiss(userID)
+	}
 	return len(sessions)
+}
+
+// endRevoked closes the connections of a user on this node whose tokens are from before a
+// time, and returns how many.
+func (s *Server) endRevoked(userID string, before uint64) int {
+	n := session.EndRevoked(s.host.Of(userID), before)
+	s.host.Presence.Dismiss(userID)
+	return n
 }
 
 // localSent lists the subscribers of a channel on this node, and whether they have been

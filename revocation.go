@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
 
@@ -40,7 +39,7 @@ func (s *Server) RevokeTokens(ctx context.Context, userID string, before time.Ti
 		return 0, err
 	}
 	// A connection that is registered later sees the mark.
-	disconnected = total(old) + session.EndRevoked(s.host.Of(userID), mark)
+	disconnected = total(old) + s.endRevoked(userID, mark)
 	q.Kind = askEndOld
 	if _, err := s.ask(ctx, s.others(), q); err != nil {
 		incomplete = err

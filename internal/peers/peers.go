@@ -53,7 +53,9 @@ type Config struct {
 
 	// Topic separates several Peers of a node. "": peers
 	Topic string
-	// Changed is called when a name has begun to be counted on another node, or has stopped.
+	// Changed is called when a name has begun to be counted on another node, or has stopped:
+	// of what a node announces at once, first for those that have begun, so that a user who
+	// only gets another name there is not missed in between.
 	// Lost says that it has stopped because the node has left or was restarted. It is not
 	// called for names of a node that is silent before these are dropped. May be nil.
 	Changed func(name string, counted, lost bool)
@@ -268,11 +270,18 @@ func (p *Peers) announce() {
 	p.mu.dirty, p.mu.resend, p.mu.wanted = map[string]struct{}{}, 0, map[*node]uint64{}
 	p.mu.Unlock()
 	w := p.writer(p.header(kindCounts))
+	var ended []string
 	for channel := range dirty {
 		count := uint32(p.config.Count(channel))
-		if _, changed := p.table.set(p.self, channel, count); changed {
+		switch _, changed := p.table.set(p.self, channel, count); {
+		case changed && count == 0:
+			ended = append(ended, channel)
+		case changed:
 			w.add(channel, count)
 		}
+	}
+	for _, channel := range ended {
+		w.add(channel, 0)
 	}
 	w.flush()
 	for i := range p.table {
@@ -334,11 +343,11 @@ func (p *Peers) replaceLocked(n *node, bucket int, counts map[string]uint32, los
 	if p.config.Changed == nil {
 		return
 	}
-	for _, name := range ended {
-		p.config.Changed(name, false, lost)
-	}
 	for _, name := range begun {
 		p.config.Changed(name, true, false)
+	}
+	for _, name := range ended {
+		p.config.Changed(name, false, lost)
 	}
 }
 

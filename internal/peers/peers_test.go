@@ -66,11 +66,16 @@ func (l *line) Subscribe(topic string, f func([]byte) []byte) (func(), error) {
 	})
 }
 
-func newNode(t testing.TB, name string, bus *logtest.Bus) *node {
+func newNode(t testing.TB, name string, bus *logtest.Bus, changed ...func(name string, counted, lost bool)) *node {
 	t.Helper()
 	n := &node{counts: map[string]int{}, line: &line{Bus: bus}}
 	var err error
 	n.Peers, err = peers.New(peers.Config{
+		Changed: func(name string, counted, lost bool) {
+			for _, f := range changed {
+				f(name, counted, lost)
+			}
+		},
 		Node: name, Bus: n.line, Logger: slog.New(slog.DiscardHandler),
 		Count: func(channel string) int {
 			n.mu.Lock()
@@ -115,6 +120,49 @@ func (n *node) want(t *testing.T, want map[string]int) {
 			t.Errorf("%s: %d, want %d", channel, got, count)
 		}
 	}
+}
+
+// TestChanged: a node that counts something under another name is not without it in
+// between, and each name begins and ends once.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bus := &logtest.Bus{}
+		a := newNode(t, "a", bus)
+		defer a.Close()
+		var counted, least int
+		b := newNode(t, "b", bus, func(_ string, holds, _ bool) {
+			if counted--; holds {
+				counted += 2
+			}
+			least = min(least, counted)
+		})
+		defer b.Close()
+		const names = 40
+		for i := range names {
+			a.set(fmt.Sprint("old", i), 1)
+		}
+		wait()
+		for _, lost := range []bool{false, true} { // the announcement
+			a.line.set(lost)
+			least = counted
+			before, after := "old", "new"
+			if lost {
+				before, after = after, before
+			}
+			for i := range names {
+				a.set(fmt.Sprint(before, i), 0)
+				a.set(fmt.Sprint(after, i), 1)
+			}
+			wait()
+			a.line.set(false)
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			if counted != names || !lost && least != names {
+				t.Errorf("lost %t: %d names are counted, at least %d, want %d", lost, counted, least, names)
+			}
+		}
+	})
 }
 
 func TestCounts(t *testing.T) {

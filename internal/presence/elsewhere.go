@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// What a node announces is a key: the channel, the user, since when, and the info, with a
-// NUL between them, which none of them can contain. A user with other info, or since
-// another time, is another key.
+// What a node announces is a key: the channel, the user, since when, the time of the info,
+// and the info, with a NUL between them, which none of them can contain. A user with other
+// info, or since another time, is another key.
 
 // key is what is announced of a member.
 func (r *room) key(m *member) string {
 	var b strings.Builder
-	b.Grow(len(r.channel) + len(m.user) + len(m.info) + 16)
-	for _, part := range []string{r.channel, m.user, strconv.FormatInt(m.since, 10)} {
+	b.Grow(len(r.channel) + len(m.user) + len(m.info) + 30)
+	for _, part := range []string{r.channel, m.user, strconv.FormatInt(m.since, 10), strconv.FormatInt(m.at, 10)} {
 		b.WriteString(part)
 		b.WriteByte(0)
 	}
@@ -28,28 +28,35 @@ func (r *room) announce(m *member) {
 	}
 }
 
-// parseKey returns the parts of a key.
-func parseKey(key string) (channel, user, info string, since int64, ok bool) {
-	parts := strings.SplitN(key, "\x00", 4)
-	if len(parts) < 4 {
-		return
+// subject is what a key says.
+type subject struct {
+	channel, user string
+	since         int64
+	profile
+}
+
+func parseKey(key string) (s subject, ok bool) {
+	parts := strings.SplitN(key, "\x00", 5)
+	if len(parts) < 5 {
+		return s, false
 	}
 	since, err := strconv.ParseInt(parts[2], 10, 64)
-	return parts[0], parts[1], parts[3], since, err == nil && parts[0] != "" && parts[1] != ""
+	at, err2 := strconv.ParseInt(parts[3], 10, 64)
+	return subject{parts[0], parts[1], since, profile{parts[4], at}}, err == nil && err2 == nil && parts[0] != "" && parts[1] != ""
 }
 
 // Here is 1 if what a key says holds because of connections to this node, and 0 if not.
 func (p *Presence) Here(key string) int {
-	channel, user, info, since, ok := parseKey(key)
+	s, ok := parseKey(key)
 	if !ok {
 		return 0
 	}
-	r := p.find(channel)
+	r := p.find(s.channel)
 	if r == nil {
 		return 0
 	}
 	defer r.mu.Unlock()
-	if m := r.mu.members.Get(user); m != nil && m.here() && m.info == info && m.since == since {
+	if m := r.mu.members.Get(s.user); m != nil && m.here() && m.profile == s.profile && m.since == s.since {
 		return 1
 	}
 	return 0
@@ -58,21 +65,21 @@ func (p *Presence) Here(key string) int {
 // Elsewhere says that what a key says has begun to hold on another node, or has stopped.
 // Lost says that it has stopped because the connection of the node was lost.
 func (p *Presence) Elsewhere(key string, holds, lost bool) {
-	channel, user, info, since, ok := parseKey(key)
-	if !ok || !p.config.Enabled(channel) {
+	s, ok := parseKey(key)
+	if !ok || !p.config.Enabled(s.channel) {
 		return
 	}
 	if holds {
-		p.joinElsewhere(channel, user, info, since)
+		p.joinElsewhere(s)
 		return
 	}
-	r := p.find(channel)
+	r := p.find(s.channel)
 	if r == nil {
 		return
 	}
 	defer p.removeEmpty(r)
 	defer r.mu.Unlock()
-	m := r.mu.members.Get(user)
+	m := r.mu.members.Get(s.user)
 	if m == nil || m.elsewhere == 0 {
 		return
 	}
@@ -83,19 +90,24 @@ func (p *Presence) Elsewhere(key string, holds, lost bool) {
 	r.settleLocked(m, false)
 }
 
-func (p *Presence) joinElsewhere(channel, user, info string, since int64) {
-	r := p.lock(channel)
+func (p *Presence) joinElsewhere(s subject) {
+	s.info = strings.Clone(s.info)
+	r := p.lock(s.channel)
 	defer r.mu.Unlock()
-	m := r.mu.members.Get(user)
+	m := r.mu.members.Get(s.user)
 	if m == nil {
-		m = r.addLocked(strings.Clone(user), strings.Clone(info), since)
+		m = r.addLocked(strings.Clone(s.user), s.profile, s.since)
 	}
 	m.elsewhere++
-	if m.until > 0 && !m.lost {
-		m.until = 0 // the user of a lost node is back
+	r.returnedLocked(m)
+	r.describeLocked(m, m.newest(s.profile), min(s.since, m.since))
+}
+
+// returnedLocked ends the grace of a user who is back, on another node.
+func (r *room) returnedLocked(m *member) {
+	here := m.here()
+	m.until, m.lost = 0, false
+	if here && !m.here() {
+		r.announce(m)
 	}
-	if info == "" || m.sessions > 0 && m.info != "" {
-		info = m.info // that of the connections to this node comes first
-	}
-	r.describeLocked(m, strings.Clone(info), min(since, m.since))
 }

@@ -8,7 +8,6 @@
 package presence
 
 import (
-	"cmp"
 	"encoding/json"
 	"sync"
 	"time"
@@ -102,16 +101,19 @@ func (p *Presence) In(channel string) (count int, list []User) {
 // Join counts one more connection of a user in a channel. The info of the newest connection
 // that has some is shown.
 func (p *Presence) Join(channel, user string, info json.RawMessage) {
+	now := p.config.Now()
 	r := p.lock(channel)
 	defer r.mu.Unlock()
 	m := r.mu.members.Get(user)
 	if m == nil {
-		m = r.addLocked(user, string(info), p.config.Now())
+		m = r.addLocked(user, profile{}.with(string(info), now), now)
 	}
 	here := m.here()
 	m.sessions++
 	m.until, m.lost = 0, false // the connection is back
-	r.describeLocked(m, cmp.Or(string(info), m.info), m.since)
+	if len(info) > 0 {
+		r.describeLocked(m, m.with(string(info), now), m.since)
+	}
 	if !here {
 		r.announce(m)
 	}
@@ -125,7 +127,15 @@ func (p *Presence) Update(channel, user string, info json.RawMessage) {
 	}
 	defer r.mu.Unlock()
 	if m := r.mu.members.Get(user); m != nil && m.sessions > 0 {
-		r.describeLocked(m, string(info), m.since)
+		r.describeLocked(m, m.with(string(info), p.config.Now()), m.since)
+	}
+}
+
+// Dismiss ends the grace of a user's lost connections to this node, and to nodes that have
+// left: the backend has disconnected the user.
+func (p *Presence) Dismiss(user string) {
+	for _, l := range p.lingers.all(func(l lingering) bool { return l.user == user }) {
+		p.expire(l.x, l.at)
 	}
 }
 

@@ -194,8 +194,8 @@ func TestNothingIsKept(t *testing.T) {
 			w, _ := p.Watch(channel, &page{t: t}, l)
 			w.Stop(l)
 			p.Leave(channel, "a", How(i%3))
-			p.Elsewhere(channel+"\x00b\x001\x00", true, false)
-			p.Elsewhere(channel+"\x00b\x001\x00", false, i%2 == 0)
+			p.Elsewhere(channel+"\x00b\x001\x000\x00", true, false)
+			p.Elsewhere(channel+"\x00b\x001\x000\x00", false, i%2 == 0)
 		}
 		time.Sleep(Grace + time.Second)
 		synctest.Wait()

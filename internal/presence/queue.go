@@ -39,6 +39,18 @@ func (q *queue[T]) next() time.Duration {
 	return q.items[0].at
 }
 
+// all returns the items that match.
+func (q *queue[T]) all(match func(T) bool) (list []dueItem[T]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, item := range q.items {
+		if match(item.x) {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
 // due removes and returns the first item, if it is due.
 func (q *queue[T]) due(now time.Duration) (x T, at time.Duration, ok bool) {
 	q.mu.Lock()

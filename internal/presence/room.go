@@ -41,15 +41,37 @@ func (r *room) Key() string { return r.channel }
 // member is a user who is present. There may be one for each subscription on all nodes, so
 // it is small. It is guarded by the room's mutex.
 type member struct {
-	user       string
-	info       string // JSON, or ""
-	since      int64  // in ms since 1970
+	user string
+	profile
+	since      int64 // in ms since 1970
 	prev, next *member
 	until      time.Duration // when the grace of a lost connection ends; 0: none was lost
 	sessions   int32         // connections to this node
-	elsewhere  int32         // other nodes where the user is present
+	elsewhere  int16         // other nodes where the user is present
 	lost       bool          // the lost connection was one to this node
 	listed     bool
+}
+
+// profile is the info of a user that is shown: the newest one, on all nodes.
+type profile struct {
+	info string // JSON, or ""
+	at   int64  // when a connection brought it, in ms since 1970; 0: none did
+}
+
+// with returns the profile after a connection has brought info.
+func (p profile) with(info string, now int64) profile {
+	if info == p.info {
+		return p
+	}
+	return profile{info, max(now, p.at+1)}
+}
+
+// newest returns the newer one of two profiles.
+func (p profile) newest(other profile) profile {
+	if other.at > p.at || other.at == p.at && other.info > p.info {
+		return other
+	}
+	return p
 }
 
 // Key is the user.
@@ -83,8 +105,8 @@ func (m *member) appendEntry(dst []byte) []byte {
 }
 
 // addLocked adds a user, as the last one.
-func (r *room) addLocked(user, info string, since int64) *member {
-	m := &member{user: user, info: info, since: since, prev: r.mu.last}
+func (r *room) addLocked(user string, about profile, since int64) *member {
+	m := &member{user: user, profile: about, since: since, prev: r.mu.last}
 	r.mu.members.Add(m)
 	if r.mu.last == nil {
 		r.mu.first = m
@@ -149,18 +171,19 @@ func (r *room) unlistedLocked() *member {
 }
 
 // describeLocked changes what is shown of a member.
-func (r *room) describeLocked(m *member, info string, since int64) {
-	if m.info == info && m.since == since {
+func (r *room) describeLocked(m *member, about profile, since int64) {
+	if m.profile == about && m.since == since {
 		return
 	}
+	shown := m.info != about.info || m.since != since
 	if m.here() {
 		r.announce(m) // that it is no longer here as it was
 	}
-	m.info, m.since = info, since
+	m.profile, m.since = about, since
 	if m.here() {
 		r.announce(m)
 	}
-	if m.listed {
+	if m.listed && shown {
 		r.mu.list = nil
 		r.joinedLocked(m, true)
 		r.changedLocked()
