@@ -191,7 +191,7 @@ func (b *bench) write(count int) (last string) {
 		b.n++
 		last = fmt.Sprint(b.n)
 		r := Recorder{config: b.config}
-		entries = append(entries, r.entry(stored{Type: UserOnline, User: last}, last))
+		entries = append(entries, r.entry(stored{Type: UserOnline, Time: time.Now().UnixMilli(), User: last}, last))
 	}
 	if _, err := b.engine.Append(context.Background(), entries); err != nil {
 		b.t.Fatal(err)

@@ -193,7 +193,14 @@ func (o *occupancyState) follow() {
 // take adds what an item makes of the log.
 func (o *occupancyState) take(b *batch, it *item) {
 	switch it.kind {
-	case sessionConnected, sessionDisconnected:
+	case sessionConnected:
+		if o.users {
+			// If two sessions connect at the same time, the second one may be queued before
+			// it is queued that the first one has entered the inbox.
+			o.set(b, names.Inbox(it.user), true, it.at)
+		}
+		b.session(it)
+	case sessionDisconnected:
 		b.session(it)
 	case channelEntered:
 		o.set(b, it.channel, true, it.at)
@@ -254,7 +261,9 @@ func (o *occupancyState) expire(b *batch) {
 	now := time.Now()
 	for n := 0; len(o.dues) > 0 && n < maxBatch && !o.dues[0].at.After(now); {
 		d := o.dues[0]
-		o.dues = o.dues[1:]
+		if o.dues = o.dues[1:]; len(o.dues) == 0 {
+			o.dues = nil
+		}
 		if at, ok := o.leaving[d.channel]; !ok || !at.Equal(d.at) {
 			continue
 		}

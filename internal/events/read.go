@@ -8,8 +8,8 @@ import (
 )
 
 // Read returns events after a sequence, at most limit, and the sequence that the next page
-// comes after. The first one is a gap if events after the sequence are gone, unless that
-// is 0.
+// comes after. Where events are gone there is a gap, but not before the first one if the
+// sequence is 0.
 func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time.Time) (list []Event, next uint64, err error) {
 	list, next = []Event{}, after
 	for at := after; len(list) < limit; {
@@ -18,20 +18,19 @@ func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time
 			return nil, 0, err
 		}
 		for _, rec := range page.Records {
-			if page.Lost && at > 0 && len(list) == 0 {
-				list = append(list, gapBefore(after, rec.Seq, now))
+			if at > 0 && rec.Prev > at {
+				list = append(list, gapBetween(at, rec.Seq, now))
 			}
-			if rec.Revokes != 0 {
+			if at = rec.Seq; rec.Revokes != 0 {
 				continue
 			}
 			if e, err := decode(rec); err == nil && len(list) < limit {
 				list = append(list, e)
 			}
 		}
-		if len(page.Records) == 0 || page.Next == at {
+		if len(page.Records) == 0 {
 			break
 		}
-		at = page.Next
 	}
 	if len(list) > 0 {
 		next = list[len(list)-1].Seq

@@ -60,9 +60,8 @@ type reader struct {
 
 	at     uint64 // everything up to here is delivered, or not selected
 	saved  uint64
-	lastAt time.Time // of the last save
-	lost   bool      // events after lostAt are missing, and the target is to be told
-	lostAt uint64
+	lastAt time.Time   // of the last save
+	page   engine.Page // what was read, from at on
 
 	mu    sync.Mutex
 	stats ReaderStats // guarded by mu
@@ -87,6 +86,11 @@ func cursors(ctx context.Context, users engine.Users) (map[string]uint64, error)
 	if err := users.Save(ctx, []engine.Update{{User: readersUser}}, true); err != nil {
 		return nil, err
 	}
+	return load(ctx, users)
+}
+
+// load returns the stored cursors as far as this node knows them.
+func load(ctx context.Context, users engine.Users) (map[string]uint64, error) {
 	stored, err := users.Load(ctx, readersUser)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func begin(ctx context.Context, c *Config, all []*reader) error {
 // run delivers until ctx is done.
 func (d *reader) run(ctx context.Context) {
 	d.update(func(s *ReaderStats) { s.Active = true })
-	defer d.update(func(s *ReaderStats) { s.Active = false })
+	defer d.update(func(s *ReaderStats) { s.Active, s.Waiting, s.Error = false, 0, "" })
 	log, advanced, err := d.open(ctx)
 	if err != nil {
 		return
@@ -172,7 +176,7 @@ func (d *reader) open(ctx context.Context) (log *feed.Feed, advanced chan struct
 	for ctx.Err() == nil {
 		known, err := cursors(ctx, d.config.Users)
 		if err == nil {
-			d.at, d.saved, d.lost = known[d.Name], known[d.Name], false
+			d.at, d.saved, d.page = known[d.Name], known[d.Name], engine.Page{}
 			d.update(func(s *ReaderStats) { s.Seq = d.at })
 			advanced = make(chan struct{}, 1)
 			log.Listen(advanced)
@@ -196,19 +200,21 @@ func (d *reader) leave() {
 	d.save(ctx)
 }
 
-// next reads the next events for the target. They may be none although there is more:
+// next returns the next events for the target. They may be none although there are more:
 // through is how far it has read.
 func (d *reader) next(ctx context.Context) (events []Event, through uint64, err error) {
-	page, err := d.config.Log.Read(ctx, Channel, d.at, pageRecords, pageBytes)
-	if err != nil {
+	if err := d.read(ctx); err != nil {
 		return nil, 0, err
 	}
-	if page.Lost && d.at > 0 && !d.lost {
-		d.lost, d.lostAt = true, d.at
-	}
+	p := &d.page
 	through = d.at
-	for _, rec := range page.Records {
-		through = rec.Seq
+	for len(p.Records) > 0 && len(events) < deliverAtOnce {
+		rec := p.Records[0]
+		if rec.Prev > through {
+			events, through = append(events, gapBetween(through, rec.Seq, d.config.Now())), rec.Seq-1
+			continue
+		}
+		p.Records, through = p.Records[1:], rec.Seq
 		if rec.Revokes != 0 {
 			continue
 		}
@@ -217,24 +223,57 @@ func (d *reader) next(ctx context.Context) (events []Event, through uint64, err 
 			d.config.Logger.Error("an event is skipped", "error", err)
 			continue
 		}
-		if d.lost && len(events) == 0 {
-			events = append(events, gapBefore(d.lostAt, rec.Seq, d.config.Now()))
-		}
 		if d.Filter.matches(e.Type, e.Data.Channel) {
 			events = append(events, e)
 		}
-		if len(events) == deliverAtOnce {
-			return events, through, nil
-		}
 	}
-	if len(page.Records) == 0 {
-		through = max(through, page.Next)
+	if p.Lost && through == d.at && len(p.Records) == 0 && p.Next > through {
+		// Everything is missing. The target is sent this now, and not with the next event,
+		// because the cursor moves.
+		events = append(events, gapBetween(through, p.Next+1, d.config.Now()))
+	}
+	if len(p.Records) == 0 {
+		through = max(through, p.Next)
+		d.page = engine.Page{} // an idle reader holds no records
 	}
 	return events, through, nil
 }
 
-// gapBefore is the event that others are missing, which retention has removed.
-func gapBefore(after, resumed uint64, now time.Time) Event {
+// read reads a page, unless there is still something in the last one.
+func (d *reader) read(ctx context.Context) error {
+	if d.config.Elsewhere != nil {
+		if err := d.overtaken(ctx); err != nil {
+			return err
+		}
+	}
+	if len(d.page.Records) > 0 {
+		return nil
+	}
+	page, err := d.config.Log.Read(ctx, Channel, d.at, pageRecords, pageBytes)
+	if err != nil {
+		return err
+	}
+	d.page = page
+	return nil
+}
+
+// overtaken moves the cursor to where another node has stored it: after a pause of this
+// node, another one has delivered meanwhile.
+func (d *reader) overtaken(ctx context.Context) error {
+	stored, err := load(ctx, d.config.Users)
+	if err != nil {
+		return err
+	}
+	if seq := stored[d.Name]; seq > d.at {
+		d.at, d.saved, d.page = seq, seq, engine.Page{}
+		d.update(func(s *ReaderStats) { s.Seq = seq })
+	}
+	return nil
+}
+
+// gapBetween is the event that those after a sequence and before another one are missing,
+// because retention has removed them.
+func gapBetween(after, resumed uint64, now time.Time) Event {
 	return Event{
 		Seq: resumed - 1, ID: fmt.Sprintf("gap-%d-%d", after, resumed), Type: Gap, Time: now.UnixMilli(),
 		Data: Data{After: after, ResumedAt: resumed, Reason: "retention"},
@@ -243,22 +282,18 @@ func gapBefore(after, resumed uint64, now time.Time) Event {
 
 // deliver delivers events until that succeeds, ctx is done, or retention has removed them.
 func (d *reader) deliver(ctx context.Context, events []Event, through uint64) {
-	d.update(func(s *ReaderStats) { s.Waiting = events[0].Time })
+	d.update(func(s *ReaderStats) { s.Waiting = oldest(events) })
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		n, err := d.Deliver(ctx, events)
 		for i := range events[:n] {
-			if events[i].Type == Gap && events[i].Data.After > 0 {
-				d.lost = false
+			if events[i].Type == Gap && events[i].Data.ResumedAt > 0 {
 				d.update(func(s *ReaderStats) { s.Gaps++ })
 			}
 		}
 		d.update(func(s *ReaderStats) { s.Delivered += uint64(n) })
 		if err == nil {
-			d.update(func(s *ReaderStats) { s.Waiting, s.Error = 0, "" })
+			d.succeeded()
 			d.advance(ctx, through, true)
-			return
-		}
-		if ctx.Err() != nil {
 			return
 		}
 		if n > 0 {
@@ -266,12 +301,28 @@ func (d *reader) deliver(ctx context.Context, events []Event, through uint64) {
 			events = events[n:]
 			pause = firstRetry
 		}
-		d.failed(err, events[0].Time)
+		if ctx.Err() != nil {
+			return
+		}
+		d.failed(err, oldest(events))
 		rest(ctx, pause-rand.N(pause/2))
-		if ctx.Err() != nil || d.expired(ctx, events) {
+		if ctx.Err() != nil {
+			return
+		}
+		if d.expired(ctx, events) {
+			d.page = engine.Page{}
 			return
 		}
 	}
+}
+
+// oldest is when the oldest of events happened. The first one may be a gap, which is new.
+func oldest(events []Event) int64 {
+	at := events[0].Time
+	for i := range events {
+		at = min(at, events[i].Time)
+	}
+	return at
 }
 
 func (d *reader) failed(err error, waiting int64) {
@@ -288,8 +339,14 @@ func (d *reader) failed(err error, waiting int64) {
 	}
 }
 
-// expired reports whether retention has removed the events: the target is told that they
-// are missing.
+func (d *reader) succeeded() {
+	if d.Stats().Error != "" {
+		d.config.Logger.Info("events are delivered again", "target", d.Label)
+	}
+	d.update(func(s *ReaderStats) { s.Waiting, s.Error = 0, "" })
+}
+
+// expired reports whether retention has removed the events. Then the target is sent a gap.
 func (d *reader) expired(ctx context.Context, events []Event) bool {
 	bounds, err := d.config.Log.Bounds(ctx, Channel)
 	return err == nil && bounds.Lost >= events[len(events)-1].Seq

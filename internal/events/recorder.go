@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,10 +37,7 @@ type Config struct {
 }
 
 const (
-	// maxQueued is how many things that happened wait to be appended. More are not
-	// written, which is an event itself.
-	maxQueued = 64 << 10
-	// maxBatch is how many are appended together.
+	// maxBatch is how many items are appended together.
 	maxBatch = 512
 	// retryEvery is the pause after an append that failed.
 	retryEvery = 250 * time.Millisecond
@@ -52,18 +50,12 @@ type Recorder struct {
 	edges  bool // sessions are written
 	tracks bool // the occupancy of some channels is written
 
-	wake    chan struct{} // cap 1
 	stop    chan struct{} // closed by Close
 	stopped chan struct{}
 	started chan struct{} // closed when the log may be written to: readers have their cursors
 	once    sync.Once
 
-	mu struct {
-		sync.Mutex
-		queue  []item
-		lost   uint64 // items that were not queued
-		missed bool   // some of them were about the occupancy of channels
-	}
+	queue  queue
 	counts struct {
 		sync.Mutex
 		Written, Lost uint64
@@ -72,33 +64,10 @@ type Recorder struct {
 	o occupancyState // owned by run
 }
 
-// item is one thing that happened: a session began or ended, or a channel got its first
-// connection or lost its last one on this node.
-type item struct {
-	kind       itemKind
-	channel    string
-	at         int64 // ms since the epoch
-	user       string
-	device     string
-	connection names.ConnectionID
-	since      int64
-	code       int
-	reason     string
-}
-
-type itemKind uint8
-
-const (
-	sessionConnected itemKind = iota
-	sessionDisconnected
-	channelEntered
-	channelLeft
-)
-
 // New makes a Recorder. Start starts it.
 func New(c Config) *Recorder {
 	r := &Recorder{
-		config: c, wants: c.Filters, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		config: c, wants: c.Filters, queue: queue{wake: make(chan struct{}, 1)}, stop: make(chan struct{}), stopped: make(chan struct{}),
 		started: make(chan struct{}),
 	}
 	r.edges = r.wants.any(SessionConnected, SessionDisconnected)
@@ -157,24 +126,7 @@ func (r *Recorder) Counted(channel string, before, after int) {
 
 func (r *Recorder) add(it item) {
 	it.at = r.config.Now().UnixMilli()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.mu.queue) >= maxQueued {
-		r.mu.lost++
-		r.mu.missed = r.mu.missed || it.kind == channelEntered || it.kind == channelLeft
-		return
-	}
-	r.mu.queue = append(r.mu.queue, it)
-	if len(r.mu.queue) == 1 {
-		poke(r.wake)
-	}
-}
-
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	r.queue.add(it)
 }
 
 // Close appends what is queued, or gives up when ctx is done.
@@ -207,7 +159,7 @@ func (r *Recorder) run() {
 		n := r.step()
 		timer := time.NewTimer(r.o.untilDue())
 		select {
-		case <-r.wake:
+		case <-r.queue.wake:
 		case <-r.o.advanced:
 		case <-timer.C:
 		case <-r.stop:
@@ -225,32 +177,20 @@ func (r *Recorder) run() {
 func (r *Recorder) step() int {
 	r.o.follow()
 	b := batch{r: r}
-	r.mu.Lock()
-	n := min(len(r.mu.queue), maxBatch)
-	items := append([]item(nil), r.mu.queue[:n]...)
-	rest := copy(r.mu.queue, r.mu.queue[n:])
-	clear(r.mu.queue[rest:])
-	r.mu.queue = r.mu.queue[:rest]
-	lost, missed := r.mu.lost, r.mu.missed && rest == 0
-	if missed {
-		r.mu.missed = false
-	}
-	r.mu.lost = 0
-	if rest > 0 {
-		poke(r.wake)
-	}
-	r.mu.Unlock()
-	if lost > 0 {
-		b.gap(lost)
-	}
+	items, after := r.queue.next(maxBatch)
+	n := len(items)
 	for i := range items {
 		r.o.take(&b, &items[i])
 	}
-	if missed {
+	if after.lost > 0 {
+		b.gap(after.lost)
+	}
+	if after.missed {
 		r.o.reconcile(&b)
 	}
 	r.o.expire(&b)
 	r.append(&b)
+	r.queue.done(items)
 	return n
 }
 
@@ -276,7 +216,8 @@ func (r *Recorder) append(b *batch) {
 		select {
 		case <-time.After(retryEvery):
 		case <-r.stop:
-			r.config.Logger.Error("events are lost, because they could not be written before the server stopped", "events", len(b.entries))
+			lost := slices.DeleteFunc(b.entries, func(e engine.Entry) bool { return e.Channel != Channel })
+			r.lose(len(lost), "events are lost, because they could not be written before the server stopped")
 			return
 		}
 	}
@@ -296,6 +237,14 @@ func (r *Recorder) appended(entries []engine.Entry, results []engine.Result) {
 			r.counts.Written++
 		}
 	}
+}
+
+// lose counts and logs events that will never be written.
+func (r *Recorder) lose(n int, why string) {
+	r.config.Logger.Error(why, "events", n)
+	r.counts.Lock()
+	defer r.counts.Unlock()
+	r.counts.Lost += uint64(n)
 }
 
 // batch is what is appended together.
@@ -330,10 +279,7 @@ func (r *Recorder) entry(s stored, id string) engine.Entry {
 
 // gap adds the event that others are missing.
 func (b *batch) gap(lost uint64) {
-	b.r.counts.Lock()
-	b.r.counts.Lost += lost
-	b.r.counts.Unlock()
-	b.r.config.Logger.Error("events are lost: more happened than could be written", "events", lost)
+	b.r.lose(int(lost), "events are lost: more happened than could be written")
 	b.add(stored{Type: Gap, Time: b.r.config.Now().UnixMilli(), Data: Data{Count: lost, Reason: "overload"}})
 }
 

@@ -74,6 +74,7 @@ func (s *Session) leave(e CloseInfo, local bool) {
 	if local && !wire.MayReconnect(e.Code) {
 		how = presence.Ended
 	}
+	s.ended(e) // before it leaves the inbox, which may make the user offline
 	for _, sub := range s.subs {
 		s.unfollow(sub, how)
 		sub.Feed.Left()
@@ -81,7 +82,6 @@ func (s *Session) leave(e CloseInfo, local bool) {
 	h := s.loop.host
 	h.Users.Disconnect(s.user, s)
 	h.Limits.Leave(s.address)
-	s.ended(e)
 	if s.work != nil {
 		s.work.stop()
 	}

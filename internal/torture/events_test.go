@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,7 @@ type happened struct {
 	Seq  uint64 `json:"seq"`
 	ID   string `json:"id"`
 	Type string `json:"type"`
+	Time int64  `json:"time"`
 	User string `json:"user"`
 	Data struct {
 		Connection string `json:"connection"`
@@ -315,6 +317,20 @@ func checkEvents(t *testing.T, log, received []happened) {
 	}
 }
 
+// around lists the last events of a user, up to one of them and the next.
+func around(log []happened, at int) string {
+	var all []string
+	for i, e := range log {
+		if e.User == log[at].User {
+			all = append(all, fmt.Sprintf("%d %s %s %s", e.Seq, time.UnixMilli(e.Time).Format("04:05.000"), e.Type, e.Data.Connection))
+			if i > at {
+				break
+			}
+		}
+	}
+	return strings.Join(all[max(0, len(all)-8):], ", ")
+}
+
 // checkVisits checks that sessions which ended some time before a kill are in the log, with
 // their end after their beginning, and while the user was online.
 func checkVisits(t *testing.T, log []happened, made []visit, killed []time.Time) {
@@ -337,7 +353,7 @@ func checkVisits(t *testing.T, log []happened, made []visit, killed []time.Time)
 			}
 		}
 		if !online[e.User] {
-			t.Errorf("%s: %s while the user is offline, at %d", e.User, e.Type, e.Seq)
+			t.Errorf("%s: %s while the user is offline, at %d: %s; kills: %v", e.User, e.Type, e.Seq, around(log, i), killed)
 		}
 	}
 	checked := 0
