@@ -237,6 +237,7 @@ var imports = map[string]map[string]string{
 	"httpapi": {
 		"":                       "the server whose API it is",
 		"engine":                 "the nodes of a cluster",
+		"hooks":                  "the state of hooks",
 		"httpapi/internal/parse": "bodies of requests",
 		"prometheus":             "/metrics",
 		"internal/bearer":        "API keys in requests",

@@ -374,7 +374,8 @@ type EventReader struct {
 	Delivered uint64        `json:"delivered"`
 	Retried   uint64        `json:"retried"` // deliveries that failed
 	Gaps      uint64        `json:"gaps"`
-	Lag       time.Duration `json:"-"`               // the age of the oldest event that failed to be delivered
+	Lag       time.Duration `json:"-"`               // the age of the oldest event that was sent and not accepted
+	Latency   time.Duration `json:"-"`               // of the last delivery
 	Error     string        `json:"error,omitempty"` // of the last delivery, if it failed
 }
 
@@ -394,6 +395,7 @@ func (s *Server) EventStats(ctx context.Context, behind bool) EventStats {
 	for _, r := range s.events.readers.Stats() {
 		reader := EventReader{
 			Target: r.Target, Active: r.Active, Seq: r.Seq, Delivered: r.Delivered, Retried: r.Retried, Gaps: r.Gaps, Error: r.Error,
+			Latency: r.Latency,
 		}
 		if r.Waiting > 0 {
 			reader.Lag = time.Duration(max(0, now-r.Waiting)) * time.Millisecond

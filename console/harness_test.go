@@ -33,6 +33,7 @@ type site struct {
 	options Options
 	keys    []string
 	engine  *memory.Engine
+	hooks   httpapi.HookSource
 	hs      *httptest.Server
 	url     string
 }
@@ -40,7 +41,13 @@ type site struct {
 // newSite starts a site in dev mode, or one that requires the key.
 func newSite(t *testing.T, key string, change ...func(*wirepost.Options)) *site {
 	t.Helper()
-	s := &site{t: t, options: Options{Dev: key == "", Echo: true}}
+	return newHookedSite(t, nil, key, change...)
+}
+
+// newHookedSite starts a site whose statistics show hooks.
+func newHookedSite(t *testing.T, h httpapi.HookSource, key string, change ...func(*wirepost.Options)) *site {
+	t.Helper()
+	s := &site{t: t, options: Options{Dev: key == "", Echo: true}, hooks: h}
 	if key != "" {
 		s.keys = []string{key}
 	}
@@ -80,7 +87,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 	s.Server = srv
 	routes := Routes(s.options)
 	routes["/ws"], routes["/sse"], routes["/poll"], routes["/echo"] = srv, srv.Events(), srv.Poll(), srv.Echo()
-	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger})
+	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger, Hooks: s.hooks})
 	s.hs = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := routes[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)

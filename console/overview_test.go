@@ -2,9 +2,13 @@ package console
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/hooks"
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
@@ -69,5 +73,43 @@ func TestOverviewShowsEvents(t *testing.T) {
 	says(t, tab, "[data-event='user.online']", "bob")
 	says(t, tab, "[data-event='session.connected']", "bob · tv")
 	says(t, tab, "[data-endpoint='http://127.0.0.1:1/events'] td.bad", "fails for", "connection refused")
+	browser.Wait(t, tab, `getComputedStyle(document.querySelector("td.bad")).color !== getComputedStyle(document.body).color`)
 	browser.Screenshot(t, tab, "events")
+	browser.Device(t, tab, 390, 844)
+	browser.Wait(t, tab, `document.documentElement.scrollWidth <= innerWidth`)
+	browser.Screenshot(t, tab, "events-phone")
+}
+
+// TestOverviewShowsHooks: each hook with its latency, and why one fails or is not asked.
+func TestOverviewShowsHooks(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(backend.Close)
+	h, err := hooks.New(hooks.Options{
+		Message: backend.URL + "/message?key=secret", Subscribe: "http://127.0.0.1:1/subscribe", Call: backend.URL + "/call",
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	var o wirepost.Options
+	h.Apply(&o)
+	if _, err := o.OnMessage(t.Context(), wirepost.Session{User: "42"}, wirepost.Frame{Data: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 { // its breaker opens
+		if o.OnSubscribe(t.Context(), wirepost.Session{User: "42"}, "room:7") == nil {
+			t.Fatal("no error")
+		}
+	}
+	tab := newHookedSite(t, h, "").open("")
+	says(t, tab, "[data-hook=message]", backend.URL+"/message", "responds", "ms")
+	says(t, tab, "[data-hook=call]", "not asked yet")
+	says(t, tab, "[data-hook=subscribe] td.bad", "not asked, after 10 failures in a row", "connection refused")
+	browser.Wait(t, tab, `!document.body.textContent.includes("secret")`)
+	browser.Screenshot(t, tab, "hooks")
+	browser.Device(t, tab, 390, 844)
+	browser.Wait(t, tab, `document.documentElement.scrollWidth <= innerWidth`)
+	browser.Screenshot(t, tab, "hooks-phone")
 }

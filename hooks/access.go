@@ -46,7 +46,13 @@ func (q *question) payload(data []byte, contentType string) error {
 func (h *Hooks) onSubscribe(ctx context.Context, s wirepost.Session, channel string) error {
 	q := about(Subscribe, s)
 	q.Channel = channel
-	return h.subscribe.ask(ctx, s.Connection, encode(q), func(r *response) error { return r.allowed() })
+	return h.subscribe.ask(ctx, s.Connection, encode(q), func(r *response) error {
+		err := r.allowed()
+		if err == nil {
+			_, err = r.data() // a page of HTML with status 200 allows nothing
+		}
+		return err
+	})
 }
 
 // allowed reads the answer to a question whether something is allowed.

@@ -30,6 +30,7 @@ type hook struct {
 	inFlight atomic.Int64
 	results  count.ByLabel
 	seconds  count.Histogram // of the requests that were sent
+	recent   recent
 	warnings warnings
 }
 
@@ -61,7 +62,9 @@ func (k *hook) ask(ctx context.Context, connection string, question []byte, read
 	k.inFlight.Add(1)
 	r, err := k.send(whole, question)
 	k.inFlight.Add(-1)
-	k.seconds.Observe(time.Since(begun))
+	took := time.Since(begun)
+	k.seconds.Observe(took)
+	k.recent.took(took)
 	if err != nil {
 		return k.lost(ctx, probe, err)
 	}
@@ -102,6 +105,7 @@ func (k *hook) lost(ctx context.Context, probe bool, err error) error {
 func (k *hook) failed(probe bool, connection, result string, err error) {
 	k.results.Add(result)
 	now := time.Now()
+	k.recent.failed(now, err)
 	opened := k.breaker.failed(now, probe, connection)
 	level := slog.LevelDebug
 	if k.warnings.next(now) {
@@ -182,6 +186,15 @@ func (k *hook) redacted() string {
 		return ""
 	}
 	return u.Redacted()
+}
+
+// label is the URL without anything that may be secret in it.
+func (k *hook) label() string {
+	u, err := url.Parse(k.url)
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // ok reports whether the response is one of success.

@@ -72,6 +72,7 @@ func (b *breaker) failed(now time.Time, probe bool, connection string) (opened b
 	defer b.mu.Unlock()
 	switch {
 	case probe:
+		b.failures++
 		b.probing = false
 		b.pause = min(2*b.pause, longestPause)
 		b.until = now.Add(b.pause)
@@ -101,9 +102,10 @@ func (b *breaker) canceled(probe bool) {
 	}
 }
 
-// state returns whether the breaker is open, and how often it was opened.
-func (b *breaker) state() (open bool, opened uint64) {
+// state returns whether the breaker is open, the failures in a row that it has counted,
+// and how often it was opened.
+func (b *breaker) state() (open bool, failures int, opened uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.until.IsZero(), b.opened
+	return !b.until.IsZero(), b.failures, b.opened
 }

@@ -138,6 +138,8 @@ func TestBreaker(t *testing.T) {
 		}
 		if s := h.Stats()[0]; !s.BreakerOpen || s.Opened != 1 || s.Requests["timeout"] != uint64(sent) || s.Requests["open"] < 10_000 || s.Seconds.Count != uint64(sent) {
 			t.Errorf("%+v", s)
+		} else if s.Failures != sent || s.Latency < 4*time.Second || !strings.Contains(s.LastError, "within 5s") || time.Since(s.LastFail) > 16*time.Second {
+			t.Errorf("%+v", s)
 		}
 		if n := strings.Count(log.String(), "level=WARN"); n > 3600/10+2 {
 			t.Errorf("%d warnings", n)
@@ -151,7 +153,7 @@ func TestBreaker(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if since := time.Since(begun); since > 11*time.Second || h.Stats()[0].BreakerOpen {
+		if since := time.Since(begun); since > 11*time.Second || h.Stats()[0].BreakerOpen || h.Stats()[0].Failures != 0 {
 			t.Errorf("served after %s", since)
 		}
 		if !strings.Contains(log.String(), "responds again") {
@@ -253,11 +255,14 @@ func TestNew(t *testing.T) {
 		}
 	}
 	var o wirepost.Options
-	h, err := hooks.New(hooks.Options{Message: "http://x/", Call: "http://y/"})
+	h, err := hooks.New(hooks.Options{Message: "http://ada:topsecret@x/?key=topsecret", Call: "http://y/"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Apply(&o)
+	if url := h.Stats()[0].URL; url != "http://x/" {
+		t.Errorf("the URL in the statistics is %s", url)
+	}
 	if o.Authenticate != nil || o.OnSubscribe != nil || o.OnPublish != nil || o.OnMessage == nil || o.OnCall == nil || len(h.Stats()) != 2 {
 		t.Errorf("%+v", o)
 	}

@@ -26,19 +26,57 @@ type Stats struct {
 	InFlight    int
 	BreakerOpen bool
 	Opened      uint64 // how often the breaker was opened
+
+	URL       string        // without its password and query
+	Failures  int           // in a row
+	Latency   time.Duration // of recent requests
+	LastError string        // "": there was none
+	LastFail  time.Time     // when LastError happened
 }
 
 // Stats returns the counters of the hooks that have a URL.
 func (h *Hooks) Stats() []Stats {
 	var all []Stats
 	for _, k := range h.all() {
-		open, opened := k.breaker.state()
-		all = append(all, Stats{
-			Hook: k.kind, Requests: k.results.All(), Seconds: wirepost.Histogram(k.seconds.Snapshot()),
-			InFlight: int(k.inFlight.Load()), BreakerOpen: open, Opened: opened,
-		})
+		s := Stats{
+			Hook: k.kind, URL: k.label(), Requests: k.results.All(), Seconds: wirepost.Histogram(k.seconds.Snapshot()),
+			InFlight: int(k.inFlight.Load()),
+		}
+		s.BreakerOpen, s.Failures, s.Opened = k.breaker.state()
+		s.Latency, s.LastError, s.LastFail = k.recent.state()
+		all = append(all, s)
 	}
 	return all
+}
+
+// recent is what is known of a hook's latest requests.
+type recent struct {
+	mu       sync.Mutex
+	latency  time.Duration
+	failure  string
+	failedAt time.Time
+}
+
+// took records how long a request took. Each counts an eighth of those before it.
+func (r *recent) took(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.latency == 0 {
+		r.latency = d
+	}
+	r.latency += (d - r.latency) / 8
+}
+
+func (r *recent) failed(at time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure, r.failedAt = err.Error(), at
+}
+
+func (r *recent) state() (latency time.Duration, failure string, failedAt time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latency, r.failure, r.failedAt
 }
 
 // warnings limits the failures that are logged as warnings: a backend that is down for an

@@ -63,6 +63,7 @@ type api struct {
 	draining <-chan struct{}
 	logger   *slog.Logger
 	metrics  http.Handler
+	hooks    HookSource // nil: there are none
 	memory   *budget
 
 	maxData int // bytes of data in a message

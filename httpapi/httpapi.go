@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/hooks"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
 )
 
@@ -47,8 +48,15 @@ type Options struct {
 	Draining <-chan struct{}
 	// Collectors are served by /metrics in addition to the metrics of the server.
 	Collectors []prometheus.Collector
+	// Hooks are shown by /v1/stats. May be nil.
+	Hooks HookSource
 	// Logger gets internal errors; nil means slog.Default().
 	Logger *slog.Logger
+}
+
+// HookSource provides the state of hooks: a *hooks.Hooks.
+type HookSource interface {
+	Stats() []hooks.Stats
 }
 
 // defaultPushMemory is Options.PushMemory unless it is set.
@@ -60,7 +68,7 @@ func New(srv *wirepost.Server, o Options) http.Handler { return newHandler(srv, 
 
 func newHandler(srv backend, o Options) http.Handler {
 	a := &api{
-		srv: srv, keys: newKeyring(o.Keys, o.PushRate), ready: o.Ready, draining: o.Draining,
+		srv: srv, keys: newKeyring(o.Keys, o.PushRate), ready: o.Ready, draining: o.Draining, hooks: o.Hooks,
 		logger: o.Logger, maxData: srv.MaxMessage(), memory: &budget{limit: o.PushMemory},
 	}
 	if o.PushMemory <= 0 {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"runtime/metrics"
+	"time"
 
 	"github.com/wirepost/wirepost"
 )
@@ -19,6 +20,7 @@ type statsResponse struct {
 	counters
 	Uptime int64         `json:"uptime_ms"`
 	Memory uint64        `json:"memory_bytes"`
+	Hooks  []hookStats   `json:"hooks,omitempty"`
 	Events *eventStats   `json:"events,omitempty"`
 	Top    *wirepost.Top `json:"top,omitempty"`
 }
@@ -33,8 +35,46 @@ type eventStats struct {
 
 type eventReader struct {
 	wirepost.EventReader
-	LagMS int64 `json:"lag_ms"`
+	LagMS     int64   `json:"lag_ms"`
+	LatencyMS float64 `json:"latency_ms"`
 }
+
+// hookStats describes a hook, if there are any.
+type hookStats struct {
+	Hook        string            `json:"hook"`
+	URL         string            `json:"url"`
+	Requests    map[string]uint64 `json:"requests"`
+	InFlight    int               `json:"in_flight"`
+	BreakerOpen bool              `json:"breaker_open"`
+	Opened      uint64            `json:"opened"`
+	Failures    int               `json:"failures"`
+	LatencyMS   float64           `json:"latency_ms"`
+	LastError   string            `json:"last_error,omitempty"`
+	LastErrorAt int64             `json:"last_error_at,omitempty"`
+}
+
+func (a *api) hookStats() (all []hookStats) {
+	if a.hooks == nil {
+		return nil
+	}
+	for _, h := range a.hooks.Stats() {
+		s := hookStats{
+			Hook: h.Hook, URL: h.URL, Requests: h.Requests, InFlight: h.InFlight, BreakerOpen: h.BreakerOpen, Opened: h.Opened,
+			Failures: h.Failures, LatencyMS: milliseconds(h.Latency), LastError: h.LastError,
+		}
+		if s.Requests == nil {
+			s.Requests = map[string]uint64{}
+		}
+		if h.LastError != "" {
+			s.LastErrorAt = h.LastFail.UnixMilli()
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// milliseconds is a duration in milliseconds, to the microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 
 func (a *api) eventStats(r *request) *eventStats {
 	if !a.srv.EventsWritten() {
@@ -43,7 +83,7 @@ func (a *api) eventStats(r *request) *eventStats {
 	all := a.srv.EventStats(r.Context(), true)
 	stats := &eventStats{Seq: all.Seq, Written: all.Written, Lost: all.Lost, Readers: []eventReader{}}
 	for _, reader := range all.Readers {
-		stats.Readers = append(stats.Readers, eventReader{reader, reader.Lag.Milliseconds()})
+		stats.Readers = append(stats.Readers, eventReader{reader, reader.Lag.Milliseconds(), milliseconds(reader.Latency)})
 	}
 	return stats
 }
@@ -51,7 +91,7 @@ func (a *api) eventStats(r *request) *eventStats {
 // stats is GET /v1/stats.
 func (a *api) stats(w http.ResponseWriter, r *request) error {
 	counted := a.srv.Stats()
-	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held(), Events: a.eventStats(r)}
+	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held(), Hooks: a.hookStats(), Events: a.eventStats(r)}
 	if r.query.Has("top") {
 		n, err := r.number("top", 0, 1, maxTop)
 		if err != nil {

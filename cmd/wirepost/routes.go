@@ -29,11 +29,15 @@ func (a *App) routes() http.Handler {
 	if c.Dev && c.Console {
 		own["/"] = http.RedirectHandler("/console", http.StatusFound)
 	}
-	api := httpapi.New(a.server, httpapi.Options{
+	o := httpapi.Options{
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
 		Ready: a.ready, Draining: a.draining, Logger: a.Log, Collectors: a.collectors(),
-	})
+	}
+	if a.hooks != nil { // a nil *Hooks would be a HookSource
+		o.Hooks = a.hooks
+	}
+	api := httpapi.New(a.server, o)
 	// Connections of clients have their own deadlines for responses, and the API for both.
 	for path, h := range own {
 		if slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {

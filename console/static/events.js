@@ -2,39 +2,47 @@
 // shown if events are written.
 import * as api from "./api.js";
 import { h, list, panel, text } from "./dom.js";
-import { duration, plural, whole } from "./format.js";
+import { duration, latency, plural, when, whole } from "./format.js";
 
 const shownEvents = 12;
 
 export function eventsPanel() {
   const endpoints = h("tbody");
   const table = h(
-    "table", { hidden: true },
-    h("thead", {}, h("tr", {}, ["Endpoint", "State"].map((n) => h("th", { scope: "col" }, n)), ["Delivered", "Behind"].map((n) => h("th", { scope: "col", class: "number" }, n)))),
+    "table", { class: "backend" },
+    h("thead", {}, h("tr", {}, ["Endpoint", "State"].map((n) => h("th", { scope: "col" }, n)), ["Delivered", "Behind", "Latency"].map((n) => h("th", { scope: "col", class: "number" }, n)))),
     endpoints,
   );
   const tail = h("tbody");
   const none = h("p", { class: "empty" }, "Nothing has happened yet.");
   const totals = h("p", { class: "soft" });
-  const element = panel("Events", table, none, h("table", { class: "events" }, tail), totals);
+  const latestTable = h(
+    "table", { class: "events" },
+    h("thead", {}, h("tr", {}, ["Time", "Event", "About"].map((n) => h("th", { scope: "col" }, n)))),
+    tail,
+  );
+  const scroll = h("div", { class: "scroll" }, table);
+  const element = panel("Events", scroll, none, latestTable, totals);
   element.hidden = true;
 
   const readers = list(endpoints, (r) => {
-    const state = h("td");
+    const state = h("td", { class: "why" });
     const delivered = h("td", { class: "number" });
     const behind = h("td", { class: "number" });
+    const took = h("td", { class: "number" });
     return {
-      element: h("tr", { "data-endpoint": r.target }, h("td", { class: "name" }, r.target), state, delivered, behind),
+      element: h("tr", { "data-endpoint": r.target }, h("td", { class: "name" }, r.target), state, delivered, behind, took),
       update(now) {
         text(state, stateOf(now));
         state.classList.toggle("bad", Boolean(now.error));
         text(delivered, whole(now.delivered));
         text(behind, now.active ? whole(now.behind) : "–");
+        text(took, now.latency_ms ? latency(now.latency_ms) : "–");
       },
     };
   });
   const rows = list(tail, (e) => ({
-    element: h("tr", { "data-event": e.type }, h("td", {}, new Date(e.time).toLocaleTimeString()), h("td", {}, e.type), h("td", {}, about(e))),
+    element: h("tr", { "data-event": e.type }, h("td", {}, when(e.time)), h("td", {}, e.type), h("td", {}, about(e))),
     update() {},
   }));
 
@@ -62,9 +70,10 @@ export function eventsPanel() {
       if (!now) return;
       read(now.seq);
       readers(now.readers, (r) => r.target);
-      table.hidden = now.readers.length === 0;
+      scroll.hidden = now.readers.length === 0;
       rows(latest, (e) => e.seq);
       none.hidden = latest.length > 0;
+      latestTable.hidden = latest.length === 0;
       text(totals, `${whole(now.written)} written by this server${now.lost ? `, ${plural(now.lost, "event")} lost` : ""}`);
     },
   };
@@ -72,8 +81,10 @@ export function eventsPanel() {
 
 function stateOf(r) {
   if (!r.active) return "another node delivers";
-  if (r.error) return `fails for ${duration(r.lag_ms)}: ${r.error}`;
-  return "delivers";
+  const gaps = r.gaps ? `, ${plural(r.gaps, "gap")}` : "";
+  if (r.error) return `fails for ${duration(r.lag_ms)}: ${r.error}${gaps}`;
+  if (r.lag_ms >= 1000) return `lags by ${duration(r.lag_ms)}${gaps}`;
+  return `delivers${gaps}`;
 }
 
 // about says in a few words what an event concerns.

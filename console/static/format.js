@@ -36,6 +36,9 @@ export function duration(ms) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+// latency is a duration that is short.
+export const latency = (ms) => (ms < 1000 ? `${Number(ms.toPrecision(2))} ms` : `${(ms / 1000).toFixed(1)} s`);
+
 const sameDay = (a, b) => a.toDateString() === b.toDateString();
 
 // when is a time, with its day unless that is today.

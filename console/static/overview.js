@@ -3,6 +3,7 @@ import * as history from "./history.js";
 import { chart } from "./chart.js";
 import { fill, h, list, panel, text } from "./dom.js";
 import { eventsPanel } from "./events.js";
+import { hooksPanel } from "./hooks.js";
 import { bytes, deviceName, duration, plural, rate, whole } from "./format.js";
 import { listen } from "./pulse.js";
 import { start } from "./start.js";
@@ -28,6 +29,7 @@ export function show(main, _, settings) {
   ];
   const slow = slowPanel();
   const channels = channelsPanel();
+  const hooks = hooksPanel();
   const events = eventsPanel();
   const totals = h("p", { class: "soft totals" });
 
@@ -37,6 +39,7 @@ export function show(main, _, settings) {
     h("div", { class: "tiles" }, Object.values(tiles).map((t) => t.element)),
     h("div", { class: "charts" }, charts.map((c) => panel(c.title, c.plot.element))),
     h("div", { class: "pair" }, channels.element, slow.element),
+    hooks.element,
     events.element,
     totals,
   );
@@ -46,7 +49,10 @@ export function show(main, _, settings) {
     for (const c of charts) c.plot.update(c.of.map((name) => history.columns[name]));
     const live = state === "live";
     main.classList.toggle("stale", !live);
-    if (live) events.update(stats.events);
+    if (live) {
+      hooks.update(stats.hooks);
+      events.update(stats.events);
+    }
     if (!live || !stats.top) return;
     if (steps && (stats.pushes || stats.connections)) totals.before(steps);
     else if (steps) main.querySelector(".tiles").before(steps);

@@ -115,6 +115,34 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
+// TestEndpointHTTP2: an endpoint over TLS gets requests by HTTP/2, and may end its connection
+// with GOAWAY after each of them.
+func TestEndpointHTTP2(t *testing.T) {
+	t.Parallel()
+	var proto []string
+	hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proto = append(proto, r.Proto)
+		if len(proto)%2 == 0 {
+			w.Header().Set("Connection", "close") // net/http sends GOAWAY
+		}
+	}))
+	hs.EnableHTTP2 = true
+	hs.StartTLS()
+	defer hs.Close()
+	e := endpointAt(t, hs.URL)
+	e.client.Transport.(*http.Transport).TLSClientConfig = hs.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	for range 6 {
+		if n, err := e.Deliver(t.Context(), []Event{{Seq: 1}}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	for _, p := range proto {
+		if p != "HTTP/2.0" {
+			t.Errorf("%v", proto)
+		}
+	}
+}
+
 // receiver is an endpoint that can fail.
 type receiver struct {
 	mu     sync.Mutex

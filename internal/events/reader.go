@@ -33,8 +33,9 @@ type ReaderStats struct {
 	// Waiting is when the oldest event happened that was tried and is not delivered, in ms
 	// since the epoch; 0: none.
 	Waiting int64
-	Error   string // of the last attempt; "": it succeeded
-	Active  bool   // this node delivers
+	Error   string        // of the last attempt; "": it succeeded
+	Latency time.Duration // of the last attempt
+	Active  bool          // this node delivers
 }
 
 // readersUser is the user whose devices are the readers: their cursors are stored like
@@ -284,7 +285,9 @@ func gapBetween(after, resumed uint64, now time.Time) Event {
 func (d *reader) deliver(ctx context.Context, events []Event, through uint64) {
 	d.update(func(s *ReaderStats) { s.Waiting = oldest(events) })
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		begun := time.Now()
 		n, err := d.Deliver(ctx, events)
+		d.update(func(s *ReaderStats) { s.Latency = time.Since(begun) })
 		for i := range events[:n] {
 			if events[i].Type == Gap && events[i].Data.ResumedAt > 0 {
 				d.update(func(s *ReaderStats) { s.Gaps++ })
