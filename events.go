@@ -272,11 +272,8 @@ func (s *Server) eventHooks(h *session.Hooks) {
 	if r == nil || !r.Wants(events.SessionConnected, events.SessionDisconnected) {
 		return
 	}
-	describe := func(ses *session.Session) events.Session {
-		return events.Session{Connection: ses.Connection(), User: ses.User(), Device: ses.Device(), Since: ses.Since()}
-	}
-	h.Began = func(ses *session.Session) { r.Connected(describe(ses)) }
-	h.Ended = func(ses *session.Session, e session.CloseInfo) { r.Disconnected(describe(ses), e.Code, e.Reason) }
+	h.Began = func(of session.Summary) { r.Connected(events.Session(of)) }
+	h.Ended = func(of session.Summary, e session.CloseInfo) { r.Disconnected(events.Session(of), e.Code, e.Reason) }
 }
 
 // counted is called when the number of connections in a channel on this node has changed.

@@ -23,7 +23,6 @@ var larger = map[string]int{
 	"":                        11, // presence and events call the server that has them
 	"cmd/wirepost":            15, // the settings of hooks, events and logs are read where they are used
 	"engine/cluster/postgres": 13, // the log, the bus and the connection that both use
-	"internal/session":        10, // a session and what it shows of presence
 }
 
 // TestKnots prints the size of the largest knot of each package and checks it

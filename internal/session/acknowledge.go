@@ -14,7 +14,7 @@ func (s *Session) acknowledgeLater() {
 	f := s.window
 	switch {
 	case !s.unpinged() || s.blocked || s.ending:
-	case s.half():
+	case s.window.half(&s.loop.host.Config):
 		s.send(s.cursorPing())
 	case f.unpinged.IsZero():
 		f.unpinged = s.loop.Now()
@@ -34,7 +34,7 @@ func (s *Session) unpinged() bool {
 // ping of a message that follows a pause costs no write of its own then, and pings of
 // many connections are not due at the same moment.
 func (s *Session) pingsAtOnce() bool {
-	return s.unpinged() && (s.half() || s.asked == 0 || s.sinceAsked() >= s.loop.host.AckDelay)
+	return s.unpinged() && (s.window.half(&s.loop.host.Config) || s.asked == 0 || s.sinceAsked() >= s.loop.host.AckDelay)
 }
 
 // cursorPing makes a ping that asks the peer's WebSocket stack to confirm receipt.
@@ -140,4 +140,21 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 			s.read(channel, through)
 		}
 	})
+}
+
+// takeOut removes acknowledged messages from the window, and returns their number.
+func (s *Session) takeOut(sub *subscription, through uint64) int {
+	if s.window == nil {
+		return 0
+	}
+	n := s.window.remove(sub, through)
+	s.dropWindow()
+	return n
+}
+
+// dropWindow frees the memory of an empty window.
+func (s *Session) dropWindow() {
+	if s.window != nil && s.window.empty() {
+		s.window = nil
+	}
 }

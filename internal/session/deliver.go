@@ -102,6 +102,14 @@ func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 	return true
 }
 
+// enter adds a message to the window. False means that it does not fit.
+func (s *Session) enter(sub *subscription, seq uint64, size int) bool {
+	if s.window == nil {
+		s.window = new(window)
+	}
+	return s.window.add(inFlight{sub: sub, seq: seq, size: size}, &s.loop.host.Config)
+}
+
 // addItem adds an item to the batch, framed for the client.
 func (s *Session) addItem(sub *subscription, it *feed.Item) {
 	b, channel := &s.loop.batch, sub.Feed.Channel()
@@ -197,7 +205,7 @@ func (s *Session) roomFor(sub *subscription) int {
 	if !s.counts(sub) {
 		return batchFrames
 	}
-	return s.room()
+	return s.window.room(&s.loop.host.Config)
 }
 
 // pageRead sends a page, as far as the window allows; the rest is read again later. On

@@ -19,6 +19,7 @@ import (
 	"github.com/wirepost/wirepost/internal/clock"
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/feed"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/ws"
@@ -109,8 +110,16 @@ type Hooks struct {
 	Disconnected func(context.Context, Info, CloseInfo)
 	// Began is called when a session has been admitted, and Ended when such a session
 	// leaves. They must not block. May be nil, both or none.
-	Began func(*Session)
-	Ended func(*Session, CloseInfo)
+	Began func(Summary)
+	Ended func(Summary, CloseInfo)
+}
+
+// Summary is what identifies a session in events.
+type Summary struct {
+	Connection names.ConnectionID
+	User       string
+	Device     string
+	Since      int64 // ms since the epoch
 }
 
 // Describer is a session, described on demand for callbacks.

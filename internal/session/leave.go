@@ -98,7 +98,7 @@ func (s *Session) leave(e CloseInfo, local bool) {
 // ended calls Hooks.Ended if Hooks.Began was called.
 func (s *Session) ended(e CloseInfo) {
 	if s.admitted {
-		s.loop.host.Hooks.Ended(s, e)
+		s.loop.host.Hooks.Ended(s.summary(), e)
 	}
 }
 

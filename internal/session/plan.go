@@ -88,7 +88,7 @@ func (s *Session) Accept() { s.accepted = true }
 func (s *Session) Admit() {
 	if h := s.loop.host; h.Hooks.Began != nil {
 		s.admitted = true
-		h.Hooks.Began(s)
+		h.Hooks.Began(s.summary())
 	}
 }
 

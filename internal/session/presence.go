@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/wirepost/wirepost/internal/access"
 	"github.com/wirepost/wirepost/internal/presence"
@@ -47,8 +46,8 @@ func (s *Session) updatePresence(id *access.Identity) {
 // the loop.
 func (s *Session) watch(channel string) presence.Snapshot {
 	w := s.theWork()
-	if i := w.watching(channel); i >= 0 {
-		return w.watches[i].Snapshot()
+	if watch := w.watches.of(channel); watch != nil {
+		return watch.Snapshot()
 	}
 	watch, snapshot := s.loop.host.Presence.Watch(channel, s, s.loop)
 	w.watches = append(w.watches, watch)
@@ -60,15 +59,10 @@ func (s *Session) unwatch(channel string) {
 	if s.work == nil {
 		return
 	}
-	if i := s.work.watching(channel); i >= 0 {
-		s.work.watches[i].Stop(s.loop)
-		s.work.watches = slices.Delete(s.work.watches, i, i+1)
+	if watch := s.work.watches.of(channel); watch != nil {
+		watch.Stop(s.loop)
+		s.work.watches.remove(watch)
 	}
-}
-
-// watching is the index of the watch of a channel, or -1.
-func (w *work) watching(channel string) int {
-	return slices.IndexFunc(w.watches, func(watch *presence.Watch) bool { return watch.Channel() == channel })
 }
 
 // WritePresence implements presence.Watcher. A client that does not read gets the whole
@@ -85,10 +79,7 @@ func (s *Session) WritePresence(parts ...[]byte) bool {
 
 // renewWatches sends the lists of channels whose changes were left out. On the loop.
 func (s *Session) renewWatches() {
-	if s.work == nil || s.ending {
-		return
-	}
-	for _, watch := range s.work.watches {
-		watch.Renew()
+	if s.work != nil && !s.ending {
+		s.work.watches.renew()
 	}
 }

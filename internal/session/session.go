@@ -65,12 +65,6 @@ type Session struct {
 // Mode is how the client is served.
 func (s *Session) Mode() codec.Mode { return s.mode }
 
-// Connection is the ID of the connection.
-func (s *Session) Connection() names.ConnectionID { return s.connection }
-
-// Since is when the session began, in ms since the epoch.
-func (s *Session) Since() int64 { return s.since }
-
 // Device implements user.Conn.
 func (s *Session) Device() string { return s.device }
 
@@ -79,6 +73,10 @@ func (s *Session) User() string { return s.user.Name() }
 
 // notice frames an object of the protocol for the client.
 func (s *Session) notice(object any) []byte { return s.mode.Codec().Notice(wire.Encode(object)) }
+
+func (s *Session) summary() Summary {
+	return Summary{Connection: s.connection, User: s.user.Name(), Device: s.device, Since: s.since}
+}
 
 // Info describes the session.
 func (s *Session) Info() Info {
@@ -122,52 +120,6 @@ func (s *Session) doNow(fn func()) {
 		s.theWork().early = append(s.theWork().early, fn)
 	default:
 		fn()
-	}
-}
-
-// send writes one frame, such as a response or a notice, bypassing the window. It may be
-// in several parts.
-func (s *Session) send(frame ...[]byte) {
-	if s.ending {
-		return
-	}
-	if s.conn.Unsent() > maxUnsent+s.loop.largestBatch() {
-		s.end(wire.CloseTooMuch, "too much output waits to be read")
-		return
-	}
-	if !s.conn.Write(frame...) {
-		s.blocked = true
-	}
-}
-
-// SendFrame sends a frame to a plain client, bypassing the window, once its connection
-// is attached. False means that the client is not a plain one.
-func (s *Session) SendFrame(f Frame) bool {
-	if s.mode != codec.Plain {
-		return false
-	}
-	frame := f.Encode()
-	s.do(func() { s.send(frame) })
-	return true
-}
-
-// maxUnsent limits the responses and notices queued for a client that does not read,
-// in bytes, in addition to the messages of one batch.
-const maxUnsent = 1 << 20
-
-// throttle stops reading from a client while too many jobs or responses are pending.
-func (s *Session) throttle() {
-	if w := s.work; w != nil {
-		full := w.full()
-		if w.held && !full {
-			s.conn.Touch()
-		}
-		w.held = full
-	}
-	if s.work != nil && s.work.held || s.conn.Unsent() > maxUnsent/4 {
-		s.conn.PauseRead()
-	} else {
-		s.conn.ResumeRead()
 	}
 }
 

@@ -54,30 +54,6 @@ func (s *Session) onSubscribe(c *wire.Command) {
 	})
 }
 
-// pinnedJob runs a job with the user's state pinned, and then the job's onLoop on the
-// loop, with the state still pinned, so that it decides by the current memberships. If
-// the session has ended, otherwise runs off the loop.
-func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
-	s.Job(func() {
-		if err := s.loop.host.Users.Pin(s.loop.host.Base, s.user); err != nil {
-			s.failed("loading a user", err)
-			return
-		}
-		onLoop, otherwise := job()
-		if onLoop == nil {
-			s.user.Unpin()
-			return
-		}
-		s.orElse(func() {
-			onLoop()
-			s.user.Unpin()
-		}, func() {
-			otherwise()
-			s.user.Unpin()
-		})
-	})
-}
-
 // newSubscription makes a subscription: a member, by a stored membership or by the
 // token, continues at the device's cursor; any other subscription begins at the head.
 // The node is to have applied the channel up to atLeast, see Host.CatchUp. It runs in a
@@ -109,20 +85,6 @@ func (s *Session) newSubscription(ctx context.Context, channel string, byToken b
 		s.loop.host.Feeds.Release(f)
 	}
 	return sub, bounds, err
-}
-
-// orElse runs fn on the loop or, if the session has ended, otherwise off the loop.
-func (s *Session) orElse(fn, otherwise func()) {
-	posted := s.loop.Do(func() {
-		if s.ending {
-			s.Job(otherwise)
-			return
-		}
-		fn()
-	})
-	if !posted {
-		otherwise()
-	}
 }
 
 // subscribed adds the subscription that a client requested, or continues the existing

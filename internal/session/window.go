@@ -30,67 +30,52 @@ type pinged struct {
 	seq uint64
 }
 
-// enter adds a message to the window. False means that it does not fit; a message
-// larger than the whole window fits if the window is empty.
-func (s *Session) enter(sub *subscription, seq uint64, size int) bool {
-	f, o := s.window, &s.loop.host.Config
-	if f == nil {
-		f = new(window)
-		s.window = f
-	}
-	if len(f.sent) >= o.Window || len(f.sent) > 0 && f.bytes+size > o.WindowBytes {
-		f.full = true
+// add adds a message to the window. False means that it does not fit; a message larger
+// than the whole window fits if the window is empty.
+func (w *window) add(m inFlight, c *Config) bool {
+	if len(w.sent) >= c.Window || len(w.sent) > 0 && w.bytes+m.size > c.WindowBytes {
+		w.full = true
 		return false
 	}
-	f.sent = append(f.sent, inFlight{sub: sub, seq: seq, size: size})
-	f.bytes += size
-	f.fresh = true
+	w.sent = append(w.sent, m)
+	w.bytes += m.size
+	w.fresh = true
 	return true
 }
 
 // room is how many more messages fit in the window, as far as that is known without
-// their sizes.
-func (s *Session) room() int {
-	f, o := s.window, &s.loop.host.Config
+// their sizes. The window may be nil.
+func (w *window) room(c *Config) int {
 	switch {
-	case f == nil:
-		return o.Window
-	case f.full, len(f.sent) > 0 && f.bytes >= o.WindowBytes:
+	case w == nil:
+		return c.Window
+	case w.full, len(w.sent) > 0 && w.bytes >= c.WindowBytes:
 		return 0
 	}
-	return max(0, o.Window-len(f.sent))
+	return max(0, c.Window-len(w.sent))
 }
 
 // half reports whether half of the window is used.
-func (s *Session) half() bool {
-	f, o := s.window, &s.loop.host.Config
-	return 2*len(f.sent) >= o.Window || 2*f.bytes >= o.WindowBytes
+func (w *window) half(c *Config) bool {
+	return 2*len(w.sent) >= c.Window || 2*w.bytes >= c.WindowBytes
 }
 
-// takeOut removes acknowledged messages from the window, and returns their number.
-func (s *Session) takeOut(sub *subscription, through uint64) int {
-	f := s.window
-	if f == nil {
-		return 0
-	}
-	kept := f.sent[:0]
-	for _, m := range f.sent {
+// remove removes the messages of a subscription up to a sequence, and returns their
+// number.
+func (w *window) remove(sub *subscription, through uint64) int {
+	kept := w.sent[:0]
+	for _, m := range w.sent {
 		if m.sub == sub && m.seq <= through {
-			f.bytes -= m.size
+			w.bytes -= m.size
 			continue
 		}
 		kept = append(kept, m)
 	}
-	n := len(f.sent) - len(kept)
-	clear(f.sent[len(kept):])
-	f.sent, f.full = kept, f.full && n == 0
-	s.dropWindow()
+	n := len(w.sent) - len(kept)
+	clear(w.sent[len(kept):])
+	w.sent, w.full = kept, w.full && n == 0
 	return n
 }
 
-// dropWindow frees the memory of an empty window.
-func (s *Session) dropWindow() {
-	if f := s.window; f != nil && len(f.sent) == 0 && f.ping == 0 {
-		s.window = nil
-	}
-}
+// empty reports whether nothing is in flight, not even a cursor ping.
+func (w *window) empty() bool { return len(w.sent) == 0 && w.ping == 0 }

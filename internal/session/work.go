@@ -1,24 +1,11 @@
 package session
 
-import (
-	"context"
-	"sync"
+import "context"
 
-	"github.com/wirepost/wirepost/internal/presence"
-	"github.com/wirepost/wirepost/internal/wire"
-)
-
-// maxJobs is the number of commands of one session that may be queued. Then reading
-// stops.
-const maxJobs = 16
-
-// work is the work of a session off its loop, because it may wait: commands that need
-// the engine, and the application's callbacks. The jobs run one at a time, in order, on
-// a goroutine that exists only while there are jobs.
+// work is what only a session that does more than receive messages needs: its jobs, and
+// what its callbacks need.
 type work struct {
-	mu      sync.Mutex
-	queue   []func() // guarded by mu; the first one is running
-	waiting bool     // guarded by mu: reading stopped because the queue was full
+	jobs jobs
 
 	// values is the context of the session's request, kept only for its values, because
 	// callbacks run after the request has ended. It is nil if no callbacks about
@@ -34,8 +21,8 @@ type work struct {
 	// refreshAt is when the application is asked for the next identity, in ms since the
 	// epoch by the wall clock; 0: it is not asked.
 	refreshAt int64
-	meter     *Meter            // nil until the first metered input
-	watches   []*presence.Watch // of channels whose presence the client sees
+	meter     *Meter  // nil until the first metered input
+	watches   watches // of channels whose presence the client sees
 }
 
 func (s *Session) theWork() *work {
@@ -45,50 +32,25 @@ func (s *Session) theWork() *work {
 	return s.work
 }
 
-// Job runs fn after the session's earlier jobs. On the loop.
-func (s *Session) Job(fn func()) { s.theWork().add(s, fn) }
-
-func (w *work) add(s *Session, fn func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = append(w.queue, fn)
-	if len(w.queue) == 1 {
+// Job runs fn after the session's earlier jobs, off the loop, because it may wait: it is
+// a command that needs the engine, or a callback of the application. On the loop.
+func (s *Session) Job(fn func()) {
+	if s.theWork().jobs.add(fn) {
 		s.loop.host.Jobs.Add(1)
-		go w.run(s, fn)
+		go s.runJobs(fn)
 	}
 }
 
-// full reports whether reading must stop until there are fewer jobs.
-func (w *work) full() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting = len(w.queue) >= maxJobs
-	return w.waiting
-}
-
-func (w *work) run(s *Session, fn func()) {
+// runJobs runs the jobs, from the first, until there are none.
+func (s *Session) runJobs(fn func()) {
 	defer s.loop.host.Jobs.Add(-1)
 	for fn != nil {
 		fn()
-		fn = w.next(s)
+		var room bool
+		if fn, room = s.work.jobs.next(); room {
+			s.do(s.throttle)
+		}
 	}
-}
-
-// next removes the finished job from the queue and returns the next one.
-func (w *work) next(s *Session) func() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue[0] = nil
-	w.queue = w.queue[1:]
-	if w.waiting {
-		w.waiting = false
-		s.do(s.throttle)
-	}
-	if len(w.queue) == 0 {
-		w.queue = nil
-		return nil
-	}
-	return w.queue[0]
 }
 
 // context returns the context of the session's callbacks. On the loop.
@@ -143,19 +105,3 @@ func (w *work) stop() {
 // laterJob is Job for any goroutine, and also works once the session has started to
 // close.
 func (s *Session) laterJob(fn func()) { s.loop.Do(func() { s.Job(fn) }) }
-
-// withState runs fn with the user's state pinned: at once, or as a job if the state
-// must be loaded. On the loop.
-func (s *Session) withState(fn func()) {
-	if s.user.TryPin() {
-		fn()
-		s.user.Unpin()
-		return
-	}
-	s.Job(func() {
-		if err := s.loop.host.Users.Pinned(context.Background(), s.user, fn); err != nil {
-			s.loop.host.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
-			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
-		}
-	})
-}
