@@ -165,8 +165,13 @@ var imports = map[string]map[string]string{
 	"engine/cluster/internal/pause":  {},
 	"engine/cluster/internal/replog": {},
 	"engine/cluster/jetstream":       {"engine": "the bus", "engine/cluster": "implements its log"},
-	"engine/cluster/postgres":        {"engine": "the bus", "engine/cluster": "implements its log"},
-	"engine/cluster/logtest":         {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
+	"engine/cluster/postgres": {
+		"engine":         "the bus",
+		"engine/cluster": "implements its log",
+		"engine/cluster/postgres/internal/database": "the connection of both",
+	},
+	"engine/cluster/postgres/internal/database": {},
+	"engine/cluster/logtest":                    {"engine": "the bus", "engine/cluster": "tests implementations of its log"},
 
 	"internal/feed": {
 		"engine":            "records, and the logs that are watched and read",

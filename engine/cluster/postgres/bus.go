@@ -8,11 +8,12 @@ import (
 	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // Bus is an engine.Bus over notifications. All methods are safe for concurrent use.
 type Bus struct {
-	db       *database
+	db       *database.DB
 	sender   *sender
 	channels channels
 	from     senderID
@@ -31,7 +32,7 @@ type Bus struct {
 
 var _ engine.Bus = (*Bus)(nil)
 
-func newBus(d *database, s *sender, c channels, changed func()) *Bus {
+func newBus(d *database.DB, s *sender, c channels, changed func()) *Bus {
 	b := &Bus{db: d, sender: s, channels: c, changed: changed, topics: map[string][]*subscription{}, waiting: map[uint64]chan []byte{}}
 	rand.Read(b.from[:]) //nolint:errcheck // it never fails
 	return b
@@ -46,7 +47,7 @@ func (b *Bus) Publish(ctx context.Context, topic string, data []byte) error {
 func (b *Bus) Request(ctx context.Context, topic string, data []byte) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(b.db.ctx, func() { cancel(errClosed) })()
+	defer context.AfterFunc(b.db.Ctx, func() { cancel(database.ErrClosed) })()
 	number, response := b.requests.Add(1), make(chan []byte, 1)
 	b.mu.Lock()
 	b.waiting[number] = response
@@ -87,7 +88,7 @@ func (b *Bus) send(ctx context.Context, channel string, m *message) error {
 func (b *Bus) respond(ctx context.Context, to *message, response []byte) {
 	err := b.send(ctx, to.inbox, &message{kind: kindResponse, number: to.number, data: response})
 	if err != nil && ctx.Err() == nil {
-		b.db.logger.Debug("a response to another node was not sent", "error", err)
+		b.db.Logger.Debug("a response to another node was not sent", "error", err)
 	}
 }
 
@@ -113,7 +114,7 @@ func (b *Bus) receive(part string) {
 	for _, s := range b.topics[m.topic] {
 		if !s.add(&m) && !b.lost {
 			b.lost = true
-			b.db.logger.Warn("messages of other nodes are lost: they arrive faster than they are handled", "topic", m.topic)
+			b.db.Logger.Warn("messages of other nodes are lost: they arrive faster than they are handled", "topic", m.topic)
 		}
 	}
 }
@@ -144,12 +145,12 @@ func (b *Bus) Subscribe(topic string, f func(data []byte) []byte) (stop func(), 
 	s := newSubscription(f, b.respond)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.topics == nil || b.db.ctx.Err() != nil {
-		return nil, errClosed
+	if b.topics == nil || b.db.Ctx.Err() != nil {
+		return nil, database.ErrClosed
 	}
-	s.ctx, s.stop = context.WithCancel(b.db.ctx)
+	s.ctx, s.stop = context.WithCancel(b.db.Ctx)
 	b.topics[topic] = append(b.topics[topic], s)
-	b.db.running.Go(s.run)
+	b.db.Go(s.run)
 	b.changed()
 	return func() {
 		b.remove(topic, s)

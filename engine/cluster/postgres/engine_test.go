@@ -134,7 +134,12 @@ func (n *trio) Close() error {
 		if got := contents(n.t, e); i == 0 {
 			want = got
 		} else if !maps.Equal(got, want) {
-			n.t.Errorf("node %d has %v, the first one %v", i, got, want)
+			for channel := range want {
+				if got[channel] != want[channel] {
+					n.t.Errorf("%s on node %d:\n%s\non the first one:\n%s", channel, i, got[channel], want[channel])
+				}
+			}
+			n.t.Errorf("node %d has %d channels, the first one %d", i, len(got), len(want))
 		}
 	}
 	for _, e := range all {

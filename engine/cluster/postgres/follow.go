@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 const (
@@ -90,7 +91,7 @@ func (e *lossError) Error() string { return e.text }
 // failed waits before the next attempt, or returns the error if there is to be none.
 func (f *follower) failed(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, cluster.ErrTrimmed), errors.As(err, new(*lossError)), final(err):
+	case errors.Is(err, cluster.ErrTrimmed), errors.As(err, new(*lossError)), database.Final(err):
 		return err
 	case ctx.Err() == nil:
 		f.trouble = err
@@ -108,9 +109,9 @@ func (f *follower) failed(ctx context.Context, err error) error {
 
 // read reads the next entries, up to a position.
 func (f *follower) read(ctx context.Context, last uint64) ([]cluster.Entry, error) {
-	limited, cancel := f.l.db.limit(ctx, callTimeout)
+	limited, cancel := f.l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
-	rows, err := f.l.db.pool.Query(limited, f.s.read, f.l.db.cluster, f.s.number, f.after, last, f.limit)
+	rows, err := f.l.db.Pool.Query(limited, f.s.read, f.l.schema.cluster, f.s.number, f.after, last, f.limit)
 	if err != nil {
 		return nil, err
 	}
@@ -159,11 +160,11 @@ func (f *follower) look(ctx context.Context) error {
 // confirm waits until everything that is visible is durable. Its own commit waits for the
 // standbys, and therefore for all commits before it.
 func (f *follower) confirm(ctx context.Context) (last uint64, err error) {
-	ctx, cancel := f.l.db.limit(ctx, callTimeout)
+	ctx, cancel := f.l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
 	var first uint64
-	err = f.l.row(ctx, f.s, f.l.db.durable, f.s.statements.confirm, nil, &first, &last)
-	return last, f.l.db.explain(err)
+	err = f.l.row(ctx, f.s, f.l.db.Durable, f.s.statements.confirm, nil, &first, &last)
+	return last, f.l.db.Explain(err)
 }
 
 // adapt sets the limit of the next read by the size of the entries.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // checkEvery is how often the server is checked again, and with it the connection.
@@ -15,7 +17,7 @@ const checkEvery = 5 * time.Second
 // listener receives notifications until the database is closed, over one connection at a
 // time, which also holds the locks of topics.
 type listener struct {
-	db       *database
+	db       *database.DB
 	channels channels
 	log      *Log
 	bus      *Bus
@@ -26,13 +28,13 @@ type listener struct {
 	interrupt context.CancelFunc // ends a wait for a notification; nil: there is none
 }
 
-func newListener(d *database, c channels) *listener {
+func newListener(d *database.DB, c channels) *listener {
 	return &listener{db: d, channels: c, begun: make(chan struct{})}
 }
 
 func (l *listener) start(log *Log, bus *Bus) {
 	l.log, l.bus = log, bus
-	l.db.running.Go(l.run)
+	l.db.Go(l.run)
 }
 
 // subscribed is called when the topics of the bus have changed.
@@ -48,31 +50,31 @@ func (l *listener) subscribed() {
 func (l *listener) run() {
 	logged := ""
 	begin := sync.OnceFunc(func() { close(l.begun) })
-	for l.db.ctx.Err() == nil {
+	for l.db.Ctx.Err() == nil {
 		err := l.listen(func() { logged = ""; begin() })
-		if l.db.ctx.Err() != nil {
+		if l.db.Ctx.Err() != nil {
 			return
 		}
 		if text := err.Error(); text != logged {
-			l.db.logger.Warn("notifications of PostgreSQL are interrupted", "error", text)
+			l.db.Logger.Warn("notifications of PostgreSQL are interrupted", "error", text)
 			logged = text
 		}
 		select {
-		case <-time.After(connectPause):
-		case <-l.db.ctx.Done():
+		case <-time.After(database.ConnectPause):
+		case <-l.db.Ctx.Done():
 		}
 	}
 }
 
 // listen receives notifications until its connection breaks.
 func (l *listener) listen(begun func()) error {
-	ctx, cancel := l.db.limit(l.db.ctx, callTimeout)
+	ctx, cancel := l.db.Limit(l.db.Ctx, database.CallTimeout)
 	defer cancel()
-	conn, err := l.db.dedicated(ctx)
+	conn, err := l.db.Dedicated(ctx)
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn)
+	defer database.CloseConn(conn)
 	for _, channel := range [...]string{l.channels.all, l.channels.own} {
 		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 			return err
@@ -113,18 +115,18 @@ func (l *listener) hold(conn *pgx.Conn, held map[topicLock]bool) error {
 	if !changed {
 		return nil
 	}
-	ctx, cancel := l.db.limit(l.db.ctx, callTimeout)
+	ctx, cancel := l.db.Limit(l.db.Ctx, database.CallTimeout)
 	defer cancel()
 	return hold(ctx, conn, held, l.bus.locks())
 }
 
 // check checks the server. If it cannot be used any more, all connections to it are closed.
 func (l *listener) check(conn *pgx.Conn) error {
-	ctx, cancel := l.db.limit(l.db.ctx, pingTimeout)
+	ctx, cancel := l.db.Limit(l.db.Ctx, database.PingTimeout)
 	defer cancel()
-	err := l.db.check(ctx, conn)
+	err := l.db.Check(ctx, conn)
 	if err != nil {
-		l.db.pool.Reset()
+		l.db.Pool.Reset()
 	}
 	return err
 }
@@ -132,7 +134,7 @@ func (l *listener) check(conn *pgx.Conn) error {
 // next waits for a notification. It returns nil at the deadline, and when topics have
 // changed.
 func (l *listener) next(conn *pgx.Conn, deadline time.Time) (*pgconn.Notification, error) {
-	ctx, cancel := l.db.limit(l.db.ctx, time.Until(deadline))
+	ctx, cancel := l.db.Limit(l.db.Ctx, time.Until(deadline))
 	defer cancel()
 	l.mu.Lock()
 	if l.changed {
@@ -145,7 +147,7 @@ func (l *listener) next(conn *pgx.Conn, deadline time.Time) (*pgconn.Notificatio
 	l.mu.Lock()
 	l.interrupt = nil
 	l.mu.Unlock()
-	if err != nil && ctx.Err() != nil && l.db.ctx.Err() == nil && !conn.IsClosed() {
+	if err != nil && ctx.Err() != nil && l.db.Ctx.Err() == nil && !conn.IsClosed() {
 		return nil, nil
 	}
 	return n, err

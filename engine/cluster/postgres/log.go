@@ -3,13 +3,13 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 const (
@@ -23,7 +23,8 @@ const (
 
 // Log is a cluster.Log. All methods are safe for concurrent use.
 type Log struct {
-	db       *database
+	db       *database.DB
+	schema   *schema
 	shards   []*shard
 	proposed func(shard int, position uint64)
 }
@@ -70,10 +71,10 @@ var (
 )
 
 // newLog makes a log, which calls proposed with the positions of its entries.
-func newLog(d *database, proposed func(shard int, position uint64)) *Log {
-	l := &Log{db: d, proposed: proposed}
-	for i := range d.shards + 1 {
-		s := &shard{number: i, memory: i == d.shards, statements: durableStatements}
+func newLog(sc *schema, proposed func(shard int, position uint64)) *Log {
+	l := &Log{db: sc.db, schema: sc, proposed: proposed}
+	for i := range sc.shards + 1 {
+		s := &shard{number: i, memory: i == sc.shards, statements: durableStatements}
 		if s.memory {
 			s.statements = memoryStatements
 		}
@@ -85,9 +86,9 @@ func newLog(d *database, proposed func(shard int, position uint64)) *Log {
 
 // Leaders implements cluster.Leaders: the server leads all shards.
 func (l *Log) Leaders() map[int]string {
-	server := l.db.found.Load().server
-	leaders := make(map[int]string, l.db.shards)
-	for i := range l.db.shards {
+	server := l.db.Server()
+	leaders := make(map[int]string, l.schema.shards)
+	for i := range l.schema.shards {
 		leaders[i] = server
 	}
 	return leaders
@@ -96,21 +97,21 @@ func (l *Log) Leaders() map[int]string {
 // Propose implements cluster.Log. The entry is committed as durably as the database does
 // that. A context that ends does not end the statement on the server.
 func (l *Log) Propose(ctx context.Context, shard int, data []byte) error {
-	ctx, cancel := l.db.limit(ctx, callTimeout)
+	ctx, cancel := l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
 	s := l.shards[shard]
 	entry := cluster.Entry{Data: append([]byte(nil), data...)}
 	var at time.Time
-	err := l.row(ctx, s, l.db.durable, s.propose, []any{data}, &entry.Position, &at)
+	err := l.row(ctx, s, l.db.Durable, s.propose, []any{data}, &entry.Position, &at)
 	if err != nil {
-		return l.db.explain(err)
+		return l.db.Explain(err)
 	}
 	entry.Time = at.UnixMilli()
 	s.head.raise(entry.Position, &entry)
 	l.proposed(shard, entry.Position)
 	if s.memory && entry.Position%memoryTrim == 0 {
 		if err := l.Trim(ctx, shard, entry.Position-memoryKept); err != nil {
-			l.db.logger.Debug("the log in memory was not trimmed", "error", err)
+			l.db.Logger.Debug("the log in memory was not trimmed", "error", err)
 		}
 	}
 	return nil
@@ -119,38 +120,38 @@ func (l *Log) Propose(ctx context.Context, shard int, data []byte) error {
 // row makes a query about a shard that must return a row. The log in memory begins anew
 // when it has none.
 func (l *Log) row(ctx context.Context, s *shard, query func(context.Context, string, []any, ...any) error, sql string, args []any, to ...any) error {
-	args = append([]any{l.db.cluster, s.number}, args...)
+	args = append([]any{l.schema.cluster, s.number}, args...)
 	err := query(ctx, sql, args, to...)
 	if errors.Is(err, pgx.ErrNoRows) && s.memory {
-		if err = l.db.createMemory(ctx, s.head.known()); err == nil {
+		if err = l.schema.createMemory(ctx, s.head.known()); err == nil {
 			err = query(ctx, sql, args, to...)
 		}
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return refused("the database has no shard %d of the cluster %q any more", s.number, l.db.cluster)
+		return database.Refused("the database has no shard %d of the cluster %q any more", s.number, l.schema.cluster)
 	}
 	return err
 }
 
 // exec makes a change of a shard.
 func (l *Log) exec(ctx context.Context, s *shard, sql string, args ...any) error {
-	ctx, cancel := l.db.limit(ctx, callTimeout)
+	ctx, cancel := l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
-	_, err := l.db.pool.Exec(ctx, sql, append([]any{l.db.cluster, s.number}, args...)...)
+	_, err := l.db.Pool.Exec(ctx, sql, append([]any{l.schema.cluster, s.number}, args...)...)
 	return err
 }
 
 // Bounds implements cluster.Log.
 func (l *Log) Bounds(ctx context.Context, shard int) (first, last uint64, err error) {
-	ctx, cancel := l.db.limit(ctx, callTimeout)
+	ctx, cancel := l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
 	s := l.shards[shard]
 	known := s.head.known()
-	if err = l.row(ctx, s, l.db.row, s.bounds, nil, &first, &last); err != nil || last >= known {
+	if err = l.row(ctx, s, l.db.Row, s.bounds, nil, &first, &last); err != nil || last >= known {
 		return first, last, err
 	}
 	if s.memory { // what nodes have seen must not come again
-		err = l.row(ctx, s, l.db.row, s.restart, []any{known}, &first, &last)
+		err = l.row(ctx, s, l.db.Row, s.restart, []any{known}, &first, &last)
 		return first, last, err
 	}
 	s.head.lower(known, last)
@@ -186,9 +187,9 @@ func (l *Log) remove(ctx context.Context, s *shard) error {
 
 // oldest returns the position of the first row of a shard, or nil.
 func (l *Log) oldest(ctx context.Context, s *shard) (oldest *uint64, err error) {
-	ctx, cancel := l.db.limit(ctx, callTimeout)
+	ctx, cancel := l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
-	err = l.db.row(ctx, s.statements.oldest, []any{l.db.cluster, s.number}, &oldest)
+	err = l.db.Row(ctx, s.statements.oldest, []any{l.schema.cluster, s.number}, &oldest)
 	return oldest, err
 }
 
@@ -196,10 +197,10 @@ func (l *Log) oldest(ctx context.Context, s *shard) (oldest *uint64, err error) 
 func (l *Log) Restart(ctx context.Context, shard int, after uint64) error {
 	s := l.shards[shard]
 	known := s.head.known()
-	limited, cancel := l.db.limit(ctx, callTimeout)
+	limited, cancel := l.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
 	var first, last uint64
-	if err := l.row(limited, s, l.db.durable, s.restart, []any{after}, &first, &last); err != nil {
+	if err := l.row(limited, s, l.db.Durable, s.restart, []any{after}, &first, &last); err != nil {
 		return err
 	}
 	s.head.lower(known, last)
@@ -212,19 +213,11 @@ func (l *Log) Follow(ctx context.Context, shard int, after uint64) iter.Seq2[clu
 	return func(yield func(cluster.Entry, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		defer context.AfterFunc(l.db.ctx, func() { cancel(errClosed) })()
+		defer context.AfterFunc(l.db.Ctx, func() { cancel(database.ErrClosed) })()
 		f := follower{l: l, s: l.shards[shard], after: after, limit: minRead, poll: time.NewTimer(pollEvery)}
 		defer f.poll.Stop()
 		if err := f.run(ctx, yield); err != nil {
 			yield(cluster.Entry{}, err)
 		}
 	}
-}
-
-// explain says what a statement may have waited for when its time was over.
-func (d *database) explain(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && d.found.Load().synchronous {
-		return fmt.Errorf("PostgreSQL does not commit, which waits for a standby of synchronous_standby_names: %w", err)
-	}
-	return err
 }

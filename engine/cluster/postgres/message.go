@@ -5,6 +5,12 @@ import (
 	"encoding/binary"
 )
 
+// The first byte of a notification says what it is.
+const (
+	kindEnds = 'e' // positions at the end of shards
+	kindPart = 'p' // a part of a message of the bus
+)
+
 // A message of the bus is sent as parts, which follow each other without a gap, because
 // they are in one transaction. A part is the text of a notification, which may have 7 999
 // bytes: kindPart, and base64 of the sender (8 bytes), the number of the message (uvarint),

@@ -8,7 +8,7 @@
 // position. Notifications only wake them, so nothing depends on their arrival.
 //
 // An entry is as durable as the database makes a commit. A server that loses commits in a
-// crash is refused (server.go), one without a synchronous standby is accepted with a
+// crash is refused (internal/database), one without a synchronous standby is accepted with a
 // warning. Where there is a synchronous standby, followers take only entries that it has,
 // see head.
 package postgres
@@ -18,6 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // Options configures a DB.
@@ -33,7 +35,6 @@ type Options struct {
 // DB is a node's connection to the database of its cluster. All methods are safe for
 // concurrent use.
 type DB struct {
-	db   *database
 	log  *Log
 	bus  *Bus
 	stop func()
@@ -52,22 +53,23 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if o.Connections <= 0 {
 		o.Connections = 2 * (o.Shards + 1)
 	}
-	db, err := connect(url, &o)
+	db, err := database.New(url, o.Connections, o.Logger)
 	if err != nil {
 		return nil, err
 	}
-	channels, err := db.prepare(ctx)
+	sc := &schema{db: db, cluster: o.Cluster, shards: o.Shards}
+	channels, err := sc.prepare(ctx)
 	if err != nil {
-		db.close()
+		db.Close()
 		return nil, err
 	}
 	s := newSender(db, channels.all)
-	log := newLog(db, s.wake)
+	log := newLog(sc, s.wake)
 	l := newListener(db, channels)
 	bus := newBus(db, s, channels, l.subscribed)
 	l.start(log, bus)
-	db.running.Go(s.run)
-	d := &DB{db, log, bus, func() { bus.close(); db.close() }}
+	db.Go(s.run)
+	d := &DB{log, bus, func() { bus.close(); db.Close() }}
 	select {
 	case <-l.begun:
 		return d, nil

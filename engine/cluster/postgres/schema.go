@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // layout is the version of the tables. A change of their shape is a new version.
@@ -62,22 +63,51 @@ type channels struct {
 	own string // for this node
 }
 
+// schema is what the database has of a cluster.
+type schema struct {
+	db      *database.DB
+	cluster string
+	shards  int
+}
+
+// prepare creates what is missing in the database, and waits for it until ctx is done.
+func (s *schema) prepare(ctx context.Context) (channels, error) {
+	logged := ""
+	for {
+		c, err := s.createAll(ctx)
+		if err == nil || database.Final(err) {
+			return c, err
+		}
+		if ctx.Err() != nil {
+			return c, fmt.Errorf("PostgreSQL cannot be used: %w", err)
+		}
+		if text := err.Error(); text != logged {
+			s.db.Logger.Warn("PostgreSQL cannot be used yet", "error", text)
+			logged = text
+		}
+		select {
+		case <-time.After(database.ConnectPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // createAll creates what is missing, and refuses what is of another shape.
-func (d *database) createAll(ctx context.Context) (c channels, err error) {
-	ctx, cancel := d.limit(ctx, callTimeout)
+func (s *schema) createAll(ctx context.Context) (c channels, err error) {
+	ctx, cancel := s.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
-	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.db.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(createLock)); err != nil {
 			return err
 		}
 		if err := createTables(ctx, tx); err != nil {
 			return err
 		}
-		c, err = d.createShards(ctx, tx)
+		c, err = s.createShards(ctx, tx)
 		return err
 	})
 	if err == nil {
-		err = d.createMemory(ctx, 0)
+		err = s.createMemory(ctx, 0)
 	}
 	if err != nil {
 		return c, fmt.Errorf("the log in PostgreSQL: %w", err)
@@ -95,7 +125,7 @@ func createTables(ctx context.Context, tx pgx.Tx) error {
 		case columns == "":
 			continue
 		case columns != table.columns:
-			return refused("the table %s has another shape (%s): it is not of this version of Wirepost", table.name, columns)
+			return database.Refused("the table %s has another shape (%s): it is not of this version of Wirepost", table.name, columns)
 		}
 		found++
 	}
@@ -110,15 +140,15 @@ func createTables(ctx context.Context, tx pgx.Tx) error {
 		return err
 	case len(tables):
 	default:
-		return refused("some of Wirepost's tables are missing: %d of %d are there", found, len(tables))
+		return database.Refused("some of Wirepost's tables are missing: %d of %d are there", found, len(tables))
 	}
 	var version int
 	err := tx.QueryRow(ctx, `SELECT version FROM wirepost_version`).Scan(&version)
 	if err == nil && version != layout {
-		return refused("the tables in PostgreSQL have version %d, this program knows %d", version, layout)
+		return database.Refused("the tables in PostgreSQL have version %d, this program knows %d", version, layout)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return refused("the table wirepost_version is empty")
+		return database.Refused("the table wirepost_version is empty")
 	}
 	return err
 }
@@ -135,16 +165,16 @@ func columnsOf(ctx context.Context, tx pgx.Tx, table string) (string, error) {
 }
 
 // createShards creates the shards of the cluster, and names its channels.
-func (d *database) createShards(ctx context.Context, tx pgx.Tx) (c channels, err error) {
+func (s *schema) createShards(ctx context.Context, tx pgx.Tx) (c channels, err error) {
 	var count int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM wirepost_shard WHERE cluster = $1`, d.cluster).Scan(&count); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM wirepost_shard WHERE cluster = $1`, s.cluster).Scan(&count); err != nil {
 		return c, err
 	}
-	if count != 0 && count != d.shards {
-		return c, refused("the cluster %q has %d shards in PostgreSQL, not %d", d.cluster, count, d.shards)
+	if count != 0 && count != s.shards {
+		return c, database.Refused("the cluster %q has %d shards in PostgreSQL, not %d", s.cluster, count, s.shards)
 	}
 	if count == 0 {
-		if _, err := tx.Exec(ctx, `INSERT INTO wirepost_shard SELECT $1, s, 1, 0 FROM generate_series(0, $2) s`, d.cluster, d.shards-1); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO wirepost_shard SELECT $1, s, 1, 0 FROM generate_series(0, $2) s`, s.cluster, s.shards-1); err != nil {
 			return c, err
 		}
 	}
@@ -154,7 +184,7 @@ func (d *database) createShards(ctx context.Context, tx pgx.Tx) (c channels, err
 		return c, err
 	}
 	h := fnv.New64a()
-	h.Write([]byte(d.cluster)) //nolint:errcheck // it cannot fail
+	h.Write([]byte(s.cluster)) //nolint:errcheck // it cannot fail
 	c.all = fmt.Sprintf("wirepost_%d_%x", table, h.Sum64())
 	c.own = "wirepost_" + strings.ToLower(rand.Text())
 	return c, nil
@@ -162,8 +192,8 @@ func (d *database) createShards(ctx context.Context, tx pgx.Tx) (c channels, err
 
 // createMemory begins the log in memory after a position, unless it has begun. The database
 // loses it when it crashes or fails over.
-func (d *database) createMemory(ctx context.Context, known uint64) error {
+func (s *schema) createMemory(ctx context.Context, known uint64) error {
 	start := max(cluster.MemoryStart(time.Now()), known+1)
-	_, err := d.pool.Exec(ctx, `INSERT INTO wirepost_memory_shard VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, d.cluster, d.shards, start, start-1)
+	_, err := s.db.Pool.Exec(ctx, `INSERT INTO wirepost_memory_shard VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, s.cluster, s.shards, start, start-1)
 	return err
 }

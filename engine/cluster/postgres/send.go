@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // Notifications are sent by one goroutine, with everything that has queued in one
@@ -19,7 +20,7 @@ import (
 // the order of commits. So the ends of shards are sent once for many proposals, and the
 // messages of a node arrive in order.
 type sender struct {
-	db     *database
+	db     *database.DB
 	endsTo string // the channel of the ends of shards
 
 	mu      sync.Mutex
@@ -48,13 +49,7 @@ const (
 	sendPause = 100 * time.Millisecond
 )
 
-// The first byte of a notification says what it is.
-const (
-	kindEnds = 'e' // positions at the end of shards
-	kindPart = 'p' // a part of a message, see message.go
-)
-
-func newSender(d *database, endsTo string) *sender {
+func newSender(d *database.DB, endsTo string) *sender {
 	return &sender{db: d, endsTo: endsTo, ends: map[int]uint64{}, working: make(chan struct{}, 1)}
 }
 
@@ -75,7 +70,7 @@ func (s *sender) wake(shard int, position uint64) {
 
 // send sends a message, and returns when it was sent.
 func (s *sender) send(ctx context.Context, out *outgoing) error {
-	ctx, cancel := s.db.limit(ctx, callTimeout)
+	ctx, cancel := s.db.Limit(ctx, database.CallTimeout)
 	defer cancel()
 	if err := s.add(ctx, out); err != nil {
 		return err
@@ -144,7 +139,7 @@ func (s *sender) run() {
 			select {
 			case <-s.working:
 				continue
-			case <-s.db.ctx.Done():
+			case <-s.db.Ctx.Done():
 				return
 			}
 		}
@@ -161,14 +156,14 @@ func (s *sender) run() {
 		// Followers look by themselves, so ends need not be sent again.
 		select {
 		case <-time.After(sendPause):
-		case <-s.db.ctx.Done():
+		case <-s.db.Ctx.Done():
 			return
 		}
 	}
 }
 
 func (s *sender) transmit(ends map[int]uint64, messages []*outgoing) error {
-	ctx, cancel := s.db.limit(s.db.ctx, callTimeout)
+	ctx, cancel := s.db.Limit(s.db.Ctx, database.CallTimeout)
 	defer cancel()
 	var names, payloads []string
 	if ends != nil {
@@ -181,10 +176,10 @@ func (s *sender) transmit(ends map[int]uint64, messages []*outgoing) error {
 				names, payloads = append(names, out.channel), append(payloads, payload)
 			}
 		}
-		_, err = s.db.pool.Exec(ctx, `SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)`, names, payloads)
+		_, err = s.db.Pool.Exec(ctx, `SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)`, names, payloads)
 	}
-	if err != nil && errors.Is(err, context.Canceled) && s.db.ctx.Err() != nil {
-		return errClosed
+	if err != nil && errors.Is(err, context.Canceled) && s.db.Ctx.Err() != nil {
+		return database.ErrClosed
 	}
 	return err
 }
@@ -199,7 +194,7 @@ func (s *sender) deliverable(ctx context.Context, messages []*outgoing) (rest []
 			continue
 		}
 		if taken == nil {
-			if taken, err = s.db.subscriptions(ctx, out.topic.cluster); err != nil {
+			if taken, err = subscriptions(ctx, s.db, out.topic.cluster); err != nil {
 				return nil, err
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/wirepost/wirepost/engine/cluster/postgres/internal/database"
 )
 
 // topicLock is the advisory lock that a node holds while it has subscriptions to a topic,
@@ -22,8 +24,8 @@ func hash(text string) uint32 {
 }
 
 // subscriptions returns the locks that nodes of a cluster hold.
-func (d *database) subscriptions(ctx context.Context, cluster uint32) (map[topicLock]bool, error) {
-	rows, err := d.pool.Query(ctx, `SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objsubid = 2
+func subscriptions(ctx context.Context, db *database.DB, cluster uint32) (map[topicLock]bool, error) {
+	rows, err := db.Pool.Query(ctx, `SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objsubid = 2
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, cluster)
 	if err != nil {
 		return nil, err

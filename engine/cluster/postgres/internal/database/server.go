@@ -1,4 +1,4 @@
-package postgres
+package database
 
 import (
 	"context"
@@ -21,6 +21,10 @@ type findings struct {
 	warnings    []string
 }
 
+// Server is the address of the server, or the path of its socket, as the last connection
+// found it.
+func (d *DB) Server() string { return d.found.Load().server }
+
 // settings are those of a server that decide what it may lose.
 type settings struct {
 	version        int // 150018 is 15.18
@@ -37,10 +41,10 @@ const selectSettings = `SELECT current_setting('server_version_num')::int, curre
 	current_setting('fsync'), current_setting('full_page_writes'),
 	current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`
 
-// check refuses a connection to a server that cannot hold the log. It is called for every
+// Check refuses a connection to a server that cannot hold the log. It is called for every
 // one, because the server behind an address changes with a failover, and again from time
 // to time, because settings do.
-func (d *database) check(ctx context.Context, conn *pgx.Conn) error {
+func (d *DB) Check(ctx context.Context, conn *pgx.Conn) error {
 	var s settings
 	if err := conn.QueryRow(ctx, selectSettings).Scan(&s.version, &s.versionText, &s.readOnly,
 		&s.fsync, &s.fullPageWrites, &s.commit, &s.standbys); err != nil {
@@ -53,10 +57,10 @@ func (d *database) check(ctx context.Context, conn *pgx.Conn) error {
 	f.synchronous, f.warnings = s.judge()
 	if old := d.found.Swap(f); old == nil || !slices.Equal(old.warnings, f.warnings) {
 		for _, w := range f.warnings {
-			d.logger.Warn("PostgreSQL may lose what it has acknowledged", "server", f.server, "reason", w)
+			d.Logger.Warn("PostgreSQL may lose what it has acknowledged", "server", f.server, "reason", w)
 		}
 		if f.synchronous && old != nil && !old.synchronous {
-			d.logger.Info("PostgreSQL commits wait for a standby now", "server", f.server)
+			d.Logger.Info("PostgreSQL commits wait for a standby now", "server", f.server)
 		}
 	}
 	return nil
@@ -66,13 +70,13 @@ func (d *database) check(ctx context.Context, conn *pgx.Conn) error {
 func (s *settings) check() error {
 	switch {
 	case s.version < minVersion*10000:
-		return refused("the server is PostgreSQL %s: %d or newer is needed", s.versionText, minVersion)
+		return Refused("the server is PostgreSQL %s: %d or newer is needed", s.versionText, minVersion)
 	case s.readOnly:
 		return errReadOnly
 	case s.fsync == "off":
-		return refused("fsync is off in PostgreSQL: a crash of its machine would lose acknowledged messages; set it to on")
+		return Refused("fsync is off in PostgreSQL: a crash of its machine would lose acknowledged messages; set it to on")
 	case s.commit == "off":
-		return refused("synchronous_commit is off in PostgreSQL: a crash would lose acknowledged messages; set it to on, for example by ALTER ROLE … SET synchronous_commit = on")
+		return Refused("synchronous_commit is off in PostgreSQL: a crash would lose acknowledged messages; set it to on, for example by ALTER ROLE … SET synchronous_commit = on")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package postgres
+package database
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 const (
 	connectTimeout = 5 * time.Second // for each host
 	idleTime       = time.Minute     // after which a connection is closed
-	pingTimeout    = 3 * time.Second // of a connection that was idle
+	PingTimeout    = 3 * time.Second // of a connection that was idle
 )
 
 // parameters are set in every session.
@@ -34,18 +34,18 @@ var parameters = map[string]string{
 }
 
 // configure parses a URL.
-func (d *database) configure(url string) (*pgxpool.Config, error) {
+func (d *DB) configure(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("the URL of PostgreSQL: %w", err) // without the password
 	}
 	config.MaxConnIdleTime = idleTime
-	config.PingTimeout = pingTimeout
+	config.PingTimeout = PingTimeout
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		d.guard(&c.Config)
 		return nil
 	}
-	config.AfterConnect = d.check
+	config.AfterConnect = d.Check
 	c := config.ConnConfig
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
@@ -82,7 +82,7 @@ func readWrite(ctx context.Context, conn *pgconn.PgConn) error {
 // context of the statement ends. A proposal that waits for a synchronous standby must
 // keep the shard locked: were it canceled, its entry would stay in the table, and every
 // attempt to propose it again would add another one.
-func (d *database) guard(c *pgconn.Config) {
+func (d *DB) guard(c *pgconn.Config) {
 	var connected atomic.Bool
 	dial, after := c.DialFunc, c.AfterConnect
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -114,48 +114,24 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// dedicated makes a connection that is not of the pool.
-func (d *database) dedicated(ctx context.Context) (*pgx.Conn, error) {
+// Dedicated makes a connection that is not of the pool.
+func (d *DB) Dedicated(ctx context.Context) (*pgx.Conn, error) {
 	config := d.config.Copy()
 	d.guard(&config.Config)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.check(ctx, conn); err != nil {
-		closeConn(conn)
+	if err := d.Check(ctx, conn); err != nil {
+		CloseConn(conn)
 		return nil, err
 	}
 	return conn, nil
 }
 
-// closeConn closes a connection, without waiting for a server that does not respond.
-func closeConn(conn *pgx.Conn) {
+// CloseConn closes a connection, without waiting for a server that does not respond.
+func CloseConn(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	conn.Close(ctx) //nolint:errcheck // it is gone either way
-}
-
-// refusedError is an error that does not pass by waiting.
-type refusedError struct{ text string }
-
-func (e *refusedError) Error() string { return e.text }
-
-func refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
-
-// final reports whether an error needs an operator.
-func final(err error) bool {
-	var r *refusedError
-	if errors.As(err, &r) {
-		return true
-	}
-	var e *pgconn.PgError
-	if !errors.As(err, &e) || len(e.Code) != 5 {
-		return false
-	}
-	switch e.Code[:2] {
-	case "28", "3D", "42": // authorization, no such database, rights and syntax
-		return true
-	}
-	return e.Code == "08P01" // a setting that a connection pooler does not know
 }
