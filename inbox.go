@@ -12,12 +12,6 @@ import (
 	"github.com/wirepost/wirepost/internal/user"
 )
 
-// The default and the largest limit of a page of messages.
-const (
-	DefaultLimit = 100
-	MaxLimit     = 1000
-)
-
 // Await waits until the head of a channel is at least a sequence. After a push to one node
 // of a cluster, others may lag a few milliseconds: with the sequence of its PushResult, what
 // is read after Await includes it. After 5 s the error is ErrUnavailable.
@@ -70,11 +64,8 @@ func (s *Server) page(ctx context.Context, channel string, from uint64, limit in
 	if err := checkChannel(ctx, channel); err != nil {
 		return nil, 0, err
 	}
-	switch {
-	case limit == 0:
-		limit = DefaultLimit
-	case limit < 0 || limit > MaxLimit:
-		return nil, 0, fieldError("limit", "%d is not from 1 to %d, or 0 for %d", limit, MaxLimit, DefaultLimit)
+	if limit, err = pageLimit(limit); err != nil {
+		return nil, 0, err
 	}
 	log := s.host.Feeds.LogOf(channel)
 	for next = from; len(list) < limit; {

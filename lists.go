@@ -30,14 +30,9 @@ type ChannelEntry struct {
 	Subscribers int    `json:"subscribers"` // connections
 }
 
-func (q *ListQuery) complete() error {
-	switch {
-	case q.Limit == 0:
-		q.Limit = DefaultLimit
-	case q.Limit < 0 || q.Limit > MaxLimit:
-		return fieldError("limit", "%d is not from 1 to %d, or 0 for %d", q.Limit, MaxLimit, DefaultLimit)
-	}
-	return nil
+func (q *ListQuery) complete() (err error) {
+	q.Limit, err = pageLimit(q.Limit)
+	return err
 }
 
 // Users lists the users that have a connection or of which something is stored. Next is

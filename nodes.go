@@ -139,6 +139,9 @@ type sentTo struct {
 // message.
 const maxSessions = 500
 
+// maxReceipts bounds the users in the receipts of one message.
+const maxReceipts = 1000
+
 // answerNode answers another node.
 func (s *Server) answerNode(data []byte) []byte {
 	var q question

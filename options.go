@@ -14,6 +14,8 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -205,16 +207,6 @@ type Frame struct {
 	ContentType string
 }
 
-// CloseInfo describes how a session was closed: the close code (RFC 6455 §7.4, or one
-// from 4000 on) and its reason. It is the error of a Conn whose session is closed, and OnMessage,
-// OnCall and the function of Handle may return one to close the connection.
-type CloseInfo struct {
-	Code   int
-	Reason string
-}
-
-func (e CloseInfo) Error() string { return "wirepost: " + session.CloseInfo(e).Error() }
-
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Authenticate == nil && o.VerifyToken == nil {
@@ -356,4 +348,27 @@ func (o *Options) session() session.Config {
 		MaxDevices: o.MaxDevices, MessageRate: o.MessageRate, ByteRate: o.ByteRate, Subprotocols: o.Subprotocols,
 		LogRefusals: o.LogRefusals,
 	}
+}
+
+// newPolicies checks the policies of the options, and that there are the callbacks that
+// they need.
+func (o *Options) newPolicies() (access.Policies, error) {
+	list := make([]access.Policy, len(o.Channels))
+	for i, p := range o.Channels {
+		switch {
+		case p.Subscribe == AccessHook && o.OnSubscribe == nil:
+			return nil, optionError("OnSubscribe", "required by policy %d (%q), which has Subscribe: AccessHook", i, p.Pattern)
+		case p.Publish == AccessHook && o.OnPublish == nil:
+			return nil, optionError("OnPublish", "required by policy %d (%q), which has Publish: AccessHook", i, p.Pattern)
+		}
+		list[i] = access.Policy{
+			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
+			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
+		}
+	}
+	policies, err := access.NewPolicies(list)
+	if err != nil {
+		return nil, optionError("Channels", "%s", fault.As(err).Message)
+	}
+	return policies, nil
 }

@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/access"
-	"github.com/wirepost/wirepost/internal/fault"
 )
 
 // Access is the rule for what clients may do with a channel. Backends may do
@@ -76,26 +73,3 @@ const (
 	DefaultMaxAge      = 30 * 24 * time.Hour
 	DefaultMaxMessages = 100_000
 )
-
-// newPolicies checks the policies of the options, and that there are the callbacks that
-// they need.
-func (o *Options) newPolicies() (access.Policies, error) {
-	list := make([]access.Policy, len(o.Channels))
-	for i, p := range o.Channels {
-		switch {
-		case p.Subscribe == AccessHook && o.OnSubscribe == nil:
-			return nil, optionError("OnSubscribe", "required by policy %d (%q), which has Subscribe: AccessHook", i, p.Pattern)
-		case p.Publish == AccessHook && o.OnPublish == nil:
-			return nil, optionError("OnPublish", "required by policy %d (%q), which has Publish: AccessHook", i, p.Pattern)
-		}
-		list[i] = access.Policy{
-			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
-			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
-		}
-	}
-	policies, err := access.NewPolicies(list)
-	if err != nil {
-		return nil, optionError("Channels", "%s", fault.As(err).Message)
-	}
-	return policies, nil
-}

@@ -10,7 +10,6 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
-	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Online returns the number of a user's connections. In a cluster, it is what the other
@@ -118,17 +117,6 @@ func (s *Server) checkFrame(f Frame) error {
 	return nil
 }
 
-// check refuses what an application may not close a connection with.
-func (e CloseInfo) check() error {
-	switch {
-	case e.Code != wire.CloseNormal && (e.Code < 3000 || e.Code > 4999):
-		return fieldError("code", "%d is neither 1000 nor from 3000 to 4999", e.Code)
-	case len(e.Reason) > 123 || !utf8.ValidString(e.Reason):
-		return fieldError("reason", "%d bytes, at most 123 bytes of valid UTF-8 are allowed", len(e.Reason))
-	}
-	return nil
-}
-
 // Disconnect closes all connections of a user, or only the named one, with 4409, and
 // returns how many it closed. On return they are no longer counted or listed,
 // whether or not the clients have responded. A client must not reconnect by itself
@@ -208,9 +196,6 @@ func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) 
 		},
 	}, nil
 }
-
-// maxReceipts bounds the users in the receipts of one message.
-const maxReceipts = 1000
 
 // receipts lists the receipts of a message for each device of its users: the inbox's
 // user, or the channel's members and the users that are subscribed now. If there are

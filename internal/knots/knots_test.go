@@ -20,7 +20,6 @@ const most = 8
 // larger are the packages with a larger knot than that, still to be divided. Their knots
 // must not grow.
 var larger = map[string]int{
-	"":             11, // presence and events call the server that has them
 	"cmd/wirepost": 15, // the settings of hooks, events and logs are read where they are used
 }
 
