@@ -174,11 +174,11 @@ func (a *App) open() error {
 	if a.options, err = a.Config.options(a.Log, &a.reloads); err != nil {
 		return err
 	}
-	if a.hooks, err = a.Config.newHooks(a.Log); err != nil {
+	if a.hooks, err = a.Config.hookSettings.open(int(a.Config.MaxMessage), a.Log); err != nil {
 		return err
 	}
 	if a.hooks != nil {
-		a.Config.applyHooks(a.hooks, &a.options)
+		a.Config.hookSettings.apply(a.hooks, &a.options, a.Config.Dev)
 	}
 	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
 		return err
@@ -215,7 +215,6 @@ func (a *App) open() error {
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
 	a.warn()
-	a.Config.warnEvents(a.Log)
 	if a.Config.clustered() {
 		a.node = &starting{}
 		a.http.Handler = a.node
@@ -260,7 +259,7 @@ func (a *App) warn() {
 			a.Log.Warn("every peer is a trusted proxy: clients can forge their address", "trusted-proxy", netip.Prefix(n))
 		}
 	}
-	c.warnHooks(a.Log)
+	c.hookSettings.warn(a.Log, c.Dev)
 	if strings.HasPrefix(c.TokenJWKS, "http://") {
 		a.Log.Warn("the key set is fetched unencrypted: an attacker on the network can sign tokens", "token-jwks", c.TokenJWKS)
 	}
@@ -269,6 +268,7 @@ func (a *App) warn() {
 			a.Log.Warn("an API key is short enough to be guessed: generate one with `openssl rand -hex 32`", "bytes", len(k.Secret))
 		}
 	}
+	c.eventSettings.warn(a.Log, c.Dev)
 }
 
 // drain shuts down in order: pushes are refused, sessions are notified and closed,

@@ -22,12 +22,11 @@ type Config struct {
 	hookSettings
 	eventSettings
 
-	Dev       bool // no keys: the URL names the user
-	Echo      bool
-	Console   bool
-	Channels  []wirepost.Policy
-	Sources   []string                 // of Channels: positions in the file
-	Endpoints []wirepost.EventEndpoint // of events, besides that of the flags
+	Dev      bool // no keys: the URL names the user
+	Echo     bool
+	Console  bool
+	Channels []wirepost.Policy
+	Sources  []string // of Channels: positions in the file
 }
 
 // common are the settings that dev and serve share.
@@ -68,7 +67,7 @@ func (c *Config) check() error {
 	if err := c.checkPolicies(c.Channels, c.Sources); err != nil {
 		return err
 	}
-	if err := c.checkEvents(); err != nil {
+	if err := c.eventSettings.check(); err != nil {
 		return err
 	}
 	switch {
@@ -116,7 +115,7 @@ func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, er
 		NoRequestValues: true, // no callback of the command needs them
 	}
 	c.limits.apply(&o)
-	c.applyEvents(&o)
+	c.eventSettings.apply(&o)
 	if c.Dev {
 		o.Authenticate, o.LogRefusals = auth.Dev(), true
 		return o, nil
@@ -146,13 +145,4 @@ func (c *Config) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
-}
-
-// texts converts values to strings.
-func texts[T ~string](values []T) []string {
-	var list []string
-	for _, v := range values {
-		list = append(list, string(v))
-	}
-	return list
 }

@@ -271,7 +271,8 @@ func TestEverySetting(t *testing.T) {
 	if diff := cmp.Diff(wantEvents, g.Serve.eventSettings); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	config := Config{eventSettings: g.Serve.eventSettings, Endpoints: s.endpoints()}
+	config := Config{eventSettings: g.Serve.eventSettings}
+	config.EventsEndpoints = s.endpoints()
 	wantEndpoints := []wirepost.EventEndpoint{
 		{URL: "https://b.example/", Secrets: []string{key}, Types: []string{"channel.*", "membership.changed"}, Channels: []string{"news*"}},
 		{Types: []string{"message.read"}},

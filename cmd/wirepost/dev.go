@@ -31,9 +31,9 @@ func (c *devCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and serves until ctx is done.
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	c.EventsEndpoints = s.endpoints()
 	config := Config{
-		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings,
-		eventSettings: c.eventSettings, Endpoints: s.endpoints(),
+		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings,
 		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
 	if config.Channels, config.Sources = s.policies(); config.Channels == nil {
@@ -68,9 +68,10 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	c.EventsEndpoints = s.endpoints()
 	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
-		hookSettings: c.hookSettings, eventSettings: c.eventSettings, Endpoints: s.endpoints(),
+		hookSettings: c.hookSettings, eventSettings: c.eventSettings,
 		Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()

@@ -39,7 +39,8 @@ func TestEventSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := Config{Dev: true, common: g.Dev.common, eventSettings: g.Dev.eventSettings, Endpoints: s.endpoints()}
+		c := Config{Dev: true, common: g.Dev.common, eventSettings: g.Dev.eventSettings}
+		c.EventsEndpoints = s.endpoints()
 		if err := c.check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", args, err)
 		}

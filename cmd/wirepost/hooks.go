@@ -12,12 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/hooks"
 	"github.com/wirepost/wirepost/internal/signing"
-	collector "github.com/wirepost/wirepost/prometheus"
 )
 
 // hookSettings are the settings of hooks.
@@ -112,9 +109,8 @@ func (h *hookSettings) checkPolicies(policies []wirepost.Policy, sources []strin
 	return nil
 }
 
-// newHooks makes the hooks, and nil if there is none.
-func (c *Config) newHooks(log *slog.Logger) (*hooks.Hooks, error) {
-	h := &c.hookSettings
+// open makes the hooks, and nil if there is none.
+func (h *hookSettings) open(maxMessage int, log *slog.Logger) (*hooks.Hooks, error) {
 	if len(h.urls()) == 0 {
 		return nil, nil
 	}
@@ -122,45 +118,39 @@ func (c *Config) newHooks(log *slog.Logger) (*hooks.Hooks, error) {
 		URL: string(h.HookURL), Connect: string(h.HookConnect), Subscribe: string(h.HookSubscribe),
 		Publish: string(h.HookPublish), Message: string(h.HookMessage), Call: string(h.HookCall),
 		Secrets: texts(h.HookSecret), Timeout: time.Duration(h.HookTimeout), Concurrency: int(h.HookConcurrency),
-		Headers: texts(h.HookHeaders), MaxResponse: max(1<<20, 6*int(c.MaxMessage)), Logger: log,
+		Headers: texts(h.HookHeaders), MaxResponse: max(1<<20, 6*maxMessage), Logger: log,
 	})
 }
 
-// applyHooks sets the callbacks of the library. In dev, a URL that names a user needs no
-// hook.
-func (c *Config) applyHooks(h *hooks.Hooks, o *wirepost.Options) {
+// apply sets the callbacks of the library. In dev, a URL that names a user needs no hook.
+func (h *hookSettings) apply(to *hooks.Hooks, o *wirepost.Options, dev bool) {
 	byURL := o.Authenticate
-	h.Apply(o)
-	if !c.Dev || c.of(c.HookConnect) == "" {
+	to.Apply(o)
+	if !dev || h.of(h.HookConnect) == "" {
 		return
 	}
 	o.Authenticate = func(r *http.Request) (wirepost.Identity, error) {
 		if r.URL.Query().Has("user") {
 			return byURL(r)
 		}
-		return h.Authenticate(r)
+		return to.Authenticate(r)
 	}
 }
 
-// warnHooks logs settings of hooks that are weaker than they look.
-func (c *Config) warnHooks(log *slog.Logger) {
-	urls := c.urls()
-	if len(urls) > 0 && len(c.HookSecret) == 0 && !c.Dev {
+// warn logs settings of hooks that are weaker than they look, except in dev.
+func (h *hookSettings) warn(log *slog.Logger, dev bool) {
+	if dev {
+		return
+	}
+	urls := h.urls()
+	if len(urls) > 0 && len(h.HookSecret) == 0 {
 		log.Warn("requests to hooks are not signed, so that the backend cannot tell them from others: set --hook-secret")
 	}
 	for _, u := range urls {
-		if u.unencrypted() && !c.Dev {
+		if u.unencrypted() {
 			at, _ := url.Parse(string(u)) //nolint:errcheck // it was checked
 			log.Warn("hooks get cookies and messages unencrypted: use https", "host", net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), "80")))
 			return
 		}
 	}
-}
-
-// collectors returns the metrics of the command's parts besides the server.
-func (a *App) collectors() []prometheus.Collector {
-	if a.hooks == nil {
-		return nil
-	}
-	return []prometheus.Collector{collector.NewHooksCollector(a.hooks)}
 }

@@ -136,8 +136,7 @@ func TestHookWarnings(t *testing.T) {
 		{hookSettings{HookURL: "http://localhost/", HookSecret: signed}, false, ""},
 	} {
 		var log bytes.Buffer
-		c := Config{hookSettings: tt.settings, Dev: tt.dev}
-		c.warnHooks(slog.New(slog.NewTextHandler(&log, nil)))
+		tt.settings.warn(slog.New(slog.NewTextHandler(&log, nil)), tt.dev)
 		if !strings.Contains(log.String(), tt.want) || tt.want == "" && log.Len() > 0 || strings.Contains(log.String(), "hunter2") {
 			t.Errorf("%+v: %s", tt.settings, &log)
 		}
@@ -147,19 +146,17 @@ func TestHookWarnings(t *testing.T) {
 // TestHooksReachTheLibrary: a URL of all sets every callback.
 func TestHooksReachTheLibrary(t *testing.T) {
 	t.Parallel()
-	c := Config{common: common{MaxMessage: 1 << 20}, hookSettings: hookSettings{
-		HookURL: "http://127.0.0.1:1/", HookTimeout: duration(time.Second), HookConcurrency: 1,
-	}}
-	h, err := c.newHooks(slog.New(slog.DiscardHandler))
+	s := hookSettings{HookURL: "http://127.0.0.1:1/", HookTimeout: duration(time.Second), HookConcurrency: 1}
+	h, err := s.open(1<<20, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var o wirepost.Options
-	c.applyHooks(h, &o)
+	s.apply(h, &o, false)
 	if o.Authenticate == nil || o.Refresh == nil || o.OnSubscribe == nil || o.OnPublish == nil || o.OnMessage == nil || o.OnCall == nil {
 		t.Errorf("%+v", o)
 	}
-	if h, err := (&Config{}).newHooks(nil); h != nil || err != nil {
+	if h, err := (&hookSettings{}).open(0, nil); h != nil || err != nil {
 		t.Error("hooks without a URL")
 	}
 }

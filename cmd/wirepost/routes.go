@@ -6,10 +6,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/console"
 	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/js"
+	collector "github.com/wirepost/wirepost/prometheus"
 )
 
 // routes returns the handler of all routes. It compares paths unmodified:
@@ -74,4 +77,12 @@ func (a *App) ifMemory(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// collectors returns the metrics of the command's parts besides the server.
+func (a *App) collectors() []prometheus.Collector {
+	if a.hooks == nil {
+		return nil
+	}
+	return []prometheus.Collector{collector.NewHooksCollector(a.hooks)}
 }

@@ -354,3 +354,12 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	s.URL = *u
 	return nil
 }
+
+// texts converts values to strings.
+func texts[T ~string](values []T) []string {
+	var list []string
+	for _, v := range values {
+		list = append(list, string(v))
+	}
+	return list
+}
