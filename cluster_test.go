@@ -274,6 +274,7 @@ func TestRevokedElsewhere(t *testing.T) {
 		if b.online("42") != 1 {
 			t.Error("the connection with the new token was closed, too")
 		}
+		synctest.Wait() // until the other node has applied the revocation
 		if _, resp := dial(b, issued); resp == nil || resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("the old token: %v", resp)
 		}
