@@ -22,9 +22,13 @@ func (c *client) Request() ([]byte, error) {
 		c.ready = true
 		return nil, nil
 	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-		d.path(c.number), c.crowd.cfg.Address), nil
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		d.path(c.number), c.crowd.cfg.Address)
+	if d.Protocol != "" {
+		request = fmt.Appendf(request, "Sec-WebSocket-Protocol: %s\r\n", d.Protocol)
+	}
+	return append(request, "\r\n"...), nil
 }
 
 // Upgraded implements crowd.Client.
@@ -48,6 +52,9 @@ func (c *client) Message(payload []byte, now time.Time, out []byte) []byte {
 		return out
 	}
 	d := &c.crowd.cfg.Dialect
+	if d.Received != nil {
+		d.Received(c.number-c.crowd.cfg.First, payload)
+	}
 	if !c.ready && d.Ready != nil && d.Ready(payload) {
 		c.ready = true
 		return out

@@ -12,6 +12,8 @@ type Dialect struct {
 	Bare bool
 	// Path of the upgrade for client i; nil means /ws?user=u<i>.
 	Path func(i int) string
+	// Protocol is the subprotocol to offer; "" means none.
+	Protocol string
 	// Hello is sent, as a text frame, after the upgrade.
 	Hello string
 	// Ready reports whether messages follow a payload; nil means that the upgrade is
@@ -19,6 +21,8 @@ type Dialect struct {
 	Ready func(payload []byte) bool
 	// Answer returns the reply to a text frame without a message, or "".
 	Answer func(payload []byte) string
+	// Received is called with every text frame of client i, on the client's loop. May be nil.
+	Received func(i int, payload []byte)
 }
 
 func (d *Dialect) path(i int) string {
@@ -34,6 +38,17 @@ func Bare() Dialect { return Dialect{Bare: true} }
 // News is the dialect of Wirepost for a user that subscribes to the channel news.
 func News() Dialect {
 	return Dialect{Path: func(i int) string { return fmt.Sprintf("/ws?user=u%d&channels=news", i) }}
+}
+
+// Presence is the dialect of Wirepost for a user who enters the channel news and watches who
+// is there.
+func Presence() Dialect {
+	return Dialect{
+		Path:     func(i int) string { return fmt.Sprintf("/ws?user=u%d", i) },
+		Protocol: "wirepost.v1",
+		Hello:    `{"type":"subscribe","ref":1,"channel":"news","presence":true}`,
+		Ready:    func(p []byte) bool { return bytes.Contains(p, []byte(`"presence":{`)) },
+	}
 }
 
 // Centrifuge is the JSON protocol of Centrifugo and the centrifuge library.

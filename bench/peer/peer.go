@@ -34,6 +34,7 @@ var kinds = map[string]Kind{
 	"tcp":             {newFloor, crowd.Bare},
 	"wirepost":        {newWirepost, crowd.News},
 	"wirepost-pebble": {newPebble, bare},
+	Presence:          {newPresence, crowd.Presence},
 	"gws":             {newGws, bare},
 	"melody":          {newMelody, bare},
 	"tutorial":        {newTutorial, bare},

@@ -44,6 +44,20 @@ func SelfCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// PeakRSS returns the largest resident memory that the process has had, in bytes.
+func (c *Child) PeakRSS() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nVmHWM:"))
+	var kib int64
+	if _, err := fmt.Sscan(string(rest), &kib); err != nil {
+		return 0, fmt.Errorf("no VmHWM in status: %w", err)
+	}
+	return kib << 10, nil
+}
+
 // RSS returns the resident memory of the process, in bytes.
 func (c *Child) RSS() (int64, error) {
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", c.cmd.Process.Pid))
