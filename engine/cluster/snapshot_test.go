@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,9 +121,17 @@ func (c *snapped) same(a, b *cluster.Engine) {
 	if a.Epoch() != b.Epoch() || a.Replica.Epoch() != b.Replica.Epoch() {
 		c.t.Errorf("epochs %s and %s, of the stores %s and %s", a.Epoch(), b.Epoch(), a.Replica.Epoch(), b.Replica.Epoch())
 	}
-	if diff := cmp.Diff(contents(c.t, a), contents(c.t, b)); diff != "" {
+	if diff := diffOf(contents(c.t, a), contents(c.t, b)); diff != "" {
 		c.t.Errorf("(-one +other)\n%s", diff)
 	}
+}
+
+// diffOf is cmp.Diff, and much faster if there is no difference.
+func diffOf(a, b any) string {
+	if reflect.DeepEqual(a, b) {
+		return ""
+	}
+	return cmp.Diff(a, b)
 }
 
 func contents(t *testing.T, e engine.Engine) map[string]any {
@@ -289,7 +298,7 @@ func TestJoinBeganWithData(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		if diff := cmp.Diff(want, contents(t, s)); diff != "" || s.Epoch() != epoch {
+		if diff := diffOf(want, contents(t, s)); diff != "" || s.Epoch() != epoch {
 			t.Errorf("epoch %s, want %s; (-replica +store)\n%s", s.Epoch(), epoch, diff)
 		}
 	})
