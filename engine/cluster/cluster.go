@@ -31,6 +31,9 @@ type Log = replog.Log
 // Leaders is an optional interface of a Log that knows which node or server leads a shard.
 type Leaders = replog.Leaders
 
+// Eventual is an optional interface of a Log whose Bounds may be out of date.
+type Eventual = replog.Eventual
+
 // Entry is one entry of a log.
 type Entry = replog.Entry
 

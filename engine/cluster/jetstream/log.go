@@ -59,8 +59,9 @@ type shard struct {
 }
 
 var (
-	_ cluster.Log     = (*Log)(nil)
-	_ cluster.Leaders = (*Log)(nil)
+	_ cluster.Log      = (*Log)(nil)
+	_ cluster.Leaders  = (*Log)(nil)
+	_ cluster.Eventual = (*Log)(nil)
 )
 
 const (
@@ -201,13 +202,21 @@ func (l *Log) bounds(ctx context.Context, s *shard) (first, last uint64, err err
 }
 
 const (
-	// confirmLoss is how long a stream must be shorter than before until that is believed: a
+	// outdated is how long a stream must be shorter than before until that is believed: a
 	// leader that is cut off from the others, which have elected another one, says so for
 	// up to ten seconds.
-	confirmLoss = 12 * time.Second
+	outdated = 12 * time.Second
 	// confirmPause is the least time between two calls of confirm that fail.
 	confirmPause = time.Second
 )
+
+// Outdated implements cluster.Eventual. One server cannot be cut off from others.
+func (l *Log) Outdated() time.Duration {
+	if l.options.Replicas == 1 {
+		return 0
+	}
+	return outdated
+}
 
 // confirm returns an error while it is not certain that the end of the stream was lost,
 // which is at last, although a position was known before.
@@ -219,7 +228,7 @@ func (s *shard) confirm(ctx context.Context, known, last uint64) error {
 	case s.lost.IsZero():
 		s.lost = time.Now()
 	}
-	certain := s.lost.IsZero() || time.Since(s.lost) >= confirmLoss
+	certain := s.lost.IsZero() || time.Since(s.lost) >= outdated
 	s.mu.Unlock()
 	if certain {
 		return nil

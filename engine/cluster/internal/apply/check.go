@@ -63,8 +63,8 @@ func (f *Follower) check(ctx context.Context, at uint64) (from, first, last uint
 }
 
 // lasting turns the alarm that the log lost batches into an error that may pass, if the log
-// has been too short only for a moment: a leader that was elected just now may have to
-// learn first where it ends.
+// has been too short only for a while: a leader that was elected just now may have to
+// learn first where it ends, and one that is cut off that it is not the leader any more.
 func (f *Follower) lasting(err error, short bool) error {
 	switch {
 	case !short || !errors.Is(err, errLost):
@@ -73,7 +73,11 @@ func (f *Follower) lasting(err error, short bool) error {
 	case f.short.IsZero():
 		f.short = time.Now()
 	}
-	if time.Since(f.short) >= SuspectAfter {
+	certain := SuspectAfter
+	if l, ok := f.o.Log.(replog.Eventual); ok {
+		certain = max(certain, l.Outdated())
+	}
+	if time.Since(f.short) >= certain {
 		return err
 	}
 	return fmt.Errorf("the log seems too short: %v", err) //nolint:errorlint // it is no alarm yet

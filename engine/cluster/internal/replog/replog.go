@@ -40,6 +40,14 @@ type Leaders interface {
 	Leaders() map[int]string
 }
 
+// Eventual is an optional interface of a Log whose Bounds may be out of date.
+type Eventual interface {
+	// Outdated returns for how long Bounds may end before entries that other nodes have
+	// applied, because a leader that is cut off from the others does not know yet that they
+	// have elected another one.
+	Outdated() time.Duration
+}
+
 // Entry is one entry of a log. Positions of a shard have no holes and begin with 1, see Log
 // for the shard in memory.
 type Entry struct {
