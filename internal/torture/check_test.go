@@ -137,6 +137,7 @@ type checker struct {
 	keys      map[string]*replaced              // channel and key
 	limits    *limits                           // nil: it is not a cluster
 	disturbed []interval                        // of a cluster
+	probes    map[string][]interval             // of a cluster, see probes
 	vague     map[string]bool                   // channels with records of unknown sequence that need not be delivered
 	crashes   []int
 }
@@ -165,7 +166,7 @@ func checkCluster(devices []device, events []event, complete bool, l *limits) *r
 	}
 	c.learn(events)
 	if l != nil {
-		c.disturbed = disturbances(events)
+		c.disturbed, c.probes = disturbances(events), probes(events)
 	}
 	for i, e := range events {
 		c.event(i, e)

@@ -12,7 +12,7 @@ import (
 // limits are the times that a cluster may take.
 type limits struct {
 	// save is how long after its receipt an acknowledgement is known to all nodes, unless
-	// something is disturbed.
+	// something is disturbed, or the machine is so busy that messages take as long.
 	save time.Duration
 	// live is how long after a disturbance all nodes deliver what is pushed to any of them.
 	live time.Duration
@@ -74,9 +74,40 @@ func nodesOf(events []event) []string {
 	return slices.Sorted(maps.Keys(nodes))
 }
 
+// probes are the times from the push of a message to a node to its delivery by all, by node.
+func probes(events []event) map[string][]interval {
+	all := make(map[string][]interval)
+	for _, e := range events {
+		if e.kind == live {
+			all[e.node] = append(all[e.node], interval{events[max(0, e.at-1)].when, e.when})
+		}
+	}
+	return all
+}
+
 // saved is when an acknowledgement that a node received at some time is known to all: the
-// end of the first undisturbed time of sufficient length.
+// end of the first undisturbed time of sufficient length. Each node must also have shown
+// that what is pushed after the first half of that time reaches all nodes: on a machine
+// that stands still meanwhile it takes longer.
 func (c *checker) saved(at time.Duration) time.Duration {
+	from := c.calmFrom(at)
+	if from == never {
+		return never
+	}
+	known := from + c.limits.save
+	for _, of := range c.probes {
+		n := sort.Search(len(of), func(n int) bool { return of[n].from >= from+c.limits.save/2 })
+		if n < len(of) {
+			known = max(known, of[n].to)
+		} else { // there are no more probes
+			known = max(known, of[len(of)-1].to, from+3*c.limits.save)
+		}
+	}
+	return known
+}
+
+// calmFrom is when the first undisturbed time of sufficient length begins.
+func (c *checker) calmFrom(at time.Duration) time.Duration {
 	from := at
 	n := sort.Search(len(c.disturbed), func(n int) bool { return c.disturbed[n].to >= at })
 	for _, d := range c.disturbed[n:] {
@@ -88,7 +119,7 @@ func (c *checker) saved(at time.Duration) time.Duration {
 		}
 		from = max(from, d.to)
 	}
-	return from + c.limits.save
+	return from
 }
 
 // sameEverywhere: a message has the same predecessor wherever it is read.

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -143,6 +144,17 @@ func TestClusterCheckerRejects(t *testing.T) {
 	}
 }
 
+// repeatToA makes the second session of device a begin with the message before.
+func repeatToA(events []event) {
+	for i := 39; i <= 41; i++ {
+		seq := uint64(i - 38)
+		events[i].id, events[i].seq, events[i].prev = fmt.Sprint("m", seq), seq, seq-1
+	}
+	for _, i := range []int{36, 37, 45, 50, 53} { // of m4
+		events[i] = event{kind: nothing}
+	}
+}
+
 // TestClusterCheckerExcuses: what may happen while something is disturbed, or soon after an
 // acknowledgement.
 func TestClusterCheckerExcuses(t *testing.T) {
@@ -154,10 +166,14 @@ func TestClusterCheckerExcuses(t *testing.T) {
 			for i := 38; i <= 41; i++ {
 				events[i].when = 1900 * time.Millisecond
 			}
-			events[39].id, events[39].seq, events[39].prev = "m1", 1, 0
-			events[40].id, events[40].seq, events[40].prev = "m2", 2, 1
-			events[41].id, events[41].seq, events[41].prev = "m3", 3, 2
-			events[36], events[37], events[45], events[50], events[53] = event{kind: nothing}, event{kind: nothing}, event{kind: nothing}, event{kind: nothing}, event{kind: nothing}
+			repeatToA(events)
+		}},
+		{"a repeat after a time in which messages took as long", func(events []event) {
+			events[19], events[22] = event{kind: nothing, when: 3 * sec}, event{kind: nothing, when: 4 * sec}
+			for _, i := range []int{23, 24} {
+				events[i].at, events[i].when = 20, 7*sec
+			}
+			repeatToA(events)
 		}},
 		{"a session that skips what a node began to repeat", func(events []event) {
 			events[42].when = 5500 * time.Millisecond

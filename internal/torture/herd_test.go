@@ -39,7 +39,9 @@ type herd struct {
 	*nodes
 	clients   []*herdClient
 	connected atomic.Int64
+	lost      atomic.Int64 // connections
 	refused   atomic.Int64 // attempts
+	last      atomic.Int64 // when the last one connected, since the run began
 }
 
 // herdClient is one of them. It has one device and acknowledges what it gets.
@@ -50,6 +52,7 @@ type herdClient struct {
 
 	mu   sync.Mutex
 	conn net.Conn
+	node *nodeProcess
 	got  map[string]uint64 // the last sequence by channel
 	ids  map[string]int    // how often each message came
 }
@@ -59,13 +62,13 @@ func (c *herdClient) loop(ctx context.Context) {
 	for ; ctx.Err() == nil; wait(ctx, time.Duration(50+c.random.IntN(200))*time.Millisecond) {
 		n := c.h.all[c.random.IntN(len(c.h.all))]
 		if address, up := n.place(); up {
-			c.read(ctx, address)
+			c.read(ctx, n, address)
 		}
 	}
 }
 
 // read reads from a node until the connection ends.
-func (c *herdClient) read(ctx context.Context, address string) {
+func (c *herdClient) read(ctx context.Context, n *nodeProcess, address string) {
 	d := ws.Dialer{Timeout: herdLimit, Protocols: []string{"wirepost.v1"}, NetDial: new(net.Dialer).DialContext}
 	q := url.Values{"device": {"d"}, "token": {c.h.token(c.user)}}
 	conn, early, _, err := d.Dial(ctx, "ws://"+address+"/ws?"+q.Encode())
@@ -77,9 +80,10 @@ func (c *herdClient) read(ctx context.Context, address string) {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	c.set(conn)
+	c.set(conn, n)
+	c.h.last.Store(int64(time.Since(c.h.start())))
 	c.h.connected.Add(1)
-	defer c.h.connected.Add(-1)
+	defer func() { c.h.connected.Add(-1); c.h.lost.Add(1) }()
 	in := io.Reader(conn)
 	if early != nil {
 		in = io.MultiReader(io.LimitReader(early, int64(early.Buffered())), conn)
@@ -106,10 +110,10 @@ func (c *herdClient) read(ctx context.Context, address string) {
 	}
 }
 
-func (c *herdClient) set(conn net.Conn) {
+func (c *herdClient) set(conn net.Conn, n *nodeProcess) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.conn = conn
+	c.conn, c.node = conn, n
 }
 
 // take records a message and acknowledges it.
@@ -135,15 +139,6 @@ func (c *herdClient) take(conn net.Conn, text []byte) error {
 	return wsutil.WriteClientMessage(conn, ws.OpText, fmt.Appendf(nil, `{"type":"ack","channel":%q,"seq":%d}`, f.Channel, f.Seq))
 }
 
-// lose closes the connection of a client.
-func (c *herdClient) lose() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn != nil {
-		c.conn.Close()
-	}
-}
-
 // place is where the clients of a herd reach a node, if it is up.
 func (n *nodeProcess) place() (address string, up bool) {
 	n.front.proxy.mu.Lock()
@@ -154,8 +149,8 @@ func (n *nodeProcess) place() (address string, up bool) {
 	return "", false
 }
 
-// await waits until a condition holds, and returns how long that took.
-func (h *herd) await(what string, holds func() bool) time.Duration {
+// await waits until a condition holds.
+func (h *herd) await(what string, holds func() bool) {
 	h.t.Helper()
 	began := time.Now()
 	for ; !holds(); wait(h.t.Context(), 20*time.Millisecond) {
@@ -163,14 +158,12 @@ func (h *herd) await(what string, holds func() bool) time.Duration {
 			h.t.Fatalf("after %s not %s: %d of %d are connected", herdLimit, what, h.connected.Load(), len(h.clients))
 		}
 	}
-	return time.Since(began)
 }
 
 func (h *herd) allConnected() bool { return h.connected.Load() == int64(len(h.clients)) }
 
-// push pushes to all clients and to the inboxes of some, and returns how long it takes until
-// all have got it.
-func (h *herd) push(backend *client.Backend, round string) time.Duration {
+// push pushes to all clients and to the inboxes of some, and waits until all have got it.
+func (h *herd) push(backend *client.Backend, round string) {
 	h.t.Helper()
 	want := make(map[*herdClient]string)
 	for i := h.random.IntN(50); i < len(h.clients); i += 50 {
@@ -184,7 +177,7 @@ func (h *herd) push(backend *client.Backend, round string) time.Duration {
 	if _, err := backend.Push(h.t.Context(), client.Push{To: "all", ID: all, Data: []byte(payload(all))}); err != nil {
 		h.t.Fatal(err)
 	}
-	return h.await("everything was delivered", func() bool {
+	h.await("everything was delivered", func() bool {
 		for _, c := range h.clients {
 			c.mu.Lock()
 			has := c.ids[all] > 0 && (want[c] == "" || c.ids[want[c]] > 0)
@@ -195,6 +188,42 @@ func (h *herd) push(backend *client.Backend, round string) time.Duration {
 		}
 		return true
 	})
+}
+
+func (h *herd) start() time.Time { return h.run.h.start }
+
+// storm kills a node, or cuts the connections to all nodes if it is nil. Those who were
+// connected connect again, while messages are pushed.
+func (h *herd) storm(backend *client.Backend, name string, node *nodeProcess) {
+	h.t.Helper()
+	lost, refused, began := h.lost.Load(), h.refused.Load(), time.Since(h.start())
+	losses := h.lose(node)
+	h.push(backend, name)
+	delivered := time.Since(h.start()) - began
+	h.await("all are connected again", func() bool { return h.lost.Load() >= lost+losses && h.allConnected() })
+	connected := time.Duration(h.last.Load()) - began
+	h.push(backend, name+"-after")
+	h.t.Logf("%s: %d of %d clients lost their connection; %s later all were connected, and %s later all had what was pushed meanwhile; %d attempts were refused",
+		name, losses, len(h.clients), connected.Round(time.Millisecond), delivered.Round(time.Millisecond), h.refused.Load()-refused)
+}
+
+// lose kills a node, or cuts the connections to all nodes if it is nil, and returns how many
+// connections are lost.
+func (h *herd) lose(node *nodeProcess) (losses int64) {
+	for _, c := range h.clients {
+		c.mu.Lock()
+		if node == nil {
+			c.conn.Close()
+		}
+		if node == nil || c.node == node {
+			losses++
+		}
+		c.mu.Unlock()
+	}
+	if node != nil {
+		node.stop(true)
+	}
+	return losses
 }
 
 // TestNodesHerd has many clients which all connect again at once, if TORTURE is set: those
@@ -222,31 +251,18 @@ func TestNodesHerd(t *testing.T) {
 		h.clients = append(h.clients, c)
 		running.Go(func() { c.loop(ctx) })
 	}
-	t.Logf("%d clients connected within %s", herdSize, h.await("all are connected", h.allConnected))
+	h.await("all are connected", h.allConnected)
+	t.Logf("%d clients connected within %s", herdSize, time.Duration(h.last.Load()))
 	backend := r.newBackend(r.url("http"))
 	h.push(backend, "first")
-	for n := range herdKills + herdCuts {
-		before, refused := h.connected.Load(), h.refused.Load()
-		what := "all connections were lost"
-		if n < herdKills {
-			what = "a node was killed"
-			h.all[n%len(h.all)].stop(true)
-		} else {
-			for _, c := range h.clients {
-				c.lose()
-			}
-		}
-		h.await("a connection was lost", func() bool { return h.connected.Load() < before })
-		left := h.connected.Load()
-		pushed := h.push(backend, fmt.Sprint("during", n))
-		connected := h.await("all are connected again", h.allConnected)
-		settled := h.push(backend, fmt.Sprint("after", n))
-		t.Logf("%s, %d of %d were left: a push was delivered to all within %s, all were connected %s later, %d attempts were refused; then a push took %s",
-			what, left, before, pushed, connected, h.refused.Load()-refused, settled)
-		if n < herdKills {
-			h.launch(h.all[n%len(h.all)])
-			h.awaitReady()
-		}
+	for i := range herdKills {
+		n := h.all[i%len(h.all)]
+		h.storm(backend, fmt.Sprint("kill", i), n)
+		h.launch(n)
+		h.awaitReady()
+	}
+	for i := range herdCuts {
+		h.storm(backend, fmt.Sprint("cut", i), nil)
 	}
 	twice := 0
 	for _, c := range h.clients {

@@ -106,11 +106,13 @@ func (t *refusals) RoundTrip(request *http.Request) (*http.Response, error) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), response.Body), response.Body}
-	var reason struct{ Error struct{ Message string } }
-	json.Unmarshal(body, &reason) //nolint:errcheck // then it is empty
+	var reason struct{ Detail string }
+	if json.Unmarshal(body, &reason) != nil {
+		reason.Detail = "unknown, the response was cut"
+	}
 	t.r.mu.Lock()
 	defer t.r.mu.Unlock()
-	t.r.refused[reason.Error.Message]++
+	t.r.refused[reason.Detail]++
 	return response, nil
 }
 
