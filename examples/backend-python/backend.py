@@ -4,6 +4,7 @@ README.md says how to start it. Nothing but the standard library is needed.
 """
 
 import argparse
+import collections
 import html
 import json
 import os
@@ -56,22 +57,29 @@ def session_cookie(header):
 
 
 class Events:
-    """A file with one event a line. A batch may come twice, so the last sequence is remembered."""
+    """A file with one event a line. A batch may come twice, so the latest IDs are remembered.
+
+    An ID is better than the sequence: if Wirepost gets a new data directory, its sequences
+    begin with 1 again.
+    """
+
+    REMEMBERED = 1000  # a batch has at most 100 events
 
     def __init__(self, path):
         self._lock = threading.Lock()
         self._path = path
-        self._last = 0
+        self._ids = collections.deque(maxlen=self.REMEMBERED)
         if path.exists():
-            for line in path.read_text().splitlines():
-                self._last = json.loads(line)["seq"]
+            with path.open() as log:
+                for line in collections.deque(log, maxlen=self.REMEMBERED):
+                    self._ids.append(json.loads(line)["id"])
 
     def add(self, batch):
         with self._lock, self._path.open("a") as log:
             for event in batch:
-                if event["seq"] > self._last:
+                if event["id"] not in self._ids:
                     log.write(json.dumps(event) + "\n")
-                    self._last = event["seq"]
+                    self._ids.append(event["id"])
             log.flush()
             os.fsync(log.fileno())  # only then is the batch acknowledged
 

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,7 +120,8 @@ func startSite(t *testing.T) site {
 	s := site{events: filepath.Join(t.TempDir(), "events.log")}
 	s.backend = start(t, python(t, "backend.py", "--listen", "127.0.0.1:0", "--wirepost", "http://"+address, "--events", s.events))
 	s.wirepost = start(t, exec.Command(program, "dev", "--listen", address, "--engine", "memory", "--allow-origin", s.backend,
-		"--hook-url", s.backend+"/hook", "--hook-secret", secret))
+		"--hook-url", s.backend+"/hook", "--hook-secret", secret,
+		"--events-url", s.backend+"/events", "--events-secret", secret, "--events-grace", "100ms"))
 	return s
 }
 
@@ -204,20 +206,59 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: %s", body, resp.Status)
 		}
 	}
-	first := `{"events":[{"seq":12,"type":"user.online","user":"42"},{"seq":14,"type":"user.offline","user":"42"}],"next":14}`
+	first := `{"events":[{"seq":12,"id":"a","type":"user.online","user":"42"},{"seq":14,"id":"b","type":"user.offline","user":"42"}],"next":14}`
 	backend := start(t, python(t, "backend.py", "--listen", "127.0.0.1:0", "--events", file))
 	send(backend, first)
 	send(backend, first)
 	again := start(t, python(t, "backend.py", "--listen", "127.0.0.1:0", "--events", file))
 	send(again, first)
-	send(again, `{"events":[{"seq":15,"type":"user.online","user":"7"}],"next":15}`)
+	send(again, `{"events":[{"seq":1,"id":"c","type":"user.online","user":"7"}],"next":1}`) // of a new store
 	text, err := os.ReadFile(file)
-	want := `{"seq": 12, "type": "user.online", "user": "42"}
-{"seq": 14, "type": "user.offline", "user": "42"}
-{"seq": 15, "type": "user.online", "user": "7"}
+	want := `{"seq": 12, "id": "a", "type": "user.online", "user": "42"}
+{"seq": 14, "id": "b", "type": "user.offline", "user": "42"}
+{"seq": 1, "id": "c", "type": "user.online", "user": "7"}
 `
 	if err != nil || string(text) != want {
 		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// TestEventsOfServer: the visit of a user is in the log of events.
+func TestEventsOfServer(t *testing.T) {
+	s := startSite(t)
+	plain := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	login, err := plain.Post(s.backend+"/login", "application/x-www-form-urlencoded", strings.NewReader("name=bob"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	login.Body.Close()
+	cookie, _, _ := strings.Cut(login.Header.Get("Set-Cookie"), ";")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.wirepost+"/poll?wait=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", cookie)
+	poll, err := http.DefaultClient.Do(req)
+	if err != nil || poll.StatusCode != http.StatusOK {
+		t.Fatal(poll, err)
+	}
+	poll.Body.Close()
+	want := []string{"user.online", "session.connected", "session.disconnected", "user.offline"}
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(s.events)
+		var got []string
+		for line := range strings.Lines(string(text)) {
+			var e struct{ Type, User string }
+			if err := json.Unmarshal([]byte(line), &e); err == nil && e.User == "bob" {
+				got = append(got, e.Type)
+			}
+		}
+		if slices.Equal(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("events %v: %v", got, err)
+		}
 	}
 }
 

@@ -220,13 +220,17 @@ func TestEvents(t *testing.T) {
 	var killed []time.Time
 	for i := range kills {
 		time.Sleep(time.Duration(200+rand.N(1500)) * time.Millisecond)
-		if i%2 == 1 {
+		// Both are killed each time: the receiver before the server, after it, or while it starts.
+		if i%3 == 0 {
 			receiver.restart()
 		}
 		killed = append(killed, time.Now())
 		p.kill()
+		if i%3 == 1 {
+			running.Go(receiver.restart)
+		}
 		start()
-		if i%3 == 0 {
+		if i%3 == 2 {
 			receiver.restart()
 		}
 	}
