@@ -24,8 +24,7 @@ func (s *Server) Cluster() (engine.Cluster, bool) {
 // RepairCluster makes the log of a cluster that has lost acknowledged batches go on after
 // what this node has, see engine.Shared, and returns the shards that were repaired.
 // Messages that are in the log and that this node does not have are given up. It refuses
-// that if another node is known to have more than this one, unless that one is silent and
-// abandon is set.
+// that if another node has or may have more than this one, see there for abandon.
 func (s *Server) RepairCluster(ctx context.Context, abandon bool) (shards []int, err error) {
 	if s.shared == nil {
 		return nil, errNoCluster

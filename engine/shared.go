@@ -36,8 +36,10 @@ type Shared interface {
 	// Repair makes the log go on after the state of this node's replica, in every shard
 	// that has stopped because the log lost batches, and returns these shards. It is for
 	// the node that has most of them: what is in the log and not in this replica is given
-	// up, and other replicas fetch a snapshot. It returns an error if another node is
-	// known to have more, unless that one is silent and abandon is set.
+	// up, and other replicas fetch a snapshot. It repairs all these shards or none. It
+	// returns an error if another node has more of one, or a member does not respond. With
+	// abandon such members do not count; and if no node has most of all shards, it gives
+	// up what others have at the node where that is least.
 	Repair(ctx context.Context, abandon bool) (shards []int, err error)
 	// Forget removes a node that has left for good from the members of the cluster, so
 	// that the log and new operations do not wait for it. It returns ErrUnknownNode if it

@@ -49,6 +49,14 @@ func (c *clustering) replicas() int {
 	return 3
 }
 
+// founders returns how many nodes a new cluster begins with, and 0 if that is not known.
+func (c *clustering) founders() int {
+	if c.ClusterLog.kind() == logEmbedded {
+		return max(1, len(c.ClusterPeers))
+	}
+	return 0
+}
+
 // check verifies combinations of settings.
 func (c *clustering) check(engine engineName, dev bool) error {
 	if !c.clustered() {

@@ -93,7 +93,7 @@ func (c *clusterStatusCommand) Run(ctx context.Context, t *terminal) error {
 type clusterRepairCommand struct {
 	target
 	APIKey  string `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"API key with the scope admin; not needed in dev mode."`
-	Abandon bool   `help:"Give up what only nodes have that are unreachable."`
+	Abandon bool   `help:"Give up what only nodes have that are unreachable, and if no node has most of all shards, what only others have."`
 }
 
 // Run repairs the log from what the server has.

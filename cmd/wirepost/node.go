@@ -61,7 +61,8 @@ func (o *nodeOptions) open(ctx context.Context, p *parts) (*node, error) {
 	e, err := replicated.Join(ctx, store, replicated.Options{
 		Name: id.Cluster, Node: id.Node, Version: version(), URL: o.url, Log: log, Bus: bus,
 		Shards: id.Shards, MemoryBytes: o.memoryOnly, Isolation: o.config.isolation(),
-		JoinOnly: o.config.ClusterJoin || id.Joined, Logger: o.log,
+		JoinOnly: o.config.ClusterJoin || id.Joined, Nodes: o.config.founders(), Logger: o.log,
+		Waiting: func(reason string) { o.phase.set("it waits for the log of the cluster: " + reason) },
 	}, func(p replicated.Progress) { o.phase.set("it fetches a snapshot: " + p.String()) })
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster/internal/apply"
-	"github.com/wirepost/wirepost/engine/cluster/internal/found"
 	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/pause"
 	"github.com/wirepost/wirepost/engine/cluster/internal/propose"
@@ -48,8 +47,11 @@ type Engine struct {
 
 	refusal atomic.Pointer[error] // why the replica takes no more
 
+	repairing atomic.Bool // Repair runs
+	ending    atomic.Bool // a shard has stopped for good
+
 	halting sync.Once
-	halted  chan struct{} // closed when a shard has stopped for good
+	halted  chan struct{} // closed when this node has to end
 
 	// life is read-locked by every change, and locked by Close to wait for them.
 	life struct {
@@ -68,9 +70,7 @@ const lookEvery = 500 * time.Millisecond
 // has.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.complete()
-	epoch, err := found.Cluster(ctx, found.Options{
-		Cluster: o.Name, Shards: o.Shards, Level: o.level, JoinOnly: o.JoinOnly, Log: o.Log, Replica: o.Replica, Logger: o.Logger,
-	})
+	epoch, err := o.found(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("join cluster %q: %w", o.Name, err)
 	}
@@ -161,6 +161,7 @@ func (e *Engine) start() {
 		for pause.For(e.ctx, lookEvery) == nil {
 			e.isolation.look(time.Now())
 			e.admit()
+			e.maybeHalt()
 		}
 	})
 	e.running.Go(func() {
@@ -242,7 +243,6 @@ func (e *Engine) Ready() error {
 
 // Halted returns a channel that is closed when the replica has stopped for good: it cannot
 // apply the log, or must not. Ready says why. If that wraps ErrTrimmed or ErrForked, the
-// replica needs a snapshot.
+// replica needs a snapshot. The channel is not closed as long as the log of another shard
+// waits to be repaired.
 func (e *Engine) Halted() <-chan struct{} { return e.halted }
-
-func (e *Engine) halt(error) { e.halting.Do(func() { close(e.halted) }) }

@@ -61,15 +61,19 @@ func needsSnapshot(err error) bool {
 }
 
 // reached returns an error if the log is known not to lead from the replica to the present.
-// Whatever else there is to say about the log, Open says.
-func (o *Options) reached(ctx context.Context) error {
+// Whatever else there is to say about the log, Open says. As long as a shard has to be
+// repaired, the replica remains: it may be the one that has most.
+func (o *Options) reached(ctx context.Context) (needs error) {
 	for i := range o.Shards {
 		err := apply.Reaches(ctx, apply.Options{Shard: i, Node: o.Node, Level: o.level, Log: o.Log, Logger: o.Logger, Replica: o.Replica})
-		if needsSnapshot(err) {
-			return fmt.Errorf("shard %d: %w", i, err)
+		switch {
+		case apply.Loses(err):
+			return nil
+		case needsSnapshot(err) && needs == nil:
+			needs = fmt.Errorf("shard %d: %w", i, err)
 		}
 	}
-	return nil
+	return needs
 }
 
 // fetch replaces the store by a snapshot. Meanwhile it announces what this node does.

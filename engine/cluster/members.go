@@ -13,7 +13,7 @@ import (
 // Forget implements engine.Shared.
 func (e *Engine) Forget(ctx context.Context, node string) error {
 	switch {
-	case node == e.o.Node || e.nodes.Alive(node):
+	case node == e.o.Node || e.nodes.Last(node) != nil:
 		return fmt.Errorf("node %s is running: stop it first", node)
 	case !slices.ContainsFunc(e.Cluster().Nodes, func(n engine.Node) bool { return n.Name == node }):
 		return fmt.Errorf("%w: %s", engine.ErrUnknownNode, node)

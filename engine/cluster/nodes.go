@@ -26,7 +26,7 @@ func (e *Engine) Cluster() engine.Cluster {
 func (e *Engine) self() nodes.Announcement {
 	a := nodes.Announcement{
 		Node: e.o.Node, Run: e.run, UpMs: time.Since(e.started).Milliseconds(), State: engine.NodeReady, Version: e.o.Version, URL: e.o.URL,
-		Positions: make(map[int]uint64, len(e.shards)),
+		Positions: make(map[int]uint64, len(e.shards)), Repairing: e.repairing.Load(),
 	}
 	var lag time.Duration
 	for _, s := range e.shards {

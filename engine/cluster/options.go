@@ -22,8 +22,15 @@ type Options struct {
 	MemoryBytes int64
 	Logger      *slog.Logger // nil: slog.Default()
 	// JoinOnly has a node without data wait for a cluster that another node founds. Without
-	// it the first node founds the cluster, also while one that has data is still starting.
+	// it the first node founds the cluster, see Nodes.
 	JoinOnly bool
+	// Nodes is the number of nodes of a new cluster. A node without data founds it once it
+	// has heard from all others that they have none either. 0: not known; then it waits for
+	// 2 s for a node that has some.
+	Nodes int
+	// Waiting is called with what Open waits for in the log, when that changes. Nil: it is
+	// not.
+	Waiting func(reason string)
 	// Patience is how long a change waits for the log, for example while it elects a
 	// leader. 0: 10 s.
 	Patience time.Duration

@@ -86,7 +86,7 @@ func TestLost(t *testing.T) {
 			}
 			push(t, n, engine.Entry{Channel: channelOf(0)}) // another shard
 		}
-		if _, err := b.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node a has batches") {
+		if _, err := b.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "repair it at node a, which has most") {
 			t.Errorf("repaired from a node that has less: %v", err)
 		}
 		if repaired, err := a.Repair(t.Context(), false); err != nil || !slices.Equal(repaired, []int{1}) {
@@ -131,11 +131,12 @@ func TestFork(t *testing.T) {
 		time.Sleep(time.Minute) // the log of b goes on
 		push(t, b, engine.Entry{Channel: l.channel, ID: "x"})
 		l.links[0].Cut(false, false)
+		l.links[2].Cut(false, false)
 		time.Sleep(10 * time.Second)
 		if err := a.Ready(); err == nil || !strings.Contains(err.Error(), "the log lost acknowledged batches: replica a has them up to") {
 			t.Errorf("the replica with another history: %v", err)
 		}
-		if _, err := a.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "node b has batches") && !strings.Contains(err.Error(), "node c has batches") {
+		if _, err := a.Repair(t.Context(), false); err == nil || !strings.Contains(err.Error(), "repair it at node b") && !strings.Contains(err.Error(), "repair it at node c") {
 			t.Errorf("repaired from the node that has less: %v", err)
 		}
 		if err := b.Ready(); err != nil {

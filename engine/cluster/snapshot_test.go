@@ -99,12 +99,12 @@ func noise(seed int) []byte {
 	return data
 }
 
-// trim removes the log up to what a node has.
+// trim removes the log before the last entry that a node has.
 func (c *snapped) trim(n *cluster.Engine) {
 	c.t.Helper()
 	for shard := range shards {
 		at, _, _ := n.Applied(shard)
-		if err := c.log.Trim(c.t.Context(), shard, at); err != nil {
+		if err := c.log.Trim(c.t.Context(), shard, max(at, 1)-1); err != nil {
 			c.t.Fatal(err)
 		}
 	}

@@ -149,6 +149,14 @@ func (m *Memory) Cut(shard int, after uint64) {
 	s.entries = append([]cluster.Entry(nil), s.entries[:after+1-s.first]...)
 }
 
+// Empty loses the log of a shard, which begins anew.
+func (m *Memory) Empty(shard int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &m.shards[shard]
+	s.first, s.entries = 1, nil
+}
+
 // Lose loses the log of memory-only channels, which begins anew.
 func (m *Memory) Lose() {
 	m.mu.Lock()

@@ -23,8 +23,15 @@ import (
 // Then it stops, and with it the shard, until an operator decides which replica has the
 // truth (repair.go).
 
-// errLost says that a log does not have batches that were acknowledged.
-var errLost = errors.New("the log lost acknowledged batches")
+// errLost says that a log does not have batches that were acknowledged, and errShort that
+// it seems so.
+var (
+	errLost  = errors.New("the log lost acknowledged batches")
+	errShort = errors.New("the log seems too short")
+)
+
+// Loses reports whether an error of Reaches says that the log has lost batches, or seems to.
+func Loses(err error) bool { return errors.Is(err, errLost) || errors.Is(err, errShort) }
 
 // sight is a position that a node has applied.
 type sight struct {
@@ -50,7 +57,7 @@ func (f *Follower) check(ctx context.Context, at uint64) (from, first, last uint
 	case err != nil:
 	case f.o.Memory != nil:
 		at, err = f.checkMemory(at, first, last)
-	case last < at:
+	case last < at, first > last && at > 0: // trimming never empties a log
 		err = f.lacks(ctx, first, last, at)
 	case first > at+1:
 		err = stopped("%w: it begins at %d, and this replica is at %d", replog.ErrTrimmed, first, at)
@@ -59,7 +66,7 @@ func (f *Follower) check(ctx context.Context, at uint64) (from, first, last uint
 	case at > 0 && first <= at:
 		err = f.same(ctx, first, last, at)
 	}
-	return at, first, last, f.lasting(err, last < max(at, furthest.position))
+	return at, first, last, f.lasting(err, first > last || last < max(at, furthest.position))
 }
 
 // lasting turns the alarm that the log lost batches into an error that may pass, if the log
@@ -80,7 +87,7 @@ func (f *Follower) lasting(err error, short bool) error {
 	if time.Since(f.short) >= certain {
 		return err
 	}
-	return fmt.Errorf("the log seems too short: %v", err) //nolint:errorlint // it is no alarm yet
+	return fmt.Errorf("%w: %v", errShort, err) //nolint:errorlint // it is not an alarm yet
 }
 
 // checkMemory is check for a log in memory, of which entries may be missing.

@@ -49,6 +49,7 @@ type Follower struct {
 	paused     error // the replica cannot go on for now; nil: it can
 	pauses     int   // how often it was found that it cannot
 	repairing  repairing
+	known      known // before the repair
 	unfollowed error // the log cannot be followed; nil: it can
 	behind     bool  // the replica has not caught up with the log yet
 	fatal      error // why the replica has to stop; nil: it has not

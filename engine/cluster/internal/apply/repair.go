@@ -25,85 +25,101 @@ const (
 // errRepairing stops a shard during a repair.
 var errRepairing = &pauseError{fmt.Errorf("%w: it is being repaired", errLost)}
 
-// errBusy says that the shard is being repaired at this node already.
-var errBusy = errors.New("it is being repaired already")
+// A repair makes the log go on after the state of the replica, if the log has lost batches.
+// It gets another genesis, of the next generation, which says after which position of the
+// replica it goes on. Entries between that position and the genesis are void. The steps are
+// Settle, Renew, and EndRepair in any case; one repair runs at a time. After Settle the
+// replica does not change, so what it has can be compared with what other nodes have before
+// anything is given up.
 
-// Repair makes the log go on after the state of the replica, if the log has lost batches. It
-// gets another genesis, of the next generation, which says after which position of the
-// replica it goes on. Entries between that position and the genesis are void.
-//
-// Ahead returns a node that has more than up to a position of a generation, or "". With
-// abandon, what other nodes had announced before does not count. It reports whether there
-// was something to repair.
-func (f *Follower) Repair(ctx context.Context, abandon bool, ahead func(position, generation uint64) (node string, furthest uint64)) (repaired bool, err error) {
+// Lost reports whether the shard has stopped because the log has lost batches.
+func (f *Follower) Lost() bool {
 	f.mu.Lock()
-	lost, busy := errors.Is(f.paused, errLost), f.repairing != notRepairing
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	return errors.Is(f.paused, errLost)
+}
+
+// Unsettled returns an error if the log has lost batches, or is not followed now and may have
+// lost some.
+func (f *Follower) Unsettled() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch {
-	case busy:
-		return false, errBusy
-	case !lost:
-		return false, nil
+	case f.stopped != nil:
+		return nil
+	case errors.Is(f.paused, errLost):
+		return f.paused
 	}
-	defer f.setRepairing(notRepairing)
-	if err := f.settle(ctx, abandon); err != nil {
-		return false, err
-	}
-	f.setRepairing(renewing)
+	return f.unfollowed
+}
+
+// Settle has the replica apply what is in the log, as far as it agrees, and then nothing
+// until Renew or EndRepair. With abandon it does so also if the log ends before what another
+// node was known to have. It returns early if the shard goes on by itself: then it is not Lost.
+func (f *Follower) Settle(ctx context.Context, abandon bool) error {
 	f.mu.Lock()
+	f.repairing, f.known = settling, known{f.furthest, f.ahead, f.applied.Generation}
+	if abandon {
+		f.furthest, f.ahead = sight{}, lag{}
+	}
+	// The check that is under way may not know of this yet, the next one does.
+	settled := f.pauses + 2
+	f.mu.Unlock()
+	for {
+		f.mu.Lock()
+		lost, pauses, stopped := errors.Is(f.paused, errLost), f.pauses, f.stopped
+		f.mu.Unlock()
+		switch {
+		case stopped != nil:
+			return stopped
+		case !lost || pauses >= settled:
+			return nil
+		}
+		if err := pause.For(ctx, followPause); err != nil {
+			return err
+		}
+	}
+}
+
+// Renew makes the log go on after the state of a replica that has settled.
+func (f *Follower) Renew(ctx context.Context) error {
+	f.mu.Lock()
+	f.repairing = renewing
+	f.furthest, f.ahead = sight{}, lag{}
 	b := batch.Batch{
 		Level: 1, Epoch: f.o.Epoch, Generation: f.applied.Generation + 1, Proposer: batch.NewProposer(), Counter: 1,
 		Base: f.applied.Position, History: f.applied.History, Genesis: &batch.Genesis{Cluster: f.o.Cluster, Shards: f.o.Shards},
 	}
 	f.mu.Unlock()
-	if node, position := ahead(b.Base, b.Generation-1); node != "" {
-		return false, fmt.Errorf("node %s has batches up to %d, and this one up to %d: repair it there, or give up what only that node has", node, position, b.Base)
-	}
 	_, last, err := f.o.Log.Bounds(ctx, f.o.Shard)
 	if err != nil {
-		return false, err
+		return err
 	}
 	f.o.Logger.Warn("repairing the log", "shard", f.o.Shard, "position", b.Base, "ended", last)
 	if last < b.Base {
 		if err := f.o.Log.Restart(ctx, f.o.Shard, b.Base); err != nil {
-			return false, err
-		}
-	}
-	if err := f.renew(ctx, b.Append(nil), b.Generation); err != nil {
-		return false, err
-	}
-	return true, nil
-}
-
-// settle has the replica apply what is in the log, as far as it agrees.
-func (f *Follower) settle(ctx context.Context, abandon bool) error {
-	f.mu.Lock()
-	if abandon {
-		f.furthest, f.ahead = sight{}, lag{}
-	}
-	f.repairing = settling
-	pauses := f.pauses
-	f.mu.Unlock()
-	for {
-		if err := pause.For(ctx, followPause); err != nil {
 			return err
 		}
-		f.mu.Lock()
-		settled := f.pauses > pauses
-		f.mu.Unlock()
-		if settled {
-			return nil
-		}
 	}
+	return f.renew(ctx, b.Append(nil), b.Generation)
 }
 
-func (f *Follower) setRepairing(to repairing) {
+// EndRepair ends a repair. If the replica has not applied the genesis, the shard remains
+// stopped because of what other nodes have.
+func (f *Follower) EndRepair() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.repairing = to
-	if to == renewing {
-		f.furthest, f.ahead = sight{}, lag{}
+	if f.applied.Generation == f.known.generation && f.known.furthest.position > f.furthest.position {
+		f.furthest, f.ahead = f.known.furthest, f.known.ahead
 	}
+	f.repairing = notRepairing
+}
+
+// known is what was known of other nodes before a repair.
+type known struct {
+	furthest   sight
+	ahead      lag
+	generation uint64
 }
 
 // renew proposes a genesis until the replica has applied it.

@@ -21,9 +21,13 @@ type Options struct {
 	Shards   int
 	Level    int  // of the operations that this node knows
 	JoinOnly bool // a node without data does not found a cluster
-	Log      replog.Log
-	Replica  engine.Replica
-	Logger   *slog.Logger
+	// May returns why this node must not found the cluster, or not yet. Nil: it may.
+	May func() error
+	// Waiting is called with what the node waits for, when that changes. Nil: it is not.
+	Waiting func(reason string)
+	Log     replog.Log
+	Replica engine.Replica
+	Logger  *slog.Logger
 }
 
 // Cluster founds the cluster if the log is empty, and returns its epoch. It waits for the
@@ -84,7 +88,7 @@ func (f *founder) belongs(epoch, name string, shards int) error {
 // found reads the genesis of a shard that the replica knows nothing of, and proposes one
 // if there is none.
 func (f *founder) found(ctx context.Context, shard int) error {
-	data, err := f.hasData(ctx)
+	data, err := HasData(ctx, f.Replica)
 	if err != nil {
 		return err
 	}
@@ -120,13 +124,13 @@ func (f *founder) found(ctx context.Context, shard int) error {
 	return nil
 }
 
-// hasData reports whether the replica has data.
-func (f *founder) hasData(ctx context.Context) (bool, error) {
-	channels, err := f.Replica.ListChannels(ctx, "", "", 1)
+// HasData reports whether a replica has data.
+func HasData(ctx context.Context, r engine.Replica) (bool, error) {
+	channels, err := r.ListChannels(ctx, "", "", 1)
 	if err != nil || len(channels) > 0 {
 		return len(channels) > 0, err
 	}
-	users, err := f.Replica.ListUsers(ctx, "", "", 1)
+	users, err := r.ListUsers(ctx, "", "", 1)
 	return len(users) > 0, err
 }
 
@@ -139,15 +143,18 @@ var errUnfounded = errors.New("it is empty, and this node has no data: it waits 
 // first returns the first batch of the log. While there is none it proposes one, or waits
 // for it if the proposal is nil.
 func (f *founder) first(ctx context.Context, shard int, proposal []byte) (*batch.Batch, error) {
-	warned := false
+	warned := ""
 	for {
 		b, err := f.tryFirst(ctx, shard, proposal)
 		if err == nil || ctx.Err() != nil || errors.Is(err, replog.ErrTrimmed) || errors.Is(err, errUnreadable) {
 			return b, err
 		}
-		if !warned {
+		if text := err.Error(); text != warned {
 			f.Logger.Warn("waiting for the log of the cluster", "shard", shard, "error", err)
-			warned = true
+			warned = text
+			if f.Waiting != nil {
+				f.Waiting(text)
+			}
 		}
 		if err := pause.For(ctx, retryAfter); err != nil {
 			return nil, err
@@ -165,9 +172,10 @@ func (f *founder) tryFirst(ctx context.Context, shard int, proposal []byte) (*ba
 	switch {
 	case err != nil:
 		return nil, err
-	case last == 0 && proposal == nil:
-		return nil, errUnfounded
 	case last == 0:
+		if err := f.may(proposal); err != nil {
+			return nil, err
+		}
 		if err := f.Log.Propose(ctx, shard, proposal); err != nil {
 			return nil, err
 		}
@@ -175,6 +183,19 @@ func (f *founder) tryFirst(ctx context.Context, shard int, proposal []byte) (*ba
 		return nil, fmt.Errorf("%w: it begins at %d", replog.ErrTrimmed, first)
 	}
 	return f.read(ctx, shard, 1)
+}
+
+// may returns why a node must not propose what founds the cluster.
+func (f *founder) may(proposal []byte) error {
+	if f.May != nil {
+		if err := f.May(); err != nil {
+			return err
+		}
+	}
+	if proposal == nil {
+		return errUnfounded
+	}
+	return nil
 }
 
 // read reads the batch at a position of the log.

@@ -32,6 +32,8 @@ type Announcement struct {
 	Reason      string           `json:"reason,omitempty"`
 	Positions   map[int]uint64   `json:"positions,omitempty"`
 	Generations map[int]uint64   `json:"generations,omitempty"` // of the shards' logs, where it is not 0
+	Repairing   bool             `json:"repairing,omitempty"`   // the log, at this node
+	Empty       bool             `json:"empty,omitempty"`       // it has no data, and waits until the cluster is founded
 	LagMs       int64            `json:"lag_ms,omitempty"`
 	Connections int              `json:"connections,omitempty"`
 	Version     string           `json:"version,omitempty"`

@@ -23,12 +23,21 @@ const nameTimeout = time.Second
 func Free(ctx context.Context, bus engine.Bus, node string) error {
 	ask, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
-	if data, err := bus.Request(ask, nameTopic(node), nil); err == nil {
-		var a Announcement
-		_ = json.Unmarshal(data, &a) // says only where it is
+	if a, err := Ask(ask, bus, node); err == nil {
 		return fmt.Errorf("%w: %s %s", ErrNameTaken, node, a.URL)
 	}
 	return nil
+}
+
+// Ask asks a node for what it announces.
+func Ask(ctx context.Context, bus engine.Bus, node string) (*Announcement, error) {
+	data, err := bus.Request(ctx, nameTopic(node), nil)
+	if err != nil {
+		return nil, err
+	}
+	a := &Announcement{Node: node}
+	_ = json.Unmarshal(data, a) // that there is a response says the most
+	return a, nil
 }
 
 // Claim returns an error if a node with the name of this one is alive, and has this one

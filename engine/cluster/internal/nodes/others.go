@@ -51,21 +51,16 @@ func (n *Others) Describe() (all []engine.Node) {
 	return all
 }
 
-// Ahead returns a node that has more of a shard than up to a position, or "". With abandon
-// nodes that are silent do not count.
-func (n *Others) Ahead(shard int, at, generation uint64, abandon bool) (node string, position uint64) {
+// Last returns the last announcement of a node that was heard lately, or nil.
+func (n *Others) Last(node string) *Announcement {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for name, k := range n.known {
-		a := &k.last
-		if a.Generations[shard] != generation || abandon && time.Since(k.at) >= SilentAfter {
-			continue
-		}
-		if p := a.Positions[shard]; p > max(at, position) {
-			node, position = name, p
-		}
+	k := n.known[node]
+	if k == nil || time.Since(k.at) >= SilentAfter {
+		return nil
 	}
-	return node, position
+	last := k.last
+	return &last
 }
 
 // Silent reports whether there are other nodes, and none was heard for SilentAfter. With
@@ -80,14 +75,6 @@ func (n *Others) Silent(now time.Time, others bool) bool {
 		others = true
 	}
 	return others
-}
-
-// Alive reports whether a node was heard lately.
-func (n *Others) Alive(node string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	k := n.known[node]
-	return k != nil && time.Since(k.at) < SilentAfter
 }
 
 // Forget forgets a node, until it is heard again.
