@@ -41,10 +41,10 @@ type report struct {
 func (r *report) String() string {
 	text := fmt.Sprintf("%d pushes (%d confirmed), %d revocations, %d deliveries (%d of them again) in %d sessions, %d gaps, violations = %d",
 		r.pushes, r.confirmed, r.revocations, r.deliveries, r.repeats, r.sessions, r.gaps, len(r.violations))
-	if r.tally != nil {
-		text += fmt.Sprintf(", %d kicks, %v", r.kicks, r.tally)
+	if r.tally == nil {
+		return fmt.Sprintf("%d kills, %s", r.crashes/2, text)
 	}
-	return text
+	return fmt.Sprintf("%s, %d kicks, %v", text, r.kicks, r.tally)
 }
 
 // add adds the counts of another report.

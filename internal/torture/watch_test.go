@@ -18,7 +18,8 @@ import (
 // watched is a cluster of which the nodes are asked directly, for the rules of clusters.
 type watched struct {
 	*run
-	fronts []*front
+	fronts  []*front
+	kicking sync.Mutex // a user is disconnected once at a time
 }
 
 // probeChannels are channels for messages that show that the nodes are live: one in each
@@ -219,23 +220,32 @@ func (w *watched) kick(ctx context.Context, random *rand.Rand) {
 	backend := w.newBackend(w.run.url("http"))
 	for ctx.Err() == nil {
 		wait(ctx, time.Duration(500+random.IntN(3000))*time.Millisecond)
-		user := []string{"a", "b", "g"}[random.IntN(3)]
-		w.h.add(event{kind: kicking, user: user})
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
-		_, err := backend.Disconnect(limited, user, "")
-		cancel()
-		if err == nil {
-			w.h.add(event{kind: kicked, user: user})
-		}
+		w.disconnect(ctx, backend, []string{"a", "b", "g"}[random.IntN(3)])
 	}
 }
 
-// calm waits until all nodes are live again, or should have been.
+func (w *watched) disconnect(ctx context.Context, backend *client.Backend, user string) {
+	w.kicking.Lock()
+	defer w.kicking.Unlock()
+	w.h.add(event{kind: kicking, user: user})
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := backend.Disconnect(limited, user, ""); err == nil {
+		w.h.add(event{kind: kicked, user: user})
+	}
+}
+
+// calm waits until all nodes are live again, or should have been. Then it disconnects all
+// users: during disturbances most disconnections prove nothing.
 func (w *watched) calm(*run) {
 	for give := time.Now().Add(w.limits.live + time.Second); time.Now().Before(give); wait(w.t.Context(), 20*time.Millisecond) {
 		if all := disturbances(w.h.snapshot()); len(all) == 0 || all[len(all)-1].to != never {
-			return
+			break
 		}
+	}
+	backend := w.newBackend(w.run.url("http"))
+	for user := range memberships {
+		w.disconnect(w.t.Context(), backend, user)
 	}
 }
 
