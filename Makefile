@@ -99,10 +99,12 @@ screenshots: chromium
 	SCREENSHOTS=$(CURDIR)/screenshots $(GO) test -count 1 ./console
 
 # The race detector needs a C compiler; where there is none, that is said. What is
-# tested in the browser takes long, and has no goroutines of its own.
+# tested in the browser takes long, and has no goroutines of its own. Tests of the pages
+# compile and start programs, which the detector does not see.
 race:
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
-		echo "$(GO) test -race"; $(GO) test -timeout $(TIMEOUT) -race $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/knots|console)$$'); \
+		echo "$(GO) test -race"; \
+		$(GO) test -timeout $(TIMEOUT) -race -skip '^Test(GoInDocs|CommandsInDocs|CommandDocumented|TestingPage)$$' $$($(GO) list ./... | grep -v -E '/(js|internal/browser|internal/knots|console)$$'); \
 	else \
 		echo "race: skipped, there is no C compiler"; \
 	fi

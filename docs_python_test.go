@@ -15,8 +15,11 @@ import (
 	"github.com/wirepost/wirepost/httpapi"
 )
 
-// pusherTest uses the class of the page from many threads, without its pauses.
+// pusherTest uses the class of the page from many threads, without its pauses. It ends with
+// the process of the test, which its standard input is connected to.
 const pusherTest = `
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
 time.sleep = lambda seconds: None
 pusher = Pusher("URL", "KEY")
 def numbers(thread):
@@ -78,8 +81,10 @@ func TestPythonPusher(t *testing.T) {
 	}))
 	t.Cleanup(hs.Close)
 	script := strings.NewReplacer("URL", hs.URL, `"KEY"`, `"`+key+`"`).Replace(class + pusherTest)
-	cmd := exec.CommandContext(t.Context(), python, "-")
-	cmd.Stdin = strings.NewReader(script)
+	cmd := exec.CommandContext(t.Context(), python, "-c", script)
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

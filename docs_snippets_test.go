@@ -139,10 +139,7 @@ func TestCommandsInDocs(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "wirepost"), "./cmd/wirepost").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := filepath.Dir(theCommand(t))
 	for page, mode := range taskPages {
 		if mode != "" {
 			t.Run(page, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/wirepost/wirepost/internal/wire"
@@ -113,13 +114,34 @@ func TestRoutesDocumented(t *testing.T) {
 // TestCommandDocumented compares docs/configuration.md with the command.
 func TestCommandDocumented(t *testing.T) {
 	t.Parallel()
-	command := filepath.Join(t.TempDir(), "wirepost")
-	if out, err := exec.Command("go", "build", "-o", command, "./cmd/wirepost").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	command := theCommand(t)
 	t.Run("flags", func(t *testing.T) { testFlagsDocumented(t, command) })
 	t.Run("example", func(t *testing.T) { testExampleStarts(t, command) })
 }
+
+// theCommand returns the path of the command, which is built once.
+func theCommand(t *testing.T) string {
+	t.Helper()
+	path, err := buildCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// commandDir is where the command is built. TestMain removes it.
+var commandDir string
+
+var buildCommand = sync.OnceValues(func() (path string, err error) {
+	if commandDir, err = os.MkdirTemp("", "wirepost"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(commandDir, "wirepost")
+	if out, err := exec.Command("go", "build", "-o", path, "./cmd/wirepost").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // testFlagsDocumented compares the flags of each command, and their defaults, with
 // the tables.
