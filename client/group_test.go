@@ -67,6 +67,21 @@ func (s *site) recorded(o client.BackendOptions) (*client.Backend, *requests) {
 	return newBackend(s.t, o), q
 }
 
+// hold holds the first request until the function that it returns is called. The others are
+// sent by rest; nil: as they are.
+func (q *requests) hold(rest func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error)) (release func()) {
+	held := make(chan struct{})
+	q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if n == 1 {
+			<-held
+		} else if rest != nil {
+			return rest(n, r, next)
+		}
+		return next.RoundTrip(r)
+	}
+	return func() { close(held) }
+}
+
 // pushing is a call of Push.
 type pushing struct {
 	ctx    context.Context
@@ -89,6 +104,15 @@ func begin(t *testing.T, b *client.Backend, push client.Push) *pushing {
 	return p
 }
 
+// beginAll begins n pushes of numbers to the channel a, one after the other.
+func beginAll(t *testing.T, b *client.Backend, n int) (all []*pushing) {
+	for i := range n {
+		all = append(all, begin(t, b, number("a", i)))
+		synctest.Wait()
+	}
+	return all
+}
+
 func number(to string, i int) client.Push {
 	return client.Push{To: to, Data: fmt.Append(nil, i), ID: fmt.Sprint("id-", i)}
 }
@@ -99,19 +123,13 @@ func TestPushesShareRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
 		b, q := s.recorded(client.BackendOptions{})
-		hold := make(chan struct{})
-		q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			if n == 1 {
-				<-hold
-			}
-			return next.RoundTrip(r)
-		}
+		release := q.hold(nil)
 		var all []*pushing
 		for i := range 64 {
 			all = append(all, begin(t, b, number(fmt.Sprint("c", i), i)))
 			synctest.Wait()
 		}
-		close(hold)
+		release()
 		for i, p := range all {
 			if <-p.done; p.err != nil || p.result.To != p.push.To || p.result.ID != p.push.ID || p.result.Seq != 1 {
 				t.Errorf("push %d: %+v %v", i, p.result, p.err)
@@ -141,11 +159,7 @@ func TestGroupLimits(t *testing.T) {
 			<-hold
 			return next.RoundTrip(r)
 		}
-		var all []*pushing
-		for i := range 1 + 4*256 {
-			all = append(all, begin(t, b, number("a", i)))
-			synctest.Wait()
-		}
+		all := beginAll(t, b, 1+4*256)
 		if got := q.sizes(); !slices.Equal(got, []int{1, 256, 256, 256}) {
 			t.Errorf("requests of %d pushes", got)
 		}
@@ -175,13 +189,7 @@ func TestGroupRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
 		b, q := s.recorded(client.BackendOptions{})
-		hold := make(chan struct{})
-		q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
-			if n == 1 {
-				<-hold
-			}
-			return next.RoundTrip(r)
-		}
+		release := q.hold(nil)
 		var all []*pushing
 		for _, push := range []client.Push{
 			number("a", 0),
@@ -196,7 +204,7 @@ func TestGroupRefusals(t *testing.T) {
 			all = append(all, begin(t, b, push))
 			synctest.Wait()
 		}
-		close(hold)
+		release()
 		for i, want := range []error{nil, nil, client.ErrBadRequest, nil, client.ErrTooLarge, client.ErrTooLarge, client.ErrBadRequest, nil} {
 			p := all[i]
 			<-p.done
@@ -241,11 +249,7 @@ func TestGroupCanceled(t *testing.T) {
 				t.Errorf("%s: %v", p.push.Data, p.err)
 			}
 		}
-		var all []*pushing
-		for i := range 5 {
-			all = append(all, begin(t, b, number("a", i)))
-			synctest.Wait()
-		}
+		all := beginAll(t, b, 5)
 		isCanceled(all[2]) // it was not sent
 		close(first)
 		synctest.Wait()
@@ -341,23 +345,15 @@ func TestGroupFails(t *testing.T) {
 func (f *failure) check(t *testing.T) {
 	s := newSite(t, nil)
 	b, q := s.recorded(client.BackendOptions{})
-	hold := make(chan struct{})
-	q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
-		switch n {
-		case 1:
-			<-hold
-		case 2:
+	release := q.hold(func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if n == 2 {
 			return f.fail(r, next)
 		}
 		return next.RoundTrip(r)
-	}
+	})
 	began := time.Now()
-	var all []*pushing
-	for i := range 1 + groupPushes {
-		all = append(all, begin(t, b, number("a", i)))
-		synctest.Wait()
-	}
-	close(hold)
+	all := beginAll(t, b, 1+groupPushes)
+	release()
 	for i, p := range all {
 		if <-p.done; p.err != nil || p.result.ID != p.push.ID {
 			t.Errorf("push %d: %+v %v", i, p.result, p.err)
@@ -434,20 +430,9 @@ func TestGroupAttempts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t, nil)
 				b, q := s.recorded(client.BackendOptions{Attempts: 2})
-				hold := make(chan struct{})
-				q.around = func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
-					if n == 1 {
-						<-hold
-						return next.RoundTrip(r)
-					}
-					return c.answer(), nil
-				}
-				var all []*pushing
-				for i := range 4 {
-					all = append(all, begin(t, b, number("a", i)))
-					synctest.Wait()
-				}
-				close(hold)
+				release := q.hold(func(int, *http.Request, http.RoundTripper) (*http.Response, error) { return c.answer(), nil })
+				all := beginAll(t, b, 4)
+				release()
 				for _, p := range all[1:] {
 					if <-p.done; (p.err == nil) != (name == "too many") || c.want != nil && !errors.Is(p.err, c.want) {
 						t.Errorf("%v", p.err)

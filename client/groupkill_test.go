@@ -20,6 +20,7 @@ import (
 // TestKillWhilePushing: the server is killed repeatedly while many goroutines push. Every
 // push gets a result, and its message is stored once, with the sequence of the result.
 func TestKillWhilePushing(t *testing.T) {
+	t.Parallel()
 	rounds := 10
 	if testing.Short() {
 		rounds = 3
