@@ -299,6 +299,7 @@ var imports = map[string]map[string]string{
 	"internal/browser":   {},
 	"internal/knots":     {},
 	"internal/pgtest":    {},
+	"internal/testlog":   {},
 	"internal/torture":   {},
 	"internal/ws/wstest": {},
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,12 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 func TestRefusals(t *testing.T) {
@@ -276,27 +275,9 @@ func failing(err error) *fake {
 	}}
 }
 
-// lockedBuffer is a buffer for a logger.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
-}
-
-func serveFake(t *testing.T, f *fake) (*site, *lockedBuffer) {
+func serveFake(t *testing.T, f *fake) (*site, *testlog.Buffer) {
 	t.Helper()
-	log := new(lockedBuffer)
+	log := new(testlog.Buffer)
 	s := serveHandler(t, newHandler(f, Options{Keys: []string{testKey}, Logger: slog.New(slog.NewTextHandler(log, nil))}), nil)
 	return s, log
 }

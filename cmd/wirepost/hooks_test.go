@@ -9,30 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
-
-// lockedBuffer is a bytes.Buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestHooks runs dev and serve with a backend that knows one cookie: it identifies clients
 // without a token, refusals are logged with the backend's reason, and /metrics counts.
@@ -61,7 +43,7 @@ func TestHooks(t *testing.T) {
 		"dev":   {func(*Config) {}, slog.LevelInfo},
 		"serve": {func(c *Config) { c.Dev, c.APIKey = false, []apiKey{"a-key-that-is-long-enough"} }, slog.LevelDebug},
 	} {
-		var log lockedBuffer
+		var log testlog.Buffer
 		ctx, stop := context.WithCancel(t.Context())
 		_, address, done := testApp(t, ctx, func(c *Config) {
 			c.hookSettings = hookSettings{

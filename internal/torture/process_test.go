@@ -2,7 +2,6 @@ package torture
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 // patience is how long a test waits for an expected event. It does not measure speed: a
@@ -48,7 +49,7 @@ type process struct {
 	address string
 	// expected matches lines of the log that are errors, and no faults; nil: there are none.
 	expected *regexp.Regexp
-	errors   lockedBuffer
+	errors   testlog.Buffer
 	exited   chan error // has the result when it has exited
 }
 
@@ -197,22 +198,4 @@ func (p *process) checkLog() {
 			p.t.Errorf("the server's log: %s", line)
 		}
 	}
-}
-
-// lockedBuffer collects the output of a program.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,33 +18,8 @@ import (
 
 	"github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/jetstream"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
-
-// lines collects log lines.
-type lines struct {
-	mu    sync.Mutex
-	text  bytes.Buffer
-	wants []string
-	found chan struct{} // closed when all wants were written
-}
-
-func newLines(wants ...string) *lines { return &lines{wants: wants, found: make(chan struct{})} }
-
-func (l *lines) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Write(p)
-	for len(l.wants) > 0 && strings.Contains(l.text.String(), l.wants[0]) {
-		if l.wants = l.wants[1:]; len(l.wants) == 0 {
-			close(l.found)
-		}
-	}
-	return len(p), nil
-}
 
 // TestAlone: a server that starts before the others waits for them, and says so.
 func TestAlone(t *testing.T) {
@@ -59,18 +32,18 @@ func TestAlone(t *testing.T) {
 	if err := c.start(0); err != nil {
 		t.Fatal(err)
 	}
-	said := newLines("1 of 3 servers are connected: [a]")
+	said := testlog.NewLines("1 of 3 servers are connected: [a]")
 	opened := make(chan error, 1)
 	nc := c.connect(t, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, err := jetstream.Open(ctx, nc, jetstream.Options{
-			Name: "test", Shards: 1, Replicas: 3, Server: c.servers[0], Logger: said.logger(),
+			Name: "test", Shards: 1, Replicas: 3, Server: c.servers[0], Logger: said.Logger(slog.LevelDebug),
 		})
 		opened <- err
 	}()
 	select {
-	case <-said.found:
+	case <-said.Found:
 	case err := <-opened:
 		t.Fatalf("opened: %v", err)
 	}
@@ -99,9 +72,9 @@ func TestSecret(t *testing.T) {
 			wants := map[string]string{
 				"other secret": "another secret", "no secret": "Router connection closed: Client Closed - Host", "other name": "Cluster Name Conflict",
 			}
-			said := newLines(wants[name])
+			said := testlog.NewLines(wants[name])
 			o := c.options(0)
-			o.Name, o.Dir, o.Logger = "stranger", t.TempDir(), said.logger()
+			o.Name, o.Dir, o.Logger = "stranger", t.TempDir(), said.Logger(slog.LevelDebug)
 			o.Peers = append(routes, c.routes...)
 			fmt.Sscan(routes[0].Port(), &o.Port)
 			change(&o)
@@ -110,7 +83,7 @@ func TestSecret(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Kill()
-			<-said.found // it has tried
+			<-said.Found // it has tried
 			advice := map[string]string{"other secret": "cluster.secret must be the same", "other name": "cluster.name must be the same"}
 			if waiting := s.Waiting(); !strings.HasPrefix(waiting, "1 of 4 servers are connected: [stranger]") || !strings.Contains(waiting, advice[name]) {
 				t.Errorf("it says %q", waiting)
@@ -279,13 +252,13 @@ func TestExternal(t *testing.T) {
 		t.Run(test.want, func(t *testing.T) {
 			t.Parallel()
 			s := startNATS(t, test.change)
-			said := newLines("sync_interval: always")
-			l, err := openExternal(t, s.ClientURL(), test.replicas, said.logger())
+			said := testlog.NewLines("sync_interval: always")
+			l, err := openExternal(t, s.ClientURL(), test.replicas, said.Logger(slog.LevelDebug))
 			if test.want == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
-				<-said.found // it cannot know
+				<-said.Found // it cannot know
 				if err := l.Propose(t.Context(), 0, []byte("x")); err != nil {
 					t.Error(err)
 				}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/wirepost/wirepost/engine/cluster/jetstream"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 // certificates returns the configuration of a server on 127.0.0.1 with an authority of its
@@ -57,11 +59,11 @@ func TestCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, other := certificates(t), certificates(t)
-	said := newLines("certificate")
+	said := testlog.NewLines("certificate")
 	start := func(i int, own *tls.Config) *jetstream.Server {
 		o := jetstream.ServerOptions{
 			Name: string(rune('a' + i)), Group: "test", Dir: t.TempDir(), Host: "127.0.0.1", Peers: routes,
-			Secret: testSecret, TLS: own, Logger: said.logger(),
+			Secret: testSecret, TLS: own, Logger: said.Logger(slog.LevelDebug),
 		}
 		fmt.Sscan(routes[i].Port(), &o.Port)
 		s, err := jetstream.StartServer(o)
@@ -78,7 +80,7 @@ func TestCertificates(t *testing.T) {
 		}
 	}
 	c := start(2, other)
-	<-said.found
+	<-said.Found
 	if waiting := c.Waiting(); !strings.HasPrefix(waiting, "1 of 3 servers are connected: [c]") {
 		t.Errorf("with another authority: %s", waiting)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/postgres"
 	"github.com/wirepost/wirepost/internal/pgtest"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 // startServer starts a server for one test.
@@ -225,16 +227,16 @@ func TestPromoted(t *testing.T) {
 	a, b := open(t, url, "test", 1), open(t, url, "test", 1)
 	d, stop := startLoad(t, a.Log(), b.Log())
 	d.await(20)
-	readOnly := newLines("is a read-only standby")
+	readOnly := testlog.NewLines("is a read-only standby")
 	opened := make(chan *postgres.DB)
 	go func() {
-		c, err := postgres.Open(t.Context(), standby.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: readOnly.logger()})
+		c, err := postgres.Open(t.Context(), standby.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: readOnly.Logger(slog.LevelInfo)})
 		if err != nil {
 			t.Error(err)
 		}
 		opened <- c
 	}()
-	<-readOnly.found
+	<-readOnly.Found
 	d.await(20)
 	primary.Kill()
 	if err := standby.Promote(); err != nil {

@@ -1,13 +1,11 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,31 +15,8 @@ import (
 	"github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/postgres"
 	"github.com/wirepost/wirepost/internal/pgtest"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
-
-// lines collects log lines.
-type lines struct {
-	mu    sync.Mutex
-	text  bytes.Buffer
-	wants []string
-	found chan struct{} // closed when all wants were written
-}
-
-func newLines(wants ...string) *lines { return &lines{wants: wants, found: make(chan struct{})} }
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Write(p)
-	for len(l.wants) > 0 && strings.Contains(l.text.String(), l.wants[0]) {
-		if l.wants = l.wants[1:]; len(l.wants) == 0 {
-			close(l.found)
-		}
-	}
-	return len(p), nil
-}
 
 // with returns the URL of a database for another user.
 func with(t *testing.T, s *pgtest.Server, database, user, password string) string {
@@ -152,15 +127,15 @@ func refuse(t *testing.T, url, want string) {
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	logged := newLines("synchronous_standby_names is empty: there is one copy", "fsync is off in PostgreSQL")
-	d, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.logger()})
+	logged := testlog.NewLines("synchronous_standby_names is empty: there is one copy", "fsync is off in PostgreSQL")
+	d, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.Logger(slog.LevelInfo)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	sql(t, s.URL("postgres"), "ALTER SYSTEM SET fsync = off")
 	sql(t, s.URL("postgres"), "SELECT pg_reload_conf()")
-	<-logged.found
+	<-logged.Found
 	for err == nil {
 		err = d.Log().Propose(t.Context(), 0, nil)
 	}
@@ -175,15 +150,15 @@ func TestReadOnly(t *testing.T) {
 	s := pgtest.Shared(t)
 	database := newDatabase(t, s)
 	sql(t, s.URL("postgres"), "ALTER DATABASE "+database+" SET default_transaction_read_only = on")
-	logged := newLines("no server of the URL accepts writes")
+	logged := testlog.NewLines("no server of the URL accepts writes")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	refused := make(chan error)
 	go func() {
-		_, err := postgres.Open(ctx, s.URL(database), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.logger()})
+		_, err := postgres.Open(ctx, s.URL(database), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.Logger(slog.LevelInfo)})
 		refused <- err
 	}()
-	<-logged.found
+	<-logged.Found
 	cancel()
 	if err := <-refused; err == nil || !strings.Contains(err.Error(), "PostgreSQL cannot be used") {
 		t.Errorf("opened: %v", err)
