@@ -79,6 +79,8 @@ type Health interface {
 
 // Log is one ordered log of records per channel.
 type Log interface {
+	Timers
+
 	// Append adds the entries in their order and returns one Result for each, in
 	// that order. On return every entry without Result.Err is durable and
 	// visible to readers, and watchers have been called. The entries of one call
@@ -170,6 +172,19 @@ type Entry struct {
 	TTL         time.Duration // time to live from the append on, rounded up to milliseconds; 0 for none
 	Data        []byte
 	Limits      Limits
+
+	// Sets is a timer that is set in the channel when this entry is added, with the sequence of
+	// its record, or 0 if it is Bare. It replaces one with the same kind and ID.
+	Sets *Timer
+	// Ends is a timer of the channel that is removed with this entry, also if the entry is a
+	// duplicate. If the channel has none of its kind, ID and time, nothing is changed, and
+	// Result.Err is ErrNotFound.
+	Ends *Timer
+	// Bare says that no record is added: the entry is about Sets and Ends. Of the other fields
+	// only ID and Idempotent count then. It is a duplicate if ID is remembered, which it never is
+	// because of this entry, or if the timer that it sets is there already, unless Ends
+	// removes it.
+	Bare bool
 }
 
 // Limits is the retention of a channel. A record's MaxAge is the one
@@ -185,7 +200,8 @@ type Result struct {
 	Time      int64 // ms since the epoch
 	ID        string
 	Duplicate bool
-	Err       error // of this entry alone: ErrNotFound for a revocation, or a failure to read what it needs
+	Due       int64 // when the timer is due that an entry has set, or that made it a duplicate
+	Err       error // of this entry alone: ErrNotFound, or a failure to read what it needs
 }
 
 // Page is what Read or ReadBefore found.

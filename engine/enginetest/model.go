@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -14,6 +15,8 @@ type model struct {
 	now   func() time.Time
 	logs  map[string]*modelLog
 	users map[string]*modelUser
+
+	timers []engine.Timer
 }
 
 type modelLog struct {
@@ -68,6 +71,11 @@ func (l *modelLog) messages() (ms []modelRecord) {
 
 func (m *model) append(in *engine.Entry) engine.Result {
 	l := m.log(in.Channel)
+	if in.Ends != nil && in.Revokes == 0 {
+		if t := m.timer(in.Channel, in.Ends); t == nil || t.Due != in.Ends.Due {
+			return engine.Result{Err: engine.ErrNotFound}
+		}
+	}
 	at := max(m.now().UnixMilli(), l.time)
 	r := &engine.Record{Seq: l.head + 1, Prev: l.head, Time: at}
 	if in.Revokes != 0 {
@@ -80,7 +88,11 @@ func (m *model) append(in *engine.Entry) engine.Result {
 	} else {
 		if first, ok := l.results[in.ID]; ok && in.Idempotent && at-first.Time < engine.IdempotencyWindow.Milliseconds() {
 			first.Duplicate = true
+			m.endTimer(in)
 			return first
+		}
+		if in.Bare {
+			return m.bare(in)
 		}
 		r.ID, r.Key, r.Data = in.ID, in.Key, in.Data
 		if in.TTL != 0 {
@@ -106,6 +118,10 @@ func (m *model) append(in *engine.Entry) engine.Result {
 	}
 	if in.Idempotent && in.Revokes == 0 {
 		l.results[in.ID] = result
+	}
+	if in.Revokes == 0 {
+		m.endTimer(in)
+		m.setTimer(in, &result)
 	}
 	return result
 }
@@ -275,4 +291,67 @@ func (m *model) listChannels() (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// bare changes only timers.
+func (m *model) bare(in *engine.Entry) engine.Result {
+	result := engine.Result{Time: m.now().UnixMilli(), ID: in.ID}
+	m.endTimer(in)
+	if in.Sets != nil {
+		if t := m.timer(in.Channel, in.Sets); t != nil {
+			result.Duplicate, result.Due = true, t.Due
+			return result
+		}
+	}
+	m.setTimer(in, &result)
+	return result
+}
+
+// timer returns the timer of a channel with the kind and ID of another, or nil.
+func (m *model) timer(channel string, like *engine.Timer) *engine.Timer {
+	for i := range m.timers {
+		if t := &m.timers[i]; t.Channel == channel && t.Kind == like.Kind && t.ID == like.ID {
+			return t
+		}
+	}
+	return nil
+}
+
+func (m *model) endTimer(in *engine.Entry) {
+	if in.Ends != nil {
+		t := *m.timer(in.Channel, in.Ends)
+		m.timers = slices.DeleteFunc(m.timers, func(other engine.Timer) bool {
+			return other.Channel == t.Channel && other.Kind == t.Kind && other.ID == t.ID
+		})
+	}
+}
+
+func (m *model) setTimer(in *engine.Entry, out *engine.Result) {
+	if in.Sets == nil {
+		return
+	}
+	t := *in.Sets
+	t.Channel, t.Seq, out.Due = in.Channel, out.Seq, t.Due
+	if replaced := m.timer(in.Channel, &t); replaced != nil {
+		*replaced = t
+	} else {
+		m.timers = append(m.timers, t)
+	}
+}
+
+func (m *model) due(at int64, limit int) []engine.Timer {
+	timers := slices.Clone(m.timers)
+	slices.SortFunc(timers, func(a, b engine.Timer) int {
+		return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.ID, b.ID))
+	})
+	timers = slices.DeleteFunc(timers, func(t engine.Timer) bool { return t.Due > at })
+	return timers[:min(limit, len(timers))]
+}
+
+func (m *model) list(kind engine.TimerKind) []engine.Timer {
+	timers := slices.DeleteFunc(slices.Clone(m.timers), func(t engine.Timer) bool { return t.Kind != kind })
+	slices.SortFunc(timers, func(a, b engine.Timer) int {
+		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.ID, b.ID))
+	})
+	return timers
 }

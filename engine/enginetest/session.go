@@ -98,6 +98,8 @@ func (s *session) act() {
 		s.equal("trim", s.e.Trim(s.t.Context(), channel, through), nil)
 	case n < 95:
 		s.save()
+	case n < 97:
+		s.compareTimers()
 	default:
 		for _, channel := range modelChannels {
 			s.compare(channel)
@@ -166,10 +168,48 @@ func (s *session) entry() engine.Entry {
 	if s.rand.IntN(8) == 0 {
 		in.Forgets = fmt.Sprint(s.rand.IntN(40))
 	}
+	s.timers(&in)
 	if s.rand.IntN(3) == 0 {
 		in.TTL = pick(s.rand, []time.Duration{time.Nanosecond, 1500 * time.Microsecond, time.Second, time.Minute, 30 * time.Minute, 2 * time.Hour})
 	}
 	return in
+}
+
+// timers has an entry set a timer, or end one, that it may know or not.
+func (s *session) timers(in *engine.Entry) {
+	timer := func() *engine.Timer {
+		return &engine.Timer{
+			Kind: pick(s.rand, []engine.TimerKind{engine.TimerPush, engine.TimerStep}), ID: fmt.Sprint(s.rand.IntN(4)),
+			Due: s.clock.Now().UnixMilli() + s.rand.Int64N(100), Data: fmt.Append(nil, s.step),
+		}
+	}
+	if s.rand.IntN(6) == 0 {
+		in.Sets = timer()
+		in.Bare = s.rand.IntN(2) == 0
+	}
+	if s.rand.IntN(8) == 0 {
+		in.Ends = timer()
+		if known := s.model.timer(in.Channel, in.Ends); known != nil && s.rand.IntN(4) > 0 {
+			in.Ends.Due = known.Due
+		}
+	}
+}
+
+func (s *session) compareTimers() {
+	at, limit := s.clock.Now().UnixMilli()+s.rand.Int64N(120), 1+s.rand.IntN(20)
+	got, next, err := s.e.DueTimers(s.t.Context(), at, limit)
+	s.equal("due", err, nil)
+	want := s.model.due(math.MaxInt64, math.MaxInt)
+	n := len(s.model.due(at, limit))
+	s.equal("due", got, want[:n])
+	if n < len(want) && next > want[n].Due {
+		s.t.Errorf("step %d: next is %d, but a timer is due at %d", s.step, next, want[n].Due)
+	}
+	for _, kind := range []engine.TimerKind{engine.TimerPush, engine.TimerStep} {
+		got, err = s.e.ListTimers(s.t.Context(), engine.TimerQuery{Kind: kind}, 1000)
+		s.equal("timers", err, nil)
+		s.equal("timers", got, s.model.list(kind))
+	}
 }
 
 func (s *session) read() {

@@ -74,6 +74,9 @@ func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engi
 		out.Err = engine.ErrNotFound
 		return nil, nil
 	}
+	if out.Err = e.checkTimersLocked(in); out.Err != nil {
+		return nil, nil
+	}
 	l := e.logLocked(in.Channel)
 	if seq == 0 {
 		seq = l.head + 1
@@ -94,6 +97,11 @@ func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engi
 		if m := l.memos[in.ID]; m != nil && in.Idempotent && r.Time-m.result.Time < window {
 			*out = m.result
 			out.Duplicate = true
+			e.endTimerLocked(in)
+			return l, nil
+		}
+		if in.Bare {
+			e.bareLocked(now, in, out)
 			return l, nil
 		}
 		r.ID, r.Key, r.ContentType, r.From, r.Data = in.ID, in.Key, in.ContentType, in.From, in.Data
@@ -112,6 +120,8 @@ func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engi
 	if in.Idempotent && in.Revokes == 0 {
 		e.rememberLocked(l, *out)
 	}
+	e.endTimerLocked(in)
+	e.setTimerLocked(in, out)
 	e.limitLocked(l, in.Limits.MaxMessages)
 	return l, r
 }

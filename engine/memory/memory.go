@@ -4,8 +4,8 @@
 //
 // The records of all channels share a byte budget. When it is exceeded, the oldest
 // records are removed first, whatever their channel, and readers see them as lost, as
-// with any retention limit. User records and heads of channels are not counted: they are
-// small and must be kept.
+// with any retention limit. Timers are counted and kept, up to half of the budget. User
+// records and heads of channels are not counted: they are small and must be kept.
 package memory
 
 import (
@@ -65,6 +65,7 @@ type Engine struct {
 		memos   []*memo   // every remembered ID, oldest first
 		users   map[string]*engine.User
 		members map[string]map[string]struct{} // channel → users
+		timers  timers
 	}
 }
 
@@ -84,6 +85,7 @@ func New(o Options) *Engine {
 	e.mu.base = o.Base
 	e.mu.logs = make(map[string]*log)
 	e.mu.users = make(map[string]*engine.User)
+	e.mu.timers.named = make(map[timerName]*timer)
 	e.mu.members = make(map[string]map[string]struct{})
 	e.mu.oldest.init()
 	return e
@@ -106,6 +108,7 @@ func (e *Engine) Close() error {
 	}
 	e.mu.closed = true
 	e.mu.logs, e.mu.users, e.mu.members, e.mu.memos, e.mu.due = nil, nil, nil, nil, nil
+	e.mu.timers = timers{}
 	e.mu.oldest.init()
 	return nil
 }

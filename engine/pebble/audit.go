@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
@@ -25,6 +26,7 @@ type audit struct {
 	sweeps  map[string]int64  // channel → the sweeper's next visit
 	lost    map[string]int    // channel → its index in report.Lost
 	user    string
+	timers  auditedTimers
 
 	now *auditedChannel
 }
@@ -35,6 +37,7 @@ type sink interface {
 	record(channel string, h format.Head, seq uint64, value []byte) error
 	endChannel(channel string, h format.Head, lost uint64) error
 	user(key, value []byte) error
+	timer(t *engine.Timer) error
 }
 
 // auditedChannel is the channel whose records are being read.
@@ -60,6 +63,7 @@ func newAudit(r *Report, out sink) *audit {
 		holes: make(map[string]*auditedHoles),
 		keys:  make(map[string]uint64), members: make(map[string]bool), memos: make(map[string]uint64),
 		sweeps: make(map[string]int64), lost: make(map[string]int),
+		timers: auditedTimers{named: make(map[string]bool), due: make(map[string]bool)},
 	}
 }
 
@@ -73,7 +77,8 @@ func (a *audit) read(m *files.Merged) error {
 	return a.end()
 }
 
-// key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, s, u, x.
+// key checks one key. The order of the prefixes is M, c, d, e, h, i, k, m, n, s, t,
+// u, w, x.
 func (a *audit) key(key, value []byte) error {
 	if key[0] > format.RecordPrefix {
 		if err := a.endRecords(); err != nil {
@@ -110,6 +115,8 @@ func (a *audit) key(key, value []byte) error {
 		if len(key) > 9 && a.sweeps[string(key[9:])] == int64(binary.BigEndian.Uint64(key[1:])) {
 			delete(a.sweeps, string(key[9:]))
 		}
+	case format.NamePrefix, format.TimerPrefix, format.DuePrefix:
+		return a.timerKey(key, value)
 	case format.ClockPrefix, format.ShardPrefix: // a new store has its own clock, and follows no log
 	default:
 		a.report.add("", "the key %q is of no known kind", key)
@@ -381,6 +388,7 @@ func (a *audit) end() error {
 	if err := a.endRecords(); err != nil {
 		return err
 	}
+	a.endTimers()
 	for name, at := range a.sweeps {
 		a.report.add("", "the sweep of channel %q due at %d is missing in the sweeper's index", name, at)
 	}

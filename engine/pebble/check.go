@@ -129,6 +129,7 @@ type salvager struct {
 	ends    []format.Span
 	bytes   int
 	pairs   [][2][]byte // users and remembered IDs
+	timers  []engine.Timer
 }
 
 // The limits of one commit of the salvager.
@@ -253,7 +254,7 @@ func (w *salvager) endChannel(name string, h format.Head, lost uint64) error {
 // finish makes sure that no sequence that was used before is assigned again, and that the
 // ID of no lost message is remembered.
 func (w *salvager) finish(r *Report) error {
-	if err := w.flushPairs(); err != nil {
+	if err := errors.Join(w.flushPairs(), w.flushTimers()); err != nil {
 		return err
 	}
 	lost := make(map[string]Loss)

@@ -81,8 +81,18 @@ func (l *randomLog) entry(shard int) *engine.Entry {
 		in.ID, in.Idempotent = fmt.Sprint("again", l.rnd.IntN(10)), true
 	case 3:
 		in.TTL = time.Duration(l.rnd.IntN(60)) * time.Second
+	case 4:
+		in.Sets, in.Bare = l.timer(), l.rnd.IntN(2) == 0
+	case 5:
+		in.Ends, in.Bare = l.timer(), l.rnd.IntN(2) == 0
 	}
 	return in
+}
+
+// timer returns one of few timers, so that some are replaced, and some end.
+func (l *randomLog) timer() *engine.Timer {
+	kind := []engine.TimerKind{engine.TimerPush, engine.TimerStep}[l.rnd.IntN(2)]
+	return &engine.Timer{Kind: kind, ID: fmt.Sprint(l.rnd.IntN(2)), Due: int64(l.rnd.IntN(2)), Data: []byte{byte(l.ids)}}
 }
 
 func (l *randomLog) update(shard int) *engine.Update {

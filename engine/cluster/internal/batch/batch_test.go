@@ -36,6 +36,11 @@ func full() *Batch {
 			{Entry: &engine.Entry{Channel: "x", ID: "1", Idempotent: true, Key: "k", ContentType: "t", From: "u", TTL: time.Second, Data: []byte("data"), Limits: engine.Limits{MaxAge: 1, MaxMessages: 2}}},
 			{Entry: &engine.Entry{Channel: "x", Revokes: 9, Data: []byte{}}},
 			{Entry: &engine.Entry{Channel: "x", ID: "on", Idempotent: true, Forgets: "off", Data: []byte{}}},
+			{Entry: &engine.Entry{
+				Channel: "x", ID: "later", Bare: true, Data: []byte{},
+				Sets: &engine.Timer{Kind: engine.TimerPush, ID: "later", Due: 1789000000000, Data: []byte("hello")},
+				Ends: &engine.Timer{Kind: engine.TimerStep, ID: "7", Due: 5},
+			}},
 			{Trim: &engine.Trim{Channel: "x", Through: 3}},
 			{Update: &engine.Update{
 				User: "u", Leave: []string{"a"}, Join: []string{"b", "c"}, Marks: []engine.Mark{{Channel: "b", Read: 1, Since: 2}},

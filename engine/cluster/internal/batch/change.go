@@ -21,11 +21,17 @@ const (
 const (
 	entryIdempotent = 1 << 0
 	entryForgets    = 1 << 1 // the ID that the entry forgets follows the data
+	entrySets       = 1 << 2 // then the timer that it sets
+	entryEnds       = 1 << 3 // then the timer that it ends, without data
+	entryBare       = 1 << 4
 )
 
 // LevelOf is the level of the operations that an entry needs.
 func LevelOf(in *engine.Entry) int {
-	if in.Forgets != "" {
+	switch {
+	case in.Sets != nil || in.Ends != nil || in.Bare:
+		return 3
+	case in.Forgets != "":
 		return 2
 	}
 	return 1
@@ -33,15 +39,7 @@ func LevelOf(in *engine.Entry) int {
 
 // AppendEntry appends an entry.
 func AppendEntry(dst []byte, in *engine.Entry) []byte {
-	dst = append(dst, kindEntry)
-	flags := byte(0)
-	if in.Idempotent {
-		flags |= entryIdempotent
-	}
-	if in.Forgets != "" {
-		flags |= entryForgets
-	}
-	dst = append(dst, flags)
+	dst = append(dst, kindEntry, entryFlags(in))
 	dst = fields.AppendText(dst, in.Channel)
 	dst = binary.AppendUvarint(dst, in.Revokes)
 	for _, s := range [...]string{in.ID, in.Key, in.ContentType, in.From} {
@@ -54,7 +52,38 @@ func AppendEntry(dst []byte, in *engine.Entry) []byte {
 	if in.Forgets != "" {
 		dst = fields.AppendText(dst, in.Forgets)
 	}
+	if in.Sets != nil {
+		dst = appendTimer(dst, in.Sets)
+		dst = append(binary.AppendUvarint(dst, uint64(len(in.Sets.Data))), in.Sets.Data...)
+	}
+	if in.Ends != nil {
+		dst = appendTimer(dst, in.Ends)
+	}
 	return dst
+}
+
+func entryFlags(in *engine.Entry) (flags byte) {
+	if in.Idempotent {
+		flags |= entryIdempotent
+	}
+	if in.Forgets != "" {
+		flags |= entryForgets
+	}
+	if in.Sets != nil {
+		flags |= entrySets
+	}
+	if in.Ends != nil {
+		flags |= entryEnds
+	}
+	if in.Bare {
+		flags |= entryBare
+	}
+	return flags
+}
+
+// appendTimer appends a timer without its data. Its channel is that of its entry.
+func appendTimer(dst []byte, t *engine.Timer) []byte {
+	return binary.AppendUvarint(fields.AppendText(append(dst, byte(t.Kind)), t.ID), uint64(t.Due))
 }
 
 // AppendTrim appends a trim.
@@ -95,7 +124,23 @@ func readEntry(r *fields.Reader) *engine.Entry {
 	if flags&entryForgets != 0 {
 		in.Forgets = r.Text()
 	}
+	in.Bare = flags&entryBare != 0
+	if flags&entrySets != 0 {
+		in.Sets = readTimer(r)
+		in.Sets.Data = r.Bytes(r.Length())
+	}
+	if flags&entryEnds != 0 {
+		in.Ends = readTimer(r)
+	}
 	return in
+}
+
+func readTimer(r *fields.Reader) *engine.Timer {
+	t := &engine.Timer{Kind: engine.TimerKind(r.Byte()), ID: r.Text(), Due: int64(r.Number())}
+	if t.Due < 0 {
+		r.Fail()
+	}
+	return t
 }
 
 func readUpdate(r *fields.Reader) *engine.Update {

@@ -20,6 +20,7 @@ type Cache struct {
 	Channels table[Channel]
 	Keys     table[format.Keyed]
 	Memos    table[format.Memo]
+	Timers   Timers
 
 	// static
 	db  pdb.Reader

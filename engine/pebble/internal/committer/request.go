@@ -36,6 +36,9 @@ func (rq *request) size() int {
 	n := requestBytes * max(1, len(rq.entries))
 	for i := range rq.entries {
 		n += len(rq.entries[i].Data)
+		if t := rq.entries[i].Sets; t != nil {
+			n += len(t.Data)
+		}
 	}
 	return n
 }

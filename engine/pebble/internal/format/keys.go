@@ -20,6 +20,9 @@ import (
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
 //	M <channel> 0 <user>               an index of the memberships; no value
+//	t <kind> <channel> 0 <id>          a timer (timer.go)
+//	w <due:8> <kind> <channel> 0 <id>  an index of the timers by time; no value
+//	n <kind> <id> 0 <channel>          an index of the timers by ID; no value
 //	s <shard:4>                        how far the log of a shard was applied (applied.go)
 //	c                                  the time, eight bytes, now and then
 //
@@ -38,6 +41,9 @@ const ( // the first byte of a key
 	MemberPrefix = 'M'
 	ClockPrefix  = 'c'
 	ShardPrefix  = 's'
+	TimerPrefix  = 't'
+	DuePrefix    = 'w'
+	NamePrefix   = 'n'
 
 	// What the key of a user is about.
 	MarkPart   = 'm'

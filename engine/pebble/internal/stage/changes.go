@@ -34,13 +34,14 @@ type Changes struct {
 	short   bool                // there is too little space on the disk
 	gone    Removals            // while it is so
 	fronts  map[string][]uint64 // by channel, see findFront
+	timers  map[string]int64    // see timers.go
 	key     []byte              // scratch
 	value   []byte
 }
 
 // New returns changes of a store.
 func New(db *pdb.DB, cache *cache.Cache, log *slog.Logger) *Changes {
-	return &Changes{db: db, cache: cache, log: log, fronts: make(map[string][]uint64), gone: Removals{}}
+	return &Changes{db: db, cache: cache, log: log, fronts: make(map[string][]uint64), gone: Removals{}, timers: make(map[string]int64)}
 }
 
 // Begin begins a commit of about so many bytes, at a time. If space is short, it records
@@ -48,6 +49,7 @@ func New(db *pdb.DB, cache *cache.Cache, log *slog.Logger) *Changes {
 func (c *Changes) Begin(now int64, size int, short bool) {
 	c.now, c.indexed, c.Flush, c.short = now, false, false, short
 	clear(c.gone)
+	clear(c.timers)
 	c.batch = c.db.NewBatchWithSize(size + size/2)
 }
 
@@ -99,6 +101,9 @@ func (c *Changes) Removed() Removals { return c.gone }
 // records of each channel, which says whether it keeps them, and ends the commit. The mutex
 // of the cache is held.
 func (c *Changes) PublishLocked(durable bool, notify func(channel string, records []*engine.Record) (keeps bool)) {
+	if durable && len(c.timers) > 0 {
+		c.cache.Timers.Set(c.firstTimer())
+	}
 	for _, s := range c.touched {
 		w := s.V.Staged
 		if durable {

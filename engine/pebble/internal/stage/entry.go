@@ -12,6 +12,11 @@ import (
 // that an entry that fails has no effect.
 func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 	w := c.Touch(p.Channel)
+	replaced, err := c.findTimers(in)
+	if err != nil {
+		out.Err = err
+		return
+	}
 	// The time of a record never decreases within a channel. Lifetimes begin now, because
 	// heads written by an earlier version may be in the future.
 	at := max(c.now, w.Head.Time)
@@ -22,6 +27,15 @@ func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 	if p.Memo != nil && p.Memo.V.Seq != 0 && c.now-p.Memo.V.Time < engine.IdempotencyWindow.Milliseconds() {
 		m := p.Memo.V
 		*out = engine.Result{Seq: m.Seq, Prev: m.Prev, Time: m.Time, ID: in.ID, Duplicate: true}
+		c.endTimer(in)
+		return
+	}
+	if in.Bare {
+		*out = engine.Result{Time: c.now, ID: in.ID, Duplicate: replaced != noTimer, Due: max(replaced, 0)}
+		c.endTimer(in)
+		if !out.Duplicate {
+			c.setTimer(in, out, replaced)
+		}
 		return
 	}
 	if p.Key != nil && !w.Head.Keyed {
@@ -54,6 +68,8 @@ func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 		c.Set(format.MemoKey(c.key[:0], format.DayOf(c.now), p.Memo.Name), c.value)
 	}
 	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	c.endTimer(in)
+	c.setTimer(in, out, replaced)
 	c.limit(p.Channel, in.Limits.MaxMessages)
 }
 
