@@ -28,6 +28,7 @@ var imports = map[string]map[string]string{
 		"internal/payload":  "data of pushes",
 		"internal/peers":    "connections to other nodes of a cluster",
 		"internal/presence": "users in channels",
+		"internal/schedule": "scheduled pushes",
 		"internal/session":  "sessions",
 		"internal/signing":  "secrets of endpoints",
 		"internal/user":     "users",
@@ -203,6 +204,7 @@ var imports = map[string]map[string]string{
 		"engine":            "the bus between nodes",
 		"internal/registry": "channels by name",
 	},
+	"internal/schedule": {"engine": "timers, and the log of what they push"},
 	"internal/presence": {
 		"internal/conn":     "tasks of loops",
 		"internal/registry": "channels and users by name",

@@ -242,12 +242,12 @@ func (s *shell) interpret(language string, blocks []string, name string, args ..
 // normal replaces the parts that differ between runs.
 func normal(text string) string {
 	for pattern, to := range map[string]string{
-		`"(id|connection)":"[a-z0-9]{16}"`:                  `"$1":"…"`,
-		`"(time|since|expires|uptime_ms|memory_bytes)":\d+`: `"$1":0`,
-		`"cursor":"[^"]*"`:                                  `"cursor":"…"`,
-		`(?m)^Date: .*\r?\n`:                                "",
-		`\}\s+`:                                             "}", // curl ends no line
-		`\r\n`:                                              "\n",
+		`"(id|connection)":"[a-z0-9]{16}"`:                     `"$1":"…"`,
+		`"(time|since|expires|at|uptime_ms|memory_bytes)":\d+`: `"$1":0`,
+		`"cursor":"[^"]*"`:                                     `"cursor":"…"`,
+		`(?m)^Date: .*\r?\n`:                                   "",
+		`\}\s+`:                                                "}", // curl ends no line
+		`\r\n`:                                                 "\n",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)
 	}

@@ -31,6 +31,10 @@ type Push struct {
 	// TTL is the time to live, in steps of a millisecond. After it, the message is no
 	// longer delivered. 0 means as long as the channel retains it.
 	TTL time.Duration
+	// At, or Delay from now on, schedules the push for a time within a year, with a precision
+	// of a millisecond. What is scheduled is durable, and pushed once; the TTL begins now.
+	At    time.Time
+	Delay time.Duration
 }
 
 // PushResult is the result of a Push.
@@ -41,6 +45,9 @@ type PushResult struct {
 	// Online is the number of connections that were subscribed to the channel.
 	Online    int  `json:"online"`
 	Duplicate bool `json:"duplicate,omitempty"`
+	// At is when a scheduled push will be made, or was made if Seq is set: it is a
+	// duplicate then. It is zero if the push was not to be scheduled.
+	At time.Time `json:"-"`
 }
 
 // BatchResult is the result of one push of a batch.

@@ -18,9 +18,16 @@ type Metrics struct {
 	Closes        map[string]uint64 // closed connections, by close code
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
+	Scheduled     ScheduledStats
 	Events        EventStats        // without EventReader.Behind
 	TurnSeconds   []Histogram       // time of a turn of each event loop, which other clients of the loop wait for
 	Cluster       *ClusterMetrics   // nil: the server is not a node of a cluster
+}
+
+// ScheduledStats counts the scheduled pushes whose time has come, on this node.
+type ScheduledStats struct {
+	Pushed  uint64
+	Expired uint64 // not pushed, because their time to live had ended
 }
 
 // Histogram is a distribution of durations, in seconds.
@@ -39,6 +46,7 @@ func (s *Server) Metrics() Metrics {
 		Stats: s.Stats(), ReadErrors: c.ReadErrors.Load(), ClockJumps: uint64(s.host.Clock.Jumps()),
 		Closes: c.Closes.All(), Refused: c.Refused.All(), AppendSeconds: Histogram(c.Appends.Snapshot()),
 	}
+	m.Scheduled.Pushed, m.Scheduled.Expired = s.scheduled.Stats()
 	m.Events = s.EventStats(context.Background(), false)
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))

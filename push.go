@@ -3,6 +3,7 @@ package wirepost
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -96,13 +97,16 @@ func (s *Server) store(ctx context.Context, entries []engine.Entry, out []BatchR
 			out[i].Err = AsError(context.Cause(ctx))
 		case s.draining.Load():
 			out[i].Err = errDraining
-		case s.host.Policies.MemoryOnly(entries[i].Channel):
+		case s.host.Policies.MemoryOnly(entries[i].Channel) && !entries[i].Bare:
 			memory = append(memory, i)
 		default:
 			durable = append(durable, i)
 		}
 	}
 	s.appendTo(ctx, s.engine, entries, out, durable)
+	if slices.ContainsFunc(durable, func(i int) bool { return entries[i].Bare }) {
+		s.scheduled.Wake()
+	}
 	s.appendTo(ctx, s.memory, entries, out, memory)
 }
 
@@ -129,8 +133,8 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 		case results[i].Err != nil:
 			out[k].Err = appendError(entries[k].Channel, results[i].Err)
 		default:
-			out[k].PushResult = s.pushed(batch[i].Channel, &results[i])
-			if !results[i].Duplicate {
+			out[k].PushResult = s.pushed(&batch[i], &results[i])
+			if !results[i].Duplicate && !batch[i].Bare {
 				stored++
 			}
 		}
@@ -142,7 +146,11 @@ func appendError(channel string, err error) error {
 	return AsError(fmt.Errorf("append to %q: %w", channel, err))
 }
 
-func (s *Server) pushed(channel string, r *engine.Result) PushResult {
+func (s *Server) pushed(in *engine.Entry, r *engine.Result) PushResult {
+	channel := in.Channel
+	if in.Bare {
+		return scheduled(in, r)
+	}
 	online := s.host.Feeds.Connections(channel) + s.elsewhere(channel)
 	if online == 0 {
 		s.hintInbox(channel)
@@ -165,8 +173,8 @@ func (s *Server) hintInbox(channel string) {
 // prepare checks a push and makes the entry of it. Known is the data as it is
 // stored, where that has been settled already.
 func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
-	if err := CheckChannel(p.To); err != nil {
-		return fieldError("to", "%s", AsError(err).Message)
+	if err := checkTo(p.To); err != nil {
+		return err
 	}
 	switch {
 	case len(p.Data) > s.opts.MaxMessage:
@@ -205,6 +213,17 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	}
 	if e.ID == "" {
 		e.ID = names.NewMessageID()
+	}
+	if !p.At.IsZero() || p.Delay != 0 {
+		return s.schedule(e, p)
+	}
+	return nil
+}
+
+// checkTo checks the channel of a push.
+func checkTo(channel string) error {
+	if err := CheckChannel(channel); err != nil {
+		return fieldError("to", "%s", AsError(err).Message)
 	}
 	return nil
 }

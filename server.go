@@ -18,6 +18,7 @@ import (
 	"github.com/wirepost/wirepost/internal/gateway"
 	"github.com/wirepost/wirepost/internal/peers"
 	"github.com/wirepost/wirepost/internal/presence"
+	"github.com/wirepost/wirepost/internal/schedule"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
@@ -37,6 +38,9 @@ type Server struct {
 	peers   *peers.Peers  // nil: there are no other nodes
 	present *peers.Peers  // the same for users in channels with presence
 	events  eventLog
+	// scheduled pushes what is scheduled.
+	scheduled *schedule.Schedule
+
 	logger  *slog.Logger
 	started time.Time
 
@@ -121,6 +125,7 @@ func New(o Options) (*Server, error) {
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
 		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,
 	})
+	s.scheduled = s.startSchedule()
 	return s, nil
 }
 

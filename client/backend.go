@@ -11,7 +11,7 @@ import (
 // Most methods may be repeated without changing the result, and do repeat a request
 // that failed for a reason that may pass: the network, 429, a 5xx, or the error page
 // of a proxy. They do so until their context ends, so give it a deadline. Disconnect,
-// Leave, Revoke and Empty send their request once, because a repeat could not tell
+// Leave, Revoke, Empty and CancelScheduled send their request once, because a repeat could not tell
 // whether the first attempt had succeeded.
 //
 // The error of a request that the server refused is a *RefusedError, which errors.Is

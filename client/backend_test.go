@@ -122,6 +122,17 @@ var calls = map[string]func(context.Context, *client.Backend) error{
 		_, err := b.Stats(ctx)
 		return err
 	},
+	"Scheduled": func(ctx context.Context, b *client.Backend) error {
+		_, _, err := b.Scheduled(ctx, "", "", 0)
+		return err
+	},
+	"CancelScheduled": func(ctx context.Context, b *client.Backend) error {
+		err := b.CancelScheduled(ctx, "none", "user:42")
+		if errors.Is(err, client.ErrNotFound) {
+			return nil
+		}
+		return err
+	},
 	"Top": func(ctx context.Context, b *client.Backend) error {
 		_, err := b.Top(ctx, 3)
 		return err
@@ -129,7 +140,7 @@ var calls = map[string]func(context.Context, *client.Backend) error{
 }
 
 // sentOnce names those of calls that do not retry.
-var sentOnce = map[string]bool{"Revoke": true, "Empty": true, "Leave": true, "Disconnect": true}
+var sentOnce = map[string]bool{"Revoke": true, "Empty": true, "Leave": true, "Disconnect": true, "CancelScheduled": true}
 
 // TestBackendKey: with a wrong key every method fails at once; Ready needs no key.
 func TestBackendKey(t *testing.T) {
@@ -202,7 +213,7 @@ func TestBackendProxy(t *testing.T) {
 					b := newBackend(t, client.BackendOptions{HTTP: &http.Client{Transport: page}, Attempts: 3})
 					err := do(t.Context(), b)
 					switch {
-					case c.status == 204 && (name == "Leave" || name == "Empty"): // equal to the server's response
+					case c.status == 204 && (name == "Leave" || name == "Empty" || name == "CancelScheduled"): // equal to the server's response
 					case err == nil, errors.Is(err, client.ErrForbidden), errors.Is(err, client.ErrNotFound):
 						t.Errorf("%v", err)
 					case c.status < 300 && !errors.Is(err, client.ErrProtocol):
@@ -237,7 +248,7 @@ func TestBackendRedirect(t *testing.T) {
 	for name, do := range calls {
 		err := do(t.Context(), b)
 		switch name {
-		case "Channel", "Messages", "User", "Inbox", "Stats", "Top": // a GET remains a GET
+		case "Channel", "Messages", "User", "Inbox", "Stats", "Top", "Scheduled": // a GET remains a GET
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

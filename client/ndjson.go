@@ -70,18 +70,20 @@ func eachLine(body io.Reader, fn func(line []byte) error) error {
 // refused it.
 func decodeResult(line []byte) (PushResult, *RefusedError, error) {
 	var r struct {
-		pushResults
+		pushResponse
 		Status     int    `json:"status"` // of a problem; a success has none
 		Code       string `json:"code"`
 		Detail     string `json:"detail"`
 		Field      string `json:"field"`
 		RetryAfter int64  `json:"retry_after"` // seconds
 	}
-	if err := json.Unmarshal(line, &r); err != nil || r.Status == 0 && len(r.Messages) != 1 {
+	err := json.Unmarshal(line, &r)
+	results := r.results()
+	if err != nil || r.Status == 0 && len(results) != 1 {
 		return PushResult{}, nil, fmt.Errorf("%w: a line of the response is not the result of a push", ErrProtocol)
 	}
 	if r.Status == 0 {
-		return r.Messages[0], nil, nil
+		return results[0], nil, nil
 	}
 	return PushResult{}, &RefusedError{
 		Status: r.Status, Code: r.Code, Detail: r.Detail, Field: r.Field,

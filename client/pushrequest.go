@@ -30,6 +30,11 @@ type Push struct {
 	// TTL is how long the message is worth delivering, in steps of a millisecond; 0
 	// means as long as the channel keeps it.
 	TTL time.Duration
+	// At, or Delay from now on, schedules the push for a time within a year, with a precision
+	// of a millisecond. A scheduled push is stored at once and made once. A repeat with its ID
+	// does not move it; the TTL begins now.
+	At    time.Time
+	Delay time.Duration
 }
 
 // PushResult is the result of a Push.
@@ -39,6 +44,9 @@ type PushResult struct {
 	Seq       uint64 `json:"seq"`
 	Online    int    `json:"online"`              // connections that were subscribed
 	Duplicate bool   `json:"duplicate,omitempty"` // it was stored by an earlier push
+	// At is when a scheduled push is made; then Seq is 0 and only To, ID and Duplicate are
+	// set besides.
+	At time.Time `json:"-"`
 }
 
 // pushAlone is a request of one push to one channel.
@@ -52,18 +60,37 @@ func (q *requester) pushAlone(ctx context.Context, node int, body []byte) (PushR
 
 // post is a request of one push to n channels.
 func (q *requester) post(ctx context.Context, node int, body []byte, n int) ([]PushResult, error) {
-	var results pushResults
-	err := q.once(ctx, node, call{method: http.MethodPost, path: pushPath, body: body, result: &results})
-	if err == nil && len(results.Messages) != n {
-		err = fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results.Messages), n)
+	var response pushResponse
+	err := q.once(ctx, node, call{method: http.MethodPost, path: pushPath, body: body, result: &response})
+	results := response.results()
+	if err == nil && len(results) != n {
+		err = fmt.Errorf("%w: %d results for %d channels", ErrProtocol, len(results), n)
 	}
-	return results.Messages, err
+	return results, err
 }
 
 const pushPath = "/v1/push"
 
-type pushResults struct {
-	Messages []PushResult `json:"messages"`
+// pushResponse is the response to a push: to one that is made at once, or is scheduled.
+type pushResponse struct {
+	Messages  []PushResult      `json:"messages"`
+	Scheduled []scheduledResult `json:"scheduled"`
+}
+
+func (r *pushResponse) results() []PushResult {
+	results := r.Messages
+	for _, s := range r.Scheduled {
+		results = append(results, PushResult{To: s.To, ID: s.ID, Duplicate: s.Duplicate, At: time.UnixMilli(s.At)})
+	}
+	return results
+}
+
+// scheduledResult is a scheduled push.
+type scheduledResult struct {
+	To        string `json:"to"`
+	ID        string `json:"id"`
+	At        int64  `json:"at"` // in ms since the epoch
+	Duplicate bool   `json:"duplicate"`
 }
 
 // pushBody is a push as POST /v1/push takes it.
@@ -75,6 +102,8 @@ type pushBody struct {
 	ID          string          `json:"id"`
 	Key         string          `json:"key,omitempty"`
 	TTL         string          `json:"ttl,omitempty"`
+	At          int64           `json:"at,omitempty"`
+	Delay       string          `json:"delay,omitempty"`
 }
 
 // encodePush encodes a push to one or several channels, and gives it an ID if it has
@@ -101,6 +130,12 @@ func encodePush(push *Push, channels []string) ([]byte, error) {
 	}
 	if push.TTL != 0 {
 		body.TTL = push.TTL.String()
+	}
+	if !push.At.IsZero() {
+		body.At = push.At.UnixMilli()
+	}
+	if push.Delay != 0 {
+		body.Delay = push.Delay.String()
 	}
 	return json.Marshal(body)
 }

@@ -17,6 +17,8 @@ type backend interface {
 	PushAll(context.Context, []wirepost.Push) ([]wirepost.PushResult, error)
 	PushEach(context.Context, []wirepost.Push) []wirepost.BatchResult
 	Revoke(ctx context.Context, channel string, seq uint64) (wirepost.PushResult, error)
+	Scheduled(context.Context, wirepost.ScheduledQuery) ([]wirepost.Scheduled, string, error)
+	CancelScheduled(ctx context.Context, id, to string) error
 
 	User(ctx context.Context, user string) (wirepost.UserInfo, error)
 	Disconnect(ctx context.Context, user, connection string) (int, error)

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
-	"time"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
@@ -108,12 +107,9 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	if err := checkEncoding(r.Header); err != nil {
 		return err
 	}
-	var ttl time.Duration
-	if r.query.Has("ttl") {
-		var err error
-		if ttl, err = parse.TTL(r.query.Get("ttl")); err != nil {
-			return err
-		}
+	times, err := queryTimes(r)
+	if err != nil {
+		return err
 	}
 	done, err := a.beginOne(r, a.maxData)
 	if err != nil {
@@ -130,12 +126,27 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	p := parse.NewPush(data)
-	p.To, p.ID, p.Key, p.TTL = r.channel, r.query.Get("id"), r.query.Get("key"), ttl
+	p.To, p.ID, p.Key = r.channel, r.query.Get("id"), r.query.Get("key")
+	p.TTL, p.At, p.Delay = times.TTL, times.At, times.Delay
 	pushed, err := a.srv.Push(r.Context(), p)
 	if err != nil {
 		return err
 	}
 	return writePushed(w, []wirepost.PushResult{pushed})
+}
+
+// queryTimes reads the times of a push in the query, into a push that has nothing else.
+func queryTimes(r *request) (p wirepost.Push, err error) {
+	if r.query.Has("ttl") {
+		p.TTL, err = parse.Duration("ttl", r.query.Get("ttl"))
+	}
+	if r.query.Has("delay") && err == nil {
+		p.Delay, err = parse.Duration("delay", r.query.Get("delay"))
+	}
+	if r.query.Has("at") && err == nil {
+		p.At, err = parse.At("at", r.query.Get("at"))
+	}
+	return p, err
 }
 
 // rawData checks a raw body. Without a content type, or with that of a form, which

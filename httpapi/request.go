@@ -13,9 +13,9 @@ import (
 // request is a request for a route, with the names in its path.
 type request struct {
 	*http.Request
-	key                      *knownKey
-	user, channel, seq, node string
-	query                    url.Values
+	key                          *knownKey
+	user, channel, seq, node, id string
+	query                        url.Values
 }
 
 func (r *request) setName(variable, name string) {
@@ -28,6 +28,8 @@ func (r *request) setName(variable, name string) {
 		r.seq = name
 	case "node":
 		r.node = name
+	case "id":
+		r.id = name
 	}
 }
 

@@ -56,13 +56,23 @@ func writePushed(w http.ResponseWriter, pushed []wirepost.PushResult) error {
 	return writeBody(w, status, appendPushed(out.AvailableBuffer(), pushed))
 }
 
-// appendPushed appends {"messages":[…]}.
+// appendPushed appends {"messages":[…]}, or {"scheduled":[…]} if the push was to be
+// scheduled.
 func appendPushed(dst []byte, pushed []wirepost.PushResult) []byte {
-	dst = append(dst, `{"messages":[`...)
+	scheduled := !pushed[0].At.IsZero()
+	if scheduled {
+		dst = append(dst, `{"scheduled":[`...)
+	} else {
+		dst = append(dst, `{"messages":[`...)
+	}
 	for i := range pushed {
 		p := &pushed[i]
 		if i > 0 {
 			dst = append(dst, ',')
+		}
+		if scheduled {
+			dst = endObject(appendScheduled(dst, p.To, p.ID, p.At.UnixMilli()), p)
+			continue
 		}
 		dst = append(dst, `{"to":`...)
 		dst = appendString(dst, p.To)
@@ -71,13 +81,16 @@ func appendPushed(dst []byte, pushed []wirepost.PushResult) []byte {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendUint(dst, p.Seq, 10)
 		dst = append(dst, `,"online":`...)
-		dst = strconv.AppendInt(dst, int64(p.Online), 10)
-		if p.Duplicate {
-			dst = append(dst, `,"duplicate":true`...)
-		}
-		dst = append(dst, '}')
+		dst = endObject(strconv.AppendInt(dst, int64(p.Online), 10), p)
 	}
 	return append(dst, `]}`...)
+}
+
+func endObject(dst []byte, p *wirepost.PushResult) []byte {
+	if p.Duplicate {
+		dst = append(dst, `,"duplicate":true`...)
+	}
+	return append(dst, '}')
 }
 
 // appendString appends a JSON string.

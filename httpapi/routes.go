@@ -17,7 +17,7 @@ import (
 type handler func(a *api, w http.ResponseWriter, r *request) error
 
 // route is one line of the API. Its path is made of literal segments and of
-// {user}, {channel}, {seq}, {node}, each of which stands for one segment, in which a
+// {user}, {channel}, {seq}, {node}, {id}, each of which stands for one segment, in which a
 // slash is written %2F. A name at the end of the path, after which nothing can follow,
 // is written {channel...}: there a plain slash is allowed, too.
 type route struct {
@@ -36,7 +36,9 @@ type method struct {
 // routes is the API. Every path is here once; the order does not matter.
 var routes = []route{
 	{path: "/v1/push", push: true, methods: []method{{"POST", nil, (*api).push}}},
-	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl"}, (*api).pushRaw}}},
+	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl", "at", "delay"}, (*api).pushRaw}}},
+	{path: "/v1/scheduled", methods: []method{{"GET", []string{"to", "after", "limit"}, (*api).scheduled}}},
+	{path: "/v1/scheduled/{id...}", methods: []method{{"DELETE", []string{"to"}, (*api).cancel}}},
 	{path: "/v1/users", methods: []method{{"GET", []string{"prefix", "online", "after", "limit"}, (*api).users}}},
 	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
 	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection", "revoke_before"}, (*api).disconnect}}},

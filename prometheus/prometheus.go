@@ -46,6 +46,9 @@ var (
 	clusterSnapshots = desc("wirepost_cluster_snapshots_total", "Snapshots of the store taken for nodes that join.")
 	clusterMembers   = desc("wirepost_cluster_members", "Nodes of the cluster that this node knows, itself included, by state.", "state")
 
+	scheduledPushed  = desc("wirepost_scheduled_pushed_total", "Scheduled messages that were pushed.")
+	scheduledExpired = desc("wirepost_scheduled_expired_total", "Scheduled messages that were not pushed, because their time to live had ended.")
+
 	eventsWritten   = desc("wirepost_events_written_total", "Events written to the log of events.")
 	eventsLost      = desc("wirepost_events_lost_total", "Events that could not be written.")
 	eventsDelivered = desc("wirepost_events_delivered_total", "Events delivered, by endpoint.", "endpoint")
@@ -60,6 +63,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, turns, connections, users, channels,
 		clusterLag, clusterPosition, clusterInFlight, clusterApply, clusterSnapshots, clusterMembers,
 
+		scheduledPushed, scheduledExpired,
 		eventsWritten, eventsLost, eventsDelivered, eventsRetried, eventsGaps, eventsLag,
 	} {
 		ch <- d
@@ -87,6 +91,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for reason, n := range m.Refused {
 		add(refused, prometheus.CounterValue, float64(n), reason)
 	}
+	add(scheduledPushed, prometheus.CounterValue, float64(m.Scheduled.Pushed))
+	add(scheduledExpired, prometheus.CounterValue, float64(m.Scheduled.Expired))
 	add(eventsWritten, prometheus.CounterValue, float64(m.Events.Written))
 	add(eventsLost, prometheus.CounterValue, float64(m.Events.Lost))
 	for _, r := range m.Events.Readers {

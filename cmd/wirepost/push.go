@@ -26,6 +26,8 @@ type pushCommand struct {
 	ID          string   `name:"id" placeholder:"ID" help:"ID that makes the push idempotent: a repeat within 24 hours has no effect."`
 	Key         string   `placeholder:"KEY" help:"Replace the earlier message with this key."`
 	TTL         duration `name:"ttl" placeholder:"TIME" help:"Time to live."`
+	At          instant  `placeholder:"TIME" help:"When to push, at most a year ahead: RFC 3339 (2026-12-24T18:00:00+01:00), or milliseconds since 1970."`
+	Delay       duration `placeholder:"TIME" help:"How long to wait before pushing."`
 	JSON        bool     `name:"json" help:"Print the server's response as JSON."`
 	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object per line as in POST /v1/push; CHANNEL applies to lines without \"to\"."`
 }
@@ -70,6 +72,7 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 func (c *pushCommand) push(data []byte) (client.Push, error) {
 	p := client.Push{
 		To: c.Channel, Data: data, ContentType: c.ContentType, ID: c.ID, Key: c.Key, TTL: time.Duration(c.TTL),
+		At: time.Time(c.At), Delay: time.Duration(c.Delay),
 	}
 	if p.ContentType == "" {
 		p.ContentType = guessType(data)
@@ -112,7 +115,11 @@ func (c *pushCommand) print(t *terminal, p client.PushResult) error {
 		_, err := fmt.Fprintln(t.Out, wordPushed(p))
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"messages": []client.PushResult{p}})
+	result := map[string]any{"messages": []client.PushResult{p}}
+	if !p.At.IsZero() {
+		result = map[string]any{"scheduled": []any{map[string]any{"to": p.To, "id": p.ID, "at": p.At.UnixMilli()}}}
+	}
+	text, err := json.Marshal(result)
 	if err == nil {
 		_, err = fmt.Fprintf(t.Out, "%s\n", text)
 	}
@@ -121,6 +128,13 @@ func (c *pushCommand) print(t *terminal, p client.PushResult) error {
 
 // wordPushed describes the result of a push.
 func wordPushed(p client.PushResult) string {
+	if !p.At.IsZero() {
+		s := fmt.Sprintf("%s id %s: scheduled for %s", printable(p.To), printable(p.ID), p.At.Local().Format(time.RFC3339Nano))
+		if p.Duplicate {
+			s += " (duplicate: it was scheduled, or pushed, already)"
+		}
+		return s
+	}
 	s := fmt.Sprintf("%s seq %d id %s: ", printable(p.To), p.Seq, printable(p.ID))
 	switch p.Online {
 	case 0:

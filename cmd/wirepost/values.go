@@ -97,6 +97,22 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(days * 24 * float64(time.Hour)), nil
 }
 
+// instant is a time.
+type instant time.Time
+
+func (i *instant) UnmarshalText(text []byte) error {
+	if ms, err := strconv.ParseInt(string(text), 10, 64); err == nil && ms > 0 {
+		*i = instant(time.UnixMilli(ms))
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a time such as 2026-12-24T18:00:00+01:00, nor in milliseconds since 1970", text)
+	}
+	*i = instant(t)
+	return nil
+}
+
 // pause is a duration that may be zero.
 type pause time.Duration
 

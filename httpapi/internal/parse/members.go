@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/internal/jsonscan"
 	"github.com/wirepost/wirepost/internal/strict"
 )
 
@@ -32,7 +31,11 @@ func (f *Push) member(name string, value json.RawMessage) (err error) {
 	case "key":
 		f.key, err = Text(name, value)
 	case "ttl":
-		err = f.setTTL(value)
+		f.ttl, err = readDuration(name, value)
+	case "delay":
+		f.delay, err = readDuration(name, value)
+	case "at":
+		f.at, err = At(name, string(value))
 	default:
 		err = ErrUnknown
 	}
@@ -73,20 +76,4 @@ func targetList(value json.RawMessage) ([]string, error) {
 		to[i] = name
 	}
 	return to, nil
-}
-
-// setTTL reads a duration as a string, or a number of seconds.
-func (f *Push) setTTL(value json.RawMessage) (err error) {
-	switch c := value[0]; {
-	case c == '"':
-		var s string
-		if s, err = Text("ttl", value); err == nil {
-			f.ttl, err = parseTTL(s)
-		}
-	case c == '-' || jsonscan.IsDigit(c):
-		f.ttl, err = parseSeconds(string(value))
-	default:
-		err = BadRequest("ttl", "it must be a duration or a number of seconds, not %s", strict.Kind(value))
-	}
-	return err
 }

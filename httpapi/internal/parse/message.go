@@ -53,7 +53,7 @@ func (f *Push) message(maxData int) (wirepost.Push, error) {
 		return wirepost.Push{}, TooLarge(field, "the data has %d bytes, more than %d", n, maxData)
 	}
 	p := NewPush(data)
-	p.ID, p.Key, p.TTL = f.id, f.key, f.ttl
+	p.ID, p.Key, p.TTL, p.At, p.Delay = f.id, f.key, f.ttl, f.at, f.delay
 	return p, nil
 }
 

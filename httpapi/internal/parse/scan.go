@@ -19,6 +19,8 @@ type Push struct {
 	kind    string        // content_type
 	id, key string
 	ttl     time.Duration // 0: absent
+	delay   time.Duration // the same; only strict reads it, and at
+	at      time.Time
 }
 
 // The members of a push, as bits of what was seen.
@@ -95,7 +97,7 @@ func (f *Push) scanMember(s *jsonscan.Scanner, name []byte) int {
 		if !ok {
 			return 0 // a number of seconds is rare
 		}
-		d, err := parseTTL(string(v))
+		d, err := parseDuration("ttl", string(v))
 		f.ttl = d
 		return when(err == nil, seenTTL)
 	}

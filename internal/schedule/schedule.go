@@ -1,0 +1,208 @@
+// Package schedule pushes messages at their time. A push that is scheduled is a timer of its
+// channel (engine.Timer), and its message is appended with the entry that removes the timer.
+// So it is pushed once, by whichever node of a cluster comes first, and nothing but the engine
+// knows what is scheduled.
+package schedule
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirepost/wirepost/engine"
+)
+
+// Config is the configuration of a Schedule.
+type Config struct {
+	Log        engine.Log // keeps the timers, and the durable channels
+	Memory     engine.Log // keeps the memory-only channels
+	MemoryOnly func(channel string) bool
+	Limits     func(channel string) engine.Limits
+	Now        func() time.Time
+	Ready      func() error // an error if the log takes no entries now
+	// Nodes returns the nodes of the cluster that are there, in an order that is the same on
+	// all of them, and the index of this one. nil: there are no others.
+	Nodes  func() (all []string, self int)
+	Logger *slog.Logger
+}
+
+// Schedule pushes what is due. All methods are safe for concurrent use.
+type Schedule struct {
+	config Config
+	cancel context.CancelFunc
+	done   chan struct{}
+	woken  chan struct{} // cap 1
+
+	pushed, expired atomic.Uint64
+	failing         bool // owned by run: the last attempt failed
+}
+
+const (
+	// lookEvery is the longest time between two looks for what is due. Other nodes may have
+	// scheduled something meanwhile.
+	lookEvery = 500 * time.Millisecond
+	// pageSize is how many pushes are made with one append.
+	pageSize = 256
+	// stepAside is how much later each further node pushes what one node is to push.
+	stepAside = 500 * time.Millisecond
+)
+
+// New starts pushing what is due. Close ends it.
+func New(c Config) *Schedule {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Schedule{config: c, cancel: cancel, done: make(chan struct{}), woken: make(chan struct{}, 1)}
+	go s.run(ctx)
+	return s
+}
+
+// Close waits for an append that is under way.
+func (s *Schedule) Close() {
+	s.cancel()
+	<-s.done
+}
+
+// Stats returns how many pushes were made, and how many were not because their time to live
+// had ended.
+func (s *Schedule) Stats() (pushed, expired uint64) { return s.pushed.Load(), s.expired.Load() }
+
+// Wake is called after something was scheduled.
+func (s *Schedule) Wake() {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Schedule) run(ctx context.Context) {
+	defer close(s.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-s.woken:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(s.look(ctx))
+	}
+}
+
+// look pushes what is due, and returns when to look again.
+func (s *Schedule) look(ctx context.Context) time.Duration {
+	if s.config.Ready() != nil {
+		return lookEvery
+	}
+	for {
+		next, err := s.pushPage(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil && !s.failing:
+			s.config.Logger.Warn("scheduled messages are not pushed at the moment", "error", err)
+		case err == nil && s.failing:
+			s.config.Logger.Info("scheduled messages are pushed again")
+		}
+		if s.failing = err != nil; s.failing {
+			return lookEvery
+		}
+		if wait := time.Duration(min(next-s.config.Now().UnixMilli(), lookEvery.Milliseconds())) * time.Millisecond; wait > 0 {
+			return wait
+		}
+	}
+}
+
+// pushPage pushes some of what is due, and returns when there may be more to do.
+func (s *Schedule) pushPage(ctx context.Context) (next int64, err error) {
+	now := s.config.Now().UnixMilli()
+	timers, next, err := s.config.Log.DueTimers(ctx, now, pageSize)
+	if err != nil {
+		return 0, err
+	}
+	own := s.own(timers, now)
+	if len(own) < len(timers) { // a look at the rest, soon
+		next = max(next, now+stepAside.Milliseconds()/2)
+	}
+	if len(own) == 0 {
+		return next, nil
+	}
+	return next, s.push(ctx, own, now)
+}
+
+// own returns the timers that this node is to push by now. Each channel has a node that
+// comes first, so that nodes do not all do the same; the others follow if it does not.
+func (s *Schedule) own(timers []engine.Timer, now int64) []engine.Timer {
+	if s.config.Nodes == nil {
+		return timers
+	}
+	all, self := s.config.Nodes()
+	return slices.DeleteFunc(timers, func(t engine.Timer) bool {
+		first := int(crc32.ChecksumIEEE([]byte(t.Channel)) % uint32(len(all)))
+		rank := (self - first + len(all)) % len(all)
+		return now < t.Due+int64(rank)*stepAside.Milliseconds()
+	})
+}
+
+// push appends the messages of timers, and removes the timers.
+func (s *Schedule) push(ctx context.Context, timers []engine.Timer, now int64) error {
+	entries, memory := make([]engine.Entry, len(timers)), []engine.Entry(nil)
+	for i := range timers {
+		t := &timers[i]
+		entries[i] = engine.Entry{Channel: t.Channel, Ends: t, Bare: true}
+		in, err := s.entry(t, now)
+		switch {
+		case err != nil: // it could never be pushed
+			s.config.Logger.Error("a scheduled message cannot be read, and is removed", "channel", t.Channel, "id", t.ID, "error", err)
+		case in == nil:
+			s.expired.Add(1)
+		case s.config.MemoryOnly(t.Channel):
+			memory = append(memory, *in)
+		default:
+			entries[i] = *in
+			entries[i].Ends = t
+		}
+	}
+	// The memory comes first: if the timers remain, their messages have no effect again.
+	if err := s.append(ctx, s.config.Memory, memory); err != nil {
+		return err
+	}
+	return s.append(ctx, s.config.Log, entries)
+}
+
+func (s *Schedule) append(ctx context.Context, log engine.Log, entries []engine.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	results, err := log.Append(ctx, entries)
+	for i, r := range results {
+		switch {
+		case r.Err == nil:
+			if !entries[i].Bare && !r.Duplicate {
+				s.pushed.Add(1)
+			}
+		case !errors.Is(r.Err, engine.ErrNotFound): // else another node was first, or it was canceled
+			err = errors.Join(err, r.Err)
+		}
+	}
+	return err
+}
+
+// entry makes the entry of a message; nil if its time to live has ended.
+func (s *Schedule) entry(t *engine.Timer, now int64) (*engine.Entry, error) {
+	m, data, err := decode(t.Data)
+	if err != nil {
+		return nil, err
+	}
+	in := &engine.Entry{
+		Channel: t.Channel, ID: t.ID, Idempotent: true, Key: m.Key, ContentType: m.ContentType, Data: data,
+		Limits: s.config.Limits(t.Channel),
+	}
+	if m.Expires != 0 {
+		if in.TTL = time.Duration(m.Expires-now) * time.Millisecond; in.TTL <= 0 {
+			return nil, nil
+		}
+	}
+	return in, nil
+}
