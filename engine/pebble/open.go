@@ -89,9 +89,12 @@ func (o *Options) complete() {
 	orInt(&o.MaxOpenFiles, 1000)
 	o.SyncInterval = min(max(o.SyncInterval, 0), time.Second)
 	if o.StallAfter <= 0 {
-		o.StallAfter = 10 * time.Second
+		o.StallAfter = stallAfter
 	}
 }
+
+// stallAfter is the default of Options.StallAfter; tests change it.
+var stallAfter = 10 * time.Second
 
 // Open opens the store in a directory, which it creates if necessary. It refuses a
 // directory with other files, and a store that another process has open.

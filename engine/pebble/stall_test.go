@@ -60,13 +60,16 @@ func later(e engine.Engine, channel, data string) <-chan error {
 	return done
 }
 
+// stallAfter is pebble's default of Options.StallAfter.
+const stallAfter = 10 * time.Second
+
 // While the disk hangs, waiting writes fail after StallAfter and later ones immediately.
 // The engine continues when the disk does. Then the writes of the current commit are
 // stored, and those in the queue are not.
 func TestDiskHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(vfs.NewMem()), Logger: quiet})
+		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(vfs.NewMem()), Logger: quiet, StallAfter: stallAfter})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +128,7 @@ func TestDiskHangs(t *testing.T) {
 func TestDiskHangsQueueFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(vfs.NewMem()), Logger: quiet})
+		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(vfs.NewMem()), Logger: quiet, StallAfter: stallAfter})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +156,7 @@ func TestDiskHangsQueueFull(t *testing.T) {
 func TestDiskHangsAtClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, disk := newGate(), vfs.NewMem()
-		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(disk), Logger: quiet})
+		e, err := pebble.Open("store", pebble.Options{FS: g.wrap(disk), Logger: quiet, StallAfter: stallAfter})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +219,7 @@ func runShort(t *testing.T, errno syscall.Errno, hit func(errorfs.Op) bool) {
 				return errno
 			}
 			return nil
-		})), Logger: quiet, MemTableBytes: 256 << 10,
+		})), Logger: quiet, MemTableBytes: 256 << 10, StallAfter: stallAfter,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +294,7 @@ func TestCompactionsFail(t *testing.T) {
 		var broken atomic.Bool
 		var failed atomic.Int64
 		e, err := pebble.Open("store", pebble.Options{
-			FS: brokenCompactions{vfs.NewMem(), &broken, &failed}, Logger: quiet, MemTableBytes: 256 << 10,
+			FS: brokenCompactions{vfs.NewMem(), &broken, &failed}, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: stallAfter,
 		})
 		if err != nil {
 			t.Fatal(err)
