@@ -19,9 +19,9 @@ type Metrics struct {
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
 	Scheduled     ScheduledStats
-	Events        EventStats        // without EventReader.Behind
-	TurnSeconds   []Histogram       // time of a turn of each event loop, which other clients of the loop wait for
-	Cluster       *ClusterMetrics   // nil: the server is not a node of a cluster
+	Events        EventStats      // without EventReader.Behind
+	TurnSeconds   []Histogram     // time of a turn of each event loop, which other clients of the loop wait for
+	Cluster       *ClusterMetrics // nil: the server is not a node of a cluster
 }
 
 // ScheduledStats counts the scheduled pushes whose time has come, on this node.
