@@ -29,6 +29,8 @@ func TestUserList(t *testing.T) {
 	browser.Fill(t, tab, "input[type=search]", "u5")
 	browser.Wait(t, tab, `document.querySelectorAll(".panel:nth-of-type(2) .names li").length === 10`)
 	says(t, tab, ".panel:nth-of-type(1) .empty", "No name begins with u5")
+	browser.Fill(t, tab, "input[type=search]", "user:u55")
+	browser.Wait(t, tab, `document.querySelector(".panel:nth-of-type(2) .names").innerText.includes("u55") && document.querySelectorAll(".panel:nth-of-type(2) .names li").length === 1`)
 
 	// A user is known by what is stored of them.
 	tab = s.open("#/users/u07")

@@ -13,11 +13,13 @@ export function search(section, label, name, hint, typed) {
     if (wanted.startsWith(inbox) && wanted !== inbox) location.hash = `#/users/${encode(wanted.slice(inbox.length))}`;
     else location.hash = wanted === "" ? `#/${section}` : `#/${section}/${encode(wanted)}`;
   };
+  // The list of users has names without that of the inbox.
+  const beginning = () => input.value.trim().slice(section === "users" && input.value.trim().startsWith(inbox) ? inbox.length : 0);
   let timer;
   if (typed) {
     input.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => typed(input.value.trim()), 200);
+      timer = setTimeout(() => typed(beginning()), 200);
     });
   }
   if (!name) queueMicrotask(() => input.focus());
