@@ -17,8 +17,8 @@ export interface Connection {
 export interface ConnectionEvents {
   /** It is connected. The `resumed` channels start at the requested positions. */
   up(hello: Hello, transport: TransportName, resumed: readonly string[]): void
-  /** A frame other than hello and bye, of so many characters. */
-  frame(frame: Frame, size: number): void
+  /** A frame other than hello and bye, of so many characters, and the cursor after it: see Sink. */
+  frame(frame: Frame, size: number, cursor?: string): void
   /** It is disconnected; another attempt follows. */
   down(reason: Down): void
   /** Something failed that does not close it. */
@@ -40,6 +40,8 @@ export interface ConnectRequest {
   channels(): readonly string[]
   /** The last sequence of a channel that this side has received. */
   position(channel: string): number | undefined
+  /** The cursor at which to begin without a WebSocket. */
+  cursor?(): string
 }
 
 /** The user of a connection. */

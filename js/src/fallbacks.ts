@@ -21,8 +21,10 @@ export class Fallbacks {
    * @param nodes the URLs of the WebSocket endpoint: the first is in use
    * @param transports that are wanted
    * @param again connects anew, by that choice or the one before
+   * @param cursor at which to begin
    */
-  constructor(nodes: readonly URL[], transports: readonly TransportName[], again: (choice?: number) => void) {
+  constructor(nodes: readonly URL[], transports: readonly TransportName[], again: (choice?: number) => void, cursor = "") {
+    this.#cursor.value = cursor
     this.#nodes = nodes
     this.#socket = transports.indexOf("websocket")
     this.#again = again
@@ -38,7 +40,7 @@ export class Fallbacks {
     let open = true
     const guard: Sink = {
       heard: () => open && sink.heard(),
-      frame: (frame, size) => open && sink.frame(frame, size),
+      frame: (...args) => open && sink.frame(...args),
       ended: (info) => open && sink.ended(info),
     }
     const transport = (name === "sse" ? openStream : openPoll)(url, token, guard, this.#cursor)

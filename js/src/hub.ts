@@ -40,7 +40,7 @@ export class Hub {
   readonly #acknowledged = new Map<string, number>()
 
   /** Tabs that are there already are known from the start: they have a say in what is acknowledged. */
-  constructor(name: string, tabs: readonly string[], makeLink: MakeLink, channels: Standings, spread: (notice: Notice) => void) {
+  constructor(name: string, tabs: readonly string[], makeLink: MakeLink, channels: Standings, cursor: () => string, spread: (notice: Notice) => void) {
     this.#name = name
     this.#channels = channels
     this.#spread = spread
@@ -48,6 +48,7 @@ export class Hub {
     this.#link = makeLink({
       channels: () => [...new Set([...this.#ports.values()].flatMap((port) => [...port.wants]))],
       position: (channel) => this.#positions.get(channel),
+      cursor,
       ...this.#linkEvents(),
     })
   }
@@ -82,7 +83,7 @@ export class Hub {
     const notify = (kind: "failed" | "ended") => (code: ErrorCode, message: string) => this.#spread({ kind, code, message })
     return {
       up: (hello, transport) => this.#up(hello, transport),
-      frame: (frame, size) => this.#frame(frame, size),
+      frame: (frame, size, cursor) => this.#frame(frame, size, cursor),
       down: (reason) => {
         this.#hello = undefined
         this.#spread({ kind: "down", reason })
@@ -113,11 +114,11 @@ export class Hub {
     this.#spread({ kind: "up", hello, transport })
   }
 
-  #frame(frame: Frame, size: number): void {
+  #frame(frame: Frame, size: number, cursor?: string): void {
     switch (frame.type) {
       case "message":
       case "revoke":
-        return this.#pass(frame, size)
+        return this.#pass(frame, size, cursor)
       case "gap":
         return this.#spread({ kind: "frame", frame, size, to: this.#concerned(frame.channel) })
       case "subscribed":
@@ -140,7 +141,7 @@ export class Hub {
   }
 
   /** Passes an entry on. From now on it is acknowledged only when all tabs that got it are done. */
-  #pass(frame: Extract<Frame, { type: "message" | "revoke" }>, size: number): void {
+  #pass(frame: Extract<Frame, { type: "message" | "revoke" }>, size: number, cursor?: string): void {
     const { channel, seq } = frame
     const to = this.#concerned(channel)
     if (!to.length) return
@@ -150,7 +151,7 @@ export class Hub {
       if (!port.done.has(channel)) port.done.set(channel, seq - 1)
       if (!port.silent && this.#isPending(port)) port.silence.watch()
     }
-    this.#spread({ kind: "frame", frame, size, to })
+    this.#spread({ kind: "frame", frame, size, cursor, to })
     this.#acknowledge(channel) // the tabs that got it may be done with it, or frozen
   }
 

@@ -66,7 +66,7 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
     const mine = round
     const name = transports[choice]!
     timer = setTimeout(() => lost({ code: broken }), helloTimeout)
-    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(nodes, transports, connect)
+    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(nodes, transports, connect, owner.cursor?.())
     if (mine !== round) return
     const at = new URL(nodes[0]!)
     const channels = name === "websocket" ? [] : owner.channels()
@@ -74,7 +74,7 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
     if (after) at.searchParams.set("after", after)
     const sink: Sink = {
       heard: () => void (heard = Date.now()),
-      frame: (frame, size) => (frame.type === "hello" ? greeted(frame, name, !!after) : take(frame, size)),
+      frame: (frame, size, cursor) => (frame.type === "hello" ? greeted(frame, name, !!after) : take(frame, size, cursor)),
       ended: lost,
     }
     transport = name === "websocket" ? openSocket(at, bearer, sink) : fallbacks!.open(name, at, bearer, sink, channels)
@@ -109,9 +109,9 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
     owner.up(hello, name, ["all", `user:${hello.user}`])
   }
 
-  function take(frame: Frame, size: number): void {
+  function take(frame: Frame, size: number, cursor?: string): void {
     if (frame.type === "bye") notBefore = Date.now() + (frame.retry_after_ms ?? 0)
-    else if ((frame as Reply).ref !== "auth") owner.frame(frame, size)
+    else if ((frame as Reply).ref !== "auth") owner.frame(frame, size, cursor)
     else if (frame.type === "error") owner.failed("unauthorized", frame.message)
     else refreshBefore(frame as Result)
   }

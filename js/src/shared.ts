@@ -1,4 +1,5 @@
 import { wording } from "./errors.js"
+import { Cursor } from "./cursor.js"
 import type { Command, Hello } from "./frames.js"
 import { Hub } from "./hub.js"
 import { randomId } from "./id.js"
@@ -42,6 +43,7 @@ class Tab implements Connection {
   #hub: Hub | undefined
   #connection = "" // the identifier; empty while disconnected
   #unsure = false // the next connection is another leader's
+  #cursor = new Cursor() // of what this tab has got without a WebSocket: there it begins if it leads
 
   constructor(name: string, makeLink: MakeLink, channels: Standings, events: ConnectionEvents) {
     this.#name = name
@@ -63,6 +65,7 @@ class Tab implements Connection {
   }
 
   send(command: Command): void {
+    if (command.type === "ack") this.#cursor.settle(command.channel, command.seq)
     if (this.#connection) this.#send({ kind: "command", from: this.#id, connection: this.#connection, command, time: Date.now() })
   }
 
@@ -129,7 +132,7 @@ class Tab implements Connection {
     const term = Math.max(this.#term + 1, Date.now() + Math.random())
     const spread = (notice: Notice) => this.#spread({ ...notice, term })
     spread({ kind: "down", reason: takenOver })
-    this.#hub = new Hub(this.#name, tabs, this.#makeLink, this.#channels, spread)
+    this.#hub = new Hub(this.#name, tabs, this.#makeLink, this.#channels, () => this.#cursor.value, spread)
     this.#silence.stop()
     await aborted(signal)
   }
@@ -176,10 +179,12 @@ class Tab implements Connection {
       case "up":
         if (this.#connection === notice.hello.connection) return
         this.#connection = notice.hello.connection
+        if (notice.transport === "websocket") this.#cursor = new Cursor()
         return this.#events.up(notice.hello, notice.transport, this.#resumed(notice.hello))
       case "frame":
-        if (this.#connection) this.#events.frame(notice.frame, notice.size)
-        return
+        if (!this.#connection) return
+        if (notice.cursor !== undefined) this.#cursor.add(notice.cursor, notice.frame)
+        return this.#events.frame(notice.frame, notice.size)
       case "down":
         return this.#down(notice.reason)
       case "ping":

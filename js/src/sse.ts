@@ -34,7 +34,7 @@ export function openStream(url: URL, token: string | undefined, sink: Sink, curs
           data = ""
           if (!frame || abort.signal.aborted) continue
           cursor.add(id, frame)
-          sink.frame(frame, size)
+          sink.frame(frame, size, id)
         }
       }
     }

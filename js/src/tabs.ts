@@ -13,7 +13,7 @@ export type Note = { readonly from: string } & (
 /** What the tab that leads says to the tabs. Without `to` it is for all of them. */
 export type Notice = { readonly to?: readonly string[] } & (
   | { readonly kind: "up"; readonly hello: Hello; readonly transport: TransportName }
-  | { readonly kind: "frame"; readonly frame: Frame; readonly size: number }
+  | { readonly kind: "frame"; readonly frame: Frame; readonly size: number; readonly cursor?: string | undefined }
   | { readonly kind: "down"; readonly reason: Down }
   | { readonly kind: "failed" | "ended"; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: "ping" | "pong" }

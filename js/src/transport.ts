@@ -13,8 +13,8 @@ export interface CloseInfo {
 export interface Sink {
   /** Something arrived, be it a heartbeat. */
   heard(): void
-  /** A frame, of so many characters. */
-  frame(frame: Frame, size: number): void
+  /** A frame, of so many characters, and the cursor after it: without a WebSocket, where it may be empty. */
+  frame(frame: Frame, size: number, cursor?: string): void
   ended(info: CloseInfo): void
 }
 

@@ -144,6 +144,41 @@ for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a 
   for (const client of clients) client.close()
 })
 
+for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a slow leader begins where it is, by long polls in ${channel}`, async (t) => {
+  const world = new World(t)
+  world.server.members.push("team:1")
+  const { clients, pages, seen } = await tabs(world, 2, { transports: ["poll"] })
+  const stored = () => world.server.cursors.get(`${clients[0]!.device} ${channel}`)
+  world.server.push(channel, 0)
+  await world.pass(500)
+  pages[1]!.freeze()
+  world.server.push(channel, 1)
+  await world.pass(16_000) // the leader does not wait for the other any more
+  pages[0]!.freeze("socket", "timer") // it hears nothing of the other tabs, and goes on
+  pages[1]!.thaw("bus")
+  await world.pass(100)
+  let proceed = () => {} // connecting takes a while
+  const connecting = new Promise<void>((resolve) => (proceed = resolve))
+  world.server.gate = ({ searchParams }) => (searchParams.get("hello") === "1" ? connecting : undefined)
+  await world.pass(20_000)
+  assert.equal(clients[1]!.state, "connecting")
+  world.server.push(channel, 2)
+  await world.pass(500)
+  assert.equal(stored(), 3)
+  proceed()
+  await world.pass(2000)
+  world.server.push(channel, 3)
+  await world.pass(30_000)
+  assert.deepEqual(seen[1], [0, 1, 2, 3])
+  pages[0]!.thaw("bus")
+  await world.pass(30_000)
+  world.server.push(channel, 4)
+  await world.pass(30_000)
+  assert.deepEqual(seen[1], [0, 1, 2, 3, 4])
+  assert.deepEqual([...new Set(seen[0])], [0, 1, 2, 3, 4]) // it may get again what both connections brought
+  for (const client of clients) client.close()
+})
+
 test("a call that waited for a frozen leader is not made when it is thawed", async (t) => {
   const world = new World(t)
   const { clients, pages } = await tabs(world, 2)

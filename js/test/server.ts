@@ -47,6 +47,8 @@ export class FakeServer {
   skew = 0
   /** Statuses of /sse and /poll. */
   sse = 200
+  /** What such a request waits for. */
+  gate: ((url: URL) => Promise<void> | undefined) | undefined
   poll = 200
 
   readonly WebSocket = fakeWebSocket(this)
@@ -299,6 +301,7 @@ async function fakeFetch(server: FakeServer, input: URL, init: RequestInit): Pro
   const url = new URL(input)
   server.requests.push({ url, authorization: new Headers(init.headers).get("Authorization") })
   await new Promise((resolve) => setImmediate(resolve))
+  await server.gate?.(url)
   const stream = url.pathname.endsWith("/sse")
   const status = stream ? server.sse : server.poll
   if (server.front) return new Response(server.front.body, { status: server.front.status, headers: { "Content-Type": server.front.type } })
