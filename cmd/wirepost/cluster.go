@@ -20,7 +20,7 @@ type clustering struct {
 	ClusterNode        nodeName    `placeholder:"NAME" help:"Name of this node, unique in the cluster (default: generated once and kept in the data directory)."`
 	ClusterListen      hostPort    `placeholder:"HOST:PORT" help:"Address for the connections between the nodes' embedded logs."`
 	ClusterPeers       []hostPort  `placeholder:"HOST:PORT" help:"These addresses of all nodes, including this one; repeatable."`
-	ClusterReplicas    replicas    `default:"0" placeholder:"N" help:"Copies of the log in NATS: 1, 3 or 5 (default: 3, or 1 for an embedded log without peers)."`
+	ClusterReplicas    replicas    `default:"0" placeholder:"N" help:"Copies of the log in NATS: 1, 3 or 5 (default: 3, or 1 for an embedded log without peers). With PostgreSQL, 1 accepts a server without a synchronous standby."`
 	ClusterShards      shardCount  `default:"0" placeholder:"N" help:"Number of independent logs, fixed when the cluster is created (default: 4)."`
 	ClusterSecret      nodeSecret  `placeholder:"SECRET" help:"Secret that the nodes share, at least 16 bytes. The embedded log requires it outside loopback."`
 	ClusterTLSCert     string      `name:"cluster-tls-cert" placeholder:"FILE" help:"Certificate of this node (PEM) for connections to the log."`
@@ -80,8 +80,8 @@ func (c *clustering) check(engine engineName, dev bool) error {
 		return usagef("--cluster-secret is only for --cluster-log embedded: put the user and password into the URL, or use --cluster-credentials")
 	case kind == logPostgres && (c.ClusterCredentials != "" || c.ClusterTLSCA != "" || c.ClusterTLSCert != ""):
 		return usagef("--cluster-credentials and --cluster-tls-… are for NATS: put sslmode, sslrootcert, sslcert and sslkey into the URL of PostgreSQL")
-	case kind == logPostgres && c.ClusterReplicas != 0:
-		return usagef("--cluster-replicas is for NATS: PostgreSQL has its own replication")
+	case kind == logPostgres && c.ClusterReplicas > 1:
+		return usagef("--cluster-replicas %d is for NATS: PostgreSQL has its own replication, and 1 accepts that it has none", c.ClusterReplicas)
 	}
 	return nil
 }

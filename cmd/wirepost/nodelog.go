@@ -106,7 +106,12 @@ func (o *nodeOptions) openNATS(ctx context.Context, id identity, p *parts) (repl
 
 func (o *nodeOptions) openPostgres(ctx context.Context, id identity, p *parts) (replicated.Log, engine.Bus, error) {
 	o.phase.set("it waits for PostgreSQL")
-	db, err := postgres.Open(ctx, string(o.config.ClusterLog), postgres.Options{Cluster: id.Cluster, Shards: id.Shards, Logger: o.log})
+	db, err := postgres.Open(ctx, string(o.config.ClusterLog), postgres.Options{
+		Cluster: id.Cluster, Shards: id.Shards, Unreplicated: o.config.Dev || o.config.ClusterReplicas == 1, Logger: o.log,
+	})
+	if errors.Is(err, postgres.ErrUnreplicated) {
+		err = fmt.Errorf("%w, or accept one copy with --cluster-replicas 1", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

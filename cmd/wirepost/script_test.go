@@ -51,6 +51,8 @@ func TestMain(m *testing.M) {
 //	damage DIR                    damages a store
 //	flip DIR KIND                 flips a bit in the last file of a kind
 //	certificate                   makes cert.pem and key.pem for 127.0.0.1
+//	nats NAME start|startlazy     a NATS server, whose URL is $NAME; a lazy one does not sync
+//	newer URL CLUSTER             writes an operation of a newer program into the log in NATS
 //	postgres NAME start|kill      a PostgreSQL server, whose URL is $NAME; after kill it starts again
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"start": start, "startdeaf": startDeaf, "restart": restart, "freeports": setFreePorts, "await": await, "signal": sendSignal, "finish": finish,
 			"try": attempt, "http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate, "postgres": postgresServer,
+			"nats": natsServer, "newer": newerBatch,
 		},
 	})
 }

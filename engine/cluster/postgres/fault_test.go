@@ -230,7 +230,7 @@ func TestPromoted(t *testing.T) {
 	readOnly := testlog.NewLines("is a read-only standby")
 	opened := make(chan *postgres.DB)
 	go func() {
-		c, err := postgres.Open(t.Context(), standby.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: readOnly.Logger(slog.LevelInfo)})
+		c, err := postgres.Open(t.Context(), standby.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Unreplicated: true, Logger: readOnly.Logger(slog.LevelInfo)})
 		if err != nil {
 			t.Error(err)
 		}

@@ -8,9 +8,9 @@
 // position. Notifications only wake them, so nothing depends on their arrival.
 //
 // An entry is as durable as the database makes a commit. A server that loses commits in a
-// crash is refused (internal/database), one without a synchronous standby is accepted with a
-// warning. Where there is a synchronous standby, followers take only entries that it has,
-// see head.
+// crash is refused (internal/database), and so is one without a synchronous standby, unless
+// Options.Unreplicated accepts one copy. Where there is a synchronous standby, followers take
+// only entries that it has, see head.
 package postgres
 
 import (
@@ -29,7 +29,11 @@ type Options struct {
 	// Connections is the most connections of this node, besides the one that listens for
 	// notifications. 0: 2 for each shard.
 	Connections int
-	Logger      *slog.Logger // nil: slog.Default()
+	// Unreplicated accepts a server without a synchronous standby: one copy of what was
+	// acknowledged. A node that runs accepts it in any case, with a warning: it may be the
+	// standby of before, after a failover.
+	Unreplicated bool
+	Logger       *slog.Logger // nil: slog.Default()
 }
 
 // DB is a node's connection to the database of its cluster. All methods are safe for
@@ -39,6 +43,9 @@ type DB struct {
 	bus  *Bus
 	stop func()
 }
+
+// ErrUnreplicated says that a server has no synchronous standby.
+var ErrUnreplicated = database.ErrUnreplicated
 
 // Open connects to a database, and creates the tables and the cluster in it if they are
 // not there yet. The URL may name several hosts; the one that accepts writes is used. Open
@@ -53,7 +60,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if o.Connections <= 0 {
 		o.Connections = 2 * (o.Shards + 1)
 	}
-	db, err := database.New(url, o.Connections, o.Logger)
+	db, err := database.New(url, o.Connections, o.Unreplicated, o.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func open(t testing.TB, url, name string, shards int) *postgres.DB {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	d, err := postgres.Open(ctx, url, postgres.Options{Cluster: name, Shards: shards, Logger: quiet})
+	d, err := postgres.Open(ctx, url, postgres.Options{Cluster: name, Shards: shards, Unreplicated: true, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -97,8 +98,19 @@ func TestRefused(t *testing.T) {
 		t.Parallel()
 		name := newName()
 		open(t, s.URL("postgres"), name, 2)
-		_, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: name, Shards: 3, Logger: quiet})
+		_, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: name, Shards: 3, Unreplicated: true, Logger: quiet})
 		if err == nil || !strings.Contains(err.Error(), "has 2 shards in PostgreSQL, not 3") {
+			t.Errorf("opened: %v", err)
+		}
+	})
+	t.Run("Unreplicated", func(t *testing.T) {
+		t.Parallel()
+		at := s.URL(newDatabase(t, s))
+		d, err := postgres.Open(t.Context(), at, postgres.Options{Cluster: "test", Shards: 1, Logger: quiet})
+		if err == nil {
+			d.Close()
+		}
+		if !errors.Is(err, postgres.ErrUnreplicated) || !strings.Contains(err.Error(), "synchronous_standby_names is empty: there is one copy") {
 			t.Errorf("opened: %v", err)
 		}
 	})
@@ -111,7 +123,7 @@ func TestRefused(t *testing.T) {
 
 func refuse(t *testing.T, url, want string) {
 	t.Helper()
-	d, err := postgres.Open(t.Context(), url, postgres.Options{Cluster: "test", Shards: 1, Logger: quiet})
+	d, err := postgres.Open(t.Context(), url, postgres.Options{Cluster: "test", Shards: 1, Unreplicated: true, Logger: quiet})
 	switch {
 	case err == nil:
 		d.Close()
@@ -128,7 +140,7 @@ func TestChanged(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	logged := testlog.NewLines("synchronous_standby_names is empty: there is one copy", "fsync is off in PostgreSQL")
-	d, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.Logger(slog.LevelInfo)})
+	d, err := postgres.Open(t.Context(), s.URL("postgres"), postgres.Options{Cluster: "test", Shards: 1, Unreplicated: true, Logger: logged.Logger(slog.LevelInfo)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +167,7 @@ func TestReadOnly(t *testing.T) {
 	defer cancel()
 	refused := make(chan error)
 	go func() {
-		_, err := postgres.Open(ctx, s.URL(database), postgres.Options{Cluster: "test", Shards: 1, Logger: logged.Logger(slog.LevelInfo)})
+		_, err := postgres.Open(ctx, s.URL(database), postgres.Options{Cluster: "test", Shards: 1, Unreplicated: true, Logger: logged.Logger(slog.LevelInfo)})
 		refused <- err
 	}()
 	<-logged.Found

@@ -23,6 +23,7 @@ type DB struct {
 	Pool   *pgxpool.Pool
 	Ctx    context.Context // ends with Close
 
+	single  bool            // one copy is accepted
 	config  *pgx.ConnConfig // of connections that are not of the pool
 	stop    context.CancelCauseFunc
 	sockets context.Context // closes all sockets
@@ -43,9 +44,9 @@ const (
 )
 
 // New makes a DB with at most so many connections in its pool, which are made when they are
-// needed.
-func New(url string, connections int, logger *slog.Logger) (*DB, error) {
-	d := &DB{Logger: logger}
+// needed. With single a server without a synchronous standby is accepted.
+func New(url string, connections int, single bool, logger *slog.Logger) (*DB, error) {
+	d := &DB{Logger: logger, single: single}
 	d.Ctx, d.stop = context.WithCancelCause(context.Background())
 	d.sockets, d.abort = context.WithCancel(context.Background())
 	config, err := d.configure(url)

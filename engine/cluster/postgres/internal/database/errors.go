@@ -15,11 +15,23 @@ type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return e.text }
 
+// ErrUnreplicated says that a server has no synchronous standby.
+var ErrUnreplicated = errors.New("there is one copy of what was acknowledged")
+
+// unreplicatedError is an ErrUnreplicated that says why.
+type unreplicatedError struct{ text string }
+
+func (e *unreplicatedError) Error() string { return e.text }
+func (e *unreplicatedError) Unwrap() error { return ErrUnreplicated }
+
 // Refused is an error that needs an operator.
 func Refused(format string, args ...any) error { return &refusedError{fmt.Sprintf(format, args...)} }
 
 // Final reports whether an error needs an operator.
 func Final(err error) bool {
+	if errors.Is(err, ErrUnreplicated) {
+		return true
+	}
 	var r *refusedError
 	if errors.As(err, &r) {
 		return true

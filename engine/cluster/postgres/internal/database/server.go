@@ -55,6 +55,9 @@ func (d *DB) Check(ctx context.Context, conn *pgx.Conn) error {
 	}
 	f := &findings{server: conn.PgConn().Conn().RemoteAddr().String()}
 	f.synchronous, f.warnings = s.judge()
+	if !f.synchronous && !d.single && d.found.Load() == nil {
+		return &unreplicatedError{f.warnings[0] + ": set synchronous_standby_names and synchronous_commit so that commits wait for a standby"}
+	}
 	if old := d.found.Swap(f); old == nil || !slices.Equal(old.warnings, f.warnings) {
 		for _, w := range f.warnings {
 			d.Logger.Warn("PostgreSQL may lose what it has acknowledged", "server", f.server, "reason", w)
