@@ -127,6 +127,11 @@ func (n *trio) Close() error {
 	n.others = nil
 	var want map[string]string
 	var errs []error
+	for _, e := range all { // so that all that has ended by now is swept in the log
+		if err := e.Tick(context.Background()); err != nil {
+			return err
+		}
+	}
 	for i, e := range all {
 		if err := e.Tick(context.Background()); err != nil { // after all that was answered
 			return err
