@@ -56,13 +56,18 @@ func (a *Announcer) Claim(ctx context.Context, node string) (stop func(), err er
 	})
 }
 
+// sameAge is the difference between the ages of two nodes with one name up to which it does
+// not decide.
+const sameAge = 100 * time.Millisecond
+
 // Yields reports whether a node must not go on, because another one has announced itself
 // with its name, for example because both were apart when they started: then the one that
-// started later stops.
+// started later stops. An announcement is older when it is heard than when it was made, so
+// the other one may only seem too young; it will be heard again.
 func (a *Announcement) Yields(other *Announcement) bool {
 	if other.Run == a.Run || other.State == engine.NodeStopped {
 		return false
 	}
-	younger := time.Duration(other.UpMs-a.UpMs) * time.Millisecond
-	return younger > 2*Every || younger > -2*Every && a.Run > other.Run
+	older := time.Duration(other.UpMs-a.UpMs) * time.Millisecond
+	return older > sameAge || older > -sameAge && a.Run > other.Run
 }
