@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -116,8 +117,8 @@ func (f *founding) may() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	empty := []string{}
-	for name, h := range f.heard {
-		switch {
+	for _, name := range slices.Sorted(maps.Keys(f.heard)) {
+		switch h := f.heard[name]; {
 		case time.Since(h.at) >= nodes.SilentAfter:
 		case !h.empty:
 			return fmt.Errorf("it is empty, but node %s has data of the cluster, or is about to found it: if that node says that the log lost batches, repair it there", name)
@@ -131,7 +132,6 @@ func (f *founding) may() error {
 			return errHearing
 		}
 	case len(empty)+1 < f.nodes:
-		slices.Sort(empty)
 		return fmt.Errorf("it is empty: this node founds the cluster once it has heard from all %d nodes that they have no data, and it has heard from %d others: %v", f.nodes, len(empty), empty)
 	}
 	return nil

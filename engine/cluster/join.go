@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster/internal/apply"
+	"github.com/wirepost/wirepost/engine/cluster/internal/found"
 	"github.com/wirepost/wirepost/engine/cluster/internal/nodes"
 	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
@@ -24,12 +25,12 @@ import (
 func Join(ctx context.Context, store engine.ReplicaStore, o Options, progress func(Progress)) (*Engine, error) {
 	o.complete()
 	for fetched := 0; ; fetched++ {
-		e, err := joinOnce(ctx, store, o)
+		e, empty, err := joinOnce(ctx, store, o)
 		if err == nil || ctx.Err() != nil || o.Bus == nil || !needsSnapshot(err) || fetched == maxFetches {
 			return e, err
 		}
 		o.Logger.Warn("the store of this node is replaced by a snapshot of another node", "because", err)
-		if err := o.fetch(ctx, store, progress); err != nil {
+		if err := o.fetch(ctx, store, empty, progress); err != nil {
 			return nil, fmt.Errorf("fetch a snapshot: %w", err)
 		}
 	}
@@ -39,20 +40,22 @@ func Join(ctx context.Context, store engine.ReplicaStore, o Options, progress fu
 // trimmed further than to the snapshot before that is opened.
 const maxFetches = 3
 
-func joinOnce(ctx context.Context, store engine.ReplicaStore, o Options) (*Engine, error) {
+// joinOnce opens the store and a node with it. If that fails, empty says that the store has no
+// data.
+func joinOnce(ctx context.Context, store engine.ReplicaStore, o Options) (e *Engine, empty bool, err error) {
 	replica, err := store.Open()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	o.Replica = replica
-	var e *Engine
 	if err = o.reached(ctx); err == nil {
 		e, err = Open(ctx, o)
 	}
 	if err != nil {
-		return nil, errors.Join(err, replica.Close())
+		data, unknown := found.HasData(ctx, replica)
+		return nil, !data && unknown == nil, errors.Join(err, replica.Close())
 	}
-	return e, nil
+	return e, false, nil
 }
 
 // needsSnapshot reports whether an error goes away with a snapshot.
@@ -76,12 +79,13 @@ func (o *Options) reached(ctx context.Context) (needs error) {
 	return needs
 }
 
-// fetch replaces the store by a snapshot. Meanwhile it announces what this node does.
-func (o *Options) fetch(ctx context.Context, store engine.ReplicaStore, progress func(Progress)) error {
+// fetch replaces the store by a snapshot. Meanwhile it announces what this node does, and
+// whether it is empty: the node that has the snapshot may still be founding the cluster.
+func (o *Options) fetch(ctx context.Context, store engine.ReplicaStore, empty bool, progress func(Progress)) error {
 	if err := nodes.Free(ctx, o.Bus, o.Node); err != nil {
 		return err
 	}
-	f := fetching{self: nodes.Announcement{Node: o.Node, Run: rand.Text(), State: engine.NodeSnapshot, Version: o.Version, URL: o.URL}}
+	f := fetching{self: nodes.Announcement{Node: o.Node, Run: rand.Text(), State: engine.NodeSnapshot, Version: o.Version, URL: o.URL, Empty: empty}}
 	f.announcer = nodes.NewAnnouncer(o.Bus, o.Logger, f.announcement)
 	announced, stop := context.WithCancel(ctx)
 	var announcing sync.WaitGroup

@@ -33,7 +33,7 @@ type Announcement struct {
 	Positions   map[int]uint64   `json:"positions,omitempty"`
 	Generations map[int]uint64   `json:"generations,omitempty"` // of the shards' logs, where it is not 0
 	Repairing   bool             `json:"repairing,omitempty"`   // the log, at this node
-	Empty       bool             `json:"empty,omitempty"`       // it has no data, and waits until the cluster is founded
+	Empty       bool             `json:"empty,omitempty"`       // it has no data, and waits until the cluster is founded, or for a snapshot
 	LagMs       int64            `json:"lag_ms,omitempty"`
 	Connections int              `json:"connections,omitempty"`
 	Version     string           `json:"version,omitempty"`
