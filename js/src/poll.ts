@@ -40,7 +40,7 @@ export function openPoll(url: URL, token: string | undefined, sink: Sink, cursor
     for (const frame of frames) cursor.add("", frame)
     cursor.add(next)
     sink.heard()
-    for (const frame of frames) sink.frame(frame, 0, frame === frames.at(-1) ? next : "")
+    for (const frame of frames) sink.frame(frame, 0, frame === frames[frames.length - 1] ? next : "")
   }
 
   run().catch((thrown) => sink.ended({ code: broken, reason: String(thrown) }))
