@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"crypto/rand"
 	"context"
 	"time"
 
@@ -42,7 +43,7 @@ var ErrElected = errElected
 // Elected acts as if a new leader of a shard was announced.
 func Elected(l *Log, shard int) {
 	s := l.shards[shard]
-	s.elected(l.name(s), "another")
+	s.elected(l.name(s), rand.Text())
 }
 
 // Ask is ask.

@@ -53,11 +53,12 @@ func (l *Log) watchLeaders() error {
 // errElected ends what waits for a leader that was replaced.
 var errElected = errors.New("another leader of the log was elected")
 
-// elected records that a stream has a new leader, if it is the stream of the shard.
+// elected records that a stream has a new leader, if it is the stream of the shard. The first
+// leader may be announced after the response to the creation of the stream has named it.
 func (s *shard) elected(stream, leader string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stream != stream {
+	if s.stream != stream || s.leader == leader {
 		return
 	}
 	s.leader = leader
