@@ -1,8 +1,8 @@
 package jetstream
 
 import (
-	"crypto/rand"
 	"context"
+	"crypto/rand"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
