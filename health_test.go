@@ -2,6 +2,7 @@ package wirepost_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wirepost/wirepost"
@@ -11,25 +12,25 @@ import (
 // fullEngine refuses writes once it is full.
 type fullEngine struct {
 	engine.Engine
-	full bool
+	full atomic.Bool
 }
 
 func (e *fullEngine) Ready() error {
-	if e.full {
+	if e.full.Load() {
 		return engine.ErrFull
 	}
 	return nil
 }
 
 func (e *fullEngine) Append(ctx context.Context, entries []engine.Entry) ([]engine.Result, error) {
-	if e.full {
+	if e.full.Load() {
 		return nil, engine.ErrFull
 	}
 	return e.Engine.Append(ctx, entries)
 }
 
 func (e *fullEngine) Save(ctx context.Context, updates []engine.Update, sync bool) error {
-	if e.full {
+	if e.full.Load() {
 		return engine.ErrFull
 	}
 	return e.Engine.Save(ctx, updates, sync)
@@ -45,7 +46,7 @@ func TestClientsConnectWhileTheStoreRefusesWrites(t *testing.T) {
 		o.Engine = e
 	})
 	n.json("user:42", `"stored"`)
-	e.full = true // no session is connected yet
+	e.full.Store(true) // no session is connected yet
 	if n.Ready() == nil {
 		t.Error("Ready returned nil")
 	}

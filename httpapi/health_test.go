@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wirepost/wirepost"
@@ -16,10 +17,15 @@ import (
 // ailing is an engine whose health the test sets.
 type ailing struct {
 	engine.Engine
-	err error
+	err atomic.Pointer[error]
 }
 
-func (a *ailing) Ready() error { return a.err }
+func (a *ailing) Ready() error {
+	if err := a.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // /readyz reports every failure of the engine, /healthz only those that a restart repairs,
 // and neither reveals internals.
@@ -47,8 +53,9 @@ func TestProbes(t *testing.T) {
 		{engine.ErrUnavailable, 503, 200, "refuses writes at the moment"},
 		{nil, 200, 200, ""},
 	} {
-		if e.err = nil; test.err != nil {
-			e.err = fmt.Errorf("%w: write /var/lib/x/000123.log: input/output error", test.err)
+		if e.err.Store(nil); test.err != nil {
+			err := fmt.Errorf("%w: write /var/lib/x/000123.log: input/output error", test.err)
+			e.err.Store(&err)
 		}
 		for path, want := range map[string]int{"/readyz": test.ready, "/healthz": test.healthy} {
 			w := httptest.NewRecorder()
