@@ -47,29 +47,15 @@ func (s *Schedule) Cancel(ctx context.Context, id, channel string) error {
 		case len(timers) == 0:
 			return nil
 		}
-		n, err := s.remove(ctx, timers)
+		entries := make([]engine.Entry, len(timers))
+		for i := range timers {
+			entries[i] = removal(&timers[i])
+		}
+		n, err := s.append(ctx, s.config.Log, entries)
 		if err != nil {
 			return err
 		}
 		canceled = canceled || n > 0
 		q.AfterChannel, q.AfterID = timers[len(timers)-1].Channel, id
 	}
-}
-
-// remove removes timers, and returns how many there were. The others were pushed meanwhile.
-func (s *Schedule) remove(ctx context.Context, timers []engine.Timer) (n int, err error) {
-	entries := make([]engine.Entry, len(timers))
-	for i := range timers {
-		entries[i] = engine.Entry{Channel: timers[i].Channel, Ends: &timers[i], Bare: true}
-	}
-	results, err := s.config.Log.Append(ctx, entries)
-	for _, r := range results {
-		switch {
-		case r.Err == nil:
-			n++
-		case !errors.Is(r.Err, engine.ErrNotFound):
-			err = errors.Join(err, r.Err)
-		}
-	}
-	return n, err
 }

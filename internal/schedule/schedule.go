@@ -150,7 +150,7 @@ func (s *Schedule) push(ctx context.Context, timers []engine.Timer, now int64) e
 	entries, memory := make([]engine.Entry, len(timers)), []engine.Entry(nil)
 	for i := range timers {
 		t := &timers[i]
-		entries[i] = engine.Entry{Channel: t.Channel, Ends: t, Bare: true}
+		entries[i] = removal(t)
 		in, err := s.entry(t, now)
 		switch {
 		case err != nil: // it could never be pushed
@@ -165,28 +165,36 @@ func (s *Schedule) push(ctx context.Context, timers []engine.Timer, now int64) e
 		}
 	}
 	// The memory comes first: if the timers remain, their messages have no effect again.
-	if err := s.append(ctx, s.config.Memory, memory); err != nil {
-		return err
+	if len(memory) > 0 {
+		if _, err := s.append(ctx, s.config.Memory, memory); err != nil {
+			return err
+		}
 	}
-	return s.append(ctx, s.config.Log, entries)
+	_, err := s.append(ctx, s.config.Log, entries)
+	return err
 }
 
-func (s *Schedule) append(ctx context.Context, log engine.Log, entries []engine.Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
+// removal is the entry that removes a timer and does nothing else.
+func removal(t *engine.Timer) engine.Entry {
+	return engine.Entry{Channel: t.Channel, Ends: t, Bare: true}
+}
+
+// append appends entries and returns how many had an effect. Those whose timer is not there any
+// more have none: another node was first, or it was canceled or pushed meanwhile.
+func (s *Schedule) append(ctx context.Context, log engine.Log, entries []engine.Entry) (n int, err error) {
 	results, err := log.Append(ctx, entries)
 	for i, r := range results {
 		switch {
 		case r.Err == nil:
+			n++
 			if !entries[i].Bare && !r.Duplicate {
 				s.pushed.Add(1)
 			}
-		case !errors.Is(r.Err, engine.ErrNotFound): // else another node was first, or it was canceled
+		case !errors.Is(r.Err, engine.ErrNotFound):
 			err = errors.Join(err, r.Err)
 		}
 	}
-	return err
+	return n, err
 }
 
 // entry makes the entry of a message; nil if its time to live has ended.
