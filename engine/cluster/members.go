@@ -37,7 +37,7 @@ func (e *Engine) Forget(ctx context.Context, node string) error {
 	return nil
 }
 
-// absent returns the members that this node has never heard of.
+// absent returns the members that have never announced themselves to this node.
 func (e *Engine) absent(heard []engine.Node) (all []engine.Node) {
 	members := e.shards[0].follower.Applied().Members
 	for i := range members {

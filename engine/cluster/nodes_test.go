@@ -111,7 +111,7 @@ func TestForget(t *testing.T) {
 		defer closeNode(t, a)
 		tick(t, a)
 		if n := nodesOf(a)["b"]; n.State != engine.NodeUnreachable || n.Reason == "" {
-			t.Errorf("a member that was never heard of: %+v", n)
+			t.Errorf("a member that never announced itself: %+v", n)
 		}
 		if err := a.Forget(t.Context(), "b"); err != nil {
 			t.Fatal(err)

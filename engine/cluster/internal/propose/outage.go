@@ -54,7 +54,7 @@ func (p *Proposer) Outage() error {
 	return p.outageLocked()
 }
 
-// CutOff returns how long nothing was heard of the log, if this node is isolated, and else 0.
+// CutOff returns how long the log has not responded, if this node is isolated, and else 0.
 func (p *Proposer) CutOff(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
