@@ -26,8 +26,8 @@ const (
 // different versions understand each other.
 type Announcement struct {
 	Node        string           `json:"node"`
-	Run         string           `json:"run"` // differs each time the node starts
-	UpMs        int64            `json:"up_ms"`
+	Run         string           `json:"run"`   // differs each time the node starts
+	UpMs        int64            `json:"up_ms"` // since it joined the cluster, 0 before
 	State       engine.NodeState `json:"state"`
 	Reason      string           `json:"reason,omitempty"`
 	Positions   map[int]uint64   `json:"positions,omitempty"`

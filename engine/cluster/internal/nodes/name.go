@@ -62,10 +62,11 @@ const sameAge = 100 * time.Millisecond
 
 // Yields reports whether a node must not go on, because another one has announced itself
 // with its name, for example because both were apart when they started: then the one that
-// started later stops. An announcement is older when it is heard than when it was made, so
-// the other one may only seem too young; it will be heard again.
+// started later stops. One that is still joining the cluster has no age; it checks itself
+// whether the name is free. An announcement is older when it is heard than when it was made,
+// so the other one may only seem too young; it will be heard again.
 func (a *Announcement) Yields(other *Announcement) bool {
-	if other.Run == a.Run || other.State == engine.NodeStopped {
+	if other.Run == a.Run || other.UpMs == 0 || other.State == engine.NodeStopped {
 		return false
 	}
 	older := time.Duration(other.UpMs-a.UpMs) * time.Millisecond

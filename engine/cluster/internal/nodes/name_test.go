@@ -17,6 +17,8 @@ func TestYields(t *testing.T) {
 		{"the other is older", Announcement{Run: "a", UpMs: 500}, Announcement{Run: "b", UpMs: 900}, true, false},
 		{"by much", Announcement{Run: "b", UpMs: 500}, Announcement{Run: "a", UpMs: 900_000}, true, false},
 		{"of the same age", Announcement{Run: "a", UpMs: 950}, Announcement{Run: "b", UpMs: 900}, false, true},
+		{"joining", Announcement{Run: "b", UpMs: 900}, Announcement{Run: "a"}, false, true},
+		{"joining at its start", Announcement{Run: "b", UpMs: 1}, Announcement{Run: "a"}, false, false},
 		{"this run", Announcement{Run: "a", UpMs: 950}, Announcement{Run: "a", UpMs: 9000}, false, false},
 		{"stopped", Announcement{Run: "a", UpMs: 1}, Announcement{Run: "b", UpMs: 900, State: engine.NodeStopped}, false, false},
 	} {
