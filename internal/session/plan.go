@@ -38,6 +38,9 @@ type Plan struct {
 
 	forgot   bool      // another device was forgotten for this one
 	patience time.Time // see Host.CatchUp: when to stop waiting
+
+	// refreshes is set by New: once the session is registered, only its loop reads work.
+	refreshes bool
 }
 
 // Info describes the planned session.
@@ -64,6 +67,7 @@ func New(l *Loop, u *user.User, p *Plan) *Session {
 		s.theWork().reception = &reception{Receiver: p.Receiver}
 	}
 	s.keepValues(p.Values)
+	p.refreshes = s.work != nil && s.work.refreshAt != 0
 	l.host.Unreleased.Add(1)
 	return s
 }
@@ -117,7 +121,7 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 		s.saveStart(ctx)
 	}
 	if err == nil && p.Hello {
-		hello, err = s.hello(ctx)
+		hello, err = s.hello(ctx, p.refreshes)
 	}
 	return hello, err
 }
@@ -260,15 +264,16 @@ func (s *Session) resume(ctx context.Context, sub *subscription, c *cursor.Curso
 	return 0, nil
 }
 
-// hello describes the state of the session.
-func (s *Session) hello(ctx context.Context) ([]byte, error) {
+// hello describes the state of the session. With refreshes the server asks the application
+// for the next identity, so that the client need not send a token.
+func (s *Session) hello(ctx context.Context, refreshes bool) ([]byte, error) {
 	host := s.loop.host
 	h := &wire.Hello{
 		Type: "hello", Connection: s.connection.String(), User: s.user.Name(), Device: s.device,
 		Epoch: host.Epoch, Expires: s.expires, ExpiresInMS: s.expiresIn(), HeartbeatMS: host.Heartbeat.Milliseconds(),
 		Channels: make(map[string]wire.Position, len(s.subs)),
 	}
-	if s.refreshes() {
+	if refreshes {
 		h.Expires, h.ExpiresInMS = 0, 0 // the client has nothing to do
 	}
 	for _, sub := range s.subs {

@@ -25,10 +25,6 @@ func (s *Session) planRefresh(id *access.Identity) {
 	s.theWork().refreshAt = max(1, s.expires-left/10-rand.N(max(1, left/10)))
 }
 
-// refreshes reports whether the server asks the application for the next identity, so
-// that the client need not send a token. Before the session is attached.
-func (s *Session) refreshes() bool { return s.work != nil && s.work.refreshAt != 0 }
-
 // askIdentity asks the application for the session's next identity, after the jobs
 // that wait. On the loop.
 func (s *Session) askIdentity() {
