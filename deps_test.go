@@ -204,7 +204,8 @@ var imports = map[string]map[string]string{
 		"engine":            "the bus between nodes",
 		"internal/registry": "channels by name",
 	},
-	"internal/schedule": {"engine": "timers, and the log of what they push"},
+	"internal/schedule":   {"engine": "timers, and the log of what they push"},
+	"internal/escalation": {},
 	"internal/presence": {
 		"internal/conn":     "tasks of loops",
 		"internal/registry": "channels and users by name",
