@@ -230,12 +230,12 @@ type Bounds struct {
 }
 
 // Users keeps what is stored per user: read marks, memberships, devices and
-// their acknowledged cursors.
+// their acknowledged cursors, and Web Push subscriptions.
 //
 // Several nodes may write to one user, each knowing the user as of some time ago. So
 // sequences merge: what is stored of a mark or a cursor is the highest value that was
-// saved since it was last removed, in whatever order the values came. Memberships and
-// devices are changed by operations, which are applied in order.
+// saved since it was last removed, in whatever order the values came. Memberships, devices
+// and Web Push subscriptions are changed by operations, which are applied in order.
 type Users interface {
 	// Load returns what is stored of a user; the zero User when nothing is.
 	Load(ctx context.Context, user string) (User, error)
@@ -257,6 +257,8 @@ type User struct {
 	Marks       []Mark
 	Memberships []string // channels; each has a mark
 	Devices     []Device
+	// PushSubscriptions are Web Push subscriptions.
+	PushSubscriptions []PushSubscription
 }
 
 // Mark is a user's read mark in a channel.
@@ -280,6 +282,16 @@ type Cursor struct {
 	Seq     uint64
 }
 
+// PushSubscription is a Web Push subscription of a user's browser.
+type PushSubscription struct {
+	Endpoint string // names it; not empty, without control characters
+	P256dh   []byte // the public key of the browser
+	Auth     []byte // the secret that the browser shares with those that send to it
+	Device   string // from which it was made, if that is known
+	Since    int64  // when it was stored, in ms since the epoch
+	Expires  int64  // as the browser said, in ms since the epoch; 0: it does not
+}
+
 // Update changes the named parts of one user and leaves the rest. The parts are applied
 // in the order of the fields.
 type Update struct {
@@ -295,5 +307,8 @@ type Update struct {
 	Marks         []Mark
 	RemoveDevices []string // with all their cursors
 	// Devices sets Used, and moves the Cursors that are named forward.
-	Devices []Device
+	Devices                 []Device
+	RemovePushSubscriptions []string // by their endpoints
+	// PushSubscriptions are stored, each in place of one with the same endpoint.
+	PushSubscriptions []PushSubscription
 }

@@ -174,6 +174,7 @@ func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func
 			calls[s] = c
 		}
 		c.Data = batch.AppendUpdate(c.Data, &updates[i])
+		c.Level = max(c.Level, batch.LevelOfUpdate(&updates[i]))
 	}
 	for s, c := range calls {
 		s.proposer.Start(ctx, c)

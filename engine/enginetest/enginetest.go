@@ -61,6 +61,7 @@ func Run(t *testing.T, make New) {
 		{"Watch/UnwatchEnds", testUnwatch},
 		{"Users/Update", testUpdate},
 		{"Users/Merge", testMerge},
+		{"Users/PushSubscriptions", testPushSubscriptions},
 		{"Users/MembershipsAreOperations", testMembershipsAreOperations},
 		{"List/Users", testListUsers},
 		{"List/Channels", testListChannels},

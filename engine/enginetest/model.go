@@ -206,12 +206,13 @@ type modelUser struct {
 	member  map[string]bool
 	used    map[string]int64
 	cursors map[[2]string]uint64 // by device and channel
+	pushes  map[string]engine.PushSubscription
 }
 
 func (m *model) save(up *engine.Update) {
 	u := m.users[up.User]
 	if u == nil {
-		u = &modelUser{map[string]engine.Mark{}, map[string]bool{}, map[string]int64{}, map[[2]string]uint64{}}
+		u = &modelUser{map[string]engine.Mark{}, map[string]bool{}, map[string]int64{}, map[[2]string]uint64{}, map[string]engine.PushSubscription{}}
 		m.users[up.User] = u
 	}
 	for _, channel := range up.Leave {
@@ -241,6 +242,12 @@ func (m *model) save(up *engine.Update) {
 			u.cursors[at] = max(u.cursors[at], c.Seq)
 		}
 	}
+	for _, endpoint := range up.RemovePushSubscriptions {
+		delete(u.pushes, endpoint)
+	}
+	for _, in := range up.PushSubscriptions {
+		u.pushes[in.Endpoint] = in
+	}
 }
 
 func (m *model) load(name string) (out engine.User) {
@@ -250,6 +257,7 @@ func (m *model) load(name string) (out engine.User) {
 	}
 	out.Marks = slices.Collect(maps.Values(u.marks))
 	out.Memberships = slices.Collect(maps.Keys(u.member))
+	out.PushSubscriptions = slices.Collect(maps.Values(u.pushes))
 	for name, used := range u.used {
 		d := engine.Device{Name: name, Used: used}
 		for at, seq := range u.cursors {
@@ -275,7 +283,7 @@ func (m *model) members(channel string) (names []string) {
 
 func (m *model) listUsers() (names []string) {
 	for name, u := range m.users {
-		if len(u.marks)+len(u.used) > 0 {
+		if len(u.marks)+len(u.used)+len(u.pushes) > 0 {
 			names = append(names, name)
 		}
 	}

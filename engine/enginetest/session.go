@@ -315,6 +315,16 @@ func (s *session) update() engine.Update {
 			Cursors: []engine.Cursor{{Channel: s.channel(), Seq: s.rand.Uint64N(100)}},
 		})
 	}
+	endpoint := func() string { return fmt.Sprint("https://push.example/", s.rand.IntN(3)) }
+	if s.rand.IntN(6) == 0 {
+		up.RemovePushSubscriptions = append(up.RemovePushSubscriptions, endpoint())
+	}
+	if s.rand.IntN(4) == 0 {
+		up.PushSubscriptions = append(up.PushSubscriptions, engine.PushSubscription{
+			Endpoint: endpoint(), P256dh: []byte{4, byte(s.rand.IntN(256))}, Auth: []byte{byte(s.rand.IntN(256))},
+			Device: pick(s.rand, modelDevices), Since: s.rand.Int64N(1000), Expires: s.rand.Int64N(2) * 1789000000000,
+		})
+	}
 	return up
 }
 

@@ -32,6 +32,7 @@ func sortUser(u *engine.User) {
 	slices.Sort(u.Memberships)
 	slices.SortFunc(u.Marks, func(a, b engine.Mark) int { return strings.Compare(a.Channel, b.Channel) })
 	slices.SortFunc(u.Devices, func(a, b engine.Device) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(u.PushSubscriptions, func(a, b engine.PushSubscription) int { return strings.Compare(a.Endpoint, b.Endpoint) })
 	for _, d := range u.Devices {
 		slices.SortFunc(d.Cursors, func(a, b engine.Cursor) int { return strings.Compare(a.Channel, b.Channel) })
 	}
@@ -92,6 +93,47 @@ func testUpdate(t *testing.T, e engine.Engine, _ *Clock) {
 		Memberships: []string{"x"},
 		Devices:     []engine.Device{{Name: "d2", Used: 1, Cursors: []engine.Cursor{{Channel: "x", Seq: 2}}}, {Name: "d3"}},
 	})
+}
+
+// testPushSubscriptions: they are stored whole, replaced and removed by their endpoints, and
+// independent of the rest of the user.
+func testPushSubscriptions(t *testing.T, e engine.Engine, _ *Clock) {
+	a := engine.PushSubscription{
+		Endpoint: "https://push.example/a?b=c", P256dh: []byte{4, 0, 255}, Auth: []byte{0, 1}, Device: "d1", Since: 100, Expires: 1 << 45,
+	}
+	b := engine.PushSubscription{Endpoint: "https://push.example/a", P256dh: []byte{4}, Auth: []byte{2}, Since: 200}
+	subscriptions := func(u string, want ...engine.PushSubscription) {
+		t.Helper()
+		equal(t, "subscriptions", load(t, e, u).PushSubscriptions, want)
+	}
+	save(t, e, engine.Update{User: "u", PushSubscriptions: []engine.PushSubscription{a, b}},
+		engine.Update{User: "u1", PushSubscriptions: []engine.PushSubscription{b}})
+	subscriptions("u", b, a)
+	save(t, e, engine.Update{
+		User: "u", Join: []string{"c"}, Marks: []engine.Mark{{Channel: "c", Read: 1}},
+		Devices: []engine.Device{{Name: "d1", Cursors: []engine.Cursor{{Channel: "c", Seq: 1}}}},
+	})
+	a.Auth, a.Since, a.Expires, a.Device = []byte{7, 7}, 300, 0, ""
+	save(t, e, engine.Update{User: "u", PushSubscriptions: []engine.PushSubscription{a}})
+	subscriptions("u", b, a)
+	save(t, e, engine.Update{User: "u", Leave: []string{"c"}, RemoveDevices: []string{"d1"}})
+	subscriptions("u", b, a)
+	names, err := e.ListUsers(t.Context(), "", "", 10)
+	equal(t, "error", err, nil)
+	equal(t, "users", names, []string{"u", "u1"})
+
+	// Removals come first in an update.
+	save(t, e, engine.Update{
+		User: "u", RemovePushSubscriptions: []string{a.Endpoint, b.Endpoint, "https://push.example/"},
+		PushSubscriptions: []engine.PushSubscription{b},
+	})
+	subscriptions("u", b)
+	save(t, e, engine.Update{User: "u", RemovePushSubscriptions: []string{b.Endpoint}})
+	equal(t, "nothing left", load(t, e, "u"), engine.User{})
+	subscriptions("u1", b)
+	names, err = e.ListUsers(t.Context(), "", "", 10)
+	equal(t, "error", err, nil)
+	equal(t, "users with subscriptions", names, []string{"u1"})
 }
 
 // testMerge: of the sequences that two nodes save, the highest is kept, whatever their

@@ -18,6 +18,7 @@ func (e *Engine) Load(ctx context.Context, name string) (engine.User, error) {
 		return engine.User{}, err
 	}
 	out := engine.User{Marks: slices.Clone(u.Marks), Memberships: slices.Clone(u.Memberships), Devices: slices.Clone(u.Devices)}
+	out.PushSubscriptions = slices.Clone(u.PushSubscriptions)
 	for i := range out.Devices {
 		d := &out.Devices[i]
 		d.Cursors = slices.Clone(d.Cursors)
@@ -72,7 +73,13 @@ func (e *Engine) saveLocked(up *engine.Update) {
 			*at = engine.Cursor{Channel: c.Channel, Seq: max(at.Seq, c.Seq)}
 		}
 	}
-	if len(u.Marks) == 0 && len(u.Devices) == 0 {
+	for _, endpoint := range up.RemovePushSubscriptions {
+		remove(&u.PushSubscriptions, endpoint, subscriptionEndpoint)
+	}
+	for _, in := range up.PushSubscriptions {
+		*find(&u.PushSubscriptions, in.Endpoint, subscriptionEndpoint) = in
+	}
+	if len(u.Marks)+len(u.Devices)+len(u.PushSubscriptions) == 0 {
 		delete(e.mu.users, up.User)
 	}
 }
@@ -84,6 +91,8 @@ func itself(name *string) string            { return *name }
 func markChannel(m *engine.Mark) string     { return m.Channel }
 func cursorChannel(c *engine.Cursor) string { return c.Channel }
 func deviceName(d *engine.Device) string    { return d.Name }
+
+func subscriptionEndpoint(s *engine.PushSubscription) string { return s.Endpoint }
 
 func search[T any](list []T, name string, nameOf func(*T) string) (i int, found bool) {
 	return slices.BinarySearchFunc(list, name, func(e T, name string) int {

@@ -376,6 +376,11 @@ func (a *audit) userKey(key, value []byte) error {
 	case format.CursorPart:
 		channel, _, _ = bytes.Cut(channel, []byte{0})
 		a.beyond(string(channel), n)
+	case format.PushPart:
+		if _, err := format.DecodePushSubscription(value); err != nil {
+			a.report.add("", "a Web Push subscription of user %q cannot be read", name)
+			return nil
+		}
 	}
 	if a.out == nil {
 		return nil

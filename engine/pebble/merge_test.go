@@ -1,6 +1,9 @@
 package pebble
 
 import (
+	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,5 +73,43 @@ func TestMergeUnreadable(t *testing.T) {
 				t.Errorf("%c, with the %s one unreadable: %x", part, name, got)
 			}
 		}
+	}
+}
+
+// A Web Push subscription that cannot be read is damage, and the rest of the user is saved.
+func TestSalvageUnreadableSubscription(t *testing.T) {
+	t.Parallel()
+	disk, e := storeWithTimers(t)
+	err := e.Save(t.Context(), []engine.Update{{
+		User: "u", Devices: []engine.Device{{Name: "d"}},
+		PushSubscriptions: []engine.PushSubscription{{Endpoint: "https://push.example/1"}, {Endpoint: "https://push.example/2"}},
+	}}, true)
+	if err == nil {
+		err = e.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+			c.Set(format.UserKey(nil, "u", format.PushPart, "https://push.example/1"), []byte{1, 2, 200})
+			return nil
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Load(t.Context(), "u"); !errors.Is(err, engine.ErrDamaged) {
+		t.Errorf("load: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Salvage(disk, "store", "saved")
+	if err != nil || len(r.Damage) != 1 || !strings.Contains(r.Damage[0].Problem, `a Web Push subscription of user "u"`) {
+		t.Fatalf("salvage: %+v, %v", r, err)
+	}
+	e, err = Open("saved", Options{FS: disk, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	u, err := e.Load(t.Context(), "u")
+	if err != nil || len(u.Devices) != 1 || len(u.PushSubscriptions) != 1 || u.PushSubscriptions[0].Endpoint != "https://push.example/2" {
+		t.Errorf("%+v, %v", u, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,9 @@ func TestSalvageWhole(t *testing.T) {
 		t.Errorf("the epoch is %s, before it was %s", e.Epoch(), epoch)
 	}
 	if u, err := e.Load(t.Context(), "42"); err != nil || len(u.Marks) != 1 || len(u.Devices) != 1 || len(u.Devices[0].Cursors) != 1 {
+		t.Errorf("user %+v, %v", u, err)
+	}
+	if u, err := e.Load(t.Context(), "43"); err != nil || !reflect.DeepEqual(u.PushSubscriptions, []engine.PushSubscription{busySubscription}) {
 		t.Errorf("user %+v, %v", u, err)
 	}
 	if users, err := e.Members(t.Context(), "plain", "", 10); err != nil || len(users) != 1 {
@@ -243,6 +247,8 @@ func TestSalvageRefuses(t *testing.T) {
 	}
 }
 
+var busySubscription = engine.PushSubscription{Endpoint: "https://push.example/1", P256dh: []byte{4, 1}, Auth: []byte{2}, Device: "e", Since: 3}
+
 // busyStore is a store after many appends of all kinds, with its tables, as a process
 // leaves it that was killed.
 func busyStore(t *testing.T) (disk *vfs.MemFS, acks []ack, epoch string) {
@@ -267,7 +273,7 @@ func busyStore(t *testing.T) (disk *vfs.MemFS, acks []ack, epoch string) {
 			User: "42", Join: []string{"plain"}, Marks: []engine.Mark{{Channel: "plain", Read: 3}},
 			Devices: []engine.Device{{Name: "d", Used: 1, Cursors: []engine.Cursor{{Channel: "plain", Seq: 5}}}},
 		},
-		{User: "43", Devices: []engine.Device{{Name: "e"}}},
+		{User: "43", Devices: []engine.Device{{Name: "e"}}, PushSubscriptions: []engine.PushSubscription{busySubscription}},
 	}, true); err != nil {
 		t.Fatal(err)
 	}

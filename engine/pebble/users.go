@@ -58,6 +58,13 @@ func (l *loader) add(part byte, name string, value []byte) error {
 		channel, device, _ := strings.Cut(name, "\x00")
 		d := l.device(device)
 		d.Cursors = append(d.Cursors, engine.Cursor{Channel: channel, Seq: n})
+	case format.PushPart:
+		s, err := format.DecodePushSubscription(value)
+		if err != nil {
+			return fmt.Errorf("%w: user record %c %q", err, part, name)
+		}
+		s.Endpoint = name
+		l.user.PushSubscriptions = append(l.user.PushSubscriptions, s)
 	}
 	return nil
 }

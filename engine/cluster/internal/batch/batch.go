@@ -145,6 +145,10 @@ func Decode(data []byte, level int) (*Batch, error) {
 			b.Changes = append(b.Changes, engine.Change{Trim: &engine.Trim{Channel: in.Text(), Through: in.Number()}})
 		case kindUpdate:
 			b.Changes = append(b.Changes, engine.Change{Update: readUpdate(&in)})
+		case kindPush:
+			up := readUpdate(&in)
+			readSubscriptions(&in, up)
+			b.Changes = append(b.Changes, engine.Change{Update: up})
 		case kindGenesis:
 			b.Genesis = readGenesis(&in)
 		case kindReport:

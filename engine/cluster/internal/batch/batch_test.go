@@ -46,6 +46,12 @@ func full() *Batch {
 				User: "u", Leave: []string{"a"}, Join: []string{"b", "c"}, Marks: []engine.Mark{{Channel: "b", Read: 1, Since: 2}},
 				RemoveDevices: []string{"d"}, Devices: []engine.Device{{Name: "e", Used: -1, Cursors: []engine.Cursor{{Channel: "b", Seq: 3}}}},
 			}},
+			{Update: &engine.Update{
+				User: "u", Join: []string{"b"}, RemovePushSubscriptions: []string{"https://push.example/1"},
+				PushSubscriptions: []engine.PushSubscription{
+					{Endpoint: "https://push.example/2", P256dh: []byte{4, 0, 255}, Auth: []byte{1}, Device: "d", Since: 5, Expires: 1789000000000},
+				},
+			}},
 		},
 	}
 }

@@ -16,6 +16,7 @@ const (
 	kindGenesis = 4
 	kindReport  = 5
 	kindForget  = 6
+	kindPush    = 7 // an update that changes Web Push subscriptions as well
 )
 
 const (
@@ -33,6 +34,14 @@ func LevelOf(in *engine.Entry) int {
 		return 3
 	case in.Forgets != "":
 		return 2
+	}
+	return 1
+}
+
+// LevelOfUpdate is the level of the operations that an update needs.
+func LevelOfUpdate(up *engine.Update) int {
+	if len(up.RemovePushSubscriptions)+len(up.PushSubscriptions) > 0 {
+		return 4
 	}
 	return 1
 }
@@ -93,7 +102,11 @@ func AppendTrim(dst []byte, t *engine.Trim) []byte {
 
 // AppendUpdate appends an update.
 func AppendUpdate(dst []byte, up *engine.Update) []byte {
-	dst = fields.AppendText(append(dst, kindUpdate), up.User)
+	kind := byte(kindUpdate)
+	if LevelOfUpdate(up) > 1 {
+		kind = kindPush
+	}
+	dst = fields.AppendText(append(dst, kind), up.User)
 	dst = fields.AppendTexts(dst, up.Leave)
 	dst = fields.AppendTexts(dst, up.Join)
 	dst = binary.AppendUvarint(dst, uint64(len(up.Marks)))
@@ -109,6 +122,22 @@ func AppendUpdate(dst []byte, up *engine.Update) []byte {
 		for _, c := range d.Cursors {
 			dst = binary.AppendUvarint(fields.AppendText(dst, c.Channel), c.Seq)
 		}
+	}
+	if kind == kindPush {
+		dst = appendSubscriptions(dst, up)
+	}
+	return dst
+}
+
+func appendSubscriptions(dst []byte, up *engine.Update) []byte {
+	dst = fields.AppendTexts(dst, up.RemovePushSubscriptions)
+	dst = binary.AppendUvarint(dst, uint64(len(up.PushSubscriptions)))
+	for i := range up.PushSubscriptions {
+		s := &up.PushSubscriptions[i]
+		for _, text := range [...]string{s.Endpoint, string(s.P256dh), string(s.Auth), s.Device} {
+			dst = fields.AppendText(dst, text)
+		}
+		dst = binary.AppendVarint(binary.AppendVarint(dst, s.Since), s.Expires)
 	}
 	return dst
 }
@@ -157,4 +186,14 @@ func readUpdate(r *fields.Reader) *engine.Update {
 		up.Devices = append(up.Devices, d)
 	}
 	return up
+}
+
+func readSubscriptions(r *fields.Reader, up *engine.Update) {
+	up.RemovePushSubscriptions = r.Texts()
+	for range r.Length() {
+		up.PushSubscriptions = append(up.PushSubscriptions, engine.PushSubscription{
+			Endpoint: r.Text(), P256dh: []byte(r.Text()), Auth: []byte(r.Text()), Device: r.Text(),
+			Since: r.Signed(), Expires: r.Signed(),
+		})
+	}
 }

@@ -9,7 +9,8 @@ import "errors"
 //	1  entries, trims, updates, reports
 //	2  entries that forget an ID (engine.Entry.Forgets)
 //	3  entries with timers (engine.Timer)
-const Level = 3
+//	4  updates with Web Push subscriptions
+const Level = 4
 
 // ErrLevel says that this program is older than that of another node.
 var ErrLevel = errors.New("this node must be upgraded first")

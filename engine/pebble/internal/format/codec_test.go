@@ -111,6 +111,26 @@ func FuzzDecodeHead(f *testing.F) {
 	})
 }
 
+func FuzzDecodePushSubscription(f *testing.F) {
+	f.Add(AppendPushSubscription(nil, &engine.PushSubscription{P256dh: []byte{4, 0}, Auth: []byte("auth"), Device: "d", Since: 9, Expires: 10}))
+	f.Add(AppendPushSubscription(nil, &engine.PushSubscription{}))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		s, err := DecodePushSubscription(value)
+		if err != nil {
+			return
+		}
+		again, err := DecodePushSubscription(AppendPushSubscription(nil, &s))
+		if diff := cmp.Diff(s, again); err != nil || diff != "" {
+			t.Fatalf("%v %s", err, diff)
+		}
+		for n := range len(value) {
+			if _, err := DecodePushSubscription(value[:n]); err == nil {
+				t.Fatalf("%d of %d bytes were taken for a subscription", n, len(value))
+			}
+		}
+	})
+}
+
 func BenchmarkEncode(b *testing.B) {
 	r, deadline := sampleRecord()
 	buf := make([]byte, 0, 512)

@@ -19,6 +19,7 @@ import (
 //	u <user> 0 m <channel>             a read mark and membership (uservalue.go)
 //	u <user> 0 d <device>              a device
 //	u <user> 0 c <channel> 0 <device>  a device's cursor
+//	u <user> 0 p <endpoint>            a Web Push subscription
 //	M <channel> 0 <user>               an index of the memberships; no value
 //	t <kind> <channel> 0 <id>          a timer (timer.go)
 //	w <due:8> <kind> <channel> 0 <id>  an index of the timers by time; no value
@@ -49,6 +50,7 @@ const ( // the first byte of a key
 	MarkPart   = 'm'
 	DevicePart = 'd'
 	CursorPart = 'c'
+	PushPart   = 'p'
 )
 
 // Named appends a prefix, a name and the 0 byte that ends it.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/wirepost/wirepost/engine"
@@ -11,7 +12,11 @@ import (
 //
 //	read  [member: 0 or 1]  [since]
 //
-// where omitted values are 0.
+// where omitted values are 0, and that of a Web Push subscription
+//
+//	since  expires  device  p256dh  auth
+//
+// where the last three have their length before them.
 
 // Mark is a stored read mark, or one to be merged with it.
 type Mark struct {
@@ -73,4 +78,38 @@ func mergeCursors(older, newer []byte) []byte {
 		return newer
 	}
 	return older
+}
+
+// AppendPushSubscription appends the stored form of a subscription, without its endpoint.
+func AppendPushSubscription(b []byte, s *engine.PushSubscription) []byte {
+	b = binary.AppendUvarint(b, uint64(s.Since))
+	b = binary.AppendUvarint(b, uint64(s.Expires))
+	b = append(binary.AppendUvarint(b, uint64(len(s.Device))), s.Device...)
+	b = append(binary.AppendUvarint(b, uint64(len(s.P256dh))), s.P256dh...)
+	return append(binary.AppendUvarint(b, uint64(len(s.Auth))), s.Auth...)
+}
+
+// DecodePushSubscription is the inverse of AppendPushSubscription. It shares nothing with
+// value.
+func DecodePushSubscription(value []byte) (s engine.PushSubscription, err error) {
+	in := Numbers{Rest: value}
+	s.Since, s.Expires = int64(in.Next()), int64(in.Next())
+	s.Device, s.P256dh, s.Auth = string(in.bytes()), bytes.Clone(in.bytes()), bytes.Clone(in.bytes())
+	if in.Bad || len(in.Rest) > 0 {
+		return engine.PushSubscription{}, engine.ErrDamaged
+	}
+	return s, nil
+}
+
+// bytes returns the next bytes, which have their length before them. They are a slice of
+// the value.
+func (n *Numbers) bytes() []byte {
+	size := n.Next()
+	if size > uint64(len(n.Rest)) {
+		n.Bad, n.Rest = true, nil
+		return nil
+	}
+	b := n.Rest[:size]
+	n.Rest = n.Rest[size:]
+	return b
 }

@@ -42,6 +42,14 @@ func (c *Changes) Save(up *engine.Update) error {
 			c.merge(format.UserKey(c.key[:0], up.User, format.CursorPart, format.PairName(cur.Channel, d.Name)), c.value)
 		}
 	}
+	for _, endpoint := range up.RemovePushSubscriptions {
+		c.Delete(format.UserKey(c.key[:0], up.User, format.PushPart, endpoint))
+	}
+	for i := range up.PushSubscriptions {
+		s := &up.PushSubscriptions[i]
+		c.value = format.AppendPushSubscription(c.value[:0], s)
+		c.Set(format.UserKey(c.key[:0], up.User, format.PushPart, s.Endpoint), c.value)
+	}
 	return nil
 }
 
