@@ -23,6 +23,7 @@ const (
 	ruleBackwards = "backwards" // read marks and cursors of a node never decrease, and no confirmed mark is lost
 	ruleKicked    = "kicked"    // a session that was disconnected gets nothing that was pushed later
 	ruleDead      = "dead"      // soon after a disturbance all nodes deliver again
+	ruleRevoked   = "revoked"   // a revoked token is refused from then on, and others are not; sessions with one get nothing that was pushed later
 )
 
 type violation struct{ rule, text string }
@@ -34,6 +35,7 @@ type report struct {
 	pushes, confirmed, deliveries, sessions, gaps, revocations, crashes int
 	repeats                                                             int // messages that a device got again
 	kicks                                                               int // that the rule is checked for
+	outdated, denied                                                    int // likewise revocations of tokens, and tokens that were refused
 	violations                                                          []violation
 	tally                                                               *tally // of a cluster
 }
@@ -44,7 +46,7 @@ func (r *report) String() string {
 	if r.tally == nil {
 		return fmt.Sprintf("%d kills, %s", r.crashes/2, text)
 	}
-	return fmt.Sprintf("%s, %d kicks, %v", text, r.kicks, r.tally)
+	return fmt.Sprintf("%s, %d kicks, %d revocations of tokens, %d tokens refused, %v", text, r.kicks, r.outdated, r.denied, r.tally)
 }
 
 // add adds the counts of another report.
@@ -58,6 +60,8 @@ func (r *report) add(more *report) {
 	r.crashes += more.crashes
 	r.repeats += more.repeats
 	r.kicks += more.kicks
+	r.outdated += more.outdated
+	r.denied += more.denied
 	r.tally = r.tally.plus(more.tally)
 	r.violations = append(r.violations, more.violations...)
 }

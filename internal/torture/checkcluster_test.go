@@ -24,6 +24,7 @@ func (c *checker) cluster(events []event) {
 	c.sameLists(events)
 	c.neverBack(events)
 	c.nothingAfterKick(events)
+	c.revokedTokens(events)
 	c.aliveAgain(events)
 }
 

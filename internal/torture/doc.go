@@ -10,7 +10,7 @@
 //     log in memory that loses and repeats proposals and responses, and connections that
 //     work in one direction or none (loglink_test.go). Clients reach the nodes through a
 //     load balancer (balancer_test.go); each node is watched as well (watch_test.go). The
-//     rules for several nodes are in checkcluster_test.go.
+//     rules for several nodes are in checkcluster_test.go and checkrevoked_test.go.
 //   - The same with three processes of the real program (nodes_test.go), which are killed,
 //     paused, restarted, emptied, damaged and cut off from each other (nodefaults_test.go,
 //     wire_test.go). Their log is embedded, or in three NATS servers (natsserver_test.go),

@@ -71,6 +71,17 @@ func soundCluster() []event {
 		51: {kind: listing, node: "y", channel: "c", when: 8 * sec},
 		52: {kind: listed, node: "y", channel: "c", id: "m3", seq: 3, prev: 2, when: 8 * sec},
 		53: {kind: listed, node: "y", channel: "c", id: "m4", seq: 4, prev: 3, when: 8 * sec},
+		54: {kind: admitted, node: "y", user: "r", seq: 1, at: 54, when: 8 * sec},
+		55: {kind: outdating, node: "x", user: "r", seq: 1, when: 8 * sec},
+		56: {kind: outdated, node: "x", user: "r", seq: 1, when: 8 * sec},
+		57: {kind: served, node: "y", user: "r", session: 54, at: 55, when: 8 * sec},
+		58: {kind: denied, node: "x", user: "r", seq: 1, at: 58, when: 8 * sec},
+		59: {kind: admitted, node: "y", user: "r", seq: 1, at: 58, when: 8 * sec}, // it does not know yet
+		60: {kind: admitted, node: "x", user: "r", seq: 2, at: 59, when: 8 * sec},
+		61: {kind: served, node: "y", user: "r", session: 59, at: 59, when: 8 * sec},
+		62: {kind: nothing, when: 12 * sec},
+		63: {kind: denied, node: "y", user: "r", seq: 1, at: 63, when: 12 * sec},
+		64: {kind: served, node: "x", user: "r", session: 60, at: 64, when: 12 * sec},
 	}
 }
 
@@ -79,7 +90,7 @@ func TestClusterCheckerAcceptsSound(t *testing.T) {
 	for _, v := range r.violations {
 		t.Error(v)
 	}
-	if r.pushes != 4 || r.confirmed != 5 || r.sessions != 5 {
+	if r.pushes != 4 || r.confirmed != 5 || r.sessions != 5 || r.outdated != 1 || r.denied != 2 {
 		t.Errorf("counted %v", r)
 	}
 }
@@ -129,6 +140,15 @@ func TestClusterCheckerRejects(t *testing.T) {
 		{"one that delivers only what was pushed before", ruleDead, set(func(e *event) { e.at = 21 }, 24)},
 		{"a message that a session skips although it was not acknowledged", ruleHole, drop(44)},
 		{"a message that one device never gets", ruleLost, drop(45)},
+		{"a token that is accepted by the node that has revoked it", ruleRevoked, set(func(e *event) { e.node = "x" }, 59)},
+		{"one that another node accepts much later", ruleRevoked, set(func(e *event) { e.kind = admitted }, 63)},
+		{"a token that is refused but not revoked", ruleRevoked, set(func(e *event) { e.seq = 2 }, 58)},
+		{"one that is refused before it is revoked", ruleRevoked, func(events []event) []event {
+			events[54], events[58] = events[58], events[54]
+			return drop(57, 58)(events)
+		}},
+		{"a message to a session whose token is revoked", ruleRevoked, set(func(e *event) { e.at = 57 }, 57)},
+		{"one to a session that a node without knowledge accepted, much later", ruleRevoked, set(func(e *event) { e.session = 59 }, 64)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := checkCluster(clusterDevices, tc.doctor(soundCluster()), true, clusterLimits)
@@ -178,6 +198,13 @@ func TestClusterCheckerExcuses(t *testing.T) {
 		{"a session that skips what a node began to repeat", func(events []event) {
 			events[42].when = 5500 * time.Millisecond
 			events[43] = event{kind: received, device: "b", session: 5, channel: "c", id: "m1", seq: 1, when: 5500 * time.Millisecond}
+		}},
+		{"a message to a session whose token is revoked, from a node that is cut off", func(events []event) {
+			for i := 48; i < 53; i++ {
+				events[i] = event{kind: nothing, when: 8 * sec}
+			}
+			events[53] = event{kind: disturbed, when: 8 * sec}
+			events[57].at, events[63].kind = 57, admitted
 		}},
 		{"a node that is disturbed again at once", func(events []event) {
 			events[23] = event{kind: disturbed, when: 5 * sec}

@@ -33,13 +33,19 @@ const (
 	disturbed // nodes or the log are about to be disturbed
 	healed    // that is over
 	live      // a message that was pushed to the node after that was received from every node: node
+	outdating // the tokens of a user up to the generation seq are about to be revoked on a node: node, user, seq
+	outdated  // the node has responded to that, for all nodes: node, user, seq
+	admitted  // a node has accepted a token of the generation seq, asked after the event at: node, user, seq, at
+	denied    // a node has refused one as invalid: node, user, seq
+	served    // a session got a message: the index of its admitted as session; at is the event before which it was pushed
 
 	nothing // ignored
 )
 
 var kindNames = [...]string{
 	"pushing", "pushed", "began", "received", "acking", "acked", "gap", "crash", "revoking", "withdrawn",
-	"connected", "kicking", "kicked", "marked", "saw", "listing", "listed", "disturbed", "healed", "live", "nothing",
+	"connected", "kicking", "kicked", "marked", "saw", "listing", "listed", "disturbed", "healed", "live",
+	"outdating", "outdated", "admitted", "denied", "served", "nothing",
 }
 
 // event is one entry of a history. Its kind determines which fields are used.

@@ -190,8 +190,14 @@ func torture(t *testing.T, short time.Duration, one func(r *run, length time.Dur
 		})
 	}
 	t.Logf("%d runs, %v", runs, &sum)
-	if sum.tally != nil && total >= time.Minute && sum.kicks == 0 {
+	if sum.tally == nil || total < time.Minute {
+		return
+	}
+	if sum.kicks == 0 {
 		t.Error("no user was disconnected while nothing was disturbed")
+	}
+	if sum.outdated == 0 || sum.denied == 0 {
+		t.Errorf("%d revocations of tokens while nothing was disturbed, %d tokens refused", sum.outdated, sum.denied)
 	}
 }
 

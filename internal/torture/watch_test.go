@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -18,8 +19,9 @@ import (
 // watched is a cluster of which the nodes are asked directly, for the rules of clusters.
 type watched struct {
 	*run
-	fronts  []*front
-	kicking sync.Mutex // a user is disconnected once at a time
+	fronts     []*front
+	kicking    sync.Mutex    // a user is disconnected once at a time
+	generation atomic.Uint64 // of the newest tokens, see revoke
 }
 
 // probeChannels are channels for messages that show that the nodes are live: one in each
@@ -56,9 +58,13 @@ func (w *watched) work(ctx context.Context, wg *sync.WaitGroup) {
 		random := rand.New(rand.NewPCG(w.random.Uint64(), 5))
 		wg.Go(func() { w.mark(ctx, f, random) })
 		wg.Go(func() { w.observe(ctx, f) })
+		bearing := rand.New(rand.NewPCG(w.random.Uint64(), 9))
+		wg.Go(func() { w.bear(ctx, f, bearing) })
 	}
 	random := rand.New(rand.NewPCG(w.random.Uint64(), 6))
 	wg.Go(func() { w.kick(ctx, random) })
+	revoking := rand.New(rand.NewPCG(w.random.Uint64(), 10))
+	wg.Go(func() { w.revoke(ctx, revoking) })
 }
 
 // prober pushes messages to every node and waits for them on all.
@@ -76,36 +82,46 @@ type delivery struct{ node, channel string }
 // connects again at once, whatever a node asks for.
 func (p *prober) receive(ctx context.Context, f *front) {
 	for ; ctx.Err() == nil; wait(ctx, 20*time.Millisecond) {
-		d := websocket.Dialer{HandshakeTimeout: time.Second, Subprotocols: []string{"wirepost.v1"}}
-		c, _, err := d.DialContext(ctx, f.url("ws")+"/ws?token="+p.token("probe-"+f.name), nil)
-		if err != nil {
-			continue
-		}
-		stop := context.AfterFunc(ctx, func() { c.Close() })
-		p.read(f, c)
-		stop()
-		c.Close()
+		f.session(ctx, p.token("probe-"+f.name), func() {}, func(m nodeFrame) { //nolint:errcheck // it is tried again
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if of := p.seen[m.ID]; of != nil {
+				of[delivery{f.name, m.Channel}] = true
+			}
+		})
 	}
 }
 
-func (p *prober) read(f *front, c *websocket.Conn) {
+// nodeFrame is a frame with the ID of the message.
+type nodeFrame struct {
+	frame
+	ID string
+}
+
+// session connects to a node with a token, and reads until it ends. It acknowledges each
+// message at once. The status of the handshake is 0 if there was no response.
+func (f *front) session(ctx context.Context, token string, began func(), take func(nodeFrame)) (status int) {
+	d := websocket.Dialer{HandshakeTimeout: time.Second, Subprotocols: []string{"wirepost.v1"}}
+	c, response, err := d.DialContext(ctx, f.url("ws")+"/ws?token="+token, nil)
+	if response != nil {
+		status = response.StatusCode
+	}
+	if err != nil {
+		return status
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	began()
 	for {
 		c.SetReadDeadline(time.Now().Add(5 * time.Second)) //nolint:errcheck // the read fails
 		_, text, err := c.ReadMessage()
-		var m struct {
-			frame
-			ID string
-		}
+		var m nodeFrame
 		if err != nil || json.Unmarshal(text, &m) != nil {
-			return
+			return status
 		}
-		p.mu.Lock()
-		if of := p.seen[m.ID]; of != nil {
-			of[delivery{f.name, m.Channel}] = true
-		}
-		p.mu.Unlock()
+		take(m)
 		if m.Seq > 0 && c.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"ack","channel":%q,"seq":%d}`, m.Channel, m.Seq)) != nil {
-			return
+			return status
 		}
 	}
 }
@@ -236,7 +252,7 @@ func (w *watched) disconnect(ctx context.Context, backend *client.Backend, user 
 }
 
 // calm waits until all nodes are live again, or should have been. Then it disconnects all
-// users: during disturbances most disconnections prove nothing.
+// users, and revokes tokens: during disturbances most of that proves nothing.
 func (w *watched) calm(*run) {
 	for give := time.Now().Add(w.limits.live + time.Second); time.Now().Before(give); wait(w.t.Context(), 20*time.Millisecond) {
 		if all := disturbances(w.h.snapshot()); len(all) == 0 || all[len(all)-1].to != never {
@@ -247,6 +263,7 @@ func (w *watched) calm(*run) {
 	for user := range memberships {
 		w.disconnect(w.t.Context(), backend, user)
 	}
+	w.outdate(w.t.Context(), w.fronts[0])
 }
 
 // last records what all nodes have at the end. It does so again for a while if they
