@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -170,27 +171,11 @@ func (a *App) serve() <-chan error {
 // join does that. It listens before it opens the store, so that a second server started
 // by mistake creates no store. Clients that connect in between wait until serve.
 func (a *App) open() error {
-	var err error
-	if a.options, err = a.Config.options(a.Log, &a.reloads); err != nil {
-		return err
-	}
-	if a.hooks, err = a.Config.hookSettings.open(int(a.Config.MaxMessage), a.Log); err != nil {
-		return err
-	}
-	if a.hooks != nil {
-		a.Config.hookSettings.apply(a.hooks, &a.options, a.Config.Dev)
-	}
-	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
-		return err
-	}
-	a.memory.apply(&a.options)
-	if err := a.Config.checkIdentity(a.Config.Data); err != nil {
-		return err
-	}
-	encryption, err := a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log, &a.reloads)
+	encryption, err := a.settle()
 	if err != nil {
 		return err
 	}
+	a.Log.Info("starting", "version", version(), "data", a.Config.Data)
 	if a.listener, err = a.Config.Listen.listen(a.Config.SocketMode); err != nil {
 		return wordListenError(a.Config.Listen, err)
 	}
@@ -228,6 +213,27 @@ func (a *App) open() error {
 	}
 	a.http.Handler = a.routes()
 	return nil
+}
+
+// settle derives from the settings what needs neither the network nor the store.
+func (a *App) settle() (encryption *tls.Config, err error) {
+	if a.options, err = a.Config.options(a.Log, &a.reloads); err != nil {
+		return nil, err
+	}
+	if a.hooks, err = a.Config.hookSettings.open(int(a.Config.MaxMessage), a.Log); err != nil {
+		return nil, err
+	}
+	if a.hooks != nil {
+		a.Config.hookSettings.apply(a.hooks, &a.options, a.Config.Dev)
+	}
+	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
+		return nil, err
+	}
+	a.memory.apply(&a.options)
+	if err := a.Config.checkIdentity(a.Config.Data); err != nil {
+		return nil, err
+	}
+	return a.Config.tlsConfig(a.Config.Data, a.ACME, a.Log, &a.reloads)
 }
 
 // newServer makes the server over the engine.

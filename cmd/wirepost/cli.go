@@ -35,7 +35,11 @@ type grammar struct {
 
 	Cluster clusterCommand `cmd:"" help:"Prepare and inspect a cluster."`
 
-	Version kong.VersionFlag `help:"Print the version."`
+	Config  configCommand  `cmd:"" help:"Check the settings of serve."`
+	Version versionCommand `cmd:"" help:"Print the version and how the program was built."`
+	Help    helpCommand    `cmd:"" help:"Print the help of a command."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // run runs the program and returns its exit status.
@@ -92,7 +96,7 @@ func newParser(g *grammar, s *settings, t *terminal) (*kong.Kong, error) {
 		kong.Description("Wirepost pushes messages to connected users, and stores them for offline users."),
 		kong.Writers(t.Out, t.Err), kong.Resolvers(s),
 		kong.Exit(func(int) { panic(errHelped) }),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": "wirepost " + version()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ValueFormatter(helpWithVariable),
 	)

@@ -68,6 +68,11 @@ func (c *serveCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
 func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	return serve(ctx, t, c.config(s))
+}
+
+// config returns the configuration.
+func (c *serveCommand) config(s *settings) Config {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
@@ -75,7 +80,7 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error 
 		Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()
-	return serve(ctx, t, config)
+	return config
 }
 
 const helpOnSettings = "Every flag is also an environment variable (--max-message is WIREPOST_MAX_MESSAGE) and a key in the file (max-message). " +

@@ -160,7 +160,7 @@ func TestTokensForThisServer(t *testing.T) {
 	t.Parallel()
 	address := closedApp(t, func(c *Config) { c.TokenIssuer, c.TokenAudience = "https://id.example", []string{"push"} })
 	var out bytes.Buffer
-	c := tokenCommand{Secret: testSecret, User: "42", Audience: []string{"mail", "push"}, Issuer: "https://id.example", TTL: duration(time.Hour)}
+	c := tokenCommand{TokenSecret: testSecret, User: "42", Audience: []string{"mail", "push"}, Issuer: "https://id.example", TTL: duration(time.Hour)}
 	if err := c.Run(&terminal{Out: &out}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -28,6 +29,7 @@ type pushCommand struct {
 	TTL         duration `name:"ttl" placeholder:"TIME" help:"Time to live."`
 	At          instant  `placeholder:"TIME" help:"When to push, at most a year ahead: RFC 3339 (2026-12-24T18:00:00+01:00), or milliseconds since 1970."`
 	Delay       duration `placeholder:"TIME" help:"How long to wait before pushing."`
+	Exact       bool     `help:"Push to CHANNEL as it is, although it looks like the name of a user."`
 	JSON        bool     `name:"json" help:"Print the server's response as JSON."`
 	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object per line as in POST /v1/push; CHANNEL applies to lines without \"to\"."`
 }
@@ -40,6 +42,9 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	if c.Channel == "" || c.Data == "" {
 		return usagef("push needs a channel and data: wirepost push user:42 hello, or - to read standard input")
+	}
+	if looksLikeUser(c.Channel) && !c.Exact {
+		return usagef("%[1]s is a channel, not a user: did you mean user:%[1]s? (--exact pushes to the channel)", c.Channel)
 	}
 	data := []byte(c.Data)
 	if c.Data == "-" {
@@ -67,6 +72,12 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	return c.print(t, pushed)
 }
+
+// looksLikeUser reports whether a channel has a name that users have and channels hardly
+// ever: a number, an address of mail or a UUID. No user would receive the message.
+func looksLikeUser(channel string) bool { return userLike.MatchString(channel) }
+
+var userLike = regexp.MustCompile(`(?i)^(\d+|[^@:]+@[^@:]+\.[^@:]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // push builds the push and rejects what the server would refuse.
 func (c *pushCommand) push(data []byte) (client.Push, error) {

@@ -81,8 +81,9 @@ func (a *App) ifMemory(next http.Handler) http.Handler {
 
 // collectors returns the metrics of the command's parts besides the server.
 func (a *App) collectors() []prometheus.Collector {
-	if a.hooks == nil {
-		return nil
+	all := []prometheus.Collector{buildInfo()}
+	if a.hooks != nil {
+		all = append(all, collector.NewHooksCollector(a.hooks))
 	}
-	return []prometheus.Collector{collector.NewHooksCollector(a.hooks)}
+	return all
 }

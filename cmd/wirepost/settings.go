@@ -21,12 +21,13 @@ const variablePrefix = "WIREPOST_"
 // environment, or else from the configuration file. It is a kong.Resolver.
 type settings struct {
 	environ map[string]string
-	file    *configFile // nil: none, or not loaded yet
-	args    []string    // the command line, which dev --cluster passes on to its nodes
+	file    *configFile       // nil: none, or not loaded yet
+	args    []string          // the command line, which dev --cluster passes on to its nodes
+	origins map[string]string // of the values that Resolve returned, by flag
 }
 
 func newSettings(environ []string) *settings {
-	s := &settings{environ: map[string]string{}}
+	s := &settings{environ: map[string]string{}, origins: map[string]string{}}
 	for _, e := range environ {
 		// An empty variable counts as unset: compose files and unit files omit
 		// variables that way.
@@ -89,6 +90,7 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	}
 	name := variableOf(parent.Node(), flag)
 	if value, ok := s.environ[name]; ok && name != "" {
+		s.origins[flag.Name] = name
 		return value, try(flag, value, name)
 	}
 	if !isServer(parent.Node()) || flag.Name == "config" || flag.Hidden {
@@ -101,6 +103,7 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	if !ok {
 		return nil, nil
 	}
+	s.origins[flag.Name] = fmt.Sprintf("%s:%d", s.file.path, value.line)
 	return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
 }
 
@@ -145,7 +148,13 @@ func (s *settings) loadFile(c *kong.Context) error {
 // isServer reports whether a command takes every setting from the environment and
 // the file.
 func isServer(command *kong.Node) bool {
-	return command != nil && (command.Name == "dev" || command.Name == "serve")
+	switch {
+	case command == nil:
+		return false
+	case command.Name == "check":
+		return command.Parent.Name == "config" // its flags are those of serve
+	}
+	return command.Name == "dev" || command.Name == "serve"
 }
 
 // variableOf returns the variable of a flag, or "".

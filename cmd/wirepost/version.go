@@ -1,11 +1,73 @@
 package main
 
-import "runtime/debug"
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// release is the version of a released program, which its build sets with
+// -ldflags "-X main.release=v1.2.3".
+var release string
+
+// version returns the version of the program: of the release, or of the module, as
+// `go install` and `go build` record it.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "wirepost (devel)"
+	if release != "" {
+		return release
 	}
-	return "wirepost " + info.Main.Version
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// revision returns the commit that the program was built from, if it is recorded.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// buildInfo is the metric that has the version as a label.
+func buildInfo() prometheus.Collector {
+	m := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "wirepost_build_info", Help: "The version of the program; the value is always 1.",
+		ConstLabels: prometheus.Labels{"version": version(), "revision": revision(), "goversion": runtime.Version()},
+	})
+	m.Set(1)
+	return m
+}
+
+// versionCommand is `wirepost version`.
+type versionCommand struct{}
+
+// Run prints the version and how the program was built.
+func (versionCommand) Run(t *terminal) error {
+	commit := ""
+	if r := revision(); r != "" {
+		commit = " commit " + r
+	}
+	_, err := fmt.Fprintf(t.Out, "wirepost %s%s %s %s/%s\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// helpCommand is `wirepost help`.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command."`
+}
+
+// Run prints the help of a command.
+func (c helpCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+	return dispatch(ctx, append(c.Command, "--help"), nil, t)
 }

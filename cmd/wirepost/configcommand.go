@@ -1,0 +1,227 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/httpapi"
+)
+
+// configCommand is `wirepost config`.
+type configCommand struct {
+	Check configCheckCommand `cmd:"" help:"Print each setting of serve with its origin, secrets masked; exit with status 2 if one is invalid."`
+}
+
+// configCheckCommand is `wirepost config check`.
+type configCheckCommand struct {
+	serveCommand
+}
+
+// Run checks what serve checks before it listens, and prints the settings.
+func (c *configCheckCommand) Run(t *terminal, k *kong.Context, s *settings) error {
+	config := c.config(s)
+	if err := config.check(); err != nil {
+		return err
+	}
+	if err := config.try(); err != nil {
+		return usageError{err}
+	}
+	return s.print(t.Out, k, &config)
+}
+
+// try makes everything that serve makes of the settings before it listens.
+func (c *Config) try() error {
+	log := slog.New(slog.DiscardHandler)
+	a := &App{Config: *c, Log: log}
+	defer a.Close() //nolint:errcheck // nothing was written
+	if _, err := a.settle(); err != nil {
+		return err
+	}
+	return a.newServer() // with an engine in memory
+}
+
+// print prints the settings, and the policies and endpoints of the file.
+func (s *settings) print(out io.Writer, k *kong.Context, c *Config) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	given := map[string]string{}
+	for _, p := range k.Path {
+		if p.Flag != nil && !p.Resolved {
+			given[p.Flag.Name] = "--" + p.Flag.Name
+		}
+	}
+	for _, flag := range k.Selected().Flags {
+		if flag.Name == "help" || flag.Hidden {
+			continue
+		}
+		origin := "default"
+		if from, ok := given[flag.Name]; ok {
+			origin = from
+		} else if from, ok := s.origins[flag.Name]; ok {
+			origin = from
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", flag.Name, printable(shown(k.FlagValue(flag))), printable(origin))
+	}
+	for i, p := range c.Channels {
+		fmt.Fprintf(table, "channels\t%s\t%s\n", printable(showPolicy(p)), printable(strings.TrimSuffix(c.Sources[i], ": channels")))
+	}
+	for _, e := range c.EventsEndpoints {
+		fmt.Fprintf(table, "events.endpoints\t%s\t%s\n", printable(showEndpoint(e)), printable(s.file.path))
+	}
+	return table.Flush()
+}
+
+// mask replaces a secret.
+const mask = "********"
+
+// shown returns a value as it can be set, with secrets masked. An unset value is a dash.
+func shown(value any) string {
+	switch v := value.(type) {
+	case secret, hookSecret, nodeSecret:
+		return maskText(fmt.Sprint(v))
+	case apiKey:
+		scope, _, restricted := strings.Cut(string(v), ":")
+		if _, err := httpapi.ParseKey(string(v)); err == nil && restricted {
+			return scope + ":" + mask
+		}
+		return maskText(string(v))
+	case logURL:
+		return v.String()
+	case duration:
+		return showDuration(time.Duration(v))
+	case pause:
+		return showDuration(time.Duration(v))
+	case size:
+		return showSize(int64(v))
+	case memorySize:
+		return showSize(int64(v))
+	case byteLimit:
+		if v == 0 {
+			return "0"
+		}
+		return showSize(int64(v))
+	case fileMode:
+		return fmt.Sprintf("%#o", fs.FileMode(v))
+	case network:
+		if v == (network{}) {
+			return "unix"
+		}
+		return netip.Prefix(v).String()
+	}
+	return showKind(reflect.ValueOf(value))
+}
+
+// showKind returns the text of lists and of values without units.
+func showKind(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.Slice:
+		var texts []string
+		for i := range v.Len() {
+			texts = append(texts, shown(v.Index(i).Interface()))
+		}
+		return orDash(strings.Join(texts, ","))
+	case reflect.String:
+		return orDash(withoutPassword(v.String()))
+	case reflect.Float64:
+		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+func maskText(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return mask
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// withoutPassword masks the user and password of a URL.
+func withoutPassword(text string) string {
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		u.User = url.User("…")
+		return strings.Replace(u.String(), url.User("…").String(), "…", 1)
+	}
+	return text
+}
+
+func showDuration(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+func showSize(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	for _, unit := range []struct {
+		name  string
+		bytes int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n%unit.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/unit.bytes, unit.name)
+		}
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// showPolicy returns a policy on one line.
+func showPolicy(p wirepost.Policy) string {
+	text := "pattern: " + p.Pattern
+	add := func(name, value string) { text += ", " + name + ": " + value }
+	if p.NonDurable {
+		add("durable", "false")
+	}
+	if p.MaxAge > 0 {
+		add("max_age", showDuration(p.MaxAge))
+	}
+	if p.MaxMessages > 0 {
+		add("max_messages", strconv.Itoa(p.MaxMessages))
+	}
+	if p.Subscribe != "" {
+		add("subscribe", string(p.Subscribe))
+	}
+	if p.Publish != "" {
+		add("publish", string(p.Publish))
+	}
+	if p.Presence {
+		add("presence", "true")
+	}
+	return text
+}
+
+// showEndpoint returns an endpoint of events on one line.
+func showEndpoint(e wirepost.EventEndpoint) string {
+	text := "url: " + orDash(withoutPassword(e.URL))
+	for i, list := range [][]string{e.Types, e.Channels} {
+		if len(list) > 0 {
+			text += ", " + [...]string{"types", "channels"}[i] + ": " + strings.Join(list, " ")
+		}
+	}
+	if len(e.Secrets) > 0 {
+		text += ", secret: " + mask
+	}
+	return text
+}
