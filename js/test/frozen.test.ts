@@ -2,6 +2,7 @@ import assert from "node:assert/strict"
 import { mock, test } from "node:test"
 import type { Client } from "../src/index.js"
 import { Silence } from "../src/silence.js"
+import { pageId } from "./page.js"
 import { tabs } from "./tabs.js"
 import { World } from "./world.js"
 
@@ -144,10 +145,10 @@ for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a 
   for (const client of clients) client.close()
 })
 
-for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a slow leader begins where it is, by long polls in ${channel}`, async (t) => {
+for (const transport of ["sse", "poll"] as const) for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a slow leader begins where it is, by ${transport} in ${channel}`, async (t) => {
   const world = new World(t)
   world.server.members.push("team:1")
-  const { clients, pages, seen } = await tabs(world, 2, { transports: ["poll"] })
+  const { clients, pages, seen } = await tabs(world, 2, { transports: [transport] })
   const stored = () => world.server.cursors.get(`${clients[0]!.device} ${channel}`)
   world.server.push(channel, 0)
   await world.pass(500)
@@ -159,11 +160,15 @@ for (const channel of ["user:42", "team:1"]) test(`a tab that takes over from a 
   await world.pass(100)
   let proceed = () => {} // connecting takes a while
   const connecting = new Promise<void>((resolve) => (proceed = resolve))
-  world.server.gate = ({ searchParams }) => (searchParams.get("hello") === "1" ? connecting : undefined)
+  world.server.gate = () => (pageId() === pages[1]!.id ? connecting : undefined)
   await world.pass(20_000)
   assert.equal(clients[1]!.state, "connecting")
   world.server.push(channel, 2)
   await world.pass(500)
+  if (transport === "sse") { // which acknowledges when it connects again
+    world.server.last.end(1006)
+    await world.pass(5000)
+  }
   assert.equal(stored(), 3)
   proceed()
   await world.pass(2000)

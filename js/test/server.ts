@@ -317,7 +317,8 @@ function resume(session: Session, cursor: string | null): void {
   if (!cursor) return
   for (const [channel, seq] of JSON.parse(cursor) as [string, number][]) {
     session.positions.set(channel, seq)
-    session.server.cursors.set(`${session.device} ${channel}`, seq)
+    const key = `${session.device} ${channel}`
+    session.server.cursors.set(key, Math.max(session.server.cursors.get(key) ?? 0, seq))
   }
 }
 
