@@ -63,6 +63,7 @@ const (
 func (s *Server) drain(deadline time.Time) {
 	defer close(s.stopped)
 	s.scheduled.Close()
+	s.escalation.Close()
 	s.gateway.Drain()
 	s.away.Wait()
 	s.sendAway(s.urgent.Done(), deadline)

@@ -27,7 +27,7 @@ const (
 	EventSessionDisconnected   = events.SessionDisconnected   // with its code, reason and duration
 	EventMessageAcknowledged   = events.MessageAcknowledged   // by a device, up to a sequence
 	EventMessageRead           = events.MessageRead           // by a user, up to a sequence
-	EventMessageUnacknowledged = events.MessageUnacknowledged // reserved
+	EventMessageUnacknowledged = events.MessageUnacknowledged // when a step of its escalation was due, ViaEvent
 	EventChannelOccupied       = events.ChannelOccupied       // the first subscriber; not of inboxes and All
 	EventChannelVacated        = events.ChannelVacated        // none is left, since EventOptions.Grace
 	EventMembershipChanged     = events.MembershipChanged     // stored memberships, by Join and Leave

@@ -178,22 +178,31 @@ func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq
 // is no such message. ErrIncomplete comes together with a message: what a node of the
 // cluster has sent may be reported as stored only.
 func (s *Server) Message(ctx context.Context, channel string, seq uint64) (Message, []Receipt, error) {
-	if err := checkChannel(ctx, channel); err != nil {
+	r, err := s.record(ctx, channel, seq)
+	if err != nil {
 		return Message{}, nil, err
 	}
+	receipts, err := s.receipts(ctx, channel, seq)
+	return newMessage(channel, r), receipts, err
+}
+
+// record reads a live message.
+func (s *Server) record(ctx context.Context, channel string, seq uint64) (*engine.Record, error) {
+	if err := checkChannel(ctx, channel); err != nil {
+		return nil, err
+	}
 	if seq == 0 || seq == math.MaxUint64 {
-		return Message{}, nil, Errorf(CodeNotFound, "no such message")
+		return nil, Errorf(CodeNotFound, "no such message")
 	}
 	page, err := s.host.Feeds.LogOf(channel).Read(ctx, channel, seq-1, 1, 1)
 	if err != nil {
 		s.host.ReadFailed(ctx, channel, err)
-		return Message{}, nil, err
+		return nil, err
 	}
 	if len(page.Records) == 0 || page.Records[0].Seq != seq || page.Records[0].Revokes != 0 {
-		return Message{}, nil, Errorf(CodeNotFound, "there is no message %d in %q", seq, channel)
+		return nil, Errorf(CodeNotFound, "there is no message %d in %q", seq, channel)
 	}
-	receipts, err := s.receipts(ctx, channel, seq)
-	return newMessage(channel, page.Records[0]), receipts, err
+	return page.Records[0], nil
 }
 
 // Empty removes every message of a channel. Subscribers that had not received all of

@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -35,6 +36,15 @@ type Push struct {
 	// of a millisecond. What is scheduled is durable, and pushed once; the TTL begins now.
 	At    time.Time
 	Delay time.Duration
+	// Escalate are the steps, in the order of their times, that are taken unless a device has
+	// acknowledged the message by then; with Until: UntilRead, unless the user has read it. Only
+	// messages to inboxes have them. Nil means those of the channel's policy, and an empty slice
+	// none. The times begin when the message is pushed.
+	Escalate []EscalationStep
+	Until    EscalationUntil // "": that of the policy, else UntilAcknowledged
+	// Notification is what Web Push shows: a JSON object with title, body, icon, url and so on,
+	// of at most MaxNotification bytes.
+	Notification json.RawMessage
 }
 
 // PushResult is the result of a Push.

@@ -19,6 +19,7 @@ type Metrics struct {
 	Refused       map[string]uint64 // refused connections and messages, and sessions closed for exceeding a rate, by reason
 	AppendSeconds Histogram         // time to store a batch of messages
 	Scheduled     ScheduledStats
+	Escalation    []EscalationCount
 	Events        EventStats      // without EventReader.Behind
 	TurnSeconds   []Histogram     // time of a turn of each event loop, which other clients of the loop wait for
 	Cluster       *ClusterMetrics // nil: the server is not a node of a cluster
@@ -28,6 +29,14 @@ type Metrics struct {
 type ScheduledStats struct {
 	Pushed  uint64
 	Expired uint64 // not pushed, because their time to live had ended
+}
+
+// EscalationCount counts the steps of escalations, of one kind and with one outcome, on this
+// node.
+type EscalationCount struct {
+	Via     EscalationVia
+	Outcome EscalationState
+	Steps   uint64
 }
 
 // Histogram is a distribution of durations, in seconds.
@@ -47,6 +56,9 @@ func (s *Server) Metrics() Metrics {
 		Closes: c.Closes.All(), Refused: c.Refused.All(), AppendSeconds: Histogram(c.Appends.Snapshot()),
 	}
 	m.Scheduled.Pushed, m.Scheduled.Expired = s.scheduled.Stats()
+	for c, n := range s.escalation.Counts() {
+		m.Escalation = append(m.Escalation, EscalationCount{c.Via, c.Outcome, n})
+	}
 	m.Events = s.EventStats(context.Background(), false)
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))

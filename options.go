@@ -15,6 +15,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/access"
+	"github.com/wirepost/wirepost/internal/escalation"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/session"
@@ -364,6 +365,13 @@ func (o *Options) newPolicies() (access.Policies, error) {
 		list[i] = access.Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
 			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
+		}
+		if len(p.Escalate) > 0 || p.Until != "" {
+			plan := &escalation.Plan{Steps: p.Escalate, Until: p.Until}
+			if problem := checkDefaultEscalation(&p, plan, o.hasWebPush()); problem != "" {
+				return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, problem)
+			}
+			list[i].Escalation = plan
 		}
 	}
 	policies, err := access.NewPolicies(list)

@@ -37,6 +37,10 @@ type Policy struct {
 	// Presence lets clients that may subscribe see who else is subscribed, and with what
 	// Identity.Info. Inboxes have no presence.
 	Presence bool
+	// Escalate and Until are those of pushes that do not have an Escalate of their own. The
+	// pattern must match inboxes only: it begins with "user:".
+	Escalate []EscalationStep
+	Until    EscalationUntil
 }
 
 type policyJSON struct {
@@ -47,11 +51,14 @@ type policyJSON struct {
 	Subscribe   Access `json:"subscribe"`
 	Publish     Access `json:"publish"`
 	Presence    bool   `json:"presence,omitempty"`
+
+	Escalate []EscalationStep `json:"escalate,omitempty"`
+	Until    EscalationUntil  `json:"until,omitempty"`
 }
 
 // MarshalJSON writes the form that the HTTP API uses.
 func (p Policy) MarshalJSON() ([]byte, error) {
-	return json.Marshal(policyJSON{p.Pattern, !p.NonDurable, p.MaxAge.String(), p.MaxMessages, p.Subscribe, p.Publish, p.Presence})
+	return json.Marshal(policyJSON{p.Pattern, !p.NonDurable, p.MaxAge.String(), p.MaxMessages, p.Subscribe, p.Publish, p.Presence, p.Escalate, p.Until})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -64,7 +71,7 @@ func (p *Policy) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("max_age: %w", err)
 	}
-	*p = Policy{form.Pattern, !form.Durable, age, form.MaxMessages, form.Subscribe, form.Publish, form.Presence}
+	*p = Policy{form.Pattern, !form.Durable, age, form.MaxMessages, form.Subscribe, form.Publish, form.Presence, form.Escalate, form.Until}
 	return nil
 }
 

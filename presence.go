@@ -187,14 +187,18 @@ func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) 
 	if err != nil {
 		return ChannelInfo{}, err
 	}
-	return ChannelInfo{
+	info := ChannelInfo{
 		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
 		Subscribers: s.host.Feeds.Connections(name) + s.elsewhere(name),
 		Policy: Policy{
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge,
 			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish), Presence: s.host.Policies.HasPresence(name),
 		},
-	}, nil
+	}
+	if p.Escalation != nil {
+		info.Policy.Escalate, info.Policy.Until = p.Escalation.Steps, p.Escalation.Until
+	}
+	return info, nil
 }
 
 // receipts lists the receipts of a message for each device of its users: the inbox's

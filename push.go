@@ -204,15 +204,21 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 		}
 		data = checked.Bytes()
 	}
+	policy := s.host.Policies.Of(p.To)
 	*e = engine.Entry{
 		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
-		TTL: p.TTL, Data: data, Limits: s.host.Policies.Of(p.To).Limits(),
+		TTL: p.TTL, Data: data, Limits: policy.Limits(),
 	}
 	if e.ContentType == "" {
 		e.ContentType = wire.JSONType
 	}
 	if e.ID == "" {
 		e.ID = names.NewMessageID()
+	}
+	if policy.Escalation != nil || p.Escalate != nil || p.Until != "" || p.Notification != nil {
+		if err := s.escalate(e, p, policy.Escalation); err != nil {
+			return err
+		}
 	}
 	if !p.At.IsZero() || p.Delay != 0 {
 		return s.schedule(e, p)

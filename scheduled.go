@@ -30,7 +30,7 @@ func (s *Server) startSchedule() *schedule.Schedule {
 	c := schedule.Config{
 		Log: s.engine, Memory: s.memory, MemoryOnly: s.host.Policies.MemoryOnly,
 		Limits: func(channel string) engine.Limits { return s.host.Policies.Of(channel).Limits() },
-		Now:    s.Now, Ready: s.storage, Logger: s.logger,
+		Steps:  s.escalation.Run, Now: s.Now, Ready: s.storage, Logger: s.logger,
 	}
 	if s.clustered() {
 		c.Nodes = func() (all []string, self int) {

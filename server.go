@@ -14,6 +14,7 @@ import (
 	"github.com/wirepost/wirepost/engine/memory"
 	"github.com/wirepost/wirepost/internal/clock"
 	"github.com/wirepost/wirepost/internal/count"
+	"github.com/wirepost/wirepost/internal/escalation"
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/gateway"
 	"github.com/wirepost/wirepost/internal/peers"
@@ -38,8 +39,9 @@ type Server struct {
 	peers   *peers.Peers  // nil: there are no other nodes
 	present *peers.Peers  // the same for users in channels with presence
 	events  eventLog
-	// scheduled pushes what is scheduled.
-	scheduled *schedule.Schedule
+	// scheduled runs the timers: what is scheduled, and the steps of escalation.
+	scheduled  *schedule.Schedule
+	escalation *escalation.Escalation
 
 	logger  *slog.Logger
 	started time.Time
@@ -125,6 +127,7 @@ func New(o Options) (*Server, error) {
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
 		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,
 	})
+	s.escalation = s.newEscalation()
 	s.scheduled = s.startSchedule()
 	return s, nil
 }

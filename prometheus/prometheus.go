@@ -47,6 +47,7 @@ var (
 	clusterMembers   = desc("wirepost_cluster_members", "Nodes of the cluster that this node knows, itself included, by state.", "state")
 
 	scheduledPushed  = desc("wirepost_scheduled_pushed_total", "Scheduled messages that were pushed.")
+	escalationSteps  = desc("wirepost_escalation_steps_total", "Steps of escalations, by what they go via and by outcome.", "via", "outcome")
 	scheduledExpired = desc("wirepost_scheduled_expired_total", "Scheduled messages that were not pushed, because their time to live had ended.")
 
 	eventsWritten   = desc("wirepost_events_written_total", "Events written to the log of events.")
@@ -63,7 +64,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 		pushes, deliveries, acks, gaps, readErrors, clockJumps, closes, refused, appends, turns, connections, users, channels,
 		clusterLag, clusterPosition, clusterInFlight, clusterApply, clusterSnapshots, clusterMembers,
 
-		scheduledPushed, scheduledExpired,
+		scheduledPushed, scheduledExpired, escalationSteps,
 		eventsWritten, eventsLost, eventsDelivered, eventsRetried, eventsGaps, eventsLag,
 	} {
 		ch <- d
@@ -93,6 +94,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	add(scheduledPushed, prometheus.CounterValue, float64(m.Scheduled.Pushed))
 	add(scheduledExpired, prometheus.CounterValue, float64(m.Scheduled.Expired))
+	for _, c := range m.Escalation {
+		add(escalationSteps, prometheus.CounterValue, float64(c.Steps), string(c.Via), string(c.Outcome))
+	}
 	add(eventsWritten, prometheus.CounterValue, float64(m.Events.Written))
 	add(eventsLost, prometheus.CounterValue, float64(m.Events.Lost))
 	for _, r := range m.Events.Readers {

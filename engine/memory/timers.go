@@ -38,7 +38,8 @@ func (t *timer) name() timerName { return timerName{t.Channel, t.Kind, t.ID} }
 
 // checkTimersLocked returns ErrNotFound if the timer that an entry ends is not there, and
 // ErrFull if the one that it sets would leave too little of the budget to messages, because
-// timers are never removed to make room.
+// timers are never removed to make room. One that ends another always has room, so that what
+// is stored can go on.
 func (e *Engine) checkTimersLocked(in *engine.Entry) error {
 	if in.Ends != nil {
 		t := e.mu.timers.named[timerName{in.Channel, in.Ends.Kind, in.Ends.ID}]
@@ -46,7 +47,7 @@ func (e *Engine) checkTimersLocked(in *engine.Entry) error {
 			return engine.ErrNotFound
 		}
 	}
-	if in.Sets != nil && e.mu.timers.bytes+timerBytes+int64(len(in.Sets.Data)) > e.maxBytes/2 {
+	if in.Sets != nil && in.Ends == nil && e.mu.timers.bytes+timerBytes+int64(len(in.Sets.Data)) > e.maxBytes/2 {
 		return engine.ErrFull
 	}
 	return nil

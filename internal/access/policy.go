@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/escalation"
 	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/glob"
 	"github.com/wirepost/wirepost/internal/names"
@@ -30,6 +31,7 @@ type Policy struct {
 	Subscribe   Rule          // "": ByToken
 	Publish     Rule          // "": ByToken
 	Presence    bool
+	Escalation  *escalation.Plan // of messages that have none of their own; nil: none
 }
 
 // The retention of a channel without a policy.

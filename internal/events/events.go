@@ -35,7 +35,7 @@ const (
 	SessionDisconnected   Type = "session.disconnected"
 	MessageAcknowledged   Type = "message.acknowledged"
 	MessageRead           Type = "message.read"
-	MessageUnacknowledged Type = "message.unacknowledged" // reserved
+	MessageUnacknowledged Type = "message.unacknowledged"
 	ChannelOccupied       Type = "channel.occupied"
 	ChannelVacated        Type = "channel.vacated"
 	MembershipChanged     Type = "membership.changed"
@@ -70,6 +70,7 @@ type Data struct {
 	Reason     string `json:"reason,omitempty"`
 	DurationMS *int64 `json:"duration_ms,omitempty"` // of the session
 	Member     *bool  `json:"member,omitempty"`      // of membership.changed
+	Step       int    `json:"step,omitempty"`        // of message.unacknowledged, from 1 on
 	// Of a gap: the events after After and before ResumedAt are missing, or Count events
 	// were not written.
 	After     uint64 `json:"after,omitempty"`

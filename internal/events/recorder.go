@@ -358,6 +358,11 @@ func (r *Recorder) await(ctx context.Context) error {
 // actionID is an ID that an acknowledgement or a read mark has each time that it is
 // recorded.
 func actionID(a *user.Action) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s\x00%d", a.Kind, a.User, a.Device, a.Channel, a.Seq))
+	return hashID("%d\x00%s\x00%s\x00%s\x00%d", a.Kind, a.User, a.Device, a.Channel, a.Seq)
+}
+
+// hashID makes an ID of what identifies an event.
+func hashID(format string, args ...any) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, format, args...))
 	return base32.HexEncoding.EncodeToString(sum[:10])
 }

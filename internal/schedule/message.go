@@ -14,14 +14,26 @@ type header struct {
 	Key         string `json:"key,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	Expires     int64  `json:"expires,omitempty"` // in ms since the epoch
+	Steps       *steps `json:"steps,omitempty"`
+}
+
+// steps is the timer of an escalation, which is set with the message.
+type steps struct {
+	After int64           `json:"after"` // when it is due, in ms after the message is pushed
+	Data  json.RawMessage `json:"data"`
 }
 
 // Entry makes of the entry of a message, which has an ID, the entry that schedules it. Now and
-// at are in ms since the epoch. The time to live begins now.
+// at are in ms since the epoch. The time to live begins now. The timer that the entry sets, if
+// any, is of the kind engine.TimerStep and has JSON as its data; it is set when the message is
+// pushed, so its time counts from then on.
 func Entry(in *engine.Entry, now, at int64) engine.Entry {
 	h := header{Key: in.Key, ContentType: in.ContentType}
 	if in.TTL > 0 {
 		h.Expires = now + in.TTL.Milliseconds()
+	}
+	if t := in.Sets; t != nil {
+		h.Steps = &steps{After: t.Due - now, Data: t.Data}
 	}
 	text, err := json.Marshal(h)
 	if err != nil {

@@ -1,7 +1,8 @@
-// Package schedule pushes messages at their time. A push that is scheduled is a timer of its
-// channel (engine.Timer), and its message is appended with the entry that removes the timer.
-// So it is pushed once, by whichever node of a cluster comes first, and nothing but the engine
-// knows what is scheduled.
+// Package schedule runs the timers of channels (engine.Timer), and pushes messages at their
+// time. A push that is scheduled is a timer, and its message is appended with the entry that
+// removes the timer. So it is pushed once, by whichever node of a cluster comes first, and
+// nothing but the engine knows what is scheduled. What the timers of escalations are for is not
+// known here.
 package schedule
 
 import (
@@ -26,11 +27,14 @@ type Config struct {
 	Ready      func() error // an error if the log takes no entries now
 	// Nodes returns the nodes of the cluster that are there, in an order that is the same on
 	// all of them, and the index of this one. nil: there are no others.
-	Nodes  func() (all []string, self int)
+	Nodes func() (all []string, self int)
+	// Steps is called with timers of the kind engine.TimerStep that are due. It moves or
+	// removes them; what is not, it is called with again.
+	Steps  func(ctx context.Context, timers []engine.Timer, now int64) error
 	Logger *slog.Logger
 }
 
-// Schedule pushes what is due. All methods are safe for concurrent use.
+// Schedule runs what is due. All methods are safe for concurrent use.
 type Schedule struct {
 	config Config
 	cancel context.CancelFunc
@@ -45,13 +49,13 @@ const (
 	// lookEvery is the longest time between two looks for what is due. Other nodes may have
 	// scheduled something meanwhile.
 	lookEvery = 500 * time.Millisecond
-	// pageSize is how many pushes are made with one append.
+	// pageSize is how many timers are run together, and pushes made with one append.
 	pageSize = 256
-	// stepAside is how much later each further node pushes what one node is to push.
+	// stepAside is how much later each further node runs what one node is to run.
 	stepAside = 500 * time.Millisecond
 )
 
-// New starts pushing what is due. Close ends it.
+// New starts running what is due. Close ends it.
 func New(c Config) *Schedule {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Schedule{config: c, cancel: cancel, done: make(chan struct{}), woken: make(chan struct{}, 1)}
@@ -92,18 +96,18 @@ func (s *Schedule) run(ctx context.Context) {
 	}
 }
 
-// look pushes what is due, and returns when to look again.
+// look runs what is due, and returns when to look again.
 func (s *Schedule) look(ctx context.Context) time.Duration {
 	if s.config.Ready() != nil {
 		return lookEvery
 	}
 	for {
-		next, err := s.pushPage(ctx)
+		next, err := s.runPage(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil && !s.failing:
-			s.config.Logger.Warn("scheduled messages are not pushed at the moment", "error", err)
+			s.config.Logger.Warn("scheduled messages and escalations wait at the moment", "error", err)
 		case err == nil && s.failing:
-			s.config.Logger.Info("scheduled messages are pushed again")
+			s.config.Logger.Info("scheduled messages and escalations go on")
 		}
 		if s.failing = err != nil; s.failing {
 			return lookEvery
@@ -114,8 +118,8 @@ func (s *Schedule) look(ctx context.Context) time.Duration {
 	}
 }
 
-// pushPage pushes some of what is due, and returns when there may be more to do.
-func (s *Schedule) pushPage(ctx context.Context) (next int64, err error) {
+// runPage runs some of what is due, and returns when there may be more to do.
+func (s *Schedule) runPage(ctx context.Context) (next int64, err error) {
 	now := s.config.Now().UnixMilli()
 	timers, next, err := s.config.Log.DueTimers(ctx, now, pageSize)
 	if err != nil {
@@ -128,10 +132,29 @@ func (s *Schedule) pushPage(ctx context.Context) (next int64, err error) {
 	if len(own) == 0 {
 		return next, nil
 	}
-	return next, s.push(ctx, own, now)
+	pushes, steps := split(own)
+	if len(pushes) > 0 {
+		err = s.push(ctx, pushes, now)
+	}
+	if len(steps) > 0 && err == nil {
+		err = s.config.Steps(ctx, steps, now)
+	}
+	return next, err
 }
 
-// own returns the timers that this node is to push by now. Each channel has a node that
+// split divides timers by what they are for.
+func split(timers []engine.Timer) (pushes, steps []engine.Timer) {
+	for _, t := range timers {
+		if t.Kind == engine.TimerStep {
+			steps = append(steps, t)
+		} else {
+			pushes = append(pushes, t)
+		}
+	}
+	return pushes, steps
+}
+
+// own returns the timers that this node is to run by now. Each channel has a node that
 // comes first, so that nodes do not all do the same; the others follow if it does not.
 func (s *Schedule) own(timers []engine.Timer, now int64) []engine.Timer {
 	if s.config.Nodes == nil {
@@ -211,6 +234,9 @@ func (s *Schedule) entry(t *engine.Timer, now int64) (*engine.Entry, error) {
 		if in.TTL = time.Duration(m.Expires-now) * time.Millisecond; in.TTL <= 0 {
 			return nil, nil
 		}
+	}
+	if m.Steps != nil {
+		in.Sets = &engine.Timer{Kind: engine.TimerStep, Due: now + m.Steps.After, Data: m.Steps.Data}
 	}
 	return in, nil
 }

@@ -265,13 +265,17 @@ func equal(a, b *engine.Update) bool {
 		})
 }
 
-// CatchUp waits until everything about a user is in the store here that any node has
+// CatchUp waits until everything about users is in the store here that any node has
 // saved so far. Without it a node of a cluster decides by what it knew some time ago.
-func (us *Users) CatchUp(ctx context.Context, name string) error {
-	if !us.config.Shared {
+func (us *Users) CatchUp(ctx context.Context, names ...string) error {
+	if !us.config.Shared || len(names) == 0 {
 		return nil
 	}
-	return us.config.Store.Save(ctx, []engine.Update{{User: name}}, true)
+	updates := make([]engine.Update, len(names))
+	for i, name := range names {
+		updates[i].User = name
+	}
+	return us.config.Store.Save(ctx, updates, true)
 }
 
 // Shared reports whether the users belong to a node of a cluster.

@@ -57,6 +57,20 @@ func (u *User) Receipts(channel string, seq uint64, sent map[string]bool) []Rece
 	return list
 }
 
+// Progress returns the devices that have acknowledged a message, and whether the user has
+// read it.
+func (u *User) Progress(channel string, seq uint64) (acknowledged []string, read bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, d := range u.mu.devices {
+		if p := d.find(channel); p != nil && p.seq >= seq {
+			acknowledged = append(acknowledged, d.name)
+		}
+	}
+	slices.Sort(acknowledged)
+	return acknowledged, u.readLocked(channel) >= seq
+}
+
 // Cursors returns the sequences that the user's devices acknowledged in a channel.
 func (u *User) Cursors(channel string) map[string]uint64 {
 	u.mu.Lock()
