@@ -281,6 +281,7 @@ var imports = map[string]map[string]string{
 		"":                         "the server",
 		"client":                   "push and listen",
 		"cmd/wirepost/load":        "bench",
+		"cmd/wirepost/manual":      "completions and the manual page",
 		"cmd/wirepost/report":      "bench",
 		"engine":                   "health of the store",
 		"engine/cluster":           "a node of a cluster",
@@ -305,6 +306,7 @@ var imports = map[string]map[string]string{
 		"internal/crowd":      "its client connections",
 		"internal/ws":         "acknowledgements",
 	},
+	"cmd/wirepost/manual": {},
 	"cmd/wirepost/report": {"internal/uplot": "plots"},
 
 	// For tests.

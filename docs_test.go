@@ -158,7 +158,7 @@ func testFlagsDocumented(t *testing.T, command string) {
 		}
 	}
 	known := map[string]bool{"help": true, "version": true}
-	for _, name := range []string{"dev", "serve", "push", "listen", "token", "echo"} {
+	for _, name := range []string{"dev", "serve", "push", "listen", "token", "echo", "health"} {
 		for flag, value := range helpOf(t, command, name) {
 			if known[flag] = true; flag == "help" || flag == "version" {
 				continue

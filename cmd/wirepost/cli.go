@@ -30,6 +30,7 @@ type grammar struct {
 	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print the responses."`
 	Bench  benchCommand  `cmd:"" help:"Measure a server under load."`
 
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it is healthy, as the health check of a container does."`
 	Check   checkCommand   `cmd:"" help:"Verify the store of a stopped server."`
 	Salvage salvageCommand `cmd:"" help:"Write a new store with everything readable in a damaged one."`
 
@@ -38,6 +39,9 @@ type grammar struct {
 	Config  configCommand  `cmd:"" help:"Check the settings of serve."`
 	Version versionCommand `cmd:"" help:"Print the version and how the program was built."`
 	Help    helpCommand    `cmd:"" help:"Print the help of a command."`
+
+	Completion completionCommand `cmd:"" help:"Print the completions for a shell, such as for: source <(wirepost completion bash)."`
+	Man        manCommand        `cmd:"" help:"Print the manual page, such as for: wirepost man | man -l -."`
 
 	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
