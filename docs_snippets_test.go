@@ -28,9 +28,6 @@ var taskPages = map[string]string{
 	"behind-a-proxy":         "",
 }
 
-// taskPagesInChinese are the pages whose Chinese version has the same code.
-var taskPagesInChinese = []string{"push-from-your-backend", "embed-in-gin", "log-users-in", "offline-and-unread", "hooks"}
-
 // TestGoInDocs compiles every Go block: those with Gin in the module of the examples,
 // the others in this one. A block that is not a program is completed by program.
 func TestGoInDocs(t *testing.T) {
@@ -252,17 +249,4 @@ func normal(text string) string {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)
 	}
 	return strings.TrimSpace(text)
-}
-
-// TestChinesePages checks that the Chinese pages have the same code.
-func TestChinesePages(t *testing.T) {
-	t.Parallel()
-	for _, page := range taskPagesInChinese {
-		for _, language := range []string{"go", "console", "sh", "js", "html", "python"} {
-			english, chinese := fenced(t, "docs/"+page+".md", language), fenced(t, "docs/zh-CN/"+page+".md", language)
-			if !slices.Equal(english, chinese) {
-				t.Errorf("docs/zh-CN/%s.md: its %s blocks are not those of the English page", page, language)
-			}
-		}
-	}
 }
