@@ -215,6 +215,14 @@ var imports = map[string]map[string]string{
 		"internal/strict": "notifications",
 		"internal/user":   "who has acknowledged",
 	},
+	"internal/webpush": {
+		"engine":              "stored subscriptions, and the channel of the key pair",
+		"internal/count":      "counters of requests",
+		"internal/escalation": "sends what it asks for",
+		"internal/fault":      "invalid subscriptions",
+		"internal/strict":     "strict parsing of subscriptions",
+		"internal/wire":       "data as JSON",
+	},
 	"internal/presence": {
 		"internal/conn":     "tasks of loops",
 		"internal/registry": "channels and users by name",
@@ -310,12 +318,13 @@ var imports = map[string]map[string]string{
 	"cmd/wirepost/report": {"internal/uplot": "plots"},
 
 	// For tests.
-	"internal/browser":   {},
-	"internal/knots":     {},
-	"internal/pgtest":    {},
-	"internal/testlog":   {},
-	"internal/torture":   {},
-	"internal/ws/wstest": {},
+	"internal/browser":          {},
+	"internal/knots":            {},
+	"internal/pgtest":           {},
+	"internal/testlog":          {},
+	"internal/torture":          {},
+	"internal/webpush/pushtest": {},
+	"internal/ws/wstest":        {},
 }
 
 // TestImports compares every package with the table, and the table with the packages.

@@ -23,6 +23,7 @@ type Message struct {
 	Seq          uint64
 	ID, Key      string
 	Expires      time.Time       // when it is no longer worth delivering; never zero
+	Urgency      string          // of RFC 8030; "": high
 	Notification json.RawMessage // a JSON object; nil: the push had none
 	ContentType  string
 	Data         []byte

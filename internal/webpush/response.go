@@ -1,0 +1,90 @@
+package webpush
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// failed is the outcome of a request without a response.
+func (s *Sender) failed(ctx context.Context, host string, err error) outcome {
+	if errors.Is(err, errAddress) {
+		s.requests.Add("forbidden")
+		return outcome{failed: "the endpoint has an address that is not public"}
+	}
+	if ctx.Err() == nil {
+		s.requests.Add("no_response")
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the URL
+		}
+		s.logger.Warn("Web Push: a push service does not respond", "host", host, "error", err)
+		return outcome{retry: s.hosts.failed(host, s.now())}
+	}
+	return outcome{retry: retryAfter}
+}
+
+// judge is the outcome of a response; older says that the subscription was made before the
+// present key pair.
+func (s *Sender) judge(r *http.Response, said []byte, older bool) outcome {
+	s.requests.Add(label(r.StatusCode))
+	switch status := r.StatusCode; {
+	case status/100 == 2:
+		return outcome{}
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return outcome{failed: strconv.Itoa(status) + ": the subscription has ended", remove: removedGone}
+	case status == http.StatusTooManyRequests, status/100 == 5:
+		return outcome{retry: retryTime(r.Header.Get("Retry-After"), s.now())}
+	case status/100 == 3:
+		return outcome{failed: strconv.Itoa(status) + ": the push service redirects, which is not followed"}
+	case older && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		return outcome{failed: strconv.Itoa(status) + ": the subscription was made for another key pair", remove: removedKey}
+	}
+	return outcome{failed: reason(r.StatusCode, said)}
+}
+
+// label is the status under which a response is counted. There are few, although anybody can
+// subscribe with a server of his own.
+func label(status int) string {
+	if http.StatusText(status) == "" {
+		return strconv.Itoa(status/100) + "xx"
+	}
+	return strconv.Itoa(status)
+}
+
+// reason is a refusal for operators, with the beginning of what the push service says.
+func reason(status int, said []byte) string {
+	text := strconv.Itoa(status) + ": the push service refuses the message"
+	if clipped := printable(said, 200); clipped != "" {
+		text += ": " + clipped
+	}
+	return text
+}
+
+// printable is text from outside without what a log or a page should not have.
+func printable(text []byte, most int) string {
+	var out []byte
+	for _, b := range bytes.Join(bytes.Fields(text), []byte(" ")) {
+		if len(out) == most {
+			break
+		}
+		if b >= ' ' && b < 0x7f {
+			out = append(out, b)
+		}
+	}
+	return string(out)
+}
+
+// retryTime reads Retry-After, seconds or a date (RFC 9110, section 10.2.3).
+func retryTime(header string, now time.Time) time.Duration {
+	after := retryAfter
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		after = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(header); err == nil {
+		after = at.Sub(now)
+	}
+	return min(max(after, time.Second), maxRetry)
+}
