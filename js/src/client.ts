@@ -65,6 +65,27 @@ export interface Client extends AsyncIterable<Message> {
   /** How many messages of a channel are unread; default: of the inbox. Only memberships are counted. */
   unread(channel?: string): number
 
+  /**
+   * Has this browser show notifications of messages that no device of the user has
+   * acknowledged, also while no page is open: asks the user for the permission, subscribes to
+   * Web Push, and sends the subscription to the server. Call it when the user clicks:
+   * browsers do not ask otherwise.
+   *
+   * From then on, each client of this user in this browser keeps that up to date, and closes
+   * notifications of messages that have been read. If another user connects in this
+   * browser, it ends.
+   *
+   * Rejects with `denied`, `unsupported`, `disabled` (see NotificationState), with
+   * `unavailable`, also while there is no WebSocket, or as the server refuses.
+   */
+  enableNotifications(options?: EnableOptions): Promise<void>
+
+  /** Ends it, and closes the notifications that are shown. Call it before a user logs out. */
+  disableNotifications(): Promise<void>
+
+  /** Whether this browser shows notifications for this user. Waits for the first connection. */
+  notifications(): Promise<NotificationState>
+
   /** Ends the client. Requests that wait are rejected with `closed`. */
   close(): void
 }
@@ -102,6 +123,32 @@ export interface History {
   /** The user's read mark in the channel, in the inbox and memberships. */
   readonly read?: number
 }
+
+/** What notifications show, unless the message that was pushed says it, and who shows them. */
+export interface EnableOptions {
+  /** Default: the name of the page's host. */
+  title?: string
+  /** Default: the message, if it is a text. */
+  body?: string
+  /** The URLs of images. */
+  icon?: string
+  badge?: string
+  /** The page to open. Default: any page of the origin that is open, or `/`. */
+  url?: string
+  /**
+   * Default: `wirepost-sw.js` beside the WebSocket endpoint. The URL of a worker that
+   * imports this script with `importScripts`, if the endpoint has another origin than
+   * the page; or the page's own worker, which has imported it, and whose subscription becomes
+   * that of the server. There the texts are those of its `self.wirepostNotification`.
+   */
+  serviceWorker?: string | URL | ServiceWorkerRegistration
+}
+
+/**
+ * `on`; `off`: may be enabled; `denied`: blocked in the browser's settings;
+ * `unsupported` by the browser, or the page has no https; `disabled` at the server.
+ */
+export type NotificationState = "on" | "off" | "denied" | "unsupported" | "disabled"
 
 /** How to publish. */
 export interface PublishOptions {

@@ -3,15 +3,17 @@ import { start } from "./delivery.js"
 import { ownDevice } from "./device.js"
 import { emitter } from "./emitter.js"
 import { endpoint } from "./endpoint.js"
-import { WirepostError, wording } from "./errors.js"
+import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import { randomId } from "./id.js"
 import type { Owner } from "./connection.js"
 import { openLink } from "./link.js"
-import { more, type More } from "./more.js"
+import { more, notify, type More } from "./more.js"
 import { checkName } from "./names.js"
+import type { Notifications } from "./notifications.js"
 import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
 import { openSession, type Session } from "./session.js"
+import { enabledKey, recall } from "./storage.js"
 import { subscribe, want } from "./subscriptions.js"
 
 /**
@@ -38,6 +40,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
   const session: Session = { _state: "connecting", _channels: new Map(), ...events, _requests: requests, _positions: {}, _size: 0 }
   for (const name of channels) want(session, name)._handlers.add(() => {}) // a handler that stays
   const owner = openSession(session)
+  const error = (code: ErrorCode, message: string) => new WirepostError(code, message)
   void open()
 
   /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
@@ -52,7 +55,20 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
     return more().then(use).catch((thrown: unknown) => owner.failed("unavailable", wording(thrown)))
   }
 
-  return {
+  let notifications: Promise<Notifications> | undefined
+
+  /** Opens what keeps this browser subscribed to Web Push. */
+  function notifying(): Promise<Notifications> {
+    return (notifications ??= notify().then(
+      (m) => m.openNotifications({ client, nodes, hello: () => session._hello, mark: (name) => session._channels.get(name)?.read ?? 0, request: requests._add, error, failed: owner.failed }),
+      (thrown: unknown) => {
+        notifications = undefined
+        throw error("unavailable", wording(thrown))
+      },
+    ))
+  }
+
+  const client: Client = {
     device,
 
     get state() {
@@ -105,6 +121,15 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
       return session._channels.get(channel)?.unread ?? 0
     },
 
+    async enableNotifications(options) {
+      const permission = globalThis.Notification?.requestPermission() // at once: later it is no response to a click
+      return (await notifying()).enable(await permission, options)
+    },
+
+    disableNotifications: async () => (await notifying()).disable(),
+    notifications: async () => (await notifying()).state(),
     close: owner._close,
   }
+  if (recall("localStorage", enabledKey)) notifying().catch(() => {}) // with the next page
+  return client
 }

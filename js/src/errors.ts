@@ -1,8 +1,9 @@
 /**
- * Why something failed. The server's codes, and four of the client's own:
+ * Why something failed. The server's codes, and the client's own:
  * `unauthorized` (no token, or one that has ended), `disconnected` (by the
- * application, or for a broken rule), `closed` (the client was closed) and
- * `aborted` (by the caller's signal).
+ * application, or for a broken rule), `closed` (the client was closed),
+ * `aborted` (by the caller's signal); and for notifications `denied` (by the user or the
+ * browser), `unsupported` (by the browser) and `disabled` (at the server).
  */
 export type ErrorCode =
   | "bad_request"
@@ -16,6 +17,9 @@ export type ErrorCode =
   | "disconnected"
   | "closed"
   | "aborted"
+  | "denied"
+  | "unsupported"
+  | "disabled"
 
 /** What every promise of the client is rejected with. `code` is for programs, `message` for people. */
 export class WirepostError extends Error {

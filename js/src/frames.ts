@@ -31,6 +31,8 @@ export interface Hello extends Life {
   /** Names the store: in another one, remembered sequences mean nothing. */
   readonly epoch: string
   readonly heartbeat_ms: number
+  /** The key for Web Push, absent where that is off. */
+  readonly vapid?: string
   readonly channels: Readonly<Record<string, ChannelState>>
 }
 
@@ -167,4 +169,5 @@ export type Request =
   | { readonly type: "unsubscribe"; readonly channel: string }
   | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string | undefined; readonly key?: string | undefined }
   | { readonly type: "call"; readonly method: string; readonly data: Json }
+  | { readonly type: "webpush"; readonly subscription: PushSubscriptionJSON }
   | { readonly type: "auth"; readonly token: string }

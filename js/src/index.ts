@@ -4,7 +4,7 @@
  */
 export { ReliableWebSocket } from "./reliable.js"
 export { connect } from "./connect.js"
-export type { Client, Events, History, HistoryOptions, Options, Presence, Published, PublishOptions, Subscription } from "./client.js"
+export type { Client, EnableOptions, Events, History, HistoryOptions, NotificationState, Options, Presence, Published, PublishOptions, Subscription } from "./client.js"
 export type { Handler } from "./channel.js"
 export { closeCodes, mayReconnect } from "./codes.js"
 export { WirepostError } from "./errors.js"

@@ -57,7 +57,7 @@ export function openRequests() {
     /** The connection is lost. All pending requests were sent: those that can be sent again stay pending. */
     _lost(): void {
       refusal = send = undefined
-      reject(new WirepostError("unavailable", "disconnected"), "publish, read, history")
+      reject(new WirepostError("unavailable", "disconnected"), "publish, read, history, webpush")
     },
 
     /** Rejects the pending requests, and all later ones. */

@@ -1,3 +1,6 @@
+/** Where it is kept that notifications are enabled. */
+export const enabledKey = "wirepost:notifications"
+
 const memory = new Map<string, unknown>()
 
 type Area = "localStorage" | "sessionStorage"

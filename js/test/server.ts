@@ -27,6 +27,10 @@ export class FakeServer {
   forbidden: string[] = []
   /** Who is present, by channel. */
   readonly presence = new Map<string, { count: number; users: { user: string; since: number }[] }>()
+  /** The key for Web Push. */
+  vapid: string | undefined
+  /** How it refuses subscriptions. */
+  webpush = ""
   epoch = "e1"
   user = "42"
   heartbeat = 25_000
@@ -147,7 +151,7 @@ export class Session {
       const read = server.reads.get(channel) ?? 0
       channels[channel] = { seq: server.head(channel), oldest: 1, read: member ? read : 0, unread: member ? server.unread(channel) : 0, resumed: true }
     }
-    this.send({ type: "hello", connection: this.id, user: server.user, device: this.device, epoch: server.epoch, heartbeat_ms: server.heartbeat, ...life(server), channels })
+    this.send({ type: "hello", connection: this.id, user: server.user, device: this.device, epoch: server.epoch, heartbeat_ms: server.heartbeat, ...(server.vapid && { vapid: server.vapid }), ...life(server), channels })
     this.pull()
   }
 
@@ -217,6 +221,8 @@ export class Session {
       }
       case "call":
         return frame["method"] === "echo" ? this.send({ type: "reply", ref, data: frame["data"] }) : no("not_found")
+      case "webpush":
+        return server.webpush ? no(server.webpush) : ok()
       case "auth":
         return ok(life(server))
     }

@@ -1,5 +1,6 @@
 import { mock, type TestContext } from "node:test"
 import "../src/wirepost-more.js" // preloaded, as from a page's cache
+import "../src/wirepost-notify.js"
 import { pageId, toThisPage } from "./page.js"
 import { FakeServer } from "./server.js"
 
@@ -87,7 +88,7 @@ function later(turns: number, fn: () => void): void {
   setImmediate(() => (turns > 0 ? later(turns - 1, fn) : fn()))
 }
 
-function define(name: string, value: unknown): void {
+export function define(name: string, value: unknown): void {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })
 }
 
