@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/wirepost/wirepost/engine/cluster"
 )
 
 // YoungMemory is youngMemory.
@@ -49,6 +51,31 @@ func Elected(l *Log, shard int) {
 // Ask is ask.
 func Ask(ctx context.Context, l *Log, shard int, f func(context.Context) error) error {
 	return l.shards[shard].ask(ctx, f)
+}
+
+// Fetch reads a shard as a follower does that loses some of the messages with which the
+// server responds, which are numbered from 1, and returns the positions of what it got. It
+// ends with an error or at a position.
+func Fetch(ctx context.Context, l *Log, shard int, after, through uint64, lost func(n int) bool) (got []uint64, err error) {
+	f := &follower{l: l, s: l.shards[shard], at: after, responses: make(chan *nats.Msg, fetchEntries+1), inbox: nats.NewInbox()}
+	f.yield = func(e cluster.Entry, _ error) bool {
+		got = append(got, e.Position)
+		return true
+	}
+	n := 0
+	sub, err := l.nc.Subscribe(f.inbox+".*", func(m *nats.Msg) {
+		if n++; !lost(n) {
+			f.responses <- m
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the connection may be closed
+	for err == nil && f.at < through {
+		err = f.fetchAll(ctx)
+	}
+	return got, err
 }
 
 // Silence replaces the stream of a shard by a subscriber that responds to nothing, and

@@ -28,6 +28,8 @@ const (
 	// of an entry that was not republished to it. pollAlways is the same if it knows of none.
 	pollAfter  = 100 * time.Millisecond
 	pollAlways = time.Second
+	// maxHoles is how often a response may lack the next entry until a follower gives up.
+	maxHoles = 20
 )
 
 // Follow implements cluster.Log.
@@ -54,6 +56,7 @@ type follower struct {
 	responses chan *nats.Msg
 	inbox     string // of the responses to all requests
 	requests  int
+	holes     int // after the position, one after the other
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -139,7 +142,7 @@ func (f *follower) take(entry cluster.Entry) {
 	if entry.Position <= f.at || f.ended {
 		return
 	}
-	f.at = entry.Position
+	f.at, f.holes = entry.Position, 0
 	f.s.exists(f.at)
 	f.ended = !f.yield(entry, nil)
 }
@@ -212,7 +215,7 @@ func (f *follower) fetch(ctx context.Context) (more bool, err error) {
 				return false, err
 			}
 			if entry.Position > f.at+1 {
-				return false, cluster.ErrTrimmed // DenyDelete: nothing else makes a hole
+				return false, f.hole(ctx, entry.Position)
 			}
 			f.take(entry)
 		case "204": // the last one
@@ -227,6 +230,24 @@ func (f *follower) fetch(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// hole is why the next entry of a response is not the next of the follower. The stream
+// denies deletions, so only Trim removes entries. But a message of the response may have been lost, when a route
+// between servers broke or the responses to earlier requests came all at once: then the
+// follower asks again.
+func (f *follower) hole(ctx context.Context, next uint64) error {
+	first, _, err := f.l.Bounds(ctx, f.s.number)
+	switch {
+	case err != nil:
+		return errors.Join(errNoAnswer, err)
+	case first > f.at+1:
+		return cluster.ErrTrimmed
+	}
+	if f.holes++; f.holes > maxHoles {
+		return fmt.Errorf("the log begins at %d, but its server sends entry %d after %d", first, next, f.at)
+	}
+	return errNoAnswer
 }
 
 // check is called while there are no entries: the stream may have been lost.
