@@ -26,6 +26,7 @@ var taskPages = map[string]string{
 	"from-gorilla-websocket": "",
 	"from-centrifugo":        "dev",
 	"behind-a-proxy":         "",
+	"presence":               "",
 }
 
 // TestGoInDocs compiles every Go block: those with Gin in the module of the examples,
@@ -93,6 +94,7 @@ var surroundings = []string{
 	"func authenticate(*http.Request) (wirepost.Identity, error) { return wirepost.Identity{}, nil }",
 	"func tokenFor(user string, secret []byte) (string, error) { return \"\", nil }",
 	"var key, secret string",
+	"var c *client.Client",
 	"func isMember(user, channel string) bool { return true }",
 	"func handle(wirepost.Message) {}",
 	"func store(seq uint64) {}",

@@ -90,8 +90,8 @@ func (r *Room) Users() []PresentUser {
 	return list
 }
 
-// Changed gets a value when the list has changed. While nobody receives, several changes are
-// one value.
+// Changed gets a value at first, and when the list has changed. While nobody receives, several
+// changes are one value. It is never closed.
 func (r *Room) Changed() <-chan struct{} { return r.changed }
 
 func (r *Room) replace(state *wire.PresenceState) {

@@ -18,13 +18,17 @@ func announce(w io.Writer, c *Config, base string) {
 		return
 	}
 	socket := "ws" + strings.TrimPrefix(base, "http")
+	connect := socket + "/ws?user=42"
+	if c.of(c.HookConnect) != "" {
+		connect = socket + "/ws" // with a user, the hook would not be asked
+	}
 	fmt.Fprintln(w)
 	if c.Console {
 		fmt.Fprintf(w, "  console     %s/console\n", base)
 	}
-	fmt.Fprintf(w, `  connect     %[2]s/ws?user=42
-  push        curl -d hello %[1]s/v1/push/user:42
-`, base, socket)
+	fmt.Fprintf(w, `  connect     %s
+  push        curl -d hello %s/v1/push/user:42
+`, connect, base)
 	if c.Echo {
 		fmt.Fprintf(w, "  echo        %s/echo\n", socket)
 	}
@@ -38,5 +42,5 @@ In the developer tools of the console, or in your own page:
   ws.onmessage = (event) => console.log(event.data)
 
 A page of another origin, such as a bundler's, needs --allow-origin http://localhost:5173.
-`, socket+"/ws?user=42")
+`, connect)
 }
