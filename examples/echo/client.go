@@ -10,10 +10,18 @@ import (
 	"github.com/coder/websocket"
 )
 
-// tick sends the time every second and logs what comes back, until Ctrl-C.
+// tick sends the time every second and logs what comes back, until Ctrl-C, which is no error.
 func tick(url string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	err := exchange(ctx, url)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func exchange(ctx context.Context, url string) error {
 	c, _, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
 		return err

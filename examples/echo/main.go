@@ -3,14 +3,13 @@
 //	go run ./echo             # the server, with a page at http://127.0.0.1:8080
 //	go run ./echo -client     # in another terminal: a client that sends the time every second
 //
-// The page has buttons to open a connection, send and close. Text and binary
-// messages keep their type. Every client must have a user: here all are the same
+// The page connects by itself, and has buttons to open a connection, send and close. Text
+// and binary messages keep their type. Every client must have a user: here all are the same
 // guest.
 package main
 
 import (
 	"context"
-	_ "embed"
 	"flag"
 	"fmt"
 	"log"
@@ -18,17 +17,18 @@ import (
 	"net/http"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
-
-//go:embed page.html
-var page []byte
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "where the server listens")
 	client := flag.Bool("client", false, "be a client of that server")
 	flag.Parse()
 	if *client {
-		log.Fatal(tick("ws://" + *listen + "/echo"))
+		if err := tick("ws://" + *listen + "/echo"); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 
 	srv, err := wirepost.New(wirepost.Options{
@@ -44,7 +44,7 @@ func main() {
 		log.Fatal(err)
 	}
 	http.Handle("/echo", srv)
-	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { w.Write(page) })
+	http.Handle("/{$}", page.At("/echo"))
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {

@@ -39,12 +39,14 @@ func TestPage(t *testing.T) {
 	p := trial.Start(t)
 	tab := browser.Open(t)
 	browser.Visit(t, tab, p.URL)
-	browser.Click(t, tab, "#open")
-	browser.Click(t, tab, "#send:enabled")
+	browser.Click(t, tab, "#send:enabled") // it connects by itself
 	browser.Wait(t, tab, `log.textContent === "open\n→ Hello, WebSocket!\n← Hello, WebSocket!\n"`)
 	browser.Screenshot(t, tab, "page")
 	browser.Click(t, tab, "#close")
 	browser.Wait(t, tab, `log.textContent.includes("closed with 1000") && !document.querySelector("#open").disabled`)
+	browser.Click(t, tab, "#open")
+	browser.Click(t, tab, "#send:enabled")
+	browser.Wait(t, tab, `log.textContent.endsWith("open\n→ Hello, WebSocket!\n← Hello, WebSocket!\n")`)
 }
 
 func TestClient(t *testing.T) {
@@ -58,12 +60,19 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Wait()
 	defer client.Process.Kill()
 	lines := bufio.NewScanner(said)
 	for range 2 {
 		if !lines.Scan() || !regexp.MustCompile(`received \d{4}-\d\d-\d\dT`).MatchString(lines.Text()) {
 			t.Fatalf("it said %q", lines.Text())
 		}
+	}
+	if err := client.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := client.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
 	}
 }

@@ -2,8 +2,8 @@
 //
 //	go run ./gin-echo
 //
-// Pages of http://127.0.0.1:8080 and of the origin given by -origin may connect to
-// /echo; a message of more than 512 bytes closes the connection with 1009.
+// The page at http://127.0.0.1:8080, and pages of the origin given by -origin, may connect
+// to /echo; a message of more than 512 bytes closes the connection with 1009.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
 
 func main() {
@@ -35,6 +36,7 @@ func main() {
 	}
 	router := gin.Default()
 	router.GET("/echo", gin.WrapH(srv.Echo()))
+	router.GET("/", gin.WrapH(page.At("/echo")))
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {

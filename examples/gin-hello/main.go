@@ -2,12 +2,7 @@
 //
 //	go run ./gin-hello
 //
-// Then, in the developer tools of any page of http://127.0.0.1:8080:
-//
-//	ws = new WebSocket("/hello")
-//	ws.onmessage = (event) => console.log(event.data)
-//
-// One ticker serves all clients. A client has no goroutine, so none can leak when it
+// The page at http://127.0.0.1:8080 shows them. One ticker serves all clients. A client has no goroutine, so none can leak when it
 // disconnects; the test counts them.
 package main
 
@@ -23,6 +18,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
 
 func main() {
@@ -38,6 +34,7 @@ func main() {
 
 	router := gin.Default()
 	router.GET("/hello", gin.WrapH(srv))
+	router.GET("/", gin.WrapH(page.At("/hello")))
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		log.Fatal(err)

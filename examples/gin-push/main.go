@@ -3,12 +3,7 @@
 //
 //	go run ./gin-push
 //
-// In the developer tools of any page of http://127.0.0.1:8080, connect as user 42:
-//
-//	ws = new WebSocket("/getPushNews?userId=42")
-//	ws.onmessage = (event) => console.log(event.data)
-//
-// and in a terminal:
+// The page at http://127.0.0.1:8080 connects as user 42. In a terminal:
 //
 //	curl -d 'your order has shipped' 'http://127.0.0.1:8080/pushNews?userId=42'
 //	curl -X DELETE http://127.0.0.1:8080/deleteClient/42
@@ -39,6 +34,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine/pebble"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
 
 func main() {
@@ -55,6 +51,10 @@ func main() {
 		Heartbeat: 10 * time.Second,
 		Authenticate: func(r *http.Request) (wirepost.Identity, error) {
 			return wirepost.Identity{User: r.URL.Query().Get("userId")}, nil // "" means 401
+		},
+		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			log.Printf("user %s sent %.100q", s.User, f.Data)
+			return wirepost.Frame{}, nil // no reply
 		},
 	})
 	if err != nil {
@@ -80,6 +80,7 @@ func main() {
 
 func routes(srv *wirepost.Server) http.Handler {
 	router := gin.Default()
+	router.GET("/", gin.WrapH(page.At("/getPushNews?userId=42")))
 	router.GET("/getPushNews", gin.WrapH(srv))
 	router.POST("/pushNews", func(c *gin.Context) { push(c, srv) })
 	router.DELETE("/deleteClient/:id", func(c *gin.Context) { disconnect(c, srv) })

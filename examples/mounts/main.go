@@ -5,7 +5,7 @@
 //	curl -i 'http://127.0.0.1:8080/ws'             # 401, by the middleware
 //	curl -i 'http://127.0.0.1:8080/ws?user=42'     # 426: authenticated, but not a WebSocket
 //
-// A page connects with new WebSocket("/ws?user=42"). A WebSocket hijacks its
+// The page at http://127.0.0.1:8080 connects to /ws?user=42. A WebSocket hijacks its
 // connection from the router (http.Hijacker); middleware that wraps the
 // ResponseWriter must implement Hijack or Unwrap. All of these do.
 package main
@@ -25,6 +25,7 @@ import (
 	echomiddleware "github.com/labstack/echo/v4/middleware"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
 
 var routers = map[string]func(http.Handler) http.Handler{
@@ -45,6 +46,7 @@ func main() {
 			return wirepost.Identity{User: userOf(r)}, nil
 		},
 		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			log.Printf("%s sent %.100q", s.User, f.Data)
 			return wirepost.Frame{Data: append([]byte(s.User+": "), f.Data...)}, nil
 		},
 	})
@@ -56,7 +58,10 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Printf("listening http://%s\n", listener.Addr())
-	log.Fatal(http.Serve(listener, mount(srv)))
+	mux := http.NewServeMux()
+	mux.Handle("/{$}", page.At("/ws?user=42"))
+	mux.Handle("/", mount(srv))
+	log.Fatal(http.Serve(listener, mux))
 }
 
 func mountNetHTTP(srv http.Handler) http.Handler {

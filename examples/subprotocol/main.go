@@ -2,13 +2,7 @@
 //
 //	go run ./subprotocol
 //
-// In the developer tools of any page of http://127.0.0.1:8080:
-//
-//	ws = new WebSocket("/ws", ["chat", "superchat"])
-//	ws.onmessage = (event) => console.log(ws.protocol, event.data)
-//	ws.send("hello")
-//
-// The server selects the first subprotocol of the client's list that it supports. A
+// The page at http://127.0.0.1:8080 offers "superchat" and "chat". The server selects the first subprotocol of the client's list that it supports. A
 // browser that offered subprotocols closes the connection if none was selected;
 // clients that offer none are refused here.
 package main
@@ -22,6 +16,7 @@ import (
 	"net/http"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/examples/internal/page"
 )
 
 func main() {
@@ -40,6 +35,7 @@ func main() {
 			return nil
 		},
 		OnMessage: func(_ context.Context, s wirepost.Session, f wirepost.Frame) (wirepost.Frame, error) {
+			log.Printf("%s sent %.100q in %s", s.Address, f.Data, s.Protocol)
 			return wirepost.Frame{Data: fmt.Appendf(nil, "you said %q in %s", f.Data, s.Protocol)}, nil
 		},
 	})
@@ -47,6 +43,7 @@ func main() {
 		log.Fatal(err)
 	}
 	http.Handle("/ws", srv)
+	http.Handle("/{$}", page.At("/ws", "superchat", "chat"))
 
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
