@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"math"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,7 @@ func TestChannel(t *testing.T) {
 			Pattern: "room:*", Durable: true, MaxAge: 90 * time.Second, MaxMessages: 2,
 			Subscribe: client.AccessToken, Publish: client.AccessToken,
 		}}
-		if err != nil || info != want {
+		if err != nil || !reflect.DeepEqual(info, want) {
 			t.Errorf("%+v %v, want %+v", info, err, want)
 		}
 		if info, err = b.Channel(ctx, "unused"); err != nil || info.Head != 0 || info.Oldest != 0 {

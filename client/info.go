@@ -54,6 +54,9 @@ type PolicyInfo struct {
 	Subscribe   Access        `json:"subscribe"`
 	Publish     Access        `json:"publish"`
 	Presence    bool          `json:"presence,omitempty"`
+
+	Escalate []EscalationStep `json:"escalate,omitempty"` // of pushes that have no steps of their own
+	Until    EscalationUntil  `json:"until,omitempty"`
 }
 
 // Access says which clients a policy allows to subscribe or publish.

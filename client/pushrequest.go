@@ -35,6 +35,15 @@ type Push struct {
 	// does not move it; the TTL begins now.
 	At    time.Time
 	Delay time.Duration
+	// Escalate are the steps, in the order of their times, that the server takes unless a device
+	// has acknowledged the message by then; with UntilRead, unless the user has read it. Only
+	// messages to users have them. Nil means those of the channel's policy, and an empty slice
+	// none.
+	Escalate []EscalationStep
+	Until    EscalationUntil // "": that of the policy, else UntilAcknowledged
+	// Notification is what Web Push shows: a JSON object with title, body, icon, url and so
+	// on, of at most 3 KiB.
+	Notification json.RawMessage
 }
 
 // PushResult is the result of a Push.
@@ -104,6 +113,10 @@ type pushBody struct {
 	TTL         string          `json:"ttl,omitempty"`
 	At          int64           `json:"at,omitempty"`
 	Delay       string          `json:"delay,omitempty"`
+
+	Escalate     *[]EscalationStep `json:"escalate,omitempty"`
+	Until        EscalationUntil   `json:"until,omitempty"`
+	Notification json.RawMessage   `json:"notification,omitempty"`
 }
 
 // encodePush encodes a push to one or several channels, and gives it an ID if it has
@@ -137,5 +150,9 @@ func encodePush(push *Push, channels []string) ([]byte, error) {
 	if push.Delay != 0 {
 		body.Delay = push.Delay.String()
 	}
+	if push.Escalate != nil {
+		body.Escalate = &push.Escalate
+	}
+	body.Until, body.Notification = push.Until, push.Notification
 	return json.Marshal(body)
 }

@@ -37,6 +37,7 @@ type backend interface {
 	Users(context.Context, wirepost.ListQuery) ([]wirepost.UserEntry, string, error)
 	Channels(context.Context, wirepost.ListQuery) ([]wirepost.ChannelEntry, string, error)
 	Message(ctx context.Context, channel string, seq uint64) (wirepost.Message, []wirepost.Receipt, error)
+	Escalation(ctx context.Context, channel string, seq uint64) (*wirepost.Escalation, error)
 
 	ReadEvents(ctx context.Context, after uint64, limit int) ([]wirepost.Event, uint64, error)
 	FollowEvents(ctx context.Context, after uint64) iter.Seq2[wirepost.Event, error]

@@ -154,6 +154,10 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	if err != nil && !incomplete {
 		return err
 	}
+	steps, err := a.srv.Escalation(r.Context(), r.channel, seq)
+	if err != nil {
+		return err
+	}
 	object, err := m.MarshalJSON()
 	if err != nil {
 		return err
@@ -167,6 +171,13 @@ func (a *api) message(w http.ResponseWriter, r *request) error {
 	}
 	body := append([]byte(`{"message":`), object...)
 	body = append(append(body, `,"receipts":`...), list...)
+	if steps != nil {
+		text, err := json.Marshal(steps)
+		if err != nil {
+			return err
+		}
+		body = append(append(body, `,"escalation":`...), text...)
+	}
 	if incomplete {
 		body = append(body, `,"incomplete":true`...)
 	}

@@ -38,7 +38,7 @@ var routes = []route{
 	{path: "/v1/push", push: true, methods: []method{{"POST", nil, (*api).push}}},
 	{path: "/v1/push/{channel...}", push: true, methods: []method{{"POST", []string{"id", "key", "ttl", "at", "delay"}, (*api).pushRaw}}},
 	{path: "/v1/scheduled", methods: []method{{"GET", []string{"to", "after", "limit"}, (*api).scheduled}}},
-	{path: "/v1/scheduled/{id...}", methods: []method{{"DELETE", []string{"to"}, (*api).cancel}}},
+	{path: "/v1/scheduled/{id...}", push: true, methods: []method{{"DELETE", []string{"to"}, (*api).cancel}}},
 	{path: "/v1/users", methods: []method{{"GET", []string{"prefix", "online", "after", "limit"}, (*api).users}}},
 	{path: "/v1/users/{user}", methods: []method{{"GET", nil, (*api).user}}},
 	{path: "/v1/users/{user}/sessions", methods: []method{{"DELETE", []string{"connection", "revoke_before"}, (*api).disconnect}}},

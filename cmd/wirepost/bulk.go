@@ -33,8 +33,9 @@ func bulkClient(transport *http.Transport) *http.Client {
 
 // runBulk streams standard input to the server, and the results back.
 func (c *pushCommand) runBulk(ctx context.Context, t *terminal) error {
-	if c.Data != "" || c.ID != "" || c.Key != "" || c.TTL != 0 || c.ContentType != "" {
-		return usagef("--ndjson cannot be combined with data, --content-type, --id, --key or --ttl: set them in each line")
+	if c.Data != "" || c.ID != "" || c.Key != "" || c.TTL != 0 || c.ContentType != "" || !time.Time(c.At).IsZero() || c.Delay != 0 ||
+		c.Escalate != nil || c.Until != "" || c.Notification != "" {
+		return usagef("--ndjson cannot be combined with data, or with flags of one push such as --id and --delay: set them in each line")
 	}
 	body := t.In
 	if c.Channel != "" {

@@ -203,6 +203,12 @@ channels:
     publish: backend
     presence: true
   - {pattern: news, max_age: 7d, max_messages: 1000}
+  - pattern: user:*
+    escalate:
+      - {after: 30s, via: event}
+      - after: 1d
+        via: event
+    until: read
 `
 
 func TestEverySetting(t *testing.T) {
@@ -287,6 +293,9 @@ func TestEverySetting(t *testing.T) {
 	wantPolicies := []wirepost.Policy{
 		{Pattern: "room:*", NonDurable: true, Subscribe: wirepost.AccessAnyone, Publish: wirepost.AccessBackendOnly, Presence: true},
 		{Pattern: "news", MaxAge: 7 * 24 * time.Hour, MaxMessages: 1000},
+		{Pattern: "user:*", Until: wirepost.UntilRead, Escalate: []wirepost.EscalationStep{
+			{After: 30 * time.Second, Via: wirepost.ViaEvent}, {After: 24 * time.Hour, Via: wirepost.ViaEvent},
+		}},
 	}
 	policies, sources := s.policies()
 	if len(sources) != len(policies) || !regexp.MustCompile(`wirepost\.yml:\d+: channels$`).MatchString(sources[1]) || sources[0] == sources[1] {

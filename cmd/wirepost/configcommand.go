@@ -209,6 +209,12 @@ func showPolicy(p wirepost.Policy) string {
 	if p.Presence {
 		add("presence", "true")
 	}
+	if len(p.Escalate) > 0 {
+		add("escalate", showSteps(p.Escalate))
+	}
+	if p.Until != "" {
+		add("until", string(p.Until))
+	}
 	return text
 }
 

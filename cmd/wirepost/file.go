@@ -181,6 +181,12 @@ func (f *configFile) policy(item ast.Node) (wirepost.Policy, error) {
 			return p, f.errorf(pair.Key, "channels: "+name, "is set twice")
 		}
 		seen = append(seen, name)
+		if name == "escalate" {
+			if err := f.setEscalation(&p, pair.Value); err != nil {
+				return p, err
+			}
+			continue
+		}
 		text, ok := textOf(pair.Value)
 		if !ok {
 			return p, f.errorf(pair.Key, "channels: "+name, "a value is needed")
@@ -195,7 +201,7 @@ func (f *configFile) policy(item ast.Node) (wirepost.Policy, error) {
 	return p, nil
 }
 
-var policyNames = []string{"pattern", "durable", "max_age", "max_messages", "subscribe", "publish", "presence"}
+var policyNames = []string{"pattern", "durable", "max_age", "max_messages", "subscribe", "publish", "presence", "escalate", "until"}
 
 // setPolicy sets one field of a policy.
 func setPolicy(p *wirepost.Policy, name, text string) error {
@@ -221,6 +227,8 @@ func setPolicy(p *wirepost.Policy, name, text string) error {
 		return setAccess(&p.Subscribe, text)
 	case "publish":
 		return setAccess(&p.Publish, text)
+	case "until":
+		return choice(&p.Until, []byte(text), wirepost.UntilAcknowledged, wirepost.UntilRead)
 	default:
 		return errors.New("is not a channel setting" + didYouMean(name, policyNames))
 	}

@@ -22,16 +22,19 @@ type pushCommand struct {
 	Channel string `arg:"" optional:"" help:"Channel, or user:NAME for a user."`
 	Data    string `arg:"" optional:"" help:"Data; - reads it from standard input."`
 
-	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The API key, if the server requires one."`
-	ContentType string   `placeholder:"TYPE" help:"Content type (default: application/json for a JSON object or array, else text)."`
-	ID          string   `name:"id" placeholder:"ID" help:"ID that makes the push idempotent: a repeat within 24 hours has no effect."`
-	Key         string   `placeholder:"KEY" help:"Replace the earlier message with this key."`
-	TTL         duration `name:"ttl" placeholder:"TIME" help:"Time to live."`
-	At          instant  `placeholder:"TIME" help:"When to push, at most a year ahead: RFC 3339 (2026-12-24T18:00:00+01:00), or milliseconds since 1970."`
-	Delay       duration `placeholder:"TIME" help:"How long to wait before pushing."`
-	Exact       bool     `help:"Push to CHANNEL as it is, although it looks like the name of a user."`
-	JSON        bool     `name:"json" help:"Print the server's response as JSON."`
-	NDJSON      bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object per line as in POST /v1/push; CHANNEL applies to lines without \"to\"."`
+	APIKey       string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The API key, if the server requires one."`
+	ContentType  string   `placeholder:"TYPE" help:"Content type (default: application/json for a JSON object or array, else text)."`
+	ID           string   `name:"id" placeholder:"ID" help:"ID that makes the push idempotent: a repeat within 24 hours has no effect."`
+	Key          string   `placeholder:"KEY" help:"Replace the earlier message with this key."`
+	TTL          duration `name:"ttl" placeholder:"TIME" help:"Time to live."`
+	At           instant  `placeholder:"TIME" help:"When to push, at most a year ahead: RFC 3339 (2026-12-24T18:00:00+01:00), or milliseconds since 1970."`
+	Delay        duration `placeholder:"TIME" help:"How long to wait before pushing."`
+	Exact        bool     `help:"Push to CHANNEL as it is, although it looks like the name of a user."`
+	Escalate     []step   `placeholder:"TIME:VIA" help:"What to do if no device has acknowledged by then, such as 30s:webpush or 10m:event; repeatable."`
+	Until        string   `placeholder:"STATE" help:"What stops it: acknowledged (default) or read."`
+	Notification string   `placeholder:"JSON" help:"What Web Push shows: an object with title, body, icon, url."`
+	JSON         bool     `name:"json" help:"Print the server's response as JSON."`
+	NDJSON       bool     `name:"ndjson" help:"Read many pushes from standard input, one JSON object per line as in POST /v1/push; CHANNEL applies to lines without \"to\"."`
 }
 
 // Run pushes.
@@ -83,7 +86,16 @@ var userLike = regexp.MustCompile(`(?i)^(\d+|[^@:]+@[^@:]+\.[^@:]+|[0-9a-f]{8}(-
 func (c *pushCommand) push(data []byte) (client.Push, error) {
 	p := client.Push{
 		To: c.Channel, Data: data, ContentType: c.ContentType, ID: c.ID, Key: c.Key, TTL: time.Duration(c.TTL),
-		At: time.Time(c.At), Delay: time.Duration(c.Delay),
+		At: time.Time(c.At), Delay: time.Duration(c.Delay), Until: client.EscalationUntil(c.Until),
+	}
+	for _, s := range c.Escalate {
+		p.Escalate = append(p.Escalate, client.EscalationStep(s))
+	}
+	if c.Notification != "" {
+		if !json.Valid([]byte(c.Notification)) {
+			return p, usagef("--notification is not valid JSON")
+		}
+		p.Notification = json.RawMessage(c.Notification)
 	}
 	if p.ContentType == "" {
 		p.ContentType = guessType(data)

@@ -42,6 +42,6 @@ type Result struct {
 
 // Failure says why a subscription was not sent a message.
 type Failure struct {
-	Name   string
-	Reason string // for operators, such as "410: the subscription has ended"
+	Name   string `json:"name"`
+	Reason string `json:"reason"` // for operators, such as "410: the subscription has ended"
 }

@@ -2,6 +2,7 @@ package escalation
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -10,25 +11,39 @@ import (
 
 // Status says what has become of the steps of a message.
 type Status struct {
-	Until Until
-	Steps []StepStatus
+	Until Until        `json:"until"`
+	Steps []StepStatus `json:"steps"`
 }
 
-// StepStatus says what has become of a step.
+// StepStatus says what has become of a step. In JSON, After is text, and At in milliseconds
+// since the epoch.
 type StepStatus struct {
-	After time.Duration
-	Via   Via
-	State StepState
-	At    time.Time // of the state; of one that is pending, when it is due
+	After time.Duration `json:"-"`
+	Via   Via           `json:"via"`
+	State StepState     `json:"state"`
+	At    time.Time     `json:"-"` // of the state; of one that is pending, when it is due
 	// Of a notification: the subscriptions that have it, and those that never will; and why
 	// it is tried again.
-	Sent   []string
-	Failed []Failure
-	Reason string
+	Sent   []string  `json:"sent,omitempty"`
+	Failed []Failure `json:"failed,omitempty"`
+	Reason string    `json:"reason,omitempty"`
 	// Why it was not needed: the devices that had acknowledged the message, and whether the
 	// user had read it.
-	Acknowledged []string
-	Read         bool
+	Acknowledged []string `json:"acknowledged,omitempty"`
+	Read         bool     `json:"read,omitempty"`
+}
+
+type statusFields StepStatus // without the methods
+
+type statusJSON struct {
+	After string `json:"after"`
+	*statusFields
+	At int64 `json:"at"`
+}
+
+// MarshalJSON writes the form that the HTTP API uses.
+func (s StepStatus) MarshalJSON() ([]byte, error) {
+	return json.Marshal(statusJSON{s.After.String(), (*statusFields)(&s), s.At.UnixMilli()})
 }
 
 // Status returns what has become of the steps of a message, nil if it has none.

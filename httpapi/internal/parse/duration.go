@@ -14,7 +14,7 @@ import (
 const maxDuration = math.MaxInt64 / time.Second * time.Second
 
 // nouns are what the fields are called that hold a duration.
-var nouns = map[string]string{"ttl": "time to live", "delay": "delay"}
+var nouns = map[string]string{"ttl": "time to live", "delay": "delay", "after": "time after which a step is taken"}
 
 // Duration reads a field in a query, where a number has no type.
 func Duration(field, s string) (time.Duration, error) {

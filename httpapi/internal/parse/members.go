@@ -36,6 +36,17 @@ func (f *Push) member(name string, value json.RawMessage) (err error) {
 		f.delay, err = readDuration(name, value)
 	case "at":
 		f.at, err = At(name, string(value))
+	case "escalate":
+		f.escalate, err = steps(value)
+	case "until":
+		var s string
+		s, err = Text(name, value)
+		f.until = wirepost.EscalationUntil(s)
+		if err == nil && s == "" {
+			err = BadRequest(name, "it is empty")
+		}
+	case "notification":
+		f.notification = value
 	default:
 		err = ErrUnknown
 	}

@@ -54,6 +54,7 @@ func (f *Push) message(maxData int) (wirepost.Push, error) {
 	}
 	p := NewPush(data)
 	p.ID, p.Key, p.TTL, p.At, p.Delay = f.id, f.key, f.ttl, f.at, f.delay
+	p.Escalate, p.Until, p.Notification = f.escalate, f.until, f.notification
 	return p, nil
 }
 

@@ -1,9 +1,11 @@
 package parse
 
 import (
+	"encoding/json"
 	"time"
 	"unicode/utf8"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/jsonscan"
 )
 
@@ -19,8 +21,13 @@ type Push struct {
 	kind    string        // content_type
 	id, key string
 	ttl     time.Duration // 0: absent
-	delay   time.Duration // the same; only strict reads it, and at
-	at      time.Time
+
+	// Only strict reads these.
+	delay        time.Duration // 0: absent
+	at           time.Time
+	escalate     []wirepost.EscalationStep
+	until        wirepost.EscalationUntil
+	notification json.RawMessage
 }
 
 // The members of a push, as bits of what was seen.

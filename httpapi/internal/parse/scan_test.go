@@ -136,6 +136,18 @@ var wrong = []struct{ body, field, says string }{
 	{`{"to":"a","data":1,"ttl":0.0001}`, "ttl", "1ms"},
 	{`{"to":"a","data":1,"ttl":true}`, "ttl", "boolean"},
 	{`{"to":"a","data":1,"ttl":null}`, "ttl", "null"},
+	{`{"to":"a","data":1,"escalate":null}`, "escalate", "list of steps, not null"},
+	{`{"to":"a","data":1,"escalate":{}}`, "escalate", "list of steps, not an object"},
+	{`{"to":"a","data":1,"escalate":["30s"]}`, "escalate", "entry 0: it must be an object"},
+	{`{"to":"a","data":1,"escalate":[{"after":"1m","via":"event"},{"after":"x","via":"event"}]}`, "escalate", "entry 1: after: "},
+	{`{"to":"a","data":1,"escalate":[{"after":0,"via":"event"}]}`, "escalate", "entry 0: after: a time"},
+	{`{"to":"a","data":1,"escalate":[{"via":"event"}]}`, "escalate", "entry 0: after: it is missing"},
+	{`{"to":"a","data":1,"escalate":[{"after":"1m"}]}`, "escalate", "entry 0: via: it is missing"},
+	{`{"to":"a","data":1,"escalate":[{"after":"1m","via":7}]}`, "escalate", "entry 0: via: it must be a string"},
+	{`{"to":"a","data":1,"escalate":[{"after":"1m","via":"event","to":"x"}]}`, "escalate", `entry 0: to: there is no field "to"`},
+	{`{"to":"a","data":1,"escalate":[{},{},{},{},{},{},{},{},{}]}`, "escalate", "9 steps"},
+	{`{"to":"a","data":1,"until":7}`, "until", "string"},
+	{`{"to":"a","data":1,"until":""}`, "until", "empty"},
 }
 
 func TestWrongBodies(t *testing.T) {
@@ -171,6 +183,14 @@ func TestMessage(t *testing.T) {
 		{`{"to":"a","data":"0123456789abcd"}`, wirepost.Push{Data: []byte(`"0123456789abcd"`)}},
 		{`{"to":"a","data":1,"ttl":1.5,"id":"i","key":"k"}`, wirepost.Push{Data: []byte("1"), TTL: 1500 * time.Millisecond, ID: "i", Key: "k"}},
 		{`{"to":"a","data":1,"ttl":"1h"}`, wirepost.Push{Data: []byte("1"), TTL: time.Hour}},
+		{
+			`{"to":"a","data":1,"escalate":[{"after":"30s","via":"webpush"},{"after":600,"via":"event"}],"until":"read","notification":{ "a":1}}`,
+			wirepost.Push{
+				Data: []byte("1"), Until: "read", Notification: []byte(`{ "a":1}`),
+				Escalate: []wirepost.EscalationStep{{After: 30 * time.Second, Via: "webpush"}, {After: 10 * time.Minute, Via: "event"}},
+			},
+		},
+		{`{"to":"a","data":1,"escalate":[]}`, wirepost.Push{Data: []byte("1"), Escalate: []wirepost.EscalationStep{}}},
 		{`{"to":"a","data":1,"id":"","key":"","content_type":""}`, wirepost.Push{Data: []byte("1")}},
 	} {
 		maxData := limit

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/client"
+)
+
+// step is a step of an escalation as a flag has it: "30s:webpush".
+type step client.EscalationStep
+
+// UnmarshalText reads a step.
+func (s *step) UnmarshalText(text []byte) error {
+	after, via, ok := strings.Cut(string(text), ":")
+	if !ok {
+		return fmt.Errorf("%q is not a step such as 30s:webpush or 10m:event", text)
+	}
+	if err := (*duration)(&s.After).UnmarshalText([]byte(after)); err != nil {
+		return err
+	}
+	return choice(&s.Via, []byte(via), client.ViaWebPush, client.ViaEvent)
+}
+
+// setEscalation sets the steps of a policy: a list of maps.
+func (f *configFile) setEscalation(p *wirepost.Policy, value ast.Node) error {
+	const where = "channels: escalate"
+	sequence, ok := value.(*ast.SequenceNode)
+	if !ok {
+		return f.errorf(value, where, "a list is needed, each entry with after and via: `- {after: 30s, via: event}`")
+	}
+	for _, item := range sequence.Values {
+		pairs, ok := pairsOf(item)
+		if !ok {
+			return f.errorf(item, where, "an entry is a map: `- {after: 30s, via: event}`")
+		}
+		var s wirepost.EscalationStep
+		for _, pair := range pairs {
+			name := textOfKey(pair)
+			text, ok := textOf(pair.Value)
+			if !ok {
+				return f.errorf(pair.Key, where+": "+name, "a value is needed")
+			}
+			if err := setStep(&s, name, text); err != nil {
+				return f.errorf(pair.Key, where+": "+name, "%w", err)
+			}
+		}
+		if s.After == 0 || s.Via == "" {
+			return f.errorf(item, where, "an entry needs after and via: `- {after: 30s, via: event}`")
+		}
+		p.Escalate = append(p.Escalate, s)
+	}
+	return nil
+}
+
+func setStep(s *wirepost.EscalationStep, name, text string) error {
+	switch name {
+	case "after":
+		if s.After != 0 {
+			return errors.New("is set twice")
+		}
+		return (*duration)(&s.After).UnmarshalText([]byte(text))
+	case "via":
+		if s.Via != "" {
+			return errors.New("is set twice")
+		}
+		return choice(&s.Via, []byte(text), wirepost.ViaWebPush, wirepost.ViaEvent)
+	}
+	return fmt.Errorf("is not a setting of a step%s", didYouMean(name, []string{"after", "via"}))
+}
+
+// showSteps writes the steps of a policy as the file has them.
+func showSteps(steps []wirepost.EscalationStep) string {
+	texts := make([]string, len(steps))
+	for i, s := range steps {
+		texts[i] = fmt.Sprintf("{after: %s, via: %s}", showDuration(time.Duration(s.After)), s.Via)
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
+}
