@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
 )
@@ -184,6 +185,21 @@ func (s *Server) Message(ctx context.Context, channel string, seq uint64) (Messa
 	}
 	receipts, err := s.receipts(ctx, channel, seq)
 	return newMessage(channel, r), receipts, err
+}
+
+// Escalation returns what has become of the steps of a live message, nil if it has none. It is
+// known until the message expires, at most 30 days. The error is ErrNotFound if there is no such
+// message.
+func (s *Server) Escalation(ctx context.Context, channel string, seq uint64) (*Escalation, error) {
+	r, err := s.record(ctx, channel, seq)
+	if err != nil {
+		return nil, err
+	}
+	if _, inbox := names.InboxUser(channel); !inbox {
+		return nil, nil
+	}
+	status, err := s.escalation.Status(ctx, r, channel)
+	return status, public(err)
 }
 
 // record reads a live message.

@@ -14,9 +14,6 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
-	"github.com/wirepost/wirepost/internal/access"
-	"github.com/wirepost/wirepost/internal/escalation"
-	"github.com/wirepost/wirepost/internal/fault"
 	"github.com/wirepost/wirepost/internal/origin"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/wire"
@@ -349,34 +346,4 @@ func (o *Options) session() session.Config {
 		MaxDevices: o.MaxDevices, MessageRate: o.MessageRate, ByteRate: o.ByteRate, Subprotocols: o.Subprotocols,
 		LogRefusals: o.LogRefusals,
 	}
-}
-
-// newPolicies checks the policies of the options, and that there are the callbacks that
-// they need.
-func (o *Options) newPolicies() (access.Policies, error) {
-	list := make([]access.Policy, len(o.Channels))
-	for i, p := range o.Channels {
-		switch {
-		case p.Subscribe == AccessHook && o.OnSubscribe == nil:
-			return nil, optionError("OnSubscribe", "required by policy %d (%q), which has Subscribe: AccessHook", i, p.Pattern)
-		case p.Publish == AccessHook && o.OnPublish == nil:
-			return nil, optionError("OnPublish", "required by policy %d (%q), which has Publish: AccessHook", i, p.Pattern)
-		}
-		list[i] = access.Policy{
-			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
-			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
-		}
-		if len(p.Escalate) > 0 || p.Until != "" {
-			plan := &escalation.Plan{Steps: p.Escalate, Until: p.Until}
-			if problem := checkDefaultEscalation(&p, plan, o.hasWebPush()); problem != "" {
-				return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, problem)
-			}
-			list[i].Escalation = plan
-		}
-	}
-	policies, err := access.NewPolicies(list)
-	if err != nil {
-		return nil, optionError("Channels", "%s", fault.As(err).Message)
-	}
-	return policies, nil
 }

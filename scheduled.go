@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/escalation"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/schedule"
 )
 
@@ -120,4 +122,69 @@ func scheduled(in *engine.Entry, r *engine.Result) PushResult {
 		at = r.Time
 	}
 	return PushResult{To: in.Channel, ID: in.ID, Seq: r.Seq, Duplicate: r.Duplicate, At: time.UnixMilli(at)}
+}
+
+func (s *Server) newEscalation() *escalation.Escalation {
+	return escalation.New(escalation.Config{
+		Log: s.engine, Users: s.host.Users, Events: s.events.recorder, WebPush: s.webPush(),
+		MaxAge: func(channel string) time.Duration { return s.host.Policies.Of(channel).MaxAge },
+		Now:    s.Now, Logger: s.logger,
+	})
+}
+
+// webPush returns what sends notifications, or nil if Web Push is off.
+func (s *Server) webPush() escalation.WebPush { return nil }
+
+// escalate makes the entry of a push set the timer of its first step. Its channel's policy has
+// the default.
+func (s *Server) escalate(e *engine.Entry, p *Push, policy *escalation.Plan) error {
+	notification, err := escalation.CompactNotification(p.Notification)
+	if err != nil {
+		return public(err)
+	}
+	plan := escalation.Plan{Steps: p.Escalate, Until: p.Until, Notification: notification}
+	explicit := p.Escalate != nil
+	if !explicit && policy != nil {
+		plan.Steps = policy.Steps
+		if plan.Until == "" {
+			plan.Until = policy.Until
+		}
+	}
+	if err := plan.Check(); err != nil {
+		return public(err)
+	}
+	if len(plan.Steps) == 0 {
+		return nil
+	}
+	now := s.Now()
+	if explicit {
+		if err := s.checkEscalation(&plan, p, now); err != nil {
+			return err
+		}
+	}
+	e.Sets = plan.Timer(now.UnixMilli())
+	return nil
+}
+
+// checkEscalation checks the steps that a push asks for itself.
+func (s *Server) checkEscalation(plan *escalation.Plan, p *Push, now time.Time) error {
+	last := plan.Steps[len(plan.Steps)-1].After
+	at := p.Delay
+	if !p.At.IsZero() {
+		at = p.At.Sub(now)
+	}
+	_, inbox := names.InboxUser(p.To)
+	switch {
+	case !inbox:
+		return fieldError("escalate", "only messages to inboxes, such as user:42, escalate: %q is not one", p.To)
+	case s.host.Policies.MemoryOnly(p.To):
+		return fieldError("escalate", "%q is memory-only, and escalations are durable", p.To)
+	case plan.Uses(ViaWebPush) && s.webPush() == nil:
+		return fieldError("escalate", "%s", noWebPush)
+	case last >= s.host.Policies.Of(p.To).MaxAge:
+		return fieldError("escalate", "after %s the channel no longer retains the message: its max_age is %s", last, s.host.Policies.Of(p.To).MaxAge)
+	case p.TTL > 0 && last+at >= p.TTL:
+		return fieldError("escalate", "after %s the message has expired: its time to live is %s", last+at, p.TTL)
+	}
+	return nil
 }

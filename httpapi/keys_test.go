@@ -44,6 +44,11 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
+// pushes reports whether a route is for pushing, or for canceling what was to be pushed.
+func pushes(path, method string) bool {
+	return strings.HasPrefix(path, "/v1/push") || method == "DELETE" && strings.HasPrefix(path, "/v1/scheduled/")
+}
+
 // TestScopes tests every route with every kind of key. A key without the scope is refused
 // before anything else in the request is checked.
 func TestScopes(t *testing.T) {
@@ -57,8 +62,8 @@ func TestScopes(t *testing.T) {
 		path := strings.NewReplacer("{user}", "u", "{channel...}", "c", "{channel}", "c", "{seq}", "1").Replace(rt.path)
 		for _, m := range rt.methods {
 			opened := map[string]bool{
-				"p-key": strings.HasPrefix(path, "/v1/push"), "r-key": m.name == "GET",
-				"pr-key": strings.HasPrefix(path, "/v1/push") || m.name == "GET",
+				"p-key": pushes(path, m.name), "r-key": m.name == "GET",
+				"pr-key": pushes(path, m.name) || m.name == "GET",
 				"a-key":  true, "plain-key": true,
 			}
 			for key, open := range opened {
