@@ -44,8 +44,8 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
-// pushes reports whether a route is for pushing, or for canceling what was to be pushed.
-func pushes(path, method string) bool {
+// mayPush reports whether a route is for pushing, or for canceling what was to be pushed.
+func mayPush(path, method string) bool {
 	return strings.HasPrefix(path, "/v1/push") || method == "DELETE" && strings.HasPrefix(path, "/v1/scheduled/")
 }
 
@@ -62,8 +62,8 @@ func TestScopes(t *testing.T) {
 		path := strings.NewReplacer("{user}", "u", "{channel...}", "c", "{channel}", "c", "{seq}", "1").Replace(rt.path)
 		for _, m := range rt.methods {
 			opened := map[string]bool{
-				"p-key": pushes(path, m.name), "r-key": m.name == "GET",
-				"pr-key": pushes(path, m.name) || m.name == "GET",
+				"p-key": mayPush(path, m.name), "r-key": m.name == "GET",
+				"pr-key": mayPush(path, m.name) || m.name == "GET",
 				"a-key":  true, "plain-key": true,
 			}
 			for key, open := range opened {
