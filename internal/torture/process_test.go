@@ -50,7 +50,8 @@ type process struct {
 	// expected matches lines of the log that are errors, and no faults; nil: there are none.
 	expected *regexp.Regexp
 	errors   testlog.Buffer
-	exited   chan error // has the result when it has exited
+	used     time.Duration // processor time until the last kill
+	exited   chan error    // has the result when it has exited
 }
 
 // buildDir is the directory in which the program is built, once for all tests.
@@ -145,6 +146,7 @@ func (p *process) kill() {
 	p.checkMemory()
 	p.cmd.Process.Kill() //nolint:errcheck // it may have exited
 	<-p.exited
+	p.used += p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 	p.cmd = nil
 }
 
