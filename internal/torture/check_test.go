@@ -144,6 +144,7 @@ type checker struct {
 	probes    map[string][]interval             // of a cluster, see probes
 	vague     map[string]bool                   // channels with records of unknown sequence that need not be delivered
 	crashes   []int
+	kills     []time.Duration // when these were
 }
 
 // check returns the violations of a history. With complete, pushes that some devices
@@ -231,7 +232,7 @@ func (c *checker) learn(events []event) {
 		case received, listed:
 			note(e)
 		case crash:
-			c.crashes = append(c.crashes, i)
+			c.crashes, c.kills = append(c.crashes, i), append(c.kills, e.when)
 			c.report.crashes++
 		case revoking:
 			c.revocations++
@@ -411,7 +412,7 @@ func (c *checker) unsaved(k known, s *sessionState, now int) bool {
 	if c.limits == nil {
 		return c.crashed(k.after, now)
 	}
-	return s.when < c.saved(k.when)
+	return s.when < c.saved(k.when) || c.killed(k.when)
 }
 
 // crashed reports whether the server was killed between two events.

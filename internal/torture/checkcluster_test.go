@@ -107,6 +107,13 @@ func (c *checker) saved(at time.Duration) time.Duration {
 	return known
 }
 
+// killed reports whether an acknowledgement that a node received at some time may be lost: a
+// node was killed before it was known to all.
+func (c *checker) killed(at time.Duration) bool {
+	n := sort.Search(len(c.kills), func(n int) bool { return c.kills[n] >= at })
+	return n < len(c.kills) && c.kills[n] <= c.saved(at)
+}
+
 // calmFrom is when the first undisturbed time of sufficient length begins.
 func (c *checker) calmFrom(at time.Duration) time.Duration {
 	from := at
@@ -203,7 +210,8 @@ func (c confirmations) highest(n int) uint64 {
 
 // neverBack: what a node shows of a user never decreases while nothing is disturbed. It has
 // the read marks that the same node had confirmed before it was asked, and everything that
-// any node had confirmed or shown so long before that it is known to all.
+// any node had confirmed or shown so long before that it is known to all. A node may show what
+// is lost if it is killed at once, but confirms only what is stored.
 func (c *checker) neverBack(events []event) {
 	type value struct{ node, user, channel, device string }
 	shown := make(map[value]event)
@@ -229,7 +237,9 @@ func (c *checker) neverBack(events []event) {
 			if e.seq < least {
 				c.violate(ruleBackwards, "%v: %d had been confirmed or shown", e, least)
 			}
-			confirmed[anywhere] = confirmed[anywhere].add(i, e)
+			if !c.killed(e.when) {
+				confirmed[anywhere] = confirmed[anywhere].add(i, e)
+			}
 		}
 	}
 }

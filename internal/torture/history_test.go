@@ -17,7 +17,7 @@ const (
 	acking                // the messages received before the event at may be acknowledged from now on
 	acked                 // the server is known to have that acknowledgement
 	gap                   // a gap was received: session, channel, seq (after) and prev (resumed at)
-	crash                 // the server is about to be killed, or was
+	crash                 // the server, or a node, is about to be killed, or was
 	revoking              // a message is about to be revoked: id, channel
 	withdrawn             // a session was sent a revocation: device, session, channel, seq
 

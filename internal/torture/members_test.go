@@ -161,7 +161,7 @@ func (ms *members) restart(name string, kill bool, which ...*member) {
 		var stopping sync.WaitGroup
 		for _, m := range which {
 			if kill {
-				m.stop(true)
+				ms.powerCut(m)
 				continue
 			}
 			stopping.Go(func() { m.stop(false) })
@@ -174,6 +174,12 @@ func (ms *members) restart(name string, kill bool, which ...*member) {
 		}
 		ms.awaitReady()
 	})
+}
+
+func (ms *members) powerCut(m *member) {
+	ms.h.add(event{kind: crash})
+	m.stop(true)
+	ms.h.add(event{kind: crash})
 }
 
 // clusterFaults are the faults of members.
@@ -208,7 +214,7 @@ var clusterFaults = []struct {
 	}},
 	{"power cut in a partition", func(ms *members, name string) {
 		m := ms.any()
-		ms.disturb(name, func() { m.answer.shut(); m.entries.shut(); ms.progress(); m.stop(true) }, func() { m.heal(); m.run(); ms.awaitReady() })
+		ms.disturb(name, func() { m.answer.shut(); m.entries.shut(); ms.progress(); ms.powerCut(m) }, func() { m.heal(); m.run(); ms.awaitReady() })
 	}},
 	{"no leader of the log", func(ms *members, name string) {
 		ms.disturb(name, func() {

@@ -49,7 +49,7 @@ func (ns *nodes) restart(name string, kill bool, more func(*nodeProcess), which 
 	ns.disturb(name, true, func() {
 		var stopping sync.WaitGroup
 		for _, n := range which {
-			stopping.Go(func() { n.stop(kill) })
+			stopping.Go(func() { ns.stop(n, kill) })
 		}
 		stopping.Wait()
 		for _, n := range which {
@@ -60,6 +60,17 @@ func (ns *nodes) restart(name string, kill bool, more func(*nodeProcess), which 
 			ns.launch(n)
 		}
 	})
+}
+
+// stop stops a node.
+func (ns *nodes) stop(n *nodeProcess, kill bool) {
+	if !kill {
+		n.stop(false)
+		return
+	}
+	ns.h.add(event{kind: crash})
+	n.stop(true)
+	ns.h.add(event{kind: crash})
 }
 
 func untouched(*nodeProcess) {}
@@ -216,13 +227,13 @@ func (ns *nodes) damaged(name string) {
 	n := ns.any()
 	n.expected = regexp.MustCompile(expectedErrors.String() + "|" + saysDamaged.String())
 	ns.disturb(name, true, func() {
-		n.stop(true)
+		ns.stop(n, true)
 		what := damage(ns.run, n.data(), true)
 		outcome := ns.supervise(n, what)
 		ns.t.Logf("%s: %s", what, outcome)
 		ns.counts["damaged: "+outcome]++
 		ns.progress()
-		n.stop(true)
+		ns.stop(n, true)
 		ns.empty(n)
 	}, func() { ns.launch(n) })
 }
