@@ -47,10 +47,11 @@ var shared process
 
 // process is a Chromium that starts when it is first used.
 type process struct {
-	once sync.Once
-	ctx  context.Context // of its first, empty tab; it ends with the process
-	stop func()
-	err  error
+	once    sync.Once
+	ctx     context.Context // of its first, empty tab; it ends with the process
+	desktop *desktop        // if hasDesktop
+	stop    func()
+	err     error
 }
 
 // start returns the parent context of tabs.
@@ -61,11 +62,22 @@ func (p *process) start() (context.Context, error) {
 			p.err = err
 			return
 		}
-		allocator, release := chromedp.NewExecAllocator(context.Background(), options(path)...)
+		o := options(path)
+		if hasDesktop {
+			if p.desktop, err = startDesktop(); err != nil {
+				p.err = err
+				return
+			}
+			o = append(o, chromedp.Env(p.desktop.environment()), chromedp.UserDataDir(p.desktop.profile()))
+		}
+		allocator, release := chromedp.NewExecAllocator(context.Background(), o...)
 		ctx, cancel := chromedp.NewContext(allocator)
 		p.ctx, p.stop = ctx, func() {
 			cancel()
 			release()
+			if p.desktop != nil {
+				p.desktop.stop()
+			}
 		}
 		// The process lives as long as the context that runs the first action.
 		if err := chromedp.Do(ctx); err != nil {

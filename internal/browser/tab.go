@@ -33,7 +33,14 @@ func OpenBeside(t *testing.T, tab context.Context) context.Context {
 	return open(t, chromedp.WithExistingBrowserContext(chromedp.FromContext(tab).BrowserContextID))
 }
 
-func open(t *testing.T, o chromedp.ContextOption) context.Context {
+// OpenFirst opens a tab in the browser's first profile, where pages of every origin may show
+// notifications: in the others the browser ignores clicks on them.
+func OpenFirst(t *testing.T) context.Context {
+	t.Helper()
+	return open(t)
+}
+
+func open(t *testing.T, o ...chromedp.ContextOption) context.Context {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: no browser")
@@ -43,7 +50,7 @@ func open(t *testing.T, o chromedp.ContextOption) context.Context {
 		t.Fatal(err)
 	}
 	n := &notes{}
-	ctx, closeTab := chromedp.NewContext(browser, o, chromedp.WithListener(n.hear))
+	ctx, closeTab := chromedp.NewContext(browser, append(o, chromedp.WithListener(n.hear))...)
 	ctx = context.WithValue(ctx, notesKey{}, n)
 	// This binds the tab to ctx, so it has no deadline.
 	if err := chromedp.Do(ctx, focused); err != nil {

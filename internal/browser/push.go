@@ -1,0 +1,64 @@
+package browser
+
+import (
+	"context"
+	"testing"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/chromedp"
+)
+
+// SetNotifications sets what the user of the tab's profile allows pages of an origin:
+// notifications are "granted", "denied", or, at first, to "prompt" for.
+func SetNotifications(t *testing.T, tab context.Context, origin, setting string) {
+	t.Helper()
+	Run(t, tab, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		c := chromedp.FromContext(ctx)
+		_, err := cdp.Call(ctx, c.Browser, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
+			Permission: &cdpbrowser.PermissionDescriptor{Name: "notifications"}, Setting: cdpbrowser.PermissionSetting(setting),
+			Origin: origin, BrowserContextID: c.BrowserContextID,
+		})
+		return err
+	}))
+}
+
+// Push delivers a push message to the service worker with this scope, as if it came from a
+// push service. That the browser is subscribed is not needed: without the internet it cannot be.
+func Push(t *testing.T, tab context.Context, origin, scope, data string) {
+	t.Helper()
+	Run(t, tab, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		found := make(chan serviceworker.RegistrationID, 1)
+		if err := chromedp.Listen(ctx, func(event any) {
+			updated, ok := event.(*serviceworker.EventWorkerRegistrationUpdated)
+			if !ok {
+				return
+			}
+			for _, r := range updated.Registrations {
+				if r.ScopeURL == origin+scope && !r.IsDeleted {
+					select {
+					case found <- r.RegistrationID:
+					default: // known
+					}
+				}
+			}
+		}); err != nil {
+			return err
+		}
+		// This reports the registrations there are.
+		if _, err := cdp.Call(ctx, target, serviceworker.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		defer cdp.Call(ctx, target, serviceworker.Disable, cdp.Empty{}) //nolint:errcheck // the tab is closed
+		select {
+		case id := <-found:
+			_, err := cdp.Call(ctx, target, serviceworker.DeliverPushMessage, serviceworker.DeliverPushMessageParams{Origin: origin, RegistrationID: id, Data: data})
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}))
+}
