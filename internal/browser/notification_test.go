@@ -16,6 +16,7 @@ func TestNotification(t *testing.T) {
 				addEventListener("push", (e) => e.waitUntil(registration.showNotification(e.data.text(), { body: "text", actions: [{ action: "more", title: "More" }] })))
 				addEventListener("notificationclick", (e) => e.waitUntil((async () => {
 					e.notification.close()
+					await clients.openWindow("/opened")
 					for (const page of await clients.matchAll({ includeUncontrolled: true })) page.postMessage(e.notification.title + e.action)
 				})()))
 			`)) //nolint:errcheck // the peer is gone
@@ -42,6 +43,7 @@ func TestNotification(t *testing.T) {
 	}
 	WaitNotification(t, tab, "one").Click(t, "")
 	Wait(t, tab, `clicks.join() === "one"`)
+	WaitPage(t, tab, s.URL+"/opened")
 	WaitNotification(t, tab, "two").Click(t, "More")
 	Wait(t, tab, `clicks.join() === "one,twomore"`)
 	WaitNoNotification(t, tab, "one")

@@ -91,6 +91,29 @@ func Visit(t *testing.T, tab context.Context, url string) {
 	Run(t, tab, chromedp.Navigate(url))
 }
 
+// Pages returns the URLs of the pages of all tabs, also of those that the tests did not open.
+func Pages(t *testing.T, tab context.Context) (urls []string) {
+	t.Helper()
+	targets, err := chromedp.Targets(tab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range targets {
+		if target.Type == "page" {
+			urls = append(urls, target.URL)
+		}
+	}
+	return urls
+}
+
+// WaitPage waits until some tab has a page with this URL.
+func WaitPage(t *testing.T, tab context.Context, url string) {
+	t.Helper()
+	repeat(t, tab, "page "+url, func(context.Context) (bool, error) {
+		return slices.Contains(Pages(t, tab), url), nil
+	})
+}
+
 // Expect declares expected errors of the page: messages that match the regular
 // expression do not fail the test.
 func Expect(tab context.Context, pattern string) {

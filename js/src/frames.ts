@@ -169,5 +169,5 @@ export type Request =
   | { readonly type: "unsubscribe"; readonly channel: string }
   | { readonly type: "publish"; readonly to: string; readonly id: string; readonly data?: Json; readonly data_base64?: string; readonly content_type?: string | undefined; readonly key?: string | undefined }
   | { readonly type: "call"; readonly method: string; readonly data: Json }
-  | { readonly type: "webpush"; readonly subscription: PushSubscriptionJSON }
+  | { readonly type: "webpush"; readonly subscription?: PushSubscriptionJSON; readonly endpoint?: string }
   | { readonly type: "auth"; readonly token: string }

@@ -2,6 +2,7 @@ import type { Client, EnableOptions, NotificationState } from "./client.js"
 import { wording, type ErrorCode, type WirepostError } from "./errors.js"
 import type { Hello, Request, Result } from "./frames.js"
 import { enabledKey, keep, recall } from "./storage.js"
+import { within } from "./within.js"
 import type { About, Shown } from "./worker.js"
 
 /** What is kept of enabled notifications, in localStorage: for all tabs, as the browser's subscription is. */
@@ -10,9 +11,17 @@ interface Enabled {
   readonly scope: string
   /** The worker's script; undefined if the page registered the worker. */
   readonly script?: string | undefined
-  /** What the server was last notified of: over which connection, and which endpoint. */
-  readonly sent?: string
+  /** What the server was sent last: its store and key, and the endpoint. */
+  readonly sent: string
+  /** When that was. */
+  readonly at: number
 }
+
+/** A worker, and whose notifications it shows. */
+type Chosen = Pick<Enabled, "user" | "script" | "scope">
+
+/** The server is sent what it has once a day, in case that it has lost it. */
+const longest = 86_400_000
 
 /** What notifications need of a client. */
 export interface Notifying {
@@ -38,8 +47,8 @@ export interface Notifications {
 
 /**
  * Opens what subscribes this browser to Web Push and keeps it subscribed: with each
- * connection, the browser's subscription is compared with the server's key and sent to the
- * server, which may have lost it.
+ * connection, the browser's subscription is compared with the server's key and with what
+ * the server has been sent.
  */
 export function openNotifications({ client, nodes, hello, mark, request, error, failed }: Notifying): Notifications {
   const marks = new Map<string, number>() // up to where notifications were closed
@@ -52,14 +61,14 @@ export function openNotifications({ client, nodes, hello, mark, request, error, 
     const current = await greeted()
     if (!current.vapid) throw error("disabled", "Web Push is off at this server: see webpush.subject")
     if ((enabled()?.user ?? current.user) !== current.user) await disable()
-    const worker = which(serviceWorker, defaults)
+    const worker = { ...which(serviceWorker, defaults), user: current.user }
     const registration = await platform(registered(worker))
     if (!registration) throw error("bad_request", `no service worker is registered for ${worker.scope}`)
-    await send({ ...worker, user: current.user }, registration, current)
+    await send(worker, registration, current)
   }
 
   /** Chooses a worker: the page's own, or the server's, which is told in its URL what notifications show by default. */
-  function which(own: EnableOptions["serviceWorker"], defaults: object): Omit<Enabled, "user"> {
+  function which(own: EnableOptions["serviceWorker"], defaults: object): Omit<Chosen, "user"> {
     if (own instanceof ServiceWorkerRegistration) return { scope: own.scope }
     const here = location.origin
     const url = own ? new URL(own, location.href) : new URL("wirepost-sw.js", nodes.find((at) => at.origin.replace(/^ws/, "http") === here) ?? nodes[0])
@@ -72,7 +81,7 @@ export function openNotifications({ client, nodes, hello, mark, request, error, 
   }
 
   /** Returns the registration of a worker, active, or undefined if the page's own is gone. */
-  async function registered({ script, scope }: Pick<Enabled, "script" | "scope">): Promise<ServiceWorkerRegistration | undefined> {
+  async function registered({ script, scope }: Omit<Chosen, "user">): Promise<ServiceWorkerRegistration | undefined> {
     if (!script) return workers!.getRegistration(scope)
     const registration = await workers!.register(script, { scope })
     for (let worker: ServiceWorker | null; !registration.active && (worker = registration.installing ?? registration.waiting); ) {
@@ -82,12 +91,13 @@ export function openNotifications({ client, nodes, hello, mark, request, error, 
     return registration
   }
 
-  /** Has the browser's subscription, with the server's key, sent to the server, unless another tab of this connection has done so. */
-  async function send(entry: Enabled, registration: ServiceWorkerRegistration, { vapid = "", connection }: Hello): Promise<void> {
+  /** Sends the browser's subscription, with the server's key, to the server, unless it was sent before. */
+  async function send(worker: Chosen, registration: ServiceWorkerRegistration, { vapid = "", epoch }: Hello, before?: Enabled): Promise<void> {
     const subscription = await platform(subscribed(registration, vapid))
-    const sent = `${connection} ${subscription.endpoint}`
-    if (enabled()?.sent !== sent) await request({ type: "webpush", subscription: subscription.toJSON() })
-    keep("localStorage", enabledKey, { ...entry, sent })
+    const sent = `${epoch} ${vapid} ${subscription.endpoint}`
+    if (sent === before?.sent && Date.now() < before.at + longest) return
+    await request({ type: "webpush", subscription: subscription.toJSON() })
+    keep("localStorage", enabledKey, { ...worker, sent, at: Date.now() })
   }
 
   async function subscribed({ pushManager }: ServiceWorkerRegistration, vapid: string): Promise<PushSubscription> {
@@ -108,9 +118,12 @@ export function openNotifications({ client, nodes, hello, mark, request, error, 
     const entry = enabled()
     keep("localStorage", enabledKey, null)
     const registration = await of(entry)
-    // The push service answers the server's next message to it with 410, and the server forgets it.
-    await (await registration?.pushManager.getSubscription())?.unsubscribe()
+    const subscription = await registration?.pushManager.getSubscription()
+    await subscription?.unsubscribe()
     await close(registration, () => true)
+    // Otherwise the server hears of it from the push service, when it sends to it.
+    const reachable = client.state === "open" && client.transport === "websocket" && entry?.user === hello()?.user
+    if (subscription && reachable) await within(5000, request({ type: "webpush", endpoint: subscription.endpoint })).catch(() => {})
   }
 
   async function state(): Promise<NotificationState> {
@@ -132,7 +145,7 @@ export function openNotifications({ client, nodes, hello, mark, request, error, 
     if (entry.user !== current.user) return disable()
     if (current.vapid && Notification.permission === "granted" && client.transport === "websocket") {
       const registration = await registered(entry)
-      if (registration) await send(entry, registration, current)
+      if (registration) await send({ user: entry.user, script: entry.script, scope: entry.scope }, registration, current, entry)
     }
     await close(await of(entry), ({ channel, seq }) => seq <= mark(channel))
   }
