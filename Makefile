@@ -114,7 +114,7 @@ race:
 # three, with an embedded log, one in NATS and one in PostgreSQL. SEED=n repeats the
 # chance of a run.
 torture:
-	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestEvents|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
+	TORTURE=$(TORTURE) $(GO) test -v -count 1 -timeout 0 -run 'TestProgram|TestEvents|TestEscalation|TestDisk|TestCluster|TestNodes|Hostile' ./internal/torture
 
 # Ordinary work for so long, after which the server's memory must have stopped growing.
 soak:

@@ -18,6 +18,8 @@
 //     (postgres_test.go). In long runs their clocks are apart, and their disks may be slow
 //     (faultybuild_test.go). Two more long runs have one fault each: nodes are killed in turn
 //     (inturn_test.go), and 5 000 clients reconnect at once (herd_test.go).
+//   - Messages escalate, unless they are acknowledged, while one server or one of three nodes
+//     is killed (escalation_test.go).
 //   - A run ends with counts of what happened (tally_test.go).
 //   - Connections are cut at every byte of the handshake and of a frame
 //     (cut_test.go).
