@@ -9,7 +9,7 @@ TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build clean
+.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages clean
 
 all: fmt lint test
 
@@ -33,6 +33,7 @@ test: check js chromium postgres
 	$(GO) test -timeout $(TIMEOUT) ./...
 	$(MAKE) --no-print-directory -C bench test
 	$(MAKE) --no-print-directory -C examples test
+	$(MAKE) --no-print-directory -C release test
 	@$(MAKE) --no-print-directory race
 
 # Everything builds without C, and for the systems that the tests do not run on.
@@ -139,5 +140,19 @@ generate:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/wirepost ./cmd/wirepost
 
+# Everything that is published of a version, in dist: binaries, archives, packages, bills of
+# materials and checksums. VERSION=v1.2.3 or the tag of the commit; ONLY=linux/amd64 for
+# some platforms.
+release:
+	cd release && $(GO) run . -out $(CURDIR)/dist $(if $(VERSION),-version $(VERSION)) $(if $(ONLY),-only $(ONLY))
+
+# Installs the .deb in a fresh Debian. It needs root and the network, and takes minutes, so
+# that it is no part of test, which does the same in an empty directory.
+test-packages:
+	@if ! command -v debootstrap >/dev/null; then \
+		apt-get update && apt-get install -y --no-install-recommends debootstrap || exit 1; \
+	fi
+	$(MAKE) --no-print-directory -C release packages
+
 clean:
-	rm -rf bin bench.txt coverage.out screenshots
+	rm -rf bin dist bench.txt coverage.out screenshots

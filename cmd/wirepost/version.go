@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// release is the version of a released program, which its build sets with
-// -ldflags "-X main.release=v1.2.3".
-var release string
+// release and commit are of a released program, whose build sets them with
+// -ldflags "-X main.release=v1.2.3 -X main.commit=…".
+var release, commit string
 
 // version returns the version of the program: of the release, or of the module, as
 // `go install` and `go build` record it.
@@ -27,6 +27,9 @@ func version() string {
 
 // revision returns the commit that the program was built from, if it is recorded.
 func revision() string {
+	if commit != "" {
+		return commit
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
@@ -54,11 +57,11 @@ type versionCommand struct{}
 
 // Run prints the version and how the program was built.
 func (versionCommand) Run(t *terminal) error {
-	commit := ""
+	of := ""
 	if r := revision(); r != "" {
-		commit = " commit " + r
+		of = " commit " + r
 	}
-	_, err := fmt.Fprintf(t.Out, "wirepost %s%s %s %s/%s\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(t.Out, "wirepost %s%s %s %s/%s\n", version(), of, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

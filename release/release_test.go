@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// program builds the program as the other tests have it compiled, without -trimpath, which
+// would compile everything again. What is packed is tested here, not the compiler.
+var program = sync.OnceValues(func() (path string, err error) {
+	dir, err := os.MkdirTemp("", "wirepost-release-test")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, "wirepost")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/wirepost")
+	cmd.Dir, cmd.Env, cmd.Stderr = "..", append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	return path, cmd.Run()
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if path, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(path)) //nolint:errcheck // it is temporary
+	}
+	os.Exit(status)
+}
+
+// published writes the files of a release for two platforms, and returns their directory.
+func published(t *testing.T) string {
+	t.Helper()
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := describe(t.Context(), root, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.version = "v1.2.3-rc.1"
+	dir := t.TempDir()
+	binaries := map[platform]string{{"linux", "amd64"}: binary, {"windows", "amd64"}: binary}
+	if err := r.publish(t.Context(), binaries, binary, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestFiles checks which files there are, and that two runs write the same bytes.
+func TestFiles(t *testing.T) {
+	one, two := published(t), published(t)
+	names := []string{
+		"SHA256SUMS",
+		"wirepost-1.2.3~rc.1-1.x86_64.rpm",
+		"wirepost_1.2.3-rc.1_linux_amd64.cdx.json", "wirepost_1.2.3-rc.1_linux_amd64.tar.gz",
+		"wirepost_1.2.3-rc.1_windows_amd64.cdx.json", "wirepost_1.2.3-rc.1_windows_amd64.zip",
+		"wirepost_1.2.3_rc1-r1_x86_64.apk", "wirepost_1.2.3~rc.1-1_amd64.deb",
+	}
+	entries, err := os.ReadDir(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if len(got) != len(names) {
+		t.Errorf("the files are %q, want %q", got, names)
+	}
+	for _, name := range names {
+		a, err := os.ReadFile(filepath.Join(one, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if b, err := os.ReadFile(filepath.Join(two, name)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs between two runs (%v)", name, err)
+		}
+	}
+	if sum, err := exec.LookPath("sha256sum"); err == nil {
+		cmd := exec.Command(sum, "--check", "--quiet", "SHA256SUMS")
+		cmd.Dir = one
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+}
+
+// TestVersions checks which versions are accepted.
+func TestVersions(t *testing.T) {
+	for _, version := range []string{"0.1.0", "v1", "v1.2.3.4", "v1.2.3 ", "v1.2.3-"} {
+		if _, err := describe(t.Context(), "..", version); err == nil {
+			t.Errorf("%q is accepted", version)
+		}
+	}
+	if _, err := parsePlatforms([]string{"linux/386"}); err == nil {
+		t.Error("linux/386 is accepted")
+	}
+}
