@@ -16,6 +16,7 @@ var imports = map[string]map[string]string{
 		"engine":              "stores messages and users",
 		"engine/memory":       "the default engine, and memory-only channels",
 		"internal/access":     "identities and policies",
+		"internal/backup":     "copies of the store",
 		"internal/callback":   "OnPublish",
 		"internal/clock":      "lifetimes",
 		"internal/count":      "the counters of the parts",
@@ -45,6 +46,8 @@ var imports = map[string]map[string]string{
 		"internal/user":    "actions of users",
 	},
 	"acks": {},
+
+	"internal/backup": {"engine": "snapshots, and receivers of their files"},
 
 	"internal/gateway": {
 		"internal/access":   "identities of requests",
@@ -299,6 +302,7 @@ var imports = map[string]map[string]string{
 		"engine/pebble":            "serve",
 		"auth":                     "tokens",
 		"console":                  "the page at /console",
+		"internal/backup":          "backup and restore",
 		"internal/dial":            "the connection of listen",
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",

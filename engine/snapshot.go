@@ -2,18 +2,28 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
+// ErrSnapshotOpen says that there is a snapshot of the store already: there is one at a
+// time.
+var ErrSnapshotOpen = errors.New("there is an open snapshot of the store")
+
+// Copier is an optional interface of an Engine, for those whose store can be copied while
+// it is open.
+type Copier interface {
+	// Snapshot returns the store as it is at one moment. It has everything that was
+	// appended, saved or applied before the call. There is one snapshot at a time: before
+	// it is closed, another one is refused with ErrSnapshotOpen.
+	Snapshot(ctx context.Context) (Snapshot, error)
+}
+
 // Snapshotter is an optional interface of a Replica whose store can be copied while it is
-// open.
+// open. What Applied says in a snapshot agrees with its contents.
 type Snapshotter interface {
 	Replica
-
-	// Snapshot returns the store as it is at one moment. It has everything that was applied
-	// before the call, and what Applied says in it agrees with its contents. There is one
-	// snapshot at a time: before another one the first has to be closed.
-	Snapshot(ctx context.Context) (Snapshot, error)
+	Copier
 
 	// Outdate records, durably, that no log leads from this replica to the present, or that
 	// it is damaged. ReplicaStore.Open returns ErrOutdated then, until the store is replaced.

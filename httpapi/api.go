@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,7 @@ type backend interface {
 	Cluster() (engine.Cluster, bool)
 	RepairCluster(ctx context.Context, abandon bool) (shards []int, err error)
 	ForgetNode(ctx context.Context, node string) error
+	Backup(ctx context.Context, w io.Writer) error
 	Ready() error
 	Alive() error
 	MaxMessage() int

@@ -64,6 +64,7 @@ var routes = []route{
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},
 	{path: "/v1/cluster/nodes/{node}", methods: []method{{"DELETE", nil, (*api).forget}}},
+	{path: "/v1/backup", methods: []method{{"POST", nil, (*api).backup}}},
 	{path: "/v1/openapi.json", methods: []method{{"GET", nil, (*api).openAPI}}},
 	{path: "/metrics", methods: []method{{"GET", []string{"*"}, (*api).serveMetrics}}},
 	{path: "/healthz", public: true, methods: []method{{"GET", []string{"*"}, (*api).healthz}}},

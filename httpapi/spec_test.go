@@ -243,7 +243,7 @@ func (s *spec) checkBody(schema any, contentType string, body []byte, head bool)
 	switch {
 	case head && len(body) == 0:
 		return nil
-	case contentType == "text/plain":
+	case contentType == "text/plain" || contentType == "application/x-tar":
 		return s.check(schema, string(body))
 	case contentType != ndjsonType:
 		body = bytes.ReplaceAll(body, []byte("\n"), nil)

@@ -25,11 +25,7 @@ func TestDebianRoot(t *testing.T) {
 		args = append(args, mirror)
 	}
 	sh(t, "", "debootstrap "+strings.Join(args, " "))
-	packages, err := filepath.Glob(filepath.Join(published(t), "*.deb"))
-	if err != nil || len(packages) != 1 {
-		t.Fatal(packages, err)
-	}
-	sh(t, "", fmt.Sprintf("cp %q %q", packages[0], filepath.Join(dir, "wirepost.deb")))
+	sh(t, "", fmt.Sprintf("cp %q %q", debian(t), filepath.Join(dir, "wirepost.deb")))
 	sh(t, dir, "dpkg --install wirepost.deb")
 	sh(t, dir, "deb-systemd-helper --quiet was-enabled wirepost.service && test -L /etc/systemd/system/multi-user.target.wants/wirepost.service")
 	sh(t, dir, `set -a; . /etc/wirepost/secrets.env

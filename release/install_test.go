@@ -25,11 +25,7 @@ func TestDebian(t *testing.T) {
 	}
 	root := &emptyRoot{t: t, dir: t.TempDir()}
 	root.make()
-	packages, err := filepath.Glob(filepath.Join(published(t), "*.deb"))
-	if err != nil || len(packages) != 1 {
-		t.Fatal(packages, err)
-	}
-	root.dpkg("--install", packages[0])
+	root.dpkg("--install", debian(t))
 	for path, mode := range map[string]os.FileMode{
 		"usr/bin/wirepost": 0o755, "etc/wirepost/wirepost.yaml": 0o640, "etc/wirepost/secrets.env": 0o600,
 		"etc/wirepost": 0o750, "var/lib/wirepost": 0o750, "usr/lib/systemd/system/wirepost.service": 0o644,
@@ -60,7 +56,7 @@ func TestDebian(t *testing.T) {
 
 	// An upgrade keeps what the operator has changed.
 	root.write("etc/wirepost/wirepost.yaml", root.read("etc/wirepost/wirepost.yaml")+"window: 99\n")
-	root.dpkg("--install", packages[0])
+	root.dpkg("--install", debian(t))
 	if got := root.read("etc/wirepost/secrets.env"); got != secrets {
 		t.Error("the upgrade replaced the secrets")
 	}

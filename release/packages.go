@@ -97,7 +97,6 @@ func (r *release) info(format string, p platform, binary, dir string) *nfpm.Info
 	switch format {
 	case "deb":
 		info.Depends, info.Recommends = []string{"passwd"}, []string{"ca-certificates"}
-		info.Deb.Compression = "xz"
 	case "rpm":
 		info.Depends, info.Recommends = []string{"shadow-utils"}, []string{"ca-certificates"}
 		info.RPM.BuildHost, info.RPM.Summary = "localhost", "Push server for WebSocket clients"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, "wirepost")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/wirepost")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./cmd/wirepost")
 	cmd.Dir, cmd.Env, cmd.Stderr = "..", append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	return path, cmd.Run()
 })
@@ -27,36 +28,63 @@ func TestMain(m *testing.M) {
 	if path, err := program(); err == nil {
 		os.RemoveAll(filepath.Dir(path)) //nolint:errcheck // it is temporary
 	}
+	if dir, err := published(); err == nil {
+		os.RemoveAll(dir) //nolint:errcheck // as well
+	}
 	os.Exit(status)
 }
 
-// published writes the files of a release for two platforms, and returns their directory.
-func published(t *testing.T) string {
-	t.Helper()
+// publish writes the files of a release for two platforms to a directory.
+func publish(dir string) error {
 	binary, err := program()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	r, err := describe(t.Context(), root, "")
+	r, err := describe(context.Background(), root, "")
+	if err != nil {
+		return err
+	}
+	r.version = "v1.2.3-rc.1"
+	binaries := map[platform]string{{"linux", "amd64"}: binary, {"windows", "amd64"}: binary}
+	return r.publish(context.Background(), binaries, binary, dir)
+}
+
+// published is a directory with such files.
+var published = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "wirepost-published"); err != nil {
+		return "", err
+	}
+	return dir, publish(dir)
+})
+
+// debian returns the path of the package for Debian.
+func debian(t *testing.T) string {
+	t.Helper()
+	dir, err := published()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.version = "v1.2.3-rc.1"
-	dir := t.TempDir()
-	binaries := map[platform]string{{"linux", "amd64"}: binary, {"windows", "amd64"}: binary}
-	if err := r.publish(t.Context(), binaries, binary, dir); err != nil {
-		t.Fatal(err)
+	packages, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(packages) != 1 {
+		t.Fatal(packages, err)
 	}
-	return dir
+	return packages[0]
 }
 
 // TestFiles checks which files there are, and that two runs write the same bytes.
 func TestFiles(t *testing.T) {
-	one, two := published(t), published(t)
+	one, err := published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two := t.TempDir()
+	if err := publish(two); err != nil {
+		t.Fatal(err)
+	}
 	names := []string{
 		"SHA256SUMS",
 		"wirepost-1.2.3~rc.1-1.x86_64.rpm",

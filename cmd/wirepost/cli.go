@@ -32,6 +32,8 @@ type grammar struct {
 
 	Health  healthCommand  `cmd:"" help:"Ask a server whether it is healthy, as the health check of a container does."`
 	Check   checkCommand   `cmd:"" help:"Verify the store of a stopped server."`
+	Backup  backupCommand  `cmd:"" help:"Write a copy of a running server's store to a file."`
+	Restore restoreCommand `cmd:"" help:"Make a new data directory of a backup."`
 	Salvage salvageCommand `cmd:"" help:"Write a new store with everything readable in a damaged one."`
 
 	Cluster clusterCommand `cmd:"" help:"Prepare and inspect a cluster."`

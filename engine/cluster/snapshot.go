@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"context"
+	"errors"
+
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster/internal/snapshot"
 )
@@ -16,6 +19,16 @@ func (e *Engine) serveSnapshots() (stop func(), err error) {
 		Ready: e.Ready, Draining: e.draining.Load, Hold: e.hold, Release: e.release,
 	}
 	return e.snapshots.Start(e.ctx)
+}
+
+// Snapshot implements engine.Copier with the replica of this node. A node that joins waits
+// until it is closed, or fetches from another one.
+func (e *Engine) Snapshot(ctx context.Context) (engine.Snapshot, error) {
+	r, ok := e.Replica.(engine.Copier)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return r.Snapshot(ctx)
 }
 
 // hold keeps the log from the present position on until release: as long as another node

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -39,6 +40,7 @@ type Engine struct {
 	positions  *positions // nil: the store is no replica and decides about its changes itself
 	cache      *cache.Cache
 	committer  *committer.Committer
+	copied     atomic.Bool // there is an open snapshot
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {

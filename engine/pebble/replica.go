@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
@@ -26,7 +25,6 @@ import (
 // is in the log.
 type Replica struct {
 	*Engine
-	copied atomic.Bool // there is an open snapshot
 }
 
 var _ engine.Replica = (*Replica)(nil)

@@ -18,26 +18,25 @@ import (
 
 var _ engine.Snapshotter = (*Replica)(nil)
 
-// errSnapshotOpen refuses a second snapshot.
-var errSnapshotOpen = errors.New("there is an open snapshot of the store")
+var _ engine.Copier = (*Engine)(nil)
 
-// Snapshot implements engine.Snapshotter. The snapshot consists of links to the tables of
+// Snapshot implements engine.Copier. The snapshot consists of links to the tables of
 // the store, in a directory below it, and of copies of the manifest and the last log. It
 // keeps tables on the disk that the store has replaced meanwhile.
 //
 // The committer makes it, so that no other write is in the middle of the log while the log
 // is copied: a log in which a part is missing is a damaged log. That takes milliseconds,
 // because the memtable is flushed before, and the copy is not synced.
-func (r *Replica) Snapshot(ctx context.Context) (engine.Snapshot, error) {
-	if err := r.enter(ctx); err != nil {
+func (e *Engine) Snapshot(ctx context.Context) (engine.Snapshot, error) {
+	if err := e.enter(ctx); err != nil {
 		return nil, err
 	}
-	defer r.leave()
-	if !r.copied.CompareAndSwap(false, true) {
-		return nil, errSnapshotOpen
+	defer e.leave()
+	if !e.copied.CompareAndSwap(false, true) {
+		return nil, engine.ErrSnapshotOpen
 	}
-	s := &snapshot{fs: r.fs, dir: r.fs.PathJoin(r.dir, directory.SnapshotName), open: &r.copied}
-	if err := s.make(ctx, r.Engine); err != nil {
+	s := &snapshot{fs: e.fs, dir: e.fs.PathJoin(e.dir, directory.SnapshotName), open: &e.copied}
+	if err := s.make(ctx, e); err != nil {
 		return nil, errors.Join(fmt.Errorf("snapshot of the store: %w", disk.Worded(err)), s.Close())
 	}
 	return s, nil
@@ -57,7 +56,7 @@ type snapshot struct {
 	fs     vfs.FS
 	dir    string
 	files  []engine.SnapshotFile
-	open   *atomic.Bool // of the replica
+	open   *atomic.Bool // of the engine
 	closed atomic.Bool
 }
 

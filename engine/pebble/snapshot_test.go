@@ -229,7 +229,7 @@ func TestOneSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Snapshot(t.Context()); !errors.Is(err, errSnapshotOpen) {
+	if _, err := r.Snapshot(t.Context()); !errors.Is(err, engine.ErrSnapshotOpen) {
 		t.Errorf("a second snapshot: %v", err)
 	}
 	if err := s.Close(); err != nil {
