@@ -63,7 +63,7 @@ func newNodes(r *run, log func(*nodeProcess) []string) *nodes {
 				r.t.Fatal(err)
 			}
 		}
-		n.more = append([]string{"--cluster-name", "torture", "--cluster-node", name}, log(n)...)
+		n.more = append([]string{"--cluster-name", "torture", "--cluster-node", name, "--drain", nodeDrain.String()}, log(n)...)
 		ns.all = append(ns.all, n)
 		r.t.Cleanup(func() {
 			if n.up {
@@ -73,6 +73,10 @@ func newNodes(r *run, log func(*nodeProcess) []string) *nodes {
 	}
 	return ns
 }
+
+// nodeDrain is how long a node may take to drain: it saves the cursors of its clients, and the
+// log may have to elect a leader first.
+const nodeDrain = electionLimit + 3*time.Second
 
 // withEmbedded makes nodes with an embedded log. They listen on addresses of their own, and
 // reach each other only by the wires: NATS tells its servers the port of others with the
