@@ -20,6 +20,14 @@ type replica struct {
 	engine.Engine
 	bus  logtest.Bus
 	lags atomic.Bool
+	log  atomic.Pointer[func(channel string) error] // what CatchUp does; nil: nothing
+}
+
+func (r *replica) CatchUp(_ context.Context, channel string) error {
+	if f := r.log.Load(); f != nil {
+		return (*f)(channel)
+	}
+	return nil
 }
 
 func (r *replica) Node() string                           { return "a" }
@@ -101,6 +109,20 @@ func TestPositionThatDoesNotCome(t *testing.T) {
 		n.text("user:42", "2")
 		c.message(`"2"`)
 
+		// It does not know whether it lags.
+		unreached := func(string) error { return engine.ErrUnavailable }
+		r.log.Store(&unreached)
+		if _, refusal, err := n.tryDial("user=42&after=9", "wirepost.v1"); err == nil || refusal == nil || refusal.StatusCode != 503 {
+			t.Errorf("a node that does not reach the log: %v, %v", refusal, err)
+		}
+		// The log has something that the node had not.
+		late := func(channel string) error { n.text(channel, "3"); return nil }
+		r.log.Store(&late)
+		if _, hello := n.dialV1("42&after=3"); hello.channel("user:42").num("seq") != 3 {
+			t.Errorf("hello %v", hello)
+		}
+
+		r.log.Store(nil)
 		r.lags.Store(true)
 		_, refusal, err := n.tryDial("user=42&after=9", "wirepost.v1")
 		if err == nil || refusal == nil || refusal.StatusCode != 503 || refusal.Header.Get("Retry-After") == "" {

@@ -31,7 +31,7 @@ func (s *Server) joinCluster() (err error) {
 	if s.shared == nil {
 		return nil
 	}
-	s.host.Replica = s.storage
+	s.host.Current = s.current
 	s.shared.WatchUsers(s.host.Logged)
 	s.shared.WatchIsolation(s.isolate)
 	s.shared.SetConnections(s.host.Users.Connections)
@@ -52,6 +52,14 @@ func (s *Server) joinCluster() (err error) {
 		return optionError("Engine", "%s", err)
 	}
 	return nil
+}
+
+// current returns an error if this node may not have everything of a channel.
+func (s *Server) current(ctx context.Context, channel string) error {
+	if err := s.storage(); err != nil || s.host.Policies.MemoryOnly(channel) {
+		return err
+	}
+	return s.shared.CatchUp(ctx, channel)
 }
 
 // leaveCluster undoes joinCluster.

@@ -160,6 +160,12 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) erro
 	return e.save(ctx, updates, e.shardOf)
 }
 
+// CatchUp implements engine.Shared: an update of nobody passes through the log of the
+// channel's shard.
+func (e *Engine) CatchUp(ctx context.Context, channel string) error {
+	return e.save(ctx, make([]engine.Update, 1), func(string) *shard { return e.shardOf(channel) })
+}
+
 func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func(channel string) *shard) error {
 	if err := e.enter(ctx); err != nil {
 		return err

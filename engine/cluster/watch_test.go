@@ -148,3 +148,43 @@ func TestNoLeader(t *testing.T) {
 		}
 	})
 }
+
+// TestCatchUp: a node that has caught up has everything that others have appended, and one that
+// does not reach the log does not catch up.
+func TestCatchUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes, links := openLinked(t)
+		a, b := nodes[0], nodes[1]
+		appended := func() uint64 {
+			results, err := b.Append(t.Context(), []engine.Entry{{Channel: "c"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return results[0].Seq
+		}
+		check := func(want uint64) {
+			t.Helper()
+			if err := a.CatchUp(t.Context(), "c"); err != nil {
+				t.Fatal(err)
+			}
+			if bounds, err := a.Bounds(t.Context(), "c"); err != nil || bounds.Head != want {
+				t.Errorf("the head is %d, %v, want %d", bounds.Head, err, want)
+			}
+		}
+		for range 100 {
+			check(appended())
+		}
+		links[0].Cut(true, false)
+		head := appended()
+		if err := a.CatchUp(t.Context(), "c"); !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("while the log is out of reach: %v", err)
+		}
+		links[0].Cut(false, false)
+		time.Sleep(10 * time.Second)
+		check(head)
+		if users, err := a.ListUsers(t.Context(), "", "", 10); err != nil || len(users) > 0 {
+			t.Errorf("it made the users %v, %v", users, err)
+		}
+	})
+}

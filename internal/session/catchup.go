@@ -21,9 +21,11 @@ const (
 // received, or a device acknowledged, on another node. Without it the session would begin
 // before that sequence and repeat messages, or the client would take the channel for an
 // emptied one. A sequence that the channel does not reach in time is taken to be above
-// every node's head, unless this node is known to lag: then the client must choose another.
+// every node's head, if this node has everything that is in the log. Otherwise the client
+// must choose another node: this one may lag without knowing, such as when it does not reach
+// the log.
 func (h *Host) CatchUp(ctx context.Context, until time.Time, f *feed.Feed, seq uint64) error {
-	if head := f.Head(); h.Replica == nil || seq <= head || seq-head > maxLag {
+	if head := f.Head(); h.Current == nil || seq <= head || seq-head > maxLag {
 		return nil
 	}
 	waiting, cancel := context.WithDeadline(ctx, until)
@@ -34,7 +36,7 @@ func (h *Host) CatchUp(ctx context.Context, until time.Time, f *feed.Feed, seq u
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := h.Replica(); err != nil {
+	if err := h.Current(ctx, f.Channel()); err != nil {
 		return &fault.Error{
 			Code: fault.Unavailable, Message: "this node has not caught up with the others", RetryAfter: Patience, Err: err,
 		}

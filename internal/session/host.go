@@ -41,9 +41,9 @@ type Host struct {
 	Limits Limits
 	// Epoch is the store's epoch.
 	Epoch string
-	// Replica is set on a node of a cluster. It returns an error while the node is known
-	// to lag. See CatchUp.
-	Replica func() error
+	// Current is set on a node of a cluster. It returns an error if the node may not have
+	// everything of a channel. It waits for the log. See CatchUp.
+	Current func(ctx context.Context, channel string) error
 	// DevicesElsewhere lists the devices of a user that are connected to other nodes. Nil if
 	// there are no other nodes. It waits for them.
 	DevicesElsewhere func(ctx context.Context, user string) ([]string, error)

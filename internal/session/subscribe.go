@@ -37,7 +37,7 @@ func (s *Session) onSubscribe(c *wire.Command) {
 	if after != nil {
 		atLeast = *after
 	}
-	if atLeast > 0 && s.loop.host.Replica != nil {
+	if atLeast > 0 && s.loop.host.Current != nil {
 		ctx = s.theWork().context(s) // what it waits for may not come
 	}
 	s.pinnedJob(func() (onLoop, otherwise func()) {
