@@ -26,7 +26,7 @@ type benchCommand struct {
 
 // benchFlags are the flags of all benchmarks.
 type benchFlags struct {
-	target
+	nodes
 	APIKey      string   `name:"api-key" placeholder:"KEY" variable:"WIREPOST_API_KEY" help:"The API key, if the server requires one."`
 	TokenSecret secret   `placeholder:"SECRET" variable:"WIREPOST_TOKEN_SECRET" help:"The server's token secret, to create tokens; not needed in dev mode."`
 	PID         count    `name:"pid" placeholder:"PID" help:"The server's process, to read CPU and memory that /metrics lacks (default: detected, if it is on this machine)."`
@@ -61,7 +61,10 @@ const tokenLife = 24 * time.Hour
 func (f *benchFlags) bench(p *benchProgress) load.Bench {
 	f.APIKey = keyFor(f.APIKey, httpapi.Push|httpapi.Read)
 	b := load.Bench{
-		Target: load.Target{URL: &f.Server.URL, APIKey: f.APIKey}, PID: int(f.PID), Progress: p.show,
+		Target: load.Target{URL: &f.Server[0].URL, APIKey: f.APIKey}, PID: int(f.PID), Progress: p.show,
+	}
+	for i := range f.Server[1:] {
+		b.Nodes = append(b.Nodes, &f.Server[1+i].URL)
 	}
 	if f.TokenSecret != "" {
 		b.Target.Token = func(user string, channels []string) (string, error) {
@@ -80,8 +83,13 @@ type benchmark interface {
 
 // run runs a benchmark and writes its results.
 func (f *benchFlags) run(ctx context.Context, t *terminal, k *kong.Context, b benchmark, p *benchProgress) error {
-	if f.Server.Scheme == "unix" {
-		return usagef("bench needs a server on a TCP address: a Unix socket would not measure what clients experience")
+	for _, s := range f.Server {
+		if s.Scheme == "unix" {
+			return usagef("bench needs a server on a TCP address: a Unix socket would not measure what clients experience")
+		}
+	}
+	if f.PID > 0 && len(f.Server) > 1 {
+		return usagef("--pid is the process of one server, and there are %d: leave it out", len(f.Server))
 	}
 	r, err := b.Run(ctx)
 	p.end()
@@ -120,8 +128,8 @@ func flagsOf(k *kong.Context) map[string]any {
 		switch flag.Name {
 		case "help", "version", "api-key", "token-secret", "json", "html":
 		case "server":
-			u, _ := flag.Target.Interface().(firstURL)
-			flags[flag.Name] = u.Redacted()
+			list, _ := flag.Target.Interface().([]serverURL)
+			flags[flag.Name] = redacted(list, ",")
 		default:
 			flags[flag.Name] = flagValue(flag.Target.Interface())
 		}

@@ -19,6 +19,11 @@ type target struct {
 	Server firstURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default})."`
 }
 
+// nodes is the servers over which a client command spreads its load.
+type nodes struct {
+	Server []serverURL `default:"http://127.0.0.1:8080" placeholder:"URL" variable:"WIREPOST_SERVER" help:"The server (default ${default}); repeatable for the nodes of a cluster, over which the load is spread."`
+}
+
 // cluster is the servers that a client command may use, in the order in which it tries
 // them.
 type cluster struct {
@@ -34,12 +39,14 @@ func (c *cluster) at(path string, query url.Values) (urls []string) {
 }
 
 // names is for messages.
-func (c *cluster) names() string {
+func (c *cluster) names() string { return redacted(c.Server, " or ") }
+
+func redacted(servers []serverURL, separator string) string {
 	var names []string
-	for i := range c.Server {
-		names = append(names, c.Server[i].Redacted())
+	for i := range servers {
+		names = append(names, servers[i].Redacted())
 	}
-	return strings.Join(names, " or ")
+	return strings.Join(names, separator)
 }
 
 // at returns the URL of a path on the server.

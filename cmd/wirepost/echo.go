@@ -13,7 +13,7 @@ import (
 
 // echoCommand is `wirepost echo`: a client that sends the time.
 type echoCommand struct {
-	target
+	cluster
 	Every duration `default:"1s" placeholder:"TIME" help:"Interval between messages (default ${default})."`
 	Count count    `short:"n" placeholder:"N" help:"Exit after this many responses (default: on interrupt)."`
 }
@@ -21,7 +21,7 @@ type echoCommand struct {
 // Run sends until it is interrupted or the count is reached, and then closes the
 // connection with a close handshake (RFC 6455).
 func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
-	conn, err := c.connect(ctx)
+	conn, err := c.connect(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,24 @@ func (c *echoCommand) Run(ctx context.Context, t *terminal) error {
 	return c.tick(ctx, t, conn, answers, broken)
 }
 
-// connect dials with a time limit.
-func (c *echoCommand) connect(ctx context.Context) (*dial.Conn, error) {
+// connect dials the servers until one accepts.
+func (c *echoCommand) connect(ctx context.Context, t *terminal) (conn *dial.Conn, err error) {
+	for i, url := range c.at("/echo", nil) {
+		if i > 0 {
+			t.warnf("%v; trying the next server", err)
+		}
+		if conn, err = connectEcho(ctx, url); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return conn, err
+}
+
+// connectEcho dials with a time limit.
+func connectEcho(ctx context.Context, url string) (*dial.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	conn, err := dial.Dial(ctx, c.Server.at("/echo", nil), dial.Options{})
+	conn, err := dial.Dial(ctx, url, dial.Options{})
 	if no, ok := errors.AsType[*dial.Refusal](err); ok {
 		return nil, readRefusal(&http.Response{StatusCode: no.Status}, no.Body)
 	}

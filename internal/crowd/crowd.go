@@ -22,7 +22,8 @@ import (
 // Config describes the connections of a crowd.
 type Config struct {
 	Address netip.AddrPort
-	Size    int // number of connections
+	More    []netip.AddrPort // of other nodes: the connections are spread over all
+	Size    int              // number of connections
 	// Client makes the Client of connection i. Connect calls it; the methods of what
 	// it returns are called by one of the loops, which are numbered from 0.
 	Client func(i, loop int) Client
@@ -41,9 +42,9 @@ type Config struct {
 	// Reset ends the connections by a reset instead of a closing handshake, which leaves
 	// no port in TIME_WAIT.
 	Reset bool
-	// Secure adds TLS to a connection of TCP; nil: none. With it, and on systems
+	// Secure adds TLS to the TCP of connection i; nil: none. With it, and on systems
 	// without epoll, each connection has a goroutine.
-	Secure   func(context.Context, net.Conn) (net.Conn, error)
+	Secure   func(ctx context.Context, i int, nc net.Conn) (net.Conn, error)
 	Portable bool // a goroutine for each connection in any case
 }
 
@@ -206,6 +207,14 @@ func (c *Crowd) source(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, 0, byte(1 + i%c.cfg.Sources)})
 }
 
-func (c *Crowd) wordDial(err error) error {
-	return fmt.Errorf("cannot connect to %s: %w", c.cfg.Address, err)
+// address is that of the server of connection i.
+func (c *Crowd) address(i int) netip.AddrPort {
+	if n := i % (1 + len(c.cfg.More)); n > 0 {
+		return c.cfg.More[n-1]
+	}
+	return c.cfg.Address
+}
+
+func (c *Crowd) wordDial(i int, err error) error {
+	return fmt.Errorf("cannot connect to %s: %w", c.address(i), err)
 }

@@ -219,6 +219,27 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// TestSpread: the connections are spread over several servers.
+func TestSpread(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		all := newMembers(7, false, "")
+		cfg.Address, _ = script(t, true, []byte(switching+"\x81\x010"), 99)
+		for i := 1; i < 3; i++ {
+			at, _ := script(t, true, fmt.Appendf(nil, "%s\x81\x01%d", switching, i), 99)
+			cfg.More = append(cfg.More, at)
+		}
+		cfg.Size, cfg.Client = len(all), all.client
+		c := connect(t, cfg)
+		isReady(t, c)
+		for i, m := range all {
+			if got := m.get(t, 1); got[0] != fmt.Sprint(i%3) {
+				t.Errorf("connection %d is to server %s", i, got[0])
+			}
+		}
+		c.Close()
+	})
+}
+
 // TestBare: without a handshake, frames follow at once, and the connection is closed by
 // a reset.
 func TestBare(t *testing.T) {
@@ -394,7 +415,7 @@ func TestLeave(t *testing.T) {
 		}))
 		if cfg.Portable {
 			h.StartTLS()
-			cfg.Secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
+			cfg.Secure = func(ctx context.Context, _ int, nc net.Conn) (net.Conn, error) {
 				s := tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 				return s, s.HandshakeContext(ctx)
 			}

@@ -3,6 +3,7 @@ package crowd
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -102,7 +103,7 @@ func (d *poller) connect(s *socket) error {
 	if s.unsent, err = s.session.begin(); err != nil {
 		return err
 	}
-	family, to := sockaddr(d.crowd)
+	family, to := sockaddr(d.crowd.address(s.index))
 	if s.fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
 		s.fd = -1
 		return fmt.Errorf("open a socket: %w", err)
@@ -116,7 +117,7 @@ func (d *poller) connect(s *socket) error {
 		}
 	}
 	if err := unix.Connect(s.fd, to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		return d.crowd.wordDial(err)
+		return d.crowd.wordDial(s.index, err)
 	}
 	return d.watch(s, unix.EPOLL_CTL_ADD, unix.EPOLLOUT)
 }
@@ -132,8 +133,7 @@ func (d *poller) configure(s *socket) {
 	unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) //nolint:errcheck // then it is slower
 }
 
-func sockaddr(c *Crowd) (family int, to unix.Sockaddr) {
-	at := c.cfg.Address
+func sockaddr(at netip.AddrPort) (family int, to unix.Sockaddr) {
 	if at.Addr().Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
 	}
@@ -171,7 +171,7 @@ func (d *poller) handle(s *socket, events uint32) error {
 // greet sends the request once the connection is established.
 func (d *poller) greet(s *socket) error {
 	if code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
-		return d.crowd.wordDial(unix.Errno(code))
+		return d.crowd.wordDial(s.index, unix.Errno(code))
 	}
 	s.connected = true
 	request := s.unsent

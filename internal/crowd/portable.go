@@ -153,7 +153,7 @@ func (d *portable) connect(ctx context.Context, s *session) (net.Conn, error) {
 	if from := d.crowd.source(s.index); from.IsValid() {
 		dialer.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
 	}
-	c, err := dialer.DialContext(ctx, "tcp", d.crowd.cfg.Address.String())
+	c, err := dialer.DialContext(ctx, "tcp", d.crowd.address(s.index).String())
 	if err != nil {
 		return nil, err
 	}
@@ -168,5 +168,5 @@ func (d *portable) connect(ctx context.Context, s *session) (net.Conn, error) {
 	if d.crowd.cfg.Secure == nil {
 		return c, nil
 	}
-	return d.crowd.cfg.Secure(ctx, c)
+	return d.crowd.cfg.Secure(ctx, s.index, c)
 }

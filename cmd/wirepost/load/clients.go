@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +33,7 @@ type clients struct {
 
 // clientPlan describes the clients and what they expect.
 type clientPlan struct {
-	target   *Target
+	targets  []*Target // connection i is to the (i mod n)th
 	clock    clock
 	size     int
 	v1       bool
@@ -51,26 +53,34 @@ func (c clock) now() time.Duration { return time.Since(c.began) }
 
 // connect begins to connect.
 func connect(ctx context.Context, plan clientPlan) (*clients, error) {
-	at, err := plan.target.address(ctx)
-	if err != nil {
-		return nil, err
+	var addresses []netip.AddrPort
+	for _, t := range plan.targets {
+		at, err := t.address(ctx)
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, at)
 	}
 	var key [16]byte
 	rand.Read(key[:]) //nolint:errcheck // it does not fail
 	c := &clients{plan: plan, key: base64.StdEncoding.EncodeToString(key[:])}
 	cfg := crowd.Config{
-		Address: at, Size: plan.size, Client: c.client, Slow: c.isSlow, Portable: plan.portable,
-		Sources: sources(at.Addr(), plan.sources, plan.size),
+		Address: addresses[0], More: addresses[1:],
+		Size: plan.size, Client: c.client, Slow: c.isSlow, Portable: plan.portable,
+		Sources: sources(addresses[0].Addr(), plan.sources, plan.size),
 	}
 	if plan.v1 {
 		cfg.DueEvery = ackPause
 	}
-	if plan.target.secure() {
-		cfg.Secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) { return plan.target.wrap(ctx, nc) }
+	if slices.ContainsFunc(plan.targets, (*Target).secure) {
+		cfg.Secure = func(ctx context.Context, i int, nc net.Conn) (net.Conn, error) { return plan.target(i).wrap(ctx, nc) }
 	}
+	var err error
 	c.Crowd, err = crowd.Connect(cfg)
 	return c, err
 }
+
+func (p *clientPlan) target(i int) *Target { return p.targets[i%len(p.targets)] }
 
 // client makes session i, which counts with the others of its loop.
 func (c *clients) client(i, loop int) crowd.Client {
@@ -87,17 +97,17 @@ func (c *clients) isSlow(i int) bool {
 
 // handshake is the request of session i.
 func (c *clients) handshake(i int) ([]byte, error) {
-	p, query, user := &c.plan, url.Values{}, c.plan.user(i)
+	p, query, user, target := &c.plan, url.Values{}, c.plan.user(i), c.plan.target(i)
 	var channels []string
 	if p.channel != "" {
 		channels = []string{p.channel}
 		query.Set("channels", p.channel)
 	}
 	authorization := ""
-	if p.target.Token == nil {
+	if target.Token == nil {
 		query.Set("user", user)
 	} else {
-		token, err := p.target.Token(user, channels)
+		token, err := target.Token(user, channels)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +117,7 @@ func (c *clients) handshake(i int) ([]byte, error) {
 	if p.v1 {
 		protocol = "Sec-WebSocket-Protocol: wirepost.v1\r\n"
 	}
-	return []byte(p.target.request("GET", "/ws", query) + authorization + protocol +
+	return []byte(target.request("GET", "/ws", query) + authorization + protocol +
 		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + c.key + "\r\n\r\n"), nil
 }
 

@@ -48,7 +48,7 @@ func both(t *testing.T, test func(t *testing.T, portable bool)) {
 
 func testPlan(target *Target, size int) clientPlan {
 	return clientPlan{
-		target: target, clock: clock{time.Now()}, size: size, channel: "c", marks: newMarks("bench-x", 100),
+		targets: []*Target{target}, clock: clock{time.Now()}, size: size, channel: "c", marks: newMarks("bench-x", 100),
 		user: func(i int) string { return fmt.Sprint("u", i) },
 	}
 }

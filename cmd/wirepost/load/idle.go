@@ -21,7 +21,7 @@ func (r *run) connect(ctx context.Context, who Crowd, plan clientPlan) (*clients
 	if err := r.checkRoom(ctx, who.Connections, who.Sources); err != nil {
 		return nil, err
 	}
-	plan.target, plan.clock, plan.user = &r.Target, r.clock, r.user
+	plan.targets, plan.clock, plan.user = r.nodes, r.clock, r.user
 	plan.size, plan.v1, plan.sources = who.Connections, who.V1, who.Sources
 	return connect(ctx, plan)
 }

@@ -41,10 +41,10 @@ type pendingPush struct {
 	began   time.Duration
 }
 
-func (p *pushing) openBulk(ctx context.Context) (*bulk, error) {
+func (p *pushing) openBulk(ctx context.Context, t *Target) (*bulk, error) {
 	b := &bulk{pushing: p, pending: make(chan pendingPush, p.InFlight)}
 	var err error
-	b.stream, err = openStream(ctx, &p.Target, func(r result, err error) {
+	b.stream, err = openStream(ctx, t, func(r result, err error) {
 		select {
 		case one := <-b.pending:
 			p.took(one.channel, p.run.clock.now()-one.began, r, err)

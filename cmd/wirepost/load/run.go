@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"runtime"
 	"strings"
 	"time"
@@ -15,7 +16,9 @@ import (
 // Bench are the parameters of all benchmarks.
 type Bench struct {
 	Target Target
-	PID    int // of the server; 0: it is found, if it is on this machine
+	// Nodes are the other nodes of a cluster: connections and publishers are spread over all.
+	Nodes []*url.URL
+	PID   int // of the server, if there is one; 0: it is found, if it is on this machine
 	// Progress is called with how far the work is, some times a second; nil: it is not.
 	Progress func(format string, args ...any)
 }
@@ -23,31 +26,44 @@ type Bench struct {
 // run is one run of a benchmark.
 type run struct {
 	*Bench
-	id      string // in the names of users and channels, so that runs don't meet
+	id      string    // in the names of users and channels, so that runs don't meet
+	nodes   []*Target // the target and the other nodes
 	clock   clock
-	monitor *monitor
+	monitor monitors
 	report  *report.Report
 }
+
+// node is the server of connection or publisher i.
+func (r *run) node(i int) *Target { return r.nodes[i%len(r.nodes)] }
 
 // begin reads the server's usage before the load starts.
 func (b *Bench) begin(ctx context.Context, name string) (*run, error) {
 	if b.Progress == nil {
 		b.Progress = func(string, ...any) {}
 	}
-	m, err := newMonitor(ctx, &b.Target, b.PID)
-	if err != nil {
-		return nil, err
+	nodes := []*Target{&b.Target}
+	for _, u := range b.Nodes {
+		nodes = append(nodes, &Target{URL: u, APIKey: b.Target.APIKey, Token: b.Target.Token})
+	}
+	var m monitors
+	var urls []string
+	for _, t := range nodes {
+		one, err := newMonitor(ctx, t, b.PID)
+		if err != nil {
+			return nil, err
+		}
+		m, urls = append(m, one), append(urls, t.URL.Redacted())
 	}
 	started := time.Now()
 	r := &run{
-		Bench: b, id: "bench-" + strings.ToLower(rand.Text()[:8]), clock: clock{started}, monitor: m,
+		Bench: b, id: "bench-" + strings.ToLower(rand.Text()[:8]), nodes: nodes, clock: clock{started}, monitor: m,
 		report: &report.Report{
 			Format: report.Format, Benchmark: name, Started: started, Go: runtime.Version(), Machine: machine(),
-			Server:   report.Server{URL: b.Target.URL.Redacted(), Go: m.read(ctx).goVersion, Source: m.source},
+			Server:   report.Server{URL: strings.Join(urls, ","), Go: m.read(ctx).goVersion, Source: m.source()},
 			Failures: []string{}, Notes: []string{}, Plots: []report.Plot{},
 		},
 	}
-	if m.source == "" {
+	if m.source() == "" {
 		r.note("the server's CPU and memory are not known: give --api-key, or --pid if it runs on this machine")
 	}
 	return r, nil
@@ -151,7 +167,7 @@ func (r *run) addCounts(c counts, expected uint64) {
 	}
 }
 
-// checkRoom reports before the run what the limits of this machine and of the server
+// checkRoom reports before the run what the limits of this machine and of the servers
 // do not allow.
 func (r *run) checkRoom(ctx context.Context, connections, asked int) error {
 	at, err := r.Target.address(ctx)
@@ -161,10 +177,12 @@ func (r *run) checkRoom(ctx context.Context, connections, asked int) error {
 	if err := checkLimits(connections, sources(at.Addr(), asked, connections)); err != nil {
 		return err
 	}
-	u := r.monitor.read(ctx)
-	if free := u.maxFiles - u.files; u.maxFiles > 0 && float64(connections) > free {
-		return fmt.Errorf("%d connections are too many: the server may have %.0f files open and has %.0f; raise its limit (ulimit -n)",
-			connections, u.maxFiles, u.files)
+	for i, m := range r.monitor {
+		u, share := m.read(ctx), (connections+len(r.nodes)-1-i)/len(r.nodes)
+		if free := u.maxFiles - u.files; u.maxFiles > 0 && float64(share) > free {
+			return fmt.Errorf("%d connections are too many: the server %s may have %.0f files open and has %.0f; raise its limit (ulimit -n)",
+				share, m.target.URL.Redacted(), u.maxFiles, u.files)
+		}
 	}
 	return nil
 }

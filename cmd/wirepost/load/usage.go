@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,61 @@ type usage struct {
 func (u *usage) known() bool { return u.rss >= 0 }
 
 func unknownUsage() usage { return usage{-1, -1, -1, -1, -1, -1, ""} }
+
+// monitors read the usage of all nodes, as a sum.
+type monitors []*monitor
+
+// sum adds usages. What is not known of one node is not known of all.
+func (all monitors) sum(usageOf func(*monitor) usage) usage {
+	total := usageOf(all[0])
+	for _, m := range all[1:] {
+		u := usageOf(m)
+		for _, field := range []struct {
+			sum  *float64
+			more float64
+		}{
+			{&total.cpu, u.cpu}, {&total.rss, u.rss}, {&total.heap, u.heap},
+			{&total.stack, u.stack}, {&total.files, u.files}, {&total.maxFiles, u.maxFiles},
+		} {
+			if *field.sum < 0 || field.more < 0 {
+				*field.sum = -1
+				continue
+			}
+			*field.sum += field.more
+		}
+	}
+	return total
+}
+
+func (all monitors) read(ctx context.Context) usage {
+	return all.sum(func(m *monitor) usage { return m.read(ctx) })
+}
+
+func (all monitors) glance(ctx context.Context) usage {
+	return all.sum(func(m *monitor) usage { return m.glance(ctx) })
+}
+
+// source names the sources of all, "" if one of them is not watched.
+func (all monitors) source() string {
+	var sources []string
+	for _, m := range all {
+		if m.source == "" {
+			return ""
+		}
+		if !slices.Contains(sources, m.source) {
+			sources = append(sources, m.source)
+		}
+	}
+	return strings.Join(sources, ",")
+}
+
+// interval is the longest of all.
+func (all monitors) interval(duration time.Duration) (longest time.Duration) {
+	for _, m := range all {
+		longest = max(longest, m.interval(duration))
+	}
+	return longest
+}
 
 // monitor reads the server's usage: from its metrics, which also works from another
 // machine, else from /proc, else not at all.
