@@ -50,7 +50,10 @@ const (
 	// scheduled something meanwhile.
 	lookEvery = 500 * time.Millisecond
 	// pageSize is how many timers are run together, and pushes made with one append.
-	pageSize = 256
+	pageSize = 512
+	// maxOthers is how many timers of other nodes a node runs together. When all nodes are
+	// late, most of its time is for its own, which nobody else runs meanwhile.
+	maxOthers = 64
 	// stepAside is how much later each further node runs what one node is to run.
 	stepAside = 500 * time.Millisecond
 )
@@ -125,9 +128,13 @@ func (s *Schedule) runPage(ctx context.Context) (next int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	full := len(timers) == pageSize
 	own := s.own(timers, now)
-	if len(own) < len(timers) { // a look at the rest, soon
+	switch left := len(own) < len(timers); {
+	case left && !full: // to those of other nodes, should they not run them
 		next = max(next, now+stepAside.Milliseconds()/2)
+	case left && len(own) == 0: // there may be own ones after those of other nodes
+		next = max(next, now+stepAside.Milliseconds()/10)
 	}
 	if len(own) == 0 {
 		return next, nil
@@ -161,10 +168,17 @@ func (s *Schedule) own(timers []engine.Timer, now int64) []engine.Timer {
 		return timers
 	}
 	all, self := s.config.Nodes()
+	others := 0
 	return slices.DeleteFunc(timers, func(t engine.Timer) bool {
 		first := int(crc32.ChecksumIEEE([]byte(t.Channel)) % uint32(len(all)))
 		rank := (self - first + len(all)) % len(all)
-		return now < t.Due+int64(rank)*stepAside.Milliseconds()
+		if now < t.Due+int64(rank)*stepAside.Milliseconds() {
+			return true
+		}
+		if rank > 0 {
+			others++
+		}
+		return rank > 0 && others > maxOthers
 	})
 }
 

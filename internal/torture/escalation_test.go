@@ -362,6 +362,13 @@ func (r *escalationRun) checkSteps(events map[step][]time.Time, killed int) {
 			checked++
 			if lateness > time.Second {
 				late++
+				var since time.Duration
+				for _, d := range r.down {
+					if d.to.Before(first) {
+						since = first.Sub(d.to)
+					}
+				}
+				r.t.Logf("DEBUG %s #%d late %s, %s after a restart, at %s delay %s", e.user, s, lateness, since, first.Format("05.000"), e.delay)
 			}
 		}
 	}
