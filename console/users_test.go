@@ -3,7 +3,9 @@ package console
 import (
 	"net/url"
 	"testing"
+	"time"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
@@ -174,4 +176,23 @@ func TestBadNames(t *testing.T) {
 	browser.Fill(t, tab, "input[type=search]", "news")
 	browser.Click(t, tab, ".search button")
 	says(t, tab, ".facts", "none")
+}
+
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "", func(o *wirepost.Options) {
+		o.Events.Endpoints = []wirepost.EventEndpoint{{Types: []string{"message.unacknowledged"}}}
+	})
+	_, err := s.Push(t.Context(), wirepost.Push{
+		To: "user:bob", Data: []byte(`"urgent"`),
+		Escalate: []wirepost.EscalationStep{{After: time.Second, Via: wirepost.ViaEvent}, {After: time.Hour, Via: wirepost.ViaEvent}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab := s.open("#/users/bob")
+	browser.Click(t, tab, `[data-seq="1"] summary`)
+	says(t, tab, `[data-step="1"]`, "sent", "Event after 1s: written at ")
+	says(t, tab, `[data-step="2"]`, "pending", "Event after 1h0m0s: at ", "unless it is acknowledged before")
+	browser.Screenshot(t, tab, "steps")
 }

@@ -94,9 +94,9 @@ function row(channel, m, open, said, changed) {
     },
     async refresh(context) {
       try {
-        const { receipts } = await api.message(channel, m.seq);
+        const { receipts, escalation } = await api.message(channel, m.seq);
         const user = context ?? (await contextOf(channel));
-        explain(state, receipts, user);
+        explain(state, receipts, user, escalation);
         self.update(user?.channels[channel]);
       } catch (error) {
         if (!(error instanceof api.Unreachable)) text(state, error.message);

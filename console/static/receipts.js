@@ -1,12 +1,13 @@
 // Explains the delivery state of a message in words.
 import { fill, h } from "./dom.js";
 import { deviceName, plural } from "./format.js";
+import { steps } from "./steps.js";
 
 const many = 20;
 
-// explain shows the receipts of a message in words. user is the inbox's user, null
-// for other channels.
-export function explain(box, receipts, user) {
+// explain shows the receipts of a message in words, and the steps of its escalation if it has
+// any. user is the inbox's user, null for other channels.
+export function explain(box, receipts, user, escalation) {
   const here = (r) => (user === null ? [] : user.sessions.filter((s) => s.device === r.device));
   fill(
     box,
@@ -20,6 +21,7 @@ export function explain(box, receipts, user) {
       )),
     ),
     receipts.length > many ? h("p", { class: "soft" }, `and ${plural(receipts.length - many, "receipt")} more`) : null,
+    steps(escalation),
   );
 }
 
