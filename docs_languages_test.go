@@ -17,7 +17,7 @@ import (
 // untranslated are the pages without a Chinese counterpart. The list may only shrink.
 var untranslated = []string{
 	"docs/bench.md",
-	"docs/performance.md", "docs/security.md",
+	"docs/performance.md",
 }
 
 // TestDocsInBothLanguages compares each English page with its Chinese counterpart.
