@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,7 +17,7 @@ import (
 
 // untranslated are the pages without a Chinese counterpart. The list may only shrink.
 var untranslated = []string{
-	"docs/bench.md",
+
 	"docs/performance.md",
 }
 
@@ -136,7 +137,7 @@ func skeleton(markdown string) (parts []part) {
 		case strings.HasPrefix(line, "#"):
 			text = strings.Repeat("#", len(line)-len(strings.TrimLeft(line, "#"))) + " " + code(line)
 		case strings.HasPrefix(line, "|"):
-			text = fmt.Sprintf("a row of %d cells with %s", strings.Count(line, "|")-1, code(line))
+			text = fmt.Sprintf("a row of %d cells with %s and %v", strings.Count(line, "|")-1, code(line), numbers(line))
 		case listItem.MatchString(line):
 			text = "a list item with " + code(line)
 		case line != "":
@@ -155,6 +156,25 @@ func code(line string) string {
 	spans := codeSpan.FindAllString(line, -1)
 	slices.Sort(spans)
 	return strings.Join(slices.Compact(spans), " ")
+}
+
+var (
+	linkTarget = regexp.MustCompile(`\]\([^)]*\)`)
+	number     = regexp.MustCompile(`(\d+(?: \d{3})*(?:\.\d+)?)( million| ?万| ?亿)?`)
+	scales     = map[string]float64{"": 1, "million": 1e6, "万": 1e4, "亿": 1e8}
+)
+
+// numbers returns the numbers in a row of a table, outside code: measurements and limits.
+func numbers(row string) (list []float64) {
+	prose := linkTarget.ReplaceAllString(codeSpan.ReplaceAllString(row, ""), "")
+	for _, m := range number.FindAllStringSubmatch(prose, -1) {
+		value, err := strconv.ParseFloat(strings.ReplaceAll(m[1], " ", ""), 64)
+		if err == nil {
+			list = append(list, value*scales[strings.TrimSpace(m[2])])
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 var (
