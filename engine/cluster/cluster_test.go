@@ -43,10 +43,9 @@ func openNode(t *testing.T, log cluster.Log, fs vfs.FS, tick time.Duration) *clu
 	return e
 }
 
-// ticked is a node whose replica gets the time of the clock before each read: the time of
-// a shard is that of its last batch.
+// ticked is a node that can be opened again.
 type ticked struct {
-	*cluster.Engine
+	logtest.Ticked
 	log *logtest.Memory
 	fs  vfs.FS
 	t   *testing.T
@@ -70,26 +69,6 @@ func (n *ticked) tick(ctx context.Context) {
 	}
 }
 
-func (n *ticked) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	n.tick(ctx)
-	return n.Engine.Read(ctx, channel, after, maxRecords, maxBytes)
-}
-
-func (n *ticked) ReadBefore(ctx context.Context, channel string, before uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	n.tick(ctx)
-	return n.Engine.ReadBefore(ctx, channel, before, maxRecords, maxBytes)
-}
-
-func (n *ticked) Bounds(ctx context.Context, channel string) (engine.Bounds, error) {
-	n.tick(ctx)
-	return n.Engine.Bounds(ctx, channel)
-}
-
-func (n *ticked) Count(ctx context.Context, channel string, after uint64) (int, error) {
-	n.tick(ctx)
-	return n.Engine.Count(ctx, channel, after)
-}
-
 func (n *ticked) Reopen() error {
 	if err := n.Close(); err != nil {
 		return err
@@ -105,7 +84,9 @@ func TestEngine(t *testing.T) {
 		log := logtest.NewMemory(shards)
 		log.Now = clock.New(clock.Source{Wall: c.Now, Elapsed: c.Elapsed}, time.Time{}, quiet).Now
 		fs := vfs.NewMem()
-		return &ticked{Engine: openNode(t, log, fs, time.Hour), log: log, fs: fs, t: t}
+		n := &ticked{log: log, fs: fs, t: t}
+		n.Ticked = logtest.Ticked{Engine: openNode(t, log, fs, time.Hour), Before: n.tick}
+		return n
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster"
+	"github.com/wirepost/wirepost/engine/cluster/logtest"
 	"github.com/wirepost/wirepost/engine/cluster/postgres"
 	"github.com/wirepost/wirepost/engine/enginetest"
 	"github.com/wirepost/wirepost/engine/pebble"
@@ -68,7 +69,7 @@ func openNode(t testing.TB, log cluster.Log, bus engine.Bus, node string, fs vfs
 
 // trio is three nodes, of which one is used and the others follow.
 type trio struct {
-	*cluster.Engine
+	logtest.Ticked
 	t      *testing.T
 	fs     vfs.FS
 	log    cluster.Log
@@ -83,26 +84,6 @@ func (n *trio) tick(ctx context.Context) {
 	if err := n.Engine.Tick(ctx); err != nil && !errors.Is(err, engine.ErrClosed) {
 		n.t.Error(err)
 	}
-}
-
-func (n *trio) Read(ctx context.Context, channel string, after uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	n.tick(ctx)
-	return n.Engine.Read(ctx, channel, after, maxRecords, maxBytes)
-}
-
-func (n *trio) ReadBefore(ctx context.Context, channel string, before uint64, maxRecords, maxBytes int) (engine.Page, error) {
-	n.tick(ctx)
-	return n.Engine.ReadBefore(ctx, channel, before, maxRecords, maxBytes)
-}
-
-func (n *trio) Bounds(ctx context.Context, channel string) (engine.Bounds, error) {
-	n.tick(ctx)
-	return n.Engine.Bounds(ctx, channel)
-}
-
-func (n *trio) Count(ctx context.Context, channel string, after uint64) (int, error) {
-	n.tick(ctx)
-	return n.Engine.Count(ctx, channel, after)
 }
 
 func (n *trio) Reopen() error {
@@ -183,6 +164,7 @@ func TestEngine(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T, c *enginetest.Clock) engine.Engine {
 		name, now := newName(), clock.New(clock.Source{Wall: c.Now, Elapsed: c.Elapsed}, time.Time{}, quiet).Now
 		n := &trio{t: t, fs: vfs.NewMem()}
+		n.Before = n.tick
 		for _, node := range []string{"a", "b", "c"} {
 			log, fs := clocked{open(t, s.URL("postgres"), name, engineShards).Log(), now}, n.fs
 			if n.Engine != nil {
