@@ -27,14 +27,15 @@ func TestDebianRoot(t *testing.T) {
 	sh(t, "", "debootstrap "+strings.Join(args, " "))
 	sh(t, "", fmt.Sprintf("cp %q %q", debian(t), filepath.Join(dir, "wirepost.deb")))
 	sh(t, dir, "dpkg --install wirepost.deb")
-	sh(t, dir, "deb-systemd-helper --quiet was-enabled wirepost.service && test -L /etc/systemd/system/multi-user.target.wants/wirepost.service")
+	sh(t, dir, "test -L /etc/systemd/system/multi-user.target.wants/wirepost.service")
 	sh(t, dir, `set -a; . /etc/wirepost/secrets.env
-		su -s /bin/sh wirepost -c "$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/wirepost.service)" </dev/null >/tmp/out 2>/tmp/log &
+		setpriv --reuid=wirepost --regid=wirepost --init-groups $(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/wirepost.service) </dev/null >/tmp/out 2>/tmp/log &
+		server=$!
 		for i in $(seq 300); do wirepost health --ready >/dev/null 2>&1 && break; sleep 0.1; done
 		wirepost push user:42 hello && wirepost config check --config /etc/wirepost/wirepost.yaml >/dev/null
 		status=$?
-		kill "$(pidof wirepost)" || kill $!
-		wait || true
+		kill $server
+		wait $server || status=$?
 		[ $status = 0 ] || { cat /tmp/log; exit $status; }`)
 	sh(t, dir, "dpkg --install wirepost.deb && test -s /var/lib/wirepost/data/WIREPOST")
 	sh(t, dir, "dpkg --remove wirepost && ! command -v wirepost && test -s /etc/wirepost/secrets.env && test -s /var/lib/wirepost/data/WIREPOST")
