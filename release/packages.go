@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/goreleaser/nfpm/v2"
 	_ "github.com/goreleaser/nfpm/v2/apk"
@@ -65,6 +66,9 @@ func (r *release) pack(format string, p platform, binary, dir, out string) error
 		return err
 	}
 	info := nfpm.WithDefaults(r.info(format, p, binary, dir))
+	if format == "apk" { // whose versions have no dots there, and only some words
+		info.Prerelease = strings.NewReplacer(".", "", "dev", "pre").Replace(info.Prerelease)
+	}
 	path := filepath.Join(out, packager.ConventionalFileName(info))
 	f, err := os.Create(path)
 	if err != nil {

@@ -90,7 +90,7 @@ func TestFiles(t *testing.T) {
 		"wirepost-1.2.3~rc.1-1.x86_64.rpm",
 		"wirepost_1.2.3-rc.1_linux_amd64.cdx.json", "wirepost_1.2.3-rc.1_linux_amd64.tar.gz",
 		"wirepost_1.2.3-rc.1_windows_amd64.cdx.json", "wirepost_1.2.3-rc.1_windows_amd64.zip",
-		"wirepost_1.2.3_rc.1-r1_x86_64.apk", "wirepost_1.2.3~rc.1-1_amd64.deb",
+		"wirepost_1.2.3_rc1-r1_x86_64.apk", "wirepost_1.2.3~rc.1-1_amd64.deb",
 	}
 	entries, err := os.ReadDir(one)
 	if err != nil {
