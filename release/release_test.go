@@ -13,24 +13,22 @@ import (
 // program builds the program as the other tests have it compiled, without -trimpath, which
 // would compile everything again. What is packed is tested here, not the compiler.
 var program = sync.OnceValues(func() (path string, err error) {
-	dir, err := os.MkdirTemp("", "wirepost-release-test")
-	if err != nil {
-		return "", err
-	}
-	path = filepath.Join(dir, "wirepost")
+	path = filepath.Join(temporary, "wirepost")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./cmd/wirepost")
 	cmd.Dir, cmd.Env, cmd.Stderr = "..", append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	return path, cmd.Run()
 })
 
+// temporary is the directory of the program and of what is published.
+var temporary string
+
 func TestMain(m *testing.M) {
+	var err error
+	if temporary, err = os.MkdirTemp("", "wirepost-release-test"); err != nil {
+		panic(err)
+	}
 	status := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path)) //nolint:errcheck // it is temporary
-	}
-	if dir, err := published(); err == nil {
-		os.RemoveAll(dir) //nolint:errcheck // as well
-	}
+	os.RemoveAll(temporary) //nolint:errcheck // it is temporary
 	os.Exit(status)
 }
 
@@ -55,7 +53,7 @@ func publish(dir string) error {
 
 // published is a directory with such files.
 var published = sync.OnceValues(func() (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "wirepost-published"); err != nil {
+	if dir, err = os.MkdirTemp(temporary, "published"); err != nil {
 		return "", err
 	}
 	return dir, publish(dir)
