@@ -42,6 +42,9 @@ func (s *Server) sessionHooks() session.Hooks {
 			o.OnAck(ctx, newSession(i), channel, seq)
 		}
 	}
+	if o.hasWebPush() {
+		h.WebPush = s.webPushCommand
+	}
 	h.Read = o.OnRead
 	s.eventHooks(&h)
 	if o.OnDisconnect != nil {

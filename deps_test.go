@@ -34,6 +34,7 @@ var imports = map[string]map[string]string{
 		"internal/session":    "sessions",
 		"internal/signing":    "secrets of endpoints",
 		"internal/user":       "users",
+		"internal/webpush":    "Web Push",
 		"internal/wire":       "content types, and messages as JSON",
 	},
 	"prometheus": {"": "the metrics of a server", "hooks": "the metrics of hooks"},

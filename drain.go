@@ -73,6 +73,9 @@ func (s *Server) drain(deadline time.Time) {
 	s.cancel()
 	s.cutResponses()
 	s.gateway.Close()
+	if s.pusher != nil {
+		s.pusher.Close()
+	}
 	s.closeEvents()
 	s.leaveCluster()
 	s.leaveCallbacks()

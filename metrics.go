@@ -20,6 +20,7 @@ type Metrics struct {
 	AppendSeconds Histogram         // time to store a batch of messages
 	Scheduled     ScheduledStats
 	Escalation    []EscalationCount
+	WebPush       WebPushStats
 	Events        EventStats      // without EventReader.Behind
 	TurnSeconds   []Histogram     // time of a turn of each event loop, which other clients of the loop wait for
 	Cluster       *ClusterMetrics // nil: the server is not a node of a cluster
@@ -59,6 +60,7 @@ func (s *Server) Metrics() Metrics {
 	for c, n := range s.escalation.Counts() {
 		m.Escalation = append(m.Escalation, EscalationCount{c.Via, c.Outcome, n})
 	}
+	m.WebPush = s.webPushStats()
 	m.Events = s.EventStats(context.Background(), false)
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))

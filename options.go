@@ -111,6 +111,8 @@ type Options struct {
 	OnEvent func(ctx context.Context, e Event) error
 	// Events says what is written to the log of events. Nothing is by default.
 	Events EventOptions
+	// WebPush turns Web Push on. It is off by default.
+	WebPush WebPushOptions
 
 	// OnCall is called for the call frames of wirepost.v1. Its result is sent as JSON. A
 	// CloseInfo as the error closes the connection, as one of OnMessage does. An *Error is
@@ -270,6 +272,9 @@ func (o *Options) complete() error {
 		return err
 	}
 	if err := o.Events.check(); err != nil {
+		return err
+	}
+	if _, err := o.WebPush.check(); err != nil {
 		return err
 	}
 	for i, pattern := range o.AllowOrigins {

@@ -39,9 +39,6 @@ func (o *Options) newPolicies() (access.Policies, error) {
 	return policies, nil
 }
 
-// hasWebPush reports whether Web Push is on.
-func (o *Options) hasWebPush() bool { return false }
-
 // checkDefaultEscalation checks the steps of a policy.
 func checkDefaultEscalation(p *Policy, plan *escalation.Plan, webPush bool) string {
 	if err := plan.Check(); err != nil {

@@ -132,9 +132,6 @@ func (s *Server) newEscalation() *escalation.Escalation {
 	})
 }
 
-// webPush returns what sends notifications, or nil if Web Push is off.
-func (s *Server) webPush() escalation.WebPush { return nil }
-
 // escalate makes the entry of a push set the timer of its first step. Its channel's policy has
 // the default.
 func (s *Server) escalate(e *engine.Entry, p *Push, policy *escalation.Plan) error {

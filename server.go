@@ -22,6 +22,7 @@ import (
 	"github.com/wirepost/wirepost/internal/schedule"
 	"github.com/wirepost/wirepost/internal/session"
 	"github.com/wirepost/wirepost/internal/user"
+	"github.com/wirepost/wirepost/internal/webpush"
 )
 
 // Server pushes messages to users and channels. It is an http.Handler that accepts
@@ -42,6 +43,7 @@ type Server struct {
 	// scheduled runs the timers: what is scheduled, and the steps of escalation.
 	scheduled  *schedule.Schedule
 	escalation *escalation.Escalation
+	pusher     *webpush.Sender // nil: Web Push is off
 
 	logger  *slog.Logger
 	started time.Time
@@ -110,7 +112,7 @@ func New(o Options) (*Server, error) {
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Presence: presence.New(inChannels), Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
-		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(),
+		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), VAPIDKey: s.helloVAPID,
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
 	if err := s.joinCluster(); err != nil {
@@ -127,6 +129,7 @@ func New(o Options) (*Server, error) {
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
 		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,
 	})
+	s.pusher = s.openWebPush()
 	s.escalation = s.newEscalation()
 	s.scheduled = s.startSchedule()
 	return s, nil

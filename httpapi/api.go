@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"iter"
 	"log/slog"
@@ -28,6 +29,12 @@ type backend interface {
 	MarkRead(ctx context.Context, user, channel string, seq uint64) (read uint64, unread int, err error)
 	Join(ctx context.Context, user, channel string) error
 	Leave(ctx context.Context, user, channel string) error
+
+	WebPush(ctx context.Context, user string) ([]wirepost.WebPushSubscription, error)
+	AddWebPush(ctx context.Context, user string, subscription json.RawMessage) error
+	RemoveWebPush(ctx context.Context, user, endpoint string) error
+	VAPIDKey() (string, error)
+	ImportVAPIDKey(ctx context.Context, key string) error
 
 	Channel(ctx context.Context, name string) (wirepost.ChannelInfo, error)
 	Empty(ctx context.Context, channel string) error

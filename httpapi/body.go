@@ -160,6 +160,11 @@ func checkEncoding(h http.Header) error {
 
 // readJSON reads a small JSON object.
 func readJSON(w http.ResponseWriter, r *request, fn func(name string, value json.RawMessage) error) error {
+	return readJSONBody(w, r, func(body []byte) error { return parse.EachMember(body, fn) })
+}
+
+// readJSONBody calls use with a JSON body, which it does not check.
+func readJSONBody(w http.ResponseWriter, r *request, use func(body []byte) error) error {
 	if err := checkEncoding(r.Header); err != nil {
 		return err
 	}
@@ -171,7 +176,7 @@ func readJSON(w http.ResponseWriter, r *request, fn func(name string, value json
 	if err := readBody(body, w, r, maxSmall); err != nil {
 		return err
 	}
-	return parse.EachMember(body.Bytes(), fn)
+	return use(body.Bytes())
 }
 
 // maxSmall bounds a JSON body that is no push, in bytes.

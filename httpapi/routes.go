@@ -48,6 +48,11 @@ var routes = []route{
 		{"PUT", nil, (*api).join},
 		{"DELETE", nil, (*api).leave},
 	}},
+	{path: "/v1/users/{user}/webpush", methods: []method{
+		{"GET", nil, (*api).webPush},
+		{"PUT", nil, (*api).addWebPush},
+		{"DELETE", []string{"endpoint"}, (*api).removeWebPush},
+	}},
 	{path: "/v1/channels", methods: []method{{"GET", []string{"prefix", "after", "limit"}, (*api).channels}}},
 	{path: "/v1/channels/{channel}", methods: []method{
 		{"GET", []string{minSeq}, (*api).channel},
@@ -60,6 +65,10 @@ var routes = []route{
 		{"DELETE", nil, (*api).revoke},
 	}},
 	{path: "/v1/events", methods: []method{{"GET", []string{"after", "limit", "wait"}, (*api).events}}},
+	{path: "/v1/vapid", methods: []method{
+		{"GET", nil, (*api).vapid},
+		{"PUT", nil, (*api).importVAPID},
+	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},

@@ -50,6 +50,9 @@ var (
 	escalationSteps  = desc("wirepost_escalation_steps_total", "Steps of escalations, by what they go via and by outcome.", "via", "outcome")
 	scheduledExpired = desc("wirepost_scheduled_expired_total", "Scheduled messages that were not pushed, because their time to live had ended.")
 
+	webPushRequests = desc("wirepost_webpush_requests_total", "Requests to push services, by the status of the response, or no_response, or forbidden: an address that is not public.", "status")
+	webPushRemoved  = desc("wirepost_webpush_subscriptions_removed_total", "Web Push subscriptions that were removed, by reason: gone, expired, key or displaced.", "reason")
+
 	eventsWritten   = desc("wirepost_events_written_total", "Events written to the log of events.")
 	eventsLost      = desc("wirepost_events_lost_total", "Events that could not be written.")
 	eventsDelivered = desc("wirepost_events_delivered_total", "Events delivered, by endpoint.", "endpoint")
@@ -65,6 +68,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 		clusterLag, clusterPosition, clusterInFlight, clusterApply, clusterSnapshots, clusterMembers,
 
 		scheduledPushed, scheduledExpired, escalationSteps,
+		webPushRequests, webPushRemoved,
 		eventsWritten, eventsLost, eventsDelivered, eventsRetried, eventsGaps, eventsLag,
 	} {
 		ch <- d
@@ -96,6 +100,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	add(scheduledExpired, prometheus.CounterValue, float64(m.Scheduled.Expired))
 	for _, c := range m.Escalation {
 		add(escalationSteps, prometheus.CounterValue, float64(c.Steps), string(c.Via), string(c.Outcome))
+	}
+	for status, n := range m.WebPush.Requests {
+		add(webPushRequests, prometheus.CounterValue, float64(n), status)
+	}
+	for reason, n := range m.WebPush.Removed {
+		add(webPushRemoved, prometheus.CounterValue, float64(n), reason)
 	}
 	add(eventsWritten, prometheus.CounterValue, float64(m.Events.Written))
 	add(eventsLost, prometheus.CounterValue, float64(m.Events.Lost))

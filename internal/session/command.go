@@ -41,6 +41,8 @@ func (s *Session) command(frame []byte) {
 		s.onData(&c)
 	case "auth":
 		s.onAuth(&c)
+	case "webpush":
+		s.onWebPush(&c)
 	}
 }
 
@@ -138,6 +140,24 @@ func (s *Session) onAuth(c *wire.Command) {
 			}
 		}
 		return func() { s.refresh(ref, id, refused, err) }, func() {}
+	})
+}
+
+// onWebPush stores or removes a Web Push subscription of the client.
+func (s *Session) onWebPush(c *wire.Command) {
+	store := s.loop.host.Hooks.WebPush
+	switch {
+	case store == nil:
+		s.refuse(c.Ref, fault.Errorf(fault.NotFound, "Web Push is off on this server"))
+		return
+	case c.Subscription == nil && c.Endpoint == "":
+		s.refuse(c.Ref, fault.Errorf(fault.BadRequest, `webpush: a "subscription" is needed, or the "endpoint" of one to be removed`))
+		return
+	}
+	ref, subscription, endpoint := c.Ref, c.Subscription, c.Endpoint
+	s.Job(func() {
+		err := store(s.loop.host.Base, s.user.Name(), s.device, subscription, endpoint)
+		s.reply(ref, wire.OK{Type: "ok", Ref: ref}, err)
 	})
 }
 

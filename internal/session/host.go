@@ -41,6 +41,8 @@ type Host struct {
 	Limits Limits
 	// Epoch is the store's epoch.
 	Epoch string
+	// VAPIDKey returns the public key with which browsers subscribe to Web Push, or "".
+	VAPIDKey func() string
 	// Current is set on a node of a cluster. It returns an error if the node may not have
 	// everything of a channel. It waits for the log. See CatchUp.
 	Current func(ctx context.Context, channel string) error
@@ -104,6 +106,9 @@ type Hooks struct {
 	Acknowledged func(ctx context.Context, s Info, channel string, seq uint64)
 	// Read is called when a user's read mark has moved. May be nil.
 	Read func(ctx context.Context, user, channel string, seq uint64)
+	// WebPush stores a Web Push subscription of a client, as the browser has it; or, if that
+	// is nil, removes the one with an endpoint. Nil if Web Push is off.
+	WebPush func(ctx context.Context, user, device string, subscription json.RawMessage, endpoint string) error
 	// Call handles a call. May be nil.
 	Call func(ctx context.Context, s Info, method string, data json.RawMessage) (any, error)
 	// Disconnected is called once for each session that was accepted. May be nil.

@@ -271,7 +271,7 @@ func (s *Session) hello(ctx context.Context, refreshes bool) ([]byte, error) {
 	h := &wire.Hello{
 		Type: "hello", Connection: s.connection.String(), User: s.user.Name(), Device: s.device,
 		Epoch: host.Epoch, Expires: s.expires, ExpiresInMS: s.expiresIn(), HeartbeatMS: host.Heartbeat.Milliseconds(),
-		Channels: make(map[string]wire.Position, len(s.subs)),
+		VAPID: host.VAPIDKey(), Channels: make(map[string]wire.Position, len(s.subs)),
 	}
 	if refreshes {
 		h.Expires, h.ExpiresInMS = 0, 0 // the client has nothing to do

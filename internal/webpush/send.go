@@ -25,7 +25,7 @@ import (
 
 const (
 	// requestTimeout limits a request, with its response.
-	requestTimeout = 10 * time.Second
+	requestTimeout = 8 * time.Second
 	// maxResponse is how much of a response is read, so that the connection can be used again.
 	maxResponse = 16 << 10
 	// concurrency is how many requests are made at the same time.

@@ -29,6 +29,9 @@ type Command struct {
 	Key         string          `json:"key"`
 	Method      string          `json:"method"`
 	Token       string          `json:"token"`
+	// Subscription is a PushSubscription, and Endpoint names one.
+	Subscription json.RawMessage `json:"subscription"`
+	Endpoint     string          `json:"endpoint"`
 }
 
 // maxRef is the longest ref that is returned to a client, in bytes.
@@ -93,6 +96,10 @@ func (c *Command) member(name string, value []byte) (err error) {
 		c.Method, err = strict.String(value)
 	case "token":
 		c.Token, err = strict.String(value)
+	case "subscription":
+		c.Subscription = bytes.Clone(value)
+	case "endpoint":
+		c.Endpoint, err = strict.String(value)
 	}
 	if err != nil {
 		return fieldError(name, value, err)

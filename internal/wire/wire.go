@@ -7,7 +7,7 @@
 //	S→C message, message, …     the unacknowledged ones, oldest first, then live ones, within the window
 //	C→S ack                     cumulative, per channel and device; makes room in the window
 //	C→S read                    moves the user's read mark;            S→C state to every session of the user
-//	C→S subscribe, unsubscribe, history, publish, call, message, auth (with a ref)   S→C ok | reply | error with that ref
+//	C→S subscribe, unsubscribe, history, publish, call, message, auth, webpush (with a ref)   S→C ok | reply | error with that ref
 //	S→C revoke, gap             in order among the messages
 //	S→C subscribed, unsubscribed                                       the backend changed a membership
 //	S→C presence                                                       who joined and left a channel
@@ -42,6 +42,7 @@ type Hello struct {
 	HeartbeatMS int64               `json:"heartbeat_ms"`
 	Expires     int64               `json:"expires,omitempty"` // ms since the epoch
 	ExpiresInMS int64               `json:"expires_in_ms,omitempty"`
+	VAPID       string              `json:"vapid,omitempty"` // with which browsers subscribe to Web Push
 	Channels    map[string]Position `json:"channels"`
 }
 
