@@ -42,8 +42,10 @@ func (s *Server) sessionHooks() session.Hooks {
 			o.OnAck(ctx, newSession(i), channel, seq)
 		}
 	}
-	if o.hasWebPush() {
-		h.WebPush = s.webPushCommand
+	if o.WebPush.on() {
+		h.WebPush = func(ctx context.Context, userID, device string, subscription json.RawMessage, endpoint string) error {
+			return s.pusher.command(ctx, userID, device, subscription, endpoint)
+		}
 	}
 	h.Read = o.OnRead
 	s.eventHooks(&h)

@@ -60,7 +60,7 @@ func (s *Server) Metrics() Metrics {
 	for c, n := range s.escalation.Counts() {
 		m.Escalation = append(m.Escalation, EscalationCount{c.Via, c.Outcome, n})
 	}
-	m.WebPush = s.webPushStats()
+	m.WebPush = s.pusher.stats()
 	m.Events = s.EventStats(context.Background(), false)
 	for _, turns := range s.gateway.Turns() {
 		m.TurnSeconds = append(m.TurnSeconds, Histogram(turns))

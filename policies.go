@@ -26,7 +26,7 @@ func (o *Options) newPolicies() (access.Policies, error) {
 		}
 		if len(p.Escalate) > 0 || p.Until != "" {
 			plan := &escalation.Plan{Steps: p.Escalate, Until: p.Until}
-			if problem := checkDefaultEscalation(&p, plan, o.hasWebPush()); problem != "" {
+			if problem := checkDefaultEscalation(&p, plan, o.WebPush.on()); problem != "" {
 				return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, problem)
 			}
 			list[i].Escalation = plan

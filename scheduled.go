@@ -125,11 +125,15 @@ func scheduled(in *engine.Entry, r *engine.Result) PushResult {
 }
 
 func (s *Server) newEscalation() *escalation.Escalation {
-	return escalation.New(escalation.Config{
-		Log: s.engine, Users: s.host.Users, Events: s.events.recorder, WebPush: s.webPush(),
+	c := escalation.Config{
+		Log: s.engine, Users: s.host.Users, Events: s.events.recorder,
 		MaxAge: func(channel string) time.Duration { return s.host.Policies.Of(channel).MaxAge },
 		Now:    s.Now, Logger: s.logger,
-	})
+	}
+	if s.pusher != nil {
+		c.WebPush = s.pusher
+	}
+	return escalation.New(c)
 }
 
 // escalate makes the entry of a push set the timer of its first step. Its channel's policy has
@@ -176,7 +180,7 @@ func (s *Server) checkEscalation(plan *escalation.Plan, p *Push, now time.Time) 
 		return fieldError("escalate", "only messages to inboxes, such as user:42, escalate: %q is not one", p.To)
 	case s.host.Policies.MemoryOnly(p.To):
 		return fieldError("escalate", "%q is memory-only, and escalations are durable", p.To)
-	case plan.Uses(ViaWebPush) && s.webPush() == nil:
+	case plan.Uses(ViaWebPush) && s.pusher == nil:
 		return fieldError("escalate", "%s", noWebPush)
 	case last >= s.host.Policies.Of(p.To).MaxAge:
 		return fieldError("escalate", "after %s the channel no longer retains the message: its max_age is %s", last, s.host.Policies.Of(p.To).MaxAge)

@@ -43,7 +43,7 @@ type Server struct {
 	// scheduled runs the timers: what is scheduled, and the steps of escalation.
 	scheduled  *schedule.Schedule
 	escalation *escalation.Escalation
-	pusher     *webpush.Sender // nil: Web Push is off
+	pusher     *pusher // nil: Web Push is off
 
 	logger  *slog.Logger
 	started time.Time
@@ -112,7 +112,7 @@ func New(o Options) (*Server, error) {
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Presence: presence.New(inChannels), Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
-		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), VAPIDKey: s.helloVAPID,
+		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), VAPIDKey: func() string { return s.pusher.key() },
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
 	if err := s.joinCluster(); err != nil {
@@ -129,10 +129,19 @@ func New(o Options) (*Server, error) {
 		Hooks: s.gatewayHooks(), AllowOrigins: o.AllowOrigins, Compress: o.Compress, LogRefusals: o.LogRefusals, Loops: o.Loops,
 		MaxConnections: o.MaxConnections, MaxAddressConnections: o.MaxAddressConnections, HandshakeRate: o.HandshakeRate,
 	})
-	s.pusher = s.openWebPush()
+	if o.WebPush.on() {
+		s.pusher = s.openWebPush()
+	}
 	s.escalation = s.newEscalation()
 	s.scheduled = s.startSchedule()
 	return s, nil
+}
+
+func (s *Server) openWebPush() *pusher {
+	allow, _ := s.opts.WebPush.check() //nolint:errcheck // complete has checked it
+	return &pusher{users: s.host.Users, Sender: webpush.New(webpush.Config{
+		Subject: s.opts.WebPush.Subject, Allow: allow, Store: s.engine, Now: s.Now, Logger: s.logger,
+	})}
 }
 
 // ServeHTTP upgrades a request to a client connection, which then speaks as
