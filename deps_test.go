@@ -311,6 +311,7 @@ var imports = map[string]map[string]string{
 		"prometheus":               "the metrics of hooks",
 		"httpapi":                  "the API",
 		"internal/origin":          "flags",
+		"internal/webpush":         "settings, and key pairs that are imported",
 		"internal/wire":            "close codes",
 		"js":                       "the browser client",
 	},

@@ -23,7 +23,9 @@ func TestWebPush(t *testing.T) {
 	}
 	list := func() (endpoints []string) {
 		t.Helper()
-		var body struct{ Subscriptions []struct{ Name, Endpoint string } }
+		var body struct {
+			Subscriptions []struct{ Name, Endpoint string }
+		}
 		if err := json.Unmarshal(s.do("GET", "/v1/users/42/webpush", "").is(200).body, &body); err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,8 @@ type grammar struct {
 	Echo   echoCommand   `cmd:"" help:"Send the time to a server's /echo and print the responses."`
 	Bench  benchCommand  `cmd:"" help:"Measure a server under load."`
 
+	VAPID vapidCommand `cmd:"" name:"vapid" help:"Print a server's public key for Web Push, or import a key pair."`
+
 	Health  healthCommand  `cmd:"" help:"Ask a server whether it is healthy, as the health check of a container does."`
 	Check   checkCommand   `cmd:"" help:"Verify the store of a stopped server."`
 	Backup  backupCommand  `cmd:"" help:"Write a copy of a running server's store to a file."`

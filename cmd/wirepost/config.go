@@ -21,6 +21,7 @@ type Config struct {
 	clustering
 	hookSettings
 	eventSettings
+	webPushSettings
 
 	Dev      bool // no keys: the URL names the user
 	Echo     bool
@@ -70,6 +71,9 @@ func (c *Config) check() error {
 	if err := c.eventSettings.check(); err != nil {
 		return err
 	}
+	if err := c.webPushSettings.check(c.Dev); err != nil {
+		return err
+	}
 	switch {
 	case time.Duration(c.SyncInterval) > time.Second:
 		return usagef("--sync-interval %s is too long: every push waits for it, so it is at most 1s", time.Duration(c.SyncInterval))
@@ -116,6 +120,7 @@ func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, er
 	}
 	c.limits.apply(&o)
 	c.eventSettings.apply(&o)
+	c.webPushSettings.apply(&o, c.Dev)
 	if c.Dev {
 		o.Authenticate, o.LogRefusals = auth.Dev(), true
 		return o, nil

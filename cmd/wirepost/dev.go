@@ -15,6 +15,7 @@ type devCommand struct {
 	clustering
 	hookSettings
 	eventSettings
+	webPushSettings
 	Cluster count `default:"1" placeholder:"N" help:"Start a cluster of this many nodes on this machine (default ${default}: one server without a cluster)."`
 	Echo    bool  `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
 	Console bool  `default:"true" negatable:"" help:"Serve the console at /console."`
@@ -33,7 +34,7 @@ func (c *devCommand) Help() string { return helpOnSettings }
 func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
-		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings,
+		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings,
 		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
 	if config.Channels, config.Sources = s.policies(); config.Channels == nil {
@@ -59,6 +60,7 @@ type serveCommand struct {
 	clustering
 	hookSettings
 	eventSettings
+	webPushSettings
 	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
 	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
@@ -76,7 +78,7 @@ func (c *serveCommand) config(s *settings) Config {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
-		hookSettings: c.hookSettings, eventSettings: c.eventSettings,
+		hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings,
 		Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()
