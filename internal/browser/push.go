@@ -2,10 +2,12 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/serviceworker"
 	"github.com/chromedp/chromedp"
 )
@@ -23,6 +25,36 @@ func SetNotifications(t *testing.T, tab context.Context, origin, setting string)
 		return err
 	}))
 }
+
+// Subscribe replaces the browser's push service, which is on the internet, in the pages that the
+// tab loads from now on: PushManager has this subscription, as PushSubscription.toJSON() writes
+// it, when a page has subscribed.
+func Subscribe(t *testing.T, tab context.Context, subscription []byte) {
+	t.Helper()
+	Run(t, tab, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+			Source: fmt.Sprintf(pushManager, subscription),
+		})
+		return err
+	}))
+}
+
+// pushManager keeps the key with which a page has subscribed, across pages as the browser does.
+const pushManager = `(() => {
+	const made = () => localStorage.subscribed ? {
+		endpoint: subscription.endpoint,
+		options: { applicationServerKey: Uint8Array.from(atob(localStorage.subscribed.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0)).buffer },
+		toJSON: () => subscription,
+		unsubscribe: async () => delete localStorage.subscribed,
+	} : null
+	const subscription = %s
+	PushManager.prototype.getSubscription = async () => made()
+	PushManager.prototype.subscribe = async ({ userVisibleOnly, applicationServerKey }) => {
+		if (!userVisibleOnly) throw new DOMException("silent", "NotAllowedError")
+		localStorage.subscribed = applicationServerKey
+		return made()
+	}
+})()`
 
 // Push delivers a push message to the service worker with this scope, as if it came from a
 // push service. That the browser is subscribed is not needed: without the internet it cannot be.
