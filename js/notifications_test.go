@@ -25,7 +25,7 @@ func TestNotifications(t *testing.T) {
 	if state := browser.Value[string](t, tab, `client.notifications()`); state != "on" {
 		t.Fatalf("notifications are %s", state)
 	}
-	const subscriptions = `fetch("/v1/users/42/webpush").then((r) => r.json()).then((u) => u.subscriptions.length)`
+	const subscriptions = `(await fetch("/v1/users/42/webpush").then((r) => r.json())).subscriptions.length`
 	browser.Wait(t, tab, subscriptions+` === 1`)
 
 	deliver := func(seq int, notification string) {
