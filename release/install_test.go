@@ -206,16 +206,14 @@ func TestUnit(t *testing.T) {
 
 // TestScripts checks the scripts of the packages, with shellcheck where it is installed.
 func TestScripts(t *testing.T) {
-	own := "../deploy/package/"
 	for _, format := range formats {
-		r := &release{root: ".."}
 		dir := t.TempDir()
-		if err := r.postinst(format, dir); err != nil {
+		if err := (&release{root: ".."}).scripts(format, dir); err != nil {
 			t.Fatal(err)
 		}
-		scripts := []string{filepath.Join(dir, format+".postinst"), own + format + "/prerm"}
-		if format != "apk" {
-			scripts = append(scripts, own+format+"/postrm")
+		scripts, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(scripts) == 0 {
+			t.Fatal(scripts, err)
 		}
 		for _, script := range scripts {
 			if out, err := exec.Command("sh", "-n", script).CombinedOutput(); err != nil {

@@ -35,7 +35,7 @@ func (r *release) packages(p platform, binary string, g *generated, out string) 
 		}
 	}
 	for _, format := range formats {
-		err := r.postinst(format, dir)
+		err := r.scripts(format, dir)
 		if err == nil {
 			err = r.pack(format, p, binary, dir, out)
 		}
@@ -46,18 +46,38 @@ func (r *release) packages(p platform, binary string, g *generated, out string) 
 	return nil
 }
 
-// postinst writes the script that runs after the installation: what all formats do, and
-// what one does in addition.
-func (r *release) postinst(format, dir string) error {
-	var script []byte
-	for _, part := range []string{"setup.sh", filepath.Join(format, "postinst")} {
-		data, err := os.ReadFile(filepath.Join(r.root, "deploy/package", part))
-		if err != nil {
+// scripts are those that run before and after an installation or removal; the first begins
+// with what all formats do. Alpine has the first two.
+var scripts = []string{"postinst", "prerm", "postrm"}
+
+// scripts writes the scripts of a format to a directory. Packages of Alpine keep the times
+// of the files.
+func (r *release) scripts(format, dir string) error {
+	for i, name := range scripts {
+		if format == "apk" && name == "postrm" {
+			continue
+		}
+		parts := []string{filepath.Join(format, name)}
+		if i == 0 {
+			parts = append([]string{"setup.sh"}, parts...)
+		}
+		var script []byte
+		for _, part := range parts {
+			data, err := os.ReadFile(filepath.Join(r.root, "deploy/package", part))
+			if err != nil {
+				return err
+			}
+			script = append(script, data...)
+		}
+		path := filepath.Join(dir, format+"."+name)
+		if err := os.WriteFile(path, script, 0o755); err != nil {
 			return err
 		}
-		script = append(script, data...)
+		if err := os.Chtimes(path, r.time, r.time); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(dir, format+".postinst"), script, 0o755)
+	return nil
 }
 
 func (r *release) pack(format string, p platform, binary, dir, out string) error {
@@ -94,10 +114,8 @@ func (r *release) info(format string, p platform, binary, dir string) *nfpm.Info
 	info.Contents = r.contents(format, binary, dir)
 	// The umask is of the files whose mode is not given, which is none.
 	info.Umask = 0o022
-	script := func(name string) string { return filepath.Join(r.root, "deploy/package", format, name) }
-	info.Scripts = nfpm.Scripts{
-		PostInstall: filepath.Join(dir, format+".postinst"), PreRemove: script("prerm"), PostRemove: script("postrm"),
-	}
+	script := func(name string) string { return filepath.Join(dir, format+"."+name) }
+	info.Scripts = nfpm.Scripts{PostInstall: script("postinst"), PreRemove: script("prerm"), PostRemove: script("postrm")}
 	switch format {
 	case "deb":
 		info.Depends, info.Recommends = []string{"passwd"}, []string{"ca-certificates"}
