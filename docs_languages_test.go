@@ -16,10 +16,7 @@ import (
 // added to one page and forgotten in the other makes a difference.
 
 // untranslated are the pages without a Chinese counterpart. The list may only shrink.
-var untranslated = []string{
-
-	"docs/performance.md",
-}
+var untranslated = []string{}
 
 // TestDocsInBothLanguages compares each English page with its Chinese counterpart.
 func TestDocsInBothLanguages(t *testing.T) {
@@ -140,7 +137,7 @@ func skeleton(markdown string) (parts []part) {
 			text = fmt.Sprintf("a row of %d cells with %s and %v", strings.Count(line, "|")-1, code(line), numbers(line))
 		case listItem.MatchString(line):
 			text = "a list item with " + code(line)
-		case line != "":
+		case line != "" && !strings.HasPrefix(line, "<!--"):
 			text = "a paragraph with " + code(line)
 		default:
 			continue
