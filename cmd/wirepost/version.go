@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -71,6 +71,10 @@ type helpCommand struct {
 }
 
 // Run prints the help of a command.
-func (c helpCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return dispatch(ctx, append(c.Command, "--help"), nil, t)
+func (c helpCommand) Run(k *kong.Context) error {
+	_, err := k.Kong.Parse(append(c.Command, "--help"))
+	if err != nil {
+		return usageError{wordParseError(err)}
+	}
+	return nil
 }
