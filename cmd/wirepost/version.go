@@ -72,9 +72,8 @@ type helpCommand struct {
 
 // Run prints the help of a command.
 func (c helpCommand) Run(k *kong.Context) error {
-	_, err := k.Kong.Parse(append(c.Command, "--help"))
-	if err != nil {
-		return usageError{wordParseError(err)}
+	if _, err := k.Kong.Parse(append(c.Command, "--help")); err != nil {
+		return usagef("%w (see wirepost --help)", err)
 	}
 	return nil
 }
