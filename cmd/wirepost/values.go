@@ -379,3 +379,14 @@ func texts[T ~string](values []T) []string {
 	}
 	return list
 }
+
+// showDuration returns a duration without units that are zero.
+func showDuration(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
