@@ -3,6 +3,7 @@ package wirepost_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,16 @@ func (r *replica) CatchUp(_ context.Context, channel string) error {
 	return nil
 }
 
+// Save fails if users catch up with a log that is out of reach.
+func (r *replica) Save(ctx context.Context, updates []engine.Update, sync bool) error {
+	if f := r.log.Load(); f != nil && len(updates) == 1 && reflect.DeepEqual(updates[0], engine.Update{User: updates[0].User}) {
+		if err := (*f)(updates[0].User); err != nil {
+			return err
+		}
+	}
+	return r.Engine.Save(ctx, updates, sync)
+}
+
 func (r *replica) Node() string                           { return "a" }
 func (r *replica) Bus() engine.Bus                        { return &r.bus }
 func (r *replica) WatchUsers(func([]engine.Update, bool)) {}
@@ -52,9 +63,52 @@ func (r *replica) Ready() error {
 
 var _ engine.Shared = (*replica)(nil)
 
-func newReplica(t *testing.T) (*node, *replica) {
+func newReplica(t *testing.T, change ...func(*wirepost.Options)) (*node, *replica) {
 	r := &replica{Engine: memory.New(memory.Options{})}
-	return newPipeNode(t, func(o *wirepost.Options) { o.Engine = r }), r
+	return newPipeNode(t, append(change, func(o *wirepost.Options) { o.Engine = r })...), r
+}
+
+// A node that has not caught up since it started does not know what it had confirmed before,
+// such as that a token is revoked: it refuses clients until it has all of their users. Later it
+// may lag.
+func TestConnectBeforeCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, r := newReplica(t, issuedTokens)
+		device := engine.Device{Name: "", Used: 1, Cursors: []engine.Cursor{{Channel: "user:42", Seq: 0}, {Channel: "all", Seq: 0}}}
+		if err := r.Engine.Save(t.Context(), []engine.Update{{User: "42", Devices: []engine.Device{device}}}, true); err != nil {
+			t.Fatal(err)
+		}
+		unreached := func(string) error { return engine.ErrUnavailable }
+		dial := func(want int) {
+			t.Helper()
+			status := 101
+			c, refusal, err := n.tryDial("token=42.1000", "wirepost.v1")
+			if err == nil {
+				c.Close()
+			} else if refusal != nil {
+				status = refusal.StatusCode
+			}
+			if status != want {
+				t.Errorf("status %d (%v), want %d", status, err, want)
+			}
+		}
+		r.lags.Store(true)
+		r.log.Store(&unreached)
+		dial(503)
+		revoked := func(user string) error {
+			r.log.Store(nil)
+			_, err := n.RevokeTokens(t.Context(), user, time.Unix(2000, 0))
+			return err
+		}
+		r.log.Store(&revoked)
+		dial(401)
+
+		r.log.Store(&unreached)
+		r.lags.Store(false)
+		dial(401)
+		r.lags.Store(true)
+		dial(401) // by what is known here
+	})
 }
 
 // A client that has received more than the node has applied gets what comes after that,

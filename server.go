@@ -91,6 +91,7 @@ func New(o Options) (*Server, error) {
 	}
 	ofUsers := user.Config{
 		Store: s.engine, AllInMemory: policies.MemoryOnly(All), Logger: o.Logger, Shared: s.shared != nil,
+		Ready: s.storage,
 	}
 	if s.clustered() {
 		ofUsers.Elsewhere = s.elsewhere

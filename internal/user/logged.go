@@ -282,12 +282,23 @@ func (us *Users) CatchUp(ctx context.Context, names ...string) error {
 func (us *Users) Shared() bool { return us.config.Shared }
 
 // CatchUpToStart is CatchUp if a device has no position of its own yet in one of the
-// channels, which may be because another node has only just stored it. The state is pinned.
+// channels, which may be because another node has only just stored it, or if the store has
+// not caught up since this node started: it may not even have what this node had confirmed
+// before, such as that a token is revoked. The state is pinned.
 func (us *Users) CatchUpToStart(ctx context.Context, u *User, device string, channels ...string) error {
-	if !us.config.Shared || u.started(device, channels) {
+	if !us.config.Shared || us.caughtUp() && u.started(device, channels) {
 		return nil
 	}
 	return us.CatchUp(ctx, u.Name())
+}
+
+// caughtUp reports whether the store has caught up with the other nodes since this node
+// started.
+func (us *Users) caughtUp() bool {
+	if !us.current.Load() && us.config.Ready() == nil {
+		us.current.Store(true)
+	}
+	return us.current.Load()
 }
 
 func (u *User) started(device string, channels []string) bool {

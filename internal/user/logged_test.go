@@ -61,7 +61,7 @@ func (r *replicated) apply(n int) {
 func newReplicated(t *testing.T, log *[]logged) *replicated {
 	r := &replicated{Engine: memory.New(memory.Options{}), log: log}
 	r.us = user.New(user.Config{
-		Store: r, LogOf: func(string) engine.Log { return r }, Logger: slog.New(slog.DiscardHandler), Shared: true,
+		Store: r, LogOf: func(string) engine.Log { return r }, Logger: slog.New(slog.DiscardHandler), Shared: true, Ready: func() error { return nil },
 	})
 	return r
 }

@@ -21,6 +21,7 @@ type Users struct {
 	conns  atomic.Int64 // connections
 	// unsettled says that saved changes may not be on disk yet.
 	unsettled atomic.Bool
+	current   atomic.Bool // see caughtUp
 }
 
 // Config is the configuration of Users.
@@ -31,6 +32,9 @@ type Config struct {
 	// Shared says that other nodes change the store, too: Users.Logged is called with
 	// every update that the store applies.
 	Shared bool
+	// Ready returns an error while the store has not caught up with the other nodes. It is
+	// called if Shared is set.
+	Ready func() error
 	// Elsewhere returns the number of connections to other nodes of the user with an inbox.
 	// Nil if there are no other nodes.
 	Elsewhere func(inbox string) int
