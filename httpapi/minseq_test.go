@@ -110,6 +110,10 @@ func (l *lonely) Message(context.Context, string, uint64) (wirepost.Message, []w
 	return m, []wirepost.Receipt{{User: "42", State: wirepost.ReceiptStored}}, wirepost.ErrIncomplete
 }
 
+func (l *lonely) Escalation(context.Context, string, uint64) (*wirepost.Escalation, error) {
+	return nil, nil
+}
+
 // TestIncomplete: a response says that another node did not answer.
 func TestIncomplete(t *testing.T) {
 	t.Parallel()

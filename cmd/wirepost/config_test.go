@@ -183,6 +183,7 @@ hooks:
   headers: [Cookie, X-Tenant]
 hooks.concurrency: 20
 hook-publish: https://app.example.com/publish
+webpush: {subject: "mailto:ops@example.com", allow: [push.internal, 10.1.0.0/16]}
 events-url: https://app.example/events
 events:
   grace: 2s
@@ -268,6 +269,10 @@ func TestEverySetting(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantHooks, g.Serve.hookSettings); diff != "" {
 		t.Errorf("hooks (-want +got):\n%s", diff)
+	}
+	wantWebPush := webPushSettings{WebpushSubject: "mailto:ops@example.com", WebpushAllow: []webPushHost{"push.internal", "10.1.0.0/16"}}
+	if diff := cmp.Diff(wantWebPush, g.Serve.webPushSettings); diff != "" {
+		t.Errorf("webpush (-want +got):\n%s", diff)
 	}
 	const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	wantEvents := eventSettings{
