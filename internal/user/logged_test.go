@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +20,18 @@ import (
 // replicated is the store of a node whose changes go through a log.
 type replicated struct {
 	*memory.Engine
-	log *[]logged
+	log *sharedLog
 	us  *user.Users
 	at  int // how much of the log it has applied
 	// fail makes a save fail, although it is in the log.
 	fail bool
+}
+
+// sharedLog is the log. Its mutex is held by all that changes a store: the goroutines of
+// the users save as well.
+type sharedLog struct {
+	sync.Mutex
+	entries []logged
 }
 
 type logged struct {
@@ -37,18 +45,36 @@ func (r *replicated) Save(_ context.Context, updates []engine.Update, _ bool) er
 		up.Leave = slices.Clone(up.Leave)
 		copies = append(copies, up)
 	}
-	*r.log = append(*r.log, logged{r, copies})
+	r.log.Lock()
+	defer r.log.Unlock()
+	r.log.entries = append(r.log.entries, logged{r, copies})
 	if r.fail {
 		return errors.New("the log does not answer")
 	}
-	r.apply(len(*r.log))
+	r.applyLocked(len(r.log.entries))
 	return nil
 }
 
-// apply applies the log up to a length.
-func (r *replicated) apply(n int) {
+// apply applies some of what it has not applied of the log: of n entries as many as upTo says.
+func (r *replicated) apply(upTo func(n int) int) {
+	r.log.Lock()
+	defer r.log.Unlock()
+	r.applyLocked(r.at + upTo(len(r.log.entries)-r.at))
+}
+
+func all(n int) int { return n }
+
+// setFail makes saves fail, or not.
+func (r *replicated) setFail(fail bool) {
+	r.log.Lock()
+	defer r.log.Unlock()
+	r.fail = fail
+}
+
+// applyLocked applies the log up to a length.
+func (r *replicated) applyLocked(n int) {
 	for ; r.at < n; r.at++ {
-		entry := (*r.log)[r.at]
+		entry := r.log.entries[r.at]
 		if err := r.Engine.Save(context.Background(), entry.updates, true); err != nil {
 			panic(err)
 		}
@@ -58,7 +84,7 @@ func (r *replicated) apply(n int) {
 	}
 }
 
-func newReplicated(t *testing.T, log *[]logged) *replicated {
+func newReplicated(t *testing.T, log *sharedLog) *replicated {
 	r := &replicated{Engine: memory.New(memory.Options{}), log: log}
 	r.us = user.New(user.Config{
 		Store: r, LogOf: func(string) engine.Log { return r }, Logger: slog.New(slog.DiscardHandler), Shared: true, Ready: func() error { return nil },
@@ -90,7 +116,7 @@ func TestNodesAgree(t *testing.T) {
 	devices := []string{"", "phone"}
 	for seed := range uint64(1000) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
-		var log []logged
+		var log sharedLog
 		nodes := []*replicated{newReplicated(t, &log), newReplicated(t, &log), newReplicated(t, &log)}
 		var users []*user.User
 		for _, n := range nodes {
@@ -123,26 +149,26 @@ func TestNodesAgree(t *testing.T) {
 					continue // no other one may be forgotten
 				}
 			case 5:
-				n.apply(n.at + rnd.IntN(len(log)-n.at+1))
+				n.apply(func(n int) int { return rnd.IntN(n + 1) })
 			default:
-				n.fail = rnd.IntN(4) == 0
+				n.setFail(rnd.IntN(4) == 0)
 				n.us.Save(t.Context(), u, true) //nolint:errcheck // it may fail
-				n.fail = false
+				n.setFail(false)
 			}
 		}
 		for range 2 {
 			for i, n := range nodes {
-				n.apply(len(log))
+				n.apply(all)
 				if err := n.us.Save(t.Context(), users[i], true); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		for _, n := range nodes {
-			n.apply(len(log))
+			n.apply(all)
 		}
 		fresh := newReplicated(t, &log)
-		fresh.apply(len(log))
+		fresh.apply(all)
 		loaded, err := fresh.us.Acquire(t.Context(), "42")
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +176,7 @@ func TestNodesAgree(t *testing.T) {
 		want := describe(t, fresh.us, loaded, channels)
 		for i, n := range nodes {
 			if got := describe(t, n.us, users[i], channels); got != want {
-				for k, entry := range log {
+				for k, entry := range log.entries {
 					t.Logf("%d by %d: %+v", k, slices.Index(nodes, entry.by), entry.updates)
 				}
 				t.Fatalf("seed %d: node %d has %s, the log says %s", seed, i, got, want)
