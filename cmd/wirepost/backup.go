@@ -16,7 +16,6 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/internal/backup"
-	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // backupCommand is `wirepost backup`.
@@ -70,34 +69,14 @@ func wordBackup(err error) error {
 }
 
 // copy copies the response to w, and checks that it is a complete backup.
-func (c *backupCommand) copy(ctx context.Context, w io.Writer) (*backup.List, error) {
-	address, dialUnix, err := dial.Unix(c.Server.at("/v1/backup", nil))
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	if key := keyFor(c.APIKey, httpapi.Admin); key != "" {
-		r.Header.Set("Authorization", "Bearer "+key)
-	}
-	server := &http.Client{Transport: dial.Transport(dialUnix)}
-	defer server.CloseIdleConnections()
-	response, err := server.Do(r)
-	if err != nil {
-		return nil, wordDialError(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read
-	if response.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20)) //nolint:errcheck // the status says enough
-		return nil, readRefusal(response, body)
-	}
-	copied := io.TeeReader(response.Body, w)
-	list, err := backup.Read(copied, unread{})
-	if err == nil {
-		_, err = io.Copy(io.Discard, copied) // what follows the end of a tar file
-	}
+func (c *backupCommand) copy(ctx context.Context, w io.Writer) (list *backup.List, err error) {
+	err = c.Server.ask(ctx, http.MethodPost, "/v1/backup", nil, keyFor(c.APIKey, httpapi.Admin), func(body io.Reader) (err error) {
+		copied := io.TeeReader(body, w)
+		if list, err = backup.Read(copied, unread{}); err == nil {
+			_, err = io.Copy(io.Discard, copied) // what follows the end of a tar file
+		}
+		return err
+	})
 	return list, err
 }
 

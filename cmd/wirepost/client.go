@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -61,6 +63,38 @@ func (s *serverURL) at(path string, query url.Values) string {
 	}
 	return to
 }
+
+// ask makes a request without a body, with an API key if there is one, and calls read with
+// the body of the response.
+func (s *serverURL) ask(ctx context.Context, method, path string, query url.Values, key string, read func(body io.Reader) error) error {
+	address, dialUnix, err := dial.Unix(s.at(path, query))
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	server := &http.Client{Transport: dial.Transport(dialUnix)}
+	defer server.CloseIdleConnections()
+	response, err := server.Do(r)
+	if err != nil {
+		return wordDialError(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	nothing := method != http.MethodGet && response.StatusCode == http.StatusNoContent
+	if response.StatusCode != http.StatusOK && !nothing {
+		body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal)) //nolint:errcheck // the status says enough
+		return readRefusal(response, body)
+	}
+	return read(response.Body)
+}
+
+// maxRefusal is how much is read of a response that refuses a request.
+const maxRefusal = 1 << 20
 
 // readRefusal makes an error of a response, with its problem details if there are
 // any.

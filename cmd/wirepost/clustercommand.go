@@ -17,7 +17,6 @@ import (
 
 	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
-	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // clusterCommand is `wirepost cluster`.
@@ -139,35 +138,14 @@ func (c *clusterForgetCommand) Run(ctx context.Context, t *terminal) error {
 const clusterTimeout = time.Minute
 
 // callCluster makes a request below /v1/cluster.
-func callCluster(ctx context.Context, s *serverURL, method, path string, query url.Values, key string) ([]byte, error) {
+func callCluster(ctx context.Context, s *serverURL, method, path string, query url.Values, key string) (body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
-	address, dialUnix, err := dial.Unix(s.at("/v1/cluster"+path, query))
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.NewRequestWithContext(ctx, method, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	if key != "" {
-		r.Header.Set("Authorization", "Bearer "+key)
-	}
-	server := &http.Client{Transport: dial.Transport(dialUnix)}
-	defer server.CloseIdleConnections()
-	response, err := server.Do(r)
-	if err != nil {
-		return nil, wordDialError(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read
-	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20))
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return nil, readRefusal(response, body)
-	}
-	return body, nil
+	err = s.ask(ctx, method, "/v1/cluster"+path, query, key, func(r io.Reader) (err error) {
+		body, err = io.ReadAll(io.LimitReader(r, 8<<20))
+		return err
+	})
+	return body, err
 }
 
 func printNodes(out io.Writer, body []byte) error {

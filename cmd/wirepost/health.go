@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/wirepost/wirepost/internal/dial"
 )
 
 // healthCommand is `wirepost health`.
@@ -25,27 +23,12 @@ func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.Timeout))
 	defer cancel()
-	address, dialUnix, err := dial.Unix(c.Server.at(path, nil))
-	if err != nil {
+	err := c.Server.ask(ctx, http.MethodGet, path, nil, "", func(body io.Reader) error {
+		_, err := io.Copy(io.Discard, io.LimitReader(body, 1<<20))
 		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	})
 	if err != nil {
-		return err
-	}
-	server := &http.Client{Transport: dial.Transport(dialUnix)}
-	defer server.CloseIdleConnections()
-	response, err := server.Do(r)
-	if err != nil {
-		return fmt.Errorf("health: %w", wordDialError(err))
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return fmt.Errorf("health: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("health: %w", printableError(readRefusal(response, body)))
+		return fmt.Errorf("health: %w", printableError(err))
 	}
 	_, err = fmt.Fprintln(t.Out, "ok")
 	return err
