@@ -13,8 +13,9 @@ import (
 )
 
 // Lease decides which node of a cluster delivers events. The node that holds it says so on
-// the bus, every second. When nobody does for some seconds, another one takes it. A node
-// that is cut off from the log gives it up.
+// the bus, every second. When nobody does for some seconds, another one claims it, and
+// takes it if it hears of no better claim for half a second. A node that is cut off from
+// the log gives it up.
 //
 // Nothing depends on there being only one holder: while there are two, which is possible
 // after a pause of a node or of the network, events may be delivered twice.
@@ -28,7 +29,7 @@ type Lease struct {
 	mu struct {
 		sync.Mutex
 		heard time.Time       // when another holder was heard last
-		since time.Time       // when this node took the lease; zero: it has not
+		since time.Time       // when this node claimed the lease; zero: it has not
 		held  context.Context // ends when this node loses the lease; nil: it has not
 		end   context.CancelFunc
 		took  chan struct{} // closed when this node takes the lease
@@ -47,13 +48,15 @@ type LeaseConfig struct {
 const (
 	leaseTopic = "events"
 	claimEvery = time.Second
-	// claimAfter is the time without a holder after which the first node takes the lease;
-	// the others do so later, one after the other.
+	// claimAfter is the time without a holder after which the first node claims the lease;
+	// the others do so later, one after the other. As nodes may not see the same others,
+	// two can claim it at once: so none takes it before claimWait has passed.
 	claimAfter = 3 * time.Second
+	claimWait  = claimEvery / 2
 	claimRank  = 500 * time.Millisecond
 )
 
-// claim is what a holder says.
+// claim is what a node says that claims or holds the lease.
 type claim struct {
 	Node   string `json:"node"`
 	Run    string `json:"run"`
@@ -114,7 +117,7 @@ func (l *Lease) Await(ctx context.Context) context.Context {
 
 func (l *Lease) keep(ctx context.Context) {
 	defer close(l.done)
-	tick := time.NewTicker(claimEvery / 2)
+	tick := time.NewTicker(claimWait)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -129,11 +132,11 @@ func (l *Lease) keep(ctx context.Context) {
 	}
 }
 
-// decide takes the lease, keeps it or loses it.
+// decide claims the lease, takes it, keeps it or loses it.
 func (l *Lease) decide(say bool) {
 	ready := l.config.Ready() == nil
 	l.mu.Lock()
-	since, vacant := l.mu.since, time.Since(l.mu.heard)
+	since, held, vacant := l.mu.since, l.mu.held != nil, time.Since(l.mu.heard)
 	l.mu.Unlock()
 	switch {
 	case since.IsZero() && (!ready || vacant < claimAfter+l.rank()):
@@ -145,41 +148,52 @@ func (l *Lease) decide(say bool) {
 		}
 		return
 	case since.IsZero():
-		since = l.take()
-		say = true
+		since, say = l.claim(), true
+	case !held && time.Since(since) >= claimWait:
+		l.take()
 	}
 	if say {
 		l.publish(claim{Node: l.config.Node, Run: l.run, HeldMS: time.Since(since).Milliseconds()})
 	}
 }
 
-// rank is how much later than the first node this one takes the lease.
+// rank is how much later than the first node this one claims the lease.
 func (l *Lease) rank() time.Duration {
 	nodes := append(l.config.Nodes(), l.config.Node)
 	slices.Sort(nodes)
 	return time.Duration(slices.Index(nodes, l.config.Node)) * claimRank
 }
 
-func (l *Lease) take() time.Time {
+func (l *Lease) claim() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.since = time.Now()
+	return l.mu.since
+}
+
+// take makes this node the holder, unless it has heard of a better claim.
+func (l *Lease) take() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.since.IsZero() {
+		return
+	}
 	l.mu.held, l.mu.end = context.WithCancel(context.Background())
 	close(l.mu.took)
 	l.mu.took = make(chan struct{})
 	l.config.Logger.Info("this node delivers events")
-	return l.mu.since
 }
 
-// lose ends the lease, if this node has it.
+// lose ends the lease or the claim, and reports whether this node had the lease.
 func (l *Lease) lose() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.mu.since = time.Time{}
 	if l.mu.held == nil {
 		return false
 	}
 	l.mu.end()
-	l.mu.held, l.mu.since = nil, time.Time{}
+	l.mu.held = nil
 	return true
 }
 
@@ -195,14 +209,14 @@ func (l *Lease) publish(c claim) {
 	}
 }
 
-// receive takes what a holder says.
+// receive takes what another node says.
 func (l *Lease) receive(data []byte) []byte {
 	var c claim
 	if err := json.Unmarshal(data, &c); err != nil || c.Node == "" || c.Run == l.run {
 		return nil
 	}
 	l.mu.Lock()
-	held, mine := l.mu.held != nil, time.Since(l.mu.since)
+	claimed, mine := !l.mu.since.IsZero(), time.Since(l.mu.since)
 	switch {
 	case c.Free:
 		l.mu.heard = time.Now().Add(-claimAfter)
@@ -210,13 +224,13 @@ func (l *Lease) receive(data []byte) []byte {
 		l.mu.heard = time.Now()
 	}
 	l.mu.Unlock()
-	if theirs := time.Duration(c.HeldMS) * time.Millisecond; held && !c.Free && l.yields(&c, mine, theirs) {
+	if theirs := time.Duration(c.HeldMS) * time.Millisecond; claimed && !c.Free && l.yields(&c, mine, theirs) {
 		l.lose()
 	}
 	return nil
 }
 
-// yields reports whether of two holders this one gives the lease up: the one that took it
+// yields reports whether of two that claim the lease this one gives it up: the one that did
 // later, as far as that can be told.
 func (l *Lease) yields(c *claim, mine, theirs time.Duration) bool {
 	if apart := theirs - mine; apart.Abs() > claimEvery {

@@ -59,10 +59,11 @@ type reader struct {
 	Target
 	config *Config
 
-	at     uint64 // everything up to here is delivered, or not selected
-	saved  uint64
-	lastAt time.Time   // of the last save
-	page   engine.Page // what was read, from at on
+	at      uint64 // everything up to here is delivered, or not selected
+	saved   uint64
+	lastAt  time.Time   // of the last save
+	failing bool        // the last save failed
+	page    engine.Page // what was read, from at on
 
 	mu    sync.Mutex
 	stats ReaderStats // guarded by mu
@@ -355,26 +356,28 @@ func (d *reader) expired(ctx context.Context, events []Event) bool {
 	return err == nil && bounds.Lost >= events[len(events)-1].Seq
 }
 
-// advance moves the cursor, and stores it.
+// advance moves the cursor, and stores it. If that fails, a later save makes up for it: until
+// then a crash makes events be delivered again. In a cluster nothing is delivered before it
+// is stored: another node may deliver already, from the stored cursor on.
 func (d *reader) advance(ctx context.Context, through uint64, save bool) {
 	d.at = max(d.at, through)
 	d.update(func(s *ReaderStats) { s.Seq = d.at })
-	if save {
-		d.save(ctx)
+	for save && !d.save(ctx) && d.config.Elsewhere != nil && ctx.Err() == nil {
+		rest(ctx, retryEvery)
 	}
 }
 
-// save stores the cursor. If that fails, a later save makes up for it: until then a crash
-// makes events be delivered again.
-func (d *reader) save(ctx context.Context) {
+// save stores the cursor, and reports whether it is stored.
+func (d *reader) save(ctx context.Context) bool {
 	d.lastAt = time.Now()
-	if err := saveCursor(ctx, d.config, d.Name, d.at, false); err != nil {
-		if ctx.Err() == nil {
-			d.config.Logger.Warn("the cursor of a reader of events is not stored", "target", d.Label, "error", err)
-		}
-		return
+	err := saveCursor(ctx, d.config, d.Name, d.at, false)
+	if err != nil && ctx.Err() == nil && !d.failing {
+		d.config.Logger.Warn("the cursor of a reader of events is not stored", "target", d.Label, "error", err)
 	}
-	d.saved = d.at
+	if d.failing = err != nil; !d.failing {
+		d.saved = d.at
+	}
+	return !d.failing
 }
 
 // rest waits for d, or until ctx is done.

@@ -8,9 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wirepost/wirepost/engine"
 )
 
 // taker is a target in the program, which can fail or be slow.
@@ -191,5 +194,41 @@ func TestIdleReader(t *testing.T) {
 		if log.records != 10*pageRecords {
 			t.Errorf("%d records were read", log.records)
 		}
+	})
+}
+
+// cutOff stores nothing while it is down.
+type cutOff struct {
+	engine.Users
+	down atomic.Bool
+}
+
+func (c *cutOff) Save(ctx context.Context, updates []engine.Update, sync bool) error {
+	if c.down.Load() {
+		return engine.ErrUnavailable
+	}
+	return c.Users.Save(ctx, updates, sync)
+}
+
+// TestCutOffReader: a node of a cluster that cannot store the cursor delivers one batch and
+// no more, because another node may have begun to deliver the same events.
+func TestCutOffReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		users := &cutOff{Users: b.engine}
+		b.config.Users, b.config.Elsewhere = users, func(string) int { return 0 }
+		k := &taker{}
+		_, stop := b.start(k.target())
+		defer stop()
+		synctest.Wait()
+		users.down.Store(true)
+		b.write(5 * deliverAtOnce)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		k.complete(t, deliverAtOnce)
+		users.down.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		k.complete(t, 5*deliverAtOnce)
 	})
 }
