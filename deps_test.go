@@ -33,6 +33,7 @@ var imports = map[string]map[string]string{
 		"internal/schedule":   "scheduled pushes",
 		"internal/session":    "sessions",
 		"internal/signing":    "secrets of endpoints",
+		"internal/trend":      "the numbers of the last hour",
 		"internal/user":       "users",
 		"internal/webpush":    "Web Push",
 		"internal/wire":       "content types, and messages as JSON",
@@ -48,6 +49,7 @@ var imports = map[string]map[string]string{
 	},
 	"acks": {},
 
+	"internal/trend":  {},
 	"internal/backup": {"engine": "snapshots, and receivers of their files"},
 
 	"internal/gateway": {
@@ -272,6 +274,7 @@ var imports = map[string]map[string]string{
 		"internal/bearer":        "API keys in requests",
 		"internal/origin":        "refuses requests of pages",
 		"internal/payload":       "data of raw pushes",
+		"internal/trend":         "the memory of the process",
 	},
 	"httpapi/internal/parse": {
 		"":                  "pushes, and errors in them",

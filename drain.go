@@ -62,6 +62,7 @@ const (
 // drain does the work of Shutdown, until s.urgent is done. A zero deadline is none.
 func (s *Server) drain(deadline time.Time) {
 	defer close(s.stopped)
+	s.sampling.Wait()
 	s.scheduled.Close()
 	s.escalation.Close()
 	s.gateway.Drain()

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/internal/presence"
 	"github.com/wirepost/wirepost/internal/schedule"
 	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/trend"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/webpush"
 )
@@ -44,6 +45,9 @@ type Server struct {
 	scheduled  *schedule.Schedule
 	escalation *escalation.Escalation
 	pusher     *pusher // nil: Web Push is off
+
+	trend    trend.Ring
+	sampling sync.WaitGroup // the goroutine of trend, until drainBegan is closed
 
 	logger  *slog.Logger
 	started time.Time
@@ -135,6 +139,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.escalation = s.newEscalation()
 	s.scheduled = s.startSchedule()
+	s.sampling.Go(func() { s.trend.Run(s.drainBegan, s.trendPoint) })
 	return s, nil
 }
 

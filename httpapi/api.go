@@ -53,6 +53,7 @@ type backend interface {
 	EventStats(ctx context.Context, behind bool) wirepost.EventStats
 
 	Stats() wirepost.Stats
+	Trend() []wirepost.TrendPoint
 	Top(n int) wirepost.Top
 	Cluster() (engine.Cluster, bool)
 	RepairCluster(ctx context.Context, abandon bool) (shards []int, err error)
@@ -77,6 +78,7 @@ type api struct {
 	metrics  http.Handler
 	hooks    HookSource // nil: there are none
 	memory   *budget
+	settings []Setting // nil: the program shows none
 
 	maxData int // bytes of data in a message
 	maxJSON int // bytes of a push in JSON

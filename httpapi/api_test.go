@@ -3,9 +3,13 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -303,4 +307,46 @@ func TestDraining(t *testing.T) {
 		}
 	}
 	s.do("GET", "/healthz", "").is(http.StatusOK)
+}
+
+func TestStatsHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t)
+		api := New(srv, Options{Keys: []string{"read:" + testKey}, Logger: slog.New(slog.DiscardHandler)})
+		if _, err := srv.Push(t.Context(), wirepost.Push{To: "user:42", Data: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2*time.Hour + time.Second)
+		r := httptest.NewRequest("GET", "/v1/stats/history", nil)
+		r.Header.Set("Authorization", "Bearer "+testKey)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		if err := loadSpec(t).checkResponse(r, w.Code, w.Header(), w.Body.Bytes()); err != nil || w.Code != 200 {
+			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+		}
+		var got trendResponse
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(got.Time); n != 720 || got.Interval != 5000 || got.Time[n-1]-got.Time[0] != 719*5000 || got.Pushes[0] != 1 || got.Memory[n-1] == 0 || len(got.Deliveries) != n {
+			t.Errorf("%d points: %+v", n, got)
+		}
+	})
+}
+
+// TestConfig: settings are for administrators only.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	newSite(t).do("GET", "/v1/config", "").problem(404, "")
+	srv := newServer(t)
+	settings := []Setting{{Name: "window", Value: "64", Origin: "WIREPOST_WINDOW"}}
+	s := serveHandler(t, New(srv, Options{Keys: []string{testKey, "push+read:reader"}, Settings: settings, Logger: slog.New(slog.DiscardHandler)}), srv)
+	s.do("GET", "/v1/config", "", "Authorization: Bearer reader").problem(403, "")
+	s.do("HEAD", "/v1/config", "", "Authorization: Bearer reader").is(403)
+	var got struct{ Settings []Setting }
+	s.do("GET", "/v1/config", "").is(200).into(&got)
+	if !slices.Equal(got.Settings, settings) {
+		t.Errorf("%+v", got)
+	}
 }

@@ -50,8 +50,17 @@ type Options struct {
 	Collectors []prometheus.Collector
 	// Hooks are shown by /v1/stats. May be nil.
 	Hooks HookSource
+	// Settings are served by /v1/config, with secrets masked. Nil: there is no such route.
+	Settings []Setting
 	// Logger gets internal errors; nil means slog.Default().
 	Logger *slog.Logger
+}
+
+// Setting is a setting of the program, as its operator wrote it.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"` // default, a flag, a variable or a line of a file
 }
 
 // HookSource provides the state of hooks: a *hooks.Hooks.
@@ -68,7 +77,7 @@ func New(srv *wirepost.Server, o Options) http.Handler { return newHandler(srv, 
 
 func newHandler(srv backend, o Options) http.Handler {
 	a := &api{
-		srv: srv, keys: newKeyring(o.Keys, o.PushRate), ready: o.Ready, draining: o.Draining, hooks: o.Hooks,
+		srv: srv, keys: newKeyring(o.Keys, o.PushRate), ready: o.Ready, draining: o.Draining, hooks: o.Hooks, settings: o.Settings,
 		logger: o.Logger, maxData: srv.MaxMessage(), memory: &budget{limit: o.PushMemory},
 	}
 	if o.PushMemory <= 0 {

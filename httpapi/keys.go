@@ -18,7 +18,7 @@ type Scope uint8
 // The scopes. Admin includes Push and Read.
 const (
 	Push  Scope = 1 << iota // POST /v1/push and /v1/push/{channel}
-	Read                    // every GET, /metrics included
+	Read                    // every GET, /metrics included, except for /v1/config
 	Admin                   // everything
 )
 

@@ -25,6 +25,7 @@ type route struct {
 	methods []method
 	public  bool // needs no key
 	push    bool // its POST needs a key for pushing, not for everything
+	admin   bool // its GET needs a key for everything, too
 }
 
 type method struct {
@@ -70,6 +71,8 @@ var routes = []route{
 		{"PUT", nil, (*api).importVAPID},
 	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
+	{path: "/v1/stats/history", methods: []method{{"GET", nil, (*api).trend}}},
+	{path: "/v1/config", admin: true, methods: []method{{"GET", nil, (*api).config}}},
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},
 	{path: "/v1/cluster/nodes/{node}", methods: []method{{"DELETE", nil, (*api).forget}}},
@@ -211,7 +214,7 @@ func (rt *route) method(name string) *method {
 // scope is what a key needs for a method.
 func (rt *route) scope(m *method) Scope {
 	switch {
-	case m.name == http.MethodGet:
+	case m.name == http.MethodGet && !rt.admin:
 		return Read
 	case rt.push:
 		return Push

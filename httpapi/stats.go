@@ -2,10 +2,10 @@ package httpapi
 
 import (
 	"net/http"
-	"runtime/metrics"
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/trend"
 )
 
 // maxTop is the longest list of the largest channels, or of slow sessions.
@@ -91,7 +91,7 @@ func (a *api) eventStats(r *request) *eventStats {
 // stats is GET /v1/stats.
 func (a *api) stats(w http.ResponseWriter, r *request) error {
 	counted := a.srv.Stats()
-	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: held(), Hooks: a.hookStats(), Events: a.eventStats(r)}
+	response := statsResponse{counters: counters(counted), Uptime: counted.Uptime.Milliseconds(), Memory: trend.Memory(), Hooks: a.hookStats(), Events: a.eventStats(r)}
 	if r.query.Has("top") {
 		n, err := r.number("top", 0, 1, maxTop)
 		if err != nil {
@@ -103,10 +103,28 @@ func (a *api) stats(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, response)
 }
 
-// held is what the process holds of the system's memory, as the Go runtime
-// counts it.
-func held() uint64 {
-	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(samples)
-	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
+// trend is GET /v1/stats/history. Each number has a list of its own, as charts need them.
+func (a *api) trend(w http.ResponseWriter, _ *request) error {
+	points := a.srv.Trend()
+	n := len(points)
+	response := trendResponse{
+		Interval: wirepost.TrendInterval.Milliseconds(), Time: make([]int64, n), Connections: make([]int, n), Users: make([]int, n),
+		Pushes: make([]uint64, n), Deliveries: make([]uint64, n), Memory: make([]uint64, n),
+	}
+	for i, p := range points {
+		response.Time[i], response.Connections[i], response.Users[i] = p.Time.UnixMilli(), p.Connections, p.Users
+		response.Pushes[i], response.Deliveries[i], response.Memory[i] = p.Pushes, p.Deliveries, p.Memory
+	}
+	return writeJSON(w, http.StatusOK, response)
+}
+
+// trendResponse is the body of a response to GET /v1/stats/history.
+type trendResponse struct {
+	Interval    int64    `json:"interval_ms"`
+	Time        []int64  `json:"time"`
+	Connections []int    `json:"connections"`
+	Users       []int    `json:"users"`
+	Pushes      []uint64 `json:"pushes"`
+	Deliveries  []uint64 `json:"deliveries"`
+	Memory      []uint64 `json:"memory_bytes"`
 }

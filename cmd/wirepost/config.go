@@ -9,6 +9,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/auth"
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // Config is the configuration of dev and serve. The fields have the names of the
@@ -28,6 +29,8 @@ type Config struct {
 	Console  bool
 	Channels []wirepost.Policy
 	Sources  []string // of Channels: positions in the file
+
+	Settings []httpapi.Setting // all of these, as /v1/config shows them
 }
 
 // common are the settings that dev and serve share.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/wirepost/wirepost/httpapi"
 )
 
 // configCommand is `wirepost config`.
@@ -43,9 +46,18 @@ func (c *Config) try() error {
 	return a.newServer() // with an engine in memory
 }
 
-// print prints the settings, and the policies and endpoints of the file.
+// print prints the settings.
 func (s *settings) print(out io.Writer, k *kong.Context, c *Config) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, setting := range s.effective(k, c) {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", setting.Name, printable(setting.Value), printable(setting.Origin))
+	}
+	return table.Flush()
+}
+
+// effective returns the settings with secrets masked, and the policies and endpoints of the
+// file.
+func (s *settings) effective(k *kong.Context, c *Config) (all []httpapi.Setting) {
 	given := map[string]string{}
 	for _, p := range k.Path {
 		if p.Flag != nil && !p.Resolved {
@@ -56,19 +68,21 @@ func (s *settings) print(out io.Writer, k *kong.Context, c *Config) error {
 		if flag.Name == "help" || flag.Hidden {
 			continue
 		}
-		origin := "default"
-		if from, ok := given[flag.Name]; ok {
-			origin = from
-		} else if from, ok := s.origins[flag.Name]; ok {
-			origin = from
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", flag.Name, printable(shown(k.FlagValue(flag))), printable(origin))
+		origin := cmp.Or(given[flag.Name], s.origins[flag.Name], byDefault)
+		all = append(all, httpapi.Setting{Name: flag.Name, Value: shown(k.FlagValue(flag)), Origin: origin})
 	}
 	for i, p := range c.Channels {
-		fmt.Fprintf(table, "channels\t%s\t%s\n", printable(showPolicy(p)), printable(strings.TrimSuffix(c.Sources[i], ": channels")))
+		origin := byDefault
+		if c.Sources != nil {
+			origin = strings.TrimSuffix(c.Sources[i], ": channels")
+		}
+		all = append(all, httpapi.Setting{Name: "channels", Value: showPolicy(p), Origin: origin})
 	}
 	for _, e := range c.EventsEndpoints {
-		fmt.Fprintf(table, "events.endpoints\t%s\t%s\n", printable(showEndpoint(e)), printable(s.file.path))
+		all = append(all, httpapi.Setting{Name: "events.endpoints", Value: showEndpoint(e), Origin: s.file.path})
 	}
-	return table.Flush()
+	return all
 }
+
+// byDefault is the origin of settings that nobody has made.
+const byDefault = "default"

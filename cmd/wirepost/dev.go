@@ -5,6 +5,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/wirepost/wirepost"
 )
 
@@ -31,7 +33,7 @@ var devPolicies = []wirepost.Policy{{Pattern: wirepost.All}, {Pattern: "*", Pres
 func (c *devCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and serves until ctx is done.
-func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
+func (c *devCommand) Run(ctx context.Context, t *terminal, k *kong.Context, s *settings) error {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
 		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings,
@@ -40,6 +42,7 @@ func (c *devCommand) Run(ctx context.Context, t *terminal, s *settings) error {
 	if config.Channels, config.Sources = s.policies(); config.Channels == nil {
 		config.Channels = devPolicies
 	}
+	config.Settings = s.effective(k, &config)
 	if c.Cluster > 1 && !c.clustered() {
 		return devCluster(ctx, t, config, int(c.Cluster), s)
 	}
@@ -69,8 +72,10 @@ type serveCommand struct {
 func (c *serveCommand) Help() string { return helpOnSettings }
 
 // Run starts the server and stays until it is told to end.
-func (c *serveCommand) Run(ctx context.Context, t *terminal, s *settings) error {
-	return serve(ctx, t, c.config(s))
+func (c *serveCommand) Run(ctx context.Context, t *terminal, k *kong.Context, s *settings) error {
+	config := c.config(s)
+	config.Settings = s.effective(k, &config)
+	return serve(ctx, t, config)
 }
 
 // config returns the configuration.

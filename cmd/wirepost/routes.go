@@ -37,6 +37,7 @@ func (a *App) routes() http.Handler {
 		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
 		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
 		Ready: a.ready, Draining: a.draining, Logger: a.Log, Collectors: a.collectors(),
+		Settings: c.Settings,
 	}
 	if a.hooks != nil { // a nil *Hooks would be a HookSource
 		o.Hooks = a.hooks

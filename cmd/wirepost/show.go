@@ -85,13 +85,19 @@ func orDash(text string) string {
 	return text
 }
 
-// withoutPassword masks the user and password of a URL.
+// withoutPassword masks the user and password of a URL, and its query, which may be a key.
 func withoutPassword(text string) string {
-	if u, err := url.Parse(text); err == nil && u.User != nil {
-		u.User = url.User("…")
-		return strings.Replace(u.String(), url.User("…").String(), "…", 1)
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" || u.User == nil && u.RawQuery == "" {
+		return text
 	}
-	return text
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	if u.User != nil {
+		u.User = url.User("…")
+	}
+	return strings.Replace(u.String(), url.User("…").String(), "…", 1)
 }
 
 func showSize(n int64) string {

@@ -1,0 +1,39 @@
+package wirepost
+
+import (
+	"time"
+
+	"github.com/wirepost/wirepost/internal/trend"
+)
+
+// TrendInterval is the time between two points of Server.Trend.
+const TrendInterval = trend.Interval
+
+// TrendPoint is the state of a server at one time. Pushes and Deliveries are counted from the
+// start of the server, and Memory is in bytes, of the process.
+type TrendPoint struct {
+	Time               time.Time
+	Connections, Users int
+	Pushes, Deliveries uint64
+	Memory             uint64
+}
+
+// Trend returns the last hour of this server, oldest first, with a point every TrendInterval:
+// less if it has not run that long. In a cluster, each node has its own.
+func (s *Server) Trend() []TrendPoint {
+	points := s.trend.Points()
+	all := make([]TrendPoint, len(points))
+	for i, p := range points {
+		all[i] = TrendPoint{time.UnixMilli(p.Time), p.Connections, p.Users, p.Pushes, p.Deliveries, p.Memory}
+	}
+	return all
+}
+
+// trendPoint reads the point of now. The counters are cheap: none visits connections.
+func (s *Server) trendPoint() trend.Point {
+	c := s.host.Counters
+	return trend.Point{
+		Time: time.Now().UnixMilli(), Connections: s.host.Users.Connections(), Users: s.host.Users.Online(),
+		Pushes: c.Pushes.Load(), Deliveries: c.Deliveries.Load(), Memory: trend.Memory(),
+	}
+}
