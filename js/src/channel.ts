@@ -1,10 +1,10 @@
 import { guarded } from "./emitter.js"
 import type { WirepostError } from "./errors.js"
-import type { Entry, Message, ChannelState, Revoke } from "./frames.js"
+import type { Entry, Json, Message, ChannelState, Revoke } from "./frames.js"
 import { maxKeys } from "./limits.js"
 
 /** What the application does with a message. It counts as handled when a promise returned has settled. */
-export type Handler = (message: Message) => unknown
+export type Handler<T = Json | undefined> = (message: Message<T>) => unknown
 
 /** Delivers one entry; settled when the application is done with it. */
 export type Deliver = (entry: Entry) => Promise<void>

@@ -2,12 +2,14 @@ import type { Handler } from "./channel.js"
 import type { WirepostError } from "./errors.js"
 import type { Gap, Hello, Json, Membership, Message, PresenceChange, PresentUser, Revoke } from "./frames.js"
 import type { Down } from "./connection.js"
+import type { WebSocketClass } from "./socket.js"
+import type { ClientStorage } from "./storage.js"
 import type { Token } from "./token.js"
 import type { TransportName } from "./transport.js"
 
 /** A connection to the user's messages. Made by `connect`. */
 export interface Client extends AsyncIterable<Message> {
-  /** The name of this device. */
+  /** The name of this device; empty until it has been read from an asynchronous `storage`. */
   readonly device: string
   readonly state: "connecting" | "open" | "closed"
   /** How messages are received; undefined before the first connection. */
@@ -15,7 +17,11 @@ export interface Client extends AsyncIterable<Message> {
   /** The user ID, from the server. */
   readonly user: string | undefined
 
-  /** Adds a listener; returns a function that removes it. */
+  /**
+   * Adds a listener; returns a function that removes it. The type of the data of messages,
+   * as in `on<Note>("message", …)`, is the application's word: it is not checked.
+   */
+  on<T = Json | undefined>(name: "message", listener: Handler<T>): () => void
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => unknown): () => void
 
   /** The messages, one by one. A message is acknowledged when the next one is asked for. */
@@ -28,7 +34,7 @@ export interface Client extends AsyncIterable<Message> {
    *
    * Resolves when the server has agreed, and rejects with `forbidden` and the like.
    */
-  subscribe(channel: string, handler: Handler): Promise<Subscription>
+  subscribe<T = Json | undefined>(channel: string, handler: Handler<T>): Promise<Subscription>
 
   /**
    * Who is present in a channel whose policy has presence: a list that stays up to date,
@@ -40,21 +46,22 @@ export interface Client extends AsyncIterable<Message> {
    * Reads older messages of a channel, newest first, or with `after` newer ones, oldest
    * first. Nothing is acknowledged by it. While there is no connection it waits.
    */
-  history(channel: string, options?: HistoryOptions): Promise<History>
+  history<T = Json | undefined>(channel: string, options?: HistoryOptions): Promise<History<T>>
 
   /**
-   * Publishes a JSON value, a text (with a `contentType` like `text/plain`) or bytes.
+   * Publishes a JSON value, a text (with a `contentType` like `text/plain`) or bytes
+   * (a Uint8Array or ArrayBuffer).
    * While there is no connection it waits, among at most 256 requests, and is sent
    * once more if the connection breaks before the response: its id lets the server
    * store it once.
    */
-  publish(to: string, data: Json | Uint8Array | ArrayBuffer, options?: PublishOptions): Promise<Published>
+  publish(to: string, data: Json | object, options?: PublishOptions): Promise<Published>
 
   /**
    * Calls a method of the application behind the server. A call that was sent is not
    * repeated. A signal, like `AbortSignal.timeout(5000)`, limits how long it may take.
    */
-  call(method: string, data?: Json, options?: { signal?: AbortSignal }): Promise<Json>
+  call<T = Json>(method: string, data?: Json | object, options?: { signal?: AbortSignal }): Promise<T>
 
   /**
    * The user has read this message and everything before it in its channel. All devices
@@ -86,6 +93,14 @@ export interface Client extends AsyncIterable<Message> {
   /** Whether this browser shows notifications for this user. Waits for the first connection. */
   notifications(): Promise<NotificationState>
 
+  /**
+   * Connects at once if there is no connection, and otherwise checks that it is alive. The
+   * client does this by itself where the browser says that the page is visible or the network
+   * back. Call it where something else knows, as when an app comes to the foreground. In a
+   * tab that uses the connection of another one it does nothing.
+   */
+  reconnect(): void
+
   /** Ends the client. Requests that wait are rejected with `closed`. */
   close(): void
 }
@@ -116,8 +131,8 @@ export interface HistoryOptions {
 }
 
 /** A page of messages. */
-export interface History {
-  readonly messages: readonly Message[]
+export interface History<T = Json | undefined> {
+  readonly messages: readonly Message<T>[]
   /** The `before`, or `after`, of the next page. The last page has no messages. */
   readonly next: number
   /** The user's read mark in the channel, in the inbox and memberships. */
@@ -180,6 +195,13 @@ export interface Options {
   shared?: boolean | string
   /** What to try, in this order; default: all three. */
   transports?: readonly TransportName[]
+  /** The class to connect with, like that of the package `ws`; default: the platform's. */
+  WebSocket?: WebSocketClass
+  /**
+   * Where the device's name and positions in channels are kept, like the AsyncStorage of
+   * React Native; default: localStorage and sessionStorage, or nowhere.
+   */
+  storage?: ClientStorage
 }
 
 /** The events of a client. */

@@ -1,3 +1,4 @@
+import type { Handler } from "./channel.js"
 import type { Client, Events, History, Options } from "./client.js"
 import { start } from "./delivery.js"
 import { ownDevice } from "./device.js"
@@ -13,7 +14,7 @@ import type { Notifications } from "./notifications.js"
 import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
 import { openSession, type Session } from "./session.js"
-import { enabledKey, recall } from "./storage.js"
+import { enabledKey, recall, type Area } from "./storage.js"
 import { subscribe, want } from "./subscriptions.js"
 
 /**
@@ -22,18 +23,19 @@ import { subscribe, want } from "./subscriptions.js"
  *
  * @param url of the WebSocket endpoint, absolute or relative to the page; or those of
  * several nodes of a cluster, to be used in a random order
- * @throws WirepostError `bad_request` for an invalid URL or option
+ * @throws WirepostError `bad_request` for an invalid URL or option, and `unsupported` where
+ * there is no WebSocket
  */
-export function connect(url: string | URL | readonly (string | URL)[], { device = ownDevice(), channels = [], shared, token, transports = ["websocket", "sse", "poll"] }: Options = {}): Client {
+export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket }: Options = {}): Client {
   if (device) checkName("device", device)
   const nodes = [url].flat().map((url) => {
     const at = endpoint(url as string)
     if (!at) throw new WirepostError("bad_request", `bad URL ${url}`)
     at.hash = ""
-    if (device) at.searchParams.set("device", device)
     return at
   })
   if (!nodes[0]) throw new WirepostError("bad_request", "bad URL")
+  if (transports.includes("websocket") && !(Socket ?? globalThis.WebSocket)) throw new WirepostError("unsupported", "no WebSocket: use Node.js 22, or the option WebSocket with that of the package ws")
 
   const requests = openRequests()
   const events = emitter<Events>()
@@ -45,7 +47,10 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
 
   /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
   async function open(): Promise<void> {
-    const make = (owner: Owner) => openLink(nodes, token, transports, owner)
+    if (storage) session._area = (await load((m) => m.openStorage(storage))) as Area | undefined // where that fails, nothing is kept
+    device ??= ownDevice(session._area ?? "localStorage")
+    if (device) for (const at of nodes) at.searchParams.set("device", device)
+    const make = (owner: Owner) => openLink(nodes, token, transports, owner, Socket)
     const join = shared ? await load((m) => m.share) : undefined // where that fails, this tab has its own connection
     if (session._state !== "closed") session._connection = join?.(`${nodes} ${shared}`, make, session._channels, owner) ?? make(owner)
   }
@@ -69,7 +74,9 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
   }
 
   const client: Client = {
-    device,
+    get device() {
+      return device ?? ""
+    },
 
     get state() {
       return session._state
@@ -83,17 +90,17 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
       return session._hello?.user
     },
 
-    on(name, listener) {
+    on: ((name, listener) => {
       const off = events.on(name, listener)
       if (name === "message") start(session)
       return off
-    },
+    }) as typeof events.on,
 
     async *[Symbol.asyncIterator]() {
       yield* (await more()).iterate(this)
     },
 
-    subscribe: (name, handler) => subscribe(session, name, handler),
+    subscribe: (name, handler) => subscribe(session, name, handler as Handler),
 
     presence(channel) {
       const room = Object.assign(new EventTarget(), { channel, count: 0, users: [], closed: false, close: () => void (room.closed = true) })
@@ -101,7 +108,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
       return room
     },
 
-    history: (channel, { signal, ...page } = {}) => requests._add({ type: "history", channel, ...page }, signal) as Promise<History>,
+    history: (channel, { signal, ...page } = {}) => requests._add({ type: "history", channel, ...page }, signal) as Promise<History<never>>,
 
     async publish(to, data, { id = randomId(), key, contentType, signal } = {}) {
       const { seq = 0, duplicate = false } = await requests._add({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
@@ -110,7 +117,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
 
     async call(method, data = null, { signal } = {}) {
       const { data: result = null } = await requests._add({ type: "call", method, data: json(data) }, signal)
-      return result
+      return result as never
     },
 
     async read({ channel, seq, epoch = session._hello?.epoch }) {
@@ -128,6 +135,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { device 
 
     disableNotifications: async () => (await notifying()).disable(),
     notifications: async () => (await notifying()).state(),
+    reconnect: () => session._connection?.wake?.(),
     close: owner._close,
   }
   if (recall("localStorage", enabledKey)) notifying().catch(() => {}) // with the next page

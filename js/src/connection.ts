@@ -9,6 +9,8 @@ import type { TransportName } from "./transport.js"
 export interface Connection {
   /** Sends a command; does nothing while it is not connected. */
   send(command: Command): void
+  /** Connects at once, or checks that the connection is alive. Missing in older versions of wirepost-more.js. */
+  wake?(): void
   /** Closes it for good. No event follows. */
   close(): void
 }

@@ -1,6 +1,6 @@
 import { Cursor } from "./cursor.js"
 import { openPoll } from "./poll.js"
-import { openSocket } from "./socket.js"
+import { openSocket, type WebSocketClass } from "./socket.js"
 import { openStream } from "./sse.js"
 import type { Sink, Transport, TransportName } from "./transport.js"
 
@@ -14,6 +14,7 @@ export class Fallbacks {
   readonly #nodes: readonly URL[]
   readonly #socket: number // the choice to make when a WebSocket comes through; negative if none is wanted
   readonly #again: (choice?: number) => void
+  readonly #Socket: WebSocketClass | undefined
   readonly #cursor = new Cursor()
   #trials = 0
 
@@ -22,12 +23,14 @@ export class Fallbacks {
    * @param transports that are wanted
    * @param again connects anew, by that choice or the one before
    * @param cursor at which to begin
+   * @param Socket to try
    */
-  constructor(nodes: readonly URL[], transports: readonly TransportName[], again: (choice?: number) => void, cursor = "") {
+  constructor(nodes: readonly URL[], transports: readonly TransportName[], again: (choice?: number) => void, cursor = "", Socket?: WebSocketClass) {
     this.#cursor.value = cursor
     this.#nodes = nodes
     this.#socket = transports.indexOf("websocket")
     this.#again = again
+    this.#Socket = Socket
   }
 
   /** Opens a fallback, and from time to time tries whether a WebSocket comes through. */
@@ -78,7 +81,7 @@ export class Fallbacks {
       timer = setTimeout(again, patience)
       try {
         // It greets. That is enough to know: the connection proper is made anew.
-        socket = openSocket(this.#nodes[0]!, token, { heard: through, frame: () => {}, ended: again })
+        socket = openSocket(this.#nodes[0]!, token, { heard: through, frame: () => {}, ended: again }, this.#Socket)
       } catch {
         // The token is none that a WebSocket can carry.
       }

@@ -36,8 +36,8 @@ export interface Hello extends Life {
   readonly channels: Readonly<Record<string, ChannelState>>
 }
 
-/** A message. Times are milliseconds since 1970. */
-export interface Message {
+/** A message. Times are milliseconds since 1970. `T` is what the application knows of its data. */
+export interface Message<T = Json | undefined> {
   readonly type: "message"
   readonly channel: string
   /** Grows, and may have holes. */
@@ -55,7 +55,7 @@ export interface Message {
   /** Absent for JSON. */
   readonly content_type?: string
   /** The JSON value, or the text of a `text/…` message. */
-  readonly data?: Json
+  readonly data: T
   /** The bytes of any other message. */
   readonly data_base64?: string
   /** Names the store, in which alone the sequence means something. The client adds it. */

@@ -53,6 +53,10 @@ export class Hub {
     })
   }
 
+  wake(): void {
+    this.#link.wake?.()
+  }
+
   close(): void {
     this.#leave.abort()
     for (const { silence } of this.#ports.values()) silence.stop()

@@ -1,4 +1,8 @@
-/** A random name of 128 bits. Unlike crypto.randomUUID it is there on plain http pages too. */
+/**
+ * A random name of 128 bits. Unlike crypto.randomUUID it is there on plain http pages too, and
+ * in React Native, which has no crypto: names are unique, and no secrets.
+ */
 export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => (b + 256).toString(16).slice(1)).join("")
+  const bytes = new Uint8Array(16)
+  return Array.from(globalThis.crypto ? crypto.getRandomValues(bytes) : bytes.map(() => Math.random() * 256), (b) => (b + 256).toString(16).slice(1)).join("")
 }

@@ -5,7 +5,7 @@ import type { Reply, Frame, Hello, Life, Result } from "./frames.js"
 import { helloTimeout, longestTimer } from "./limits.js"
 import type { Connection, Owner } from "./connection.js"
 import { more } from "./more.js"
-import { openSocket } from "./socket.js"
+import { openSocket, type WebSocketClass } from "./socket.js"
 import { fresh, type Token } from "./token.js"
 import type { CloseInfo, Sink, Transport, TransportName } from "./transport.js"
 import { onWake } from "./wake.js"
@@ -18,7 +18,7 @@ import type { Fallbacks } from "./wirepost-more.js"
  *
  * @param nodes the URLs of the WebSocket endpoint at each node of a cluster, or of the only one; reordered
  */
-export function openLink(nodes: URL[], token: Token | undefined, transports: readonly TransportName[], owner: Owner): Connection {
+export function openLink(nodes: URL[], token: Token | undefined, transports: readonly TransportName[], owner: Owner, Socket?: WebSocketClass): Connection {
   let round = 0 // grows with each attempt: late results of an earlier one are ignored
   let choice = 0 // of the transports
   let tried = 0 // of the transports at each node, since the last pause; the first node of the list is in use
@@ -66,7 +66,7 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
     const mine = round
     const name = transports[choice]!
     timer = setTimeout(() => lost({ code: broken }), helloTimeout)
-    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(nodes, transports, connect, owner.cursor?.())
+    if (name !== "websocket") fallbacks ??= new (await more()).Fallbacks(nodes, transports, connect, owner.cursor?.(), Socket)
     if (mine !== round) return
     const at = new URL(nodes[0]!)
     const channels = name === "websocket" ? [] : owner.channels()
@@ -77,7 +77,7 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
       frame: (frame, size, cursor) => (frame.type === "hello" ? greeted(frame, name, !!after) : take(frame, size, cursor)),
       ended: lost,
     }
-    transport = name === "websocket" ? openSocket(at, bearer, sink) : fallbacks!.open(name, at, bearer, sink, channels)
+    transport = name === "websocket" ? openSocket(at, bearer, sink, Socket) : fallbacks!.open(name, at, bearer, sink, channels)
   }
 
   /** Returns positions as a connect request has them. */
@@ -202,6 +202,7 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
     send(command) {
       if (up) transport?.send(command)
     },
+    wake,
     close,
   }
 }

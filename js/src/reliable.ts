@@ -14,6 +14,9 @@ interface EventMap {
   reconnecting: Event
 }
 
+// React Native has none: there only this class does not work.
+const Target = globalThis.EventTarget ?? (Object as unknown as typeof EventTarget)
+
 /**
  * The browser's `WebSocket`, except that it connects again when the connection
  * breaks, as the table of close codes allows. Everything else is the platform's:
@@ -23,7 +26,7 @@ interface EventMap {
  * `open` comes each time. `close` comes once, at the end. What was sent to a
  * connection that broke may be lost; use `connect` where that matters.
  */
-export class ReliableWebSocket extends EventTarget {
+export class ReliableWebSocket extends Target {
   static readonly CONNECTING = 0
   static readonly OPEN = 1
   static readonly CLOSING = 2

@@ -69,6 +69,10 @@ class Tab implements Connection {
     if (this.#connection) this.#send({ kind: "command", from: this.#id, connection: this.#connection, command, time: Date.now() })
   }
 
+  wake(): void {
+    this.#hub?.wake()
+  }
+
   close(): void {
     this.#send({ kind: "leave", from: this.#id })
     this.#hub?.close()

@@ -3,12 +3,21 @@ export const enabledKey = "wirepost:notifications"
 
 const memory = new Map<string, unknown>()
 
-type Area = "localStorage" | "sessionStorage"
+/** What an application may keep a client's state in. All of it is one item. */
+export interface ClientStorage {
+  getItem(name: string): string | null | Promise<string | null>
+  setItem(name: string, value: string): unknown
+}
 
-/** Returns the value of a name: per browser (localStorage) or per tab (sessionStorage). */
+/** Per browser (localStorage), per tab (sessionStorage), or the application's own. */
+export type Area = "localStorage" | "sessionStorage" | Pick<Storage, "getItem" | "setItem">
+
+const storageOf = (area: Area) => (typeof area === "string" ? globalThis[area] : area)
+
+/** Returns the value of a name. */
 export function recall(area: Area, name: string): unknown {
   try {
-    return JSON.parse(globalThis[area].getItem(name)!)
+    return JSON.parse(storageOf(area).getItem(name)!)
   } catch {
     return memory.get(name) // storage is forbidden or missing, or another script has written there
   }
@@ -17,7 +26,7 @@ export function recall(area: Area, name: string): unknown {
 /** Keeps a JSON value across page loads; where the browser allows none, as long as the page lives. */
 export function keep(area: Area, name: string, value: unknown): void {
   try {
-    globalThis[area].setItem(name, JSON.stringify(value))
+    storageOf(area).setItem(name, JSON.stringify(value))
   } catch {
     memory.set(name, value)
   }
