@@ -24,6 +24,7 @@ type Metrics struct {
 	Events        EventStats      // without EventReader.Behind
 	TurnSeconds   []Histogram     // time of a turn of each event loop, which other clients of the loop wait for
 	Cluster       *ClusterMetrics // nil: the server is not a node of a cluster
+	Store         *StoreStats     // nil: the engine has no files, as engine/memory
 }
 
 // ScheduledStats counts the scheduled pushes whose time has come, on this node.
@@ -42,6 +43,9 @@ type EscalationCount struct {
 
 // Histogram is a distribution of durations, in seconds.
 type Histogram = engine.Histogram
+
+// StoreStats are measurements of the store and its volume.
+type StoreStats = engine.StoreStats
 
 // ClusterMetrics are the counters of a node of a cluster.
 type ClusterMetrics struct {
@@ -68,7 +72,18 @@ func (s *Server) Metrics() Metrics {
 	if s.shared != nil {
 		m.Cluster = clusterMetrics(s.shared)
 	}
+	m.Store = s.storeStats()
 	return m
+}
+
+// storeStats measures the store. It returns nil if the engine has no files.
+func (s *Server) storeStats() *StoreStats {
+	if e, ok := s.engine.(engine.Measured); ok {
+		if stats, ok := e.StoreStats(); ok {
+			return &stats
+		}
+	}
+	return nil
 }
 
 func clusterMetrics(e engine.Shared) *ClusterMetrics {

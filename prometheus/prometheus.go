@@ -53,6 +53,15 @@ var (
 	webPushRequests = desc("wirepost_webpush_requests_total", "Requests to push services, by the status of the response, or no_response, or forbidden: an address that is not public.", "status")
 	webPushRemoved  = desc("wirepost_webpush_subscriptions_removed_total", "Web Push subscriptions that were removed, by reason: gone, expired, key or displaced.", "reason")
 
+	storeBytes    = desc("wirepost_store_bytes", "Size of the files of the store, in bytes.")
+	storeLogBytes = desc("wirepost_store_log_bytes", "Size of the store's log of writes, which is a part of wirepost_store_bytes.")
+	storeTables   = desc("wirepost_store_tables", "Tables of the store.")
+	storeLevels   = desc("wirepost_store_read_levels", "How many tables a read may have to look into.")
+	storeDebt     = desc("wirepost_store_compaction_debt_bytes", "Bytes that the store has to merge, as an estimate.")
+	storeSyncs    = desc("wirepost_store_sync_seconds", "Duration of the syncs of the store's log, in seconds.")
+	diskFree      = desc("wirepost_disk_free_bytes", "Free bytes on the volume of the store.")
+	diskSize      = desc("wirepost_disk_size_bytes", "Size of the volume of the store, in bytes.")
+
 	eventsWritten   = desc("wirepost_events_written_total", "Events written to the log of events.")
 	eventsLost      = desc("wirepost_events_lost_total", "Events that could not be written.")
 	eventsDelivered = desc("wirepost_events_delivered_total", "Events delivered, by endpoint.", "endpoint")
@@ -69,6 +78,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 
 		scheduledPushed, scheduledExpired, escalationSteps,
 		webPushRequests, webPushRemoved,
+		storeBytes, storeLogBytes, storeTables, storeLevels, storeDebt, storeSyncs, diskFree, diskSize,
 		eventsWritten, eventsLost, eventsDelivered, eventsRetried, eventsGaps, eventsLag,
 	} {
 		ch <- d
@@ -123,6 +133,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if m.Cluster != nil {
 		collectCluster(ch, m.Cluster)
 	}
+	if m.Store != nil {
+		collectStore(ch, m.Store)
+	}
 }
 
 // collectCluster adds the metrics of a node.
@@ -140,4 +153,21 @@ func collectCluster(ch chan<- prometheus.Metric, m *wirepost.ClusterMetrics) {
 	}
 	ch <- prometheus.MustNewConstMetric(clusterSnapshots, prometheus.CounterValue, float64(m.Snapshots))
 	ch <- prometheus.MustNewConstHistogram(clusterApply, m.Apply.Count, m.Apply.Sum, m.Apply.Buckets)
+}
+
+// collectStore adds the metrics of a store that has files.
+func collectStore(ch chan<- prometheus.Metric, s *wirepost.StoreStats) {
+	gauge := func(d *prometheus.Desc, value uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value))
+	}
+	gauge(storeBytes, s.Bytes)
+	gauge(storeLogBytes, s.LogBytes)
+	gauge(storeTables, s.Tables)
+	gauge(storeLevels, uint64(s.ReadLevels))
+	gauge(storeDebt, s.CompactionDebt)
+	if s.DiskSize > 0 {
+		gauge(diskFree, s.DiskFree)
+		gauge(diskSize, s.DiskSize)
+	}
+	ch <- prometheus.MustNewConstHistogram(storeSyncs, s.Syncs.Count, s.Syncs.Sum, s.Syncs.Buckets)
 }

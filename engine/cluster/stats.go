@@ -2,6 +2,14 @@ package cluster
 
 import "github.com/wirepost/wirepost/engine"
 
+// StoreStats implements engine.Measured: it measures the replica.
+func (e *Engine) StoreStats() (engine.StoreStats, bool) {
+	if m, ok := e.Replica.(engine.Measured); ok {
+		return m.StoreStats()
+	}
+	return engine.StoreStats{}, false
+}
+
 // Stats implements engine.Shared.
 func (e *Engine) Stats() engine.ClusterStats {
 	stats := engine.ClusterStats{

@@ -21,6 +21,9 @@ func TestStats(t *testing.T) {
 			t.Errorf("%+v", before)
 		}
 		push(t, a, engine.Entry{Channel: channelOf(1), ID: "1"})
+		if store, ok := a.StoreStats(); !ok || store.Bytes == 0 {
+			t.Errorf("the store of the replica is measured as %+v (%t)", store, ok)
+		}
 		after := a.Stats()
 		if after.Apply.Count <= before.Apply.Count || after.Shards[1].Position <= before.Shards[1].Position || after.Shards[1].Lag != 0 {
 			t.Errorf("%+v, before %+v", after, before)

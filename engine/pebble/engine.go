@@ -16,6 +16,7 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/internal/clock"
+	"github.com/wirepost/wirepost/internal/count"
 )
 
 // Engine is an engine.Engine on a Pebble store. All methods are safe for
@@ -40,7 +41,8 @@ type Engine struct {
 	positions  *positions // nil: the store is no replica and decides about its changes itself
 	cache      *cache.Cache
 	committer  *committer.Committer
-	copied     atomic.Bool // there is an open snapshot
+	syncs      count.Histogram // of the log
+	copied     atomic.Bool     // there is an open snapshot
 
 	// life is read-locked by every call, and locked by Close to wait for them.
 	life struct {

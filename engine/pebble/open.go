@@ -235,7 +235,7 @@ func openStore(dir string, o *pdb.Options) (db *pdb.DB, err error) {
 const otherFiles = 13
 
 func (e *Engine) tune(o Options) *pdb.Options {
-	watched := disk.NewFreezing(disk.NewAhead(e.keeper.Recording()), e.fault, e.patience, e.background)
+	watched := disk.NewFreezing(disk.NewAhead(disk.NewTimed(e.keeper.Recording(), &e.syncs)), e.fault, e.patience, e.background)
 	p := &pdb.Options{
 		FS:            disk.NewApart(watched, o.FS, o.FS.PathJoin(e.dir, directory.SnapshotName)),
 		Lock:          e.lock,
