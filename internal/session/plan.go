@@ -282,7 +282,7 @@ func (s *Session) hello(ctx context.Context, refreshes bool) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := wire.Position{Seq: bounds.Head, Oldest: bounds.Oldest, Resumed: sub.resumes(bounds) && !sub.missing()}
+		p := wire.Position{Seq: bounds.Head, Oldest: bounds.Oldest, After: sub.announced(), Resumed: sub.resumes(bounds) && !sub.missing()}
 		if sub.stored {
 			if p.Read, p.Unread, err = host.Users.Unread(ctx, s.user, channel); err != nil {
 				return nil, err

@@ -50,6 +50,7 @@ type Hello struct {
 type Position struct {
 	Seq     uint64 `json:"seq"`    // the head
 	Oldest  uint64 `json:"oldest"` // the first live message, 0 for none
+	After   uint64 `json:"after"`  // what comes first is after this
 	Read    uint64 `json:"read"`
 	Unread  int    `json:"unread"`
 	Resumed bool   `json:"resumed"` // no message after the starting point was removed by retention

@@ -24,6 +24,8 @@ export class Channel {
   _received: number | undefined
   /** The last sequence that the application is done with. */
   _settled = 0
+  /** The application is done with everything up to here: the starting point, then what it has settled. */
+  _done: number | undefined
   /** The last sequence that this connection has acknowledged. */
   _acknowledged = 0
 
@@ -95,7 +97,7 @@ export class Channel {
     for (let entry = this.#queue.shift(); entry; entry = this.#queue.shift()) {
       const queue = this.#queue
       await guarded(deliver, entry)
-      if (entry.type !== "gap" && queue === this.#queue) this._settled = entry.seq
+      if (entry.type !== "gap" && queue === this.#queue) this._settled = this._done = entry.seq
       done()
     }
     this.#busy = false
@@ -112,7 +114,7 @@ export class Channel {
   /** Forgets the sequences, and what waits: they were those of another store. */
   _forget(): void {
     this.#queue = []
-    this._received = undefined
+    this._received = this._done = undefined
     this._settled = this._acknowledged = this._counted = 0
     this.#keys.clear()
   }

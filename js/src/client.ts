@@ -1,7 +1,9 @@
+import type { Backoff } from "./backoff.js"
 import type { Handler } from "./channel.js"
 import type { WirepostError } from "./errors.js"
 import type { Gap, Hello, Json, Membership, Message, PresenceChange, PresentUser, Revoke } from "./frames.js"
 import type { Down } from "./connection.js"
+import type { Logger } from "./emitter.js"
 import type { WebSocketClass } from "./socket.js"
 import type { ClientStorage } from "./storage.js"
 import type { Token } from "./token.js"
@@ -16,6 +18,13 @@ export interface Client extends AsyncIterable<Message> {
   readonly transport: TransportName | undefined
   /** The user ID, from the server. */
   readonly user: string | undefined
+
+  /**
+   * Resolves when the client is connected and its handlers are done with every message that
+   * was there at that moment; without a handler, when it is connected. Rejects with the reason
+   * when the client is closed.
+   */
+  ready(): Promise<void>
 
   /**
    * Adds a listener; returns a function that removes it. The type of the data of messages,
@@ -202,6 +211,10 @@ export interface Options {
    * React Native; default: localStorage and sessionStorage, or nowhere.
    */
   storage?: ClientStorage
+  /** How long to wait before an attempt to connect. */
+  backoff?: Backoff
+  /** Gets what happens, without messages and tokens. */
+  logger?: Logger
 }
 
 /** The events of a client. */
@@ -219,6 +232,8 @@ export interface Events {
   unsubscribed: Membership
   /** Somebody joined or left a channel of `presence`. */
   presence: PresenceChange
+  /** The state changed: why, unless it is open now or `close` was called. */
+  state: StateChange
   /** Connected, and each time anew. */
   open: Hello
   /** The transport changed. */
@@ -231,6 +246,13 @@ export interface Events {
   error: WirepostError
   /** The end: without an error after `close()`. */
   close: WirepostError | undefined
+}
+
+/** How the state of a client changed. */
+export interface StateChange {
+  readonly from: Client["state"]
+  readonly to: Client["state"]
+  readonly reason?: Down | WirepostError | undefined
 }
 
 /** What a publish resulted in. */

@@ -1,8 +1,9 @@
 import type { Handler } from "./channel.js"
 import type { Client, Events, History, Options } from "./client.js"
+import { makeBackoff } from "./backoff.js"
 import { start } from "./delivery.js"
 import { ownDevice } from "./device.js"
-import { emitter } from "./emitter.js"
+import { emitter, type Logger } from "./emitter.js"
 import { endpoint } from "./endpoint.js"
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import { randomId } from "./id.js"
@@ -26,7 +27,7 @@ import { subscribe, want } from "./subscriptions.js"
  * @throws WirepostError `bad_request` for an invalid URL or option, and `unsupported` where
  * there is no WebSocket
  */
-export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket }: Options = {}): Client {
+export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket, backoff, logger }: Options = {}): Client {
   if (device) checkName("device", device)
   const nodes = [url].flat().map((url) => {
     const at = endpoint(url as string)
@@ -38,7 +39,8 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
   if (transports.includes("websocket") && !(Socket ?? globalThis.WebSocket)) throw new WirepostError("unsupported", "no WebSocket: use Node.js 22, or the option WebSocket with that of the package ws")
 
   const requests = openRequests()
-  const events = emitter<Events>()
+  const pauses = makeBackoff(backoff)
+  const events = emitter<Events>(logger, levels)
   const session: Session = { _state: "connecting", _channels: new Map(), ...events, _requests: requests, _positions: {}, _size: 0 }
   for (const name of channels) want(session, name)._handlers.add(() => {}) // a handler that stays
   const owner = openSession(session)
@@ -50,7 +52,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
     if (storage) session._area = (await load((m) => m.openStorage(storage))) as Area | undefined // where that fails, nothing is kept
     device ??= ownDevice(session._area ?? "localStorage")
     if (device) for (const at of nodes) at.searchParams.set("device", device)
-    const make = (owner: Owner) => openLink(nodes, token, transports, owner, Socket)
+    const make = (owner: Owner) => openLink(nodes, token, transports, owner, pauses, Socket)
     const join = shared ? await load((m) => m.share) : undefined // where that fails, this tab has its own connection
     if (session._state !== "closed") session._connection = join?.(`${nodes} ${shared}`, make, session._channels, owner) ?? make(owner)
   }
@@ -89,6 +91,8 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
     get user() {
       return session._hello?.user
     },
+
+    ready: async () => (await more()).ready(client, session, requests._add),
 
     on: ((name, listener) => {
       const off = events.on(name, listener)
@@ -141,3 +145,6 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
   if (recall("localStorage", enabledKey)) notifying().catch(() => {}) // with the next page
   return client
 }
+
+/** The levels at which events are logged; the others are `debug`. */
+const levels: { readonly [K in keyof Events]?: keyof Logger } = { state: "info", transport: "info", reset: "warn", gap: "warn", error: "warn" }

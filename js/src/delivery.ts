@@ -2,12 +2,12 @@ import { acknowledgeSoon, type Acknowledging } from "./acknowledge.js"
 import type { Channel } from "./channel.js"
 import { all, known } from "./channels.js"
 import type { Events } from "./client.js"
-import { guarded, type Emitter } from "./emitter.js"
+import type { Emitter } from "./emitter.js"
 import type { Entry, Gap, Hello, Revoke } from "./frames.js"
 import type { TransportName } from "./transport.js"
 
 /** What delivery to the application depends on. */
-export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "_emit" | "_listeners"> {
+export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "_emit" | "_listeners" | "_call"> {
   /** The last `hello`, also while there is no connection. */
   _hello?: Hello
   _transport?: TransportName
@@ -47,5 +47,5 @@ function run(client: Delivering, c: Channel): void {
 async function deliver(client: Delivering, c: Channel, entry: Entry): Promise<void> {
   if (entry.type !== "message") return client._emit(entry.type, entry as Gap & Revoke)
   const message = { ...entry, epoch: client._hello!.epoch } // entries of another store were dropped
-  await Promise.all([...c._handlers, ...client._listeners("message")].map((handler) => guarded(handler, message)))
+  await Promise.all([...c._handlers, ...client._listeners("message")].map((handler) => client._call(handler, message)))
 }

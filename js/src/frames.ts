@@ -7,6 +7,8 @@ export interface ChannelState {
   readonly seq: number
   /** The first live message, 0 for none. */
   readonly oldest: number
+  /** The starting point: what comes first is after it. */
+  readonly after: number
   /** The user's read mark. */
   readonly read: number
   readonly unread: number

@@ -227,7 +227,7 @@ export class Hub {
   /** The leader's memberships, for a tab that joins later. */
   #channelStates(): Record<string, ChannelState> {
     const members = [...this.#channels.values()].filter(({ member }) => member)
-    return Object.fromEntries(members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, read, unread, resumed: true }]))
+    return Object.fromEntries(members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, after: head, read, unread, resumed: true }]))
   }
 
   /** The port of a tab. Its lock is free when the tab is gone, however it went. */

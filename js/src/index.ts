@@ -4,9 +4,11 @@
  */
 export { ReliableWebSocket } from "./reliable.js"
 export { connect } from "./connect.js"
-export type { Client, EnableOptions, Events, History, HistoryOptions, NotificationState, Options, Presence, Published, PublishOptions, Subscription } from "./client.js"
+export type { Client, EnableOptions, Events, History, HistoryOptions, NotificationState, Options, Presence, Published, PublishOptions, StateChange, Subscription } from "./client.js"
+export type { Backoff } from "./backoff.js"
 export type { Handler } from "./channel.js"
 export { closeCodes, mayReconnect } from "./codes.js"
+export type { Logger } from "./emitter.js"
 export { WirepostError } from "./errors.js"
 export type { ErrorCode } from "./errors.js"
 export type { ChannelState, Gap, Hello, Json, Membership, Message, PresenceChange, PresentUser, Revoke } from "./frames.js"

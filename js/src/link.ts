@@ -1,4 +1,4 @@
-import { makeBackoff } from "./backoff.js"
+import type { makeBackoff } from "./backoff.js"
 import { broken, forbidden, invalid, mayReconnect, tooBig, unauthorized } from "./codes.js"
 import { wording, type ErrorCode } from "./errors.js"
 import type { Reply, Frame, Hello, Life, Result } from "./frames.js"
@@ -17,8 +17,9 @@ import type { Fallbacks } from "./wirepost-more.js"
  * alive. What it knows is in the variables, what happens to it are the functions.
  *
  * @param nodes the URLs of the WebSocket endpoint at each node of a cluster, or of the only one; reordered
+ * @param backoff how long to wait between attempts
  */
-export function openLink(nodes: URL[], token: Token | undefined, transports: readonly TransportName[], owner: Owner, Socket?: WebSocketClass): Connection {
+export function openLink(nodes: URL[], token: Token | undefined, transports: readonly TransportName[], owner: Owner, backoff: ReturnType<typeof makeBackoff>, Socket?: WebSocketClass): Connection {
   let round = 0 // grows with each attempt: late results of an earlier one are ignored
   let choice = 0 // of the transports
   let tried = 0 // of the transports at each node, since the last pause; the first node of the list is in use
@@ -34,7 +35,6 @@ export function openLink(nodes: URL[], token: Token | undefined, transports: rea
   let refresh: Timer
   let expires = 0 // the token, by the server's clock; 0: never, or not known
   let pause = 0 // before the next token is asked for
-  const backoff = makeBackoff()
   const unwake = onWake(wake, () => up && lost({ code: broken }))
 
   /** Connects anew, maybe by another transport. */

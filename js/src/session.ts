@@ -3,7 +3,7 @@ import { all, known, wanted } from "./channels.js"
 import { count, take } from "./delivery.js"
 import { closed, WirepostError, type ErrorCode } from "./errors.js"
 import type { Result } from "./frames.js"
-import type { Owner } from "./connection.js"
+import type { Down, Owner } from "./connection.js"
 import { messageOverhead } from "./limits.js"
 import { loadPositions } from "./positions.js"
 import { agreed, ask, changed, refused, type Subscribing } from "./subscriptions.js"
@@ -17,12 +17,21 @@ export function openSession(session: Session): Owner & { _close(): void } {
   const flush = () => acknowledge(session)
   const unwake = onWake(flush, flush)
 
+  let state = session._state // as it was reported
+
+  function report(reason?: Down | WirepostError): void {
+    const from = state
+    state = session._state
+    if (from !== state) session._emit("state", { from, to: state, reason })
+  }
+
   function end(error?: WirepostError): void {
     session._state = "closed"
     flush() // stops the timer
     unwake()
     session._requests._refuse(error ?? closed())
     for (const c of all(session)) c._joined(error ?? closed())
+    report(error)
     session._emit("close", error)
   }
 
@@ -44,6 +53,7 @@ export function openSession(session: Session): Owner & { _close(): void } {
       for (const name in hello.channels) agreed(session, name, hello.channels[name]!, resumed)
       for (const c of wanted(session)) if (!c._agreed) ask(session, c)
       flush()
+      report()
       if (transport !== previous) session._emit("transport", transport)
       if (other) session._emit("reset", hello)
       session._emit("open", hello)
@@ -80,6 +90,7 @@ export function openSession(session: Session): Owner & { _close(): void } {
       session._state = "connecting"
       for (const c of all(session)) c._disconnected()
       session._requests._lost()
+      report(reason)
       session._emit("disconnect", reason)
     },
 

@@ -66,6 +66,7 @@ export function ask(client: Subscribing, c: Channel): void {
     ({ seq = 0 }) => {
       if (!current()) return
       c._agreed = true
+      c._done ??= after ?? seq
       c._held = undefined // the server sends it again, from the right position
       c._joined()
       if (after === undefined || after <= seq) return void (c._received ??= seq)
@@ -91,6 +92,7 @@ export function agreed(client: Subscribing, name: string, state: ChannelState, r
   const c = known(client, name)
   const duplex = client._transport === "websocket"
   c._agreed = true
+  c._done ??= state.after
   // Where the URL asks for channels, those are in the list too, and nothing is counted.
   if (duplex || !c._wanted) {
     c.member = true

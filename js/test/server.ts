@@ -149,7 +149,7 @@ export class Session {
       const stored = server.cursors.get(`${this.device} ${channel}`) ?? 0
       this.positions.set(channel, after.get(channel) ?? (member ? stored : server.head(channel)))
       const read = server.reads.get(channel) ?? 0
-      channels[channel] = { seq: server.head(channel), oldest: 1, read: member ? read : 0, unread: member ? server.unread(channel) : 0, resumed: true }
+      channels[channel] = { seq: server.head(channel), oldest: 1, after: this.positions.get(channel), read: member ? read : 0, unread: member ? server.unread(channel) : 0, resumed: true }
     }
     this.send({ type: "hello", connection: this.id, user: server.user, device: this.device, epoch: server.epoch, heartbeat_ms: server.heartbeat, ...(server.vapid && { vapid: server.vapid }), ...life(server), channels })
     this.pull()
