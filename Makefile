@@ -9,7 +9,7 @@ TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages clean
+.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages site clean
 
 all: fmt lint test
 
@@ -154,5 +154,11 @@ test-packages:
 	fi
 	$(MAKE) --no-print-directory -C release packages
 
+# The documentation as one directory of static files, public, which a browser can also open
+# from disk.
+site:
+	cd release && $(GO) run ./site -root .. -out $(CURDIR)/public
+	@echo "open public/index.html"
+
 clean:
-	rm -rf bin dist bench.txt coverage.out screenshots
+	rm -rf bin dist public bench.txt coverage.out screenshots
