@@ -26,6 +26,8 @@ export class Channel {
   _settled = 0
   /** The application is done with everything up to here: the starting point, then what it has settled. */
   _done: number | undefined
+  /** The last sequence that a state after a gap includes. */
+  _restored: number | undefined
   /** The last sequence that this connection has acknowledged. */
   _acknowledged = 0
 
@@ -114,7 +116,7 @@ export class Channel {
   /** Forgets the sequences, and what waits: they were those of another store. */
   _forget(): void {
     this.#queue = []
-    this._received = this._done = undefined
+    this._received = this._done = this._restored = undefined
     this._settled = this._acknowledged = this._counted = 0
     this.#keys.clear()
   }

@@ -211,10 +211,30 @@ export interface Options {
    * React Native; default: localStorage and sessionStorage, or nowhere.
    */
   storage?: ClientStorage
+  /**
+   * Gets the state of a channel from the application's backend after messages were removed
+   * that this client never got. It is delivered as `restored`, before any later message;
+   * until it succeeds, it is called again.
+   */
+  getState?: (gap: Gap) => State | Promise<State>
   /** How long to wait before an attempt to connect. */
   backoff?: Backoff
   /** Gets what happens, without messages and tokens. */
   logger?: Logger
+}
+
+/** What `getState` returns. */
+export interface State {
+  /** For the listeners of `restored`. */
+  readonly data?: unknown
+  /** The last sequence whose message the state includes: that message and earlier ones are not delivered any more. */
+  readonly seq?: number
+}
+
+/** The state of a channel after a gap. */
+export interface Restored extends State {
+  readonly channel: string
+  readonly gap: Gap
 }
 
 /** The events of a client. */
@@ -223,6 +243,8 @@ export interface Events {
   message: Message
   /** Retention removed messages that this client never got: fetch the state anew. */
   gap: Gap
+  /** The state of a channel after a gap, from `getState`. Later messages wait for listeners, which may be asynchronous. */
+  restored: Restored
   /** A message was taken back. */
   revoke: Revoke
   /** The count of unread messages of a channel changed. */

@@ -14,6 +14,7 @@ import { checkName } from "./names.js"
 import type { Notifications } from "./notifications.js"
 import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
+import { restore } from "./restore.js"
 import { openSession, type Session } from "./session.js"
 import { enabledKey, recall, type Area } from "./storage.js"
 import { subscribe, want } from "./subscriptions.js"
@@ -27,7 +28,7 @@ import { subscribe, want } from "./subscriptions.js"
  * @throws WirepostError `bad_request` for an invalid URL or option, and `unsupported` where
  * there is no WebSocket
  */
-export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket, backoff, logger }: Options = {}): Client {
+export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket, backoff, logger, getState }: Options = {}): Client {
   if (device) checkName("device", device)
   const nodes = [url].flat().map((url) => {
     const at = endpoint(url as string)
@@ -44,6 +45,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
   const session: Session = { _state: "connecting", _channels: new Map(), ...events, _requests: requests, _positions: {}, _size: 0 }
   for (const name of channels) want(session, name)._handlers.add(() => {}) // a handler that stays
   const owner = openSession(session)
+  if (getState) session._restore = (gap) => restore(session, getState, gap, makeBackoff(backoff), (message) => owner.failed("unavailable", message))
   const error = (code: ErrorCode, message: string) => new WirepostError(code, message)
   void open()
 

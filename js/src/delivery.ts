@@ -1,7 +1,7 @@
 import { acknowledgeSoon, type Acknowledging } from "./acknowledge.js"
 import type { Channel } from "./channel.js"
 import { all, known } from "./channels.js"
-import type { Events } from "./client.js"
+import type { Events, Restored } from "./client.js"
 import type { Emitter } from "./emitter.js"
 import type { Entry, Gap, Hello, Revoke } from "./frames.js"
 import type { TransportName } from "./transport.js"
@@ -13,6 +13,8 @@ export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "_emit"
   _transport?: TransportName
   /** There is a handler: entries wait for the first one. */
   _started?: boolean
+  /** Delivers the state after a gap, if the application has a source of states. */
+  _restore?: ((gap: Gap) => Promise<Restored | undefined>) | undefined
 }
 
 /** Takes in an entry. It is held while the position in its channel is being agreed on. */
@@ -45,7 +47,9 @@ function run(client: Delivering, c: Channel): void {
 }
 
 async function deliver(client: Delivering, c: Channel, entry: Entry): Promise<void> {
-  if (entry.type !== "message") return client._emit(entry.type, entry as Gap & Revoke)
+  if (entry.type !== "message") client._emit(entry.type, entry as Gap & Revoke)
+  if (entry.type === "gap") c._restored = (await client._restore?.(entry))?.seq
+  if (entry.type !== "message" || entry.seq <= c._restored!) return
   const message = { ...entry, epoch: client._hello!.epoch } // entries of another store were dropped
   await Promise.all([...c._handlers, ...client._listeners("message")].map((handler) => client._call(handler, message)))
 }

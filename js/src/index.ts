@@ -3,8 +3,9 @@
  * at least once and in order; `ReliableWebSocket` is a `WebSocket` that comes back.
  */
 export { ReliableWebSocket } from "./reliable.js"
+export type { ReliableOptions, ReliableURL } from "./reliable.js"
 export { connect } from "./connect.js"
-export type { Client, EnableOptions, Events, History, HistoryOptions, NotificationState, Options, Presence, Published, PublishOptions, StateChange, Subscription } from "./client.js"
+export type { Client, EnableOptions, Events, History, HistoryOptions, NotificationState, Options, Presence, Published, PublishOptions, Restored, State, StateChange, Subscription } from "./client.js"
 export type { Backoff } from "./backoff.js"
 export type { Handler } from "./channel.js"
 export { closeCodes, mayReconnect } from "./codes.js"

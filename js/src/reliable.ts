@@ -1,6 +1,7 @@
-import { makeBackoff } from "./backoff.js"
+import { makeBackoff, type Backoff } from "./backoff.js"
 import { broken, mayReconnect, unauthorized } from "./codes.js"
 import { endpoint } from "./endpoint.js"
+import { WirepostError } from "./errors.js"
 import { fresh, type Token } from "./token.js"
 import { onWake } from "./wake.js"
 
@@ -12,6 +13,21 @@ interface EventMap {
   error: Event
   close: CloseEvent
   reconnecting: Event
+}
+
+/** Where a ReliableWebSocket connects to: a function is called for each attempt. */
+export type ReliableURL = string | URL | (() => string | URL | Promise<string | URL>)
+
+/** Options of a ReliableWebSocket. */
+export interface ReliableOptions {
+  /** A token, or a function that gets one: sent as a subprotocol beside `wirepost.plain`. */
+  token?: Token
+  /** How long to wait before an attempt to connect. */
+  backoff?: Backoff
+  /** How many messages `send` keeps while there is no connection; default: 0, it throws InvalidStateError. */
+  maxBufferedMessages?: number
+  /** `send` throws QuotaExceededError when `bufferedAmount` would be more; default: 1 MiB if messages are kept, else no limit. */
+  maxBufferedBytes?: number
 }
 
 // React Native has none: there only this class does not work.
@@ -41,34 +57,46 @@ export class ReliableWebSocket extends Target {
   declare onerror: Handler<Event>
   declare onclose: Handler<CloseEvent>
 
-  readonly #url: string
+  readonly #at: ReliableURL
   readonly #protocols: readonly string[]
   readonly #token: Token | undefined
-  readonly #backoff = makeBackoff()
+  readonly #backoff: ReturnType<typeof makeBackoff>
+  readonly #maxMessages: number
+  readonly #maxBytes: number
   readonly #unwake = onWake(() => this.#retry && void this.#connect(), () => this.#socket?.close())
 
+  #url = ""
   #socket: WebSocket | undefined
+  #waiting: (string | Blob)[] = [] // for a connection
+  #size = 0 // of what waits, in bytes
   #state: 0 | 2 | 3 | undefined // while there is no socket to ask
   #closing = false
   #binaryType: BinaryType = "blob"
   #retry: ReturnType<typeof setTimeout> | undefined
 
   /**
-   * Takes what `WebSocket` takes, and throws what it throws. A token, or a function
-   * that gets one, travels as a subprotocol beside `wirepost.plain`.
+   * Takes what `WebSocket` takes, and throws what it throws.
+   *
+   * @throws WirepostError `bad_request` for an invalid option
    */
-  constructor(url: string | URL, protocols: string | readonly string[] = [], options: { readonly token?: Token } = {}) {
+  constructor(url: ReliableURL, protocols: string | readonly string[] = [], { token, backoff, maxBufferedMessages = 0, maxBufferedBytes = maxBufferedMessages ? 2 ** 20 : Infinity }: ReliableOptions = {}) {
+    const pauses = makeBackoff(backoff)
+    if (!(maxBufferedMessages >= 0 && maxBufferedBytes >= 0)) throw new WirepostError("bad_request", `bad maxBuffered${maxBufferedMessages >= 0 ? "Bytes" : "Messages"}`)
     super()
+    this.#at = url
     this.#protocols = [protocols].flat()
-    this.#token = options.token
-    if (typeof this.#token === "function") {
+    this.#token = token
+    this.#backoff = pauses
+    this.#maxMessages = maxBufferedMessages
+    this.#maxBytes = maxBufferedBytes
+    if (typeof url === "function") void this.#connect()
+    else if (typeof token === "function") {
       const at = endpoint(url)
       if (!at || at.href.includes("#")) throw new DOMException(`bad URL ${url}`, "SyntaxError")
       this.#url = at.href
       void this.#connect()
     } else {
-      this.#url = String(url)
-      this.#url = this.#open(this.#token).url // which stays when the page's base changes
+      this.#open(url, token)
     }
   }
 
@@ -81,7 +109,7 @@ export class ReliableWebSocket extends Target {
   }
 
   get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0
+    return this.#size + (this.#socket?.bufferedAmount ?? 0)
   }
 
   get extensions(): string {
@@ -103,8 +131,16 @@ export class ReliableWebSocket extends Target {
   }
 
   send(...data: Parameters<WebSocket["send"]>): void {
-    if (this.readyState === 0) throw new DOMException("connecting", "InvalidStateError")
-    this.#socket?.send(...data) // which discards it when it is closed, and counts it as buffered
+    const state = this.readyState
+    if (state === 0 && !this.#maxMessages) throw new DOMException("connecting", "InvalidStateError")
+    if (state > 1 || this.#maxBytes === Infinity) return this.#socket?.send(...data) // which discards it when it is closed, and counts it as buffered
+    const blob = new Blob(data as [string])
+    if (this.bufferedAmount + blob.size > this.#maxBytes || this.#waiting.length + 1 - state > this.#maxMessages) {
+      throw new DOMException("the send buffer is full", "QuotaExceededError")
+    }
+    if (state) return this.#socket!.send(...data)
+    this.#waiting.push(typeof data[0] === "string" ? data[0] : blob) // a copy
+    this.#size += blob.size
   }
 
   close(code?: number, reason?: string): void {
@@ -123,21 +159,24 @@ export class ReliableWebSocket extends Target {
     this.#retry = undefined
     this.#state = 0
     try {
+      const at = typeof this.#at === "function" ? await fresh(this.#at) : this.#url
       const token = await fresh(this.#token)
-      if (!this.#closing) this.#open(token)
+      if (!this.#closing) this.#open(at, token)
     } catch (thrown) {
       console.error("wirepost:", thrown)
       if (!this.#closing) this.#again()
     }
   }
 
-  #open(token: string | undefined): WebSocket {
+  #open(at: string | URL, token: string | undefined): void {
     const protocols = [...this.#protocols, ...(token ? ["wirepost.plain", `bearer.${token}`] : [])]
-    const socket = new WebSocket(this.#url, protocols)
+    const socket = new WebSocket(at, protocols)
     let failed = false
     socket.binaryType = this.#binaryType
     socket.onopen = () => {
       this.#backoff._opened()
+      for (const data of this.#waiting.splice(0)) socket.send(data)
+      this.#size = 0
       this.dispatchEvent(new Event("open"))
     }
     socket.onmessage = (event) => this.dispatchEvent(new MessageEvent("message", event as object))
@@ -148,8 +187,8 @@ export class ReliableWebSocket extends Target {
       else this.#again()
     }
     this.#socket = socket
+    this.#url = socket.url // which stays when the page's base changes
     this.#state = undefined
-    return socket
   }
 
   #again(): void {

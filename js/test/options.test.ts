@@ -133,3 +133,39 @@ test("the logger gets what happens, and nothing else is written anywhere", async
   ])
   assert.deepEqual(world.logged, [])
 })
+
+test("after a gap the state is fetched until that succeeds, and delivered before later messages", async (t) => {
+  const world = new World(t)
+  const asked: number[] = []
+  const seen: unknown[] = []
+  const errors: string[] = []
+  const client = connect(url, {
+    async getState({ channel, after }) {
+      assert.equal(channel, "user:42")
+      asked.push(after)
+      if (asked.length < 3) throw new Error("not now")
+      return { data: "state of 8", seq: 8 }
+    },
+  })
+  client.on("message", (m) => seen.push(m.data))
+  client.on("gap", () => seen.push("gap"))
+  client.on("restored", async ({ data, gap }) => {
+    await new Promise((done) => setTimeout(done, 10))
+    seen.push(`${data} after ${gap.after}`)
+  })
+  client.on("error", (e) => errors.push(`${e.code} ${e.message}`))
+  await world.pass()
+  const send = (seq: number) => world.server.last.send({ type: "message", channel: "user:42", seq, prev: 0, id: `m${seq}`, time: 1, data: seq })
+  send(1)
+  world.server.last.send({ type: "gap", channel: "user:42", after: 1, resumed_at: 7 })
+  for (const seq of [7, 8, 9]) send(seq)
+  await world.pass(100)
+  assert.deepEqual(seen, [1, "gap"])
+  await world.pass(10_000)
+  assert.deepEqual(seen, [1, "gap", "state of 8 after 1", 9])
+  assert.deepEqual(asked, [1, 1, 1])
+  assert.deepEqual(errors, Array(2).fill("unavailable getState: not now"))
+  await world.pass(100)
+  assert.equal(world.server.last.all("ack").at(-1)?.["seq"], 9)
+  client.close()
+})

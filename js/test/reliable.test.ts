@@ -150,3 +150,64 @@ test("handlers set as attributes keep their order, and can be removed", async (t
   await w.pass()
   assert.deepEqual(calls, ["replaced", "second"])
 })
+
+test("a function says where to connect to, at each attempt", async (t) => {
+  const w = world(t)
+  const urls: (() => string | URL | Promise<string | URL>)[] = [
+    () => `${url}?n=1`,
+    () => Promise.reject(new Error("not now")),
+    () => "ftp://nowhere",
+    async () => new URL(`${url}?n=4`),
+  ]
+  const socket = new ReliableWebSocket(() => urls.shift()!())
+  assert.equal(socket.url, "")
+  await w.pass()
+  assert.equal(socket.url, `${url}?n=1`)
+  w.server.last.end(1012)
+  await w.pass(60_000)
+  assert.equal(socket.url, `${url}?n=4`)
+  assert.equal(socket.readyState, socket.OPEN)
+  assert.deepEqual(w.server.sessions.map((s) => s.url.search), ["?n=1", "?n=4"])
+  assert.deepEqual(w.logged.map(([, thrown]) => (thrown as Error).message), ["not now", "no WebSocket"])
+  socket.close()
+})
+
+test("messages wait for a connection, in order and as they were, up to the limits", async (t) => {
+  const w = world(t)
+  const socket = new ReliableWebSocket(url, [], { maxBufferedMessages: 3, maxBufferedBytes: 20 })
+  const sent: unknown[] = []
+  t.mock.method(w.server.WebSocket.prototype, "send", (data: unknown) => void sent.push(data))
+  const bytes = new Uint8Array([1, 2])
+  socket.send("first")
+  socket.send(bytes)
+  bytes[0] = 9
+  assert.throws(() => socket.send("x".repeat(14)), { name: "QuotaExceededError" })
+  socket.send("ü")
+  assert.equal(socket.bufferedAmount, 9)
+  assert.throws(() => socket.send("a fourth"), { name: "QuotaExceededError" })
+  await w.pass()
+  assert.equal(socket.bufferedAmount, 0)
+  assert.deepEqual([sent[0], sent[2]], ["first", "ü"])
+  assert.deepEqual(new Uint8Array(await (sent[1] as Blob).arrayBuffer()), new Uint8Array([1, 2]))
+  socket.send("now")
+  assert.equal(sent[3], "now")
+  assert.throws(() => socket.send("x".repeat(21)), { name: "QuotaExceededError" })
+  w.server.stop()
+  await w.pass()
+  socket.send("lost")
+  socket.close()
+  await w.pass()
+  assert.equal(socket.bufferedAmount, 4, "as the platform counts what was never sent")
+})
+
+test("options of a ReliableWebSocket are checked, and its waits are as they say", async (t) => {
+  const w = world(t)
+  assert.throws(() => new ReliableWebSocket(url, [], { maxBufferedBytes: -1 }), { code: "bad_request", message: "bad maxBufferedBytes" })
+  assert.throws(() => new ReliableWebSocket(url, [], { maxBufferedMessages: NaN }), { code: "bad_request", message: "bad maxBufferedMessages" })
+  assert.throws(() => new ReliableWebSocket(url, [], { backoff: { min: -1 } }), { code: "bad_request", message: "bad backoff.min" })
+  w.server.stop()
+  const socket = new ReliableWebSocket(url, [], { backoff: { min: 10, max: 10, jitter: 0 } })
+  await w.pass(1000)
+  assert.ok(w.server.attempts.length > 15, `${w.server.attempts.length} attempts`)
+  socket.close()
+})
