@@ -102,13 +102,15 @@ func (s *server) stop() {
 func (s *server) url(path string) string { return "http://" + s.gate.address() + path }
 
 // push pushes a text and reports whether the push succeeded.
-func (s *server) push(to, text string) bool {
+func (s *server) push(to, text string) bool { return s.post(to, "text/plain", text) }
+
+func (s *server) post(to, contentType, body string) bool {
 	address, _ := s.gate.backend.Load().(string)
-	r, err := http.NewRequest("POST", "http://"+address+"/v1/push/"+to, strings.NewReader(text))
+	r, err := http.NewRequest("POST", "http://"+address+"/v1/push/"+to, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "text/plain")
+	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -123,6 +125,16 @@ func (s *server) mustPush(to string, texts ...string) {
 	s.t.Helper()
 	for _, text := range texts {
 		if !s.push(to, text) {
+			s.t.Fatalf("push %q failed", text)
+		}
+	}
+}
+
+// mustPushNotes pushes JSON objects with these texts.
+func (s *server) mustPushNotes(to string, texts ...string) {
+	s.t.Helper()
+	for _, text := range texts {
+		if !s.post(to, "application/json", fmt.Sprintf(`{"text":%q}`, text)) {
 			s.t.Fatalf("push %q failed", text)
 		}
 	}

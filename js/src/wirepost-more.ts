@@ -7,6 +7,7 @@
  */
 export { Fallbacks } from "./fallbacks.js"
 export { follow } from "./follow.js"
+export type { Following, FollowOptions } from "./follow.js"
 export { iterate } from "./iterate.js"
 export { present } from "./present.js"
 export { ready } from "./ready.js"

@@ -24,7 +24,7 @@ for (const channel of ["room:7", undefined]) {
     const client = connect(url)
     const list = new List()
     let answer: (messages: Message[]) => void = () => assert.fail("no request is pending")
-    follow(client, { ...(channel && { channel }), history: () => new Promise((resolve) => (answer = resolve)), message: list.message })
+    follow(client, { ...(channel && { channel }), history: () => new Promise<Message[]>((resolve) => (answer = resolve)), message: list.message })
     await world.pass()
     world.server.push(name, "b")
     world.server.push(name, "c")
@@ -44,7 +44,7 @@ for (const channel of ["room:7", undefined]) {
     const client = connect(url)
     const list = new List()
     const answers: ((messages: Message[]) => void)[] = []
-    const { read } = follow(client, { ...(channel && { channel }), history: () => new Promise((resolve) => answers.push(resolve)), ...list })
+    const { read } = follow(client, { ...(channel && { channel }), history: () => new Promise<Message[]>((resolve) => answers.push(resolve)), ...list })
     await world.pass()
     for (const data of ["a", "b", "c"]) world.server.push(name, data)
     await world.pass()
