@@ -9,7 +9,7 @@ TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages site clean
+.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages test-install site clean
 
 all: fmt lint test
 
@@ -153,6 +153,11 @@ test-packages:
 		apt-get update && apt-get install -y --no-install-recommends debootstrap || exit 1; \
 	fi
 	$(MAKE) --no-print-directory -C release packages
+
+# Installs the program with go install from the module that a release publishes. It compiles
+# everything, as on a machine where nothing was compiled yet.
+test-install:
+	$(MAKE) --no-print-directory -C release install
 
 # The documentation as one directory of static files, public, which a browser can also open
 # from disk.

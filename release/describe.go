@@ -62,10 +62,16 @@ func describe(ctx context.Context, root, version string) (*release, error) {
 // number returns the version without its v.
 func (r *release) number() string { return strings.TrimPrefix(r.version, "v") }
 
+// git returns the output of a git command, without the space around it.
 func git(ctx context.Context, root string, args ...string) (string, error) {
+	out, err := gitBytes(ctx, root, args...)
+	return strings.TrimSpace(string(out)), err
+}
+
+func gitBytes(ctx context.Context, root string, args ...string) ([]byte, error) {
 	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("git %s: %w: %s", args[0], err, e.Stderr)
 	}
-	return strings.TrimSpace(string(out)), err
+	return out, err
 }

@@ -8,6 +8,7 @@ require (
 	github.com/goreleaser/nfpm/v2 v2.44.1
 	github.com/wirepost/wirepost v0.0.0
 	github.com/yuin/goldmark v1.8.7
+	golang.org/x/mod v0.41.0
 	golang.org/x/net v0.60.0
 )
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -154,25 +153,8 @@ func (r *emptyRoot) serve() {
 	cmd.Env = append(cmd.Env, strings.Split(strings.TrimSpace(r.read("etc/wirepost/secrets.env")), "\n")[1:]...)
 	r.open()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: r.user(), Gid: r.user()}}
-	cmd.Stderr = r.t.Output()
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer func() {
-		cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // Wait says how it ended
-		if err := cmd.Wait(); err != nil {
-			r.t.Errorf("the server ended with %v", err)
-		}
-	}()
-	first, err := bufio.NewReader(out).ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening ")
-	if !ok {
-		r.t.Fatalf("the first line is %q (%v)", first, err)
-	}
+	url, stop := serving(r.t, cmd)
+	defer stop()
 	push := exec.Command(args[0], "push", "--server", url, "user:42", "hello")
 	push.Env = cmd.Env
 	if out, err := push.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "user:42 seq 1 ") {

@@ -42,6 +42,9 @@ func (r *release) publish(ctx context.Context, binaries map[platform]string, hos
 			}
 		}
 	}
+	if err := r.module(ctx, out); err != nil {
+		return fmt.Errorf("module: %w", err)
+	}
 	return checksums(out)
 }
 

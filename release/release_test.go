@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -73,6 +76,32 @@ func debian(t *testing.T) string {
 	return packages[0]
 }
 
+// serving starts a server, and returns its URL and what stops it in order.
+func serving(t *testing.T, cmd *exec.Cmd) (url string, stop func()) {
+	t.Helper()
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = func() {
+		cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // Wait says how it ended
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	}
+	first, err := bufio.NewReader(out).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening ")
+	if !ok {
+		stop()
+		t.Fatalf("the first line is %q (%v)", first, err)
+	}
+	return url, stop
+}
+
 // TestFiles checks which files there are, and that two runs write the same bytes.
 func TestFiles(t *testing.T) {
 	one, err := published()
@@ -86,6 +115,7 @@ func TestFiles(t *testing.T) {
 	names := []string{
 		"SHA256SUMS",
 		"wirepost-1.2.3~rc.1-1.x86_64.rpm",
+		"wirepost_1.2.3-rc.1_goproxy.zip",
 		"wirepost_1.2.3-rc.1_linux_amd64.cdx.json", "wirepost_1.2.3-rc.1_linux_amd64.tar.gz",
 		"wirepost_1.2.3-rc.1_windows_amd64.cdx.json", "wirepost_1.2.3-rc.1_windows_amd64.zip",
 		"wirepost_1.2.3_rc1-r1_x86_64.apk", "wirepost_1.2.3~rc.1-1_amd64.deb",
