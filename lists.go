@@ -105,6 +105,23 @@ func (s *Server) Channels(ctx context.Context, q ListQuery) (list []ChannelEntry
 	return list, next, nil
 }
 
+// CountStored counts the users and channels of which something is stored, inboxes included, up
+// to a number of each. It reads their names.
+func (s *Server) CountStored(ctx context.Context, most int) (users, channels int, err error) {
+	found, err := s.engine.ListUsers(ctx, "", "", most+ownNames)
+	if err != nil {
+		return 0, 0, public(err)
+	}
+	users = len(slices.DeleteFunc(found, func(name string) bool { return names.CheckUser(name) != nil }))
+	for _, log := range []engine.Log{s.engine, s.memory} {
+		if found, err = log.ListChannels(ctx, "", "", most+ownNames); err != nil {
+			return 0, 0, public(err)
+		}
+		channels += len(slices.DeleteFunc(found, names.IsReserved))
+	}
+	return min(users, most), min(channels, most), nil
+}
+
 // ownNames is the most users or channels that the server has for itself, which are not
 // listed.
 const ownNames = 2

@@ -72,12 +72,12 @@ func (s *Server) Metrics() Metrics {
 	if s.shared != nil {
 		m.Cluster = clusterMetrics(s.shared)
 	}
-	m.Store = s.storeStats()
+	m.Store = s.Store()
 	return m
 }
 
-// storeStats measures the store. It returns nil if the engine has no files.
-func (s *Server) storeStats() *StoreStats {
+// Store measures the store. It returns nil if the engine has no files.
+func (s *Server) Store() *StoreStats {
 	if e, ok := s.engine.(engine.Measured); ok {
 		if stats, ok := e.StoreStats(); ok {
 			return &stats

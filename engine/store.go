@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Measured is an optional interface of an Engine that keeps its data in files.
 type Measured interface {
 	// StoreStats measures the store and its volume. It returns false if there is nothing to
@@ -18,7 +20,8 @@ type StoreStats struct {
 	// CompactionDebt is how many bytes there are to merge, as an estimate. If it grows without
 	// end, the disk or the processor is slower than the writes.
 	CompactionDebt uint64
-	Syncs          Histogram // time of the syncs of the log, since the start
+	Syncs          Histogram     // time of the syncs of the log, since the start
+	LastSync       time.Duration // of the newest one
 
 	// DiskFree and DiskSize are the bytes of the volume that the store may still use, and of the
 	// whole volume. Both are 0 if the system does not say.

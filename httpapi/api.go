@@ -54,6 +54,8 @@ type backend interface {
 
 	Stats() wirepost.Stats
 	Trend() []wirepost.TrendPoint
+	Store() *wirepost.StoreStats
+	CountStored(ctx context.Context, most int) (users, channels int, err error)
 	Top(n int) wirepost.Top
 	Cluster() (engine.Cluster, bool)
 	RepairCluster(ctx context.Context, abandon bool) (shards []int, err error)

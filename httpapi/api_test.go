@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 func TestUser(t *testing.T) {
@@ -348,5 +349,45 @@ func TestConfig(t *testing.T) {
 	s.do("GET", "/v1/config", "").is(200).into(&got)
 	if !slices.Equal(got.Settings, settings) {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	// In memory there is nothing to measure.
+	s := newSite(t)
+	s.push(`{"to":["user:a","user:b","news"],"data":1}`).is(202)
+	var got storeResponse
+	s.do("GET", "/v1/store", "").is(200).into(&got)
+	if got.Epoch == "" || got.Files != nil || got.Syncs != nil || got.Count != nil {
+		t.Errorf("%+v", got)
+	}
+	s.do("GET", "/v1/store?count=100", "").is(200).into(&got)
+	if got.Count == nil || got.Count.Channels != 3 {
+		t.Errorf("%+v", got.Count)
+	}
+	s.do("GET", "/v1/store?count=2", "").is(200).into(&got)
+	if got.Count.Channels != 2 {
+		t.Errorf("%+v", got.Count)
+	}
+	s.do("GET", "/v1/store?count=0", "").problem(400, "count")
+
+	store, err := pebble.Open(t.TempDir(), pebble.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newSite(t, func(o *wirepost.Options) { o.Engine = store })
+	s.push(`{"to":"user:a","data":1}`).is(202)
+	s.do("PUT", "/v1/users/a/channels/news", "").is(200)
+	s.do("GET", "/v1/store?count=100", "").is(200).into(&got)
+	sum := uint64(0)
+	for _, b := range got.Syncs.Buckets {
+		sum += b.Count
+	}
+	if got.Files.Bytes == 0 || got.Disk.Free == 0 || got.Disk.Size < got.Disk.Free || got.Syncs.LastMS == 0 || got.Syncs.MeanMS == 0 || sum > got.Syncs.Count || sum == 0 {
+		t.Errorf("%+v %+v %+v", got.Files, got.Disk, got.Syncs)
+	}
+	if got.Count.Users != 1 || got.Count.Channels < 1 {
+		t.Errorf("%+v", got.Count)
 	}
 }

@@ -72,6 +72,7 @@ var routes = []route{
 	}},
 	{path: "/v1/stats", methods: []method{{"GET", []string{"top"}, (*api).stats}}},
 	{path: "/v1/stats/history", methods: []method{{"GET", nil, (*api).trend}}},
+	{path: "/v1/store", methods: []method{{"GET", []string{"count"}, (*api).store}}},
 	{path: "/v1/config", admin: true, methods: []method{{"GET", nil, (*api).config}}},
 	{path: "/v1/cluster", methods: []method{{"GET", nil, (*api).cluster}}},
 	{path: "/v1/cluster/repair", methods: []method{{"POST", []string{"abandon"}, (*api).repair}}},

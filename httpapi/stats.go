@@ -108,7 +108,7 @@ func (a *api) trend(w http.ResponseWriter, _ *request) error {
 	points := a.srv.Trend()
 	n := len(points)
 	response := trendResponse{
-		Interval: wirepost.TrendInterval.Milliseconds(), Time: make([]int64, n), Connections: make([]int, n), Users: make([]int, n),
+		Now: time.Now().UnixMilli(), Interval: wirepost.TrendInterval.Milliseconds(), Time: make([]int64, n), Connections: make([]int, n), Users: make([]int, n),
 		Pushes: make([]uint64, n), Deliveries: make([]uint64, n), Memory: make([]uint64, n),
 	}
 	for i, p := range points {
@@ -120,6 +120,7 @@ func (a *api) trend(w http.ResponseWriter, _ *request) error {
 
 // trendResponse is the body of a response to GET /v1/stats/history.
 type trendResponse struct {
+	Now         int64    `json:"now"`
 	Interval    int64    `json:"interval_ms"`
 	Time        []int64  `json:"time"`
 	Connections []int    `json:"connections"`

@@ -22,7 +22,7 @@ func (e *Engine) StoreStats() (engine.StoreStats, bool) {
 		LogBytes:   logs + m.WAL.ObsoletePhysicalSize,
 		Tables:     m.Table.Local.LiveCount,
 		ReadLevels: m.ReadAmp(), CompactionDebt: m.Compact.EstimatedDebt,
-		Syncs: engine.Histogram(e.syncs.Snapshot()),
+		Syncs: engine.Histogram(e.syncs.Snapshot()), LastSync: e.syncs.Last(),
 	}
 	if usage, err := e.fs.GetDiskUsage(e.dir); err == nil {
 		stats.DiskFree, stats.DiskSize = usage.AvailBytes, usage.TotalBytes

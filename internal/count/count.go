@@ -53,6 +53,7 @@ const (
 type Histogram struct {
 	counts [buckets + 1]atomic.Uint64 // the last one has no upper bound
 	sum    atomic.Int64               // ns
+	last   atomic.Int64               // ns
 }
 
 // Observe counts a duration.
@@ -63,7 +64,11 @@ func (h *Histogram) Observe(d time.Duration) {
 	}
 	h.counts[i].Add(1)
 	h.sum.Add(int64(d))
+	h.last.Store(int64(d))
 }
+
+// Last returns the newest duration; 0 if there was none.
+func (h *Histogram) Last() time.Duration { return time.Duration(h.last.Load()) }
 
 // Snapshot is a copy of a histogram.
 type Snapshot struct {
