@@ -15,9 +15,9 @@ func TestChannel(t *testing.T) {
 	}
 	s.client("bob&channels=news")
 	tab := s.open("#/channels/news")
-	says(t, tab, `[data-fact="Head"]`, "40")
-	says(t, tab, `[data-fact="Subscribers"]`, "1 connection")
-	says(t, tab, `[data-fact="Kept"]`, "30 days, at most 100,000 messages")
+	says(t, tab, `[data-fact=head]`, "40")
+	says(t, tab, `[data-fact=subscribers]`, "1 connection")
+	says(t, tab, `[data-fact=kept]`, "30 days, at most 100,000 messages")
 	says(t, tab, `[data-seq="40"] .preview`, `{"headline":40}`)
 	browser.Wait(t, tab, `document.querySelectorAll(".messages li").length === 25`)
 	browser.Click(t, tab, ".messages + .actions button")
@@ -34,7 +34,7 @@ func TestChannel(t *testing.T) {
 	browser.Click(t, tab, ".head .danger")
 	browser.Click(t, tab, "dialog .danger")
 	says(t, tab, ".notice", "The channel is empty")
-	says(t, tab, `[data-fact="Oldest"]`, "none")
+	says(t, tab, `[data-fact=oldest]`, "none")
 	says(t, tab, ".panel", "No messages")
 	if info, err := s.Channel(t.Context(), "news"); err != nil || info.Oldest != 0 {
 		t.Errorf("the channel is %+v (%v)", info, err)

@@ -29,6 +29,7 @@ type Options struct {
 	Dev     bool `json:"dev"`     // no API keys, and ?user= instead of tokens
 	Echo    bool `json:"echo"`    // /echo exists
 	Cluster bool `json:"cluster"` // the server is a node of a cluster
+	WebPush bool `json:"webpush"` // Web Push is on
 }
 
 // Routes returns the console's routes, all GET and HEAD: the page at /console, and

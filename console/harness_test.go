@@ -80,6 +80,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 		c(&o)
 	}
 	_, s.options.Cluster = o.Engine.(engine.Shared)
+	s.options.WebPush = o.WebPush.Subject != ""
 	srv, err := wirepost.New(o)
 	if err != nil {
 		s.t.Fatal(err)

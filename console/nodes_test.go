@@ -69,7 +69,7 @@ func TestNodes(t *testing.T) {
 	says(t, tab, `[data-node=a]`, "a", "ready", "v1.2.3", "https://a.example.com")
 	says(t, tab, `[data-node=b]`, "this node")
 	s.client("42")
-	says(t, tab, `[data-node=b] [data-fact=Connections]`, "1")
+	says(t, tab, `[data-node=b] [data-fact=connections]`, "1")
 	browser.Wait(t, tab, `document.querySelectorAll("[data-shard]").length === 2 && /\d/.test(document.querySelector("[data-shard='1'] td.number").textContent)`)
 
 	// Positions move, and a node that is gone is shown.
@@ -78,7 +78,7 @@ func TestNodes(t *testing.T) {
 	links[2].Cut(true, true)
 	says(t, tab, `[data-node=c] .pill`, "unreachable")
 	says(t, tab, `[data-node=c] .reason`, "it has announced nothing for")
-	says(t, tab, `[data-node=c] [data-fact=Lag]`, "unknown")
+	says(t, tab, `[data-node=c] [data-fact=lag]`, "unknown")
 	says(t, tab, "h1", "2 of 3 nodes ready")
 	for _, scheme := range []string{"light", "dark"} {
 		browser.Run(t, tab, prefer(scheme))

@@ -28,7 +28,7 @@ func (a *App) routes() http.Handler {
 		own["/echo"] = a.server.Echo()
 	}
 	if c.Console {
-		maps.Copy(own, console.Routes(console.Options{Dev: c.Dev, Echo: c.Echo, Cluster: c.clustered()}))
+		maps.Copy(own, console.Routes(console.Options{Dev: c.Dev, Echo: c.Echo, Cluster: c.clustered(), WebPush: a.options.WebPush.Subject != ""}))
 	}
 	if c.Dev && c.Console {
 		own["/"] = http.RedirectHandler("/console", http.StatusFound)

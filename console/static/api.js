@@ -1,5 +1,6 @@
 // Requests to /v1. The key is kept in this tab only and sent as a header, so that no
 // other site can make the browser send it.
+import { t } from "./words.js";
 
 const keyName = "wirepost-key";
 let key = sessionStorage.getItem(keyName) ?? "";
@@ -15,7 +16,7 @@ export function setKey(value) {
 // Problem is an error response of the server.
 export class Problem extends Error {
   constructor(status, problem) {
-    const detail = problem.detail || problem.title || `the server responded with ${status}`;
+    const detail = problem.detail || problem.title || t("error.status", { status });
     super(problem.field ? `${problem.field}: ${detail}` : detail);
     this.status = status;
     this.code = problem.code ?? "";
@@ -25,7 +26,7 @@ export class Problem extends Error {
 // Unreachable means that there was no response.
 export class Unreachable extends Error {
   constructor() {
-    super("the server does not respond");
+    super(t("error.unreachable"));
   }
 }
 
@@ -40,7 +41,7 @@ export async function call(method, path, options = {}) {
     if (response.status === 401) dispatchEvent(new Event("unauthorized"));
     throw new Problem(response.status, body ?? {});
   }
-  if (body === null) throw new Problem(response.status, { detail: "the response is not JSON: is there a proxy in between?" });
+  if (body === null) throw new Problem(response.status, { detail: t("error.json") });
   return body;
 }
 
@@ -49,7 +50,7 @@ async function answer(method, path, { body, headers = {} }) {
   try {
     if (key) request.set("Authorization", `Bearer ${key}`);
   } catch {
-    throw new Problem(400, { detail: "this is not an API key: it contains characters that cannot be sent" });
+    throw new Problem(400, { detail: t("error.key") });
   }
   try {
     return await fetch(path, {
@@ -65,20 +66,29 @@ function segment(name) {
   try {
     return encodeURIComponent(name);
   } catch {
-    throw new Problem(400, { detail: "the name is not valid text" });
+    throw new Problem(400, { detail: t("error.name") });
   }
 }
 
 const json = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
 
 export const stats = (top) => call("GET", top ? `/v1/stats?top=${top}` : "/v1/stats");
+export const history = () => call("GET", "/v1/stats/history");
+export const config = () => call("GET", "/v1/config");
+export const store = (count) => call("GET", count ? `/v1/store?count=${count}` : "/v1/store");
+export const scheduled = (to, after, limit) =>
+  call("GET", `/v1/scheduled?after=${segment(after)}&limit=${limit}${to ? `&to=${segment(to)}` : ""}`);
+export const cancel = (id, to) => call("DELETE", `/v1/scheduled/${segment(id)}?to=${segment(to)}`);
 export const cluster = () => call("GET", "/v1/cluster");
-export const events = (after) => call("GET", `/v1/events?after=${after}&limit=1000`);
+export const eventsPage = 1000;
+export const events = (after) => call("GET", `/v1/events?after=${after}&limit=${eventsPage}`);
 export const user = (name) => call("GET", `/v1/users/${segment(name)}`);
 export const disconnect = (name, connection) =>
   call("DELETE", `/v1/users/${segment(name)}/sessions${connection ? `?connection=${segment(connection)}` : ""}`);
 const named = (prefix, after, limit) => `prefix=${segment(prefix)}&after=${segment(after)}&limit=${limit}`;
 export const users = (prefix, after, limit, online) => call("GET", `/v1/users?${named(prefix, after, limit)}${online ? "&online=true" : ""}`);
+export const webPush = (name) => call("GET", `/v1/users/${segment(name)}/webpush`);
+export const removeWebPush = (name, endpoint) => call("DELETE", `/v1/users/${segment(name)}/webpush?endpoint=${segment(endpoint)}`);
 export const channels = (prefix, after, limit) => call("GET", `/v1/channels?${named(prefix, after, limit)}`);
 export const presence = (name) => call("GET", `/v1/channels/${segment(name)}/presence`);
 export const channel = (name) => call("GET", `/v1/channels/${segment(name)}`);

@@ -2,13 +2,14 @@
 import * as api from "./api.js";
 import { confirmed } from "./dialog.js";
 import { fill, h, list, notice, panel, text, Tools } from "./dom.js";
-import { duration, plural, whole } from "./format.js";
+import { duration, whole } from "./format.js";
+import { channelLink, userLink } from "./links.js";
 import { messages } from "./messages.js";
 import { names } from "./names.js";
-import { channelLink, userLink } from "./overview.js";
 import { repeat } from "./pulse.js";
 import { pushForm } from "./push.js";
 import { search } from "./search.js";
+import { parts, t } from "./words.js";
 
 const every = 2000;
 const listEvery = 5000;
@@ -16,34 +17,34 @@ const mostPresent = 100;
 
 export function show(main, name) {
   if (!name) return showList(main);
-  const find = search("channels", "Channel", name, "news, room:7, all");
+  const find = search("channels", t("channel"), name, t("channels.hint"));
   const said = notice();
   const facts = h("dl", { class: "facts" });
   const log = messages(name);
   const present = presencePanel();
-  const empty = h("button", { type: "button", class: "danger" }, "Empty…");
-  const shown = h("div", {}, h("p", { class: "empty" }, "Loading …"));
+  const empty = h("button", { type: "button", class: "danger" }, t("empty.ask"));
+  const shown = h("div", {}, h("p", { class: "empty" }, t("loading")));
   let refresh = null;
 
   empty.addEventListener("click", async () => {
-    if (!(await confirmed(`Empty ${name}?`, "All of its messages are removed permanently. Devices that have not received them are notified of a gap.", "Empty"))) return;
+    if (!(await confirmed(t("empty.sure", { name }), t("empty.what"), t("empty")))) return;
     try {
       await api.empty(name);
-      said.say("The channel is empty.");
+      said.say(t("emptied"));
       refresh.now();
     } catch (error) {
       said.fail(error);
     }
   });
-  fill(main, h("div", { class: "title" }, h("h1", {}, "Channel ", h("bdi", { class: "name" }, name)), find), shown);
+  fill(main, h("div", { class: "title" }, h("h1", {}, parts("channel.of", { name: h("bdi", { class: "name" }, name) })), find), shown);
 
   const build = () => {
     if (shown.dataset.built) return;
     shown.dataset.built = "yes";
     fill(
       shown,
-      name.startsWith("user:") ? h("p", { class: "soft" }, "This is the inbox of ", userLink(name.slice(5)), ".") : null,
-      h("div", { class: "pair" }, panel("Status", new Tools(empty), facts, said.element), panel("Push", pushForm(name, () => refresh.now()))),
+      name.startsWith("user:") ? h("p", { class: "soft" }, parts("inbox.of", { user: userLink(name.slice(5)) })) : null,
+      h("div", { class: "pair" }, panel(t("status"), new Tools(empty), facts, said.element), panel(t("push"), pushForm(name, () => refresh.now()))),
       present.element,
       log.element,
     );
@@ -66,14 +67,14 @@ export function show(main, name) {
 
 // showList shows all channels.
 function showList(main) {
-  const all = names("All channels", {
+  const all = names(t("channels.all"), {
     key: ({ channel }) => channel,
-    empty: "A channel is a named log of messages. Channels do not have to be created: there is none yet.",
+    empty: t("channels.none"),
     row: ({ channel }) => {
       const facts = h("span", { class: "soft" });
       return {
         element: h("li", { "data-channel": channel }, channelLink(channel), facts),
-        update: ({ head, subscribers }) => text(facts, `head ${whole(head)} · ${plural(subscribers, "subscriber")}`),
+        update: ({ head, subscribers }) => text(facts, t("channel.facts", { head, subscribers: t("n.subscribers", { n: subscribers }) })),
       };
     },
     async load(prefix, after, limit) {
@@ -81,8 +82,8 @@ function showList(main) {
       return { items: channels, next };
     },
   });
-  const find = search("channels", "Channel", "", "news, room:7, all", all.filter);
-  fill(main, h("h1", {}, "Channels"), find, all.element);
+  const find = search("channels", t("channel"), "", t("channels.hint"), all.filter);
+  fill(main, h("h1", {}, t("channels")), find, all.element);
   return repeat(listEvery, all.update, () => {}).stop;
 }
 
@@ -94,10 +95,10 @@ function presencePanel() {
     const facts = h("span", { class: "soft clip" });
     return {
       element: h("li", { "data-user": user }, userLink(user), facts),
-      update: ({ info, since }) => text(facts, `for ${duration(Date.now() - since)}${info === undefined ? "" : ` · ${JSON.stringify(info)}`}`),
+      update: ({ info, since }) => text(facts, `${t("session.for", { time: duration(Date.now() - since) })}${info === undefined ? "" : ` · ${JSON.stringify(info)}`}`),
     };
   });
-  const element = panel("Present", count, items);
+  const element = panel(t("present"), count, items);
   element.hidden = true;
   return {
     element,
@@ -105,29 +106,27 @@ function presencePanel() {
       element.hidden = !presence;
       if (!presence) return;
       const shown = presence.users.slice(0, mostPresent);
-      text(count, `${plural(presence.count, "user")}${shown.length < presence.count ? `, of which the first ${shown.length} are shown` : ""}`);
+      text(count, t(shown.length < presence.count ? "present.first" : "n.users", { n: presence.count, shown: shown.length }));
       rows(shown, ({ user }) => user);
     },
   };
 }
 
-const access = { token: "by token", anyone: "any user", backend: "backends only", hook: "by callback" };
-
 function describe(facts, { head, oldest, subscribers, policy }) {
   const rows = {
-    Head: whole(head),
-    Oldest: oldest ? whole(oldest) : "none",
-    Subscribers: plural(subscribers, "connection"),
-    Policy: policy.pattern,
-    Kept: policy.durable ? `on disk, ${days(policy.max_age)}, at most ${plural(policy.max_messages, "message")}` : "in memory only",
-    Subscribe: access[policy.subscribe] ?? policy.subscribe,
-    Publish: access[policy.publish] ?? policy.publish,
+    head: whole(head),
+    oldest: oldest ? whole(oldest) : t("none"),
+    subscribers: t("n.connections", { n: subscribers }),
+    policy: policy.pattern,
+    kept: policy.durable ? t("kept.disk", { age: days(policy.max_age), messages: t("n.messages", { n: policy.max_messages }) }) : t("kept.memory"),
+    subscribe: t(`access.${policy.subscribe}`),
+    publish: t(`access.${policy.publish}`),
   };
   for (const [term, value] of Object.entries(rows)) {
     let dd = facts.querySelector(`[data-fact="${term}"]`);
     if (!dd) {
       dd = h("dd", { "data-fact": term });
-      facts.append(h("dt", {}, term), dd);
+      facts.append(h("dt", {}, t(term)), dd);
     }
     text(dd, value);
   }
@@ -136,5 +135,5 @@ function describe(facts, { head, oldest, subscribers, policy }) {
 // days formats a Go duration: 720h0m0s is 30 days.
 function days(duration) {
   const hours = /^(\d+)h0m0s$/.exec(duration);
-  return hours && hours[1] % 24 === 0 && hours[1] > 0 ? plural(hours[1] / 24, "day") : duration;
+  return hours && hours[1] % 24 === 0 && hours[1] > 0 ? t("n.days", { n: hours[1] / 24 }) : duration;
 }

@@ -16,19 +16,20 @@ function colour(name, at) {
   return value;
 }
 
-// chart draws lines [{label, colour, fill, dash}] of a unit, the last one on top. update takes the columns,
-// the times first.
+// chart draws lines [{label, colour, fill, dash}] of a unit, the last one on top. update takes
+// the columns, the times first, and how many seconds to show.
 export function chart(title, unit, lines) {
   const box = h("div", { class: "plot", role: "img", "aria-label": title });
   let plot = null;
   let data = [[], ...lines.map(() => [])];
   let fresh = true;
+  let span = 300;
 
   const draw = () => {
     plot?.destroy();
     plot = null;
     if (!box.isConnected || box.clientWidth === 0) return;
-    plot = new uPlot(options(box, unit, lines), data, box);
+    plot = new uPlot(options(box, unit, lines, () => span), data, box);
     newest();
   };
   // The legend tells the newest values while nobody points at others.
@@ -45,8 +46,9 @@ export function chart(title, unit, lines) {
 
   return {
     element: box,
-    update(columns) {
+    update(columns, seconds) {
       data = columns;
+      span = seconds;
       if (plot) plot.setData(data);
       else if (fresh) draw();
       fresh = plot === null;
@@ -60,7 +62,7 @@ export function chart(title, unit, lines) {
   };
 }
 
-function options(box, unit, lines) {
+function options(box, unit, lines, span) {
   const stroke = colour("soft", box);
   const line = { stroke: colour("line", box), width: 1 };
   const axis = { stroke, grid: line, ticks: { ...line, size: 4 }, font: "12px system-ui, sans-serif" };
@@ -72,7 +74,7 @@ function options(box, unit, lines) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       // The newest value is at the right edge.
-      x: { range: (_, min, max) => (max === null ? [0, 60] : [max - Math.min(300, Math.max(60, max - min)), max]) },
+      x: { range: (_, min, max) => (max === null ? [0, 60] : [max - Math.min(span(), Math.max(60, max - min)), max]) },
       y: { range: (_, min, max) => [0, max > 0 ? max * 1.15 : 1] },
     },
     axes: [

@@ -1,5 +1,6 @@
 // Dialogs: confirmation of operations that cannot be undone, and the shortcuts.
 import { h } from "./dom.js";
+import { t } from "./words.js";
 
 export const isOpen = () => document.querySelector("dialog[open]") !== null;
 
@@ -10,7 +11,7 @@ function open(dialog) {
 }
 
 // confirmed asks for confirmation and resolves to the answer; Escape means no.
-export function confirmed(title, question, yes) {
+export function confirmed(title, question, yes, no = t("cancel")) {
   return new Promise((resolve) => {
     const dialog = h(
       "dialog", { "aria-labelledby": "dialog-title" },
@@ -20,7 +21,7 @@ export function confirmed(title, question, yes) {
         h("p", {}, question),
         h(
           "div", { class: "actions" },
-          h("button", { value: "no", autofocus: true }, "Cancel"),
+          h("button", { value: "no", autofocus: true }, no),
           h("button", { value: "yes", class: "danger" }, yes),
         ),
       ),
@@ -37,19 +38,19 @@ export function confirmed(title, question, yes) {
 }
 
 const shortcuts = ({ cluster }) => [
-  cluster ? ["1 – 5", "Overview, Users, Channels, Playground, Nodes"] : ["1 – 4", "Overview, Users, Channels, Playground"],
-  ["/", "Go to the search field"],
-  ["Enter", "Submit a form; in text to send: Ctrl + Enter"],
-  ["t", "Switch between light and dark"],
-  ["?", "These shortcuts"],
-  ["Esc", "Close a dialog"],
+  [cluster ? "1 – 9" : "1 – 8", t("keys.sections")],
+  ["/", t("keys.search")],
+  ["Enter", t("keys.enter")],
+  ["t", t("keys.theme")],
+  ["?", t("keys.help")],
+  ["Esc", t("keys.escape")],
 ];
 
 export function showShortcuts(settings) {
-  const close = h("button", { type: "button", autofocus: true }, "Close");
+  const close = h("button", { type: "button", autofocus: true }, t("close"));
   const dialog = h(
     "dialog", { "aria-labelledby": "dialog-title" },
-    h("h2", { id: "dialog-title" }, "Keyboard shortcuts"),
+    h("h2", { id: "dialog-title" }, t("shortcuts")),
     h("dl", { class: "keys" }, shortcuts(settings).map(([key, meaning]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, meaning)])),
     h("div", { class: "actions" }, close),
   );

@@ -1,97 +1,107 @@
-// The panel of events: the endpoints that they are sent to, and the latest events. It is
-// shown if events are written.
-import * as api from "./api.js";
-import { h, list, panel, text } from "./dom.js";
-import { duration, latency, plural, when, whole } from "./format.js";
+// The tail of the log of events, with filters. Where events are off, how to turn them on.
+import { step } from "./code.js";
+import { field, fill, h, list, panel, text } from "./dom.js";
+import { about, reader } from "./event.js";
+import { when } from "./format.js";
+import { listen } from "./pulse.js";
+import { parts, t } from "./words.js";
 
-const shownEvents = 12;
+const back = 1000; // events that are read first
+const most = 2000; // events that are kept
+const shownAtOnce = 200;
 
-export function eventsPanel() {
-  const endpoints = h("tbody");
-  const table = h(
-    "table", { class: "backend" },
-    h("thead", {}, h("tr", {}, ["Endpoint", "State"].map((n) => h("th", { scope: "col" }, n)), ["Delivered", "Behind", "Latency"].map((n) => h("th", { scope: "col", class: "number" }, n)))),
-    endpoints,
-  );
-  const tail = h("tbody");
-  const none = h("p", { class: "empty" }, "Nothing has happened yet.");
-  const totals = h("p", { class: "soft" });
-  const latestTable = h(
-    "table", { class: "events" },
-    h("thead", {}, h("tr", {}, ["Time", "Event", "About"].map((n) => h("th", { scope: "col" }, n)))),
-    tail,
-  );
-  const scroll = h("div", { class: "scroll" }, table);
-  const element = panel("Events", scroll, none, latestTable, totals);
-  element.hidden = true;
+const types = [
+  "user.*", "session.*", "message.*", "channel.*", "user.online", "user.offline", "session.connected", "session.disconnected",
+  "message.acknowledged", "message.read", "message.unacknowledged", "channel.occupied", "channel.vacated", "membership.changed", "gap",
+];
 
-  const readers = list(endpoints, (r) => {
-    const state = h("td", { class: "why" });
-    const delivered = h("td", { class: "number" });
-    const behind = h("td", { class: "number" });
-    const took = h("td", { class: "number" });
-    return {
-      element: h("tr", { "data-endpoint": r.target }, h("td", { class: "name" }, r.target), state, delivered, behind, took),
-      update(now) {
-        text(state, stateOf(now));
-        state.classList.toggle("bad", Boolean(now.error));
-        text(delivered, whole(now.delivered));
-        text(behind, now.active ? whole(now.behind) : "–");
-        text(took, now.latency_ms ? latency(now.latency_ms) : "–");
-      },
-    };
+export function show(main) {
+  const tail = tailPanel();
+  const off = offPanel();
+  const shown = h("div", {}, h("p", { class: "empty" }, t("loading")));
+  fill(main, h("div", { class: "title" }, h("h1", {}, t("events"), " ", tail.state), tail.tools), shown);
+  return listen(({ state, stats }) => {
+    if (state !== "live") return;
+    const now = stats.events ? tail.element : off;
+    tail.tools.hidden = tail.state.hidden = !stats.events;
+    if (shown.firstElementChild !== now) fill(shown, now);
+    if (stats.events) tail.update(stats.events.seq);
   });
-  const rows = list(tail, (e) => ({
-    element: h("tr", { "data-event": e.type }, h("td", {}, when(e.time)), h("td", {}, e.type), h("td", {}, about(e))),
+}
+
+function tailPanel() {
+  const type = h("select", {}, h("option", { value: "" }, t("events.type.any")), types.map((value) => h("option", { value }, value)));
+  const words = h("input", { type: "search", autocomplete: "off", autocapitalize: "off", spellcheck: "false", placeholder: "user:42, room:" });
+  const pause = h("button", { type: "button", "aria-pressed": "false" }, t("events.pause"));
+  const state = h("span", { class: "pill", "data-state": "live", role: "status" }, t("events.live"));
+  const count = h("p", { class: "soft" });
+  const none = h("p", { class: "empty" }, t("events.none"));
+  const body = h("tbody");
+  const table = h("table", { class: "events" }, h("thead", {}, h("tr", {}, ["time", "event", "about"].map((key) => h("th", { scope: "col" }, t(key))))), body);
+  const rows = list(body, (e) => ({
+    element: h("tr", { "data-event": e.type }, h("td", {}, when(e.time)), h("td", { class: "name" }, e.type), h("td", { class: "name" }, about(e))),
     update() {},
   }));
+  const news = reader(back);
+  let all = []; // newest first
+  let paused = false;
+  let waiting = []; // since the pause
 
-  let after = null;
-  let reading = false;
-  let latest = [];
-  const read = async (seq) => {
-    if (reading || after !== null && seq <= after) return;
-    reading = true;
-    try {
-      // Sequences have holes, so there may be fewer than shownEvents at first.
-      const { events, next } = await api.events(after ?? Math.max(0, seq - 2 * shownEvents));
-      after = next;
-      latest = events.reverse().concat(latest).slice(0, shownEvents);
-    } catch {
-      // The next beat tries again, and the pulse shows what is wrong.
-    } finally {
-      reading = false;
-    }
+  const draw = () => {
+    const found = all.filter((e) => matches(e, type.value, words.value.trim()));
+    rows(found.slice(0, shownAtOnce), (e) => e.seq);
+    table.hidden = found.length === 0;
+    none.hidden = found.length > 0;
+    text(none, t(all.length === 0 ? "events.none" : "events.unmatched"));
+    text(count, all.length === 0 ? "" : t("events.shown", { shown: Math.min(found.length, shownAtOnce), read: all.length }));
   };
+  const tell = () => {
+    state.dataset.state = paused ? "wait" : "live";
+    text(state, paused ? t("events.paused", { n: waiting.length }) : t("events.live"));
+  };
+  const take = () => {
+    all = waiting.concat(all).slice(0, most);
+    waiting = [];
+    draw();
+  };
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.setAttribute("aria-pressed", paused);
+    text(pause, t(paused ? "events.go" : "events.pause"));
+    if (!paused) take();
+    tell();
+  });
+  type.addEventListener("input", draw);
+  words.addEventListener("input", draw);
   return {
-    element,
-    update(now) {
-      element.hidden = !now;
-      if (!now) return;
-      read(now.seq);
-      readers(now.readers, (r) => r.target);
-      scroll.hidden = now.readers.length === 0;
-      rows(latest, (e) => e.seq);
-      none.hidden = latest.length > 0;
-      latestTable.hidden = latest.length === 0;
-      text(totals, `${whole(now.written)} written by this server${now.lost ? `, ${plural(now.lost, "event")} lost` : ""}`);
+    element: panel(t("events.latest"), h("div", { class: "row filters" }, field(t("events.type"), type), field(t("events.about"), words)), none, h("div", { class: "scroll" }, table), count),
+    tools: h("div", { class: "actions" }, pause),
+    state,
+    async update(seq) {
+      const found = await news.read(seq);
+      waiting = found.concat(waiting).slice(0, most);
+      if (!paused && (found.length > 0 || all.length === 0)) take();
+      tell();
     },
   };
 }
 
-function stateOf(r) {
-  if (!r.active) return "another node delivers";
-  const gaps = r.gaps ? `, ${plural(r.gaps, "gap")}` : "";
-  if (r.error) return `fails for ${duration(r.lag_ms)}: ${r.error}${gaps}`;
-  if (r.lag_ms >= 1000) return `lags by ${duration(r.lag_ms)}${gaps}`;
-  return `delivers${gaps}`;
+// matches reports whether an event is of a type, or of a group of types, and concerns a channel
+// or a user whose name contains the words.
+function matches({ type, user = "", data }, wanted, words) {
+  const kind = wanted === "" || wanted === type || (wanted.endsWith("*") && type.startsWith(wanted.slice(0, -1)));
+  return kind && [`user:${user}`, data.channel ?? ""].some((name) => name.includes(words));
 }
 
-// about says in a few words what an event concerns.
-function about({ user, data }) {
-  const words = [user, data.channel, data.device, data.seq && `up to ${data.seq}`, data.code && `${data.code} ${data.reason ?? ""}`.trim()];
-  if (data.member !== undefined) words.push(data.member ? "joined" : "left");
-  if (data.duration_ms !== undefined) words.push(duration(data.duration_ms));
-  if (data.count) words.push(`${plural(data.count, "event")} lost`);
-  return words.filter(Boolean).join(" · ");
+function offPanel() {
+  return panel(
+    t("events.off"),
+    h("p", {}, parts("events.off.what", { path: h("code", {}, "GET /v1/events") })),
+    h(
+      "ol", { class: "steps" },
+      step(t("events.off.flag"), "--events-types '*'\n--events-types 'user.*' --events-types message.unacknowledged"),
+      step(t("events.off.url"), "--events-url https\u003a//app.example/events --events-secret whsec_…"),
+      step(t("events.off.file"), "events:\n  endpoints:\n    - types: [user.*, session.*]"),
+    ),
+  );
 }

@@ -1,11 +1,10 @@
 // Formatting.
+import { t } from "./words.js";
 
 export const whole = (n) => n.toLocaleString("en");
 
 // rate is a number per second.
 export const rate = (n) => (n >= 100 || Number.isInteger(n) ? whole(Math.round(n)) : n.toFixed(1));
-
-export const plural = (n, one, many = `${one}s`) => `${whole(n)} ${n === 1 ? one : many}`;
 
 // short is a number for an axis.
 export function short(n) {
@@ -28,12 +27,12 @@ export function bytes(n) {
 
 export function duration(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
-  if (s < 60) return `${s} s`;
-  const m = Math.floor(s / 60);
-  if (m < 60) return `${m} min ${s % 60} s`;
-  const hours = Math.floor(m / 60);
-  if (hours < 24) return `${hours} h ${m % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (s < 60) return t("s", { s });
+  const min = Math.floor(s / 60);
+  if (min < 60) return t("min", { min, s: s % 60 });
+  const hours = Math.floor(min / 60);
+  if (hours < 24) return t("h", { h: hours, min: min % 60 });
+  return t("d", { d: Math.floor(hours / 24), h: hours % 24 });
 }
 
 // latency is a duration that is short.
@@ -51,7 +50,7 @@ export function when(ms) {
 // clock is a time of today, to the millisecond.
 export const clock = (date) => `${date.toLocaleTimeString("en-GB")}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 
-export const deviceName = (device) => (device === "" ? "default device" : device);
+export const deviceName = (device) => (device === "" ? t("default device") : device);
 
 // hex is a dump of bytes as hexadecimal and ASCII, 16 a line.
 export function hex(data, limit = 1024) {
@@ -63,6 +62,6 @@ export function hex(data, limit = 1024) {
     const ascii = row.map((b) => (b >= 32 && b < 127 ? String.fromCharCode(b) : ".")).join("");
     lines.push(`${i.toString(16).padStart(4, "0")}  ${digits.padEnd(47)}  ${ascii}`);
   }
-  if (data.length > limit) lines.push(`… ${whole(data.length - limit)} more bytes`);
+  if (data.length > limit) lines.push(t("bytes.more", { n: data.length - limit }));
   return lines.join("\n");
 }

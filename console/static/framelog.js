@@ -1,23 +1,24 @@
 // The log of the playground: one line per frame.
 import { h, text } from "./dom.js";
-import { bytes, clock, hex, whole } from "./format.js";
+import { bytes, clock, hex } from "./format.js";
+import { t } from "./words.js";
 
 const most = 500;
 const previewed = 120;
 const shownInFull = 16 << 10;
 
-const arrows = { in: ["↓", "received"], out: ["↑", "sent"], "·": ["·", "event"], pong: ["⇡", "seen from the server"] };
+const arrows = { in: ["↓", t("arrow.in")], out: ["↑", t("arrow.out")], "·": ["·", t("arrow.event")], pong: ["⇡", t("arrow.pong")] };
 
 export function framelog() {
-  const lines = h("ol", { class: "frames", role: "log", "aria-live": "polite", "aria-label": "Frames", tabindex: "0" });
-  const none = h("p", { class: "empty" }, "Open a socket to see its frames here, newest last.");
+  const lines = h("ol", { class: "frames", role: "log", "aria-live": "polite", "aria-label": t("frames"), tabindex: "0" });
+  const none = h("p", { class: "empty" }, t("frames.none"));
   const count = h("span", { class: "soft" });
-  const clear = h("button", { type: "button", class: "quiet" }, "Clear");
+  const clear = h("button", { type: "button", class: "quiet" }, t("clear"));
   let seen = { in: 0, out: 0 };
   let waiting = []; // lines to add; under high load only the last ones are shown
   let pause = 0; // ms until they are added: four times the duration of adding, which leaves time for the frames
 
-  const tally = () => text(count, seen.in + seen.out ? `${whole(seen.in)} received, ${whole(seen.out)} sent` : "");
+  const tally = () => text(count, seen.in + seen.out ? t("frames.count", seen) : "");
   clear.addEventListener("click", () => {
     lines.replaceChildren();
     seen = { in: 0, out: 0 };
@@ -52,7 +53,7 @@ function line({ direction, kind, data, size, note, at }) {
   const [arrow, meaning] = arrows[direction];
   const head = [
     h("span", { class: "time" }, clock(at)),
-    h("span", { class: "arrow", title: meaning, "aria-label": meaning }, arrow),
+    h("span", { class: "arrow", title: meaning, role: "img", "aria-label": meaning }, arrow),
     h("span", { class: "opcode" }, kind),
     h("span", { class: "size" }, size === undefined ? "" : bytes(size)),
   ];
@@ -65,4 +66,4 @@ function line({ direction, kind, data, size, note, at }) {
 }
 
 const brief = (data) => [...data.subarray(0, 16)].map((b) => b.toString(16).padStart(2, "0")).join(" ") + (data.length > 16 ? " …" : "");
-const cut = (s) => (s.length > shownInFull ? `${s.slice(0, shownInFull)}\n… ${bytes(s.length - shownInFull)} more` : s);
+const cut = (s) => (s.length > shownInFull ? `${s.slice(0, shownInFull)}\n${t("message.more", { bytes: bytes(s.length - shownInFull) })}` : s);

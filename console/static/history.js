@@ -1,11 +1,23 @@
-// The statistics of the last minutes, as columns for plots. Recorded in every section.
+// The statistics of the last hour, as columns for plots: what the server has kept, and then
+// what the pulse brings, in every section.
+import * as api from "./api.js";
 import { listen } from "./pulse.js";
 
-const seconds = 300;
+const names = ["at", "in", "out", "connections", "memory"];
+const make = (seconds, step) => ({ seconds, step, columns: Object.fromEntries(names.map((name) => [name, []])) });
+const spans = { hour: make(3600, 5), minutes: make(300, 0) };
+const hole = 15; // seconds without statistics, after which the server is asked for what it has
 
-export const columns = { at: [], in: [], out: [], connections: [], memory: [] };
-
+let chosen = "hour";
 let before = null;
+let now = null; // the newest rates
+
+export const choose = (span) => (chosen = span);
+
+// shown returns what the charts show.
+export const shown = () => ({ name: chosen, span: spans[chosen].seconds, columns: spans[chosen].columns });
+
+export const latest = (name) => now?.[name] ?? null;
 
 export function start() {
   listen(({ state, stats, at }) => {
@@ -13,7 +25,10 @@ export function start() {
       before = null;
       return;
     }
-    add(at, rates(before, stats), stats);
+    const last = spans.minutes.columns.at.at(-1);
+    if (last === undefined || at / 1000 - last > hole) load();
+    now = rates(before, stats);
+    add({ at: at / 1000, in: now?.in ?? null, out: now?.out ?? null, connections: stats.connections, memory: stats.memory_bytes / (1 << 20) });
     before = stats;
   });
 }
@@ -26,14 +41,33 @@ export function rates(a, b) {
   return { in: (b.pushes - a.pushes) / s, out: (b.deliveries - a.deliveries) / s };
 }
 
-function add(at, rates, stats) {
-  columns.at.push(at / 1000);
-  columns.in.push(rates ? rates.in : null);
-  columns.out.push(rates ? rates.out : null);
-  columns.connections.push(stats.connections);
-  columns.memory.push(stats.memory_bytes / (1 << 20));
-  const old = columns.at.findIndex((t) => t >= at / 1000 - seconds);
-  if (old > 0) for (const column of Object.values(columns)) column.splice(0, old);
+function add(point) {
+  for (const { seconds, step, columns } of Object.values(spans)) {
+    if (columns.at.length > 0 && point.at - columns.at.at(-1) < step) continue;
+    for (const name of names) columns[name].push(point[name]);
+    const old = columns.at.findIndex((at) => at >= point.at - seconds);
+    if (old > 0) for (const column of Object.values(columns)) column.splice(0, old);
+  }
 }
 
-export const latest = (name) => columns[name].at(-1) ?? null;
+// load puts what the server has kept before what there is. Its clock may be another one.
+async function load() {
+  let past;
+  try {
+    past = await api.history();
+  } catch {
+    return; // the pulse shows what is wrong
+  }
+  const shift = Date.now() - past.now;
+  const points = past.time.map((time, i) => {
+    const a = i === 0 ? null : { uptime_ms: past.time[i - 1], pushes: past.pushes[i - 1], deliveries: past.deliveries[i - 1] };
+    const r = rates(a, { uptime_ms: time, pushes: past.pushes[i], deliveries: past.deliveries[i] });
+    return { at: (time + shift) / 1000, in: r?.in ?? null, out: r?.out ?? null, connections: past.connections[i], memory: past.memory_bytes[i] / (1 << 20) };
+  });
+  for (const { seconds, columns } of Object.values(spans)) {
+    const first = columns.at.find((at) => at > Date.now() / 1000 - hole) ?? Date.now() / 1000;
+    const keep = columns.at.indexOf(first);
+    const older = points.filter(({ at }) => at < first && at >= Date.now() / 1000 - seconds);
+    for (const name of names) columns[name].splice(0, keep < 0 ? columns[name].length : keep, ...older.map((p) => p[name]));
+  }
+}

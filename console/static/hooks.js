@@ -1,9 +1,10 @@
 // The panel of hooks: whether the backend responds. It is shown if there are hooks.
 import { h, list, panel, text } from "./dom.js";
-import { latency, plural, when, whole } from "./format.js";
+import { latency, when, whole } from "./format.js";
+import { t } from "./words.js";
 
-const columns = ["Hook", "URL", "State"];
-const numbers = ["Requests", "Failed", "Refused", "Latency"];
+const columns = [t("hook"), "URL", t("state")];
+const numbers = [t("requests"), t("failed"), t("refused.count"), t("latency")];
 
 export function hooksPanel() {
   const body = h("tbody");
@@ -12,7 +13,7 @@ export function hooksPanel() {
     h("thead", {}, h("tr", {}, columns.map((n) => h("th", { scope: "col" }, n)), numbers.map((n) => h("th", { scope: "col", class: "number" }, n)))),
     body,
   );
-  const element = panel("Hooks", h("div", { class: "scroll" }, table));
+  const element = panel(t("hooks"), h("div", { class: "scroll" }, table));
   element.hidden = true;
   const rows = list(body, (hook) => {
     const state = h("td", { class: "why" });
@@ -38,8 +39,8 @@ export function hooksPanel() {
 }
 
 function stateOf({ breaker_open: open, failures, requests, last_error: error, last_error_at: at }) {
-  if (open) return `not asked, after ${plural(failures, "failure")} in a row: ${error}`;
-  if (failures) return `${plural(failures, "failure")} in a row: ${error}`;
-  if (error) return `responds; failed at ${when(at)}: ${error}`;
-  return Object.keys(requests).length ? "responds" : "not asked yet";
+  if (open) return t("hook.open", { n: failures, error });
+  if (failures) return t("hook.failing", { n: failures, error });
+  if (error) return t("hook.failed", { when: when(at), error });
+  return t(Object.keys(requests).length ? "hook.good" : "hook.new");
 }

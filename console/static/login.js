@@ -1,11 +1,12 @@
 // The form for the API key.
 import * as api from "./api.js";
 import { field, fill, h, notice } from "./dom.js";
+import { t } from "./words.js";
 
 // login shows only this form until a key is accepted.
 export function login(main, message, enter) {
   const key = h("input", { type: "password", name: "key", autocomplete: "off", required: true, spellcheck: "false" });
-  const button = h("button", { class: "main" }, "Sign in");
+  const button = h("button", { class: "main" }, t("signin"));
   const said = notice();
   if (message) said.say(message, "bad");
 
@@ -20,7 +21,7 @@ export function login(main, message, enter) {
       api.setKey("");
       // A refused key shows this form again, empty.
       if (error.status !== 401) said.fail(error);
-      else login(main, "The server does not accept this key.", enter);
+      else login(main, t("key.wrong"), enter);
     } finally {
       button.disabled = false;
     }
@@ -29,9 +30,9 @@ export function login(main, message, enter) {
     main,
     h(
       "form", { class: "panel login", onsubmit: submit },
-      h("h1", {}, "Sign in"),
-      h("p", { class: "soft" }, "Enter one of the server's API keys, as used by backends."),
-      field("API key", key, "Kept in this tab only, until you close it or sign out."),
+      h("h1", {}, t("signin")),
+      h("p", { class: "soft" }, t("signin.what")),
+      field(t("key"), key, t("key.kept")),
       said.element,
       button,
     ),

@@ -2,25 +2,32 @@
 // shortcuts.
 import * as api from "./api.js";
 import * as channels from "./channels.js";
+import * as events from "./events.js";
 import * as history from "./history.js";
 import * as nodes from "./nodes.js";
 import * as overview from "./overview.js";
 import * as playground from "./playground.js";
 import * as pulse from "./pulse.js";
+import * as scheduled from "./scheduled.js";
+import * as settingsPage from "./settings.js";
+import * as store from "./store.js";
 import * as users from "./users.js";
 import { confirmed, isOpen, showShortcuts } from "./dialog.js";
 import { fill, h, text } from "./dom.js";
 import { login } from "./login.js";
+import { fillPage, other, parts, t } from "./words.js";
 
-const sections = { overview, users, channels, playground };
+// sections are in the order of the navigation, and of the keys that lead to them.
+const sections = { overview, users, channels, playground, events, scheduled, store, settings: settingsPage };
 const clusterSections = { nodes };
 const main = document.getElementById("main");
 const link = document.getElementById("link");
 const leave = document.getElementById("leave");
 const lost = h("p", { class: "banner", role: "alert", hidden: true });
 main.before(lost);
+fillPage();
 
-let settings = { dev: false, echo: false, cluster: false };
+let settings = { dev: false, echo: false, cluster: false, webpush: false };
 let leaveSection = null;
 
 // place returns the section and the name in the address: #/users/42.
@@ -41,11 +48,12 @@ function show({ focus }) {
   for (const a of document.querySelectorAll("nav a")) {
     if (a.dataset.section === section) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
+    if (a.dataset.section === section) a.scrollIntoView({ block: "nearest", inline: "nearest" }); // where they do not fit
   }
   const shown = sections[section] ?? (settings.cluster ? clusterSections[section] : undefined);
-  document.title = `${name || section} · Wirepost console`;
+  document.title = t("title", { name: name || (shown ? t(section) : section) });
   if (!shown) {
-    fill(main, h("p", { class: "empty" }, `There is no section "${section}". `, h("a", { href: "#/" }, "Overview")));
+    fill(main, h("p", { class: "empty" }, parts("nowhere", { section, overview: h("a", { href: "#/" }, t("overview")) })));
     return;
   }
   leaveSection = shown.show(main, name, settings) ?? null;
@@ -60,7 +68,7 @@ function askKey(message) {
   leaveSection = null;
   leave.hidden = true;
   document.body.classList.add("locked");
-  setLink("wait", "signed out");
+  setLink("wait", t("link.out"));
   lost.hidden = true;
   login(main, message, enter);
 }
@@ -79,19 +87,19 @@ function setLink(state, words) {
 
 pulse.listen(({ state, error }) => {
   if (state === "live") {
-    setLink("live", "live");
+    setLink("live", t("link.live"));
     lost.hidden = true;
     return;
   }
-  setLink("bad", state === "lost" ? "no connection" : "refused");
-  text(lost, state === "lost" ? "Connection lost, retrying every second." : `The server refused the request: ${error.message}`);
+  setLink("bad", t(state === "lost" ? "link.lost" : "link.refused"));
+  text(lost, state === "lost" ? t("lost") : t("refused", { reason: error.message }));
   lost.hidden = false;
 });
 
 addEventListener("unauthorized", () => {
   const had = api.hasKey();
   api.setKey("");
-  askKey(had ? "This key is no longer accepted." : "");
+  askKey(had ? t("key.revoked") : "");
 });
 addEventListener("hashchange", () => {
   if (!document.body.classList.contains("locked")) show({ focus: true });
@@ -102,23 +110,22 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 document.getElementById("theme").addEventListener("click", () => wirepostTheme.toggle());
+document.getElementById("language").addEventListener("click", other);
 document.getElementById("help").addEventListener("click", () => showShortcuts(settings));
 leave.addEventListener("click", async () => {
-  if (!(await confirmed("Sign out?", "The API key is removed from this tab.", "Sign out"))) return;
+  if (!(await confirmed(t("signout.sure"), t("signout.what"), t("signout")))) return;
   api.setKey("");
   askKey("");
 });
 
 const keys = {
-  1: () => (location.hash = "#/"),
-  2: () => (location.hash = "#/users"),
-  3: () => (location.hash = "#/channels"),
-  4: () => (location.hash = "#/playground"),
-  5: () => settings.cluster && (location.hash = "#/nodes"),
   "/": () => main.querySelector("input[type=search]")?.focus(),
   t: () => wirepostTheme.toggle(),
   "?": () => showShortcuts(settings),
 };
+
+Object.keys(sections).forEach((name, i) => (keys[i + 1] = () => (location.hash = `#/${name}`)));
+keys[Object.keys(sections).length + 1] = () => settings.cluster && (location.hash = "#/nodes");
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || isOpen()) return;
@@ -154,8 +161,8 @@ async function load() {
       history.start();
       return; // the form is shown
     }
-    setLink("bad", "no connection");
-    fill(main, h("p", { class: "empty" }, `${error.message}; retrying.`));
+    setLink("bad", t("link.lost"));
+    fill(main, h("p", { class: "empty" }, t("retrying", { reason: error.message })));
     setTimeout(load, 1000);
   }
 }

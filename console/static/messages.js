@@ -4,6 +4,7 @@ import { confirmed } from "./dialog.js";
 import { h, list, notice, panel, text } from "./dom.js";
 import { bytes, when, whole } from "./format.js";
 import { explain } from "./receipts.js";
+import { t } from "./words.js";
 
 const shownAtOnce = 25;
 const most = 800;
@@ -11,11 +12,11 @@ const stale = 15_000; // reload interval, because expiry is not announced
 
 // messages returns the panel of a channel. update loads new messages when the head
 // has moved; context has the user's connections, which explain the receipts.
-export function messages(channel, title = "Messages") {
+export function messages(channel, title = t("messages")) {
   const said = notice();
-  const none = h("p", { class: "empty" }, "Loading …");
+  const none = h("p", { class: "empty" }, t("loading"));
   const items = h("ol", { class: "messages" });
-  const more = h("button", { type: "button", hidden: true }, "Show older messages");
+  const more = h("button", { type: "button", hidden: true }, t("messages.older"));
   let shown = shownAtOnce;
   let loaded = "";
   let found = [];
@@ -38,7 +39,7 @@ export function messages(channel, title = "Messages") {
         const newest = await api.newest(channel, head, shown);
         if (over()) return;
         [found, loaded] = [newest, now];
-        text(none, "No messages.");
+        text(none, t("messages.none"));
         none.hidden = found.length > 0;
         more.hidden = found.length < shown || shown >= most;
         more.disabled = false;
@@ -57,7 +58,7 @@ export function messages(channel, title = "Messages") {
 export function content(m) {
   if (m.data_base64 !== undefined) {
     const size = Math.floor((m.data_base64.replace(/=+$/, "").length * 3) / 4);
-    return { words: `${bytes(size)} of ${m.content_type ?? "bytes"}`, full: m.data_base64, size, kind: m.content_type };
+    return { words: t("message.binary", { bytes: bytes(size), type: m.content_type ?? t("message.bytes") }), full: m.data_base64, size, kind: m.content_type };
   }
   if (typeof m.data === "string" && (m.content_type ?? "").startsWith("text/")) return { words: m.data, full: m.data, kind: m.content_type };
   return { words: JSON.stringify(m.data), full: JSON.stringify(m.data, null, 2), kind: m.content_type ?? "application/json" };
@@ -65,22 +66,22 @@ export function content(m) {
 
 function row(channel, m, open, said, changed) {
   const { words, full, kind } = content(m);
-  const state = h("div", { class: "receipts" }, h("p", { class: "soft" }, "Loading …"));
+  const state = h("div", { class: "receipts" }, h("p", { class: "soft" }, t("loading")));
   const come = h("span", { class: "come" });
-  const revoke = h("button", { type: "button", class: "danger small" }, "Revoke…");
+  const revoke = h("button", { type: "button", class: "danger small", "aria-label": t("revoke.which", { seq: m.seq }) }, t("revoke.ask"));
   const details = h(
     "details", { "data-seq": m.seq },
     h(
       "summary", {},
       h("span", { class: "seq" }, whole(m.seq)),
-      h("span", { class: "preview" }, words.slice(0, 200) || "(empty)"),
+      h("span", { class: "preview" }, words.slice(0, 200) || t("message.empty")),
       come,
       h("span", { class: "time" }, when(m.time)),
     ),
     h(
       "div", { class: "inside" },
       state,
-      h("pre", { class: "data", tabindex: "0", "aria-label": "Data" }, full.length > 4096 ? `${full.slice(0, 4096)}\n… ${bytes(full.length - 4096)} more` : full),
+      h("pre", { class: "data", tabindex: "0", role: "region", "aria-label": t("message.data") }, full.length > 4096 ? `${full.slice(0, 4096)}\n${t("message.more", { bytes: bytes(full.length - 4096) })}` : full),
       h("p", { class: "soft" }, tags(m, kind).join(" · ")),
       h("div", { class: "actions" }, revoke),
     ),
@@ -109,10 +110,10 @@ function row(channel, m, open, said, changed) {
     return self.refresh(null);
   });
   revoke.addEventListener("click", async () => {
-    if (!(await confirmed(`Revoke message ${whole(m.seq)}?`, "It is removed, and wirepost.v1 clients are notified, including those that are offline now.", "Revoke"))) return;
+    if (!(await confirmed(t("revoke.sure", { seq: m.seq }), t("revoke.what"), t("revoke")))) return;
     try {
       await api.revoke(channel, m.seq);
-      said.say(`Message ${whole(m.seq)} was revoked.`);
+      said.say(t("revoked", { seq: m.seq }));
       open.delete(self);
       changed();
       details.closest("li").remove();
@@ -125,11 +126,11 @@ function row(channel, m, open, said, changed) {
 
 // howFar is the state of an inbox message in a word or two; the receipts have details.
 function howFar(seq, { read, devices }) {
-  if (read >= seq) return ["read", "read"];
+  if (read >= seq) return ["read", t("come.read")];
   const cursors = Object.values(devices);
   const have = cursors.filter((c) => c >= seq).length;
-  if (have === 0) return ["stored", "not yet"];
-  return have === cursors.length ? ["acknowledged", "delivered"] : ["sent", `${have} of ${cursors.length}`];
+  if (have === 0) return ["stored", t("come.none")];
+  return have === cursors.length ? ["acknowledged", t("come.all")] : ["sent", t("come.some", { have, all: cursors.length })];
 }
 
 // contextOf returns the user of an inbox.
@@ -139,9 +140,9 @@ async function contextOf(channel) {
 
 function tags(m, kind) {
   const all = [kind, `id ${m.id}`];
-  if (m.key) all.push(`key ${m.key}`);
-  if (m.expires) all.push(`expires ${when(m.expires)}`);
-  if (m.from) all.push(`published by ${m.from}`);
+  if (m.key) all.push(t("message.key", { key: m.key }));
+  if (m.expires) all.push(t("message.expires", { when: when(m.expires) }));
+  if (m.from) all.push(t("message.from", { user: m.from }));
   return all;
 }
 

@@ -1,5 +1,6 @@
 // A list of names that is read page by page.
 import { h, list, panel, text } from "./dom.js";
+import { t } from "./words.js";
 
 const size = 50;
 
@@ -7,8 +8,8 @@ const size = 50;
 // row(item) makes {element, update} for one of them, and key(item) is its name.
 export function names(title, { load, row, key, empty }) {
   const items = h("ul", { class: "sessions names" });
-  const none = h("p", { class: "empty" }, "Loading …");
-  const more = h("button", { type: "button", hidden: true }, "More");
+  const none = h("p", { class: "empty" }, t("loading"));
+  const more = h("button", { type: "button", hidden: true }, t("more"));
   const rows = list(items, row);
   let shown = [];
   let prefix = "";
@@ -23,7 +24,7 @@ export function names(title, { load, row, key, empty }) {
       rows(shown, key);
       more.hidden = page.items.length < limit;
       none.hidden = shown.length > 0;
-      text(none, prefix ? `No name begins with ${prefix}.` : empty);
+      text(none, prefix ? t("names.none", { prefix }) : empty);
     } catch (error) {
       if (mine !== run) return;
       none.hidden = false;

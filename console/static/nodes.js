@@ -2,8 +2,9 @@
 // they share.
 import * as api from "./api.js";
 import { fill, h, list, notice, panel, text } from "./dom.js";
-import { duration, plural, whole } from "./format.js";
+import { duration, whole } from "./format.js";
 import { repeat } from "./pulse.js";
+import { has, t } from "./words.js";
 
 const every = 1000;
 
@@ -14,11 +15,11 @@ export function show(main) {
   const said = notice();
   const count = h("span", { class: "pill plain" });
   const facts = h("p", { class: "soft totals" });
-  const shown = h("div", {}, h("p", { class: "empty" }, "Loading …"));
+  const shown = h("div", {}, h("p", { class: "empty" }, t("loading")));
   const cards = h("ul", { class: "nodes" });
   const rows = list(cards, card);
   const log = logPanel();
-  fill(main, h("div", { class: "title" }, h("h1", {}, "Nodes ", count)), said.element, shown);
+  fill(main, h("div", { class: "title" }, h("h1", {}, t("nodes"), " ", count)), said.element, shown);
 
   const refresh = repeat(every, async (over) => {
     const cluster = await api.cluster();
@@ -26,10 +27,10 @@ export function show(main) {
     if (!cards.isConnected) fill(shown, cards, log.element, facts);
     said.clear();
     const ready = cluster.nodes.filter((n) => n.state === "ready").length;
-    text(count, `${whole(ready)} of ${plural(cluster.nodes.length, "node")} ready`);
+    text(count, t("nodes.ready", { ready, n: cluster.nodes.length }));
     rows(cluster.nodes.map((n) => ({ ...n, self: n.node === cluster.node })), (n) => n.node);
     log.update(cluster);
-    text(facts, `Cluster ${cluster.name}, epoch ${cluster.epoch}. States are those that node ${cluster.node} knows, which serves this page.`);
+    text(facts, t("nodes.facts", cluster));
   }, (error) => said.fail(error));
   return refresh.stop;
 }
@@ -37,38 +38,38 @@ export function show(main) {
 // card shows one node.
 function card(node) {
   const state = h("span", { class: "pill" });
-  const self = h("span", { class: "tag", title: "the node that serves this page" }, "this node");
+  const self = h("span", { class: "tag", title: t("node.this.what") }, t("node.this"));
   const reason = h("p", { class: "reason" });
-  const facts = Object.fromEntries(["Connections", "Lag", "Version", "URL"].map((name) => [name, h("dd", { "data-fact": name })]));
+  const facts = Object.fromEntries(["connections", "lag", "version", "url"].map((name) => [name, h("dd", { "data-fact": name })]));
   return {
     element: h(
       "li", { class: "panel", "data-node": node.node },
       h("div", { class: "head" }, h("h2", {}, h("bdi", { class: "name" }, node.node), " ", self), state),
       reason,
-      h("dl", { class: "facts" }, Object.entries(facts).map(([name, value]) => [h("dt", {}, name), value])),
+      h("dl", { class: "facts" }, Object.entries(facts).map(([name, value]) => [h("dt", {}, name === "url" ? "URL" : t(name)), value])),
     ),
     update(now) {
       self.hidden = !now.self;
       state.dataset.state = colours[now.state] ?? "bad";
-      text(state, now.state.replace("_", " "));
+      text(state, has(`node.${now.state}`) ? t(`node.${now.state}`) : now.state);
       reason.hidden = !now.reason;
       reason.dataset.state = state.dataset.state;
       text(reason, now.reason ?? "");
-      text(facts.Connections, whole(now.connections));
-      text(facts.Lag, lag(now));
-      text(facts.Version, now.version || "unknown");
-      link(facts.URL, now.url);
+      text(facts.connections, whole(now.connections));
+      text(facts.lag, lag(now));
+      text(facts.version, now.version || t("unknown"));
+      link(facts.url, now.url);
     },
   };
 }
 
 // lag says how far a node is behind. That of a node which is silent is not known.
-const lag = ({ lag_ms: ms, state }) => (state === "unreachable" ? "unknown" : ms === 0 ? "none" : ms < 1000 ? `${whole(ms)} ms` : duration(ms));
+const lag = ({ lag_ms: ms, state }) => (state === "unreachable" ? t("unknown") : ms === 0 ? t("lag.none") : ms < 1000 ? `${whole(ms)} ms` : duration(ms));
 
 // link shows a URL. Only those that lead to a page are links.
 function link(element, url) {
-  if (element.textContent === (url || "unknown")) return;
-  fill(element, /^https?:\/\//.test(url) ? h("a", { href: `${url}/console#/nodes`, rel: "noreferrer" }, url) : url || "unknown");
+  if (element.textContent === (url || t("unknown"))) return;
+  fill(element, /^https?:\/\//.test(url) ? h("a", { href: `${url}/console#/nodes`, rel: "noreferrer" }, url) : url || t("unknown"));
 }
 
 // logPanel shows who leads each shard of the log, and how far each node has applied it.
@@ -78,19 +79,19 @@ function logPanel() {
   let columns = "";
   return {
     element: panel(
-      "Log", h("p", { class: "soft" }, "The position that each node has applied in each shard. Those of other nodes are up to a second old."),
+      t("log"), h("p", { class: "soft" }, t("log.what")),
       h("div", { class: "scroll" }, h("table", { class: "log" }, h("thead", {}, head), body)),
     ),
     update({ leader, nodes }) {
       const names = nodes.map((n) => n.node);
       if (columns !== names.join("\n")) {
         columns = names.join("\n");
-        fill(head, ["Shard", "Leader"].map((name) => h("th", { scope: "col" }, name)), names.map((name) => h("th", { scope: "col", class: "number" }, h("bdi", { class: "name" }, name))));
+        fill(head, [t("shard"), t("leader")].map((name) => h("th", { scope: "col" }, name)), names.map((name) => h("th", { scope: "col", class: "number" }, h("bdi", { class: "name" }, name))));
       }
       const shards = [...new Set(nodes.flatMap((n) => Object.keys(n.positions)))].sort((a, b) => a - b);
       fill(body, shards.map((shard) => h(
         "tr", { "data-shard": shard },
-        h("td", {}, shard), h("td", {}, h("bdi", { class: "name" }, leader[shard] ?? "unknown")),
+        h("td", {}, shard), h("td", {}, h("bdi", { class: "name" }, leader[shard] ?? t("unknown"))),
         nodes.map((n) => h("td", { class: n.state === "ready" ? "number" : "number soft" }, shard in n.positions ? whole(n.positions[shard]) : "–")),
       )));
     },

@@ -8,6 +8,7 @@ import { field, fill, h, notice, panel, Tools } from "./dom.js";
 import { bytes } from "./format.js";
 import { framelog } from "./framelog.js";
 import { pushForm } from "./push.js";
+import { t } from "./words.js";
 
 const largest = 32 << 20; // maximum size of a file to send
 
@@ -15,23 +16,18 @@ let kept = null;
 
 export function show(main, _, settings) {
   kept ??= build(settings);
-  fill(main, h("h1", {}, "Playground"), kept);
+  fill(main, h("h1", {}, t("playground")), kept);
   return null;
 }
 
 const targets = [
-  ["plain", "/ws, plain"],
+  ["plain", t("target.plain")],
   ["wirepost.v1", "/ws, wirepost.v1"],
   ["sse", "/sse"],
   ["echo", "/echo"],
 ];
 
-const hints = {
-  plain: "A frame contains exactly what was pushed. Pages cannot see pings; the log shows when a pong has moved the device's cursor. Messages that you send go to the application's handler; the wirepost command has none.",
-  "wirepost.v1": "JSON frames, such as {\"type\":\"subscribe\",\"channel\":\"news\"}.",
-  sse: "Server-Sent Events, for networks that block WebSockets, with the objects of wirepost.v1. The client cannot send; reconnecting acknowledges what it received.",
-  echo: "Every message is returned unchanged, text or binary.",
-};
+const subscribing = '{"type":"subscribe","channel":"news"}'; // an example
 
 function build(settings) {
   const form = controls(settings);
@@ -67,7 +63,7 @@ function build(settings) {
     const { user, device } = form.who();
     if (form.target() !== "plain" || user === "") return;
     unwatch = acks.watch(user, device, (channel, seq) => {
-      log.add({ kind: "pong", direction: "pong", note: `acknowledged ${channel} up to ${seq}, according to the server` });
+      log.add({ kind: "pong", direction: "pong", note: t("frame.acked", { channel, seq }) });
     }, (error) => said.fail(error));
   };
   form.onopen = () => {
@@ -93,18 +89,18 @@ function build(settings) {
     const inbox = form.target() !== "echo" && user !== "" ? `user:${user}` : "";
     if (pushing.dataset.inbox === inbox) return;
     pushing.dataset.inbox = inbox;
-    fill(pushing, inbox ? panel(`Push to ${inbox}`, pushForm(inbox, () => {})) : null);
+    fill(pushing, inbox ? panel(t("push.to", { inbox }), pushForm(inbox, () => {})) : null);
   };
   sending.onsend = (data) => {
-    if (!socket?.ready()) throw new Error("The socket is not open.");
+    if (!socket?.ready()) throw new Error(t("socket.closed"));
     socket.send(data);
   };
   form.onchange();
   state("closed");
   return h(
     "div", { class: "playground" },
-    h("div", { class: "side" }, panel("Socket", form.element, said.element), panel("Send", sending.element), pushing),
-    panel("Frames", new Tools(h("div", { class: "actions" }, log.tools)), log.element),
+    h("div", { class: "side" }, panel(t("socket"), form.element, said.element), panel(t("send"), sending.element), pushing),
+    panel(t("frames"), new Tools(h("div", { class: "actions" }, log.tools)), log.element),
   );
 }
 
@@ -125,18 +121,18 @@ function controls({ dev, echo }) {
   const text = (props) => h("input", { autocomplete: "off", autocapitalize: "off", spellcheck: "false", ...props });
   const target = h("select", {}, targets.filter(([name]) => echo || name !== "echo").map(([value, words]) => h("option", { value }, words)));
   const user = text({ value: "42", maxlength: "195" });
-  const token = text({ type: "password", placeholder: "from your backend, or: wirepost token" });
-  const device = text({ maxlength: "200", placeholder: "default device" });
+  const token = text({ type: "password", placeholder: t("token.hint") });
+  const device = text({ maxlength: "200", placeholder: t("default device") });
   const channels = text({ placeholder: "news,room:7" });
   const ack = h("input", { type: "checkbox", checked: true });
-  const open = h("button", { class: "main" }, "Open");
-  const close = h("button", { type: "button" }, "Close");
+  const open = h("button", { class: "main" }, t("socket.open"));
+  const close = h("button", { type: "button" }, t("close"));
   const state = h("span", { class: "pill", role: "status" });
   const hint = h("p", { class: "soft" });
 
-  const who = dev ? field("User", user) : field("Token", token);
-  const more = h("div", { class: "row" }, field("Device", device), field("Channels", channels));
-  const acking = h("label", { class: "check" }, ack, "Acknowledge messages");
+  const who = dev ? field(t("user"), user) : field(t("token"), token);
+  const more = h("div", { class: "row" }, field(t("device"), device), field(t("channels"), channels));
+  const acking = h("label", { class: "check" }, ack, t("socket.ack"));
   const self = {
     target: () => target.value,
     acknowledges: () => target.value === "wirepost.v1" && ack.checked,
@@ -152,7 +148,7 @@ function controls({ dev, echo }) {
       if (dev) query.set("user", user.value);
       if (device.value) query.set("device", device.value);
       if (channels.value) query.set("channels", channels.value.replaceAll(" ", ""));
-      if (!dev && !/^[\w.-]+$/.test(token.value)) throw new Error("Enter a token: three parts of letters and digits, separated by dots.");
+      if (!dev && !/^[\w.-]+$/.test(token.value)) throw new Error(t("token.wrong"));
       if (target.value === "sse") {
         if (!dev) query.set("token", token.value); // the only way for an EventSource
         return { url: `${location.origin}/sse?${query}` };
@@ -164,7 +160,7 @@ function controls({ dev, echo }) {
     },
     state(now) {
       state.dataset.state = { open: "live", opening: "wait", closed: "away" }[now];
-      state.textContent = now;
+      state.textContent = t(`socket.state.${now}`);
       open.disabled = now !== "closed";
       close.disabled = now === "closed";
       for (const control of [target, user, token, device, channels]) control.disabled = now !== "closed";
@@ -177,7 +173,7 @@ function controls({ dev, echo }) {
     const isEcho = target.value === "echo";
     who.hidden = more.hidden = isEcho;
     acking.hidden = target.value !== "wirepost.v1";
-    hint.textContent = hints[target.value];
+    hint.textContent = t(`hint.${target.value}`, { example: subscribing });
     self.onchange();
   };
   for (const control of [target, user, token, device]) control.addEventListener("input", changed);
@@ -188,7 +184,7 @@ function controls({ dev, echo }) {
   };
   self.element = h(
     "form", { onsubmit: submit },
-    h("div", { class: "row" }, field("To", target), who), more, acking, hint,
+    h("div", { class: "row" }, field(t("socket.to"), target), who), more, acking, hint,
     h("div", { class: "actions" }, open, close, state),
   );
   changed();
@@ -199,8 +195,8 @@ function controls({ dev, echo }) {
 function sender() {
   const words = h("textarea", { rows: "2", spellcheck: "false", value: "hello" });
   const file = h("input", { type: "file" });
-  const send = h("button", { class: "main" }, "Send");
-  const sendFile = h("button", { type: "button" }, "Send file");
+  const send = h("button", { class: "main" }, t("send"));
+  const sendFile = h("button", { type: "button" }, t("send.file.send"));
   const said = notice();
   const self = {
     onsend() {},
@@ -218,8 +214,8 @@ function sender() {
   };
   sendFile.addEventListener("click", () => attempt(async () => {
     const chosen = file.files[0];
-    if (!chosen) throw new Error("Choose a file first.");
-    if (chosen.size > largest) throw new Error(`The file has ${bytes(chosen.size)}: the maximum is ${bytes(largest)}.`);
+    if (!chosen) throw new Error(t("send.file.none"));
+    if (chosen.size > largest) throw new Error(t("send.file.large", { size: bytes(chosen.size), limit: bytes(largest) }));
     return chosen.arrayBuffer();
   }));
   const form = h(
@@ -229,8 +225,8 @@ function sender() {
         attempt(async () => words.value);
       },
     },
-    field("Text", words), h("div", { class: "actions" }, send, said.element),
-    field("File", file, "Sent as one binary frame."), h("div", { class: "actions" }, sendFile),
+    field(t("send.text"), words), h("div", { class: "actions" }, send, said.element),
+    field(t("send.file"), file, t("send.file.what")), h("div", { class: "actions" }, sendFile),
   );
   words.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -1,16 +1,16 @@
 // The form that pushes a message to a channel.
 import * as api from "./api.js";
 import { field, h, notice } from "./dom.js";
-import { plural, whole } from "./format.js";
+import { t } from "./words.js";
 
 // pushForm returns the form for one channel; done is called after a push.
 export function pushForm(channel, done) {
-  const kind = h("select", { "aria-label": "Kind of data" }, h("option", { value: "text" }, "Text"), h("option", { value: "json" }, "JSON"));
-  const data = h("textarea", { rows: "3", spellcheck: "false", required: true, placeholder: "your order has shipped" });
+  const kind = h("select", { "aria-label": t("push.kind") }, h("option", { value: "text" }, t("push.text")), h("option", { value: "json" }, "JSON"));
+  const data = h("textarea", { rows: "3", spellcheck: "false", required: true, placeholder: t("push.hint") });
   const key = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
   const id = h("input", { maxlength: "128", autocomplete: "off", spellcheck: "false" });
   const ttl = h("input", { autocomplete: "off", placeholder: "1h", spellcheck: "false" });
-  const button = h("button", { class: "main" }, "Push");
+  const button = h("button", { class: "main" }, t("push"));
   const said = notice();
 
   const submit = async (event) => {
@@ -31,13 +31,13 @@ export function pushForm(channel, done) {
   };
   const form = h(
     "form", { class: "push", onsubmit: submit },
-    h("div", { class: "kind" }, field("Data", data), kind),
+    h("div", { class: "kind" }, field(t("message.data"), data), kind),
     h(
-      "details", {}, h("summary", {}, "Key, ID, time to live"),
+      "details", {}, h("summary", {}, t("push.more")),
       h("div", { class: "row" },
-        field("Key", key, "replaces the earlier message with this key"),
-        field("ID", id, "a repeat has no effect"),
-        field("Time to live", ttl, "90s, 1h30m"),
+        field(t("push.key"), key, t("push.key.what")),
+        field(t("push.id"), id, t("push.id.what")),
+        field(t("push.ttl"), ttl, "90s, 1h30m"),
       ),
     ),
     h("div", { class: "actions" }, button, said.element),
@@ -53,11 +53,11 @@ function content(kind, text) {
   try {
     return { data: JSON.parse(text) };
   } catch (error) {
-    throw new Error(`Invalid JSON: ${error.message}`);
+    throw new Error(t("push.json", { reason: error.message }));
   }
 }
 
 function told({ seq, online, duplicate }) {
-  if (duplicate) return `Duplicate of ${whole(seq)}.`;
-  return online ? `Stored as ${whole(seq)}, ${plural(online, "subscribed connection")}.` : `Stored as ${whole(seq)}. Not connected.`;
+  if (duplicate) return t("push.duplicate", { seq });
+  return online ? t("push.online", { seq, n: online }) : t("push.offline", { seq });
 }

@@ -1,5 +1,6 @@
 // Finds out why a connection was refused: browsers do not say, so the same request is
 // sent to /poll, which has the same identity, limits and checks.
+import { t } from "./words.js";
 
 // ask returns the reason in words. address is the one that was refused.
 export async function ask(address, token) {
@@ -11,9 +12,9 @@ export async function ask(address, token) {
   try {
     response = await fetch(url, { headers, cache: "no-store" });
   } catch {
-    return "the server cannot be reached";
+    return t("refusal.unreachable");
   }
-  if (response.ok) return "the same request succeeds at /poll: a proxy, or middleware of the server, blocks such connections";
+  if (response.ok) return t("refusal.proxy");
   const problem = await response.json().catch(() => ({}));
   return `${response.status}: ${problem.detail ?? response.statusText}`;
 }

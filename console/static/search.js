@@ -1,5 +1,6 @@
 // The search field for users and channels.
 import { field, h } from "./dom.js";
+import { t } from "./words.js";
 
 const inbox = "user:";
 
@@ -23,7 +24,7 @@ export function search(section, label, name, hint, typed) {
     });
   }
   if (!name) queueMicrotask(() => input.focus());
-  return h("form", { class: name ? "search beside" : "search", role: "search", onsubmit: submit }, field(label, input), h("button", { class: name ? "" : "main" }, "Find"));
+  return h("form", { class: name ? "search beside" : "search", role: "search", onsubmit: submit }, field(label, input), h("button", { class: name ? "" : "main" }, t("find")));
 }
 
 function encode(name) {

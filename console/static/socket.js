@@ -1,8 +1,5 @@
 // One socket of the playground, which logs every event.
-const codes = {
-  1000: "normal", 1001: "going away", 1006: "no close frame: refused, or the connection broke", 1009: "message too big", 1012: "restart",
-  4401: "token missing or expired", 4403: "forbidden", 4408: "heartbeat lost", 4409: "disconnected by the application", 4429: "too much",
-};
+import { has, t } from "./words.js";
 
 // open connects. tell receives {kind, direction, data, note} for each event; ended is
 // called once.
@@ -10,12 +7,12 @@ export function open(url, protocol, { tell, opened, ended }) {
   const ws = protocol ? new WebSocket(url, protocol) : new WebSocket(url);
   ws.binaryType = "arraybuffer";
   ws.onopen = () => {
-    tell({ kind: "open", direction: "·", note: ws.protocol ? `subprotocol ${ws.protocol}` : "no subprotocol" });
+    tell({ kind: "open", direction: "·", note: ws.protocol ? t("frame.open", { protocol: ws.protocol }) : t("frame.open.none") });
     opened();
   };
   ws.onmessage = ({ data }) => tell({ ...frame(data), direction: "in" });
   ws.onclose = ({ code, reason, wasClean }) => {
-    tell({ kind: "close", direction: "·", note: [`${code} ${codes[code] ?? ""}`.trim(), reason, wasClean ? "" : "not clean"].filter(Boolean).join(" · ") });
+    tell({ kind: "close", direction: "·", note: [`${code} ${has(`code.${code}`) ? t(`code.${code}`) : ""}`.trim(), reason, wasClean ? "" : t("frame.unclean")].filter(Boolean).join(" · ") });
     ended(code);
   };
   return {

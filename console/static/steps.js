@@ -1,45 +1,38 @@
 // Explains in words what has become of the steps of a message's escalation.
 import { h } from "./dom.js";
-import { deviceName, plural, when } from "./format.js";
+import { deviceName, when } from "./format.js";
+import { t } from "./words.js";
 
 // steps is a list of them; null for a message that has none.
 export function steps(escalation) {
   if (!escalation) return null;
   return h(
-    "ul", { class: "steps", "aria-label": "Escalation" },
+    "ul", { class: "steps", "aria-label": t("escalation") },
     escalation.steps.map((s, i) => h(
       "li", { "data-step": i + 1 },
-      h("span", { class: `state ${s.state}` }, s.state.replace("_", " ")),
-      h("span", {}, `${ways[s.via] ?? s.via} after ${s.after}: `, told(s, escalation.until)),
+      h("span", { class: `state ${s.state}` }, t(`step.${s.state}`)),
+      h("span", {}, t("step.what", { way: t(`via.${s.via}`), after: s.after, told: told(s, escalation.until) })),
     )),
   );
 }
 
-const ways = { webpush: "Web Push", event: "Event" };
-
 function told(s, until) {
+  const at = when(s.at);
+  const reasons = [...new Set((s.failed ?? []).map((f) => f.reason))].join(", ");
   switch (s.state) {
     case "pending":
-      return `at ${when(s.at)}, unless it is ${until} before.`;
+      return t("step.at", { when: at, until: t(`until.${until}`) });
     case "sending":
-      return s.reason ? `tried again since ${when(s.at)}: ${s.reason}.` : `being sent since ${when(s.at)}.`;
+      return s.reason ? t("step.retry", { when: at, reason: s.reason }) : t("step.since", { when: at });
     case "sent":
-      return s.via === "event" ? `written at ${when(s.at)}.` : `sent at ${when(s.at)} to ${plural((s.sent ?? []).length, "subscription")}${refused(s)}.`;
+      if (s.via === "event") return t("step.written", { when: at });
+      return t(reasons ? "step.pushedsome" : "step.pushed", { when: at, n: (s.sent ?? []).length, reasons });
     case "not_needed":
-      return `not needed at ${when(s.at)}: ${why(s)}.`;
+      if (s.read) return t("step.read", { when: at });
+      return t("step.acknowledged", { when: at, devices: (s.acknowledged ?? []).map(deviceName).join(", ") });
     case "no_endpoint":
-      return s.via === "event" ? `due at ${when(s.at)}, but no endpoint selects the event.` : `due at ${when(s.at)}, but the user has no subscription.`;
+      return t(s.via === "event" ? "step.noevent" : "step.nosubscription", { when: at });
     default:
-      return `failed at ${when(s.at)}${refused(s)}.`;
+      return t(reasons ? "step.brokewhy" : "step.broke", { when: at, reasons });
   }
-}
-
-function refused(s) {
-  const list = s.failed ?? [];
-  return list.length === 0 ? "" : `; ${plural(list.length, "subscription")} refused: ${[...new Set(list.map((f) => f.reason))].join(", ")}`;
-}
-
-function why(s) {
-  if (s.read) return "it was read";
-  return `acknowledged by ${(s.acknowledged ?? []).map(deviceName).join(", ")}`;
 }

@@ -1,4 +1,5 @@
 // An EventSource of the playground, with the interface of a socket that cannot send.
+import { t } from "./words.js";
 
 // open connects; the arguments are those of socket.js.
 export function open(url, { tell, opened, ended }) {
@@ -17,13 +18,13 @@ export function open(url, { tell, opened, ended }) {
   };
   source.onmessage = ({ data, lastEventId }) => {
     tell({ kind: "event", direction: "in", data, size: new TextEncoder().encode(data).length });
-    if (saysBye(data)) end(`bye, after ${lastEventId || "nothing"}`);
+    if (saysBye(data)) end(t("stream.bye", { id: lastEventId || t("stream.nothing") }));
   };
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) end("refused, or not an event stream");
-    else tell({ kind: "lost", direction: "·", note: "connection lost; the EventSource reconnects" });
+    if (source.readyState === EventSource.CLOSED) end(t("stream.refused"));
+    else tell({ kind: "lost", direction: "·", note: t("stream.lost") });
   };
-  return { ready: () => false, close: () => end("closed by this page") };
+  return { ready: () => false, close: () => end(t("stream.closed")) };
 }
 
 // saysBye detects the end of a stream, after which an EventSource would reconnect

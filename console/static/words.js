@@ -1,0 +1,70 @@
+// The texts of the page: in the language of the browser, unless the user has chosen one.
+// Whatever is shown is in en.js and zh.js, except for what the server says.
+import en from "./en.js";
+import zh from "./zh.js";
+
+const kept = "wirepost-language";
+const tables = { en, zh };
+
+export const language = chosen() ?? preferred();
+
+function chosen() {
+  try {
+    const name = localStorage.getItem(kept);
+    return name in tables ? name : null;
+  } catch {
+    return null; // storage is not allowed: the browser's language it is
+  }
+}
+
+function preferred() {
+  for (const tag of navigator.languages ?? [navigator.language]) {
+    const name = tag.slice(0, 2).toLowerCase();
+    if (name in tables) return name;
+  }
+  return "en";
+}
+
+// other switches to the other language. The page begins again with it.
+export function other() {
+  try {
+    localStorage.setItem(kept, language === "en" ? "zh" : "en");
+  } catch {
+    return;
+  }
+  location.reload();
+}
+
+// entry is a text of the table. One with a singular is a list of both, chosen by n.
+function entry(key, values) {
+  const found = tables[language][key];
+  if (found === undefined) throw new Error(`there is no text ${key}`);
+  return Array.isArray(found) ? found[values.n === 1 ? 0 : 1] : found;
+}
+
+const shown = (value) => (typeof value === "number" ? value.toLocaleString("en") : String(value));
+
+// t returns a text with its values.
+export function t(key, values = {}) {
+  return entry(key, values).replace(/\{(\w+)\}/g, (_, name) => shown(values[name]));
+}
+
+// parts returns a text with elements as its values, as children of h.
+export function parts(key, values) {
+  return entry(key, values).split(/(\{\w+\})/).map((part) => {
+    const name = /^\{(\w+)\}$/.exec(part)?.[1];
+    if (!name) return part;
+    return values[name] instanceof Node ? values[name] : shown(values[name]);
+  });
+}
+
+// has reports whether there is a text.
+export const has = (key) => key in tables[language];
+
+// fillPage puts the texts into the page that is there before any script.
+export function fillPage() {
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-title]")) element.title = t(element.dataset.title);
+}
