@@ -79,6 +79,7 @@ func parseOptions(args []string) (*options, error) {
 	f.StringVar(&o.json, "json", "", "write all numbers to this `file`")
 	f.StringVar(&o.md, "md", "", "put the tables into this Markdown `file`, between the marks of an earlier one if it has them")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "`directory` for stores, on a real disk")
+	f.StringVar(&givenBinary, "wirepost", "", "the wirepost command to measure, a `file` (default: built from this module)")
 	f.StringVar(&o.profiles.dir, "profile", "", "put pprof profiles of the Go peers into this `directory`; the numbers are worth less then")
 	f.IntVar(&o.rounds, "rounds", 0, "how often every peer has its turn (default: the scenario's)")
 	f.DurationVar(&o.turn, "turn", 0, "how long one measurement takes (default: the scenario's)")

@@ -51,8 +51,15 @@ func removeBinary() {
 	}
 }
 
+// givenBinary is the wirepost command if it is not to be built, such as that of another
+// version to compare with.
+var givenBinary string
+
 // binary returns the wirepost command, which is built once per run.
 var binary = sync.OnceValues(func() (string, error) {
+	if givenBinary != "" {
+		return givenBinary, nil
+	}
 	root, err := moduleDir("github.com/wirepost/wirepost")
 	if err != nil {
 		return "", err
