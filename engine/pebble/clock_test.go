@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -103,5 +104,49 @@ func TestHeadInTheFuture(t *testing.T) {
 		if n, err := e.Count(t.Context(), "a", 0); n != step.want || err != nil {
 			t.Errorf("%d messages, %v; want %d", n, err, step.want)
 		}
+	}
+}
+
+// TestIDsOfEarlierRuns: a chosen ID is remembered for a day, in whichever run of the store
+// it was appended, and whether or not the run knows all IDs yet.
+func TestIDsOfEarlierRuns(t *testing.T) {
+	t.Parallel()
+	fs, c := vfs.NewMem(), enginetest.NewClock()
+	open := func() *Engine {
+		e, err := Open("store", Options{FS: fs, Now: c.Now, Elapsed: c.Elapsed, SweepEvery: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := open()
+	defer func() { _ = e.Close() }()
+	repeated := func(hour int) bool {
+		t.Helper()
+		r, err := e.Append(t.Context(), []engine.Entry{{Channel: "a", ID: fmt.Sprint(hour), Idempotent: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r[0].Duplicate
+	}
+	for hour := range 120 {
+		if hour%7 == 0 {
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			e = open()
+		}
+		for _, age := range []int{23, 12, 1} {
+			if hour >= age && !repeated(hour-age) {
+				t.Fatalf("at hour %d, the ID of %d hours ago is appended again", hour, age)
+			}
+		}
+		if repeated(hour) {
+			t.Fatalf("at hour %d, a new ID is taken for a repeat", hour)
+		}
+		if err := e.sweep(); err != nil {
+			t.Fatal(err)
+		}
+		c.Advance(time.Hour)
 	}
 }

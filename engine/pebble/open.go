@@ -32,8 +32,9 @@ type Options struct {
 	Elapsed func() time.Duration
 
 	// An engine takes at most CacheBytes, three times MemTableBytes and about 96 bytes
-	// for each of Channels, and under load half as much again for Go's collector. It
-	// grows to that over hours, since nothing is dropped while there is room.
+	// for each of Channels, up to 10 MiB for the IDs of two days, and under load half as
+	// much again for Go's collector. It grows to that over hours, since nothing is dropped
+	// while there is room.
 
 	// CacheBytes is for blocks read; 0: 64 MiB. What the memtables leave of their
 	// share is used for blocks, too.
@@ -183,6 +184,9 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	go e.schedule.Run()
 	e.keeper.Start()
 	e.cache = cache.New(e.db, o.Channels, e.timeOf)
+	if e.positions == nil {
+		e.cache.RememberIDs()
+	}
 	e.committer = committer.Start(committer.Config{
 		DB: e.db, Cache: e.cache, Space: e.space, Background: e.background, Fault: e.fault,
 		Log: o.Logger, Now: e.nowMilli,

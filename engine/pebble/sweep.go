@@ -22,6 +22,9 @@ const sweepBatch = 256
 // sweeper removes them a little later.
 func (e *Engine) sweeps(every time.Duration) {
 	defer close(e.swept)
+	if err := e.cache.LearnIDs(e.stopSweeper); err != nil {
+		e.log.Warn("the remembered IDs could not be read", "error", disk.Plain(err))
+	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -21,6 +21,7 @@ type Cache struct {
 	Keys     table[format.Keyed]
 	Memos    table[format.Memo]
 	Timers   Timers
+	ids      *ids // nil: not used
 
 	// static
 	db  pdb.Reader

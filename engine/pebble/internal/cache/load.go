@@ -103,7 +103,8 @@ func (c *Cache) loadMemo(_ context.Context, pair string) (m format.Memo, err err
 	channel, _, _ := strings.Cut(pair, "\x00")
 	today := format.DayOf(c.now(channel))
 	for _, day := range [...]uint32{today, today - 1} {
-		found, err := format.Get(c.db, format.MemoKey(nil, day, pair), func(value []byte) error {
+		key := format.MemoKey(make([]byte, 0, 1+4+len(pair)), day, pair)
+		found, err := format.Get(c.db, key, func(value []byte) error {
 			m, err = format.DecodeMemo(value)
 			return err
 		})

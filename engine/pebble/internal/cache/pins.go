@@ -31,11 +31,11 @@ func (c *Cache) PinLocked(entries []engine.Entry, pins []Pins) (loaded bool) {
 			loaded = loaded && p.Key.loaded
 		}
 		if in.Idempotent {
-			p.Memo = c.Memos.PinLocked(format.PairName(in.Channel, in.ID))
+			p.Memo = c.pinMemoLocked(format.PairName(in.Channel, in.ID), true)
 			loaded = loaded && p.Memo.loaded
 		}
 		if in.Forgets != "" {
-			p.Forgets = c.Memos.PinLocked(format.PairName(in.Channel, in.Forgets))
+			p.Forgets = c.pinMemoLocked(format.PairName(in.Channel, in.Forgets), false)
 			loaded = loaded && p.Forgets.loaded
 		}
 	}
