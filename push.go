@@ -89,7 +89,11 @@ func sameData(a, b *Push) bool {
 // store appends the entries whose outcome has no error yet, to the log that keeps
 // their channel.
 func (s *Server) store(ctx context.Context, entries []engine.Entry, out []BatchResult) {
-	var durable, memory []int // indexes
+	var room [8]int                         // enough for few pushes
+	durable, memory := room[:0], []int(nil) // indexes
+	if len(entries) > len(room) {
+		durable = make([]int, 0, len(entries))
+	}
 	for i := range entries {
 		switch {
 		case out[i].Err != nil:

@@ -12,22 +12,23 @@ func estimate(length int64, limit int) int64 {
 	return 2*length + pushOverhead
 }
 
-// begin admits a push before its body is read, or refuses it. After an admitted push
-// done is called.
-func (a *api) begin(weight int64) (done func(), err error) {
+// begin admits a push before its body is read, or refuses it. After an admitted push its
+// weight is released.
+func (a *api) begin(weight int64) error {
 	if !a.memory.reserve(weight) {
 		a.srv.CountRefusal(refusedMemory)
-		return nil, errOverload
+		return errOverload
 	}
-	return func() { a.memory.release(weight) }, nil
+	return nil
 }
 
 // beginOne is begin for a push that is one request, which the pace of its key limits as
 // well.
-func (a *api) beginOne(r *request, limit int) (done func(), err error) {
+func (a *api) beginOne(r *request, limit int) (weight int64, err error) {
 	if err := r.key.pace.admit(); err != nil {
 		a.srv.CountRefusal(refusedPace)
-		return nil, err
+		return 0, err
 	}
-	return a.begin(estimate(r.ContentLength, limit))
+	weight = estimate(r.ContentLength, limit)
+	return weight, a.begin(weight)
 }

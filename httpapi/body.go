@@ -81,24 +81,35 @@ func closeAfter(w http.ResponseWriter) {
 	http.MaxBytesReader(w, io.NopCloser(strings.NewReader("x")), 0).Read(make([]byte, 1)) //nolint:errcheck // it fails by design
 }
 
-// pacedBody extends the deadline of a body, which limitBody has set, as it comes in.
+// pacedBody extends the deadline of a body, which limitBody has set, as it comes in, and
+// ends one that is longer than its limit.
 type pacedBody struct {
 	body    io.Reader
 	control http.ResponseController
 	start   time.Time
 	due     time.Time // what is set
 	bytes   int64
+	limit   int64
 }
 
-func newPacedBody(w http.ResponseWriter, body io.Reader) *pacedBody {
+// errLongBody is the error of a body that is longer than its limit.
+var errLongBody = errors.New("body too long")
+
+// begin begins to read the body of the request.
+func (p *pacedBody) begin(w http.ResponseWriter, r *request, limit int) {
 	start := time.Now()
-	return &pacedBody{body: body, control: *http.NewResponseController(w), start: start, due: bodyDeadline(start, 0)}
+	*p = pacedBody{
+		body: r.Body, control: *http.NewResponseController(w), start: start, due: bodyDeadline(start, 0), limit: int64(limit),
+	}
 }
 
 // Read implements io.Reader.
 func (p *pacedBody) Read(b []byte) (int, error) {
 	n, err := p.body.Read(b)
 	p.bytes += int64(n)
+	if p.bytes > p.limit {
+		return 0, errLongBody
+	}
 	// A deadline is set for every second that was gained, not for every read.
 	if due := bodyDeadline(p.start, p.bytes); err == nil && due.Sub(p.due) >= time.Second {
 		p.due = due
@@ -123,13 +134,14 @@ func readBody(dst *bytes.Buffer, w http.ResponseWriter, r *request, limit int) e
 		// ReadFrom needs room after the end, to see that it is the end.
 		dst.Grow(n + bytes.MinRead)
 	}
-	body := newPacedBody(w, http.MaxBytesReader(w, r.Body, int64(limit)))
-	_, err := dst.ReadFrom(body)
+	r.body.begin(w, r, limit)
+	_, err := dst.ReadFrom(&r.body)
 	if err == nil {
-		body.end()
+		r.body.end()
 		return nil
 	}
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+	if err == errLongBody {
+		closeAfter(w)
 		return bodyTooLarge(limit)
 	}
 	return brokenBody(err)

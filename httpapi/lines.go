@@ -31,8 +31,9 @@ var errLongLine = errors.New("line too long")
 // more.
 var errNoRoom = errors.New("no room for a line")
 
-func newLineReader(r io.Reader, limit int, wait func(pending int), grow func(by int) bool) *lineReader {
-	return &lineReader{r: r, max: limit, wait: wait, grow: grow, buf: make([]byte, lineBuffer)}
+// newLineReader reads into buf, which has lineBuffer bytes, until a line needs more.
+func newLineReader(r io.Reader, buf []byte, limit int, wait func(pending int), grow func(by int) bool) *lineReader {
+	return &lineReader{r: r, max: limit, wait: wait, grow: grow, buf: buf}
 }
 
 // next returns the next line without its newline; it is good until the next call.

@@ -35,7 +35,7 @@ func TestLineReader(t *testing.T) {
 				continue
 			}
 			waits := 0
-			l := newLineReader(&pieces{text: tt.text, size: piece}, tt.max, func(int) { waits++ }, func(int) bool { return true })
+			l := newLineReader(&pieces{text: tt.text, size: piece}, make([]byte, lineBuffer), tt.max, func(int) { waits++ }, func(int) bool { return true })
 			if diff := cmp.Diff(tt.want, allLines(l)); diff != "" {
 				t.Errorf("%.20q in pieces of %d: -want +got\n%.300s", tt.text, piece, diff)
 			}

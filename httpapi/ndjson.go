@@ -52,11 +52,10 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if err := a.srv.Ready(); err != nil {
 		return err
 	}
-	free, err := a.begin(streamSize)
-	if err != nil {
+	if err := a.begin(streamSize); err != nil {
 		return err
 	}
-	defer free()
+	defer a.memory.release(streamSize)
 	rc := http.NewResponseController(w)
 	if r.ProtoMajor == 1 {
 		if err := rc.EnableFullDuplex(); err != nil {
@@ -79,14 +78,16 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 			return nil // the peer is gone
 		}
 	}
+	room := bulkRooms.Get().(*bulkRoom)
 	b := &bulk{
 		// Lines that were read completely are pushed even if the client is gone.
 		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace, short: short,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
-		filling: new(batch),
+		filling: &room.batches[0], out: room.out,
 	}
-	go b.writeResults()
-	whole := b.read(r.Body)
+	go b.writeResults(&room.batches[1])
+	lines := newLineReader(r.Body, room.line, a.maxJSON, b.await, b.grow)
+	whole := b.read(lines)
 	b.end()
 	<-b.done
 	a.memory.release(b.held.Load())
@@ -96,6 +97,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if b.panicked != nil {
 		panic(b.panicked) // in the handler's goroutine it ends only this request
 	}
+	room.free(lines.buf, b.out)
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // for the end
 	return nil
 }
@@ -136,6 +138,30 @@ type batch struct {
 	size, held int64 // the memory it uses, and the memory reserved for it
 }
 
+// bulkRoom is the memory of a bulk push, for later ones. A client that shares requests
+// between pushes makes many short ones.
+type bulkRoom struct {
+	line, out []byte
+	batches   [2]batch
+}
+
+var bulkRooms = sync.Pool{New: func() any { return &bulkRoom{line: make([]byte, lineBuffer)} }}
+
+// free gives the memory back, with the buffers that the push used. What has grown unusually
+// large is left to the garbage collector.
+func (m *bulkRoom) free(line, out []byte) {
+	if len(line) != lineBuffer || cap(out) > maxPooled {
+		return
+	}
+	m.line, m.out = line, out[:0]
+	for i := range m.batches {
+		if m.batches[i].reset(); cap(m.batches[i].pushes) > 2*batchPushes {
+			return
+		}
+	}
+	bulkRooms.Put(m)
+}
+
 // line is what writeResults has to know about a line.
 type line struct {
 	err     error      // the line is bad; it has no pushes
@@ -154,9 +180,8 @@ func (b *batch) reset() {
 
 // read reads lines to the end of the body, or until writeResults has stopped. It says
 // whether it reached the end of the body.
-func (b *bulk) read(body io.Reader) (whole bool) {
+func (b *bulk) read(lines *lineReader) (whole bool) {
 	var f parse.Push
-	lines := newLineReader(body, b.api.maxJSON, b.await, b.grow)
 	for {
 		text, err := lines.next()
 		b.lineStart = time.Time{}
@@ -285,15 +310,16 @@ func notify(c chan<- struct{}) {
 	}
 }
 
-// writeResults pushes batches, and writes their results.
-func (b *bulk) writeResults() {
+// writeResults pushes batches, and writes their results. Taken is an empty batch, to be
+// exchanged with the first one.
+func (b *bulk) writeResults(taken *batch) {
 	defer close(b.done)
 	defer func() {
 		if b.panicked = recover(); b.panicked != nil {
 			b.stopReading()
 		}
 	}()
-	taken, draining := new(batch), b.api.draining
+	draining := b.api.draining
 	for {
 		select {
 		case <-b.wake:

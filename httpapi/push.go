@@ -26,11 +26,11 @@ func (a *api) push(w http.ResponseWriter, r *request) error {
 }
 
 func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
-	done, err := a.beginOne(r, a.maxJSON)
+	weight, err := a.beginOne(r, a.maxJSON)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer a.memory.release(weight)
 	body := getBuffer()
 	defer putBuffer(body)
 	if err := readBody(body, w, r, a.maxJSON); err != nil {
@@ -111,11 +111,11 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	done, err := a.beginOne(r, a.maxData)
+	weight, err := a.beginOne(r, a.maxData)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer a.memory.release(weight)
 	body := getBuffer()
 	defer putBuffer(body)
 	if err := readBody(body, w, r, a.maxData); err != nil {

@@ -16,6 +16,7 @@ type request struct {
 	key                          *knownKey
 	user, channel, seq, node, id string
 	query                        url.Values
+	body                         pacedBody // of readBody
 }
 
 func (r *request) setName(variable, name string) {

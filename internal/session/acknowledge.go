@@ -128,18 +128,28 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 	if !sub.stored {
 		return
 	}
-	channel := sub.Feed.Channel()
-	read := s.mode.Codec().Acknowledged() == codec.ByPong
-	s.withState(func() {
-		moved := s.user.Acknowledge(s.device, channel, through)
-		if moved {
-			s.loop.host.Users.SaveLater(s.user)
-			s.acknowledged(channel, through)
-		}
-		if read {
-			s.read(channel, through)
-		}
-	})
+	if s.user.TryPin() { // the usual case, without the function that withState takes
+		s.storeAcknowledged(sub.Feed.Channel(), through)
+		s.user.Unpin()
+		return
+	}
+	s.acknowledgeLoaded(sub.Feed.Channel(), through)
+}
+
+// acknowledgeLoaded loads the user's state and stores an acknowledgement there.
+func (s *Session) acknowledgeLoaded(channel string, through uint64) {
+	s.withState(func() { s.storeAcknowledged(channel, through) })
+}
+
+// storeAcknowledged stores an acknowledgement in the user's state, which is pinned.
+func (s *Session) storeAcknowledged(channel string, through uint64) {
+	if s.user.Acknowledge(s.device, channel, through) {
+		s.loop.host.Users.SaveLater(s.user)
+		s.acknowledged(channel, through)
+	}
+	if s.mode.Codec().Acknowledged() == codec.ByPong {
+		s.read(channel, through)
+	}
 }
 
 // takeOut removes acknowledged messages from the window, and returns their number.
@@ -155,6 +165,7 @@ func (s *Session) takeOut(sub *subscription, through uint64) int {
 // dropWindow frees the memory of an empty window.
 func (s *Session) dropWindow() {
 	if s.window != nil && s.window.empty() {
+		s.loop.freeWindow(s.window)
 		s.window = nil
 	}
 }

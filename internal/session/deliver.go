@@ -105,7 +105,7 @@ func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 // enter adds a message to the window. False means that it does not fit.
 func (s *Session) enter(sub *subscription, seq uint64, size int) bool {
 	if s.window == nil {
-		s.window = new(window)
+		s.window = s.loop.newWindow()
 	}
 	return s.window.add(inFlight{sub: sub, seq: seq, size: size}, &s.loop.host.Config)
 }

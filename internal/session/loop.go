@@ -22,6 +22,7 @@ type Loop struct {
 	batch  batch      // output of the session being flushed
 	nowMS  int64      // by the server's clock, in ms since the epoch, when the flush began
 	resume resumeTask
+	spare  []*window // empty, of no session
 }
 
 // Do runs a function on the loop. False means that the loop is closed.

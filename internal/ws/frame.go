@@ -3,6 +3,7 @@ package ws
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -10,6 +11,7 @@ import (
 // be shared by any number of connections. A control frame's payload must not be longer
 // than 125 bytes.
 func AppendFrame(dst []byte, op byte, payload []byte) []byte {
+	dst = slices.Grow(dst, maxHead+len(payload)) // at once
 	return append(appendHead(dst, op, 0, len(payload)), payload...)
 }
 
@@ -24,6 +26,9 @@ func AppendMasked(dst []byte, op byte, payload []byte) []byte {
 	mask(dst[len(dst)-len(payload):], key, 0)
 	return dst
 }
+
+// maxHead is the longest header of a server frame, in bytes.
+const maxHead = 10
 
 // appendHead appends the header of a frame up to its length.
 func appendHead(dst []byte, op, masked byte, size int) []byte {

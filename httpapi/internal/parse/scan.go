@@ -46,7 +46,11 @@ const (
 // body is not like that, not that it is wrong: then strict decides. What scan accepts,
 // strict reads in the same way (a fuzz target compares them).
 func (f *Push) scan(body []byte) bool {
-	*f = Push{}
+	one := f.To
+	if f.many {
+		one = nil // the caller may have kept the list
+	}
+	*f = Push{To: one[:0]}
 	s := jsonscan.Scanner{B: body}
 	if !s.Take('{') {
 		return false
@@ -122,10 +126,10 @@ func when(ok bool, member int) int {
 func (f *Push) scanTargets(s *jsonscan.Scanner) bool {
 	if !s.Take('[') {
 		v, ok := s.PlainString()
-		f.To = []string{string(v)}
+		f.To = append(f.To[:0], string(v))
 		return ok
 	}
-	f.many = true
+	f.To, f.many = nil, true
 	for len(f.To) < MaxTargets {
 		v, ok := s.PlainString()
 		if !ok {
