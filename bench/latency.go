@@ -3,12 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/wirepost/wirepost/bench/crowd"
 	"github.com/wirepost/wirepost/bench/proc"
@@ -166,17 +162,11 @@ func startStorm(t *target, perSecond int) (stop func() error, err error) {
 
 // syncTurn measures the disk alone.
 func syncTurn(s *settings) (rows []row, err error) {
-	path := filepath.Join(s.dir, "wirepost-bench-sync")
-	f, err := os.Create(path)
+	f, err := newSyncFile(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(path)
-	defer f.Close()
-	// The file is preallocated, like a log of the store.
-	if err := errors.Join(f.Truncate(64<<20), f.Sync()); err != nil {
-		return nil, err
-	}
+	defer f.close()
 	pause := time.Second / time.Duration(s.rate)
 	data := make([]byte, s.size)
 	var took []time.Duration
@@ -184,10 +174,7 @@ func syncTurn(s *settings) (rows []row, err error) {
 	for begun := time.Now(); time.Since(begun) < s.turn; {
 		time.Sleep(time.Until(begun.Add(time.Duration(len(took)) * pause)))
 		start := time.Now()
-		if _, err := f.Write(data); err != nil {
-			return nil, err
-		}
-		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+		if err := f.write(data); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(start))

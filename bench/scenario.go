@@ -53,7 +53,7 @@ var errSkip = errors.New("skipped")
 // broadcasters are the servers that can send to all clients.
 var broadcasters = []string{"tcp", "wirepost", "wirepost-pebble", "gws", "melody", "tutorial", "centrifuge", "socketio"}
 
-var scenarios = []scenario{fanOut, scale, idle, connects, slow, pushes, latency, known, present, clusterPush, clusterFanOut, clusterKill}
+var scenarios = []scenario{fanOut, scale, idle, connects, slow, pushes, latency, lone, known, present, clusterPush, clusterFanOut, clusterKill}
 
 // complete sets defaults.
 func (sc *scenario) complete(s *settings) {

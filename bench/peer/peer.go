@@ -38,6 +38,7 @@ var kinds = map[string]Kind{
 	"gws":             {newGws, bare},
 	"melody":          {newMelody, bare},
 	"tutorial":        {newTutorial, bare},
+	Empty:             {newEmpty, bare},
 	"centrifuge":      {newCentrifuge, crowd.Centrifuge},
 }
 
