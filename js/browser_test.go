@@ -426,6 +426,39 @@ func TestOldBrowsers(t *testing.T) {
 	}
 }
 
+// TestWorker connects in a dedicated worker, which has neither a page nor a storage.
+func TestWorker(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	s := serve(t, "dev")
+	browser.Visit(t, tab, s.url("/healthz"))
+	run(t, tab, `
+		const script = `+"`"+`
+			import { connect } from "${location.origin}/wirepost.js"
+			const client = connect("${location.origin}/ws?user=42", { device: "worker" })
+			client.on("message", (m) => postMessage(m.data))
+			client.on("disconnect", () => postMessage("disconnect"))
+			const room = client.presence("room:7")
+			room.addEventListener("presence", () => postMessage(room.users.map((u) => u.user).join()))
+			onmessage = ({ data }) => client.publish("room:7", data)
+		`+"`"+`
+		window.seen = []
+		window.worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })), { type: "module" })
+		worker.onmessage = ({ data }) => seen.push(data)
+		worker.onerror = ({ message }) => console.error(message)
+	`)
+	browser.Wait(t, tab, `seen.join() === "42"`)
+	s.mustPush("user:42", "1")
+	run(t, tab, `worker.postMessage("2")`)
+	browser.Wait(t, tab, `seen.includes("1") && seen.includes("2")`)
+	s.stop()
+	browser.Wait(t, tab, `seen.includes("disconnect")`)
+	s.start()
+	s.mustPush("user:42", "3")
+	browser.Wait(t, tab, `seen.includes("3")`)
+	acknowledged(t, tab, 2)
+}
+
 // TestMoreFails: while the second script is missing, an error is emitted and WebSockets are
 // still tried; the fallback connects as soon as the script is available.
 func TestMoreFails(t *testing.T) {

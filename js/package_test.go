@@ -176,6 +176,20 @@ func TestPackageWithoutWebSocket(t *testing.T) {
 	}
 }
 
+// TestReactNative runs the build for React Native with only what React Native has.
+func TestReactNative(t *testing.T) {
+	dir := program(t)
+	s := serve(t, "dev")
+	s.mustPushNotes("user:42", "hello")
+	got, err := output(dir, "node", "--conditions=react-native", "native.cjs", s.url("/ws?user=42"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("hello\n1\nopen again\ntrue\n", got); diff != "" {
+		t.Errorf("printed (-want +got):\n%s", diff)
+	}
+}
+
 // TestReactOnServer renders components where there is neither a page nor a WebSocket.
 func TestReactOnServer(t *testing.T) {
 	got, err := output(program(t), "node", "--no-experimental-websocket", "render.js")
