@@ -202,7 +202,12 @@ func (g *groups) sendGroup(ctx context.Context, members []*grouped) {
 func (g *groups) pushTogether(ctx context.Context, node int, members []*grouped, result func(line []byte) error) error {
 	ctx, cancel := context.WithTimeout(ctx, g.to.opts.Timeout)
 	defer cancel()
+	size := 0
+	for _, w := range members {
+		size += len(w.body) + 1
+	}
 	var body bytes.Buffer
+	body.Grow(size)
 	for _, w := range members {
 		body.Write(w.body)
 		body.WriteByte('\n')

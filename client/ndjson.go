@@ -10,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -69,6 +70,9 @@ func eachLine(body io.Reader, fn func(line []byte) error) error {
 // decodeResult decodes a line of a response: the result of a push, or why the server
 // refused it.
 func decodeResult(line []byte) (PushResult, *RefusedError, error) {
+	if result, ok := plainResult(line); ok {
+		return result, nil, nil
+	}
 	var r struct {
 		pushResponse
 		Status     int    `json:"status"` // of a problem; a success has none
@@ -89,6 +93,36 @@ func decodeResult(line []byte) (PushResult, *RefusedError, error) {
 		Status: r.Status, Code: r.Code, Detail: r.Detail, Field: r.Field,
 		RetryAfter: bounded(min(r.RetryAfter, int64(maxRetryAfter/time.Second)) * 1000),
 	}, nil
+}
+
+// plainResult decodes the usual result, in exactly the form in which the server writes it.
+// False means that it is another one.
+func plainResult(line []byte) (r PushResult, ok bool) {
+	to, line, ok := cutBetween(line, `{"messages":[{"to":"`, `"`)
+	id, line, ok2 := cutBetween(line, `,"id":"`, `"`)
+	seq, line, ok3 := cutBetween(line, `,"seq":`, `,`)
+	online, line, ok4 := cutBetween(line, `"online":`, `}]}`)
+	if !ok || !ok2 || !ok3 || !ok4 || len(line) > 0 {
+		return PushResult{}, false
+	}
+	online, r.Duplicate = bytes.CutSuffix(online, []byte(`,"duplicate":true`))
+	var err, err2 error
+	r.Seq, err = strconv.ParseUint(string(seq), 10, 64)
+	r.Online, err2 = strconv.Atoi(string(online))
+	if err != nil || err2 != nil || bytes.IndexByte(to, '\\') >= 0 || bytes.IndexByte(id, '\\') >= 0 {
+		return PushResult{}, false
+	}
+	r.To, r.ID = string(to), string(id)
+	return r, true
+}
+
+// cutBetween returns what is between a prefix and the next end, and what follows.
+func cutBetween(line []byte, prefix, end string) (value, rest []byte, ok bool) {
+	line, ok = bytes.CutPrefix(line, []byte(prefix))
+	if !ok {
+		return nil, nil, false
+	}
+	return bytes.Cut(line, []byte(end))
 }
 
 // wholeLines splits like bufio.ScanLines, but drops an incomplete last line.
