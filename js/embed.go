@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-//go:generate go tool esbuild wirepost=src/index.ts wirepost-more=src/wirepost-more.ts wirepost-notify=src/wirepost-notify.ts --bundle --external:./wirepost-more.js --external:./wirepost-notify.js --minify --mangle-props=^_ --format=esm --target=chrome91,firefox90,safari15 --charset=utf8 --log-level=warning --outdir=.
+//go:generate go tool esbuild wirepost=src/index.ts wirepost-more=src/wirepost-more.ts wirepost-notify=src/wirepost-notify.ts wirepost-persist=src/wirepost-persist.ts --bundle --external:./wirepost-more.js --external:./wirepost-notify.js --external:./wirepost-persist.js --minify --mangle-props=^_ --format=esm --target=chrome91,firefox90,safari15 --charset=utf8 --log-level=warning --outdir=.
 //go:generate go tool esbuild wirepost-sw=src/worker.ts --bundle --minify --format=iife --target=chrome91,firefox90,safari15 --charset=utf8 --log-level=warning --outdir=.
 
-//go:embed wirepost.js wirepost-more.js wirepost-notify.js wirepost-sw.js
+//go:embed wirepost.js wirepost-more.js wirepost-notify.js wirepost-persist.js wirepost-sw.js
 var files embed.FS
 
 // Handler serves /wirepost-more.js, /wirepost-notify.js and the service worker
@@ -28,9 +28,10 @@ func Handler() http.Handler {
 	const short = "public, max-age=300" // an update takes effect soon
 	const checked = "no-cache"          // so does a fix of the worker, which lives longer than pages
 	named := map[string]http.Handler{
-		"wirepost-more.js":   script("wirepost-more.js", short),
-		"wirepost-notify.js": script("wirepost-notify.js", short),
-		"wirepost-sw.js":     script("wirepost-sw.js", checked),
+		"wirepost-more.js":    script("wirepost-more.js", short),
+		"wirepost-notify.js":  script("wirepost-notify.js", short),
+		"wirepost-persist.js": script("wirepost-persist.js", short),
+		"wirepost-sw.js":      script("wirepost-sw.js", checked),
 	}
 	first := script("wirepost.js", short)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,7 +16,7 @@ const client = '--banner:js="use client";'
 esbuild("react=src/react/index.ts", "--format=esm", "--minify", "--target=chrome91,firefox90,safari15", client, "--outdir=.")
 esbuild("react=src/react/index.ts", "--format=cjs", "--target=es2022", client, "--outdir=cjs")
 // Without a second file to load: neither React Native nor Jest could.
-esbuild("wirepost=src/index.ts", "more=src/wirepost-more.ts", "--format=cjs", "--target=es2022", "--outdir=cjs")
+esbuild("wirepost=src/index.ts", "more=src/wirepost-more.ts", "persist=src/wirepost-persist.ts", "--format=cjs", "--target=es2022", "--outdir=cjs")
 
 run(process.execPath, "node_modules/typescript/bin/tsc", "--project", "tsconfig.types.json")
 // Below another package.json, the same declarations are those of CommonJS.

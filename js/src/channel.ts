@@ -121,6 +121,13 @@ export class Channel {
     this.#keys.clear()
   }
 
+  /** Goes back to a sequence: what comes after it is sent again. */
+  _back(seq: number): void {
+    this._counted = this.head
+    this.#queue = []
+    this._received = this._done = seq
+  }
+
   /** Settles the pending subscribe calls. */
   _joined(error?: WirepostError): void {
     for (const done of this._joining.splice(0)) done(error)

@@ -6,6 +6,7 @@ import type { Down } from "./connection.js"
 import type { Logger } from "./emitter.js"
 import type { WebSocketClass } from "./socket.js"
 import type { ClientStorage } from "./storage.js"
+import type { Persist, Persisted } from "./persisted.js"
 import type { Token } from "./token.js"
 import type { TransportName } from "./transport.js"
 
@@ -77,6 +78,9 @@ export interface Client extends AsyncIterable<Message> {
    * are notified. A message of another store than the current one changes nothing.
    */
   read(message: Pick<Message, "channel" | "seq" | "epoch">): Promise<void>
+
+  /** What is kept in IndexedDB, with the option `persist`. Rejects when that is impossible. */
+  persisted(): Promise<Persisted>
 
   /** How many messages of a channel are unread; default: of the inbox. Only memberships are counted. */
   unread(channel?: string): number
@@ -217,6 +221,8 @@ export interface Options {
    * until it succeeds, it is called again.
    */
   getState?: (gap: Gap) => State | Promise<State>
+  /** Keeps messages and publishes in IndexedDB. Loads `wirepost-persist.js`. */
+  persist?: true | Persist | undefined
   /** How long to wait before an attempt to connect. */
   backoff?: Backoff
   /** Gets what happens, without messages and tokens. */

@@ -1,5 +1,6 @@
 import type { Handler } from "./channel.js"
 import type { Client, Events, History, Options } from "./client.js"
+import { all } from "./channels.js"
 import { makeBackoff } from "./backoff.js"
 import { start } from "./delivery.js"
 import { ownDevice } from "./device.js"
@@ -8,16 +9,17 @@ import { endpoint } from "./endpoint.js"
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import { randomId } from "./id.js"
 import type { Owner } from "./connection.js"
+import { openKept } from "./kept.js"
 import { openLink } from "./link.js"
 import { more, notify, type More } from "./more.js"
 import { checkName } from "./names.js"
 import type { Notifications } from "./notifications.js"
 import { json, payload } from "./payload.js"
 import { openRequests } from "./requests.js"
-import { restore } from "./restore.js"
 import { openSession, type Session } from "./session.js"
 import { enabledKey, recall, type Area } from "./storage.js"
 import { subscribe, want } from "./subscriptions.js"
+import { until } from "./until.js"
 
 /**
  * Connects to a server. Returns at once and connects in the background, now and
@@ -28,7 +30,7 @@ import { subscribe, want } from "./subscriptions.js"
  * @throws WirepostError `bad_request` for an invalid URL or option, and `unsupported` where
  * there is no WebSocket
  */
-export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket, backoff, logger, getState }: Options = {}): Client {
+export function connect(url: string | URL | readonly (string | URL)[], { storage, device = storage ? undefined : ownDevice("localStorage"), channels = [], shared, token, transports = ["websocket", "sse", "poll"], WebSocket: Socket, backoff, logger, getState, persist }: Options = {}): Client {
   if (device) checkName("device", device)
   const nodes = [url].flat().map((url) => {
     const at = endpoint(url as string)
@@ -45,8 +47,10 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
   const session: Session = { _state: "connecting", _channels: new Map(), ...events, _requests: requests, _positions: {}, _size: 0 }
   for (const name of channels) want(session, name)._handlers.add(() => {}) // a handler that stays
   const owner = openSession(session)
-  if (getState) session._restore = (gap) => restore(session, getState, gap, makeBackoff(backoff), (message) => owner.failed("unavailable", message))
+  if (getState) session._restore = (gap) => until(session, () => getState(gap), makeBackoff(backoff), (message) => owner.failed("unavailable", `getState: ${message}`))
   const error = (code: ErrorCode, message: string) => new WirepostError(code, message)
+  const kept = persist && openKept(session, owner, { persist, url: nodes[0], token }, backoff)
+  kept?.catch(() => {}) // it ends the client
   void open()
 
   /** Opens a connection of its own, or joins the one that all tabs share, where that is possible. */
@@ -54,6 +58,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
     if (storage) session._area = (await load((m) => m.openStorage(storage))) as Area | undefined // where that fails, nothing is kept
     device ??= ownDevice(session._area ?? "localStorage")
     if (device) for (const at of nodes) at.searchParams.set("device", device)
+    await kept?.catch(() => {})
     const make = (owner: Owner) => openLink(nodes, token, transports, owner, pauses, Socket)
     const join = shared ? await load((m) => m.share) : undefined // where that fails, this tab has its own connection
     if (session._state !== "closed") session._connection = join?.(`${nodes} ${shared}`, make, session._channels, owner) ?? make(owner)
@@ -94,7 +99,15 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
       return session._hello?.user
     },
 
-    ready: async () => (await more()).ready(client, session, requests._add),
+    async ready() {
+      const progress = () => (session._started ? all(session).flatMap(({ name, _agreed, _done: done = 0 }) => (_agreed ? { name, done, head: session._hello!.channels[name]?.seq } : [])) : [])
+      return (await more()).ready(client, progress, requests._add)
+    },
+
+    async persisted() {
+      return (await (kept ?? Promise.reject(error("unsupported", "the client has no option persist")))).persisted
+    },
+
 
     on: ((name, listener) => {
       const off = events.on(name, listener)
@@ -117,7 +130,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
     history: (channel, { signal, ...page } = {}) => requests._add({ type: "history", channel, ...page }, signal) as Promise<History<never>>,
 
     async publish(to, data, { id = randomId(), key, contentType, signal } = {}) {
-      const { seq = 0, duplicate = false } = await requests._add({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
+      const { seq = 0, duplicate = false } = await (kept ? await kept : { publish: requests._add }).publish({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
       return { id, seq, duplicate }
     },
 

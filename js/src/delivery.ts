@@ -1,20 +1,23 @@
 import { acknowledgeSoon, type Acknowledging } from "./acknowledge.js"
 import type { Channel } from "./channel.js"
 import { all, known } from "./channels.js"
-import type { Events, Restored } from "./client.js"
+import type { Events, Restored, State } from "./client.js"
 import type { Emitter } from "./emitter.js"
 import type { Entry, Gap, Hello, Revoke } from "./frames.js"
+import type { Store } from "./persisted.js"
 import type { TransportName } from "./transport.js"
 
 /** What delivery to the application depends on. */
-export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "_emit" | "_listeners" | "_call"> {
+export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "on" | "_emit" | "_listeners" | "_call"> {
   /** The last `hello`, also while there is no connection. */
   _hello?: Hello
   _transport?: TransportName
   /** There is a handler: entries wait for the first one. */
   _started?: boolean
-  /** Delivers the state after a gap, if the application has a source of states. */
-  _restore?: ((gap: Gap) => Promise<Restored | undefined>) | undefined
+  /** What is kept in IndexedDB. */
+  _kept?: Store
+  /** Gets the state after a gap, if the application has a source of states. */
+  _restore?: (gap: Gap) => Promise<State>
 }
 
 /** Takes in an entry. It is held while the position in its channel is being agreed on. */
@@ -48,8 +51,17 @@ function run(client: Delivering, c: Channel): void {
 
 async function deliver(client: Delivering, c: Channel, entry: Entry): Promise<void> {
   if (entry.type !== "message") client._emit(entry.type, entry as Gap & Revoke)
-  if (entry.type === "gap") c._restored = (await client._restore?.(entry))?.seq
-  if (entry.type !== "message" || entry.seq <= c._restored!) return
-  const message = { ...entry, epoch: client._hello!.epoch } // entries of another store were dropped
-  await Promise.all([...c._handlers, ...client._listeners("message")].map((handler) => client._call(handler, message)))
+  let restored: Restored | undefined
+  if (entry.type === "gap" && client._restore) {
+    restored = { ...(await client._restore(entry)), channel: c.name, gap: entry }
+    c._restored = restored.seq
+    await call(client, client._listeners("restored"), restored)
+  }
+  if (entry.type === "message" && !(entry.seq <= c._restored!)) {
+    const message = { ...entry, epoch: client._hello!.epoch } // entries of another store were dropped
+    await call(client, [...c._handlers, ...client._listeners("message")], message)
+  }
+  await client._kept?.commit(entry, c._done, restored)
 }
+
+const call = <E>(client: Delivering, listeners: ((event: E) => unknown)[], event: E) => Promise.all(listeners.map((listener) => client._call(listener, event)))

@@ -1,26 +1,31 @@
-import { all } from "./channels.js"
 import type { Client } from "./client.js"
-import type { Delivering } from "./delivery.js"
 import type { Request, Result } from "./frames.js"
 
 /** Between two questions whether a channel has caught up, in milliseconds. */
 const pause = 100
 
+/** How far a channel is. */
+export interface Progress {
+  readonly name: string
+  /** Handlers are done with everything up to here. */
+  readonly done: number
+  /** As the server said at the beginning of the connection. */
+  readonly head: number | undefined
+}
+
 /** Resolves when a client has caught up, see Client.ready. What it requests rejects when the client is closed. */
-export async function ready(client: Client, session: Delivering, request: (request: Request) => Promise<Result>): Promise<void> {
+export async function ready(client: Client, progress: () => readonly Progress[], request: (request: Request) => Promise<Result>): Promise<void> {
   while (client.state === "connecting") await changed(client)
   if (client.state === "closed") await request({ type: "history", channel: "all" })
-  if (!session._started || client.transport !== "websocket") return // a fallback cannot ask
-  for (const { name } of all(session)) {
-    const head = session._hello?.channels[name]?.seq
-    for (;;) {
-      const c = session._channels.get(name)
-      if (!c?._agreed || (c._done ?? 0) >= (head ?? Infinity)) break
+  for (const { name, head = Infinity } of progress()) {
+    const isDone = (seq = 0) => (progress().find((c) => c.name === name)?.done ?? Infinity) >= seq
+    // A fallback cannot ask.
+    while (client.transport === "websocket" && !isDone(head)) {
       // The head may have expired since it was announced, or do so before it comes: ask what is there.
       const newest = await request({ type: "history", channel: name, limit: 1 }).catch((thrown: unknown) => {
         if (client.state === "closed") throw thrown
       })
-      if (newest && (c._done ?? 0) >= (newest.messages?.[0]?.seq ?? 0)) break
+      if (newest && isDone(newest.messages?.[0]?.seq)) break
       await new Promise((resolve) => setTimeout(resolve, pause))
     }
   }

@@ -13,7 +13,7 @@ import { onWake } from "./wake.js"
 export type Session = Subscribing
 
 /** Handles the events of a connection: hello, frames, failures and its end. */
-export function openSession(session: Session): Owner & { _close(): void } {
+export function openSession(session: Session): Owner & { _close(error?: WirepostError): void } {
   const flush = () => acknowledge(session)
   const unwake = onWake(flush, flush)
 
@@ -40,14 +40,17 @@ export function openSession(session: Session): Owner & { _close(): void } {
     position: (name) => session._channels.get(name)?._received,
 
     up(hello, transport, resumed) {
-      const { _hello: before, _transport: previous } = session
-      const other = before && (hello.epoch !== before.epoch || hello.user !== before.user)
+      const { _hello: before, _transport: previous, _kept: kept } = session
+      if (kept && hello.user !== kept.user) return this._close(new WirepostError("forbidden", `persist is for user ${kept.user}, this is ${hello.user}`))
+      const epoch = (before ?? kept)?.epoch
+      const other = epoch && (hello.epoch !== epoch || hello.user !== (before ?? hello).user)
+      kept?.up(hello)
       session._hello = hello
       session._transport = transport
       session._state = "open"
       if (!before || other) loadPositions(session, hello)
       if (other) session._requests._read("", Infinity) // read marks of another store mean nothing here
-      for (const c of all(session)) c._disconnected(other)
+      for (const c of all(session)) c._disconnected(!!other)
       if (transport === "websocket") session._requests._open((command) => session._connection?.send(command))
       else session._requests._refuse(new WirepostError("unavailable", `cannot send by ${transport}`))
       for (const name in hello.channels) agreed(session, name, hello.channels[name]!, resumed)
@@ -102,11 +105,11 @@ export function openSession(session: Session): Owner & { _close(): void } {
 
     ended: (code, message) => end(new WirepostError(code, message)),
 
-    _close() {
+    _close(error) {
       if (session._state === "closed") return
       flush()
       session._connection?.close()
-      end()
+      end(error)
     },
   }
 }

@@ -55,7 +55,7 @@ function leave(client: Subscribing, c: Channel): void {
 /** Sends a subscribe request, with the position of this page in the channel. */
 export function ask(client: Subscribing, c: Channel): void {
   const hello = client._hello
-  const kept = client._positions[c.name]
+  const kept = client._kept ? client._kept.position(c.name) : client._positions[c.name]
   if (!c.member && Number.isSafeInteger(kept)) c._received ??= kept as number
   const after = c._received
   const request = { type: "subscribe", channel: c.name, after } as const
@@ -73,6 +73,7 @@ export function ask(client: Subscribing, c: Channel): void {
       // This is the log of a channel in memory, of a server that was restarted.
       c._forget()
       c._received = 0
+      client._kept?.rewind(c.name, seq)
       ask(client, c)
     },
     (error: WirepostError) => current() && declined(client, c, error),
@@ -92,7 +93,13 @@ export function agreed(client: Subscribing, name: string, state: ChannelState, r
   const c = known(client, name)
   const duplex = client._transport === "websocket"
   c._agreed = true
-  c._done ??= state.after
+  const kept = client._kept
+  if (kept && c._received === undefined) {
+    // It begins where the page before it, or another one, has got to.
+    c._received = kept.position(name) ?? state.after
+    resumed = []
+  }
+  c._done ??= kept ? c._received : state.after
   // Where the URL asks for channels, those are in the list too, and nothing is counted.
   if (duplex || !c._wanted) {
     c.member = true

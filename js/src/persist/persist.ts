@@ -1,0 +1,86 @@
+import { wording } from "../errors.js"
+import type { Host, Persist, Persisted, Store } from "../persisted.js"
+import { open } from "./database.js"
+import { Inbox } from "./inbox.js"
+import { Outbox } from "./outbox.js"
+
+/** Opens the database of a user; where that fails, the client ends. */
+export async function openStore(host: Host): Promise<Store> {
+  const persist: Persist = host.persist === true ? {} : host.persist
+  const { version = 1, maxMessages = 1000, maxOutbox = 1000, name = "wirepost" } = persist
+  for (const [option, value] of Object.entries({ version, maxMessages, maxOutbox })) {
+    if (!(Number.isSafeInteger(value) && value > 0)) throw host.error("bad_request", `bad persist.${option}`)
+  }
+  const user = persist.user ?? host.url.searchParams.get("user") ?? subject(host.token)
+  if (!user) throw host.error("bad_request", "persist.user is missing: whose messages are these?")
+  if (!globalThis.indexedDB) throw host.error("unsupported", "persist: there is no IndexedDB")
+
+  let closed = false
+  const lost = () => {
+    if (!closed) host.end("unavailable", "the database was closed: another tab needs a newer version of it, or it was removed")
+  }
+  const blocked = () => host.failed("unavailable", "a tab with an older version of the page keeps the database: close it")
+  const db = await open({ name: `${name}:${user}`, version, upgrade: persist.upgrade, blocked, lost }).catch((thrown: unknown) => {
+    throw host.error("unsupported", `persist: IndexedDB: ${wording(thrown)}`)
+  })
+  const inbox = new Inbox(db, host, persist)
+  const outbox = new Outbox(db, host, maxOutbox)
+  await Promise.all([inbox.load(), outbox.open()])
+  const adopt = () => void outbox.adopt().catch((thrown: unknown) => closed || host.failed("internal", `outbox: ${wording(thrown)}`))
+
+  function close(reason = host.error("closed", "closed")): void {
+    closed = true
+    inbox.close()
+    outbox.close(reason)
+    db.close()
+  }
+
+  const persisted: Persisted = {
+    database: db,
+
+    inbox(show, options = {}) {
+      const stop = inbox.show(show, { channel: `user:${user}`, ...options })
+      host.start()
+      return stop
+    },
+
+    outbox: () => outbox.waiting(),
+
+    async remove() {
+      host.end()
+      await new Promise<void>((resolve, reject) => {
+        const request = indexedDB.deleteDatabase(db.name)
+        request.onsuccess = () => resolve()
+        request.onerror = () => reject(request.error)
+      })
+    },
+  }
+
+  host.watch(adopt, close)
+  if (persist.apply) host.start()
+  return {
+    user,
+    persisted,
+
+    get epoch() {
+      return inbox.epoch
+    },
+
+    position: (channel) => inbox.position(channel),
+    up: ({ epoch }) => inbox.up(epoch),
+    rewind: (channel, head) => inbox.rewind(channel, head),
+    commit: (...args) => inbox.commit(...args),
+    publish: (...args) => outbox.publish(...args) as ReturnType<Store["publish"]>,
+  }
+}
+
+/** The user of a token; undefined if it cannot be known. The server checks the token. */
+function subject(token: unknown): string | undefined {
+  try {
+    const claims = atob(String(token).split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))
+    const { sub } = JSON.parse(new TextDecoder().decode(Uint8Array.from(claims, (c) => c.charCodeAt(0)))) as { sub?: unknown }
+    return typeof sub === "string" ? sub : undefined
+  } catch {
+    return undefined
+  }
+}
