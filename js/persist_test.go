@@ -2,9 +2,11 @@ package js_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -130,5 +132,199 @@ func TestPersistKilled(t *testing.T) {
 	t.Logf("%d messages in %s loads of the page: each applied once; handlers got %d of them more than once", messages, loads, handled)
 	if loads == "2" {
 		t.Error("the page was never killed")
+	}
+}
+
+// stored returns the texts of a channel's messages, from the server.
+func (s *server) stored(t *testing.T, channel string) (texts []string) {
+	t.Helper()
+	response, err := http.Get(s.url("/v1/channels/" + channel + "/messages?limit=1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var list struct {
+		Messages []struct{ Data string }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list.Messages {
+		texts = append(texts, m.Data)
+	}
+	return texts
+}
+
+// TestPersistOutbox publishes while the server cannot be reached, and reloads the page: the
+// messages are published in order and once. Before the connection there is what was kept.
+func TestPersistOutbox(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	page := site(t, counter)
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	at := page.URL + "/?server=" + s.gate.address()
+	browser.Visit(t, tab, at)
+	s.mustPush("user:42", "kept")
+	browser.Wait(t, tab, `seen.includes("kept")`)
+	appliedOnce(t, tab, []string{"kept"})
+	s.stop()
+	browser.Wait(t, tab, `client.state === "connecting"`)
+	for i := range 10 {
+		run(t, tab, fmt.Sprintf(`void client.publish("room:7", "p%d", { id: "i%d" }).catch(() => {})`, i, i))
+	}
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 10)`)
+	browser.Visit(t, tab, page.URL+"/wirepost.js") // another page: this one is gone
+	browser.Visit(t, tab, at)
+	browser.Wait(t, tab, `seen.includes("kept") && client.state === "connecting"`)
+	for i := range 10 {
+		run(t, tab, fmt.Sprintf(`window.result%d = client.publish("room:7", "p%d", { id: "i%d" })`, i, 10+i, 10+i))
+	}
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 20 && all[0].id === "i0" && all[0].data === "p0")`)
+	s.start()
+	browser.Wait(t, tab, `result9.then((r) => r.id === "i19" && r.seq === 20 && !r.duplicate)`)
+	if diff := cmp.Diff(numbers("p", 20), s.stored(t, "room:7")); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 0)`)
+	// What the server refuses is not kept, and the caller is told.
+	code := browser.Value[string](t, tab, `client.publish("all", "x").catch((e) => e.code)`)
+	if code != "forbidden" || !browser.Value[bool](t, tab, `persisted.outbox().then((all) => all.length === 0)`) {
+		t.Errorf("a publish to all: %s", code)
+	}
+}
+
+// TestPersistOutboxKilled reloads the page at random moments while it publishes.
+func TestPersistOutboxKilled(t *testing.T) {
+	const messages = 300
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	page := site(t, counter+`
+		// The next number is in the same database as the outbox, so as to know after a kill
+		// what was stored: the outbox has it, or the server.
+		const channel = await client.history("room:7", { limit: 1 })
+		const waiting = await persisted.outbox()
+		const last = Math.max(-1, ...[...channel.messages, ...waiting].map((m) => Number(m.data.slice(1))))
+		window.sent = last
+		for (let i = last + 1; i < `+strconv.Itoa(messages)+`; i++) {
+			if (Math.random() < at("kill")) location.reload()
+			const published = client.publish("room:7", "p" + i)
+			if (i % 3 === 0) await published
+			window.sent = i
+		}
+		await client.publish("room:8", "done")
+		window.done = true
+	`)
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	at := page.URL + "/?server=" + s.gate.address()
+	browser.Visit(t, tab, at+"&kill=0.1")
+	browser.Wait(t, tab, "window.done")
+	if diff := cmp.Diff(numbers("p", messages), s.stored(t, "room:7")); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	t.Logf("%d messages published in %s loads of the page, each once and in order", messages, browser.Value[string](t, tab, "localStorage.loads"))
+}
+
+// TestPersistTabs applies messages in several tabs, with a connection for each and with one
+// for all: each message is applied by one of them, and all of them show it.
+func TestPersistTabs(t *testing.T) {
+	for _, mode := range []string{"own", "shared"} {
+		t.Run(mode, func(t *testing.T) {
+			first := browser.Open(t)
+			page := site(t, counter)
+			s := serve(t, "dev", "--allow-origin", page.URL)
+			at := page.URL + "/?" + mode + "&server=" + s.gate.address()
+			s.mustPush("user:42", numbers("a", 50)...)
+			tabs := []context.Context{first, browser.OpenBeside(t, first), browser.OpenBeside(t, first)}
+			for _, tab := range tabs {
+				browser.Expect(tab, lost)
+				browser.Visit(t, tab, at)
+			}
+			var pushing sync.WaitGroup
+			half := make(chan struct{})
+			pushing.Go(func() {
+				s.mustPush("user:42", numbers("b", 50)...)
+				close(half)
+				s.mustPush("user:42", numbers("c", 50)...)
+			})
+			<-half
+			closeTab(t, tabs[0])
+			pushing.Wait()
+			want := append(append(numbers("a", 50), numbers("b", 50)...), numbers("c", 50)...)
+			appliedOnce(t, tabs[1], want)
+			for _, tab := range tabs[1:] {
+				browser.Wait(t, tab, fmt.Sprintf("seen.length >= %d", len(want)))
+				if diff := cmp.Diff(want, browser.Value[[]string](t, tab, "seen")); diff != "" {
+					t.Errorf("the inbox (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// TestPersistStore replaces the server's store: what was kept of the old one is gone, and
+// the new one's messages are applied.
+func TestPersistStore(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	page := site(t, counter)
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	at := page.URL + "/?server=" + s.gate.address()
+	browser.Visit(t, tab, at)
+	s.mustPush("user:42", "old0", "old1", "old2")
+	appliedOnce(t, tab, []string{"old0", "old1", "old2"})
+	s.kill()
+	s.args = append(s.args, "--data", filepath.Join(t.TempDir(), "other"))
+	s.start()
+	s.mustPush("user:42", "new0", "new1")
+	browser.Wait(t, tab, `seen.join() === "new0,new1"`)
+	appliedOnce(t, tab, []string{"new0", "new1"})
+	browser.Visit(t, tab, at)
+	browser.Wait(t, tab, `seen.join() === "new0,new1"`)
+}
+
+// TestPersistUser changes the user in one browser: nobody sees or sends what is another's.
+func TestPersistUser(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	page := site(t, counter)
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	at := page.URL + "/?server=" + s.gate.address()
+	browser.Visit(t, tab, at)
+	s.mustPush("user:42", "for 42")
+	appliedOnce(t, tab, []string{"for 42"})
+	s.stop()
+	browser.Wait(t, tab, `client.state === "connecting"`)
+	run(t, tab, `void client.publish("room:7", "by 42").catch(() => {})`)
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 1)`)
+	browser.Visit(t, tab, at+"&user=43")
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 0)`)
+	s.start()
+	s.mustPush("user:43", "for 43")
+	appliedOnce(t, tab, []string{"for 43"})
+	if got := browser.Value[string](t, tab, "seen.join()"); got != "for 43" {
+		t.Errorf("user 43 sees %s", got)
+	}
+	if got := s.stored(t, "room:7"); len(got) != 0 {
+		t.Errorf("user 43 published %q", got)
+	}
+	run(t, tab, `await persisted.remove()`)
+	names := browser.Value[[]string](t, tab, `indexedDB.databases().then((all) => all.map(({ name }) => name))`)
+	if diff := cmp.Diff([]string{"wirepost:42"}, names); diff != "" {
+		t.Errorf("databases after the logout (-want +got):\n%s", diff)
+	}
+	// A token of another user than the page says ends the client.
+	run(t, tab, `
+		const { connect } = await import("/wirepost.js")
+		const other = connect("ws://`+s.gate.address()+`/ws?user=43", { persist: { user: "42" } })
+		other.on("message", () => {})
+		window.code = await other.ready().catch((e) => e.code)
+	`)
+	if code := browser.Value[string](t, tab, "code"); code != "forbidden" {
+		t.Errorf("the client of another user: %s", code)
+	}
+	browser.Visit(t, tab, at)
+	browser.Wait(t, tab, `seen.join() === "for 42" && persisted.outbox().then((all) => all.length === 0)`)
+	if diff := cmp.Diff([]string{"by 42"}, s.stored(t, "room:7")); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
 	}
 }

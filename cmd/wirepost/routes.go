@@ -22,7 +22,7 @@ func (a *App) routes() http.Handler {
 	own := map[string]http.Handler{
 		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(),
 		"/wirepost.js": js.Handler(), "/wirepost-more.js": js.Handler(),
-		"/wirepost-notify.js": js.Handler(), "/wirepost-sw.js": js.Handler(),
+		"/wirepost-notify.js": js.Handler(), "/wirepost-sw.js": js.Handler(), "/wirepost-persist.js": js.Handler(),
 	}
 	if c.Echo {
 		own["/echo"] = a.server.Echo()

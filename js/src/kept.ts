@@ -18,6 +18,7 @@ export async function openKept(session: Session, owner: Owner & { _close(error?:
   const host: Host = {
     ...settings,
     pauses: () => pauses()._next,
+    isOpen: () => session._state === "open",
     request: session._requests._add,
     error: (code, message) => new WirepostError(code, message),
     failed: owner.failed,

@@ -85,6 +85,7 @@ export interface Host {
   readonly token: unknown
   /** Calls a function when the client is connected, and another when it is closed. */
   watch(opened: () => void, closed: (reason: WirepostError | undefined) => void): void
+  isOpen(): boolean
   request(request: Request): Promise<Result>
   /** Messages may be delivered: there is somebody who wants them. */
   start(): void

@@ -36,9 +36,13 @@ export class Outbox {
   readonly #limit: number
   readonly #tab = randomId()
   readonly #lock: string
-  #queue: Item[] = [] // the first one is being sent
+  #queue: Item[] = [] // in order
   #sending = false
+  #sent: Item | undefined // the first one, while its response is awaited
+  #adopted: Promise<void> | undefined
+  readonly #others = new Set<string>() // tabs with something in the outbox
   #release = () => {}
+  readonly #leave = new AbortController()
   #closed: WirepostError | undefined
 
   constructor(db: IDBDatabase, host: Host, limit: number) {
@@ -57,17 +61,30 @@ export class Outbox {
         locks.request(this.#lock + this.#tab, () => (held(), released)).catch(() => held())
       })
     }
-    await this.adopt()
+    await this.#adopt()
+  }
+
+  /** There is a connection. */
+  opened(): void {
+    this.#adopt().then(
+      () => this.#send(),
+      (thrown: unknown) => this.#closed || this.#host.failed("internal", `outbox: ${wording(thrown)}`),
+    )
   }
 
   close(reason: WirepostError): void {
     this.#closed = reason
     this.#release()
+    this.#leave.abort()
     for (const { reject } of this.#queue) reject?.(reason) // they remain stored
   }
 
-  /** Takes over what tabs have left that are gone. Where there are no locks, that is all of it, once. */
-  async adopt(): Promise<void> {
+  /** Takes over what tabs have left that are gone; where there are no locks, all of it. */
+  #adopt(): Promise<void> {
+    return (this.#adopted = this.#takeOver())
+  }
+
+  async #takeOver(): Promise<void> {
     const locks = globalThis.navigator?.locks
     const { held = [] } = (await locks?.query()) ?? {}
     const alive = new Set(held.map(({ name }) => name))
@@ -75,15 +92,24 @@ export class Outbox {
     await transact(this.#db, [outbox], async (tx) => {
       const store = tx.objectStore(outbox)
       for (const item of (await result(store.getAll())) as Stored[]) {
-        if (mine.has(item.key) || item.tab === this.#tab || alive.has(this.#lock + item.tab)) continue
+        if (mine.has(item.key) || item.tab === this.#tab) continue
+        if (alive.has(this.#lock + item.tab)) {
+          this.#await(item.tab)
+          continue
+        }
         store.put({ ...item, tab: this.#tab } satisfies Stored)
         this.#queue.push({ key: item.key, request: item.request })
       }
     })
-    const [first, ...others] = this.#queue
-    others.sort((a, b) => a.key - b.key)
-    if (first) this.#queue = [first, ...others]
-    void this.#send()
+    const first = (item: Item) => (item === this.#sent ? 0 : item.key)
+    this.#queue.sort((a, b) => first(a) - first(b))
+  }
+
+  /** Takes over from a tab when it is gone, as one may soon be that is being reloaded. */
+  #await(tab: string): void {
+    if (this.#others.has(tab)) return
+    this.#others.add(tab)
+    navigator.locks.request(this.#lock + tab, { signal: this.#leave.signal }, () => void setTimeout(() => this.opened())).catch(() => {}) // closed
   }
 
   /** What waits, of all tabs. */
@@ -113,7 +139,7 @@ export class Outbox {
     return new Promise<Result>((resolve, reject) => {
       const item = { key, request, resolve, reject }
       const abort = () => {
-        if (this.#queue[0] !== item) void this.#remove(item)
+        if (this.#sent !== item) void this.#remove(item)
         reject(this.#host.error("aborted", wording(signal?.reason)))
       }
       if (this.#closed) return reject(this.#closed)
@@ -128,8 +154,10 @@ export class Outbox {
   async #send(): Promise<void> {
     if (this.#sending) return
     this.#sending = true
+    await this.#adopted?.catch(() => {}) // what is older comes first
     const pause = this.#host.pauses()
-    for (let item = this.#queue[0]; item && !this.#closed; item = this.#queue[0]) {
+    for (let item = this.#queue[0]; item && this.#host.isOpen(); item = this.#queue[0]) {
+      this.#sent = item
       try {
         const result = await this.#host.request(item.request)
         await this.#remove(item)
@@ -146,6 +174,7 @@ export class Outbox {
       }
     }
     this.#sending = false
+    this.#sent = undefined
   }
 
   async #remove(item: Item): Promise<void> {

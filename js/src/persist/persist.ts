@@ -26,7 +26,6 @@ export async function openStore(host: Host): Promise<Store> {
   const inbox = new Inbox(db, host, persist)
   const outbox = new Outbox(db, host, maxOutbox)
   await Promise.all([inbox.load(), outbox.open()])
-  const adopt = () => void outbox.adopt().catch((thrown: unknown) => closed || host.failed("internal", `outbox: ${wording(thrown)}`))
 
   function close(reason = host.error("closed", "closed")): void {
     closed = true
@@ -56,7 +55,7 @@ export async function openStore(host: Host): Promise<Store> {
     },
   }
 
-  host.watch(adopt, close)
+  host.watch(() => outbox.opened(), close)
   if (persist.apply) host.start()
   return {
     user,
