@@ -1,6 +1,7 @@
 // Package js is the browser client: TypeScript in src, and the scripts built from it, which
-// servers serve as /wirepost.js, for pages that need it /wirepost-more.js, and for pages
-// with notifications /wirepost-notify.js and the service worker /wirepost-sw.js.
+// servers serve as /wirepost.js, for pages that need it /wirepost-more.js, for pages that
+// keep messages /wirepost-persist.js, and for pages with notifications /wirepost-notify.js
+// and the service worker /wirepost-sw.js.
 package js
 
 import (
@@ -19,11 +20,11 @@ import (
 //go:embed wirepost.js wirepost-more.js wirepost-notify.js wirepost-persist.js wirepost-sw.js
 var files embed.FS
 
-// Handler serves /wirepost-more.js, /wirepost-notify.js and the service worker
-// /wirepost-sw.js, and at any other path /wirepost.js, which loads the first two from the
-// same directory when a page needs them: mount it at the first and the last of these
-// paths, and for notifications at all four. The scripts are public, so pages of every origin may
-// load them.
+// Handler serves /wirepost-more.js, /wirepost-persist.js, /wirepost-notify.js and the service
+// worker /wirepost-sw.js, and at any other path /wirepost.js, which loads the first three from
+// the same directory when a page needs them: mount it at the first and the last of these
+// paths, and at the others for pages that need them. The scripts are public, so pages of
+// every origin may load them.
 func Handler() http.Handler {
 	const short = "public, max-age=300" // an update takes effect soon
 	const checked = "no-cache"          // so does a fix of the worker, which lives longer than pages
