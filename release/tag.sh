@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a version of what is unreleased: its section in CHANGELOG.md, a commit and a tag.
-# Nothing is pushed. Usage: release/tag.sh v0.1.0
+# The section begins with release/notes/VERSION.md, if there is one. Nothing is pushed.
+# Usage: release/tag.sh v0.1.0
 set -eu
 
 version=${1:-}
@@ -21,8 +22,19 @@ if ! sed -n '/^## Unreleased$/,/^## v/p' CHANGELOG.md | grep -q '^- '; then
 	echo "CHANGELOG.md has nothing below Unreleased" >&2
 	exit 1
 fi
-sed -i "s/^## Unreleased\$/## Unreleased\n\n## $version - $(date -u +%F)/" CHANGELOG.md
+notes=release/notes/$version.md
+{
+	sed '/^## Unreleased$/q' CHANGELOG.md
+	printf '\n## %s - %s\n' "$version" "$(date -u +%F)"
+	if [ -e "$notes" ]; then
+		echo
+		cat "$notes"
+		printf '\n### Changes\n'
+	fi
+	sed '1,/^## Unreleased$/d' CHANGELOG.md
+} >CHANGELOG.md.new
+mv CHANGELOG.md.new CHANGELOG.md
 git commit -q -m "changelog: release $version" CHANGELOG.md
 # The notes are the section.
-sed -n "/^## $version /,/^## v/{/^## /d;p;}" CHANGELOG.md | git tag -a "$version" --cleanup=verbatim -F -
+sed -n "/^## $version /,/^## v/{/^## v/d;p;}" CHANGELOG.md | git tag -a "$version" --cleanup=verbatim -F -
 echo "tagged $version: make release, then git push --follow-tags"

@@ -4,9 +4,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// TestNotes checks that the links in the notes are right where the notes will be: in
+// CHANGELOG.md.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("notes/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)`).FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join("..", string(m[1]))); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
 
 // TestTag makes versions in a repository of its own.
 func TestTag(t *testing.T) {
@@ -46,7 +68,21 @@ func TestTag(t *testing.T) {
 		t.Errorf("the changelog is %q", got)
 	}
 	do(false, "sh", script, "v0.1.0") // it exists
-	do(false, "sh", script, "v0.1.1") // with nothing in it
+	change(strings.Replace(do(true, "git", "show", "HEAD:CHANGELOG.md"), "## Unreleased\n", "## Unreleased\n\n- third\n", 1))
+	notes := filepath.Join(dir, "release/notes")
+	if err := os.MkdirAll(notes, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(notes, "v0.1.1.md"), []byte("It has\n\n### a heading.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	do(true, "git", "add", ".")
+	do(true, "git", "commit", "-q", "-m", "x")
+	do(true, "sh", script, "v0.1.1")
+	if notes := do(true, "git", "tag", "-l", "--format=%(contents)", "v0.1.1"); strings.TrimSpace(notes) != "It has\n\n### a heading.\n\n### Changes\n\n- third" {
+		t.Errorf("the notes are %q", notes)
+	}
+	do(false, "sh", script, "v0.1.2") // with nothing in it
 	change("changed")
-	do(false, "sh", script, "v0.1.1") // with changes that are not committed
+	do(false, "sh", script, "v0.1.2") // with changes that are not committed
 }
