@@ -9,7 +9,7 @@ TORTURE  ?= 10m
 SOAK     ?= 1h
 COUNT    ?= 6
 
-.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages test-install site clean
+.PHONY: all fmt lint vuln test check js node chromium postgres screenshots race torture soak fuzz bench generate build release test-packages test-install test-image site clean
 
 all: fmt lint test
 
@@ -158,6 +158,13 @@ test-packages:
 # everything, as on a machine where nothing was compiled yet.
 test-install:
 	$(MAKE) --no-print-directory -C release install
+
+# Builds the image without Docker, and runs it with a read-only root. It needs root.
+test-image:
+	@for tool in debootstrap buildah; do \
+		command -v $$tool >/dev/null || { apt-get update && apt-get install -y --no-install-recommends $$tool; } || exit 1; \
+	done
+	release/image.sh
 
 # The documentation as one directory of static files, public, which a browser can also open
 # from disk.
