@@ -18,6 +18,7 @@ import (
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/memory"
+	"github.com/wirepost/wirepost/engine/pebble"
 	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/internal/browser"
 )
@@ -88,7 +89,7 @@ func (s *site) start(l net.Listener, change ...func(*wirepost.Options)) {
 	s.Server = srv
 	routes := Routes(s.options)
 	routes["/ws"], routes["/sse"], routes["/poll"], routes["/echo"] = srv, srv.Events(), srv.Poll(), srv.Echo()
-	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger, Hooks: s.hooks})
+	api := httpapi.New(srv, httpapi.Options{Keys: s.keys, Dev: s.options.Dev, Logger: o.Logger, Hooks: s.hooks, Settings: siteSettings})
 	s.hs = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := routes[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)
@@ -161,5 +162,24 @@ func says(t *testing.T, tab context.Context, selector string, words ...string) {
 	t.Helper()
 	for _, w := range words {
 		browser.Wait(t, tab, fmt.Sprintf("[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))", selector, w))
+	}
+}
+
+// onDisk makes a site keep its messages in files.
+func onDisk(t *testing.T) func(*wirepost.Options) {
+	t.Helper()
+	store, err := pebble.Open(t.TempDir(), pebble.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return func(o *wirepost.Options) { o.Engine = store }
+}
+
+// accessible checks a page with axe.
+func accessible(t *testing.T, tab context.Context) {
+	t.Helper()
+	for _, v := range browser.Violations(t, tab) {
+		t.Error(v)
 	}
 }

@@ -87,6 +87,7 @@ func TestNodes(t *testing.T) {
 			if wide := browser.Value[int64](t, tab, "document.documentElement.scrollWidth"); wide > width {
 				t.Errorf("it is %d wide on a screen of width %d: %s", wide, width, browser.Value[string](t, tab, widest))
 			}
+			accessible(t, tab)
 			browser.Screenshot(t, tab, fmt.Sprintf("nodes-%d-%s", width, scheme))
 		}
 	}

@@ -30,13 +30,13 @@ func TestOverviewMoves(t *testing.T) {
 		s.push("user:bob", fmt.Sprint(i))
 		s.push("user:stuck", fmt.Sprint(i))
 	}
-	says(t, tab, "[data-tile='messages in'] small", "40 in total")
-	says(t, tab, "[data-tile='messages out'] small", "21 in total")
+	says(t, tab, "[data-tile=messages-in] small", "40 in total")
+	says(t, tab, "[data-tile=messages-out] small", "21 in total")
 	says(t, tab, `[data-channel="user:bob"] .number`, "20")
 	browser.Wait(t, tab, `[...document.querySelectorAll(".u-legend .u-value")].some((e) => /^[1-9]/.test(e.textContent))`)
 
 	// A lagging client is shown.
-	says(t, tab, "[data-tile='slow sessions'] .value", "1")
+	says(t, tab, "[data-tile=slow] .value", "1")
 	says(t, tab, ".panel td", "does not acknowledge", "1 message")
 	browser.Wait(t, tab, `document.querySelectorAll(".plot canvas").length === 3`)
 	browser.Screenshot(t, tab, "busy")
@@ -108,6 +108,7 @@ func TestOverviewShowsHooks(t *testing.T) {
 	says(t, tab, "[data-hook=call]", "not asked yet")
 	says(t, tab, "[data-hook=subscribe] td.bad", "not asked, after 10 failures in a row", "connection refused")
 	browser.Wait(t, tab, `!document.body.textContent.includes("secret")`)
+	accessible(t, tab)
 	browser.Screenshot(t, tab, "hooks")
 	browser.Device(t, tab, 390, 844)
 	browser.Wait(t, tab, `document.documentElement.scrollWidth <= innerWidth`)

@@ -24,6 +24,7 @@ func TestKey(t *testing.T) {
 	tab := s.open("#/users/bob")
 	browser.Expect(tab, "status of 401")
 	says(t, tab, "h1", "Sign in")
+	accessible(t, tab)
 	browser.Screenshot(t, tab, "form")
 	for _, wrong := range []struct{ key, words string }{
 		{"wrong", "The server does not accept this key"}, {"schlüssel-世界", "characters that cannot be sent"},

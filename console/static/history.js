@@ -4,12 +4,12 @@ import * as api from "./api.js";
 import { listen } from "./pulse.js";
 
 const names = ["at", "in", "out", "connections", "memory"];
-const make = (seconds, step) => ({ seconds, step, columns: Object.fromEntries(names.map((name) => [name, []])) });
+// before is the response at the newest point: rates are means since then.
+const make = (seconds, step) => ({ seconds, step, before: null, columns: Object.fromEntries(names.map((name) => [name, []])) });
 const spans = { hour: make(3600, 5), minutes: make(300, 0) };
 const hole = 15; // seconds without statistics, after which the server is asked for what it has
 
 let chosen = "hour";
-let before = null;
 let now = null; // the newest rates
 
 export const choose = (span) => (chosen = span);
@@ -22,14 +22,12 @@ export const latest = (name) => now?.[name] ?? null;
 export function start() {
   listen(({ state, stats, at }) => {
     if (state !== "live") {
-      before = null;
+      for (const span of Object.values(spans)) span.before = null;
       return;
     }
     const last = spans.minutes.columns.at.at(-1);
     if (last === undefined || at / 1000 - last > hole) load();
-    now = rates(before, stats);
-    add({ at: at / 1000, in: now?.in ?? null, out: now?.out ?? null, connections: stats.connections, memory: stats.memory_bytes / (1 << 20) });
-    before = stats;
+    for (const span of Object.values(spans)) add(span, at / 1000, stats);
   });
 }
 
@@ -41,13 +39,17 @@ export function rates(a, b) {
   return { in: (b.pushes - a.pushes) / s, out: (b.deliveries - a.deliveries) / s };
 }
 
-function add(point) {
-  for (const { seconds, step, columns } of Object.values(spans)) {
-    if (columns.at.length > 0 && point.at - columns.at.at(-1) < step) continue;
-    for (const name of names) columns[name].push(point[name]);
-    const old = columns.at.findIndex((at) => at >= point.at - seconds);
-    if (old > 0) for (const column of Object.values(columns)) column.splice(0, old);
-  }
+// add adds a point to a span, unless it has one that is newer than its step.
+function add(span, at, stats) {
+  const { seconds, step, before, columns } = span;
+  if (columns.at.length > 0 && at - columns.at.at(-1) < step) return;
+  const since = rates(before, stats);
+  if (step === 0) now = since;
+  span.before = stats;
+  const point = { at, in: since?.in ?? null, out: since?.out ?? null, connections: stats.connections, memory: stats.memory_bytes / (1 << 20) };
+  for (const name of names) columns[name].push(point[name]);
+  const old = columns.at.findIndex((then) => then >= at - seconds);
+  if (old > 0) for (const column of Object.values(columns)) column.splice(0, old);
 }
 
 // load puts what the server has kept before what there is. Its clock may be another one.

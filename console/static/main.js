@@ -51,9 +51,9 @@ function show({ focus }) {
     if (a.dataset.section === section) a.scrollIntoView({ block: "nearest", inline: "nearest" }); // where they do not fit
   }
   const shown = sections[section] ?? (settings.cluster ? clusterSections[section] : undefined);
-  document.title = t("title", { name: name || (shown ? t(section) : section) });
+  document.title = t("title", { name: name || t(shown ? section : "nowhere.title") });
   if (!shown) {
-    fill(main, h("p", { class: "empty" }, parts("nowhere", { section, overview: h("a", { href: "#/" }, t("overview")) })));
+    fill(main, h("h1", {}, t("nowhere.title")), h("p", { class: "empty" }, parts("nowhere", { section, overview: h("a", { href: "#/" }, t("overview")) })));
     return;
   }
   leaveSection = shown.show(main, name, settings) ?? null;

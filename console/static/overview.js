@@ -14,10 +14,10 @@ export function show(main, _, settings) {
   const tiles = {
     connections: tile("connections", t("connections")),
     users: tile("users", t("users")),
-    in: tile("messages in", t("messages.in"), "/s"),
-    out: tile("messages out", t("messages.out"), "/s"),
+    in: tile("messages-in", t("messages.in"), "/s"),
+    out: tile("messages-out", t("messages.out"), "/s"),
     memory: tile("memory", t("memory")),
-    slow: tile("slow sessions", t("slow")),
+    slow: tile("slow", t("slow")),
   };
   const charts = [
     { of: ["at", "out", "in"], title: t("chart.messages"), unit: "/s", lines: [
@@ -65,7 +65,7 @@ export function show(main, _, settings) {
     tiles.users.set(whole(stats.users), t("connected"));
     for (const name of ["in", "out"]) {
       const now = history.latest(name);
-      tiles[name].set(now === null ? "–" : rate(now), t("in total", { n: name === "in" ? stats.pushes : stats.deliveries }));
+      tiles[name].set(now === null ? "–" : rate(now), t("total", { n: name === "in" ? stats.pushes : stats.deliveries }));
     }
     const each = bytes(Math.round(stats.memory_bytes / stats.connections));
     tiles.memory.set(bytes(stats.memory_bytes), stats.connections >= 100 ? t("memory.each", { bytes: each }) : t("memory.process"));

@@ -1,0 +1,145 @@
+package console
+
+import (
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	entry = regexp.MustCompile(`(?m)^  "([^"]+)": (.+),$`)
+	value = regexp.MustCompile(`\{\w+\}`)
+)
+
+// texts returns the placeholders of each text in a table.
+func texts(t *testing.T, file string) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, m := range entry.FindAllStringSubmatch(source(t, file), -1) {
+		if _, twice := all[m[1]]; twice {
+			t.Errorf("%s has %q twice", file, m[1])
+		}
+		values := value.FindAllString(m[2], -1)
+		slices.Sort(values)
+		all[m[1]] = slices.Compact(values)
+	}
+	return all
+}
+
+func source(t *testing.T, file string) string {
+	t.Helper()
+	text, err := static.ReadFile("static/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// scripts returns the sources of all files that show texts.
+func scripts(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, pattern := range []string{"static/*.js", "static/*.html"} {
+		files, err := fs.Glob(static, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if name := strings.TrimPrefix(f, "static/"); name != "en.js" && name != "zh.js" {
+				all[name] = source(t, name)
+			}
+		}
+	}
+	return all
+}
+
+// TestTexts: both languages have the same texts with the same values, each is used, and there
+// is none that is used and missing.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	en, zh := texts(t, "en.js"), texts(t, "zh.js")
+	if len(en) < 200 {
+		t.Fatalf("only %d texts were found", len(en))
+	}
+	if diff := cmp.Diff(en, zh); diff != "" {
+		t.Errorf("English and Chinese differ:\n%s", diff)
+	}
+	var everything strings.Builder
+	for name, text := range scripts(t) {
+		everything.WriteString(text)
+		for _, m := range regexp.MustCompile(`\b(?:t|parts|has)\("([^"]+)"|data-(?:text|label|title)="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+			if key := m[1] + m[2]; en[key] == nil && !slices.Contains(slices.Collect(maps.Keys(en)), key) {
+				t.Errorf("%s uses the text %q, which does not exist", name, key)
+			}
+		}
+	}
+	used := everything.String()
+	for key := range en {
+		group, last, grouped := cut(key)
+		switch {
+		case strings.Contains(used, `"`+key+`"`):
+		case strings.Contains(used, "\n    "+key+": "): // facts of a channel
+		case grouped && strings.Contains(used, "`"+group+".${"): // such as state.${name}
+		case grouped && strings.Contains(used, "${name}.${") && strings.Contains(used, `"`+group+`", [`) && strings.Contains(used, `"`+last+`"`): // facts of a panel
+		case grouped && strings.Contains(used, "`${which}."+last+"`"), (group == "has" || group == "not") && strings.Contains(used, "`${which}.${"): // receipts
+		default:
+			t.Errorf("nothing uses the text %q", key)
+		}
+	}
+}
+
+func cut(key string) (group, last string, ok bool) {
+	if strings.HasPrefix(key, "hint.") {
+		return "hint", strings.TrimPrefix(key, "hint."), true
+	}
+	i := strings.LastIndexByte(key, '.')
+	if i < 0 {
+		return "", key, false
+	}
+	return key[:i], key[i+1:], true
+}
+
+// TestNoTextOutsideTheTables looks for words of a language in literals. Single words in lower
+// case, which are also names, are left to TestChinese.
+func TestNoTextOutsideTheTables(t *testing.T) {
+	t.Parallel()
+	var (
+		comment  = regexp.MustCompile(`(?m)(^|\s)//.*$`)
+		literal  = regexp.MustCompile("\"(?:[^\"\\\\\n]|\\\\.)*\"|`[^`]*`")
+		embedded = regexp.MustCompile(`\$\{[^}]*\}`)
+		phrase   = regexp.MustCompile(`[A-Za-z]{2,} [A-Za-z]{2,}|^.[A-Z][a-z]+|\p{Han}`)
+		class    = regexp.MustCompile(`class: $|className = $`)
+		markup   = regexp.MustCompile(`>([^<>]*[\p{L}][^<>]*)<`)
+	)
+	known := []string{
+		"use strict", "Content-Type", "Authorization", "Bearer ", "Enter", "Esc", "Wirepost", "The console needs JavaScript. ", "控制台需要 JavaScript。",
+		"12px system-ui, sans-serif", "curl -d hello /v1/push/user:42", `const ws = new WebSocket("")\nws.onmessage = (event) => console.log(event.data)`,
+		"wirepost config check", "GET /v1/events", "default device",
+		"KiB", "MiB", "GiB", "TiB", "name soft", "search beside", "number soft", "there is no text ",
+		`--events-types '*'\n--events-types 'user.*' --events-types message.unacknowledged`,
+		`--events-url https\u003a//app.example/events --events-secret whsec_…`,
+	}
+	allowed := func(text string) bool { return slices.Contains(known, text) }
+	for name, text := range scripts(t) {
+		if strings.HasSuffix(name, ".html") {
+			for _, m := range markup.FindAllStringSubmatch(text, -1) {
+				if !allowed(m[1]) {
+					t.Errorf("%s has the text %q", name, m[1])
+				}
+			}
+			continue
+		}
+		text = comment.ReplaceAllString(text, "")
+		for _, at := range literal.FindAllStringIndex(text, -1) {
+			plain := embedded.ReplaceAllString(text[at[0]:at[1]], "")
+			if phrase.MatchString(plain) && !class.MatchString(text[:at[0]]) && !allowed(plain[1:len(plain)-1]) {
+				t.Errorf("%s has the literal %s", name, plain)
+			}
+		}
+	}
+}
