@@ -10,7 +10,8 @@ const shownInFull = 16 << 10;
 const arrows = { in: ["↓", t("arrow.in")], out: ["↑", t("arrow.out")], "·": ["·", t("arrow.event")], pong: ["⇡", t("arrow.pong")] };
 
 export function framelog() {
-  const lines = h("ol", { class: "frames", role: "log", "aria-live": "polite", "aria-label": t("frames"), tabindex: "0" });
+  const lines = h("ol");
+  const view = h("div", { class: "frames", role: "log", "aria-live": "polite", "aria-label": t("frames"), tabindex: "0" }, lines);
   const none = h("p", { class: "empty" }, t("frames.none"));
   const count = h("span", { class: "soft" });
   const clear = h("button", { type: "button", class: "quiet" }, t("clear"));
@@ -28,16 +29,16 @@ export function framelog() {
   });
   const flush = () => {
     const begun = performance.now();
-    const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+    const atEnd = view.scrollHeight - view.scrollTop - view.clientHeight < 40;
     lines.append(...waiting.map(line));
     waiting = [];
     while (lines.children.length > most) lines.firstElementChild.remove();
-    if (atEnd) lines.scrollTop = lines.scrollHeight;
+    if (atEnd) view.scrollTop = view.scrollHeight;
     tally();
     pause = 4 * (performance.now() - begun);
   };
   return {
-    element: h("div", { class: "log" }, none, lines),
+    element: h("div", { class: "log" }, none, view),
     tools: [count, clear],
     add(event) {
       if (event.direction in seen) seen[event.direction]++;
@@ -54,7 +55,7 @@ function line({ direction, kind, data, size, note, at }) {
   const head = [
     h("span", { class: "time" }, clock(at)),
     h("span", { class: "arrow", title: meaning, role: "img", "aria-label": meaning }, arrow),
-    h("span", { class: "opcode" }, kind),
+    h("span", { class: "opcode" }, t(`kind.${kind}`)),
     h("span", { class: "size" }, size === undefined ? "" : bytes(size)),
   ];
   const props = { "data-direction": direction, "data-kind": kind };

@@ -22,7 +22,7 @@ func Violations(t *testing.T, tab context.Context) []string {
 		t.Fatal(err)
 	}
 	Run(t, tab, chromedp.Evaluate[chromedp.Void]("if (!window.axe) {"+script+"\n}"))
-	return Value[[]string](t, tab, `axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+	return Value[[]string](t, tab, `(scrollTo({ top: 0, behavior: "instant" }), axe).run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
 		.then(({ violations }) => violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 160) + " " + n.any.concat(n.all, n.none).map((c) => c.message).join("; "))))`)
 }
 
