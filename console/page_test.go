@@ -158,6 +158,45 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
+// TestTabOrder: the Tab key reaches every control of every page, and each shows that it has the
+// focus. It is not parallel, for the reason of TestKeyboard.
+func TestTabOrder(t *testing.T) {
+	s := newFullSite(t)
+	tab := browser.Open(t)
+	for name, page := range pages {
+		if page.opened == "dialog" {
+			continue // the controls behind it are out of reach
+		}
+		page.show(t, tab, s)
+		browser.Run(t, tab, chromedp.Evaluate[chromedp.Void](`window.reached = new Set(), document.activeElement.blur()`))
+		browser.Run(t, tab, chromedp.Evaluate[chromedp.Void](`document.querySelector(".skip").focus()`))
+		seen := "[]"
+		for range 150 {
+			browser.Press(t, tab, "\t")
+			blind := browser.Value[string](t, tab, `(() => {
+				const e = document.activeElement;
+				if (e === document.body || e.matches(".skip")) return "";
+				reached.add(e);
+				const shows = e.matches("[type=radio]") ? e.nextElementSibling : e;
+				return getComputedStyle(shows).outlineStyle === "none" ? e.outerHTML.slice(0, 200) : "";
+			})()`)
+			if blind != "" {
+				t.Errorf("%s: without a visible focus: %s", name, blind)
+			}
+			if seen = browser.Value[string](t, tab, unreached); seen == "[]" {
+				break
+			}
+		}
+		if seen != "[]" {
+			t.Errorf("%s: the Tab key does not reach %s", name, seen)
+		}
+	}
+}
+
+// unreached lists the controls that have not had the focus.
+const unreached = `JSON.stringify([...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+	.filter((e) => e.checkVisibility() && !e.disabled && !e.matches(".skip, [type=radio]:not(:checked)") && !reached.has(e)).map((e) => e.outerHTML.slice(0, 120)))`
+
 // clean fails the test if text was inserted as markup.
 func clean(t *testing.T, tab context.Context) {
 	t.Helper()

@@ -37,7 +37,7 @@ function tailPanel() {
   const count = h("p", { class: "soft" });
   const none = h("p", { class: "empty" }, t("events.none"));
   const body = h("tbody");
-  const table = h("table", { class: "events" }, h("thead", {}, h("tr", {}, ["time", "event", "about"].map((key) => h("th", { scope: "col" }, t(key))))), body);
+  const table = h("table", { class: "events tail" }, h("thead", {}, h("tr", {}, ["time", "event", "about"].map((key) => h("th", { scope: "col" }, t(key))))), body);
   const rows = list(body, (e) => ({
     element: h("tr", { "data-event": e.type }, h("td", {}, when(e.time)), h("td", { class: "name" }, e.type), h("td", { class: "name" }, about(e))),
     update() {},

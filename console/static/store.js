@@ -16,7 +16,9 @@ export function show(main) {
   const syncs = syncsPanel();
   const stored = factsPanel("stored", ["users", "channels", "epoch"]);
   const memory = panel(t("disk"), h("p", {}, t("store.memory")), h("p", { class: "soft" }, t("store.memory.what")));
-  const onDisk = h("div", {}, disk.element, h("div", { class: "pair" }, files.element, syncs.element));
+  const left = h("div", {}, files.element);
+  const onDisk = h("div", {}, disk.element, h("div", { class: "pair" }, left, syncs.element));
+  const inMemory = h("div", {}, memory);
   const shown = h("div", {}, h("p", { class: "empty" }, t("loading")));
   fill(main, h("h1", {}, t("store")), said.element, shown);
 
@@ -27,8 +29,11 @@ export function show(main) {
     if (over()) return;
     said.clear();
     count = store.count ?? count;
-    const now = store.files ? onDisk : memory;
-    if (shown.firstElementChild !== now) fill(shown, now, stored.element);
+    const now = store.files ? onDisk : inMemory;
+    if (shown.firstElementChild !== now) {
+      fill(shown, now);
+      (store.files ? left : inMemory).append(stored.element);
+    }
     if (store.files) {
       disk.update(store);
       const { bytes: size, log_bytes: log, tables, read_levels: levels, compaction_debt_bytes: debt } = store.files;

@@ -136,6 +136,10 @@ func TestVerifier(t *testing.T) {
 func TestPage(t *testing.T) {
 	s := startSite(t)
 	tab := browser.Open(t)
+	browser.Language(t, tab, "zh-CN")
+	browser.Visit(t, tab, s.backend)
+	browser.Wait(t, tab, `document.title === "Python 后端" && document.querySelector("#login button").textContent === "登录"`)
+	browser.Language(t, tab, "en")
 	browser.Visit(t, tab, s.backend)
 	browser.Fill(t, tab, "#login input", "ann")
 	browser.Click(t, tab, "#login button")

@@ -104,3 +104,14 @@ func TestPage(t *testing.T) {
 	browser.Visit(t, bob, p.URL) // away from the room
 	browser.Wait(t, ann, `users.textContent === "Ann"`)
 }
+
+func TestChinese(t *testing.T) {
+	p := trial.Start(t)
+	tab := browser.Open(t)
+	browser.Language(t, tab, "zh-CN")
+	browser.Visit(t, tab, p.URL)
+	browser.Wait(t, tab, `document.title === "聊天" && document.querySelector("[name=user]").placeholder === "你的名字"`)
+	browser.Visit(t, tab, p.URL+"/?user=Ann&room=lobby")
+	browser.Wait(t, tab, `state.textContent === "身份：Ann" && document.documentElement.lang === "zh-CN"`)
+	browser.Wait(t, tab, `!/[A-Za-z]{2}/.test(document.body.innerText.replace(/Ann|lobby/g, ""))`)
+}

@@ -135,3 +135,12 @@ func TestReset(t *testing.T) {
 	notify("and live")
 	browser.Wait(t, tab, `count.textContent === "2" && list.children.length === 2`)
 }
+
+func TestChinese(t *testing.T) {
+	p := trial.Start(t)
+	tab := browser.Open(t)
+	browser.Language(t, tab, "zh-CN")
+	browser.Visit(t, tab, p.URL+"/?user=ann")
+	browser.Wait(t, tab, `document.title === "通知" && document.documentElement.lang === "zh-CN" && bell.ariaLabel === "通知"`)
+	browser.Wait(t, tab, `!/[A-Za-z]{2}/.test(document.body.innerText.replace(/ann|Web Push/g, ""))`)
+}
