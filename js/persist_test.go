@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -42,6 +43,7 @@ const counter = `
 	const at = (name) => Number(query.get(name) ?? 0)
 	const result = (r) => new Promise((done, failed) => { r.onsuccess = () => done(r.result); r.onerror = () => failed(r.error) })
 	const add = async (store, key) => store.put({ key, n: ((await result(store.get(key)))?.n ?? 0) + 1 })
+	window.began = performance.now()
 	const client = connect("ws://" + query.get("server") + "/ws?user=" + (query.get("user") ?? "42"), {
 		transports: ["websocket"],
 		shared: query.has("shared"),
@@ -73,7 +75,12 @@ const counter = `
 	if (query.has("handle")) client.on("message", async (m) => {
 		await add(persisted.database.transaction("handled", "readwrite").objectStore("handled"), m.data)
 	})
-	persisted.inbox((m) => seen.push(m.data), { limit: 2000 })
+	if (query.has("hold")) client.on("message", () => new Promise(() => {}))
+	if (query.has("room")) await client.subscribe("room:7", () => {})
+	persisted.inbox((m) => {
+		window.shown ??= performance.now()
+		seen.push(m.data)
+	}, { limit: 2000 })
 	window.persisted = persisted
 `
 
@@ -104,7 +111,7 @@ func appliedOnce(t *testing.T, tab context.Context, want []string) {
 // applying a message: each message is applied exactly once. Handlers with a
 // transaction of their own get some of them more than once.
 func TestPersistKilled(t *testing.T) {
-	const messages = 600
+	const messages = 400
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
 	page := site(t, counter)
@@ -133,6 +140,11 @@ func TestPersistKilled(t *testing.T) {
 	if loads == "2" {
 		t.Error("the page was never killed")
 	}
+	s.stop()
+	browser.Visit(t, tab, at)
+	browser.Wait(t, tab, fmt.Sprintf("seen.length >= %d", messages))
+	times := browser.Value[[]float64](t, tab, "[began, shown, performance.now()]")
+	t.Logf("offline: the first of %d messages was shown %.0f ms after the script began, and %.0f ms after the navigation", messages, times[1]-times[0], times[1])
 }
 
 // stored returns the texts of a channel's messages, from the server.
@@ -259,6 +271,110 @@ func TestPersistTabs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPersistLateTab opens a tab while another one, on the same connection, has messages
+// that it does not get done with: what the second one gets is later, and it goes back.
+func TestPersistLateTab(t *testing.T) {
+	first := browser.Open(t)
+	browser.Expect(first, lost)
+	page := site(t, counter)
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	at := page.URL + "/?shared&room&server=" + s.gate.address()
+	browser.Visit(t, first, at+"&hold")
+	browser.Wait(t, first, `client.state === "open" && window.persisted`)
+	s.mustPush("user:42", "u1", "u2", "u3")
+	s.mustPush("room:7", "r1", "r2")
+	browser.Wait(t, first, `client.unread() === 3`)
+	second := browser.OpenBeside(t, first)
+	browser.Expect(second, lost)
+	browser.Visit(t, second, at)
+	browser.Wait(t, second, `client.state === "open" && window.persisted`)
+	s.mustPush("user:42", "u4")
+	s.mustPush("room:7", "r3")
+	appliedOnce(t, second, []string{"u1", "u2", "u3", "u4", "r1", "r2", "r3"})
+	browser.Wait(t, second, `seen.join() === "u1,u2,u3,u4"`)
+	if unread := browser.Value[int](t, second, "client.unread()"); unread != 4 {
+		t.Errorf("%d are unread, want 4", unread)
+	}
+}
+
+// TestPersistFails has everything fail that can: each failure is told, and nothing is
+// done by half.
+func TestPersistFails(t *testing.T) {
+	tab := browser.Open(t)
+	browser.Expect(tab, lost)
+	page := site(t, "")
+	s := serve(t, "dev", "--allow-origin", page.URL)
+	browser.Visit(t, tab, page.URL)
+	run(t, tab, `
+		const { connect } = await import("/wirepost.js")
+		window.open42 = (persist, options = {}) => {
+			const client = connect("ws://`+s.gate.address()+`/ws?user=42", { persist, transports: ["websocket"], backoff: { min: 20, max: 100 }, ...options })
+			const errors = []
+			client.on("error", (e) => errors.push(e.code + " " + e.message))
+			const ended = new Promise((done) => client.on("close", (e) => done(e ? e.code + " " + e.message : "closed")))
+			return Object.assign(client, { errors, ended })
+		}
+		window.result = (r) => new Promise((done, failed) => { r.onsuccess = () => done(r.result); r.onerror = () => failed(r.error) })
+	`)
+	check := func(what, expression, want string) {
+		t.Helper()
+		if got := browser.Value[string](t, tab, expression); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+	}
+	check("a bad option", `open42({ maxOutbox: -1 }).ended`, "bad_request bad persist.maxOutbox")
+	check("no user", `open42({}, { token: () => "x" }) && open42({ user: "" }).ended`, "bad_request persist.user is missing")
+	check("without the option", `open42(undefined).persisted().catch((e) => e.code)`, "unsupported")
+
+	// An outbox that is full, while the client is refused a connection by the gate.
+	run(t, tab, `
+		window.full = open42({ name: "full", maxOutbox: 2 }, { token: () => new Promise(() => {}) })
+		void full.publish("room:7", 1).catch(() => {})
+		void full.publish("room:7", 2).catch(() => {})
+	`)
+	check("a full outbox", `full.publish("room:7", 3).catch((e) => e.code + " " + e.message)`, "unavailable the outbox does not take it: 2 messages wait")
+	check("an aborted publish", `full.publish("room:7", 3, { signal: AbortSignal.abort("why") }).catch((e) => e.code + " " + e.message)`, "unavailable")
+	run(t, tab, `full.close()`)
+	check("a publish after close", `full.publish("room:7", 4).catch((e) => e.code)`, "closed")
+
+	// Effects that fail: by an exception after a write, by a write that the database refuses,
+	// and by waiting for something else than the database.
+	run(t, tab, `
+		window.attempts = []
+		window.failing = open42({
+			name: "failing",
+			upgrade(db) { db.createObjectStore("log", { autoIncrement: true }); db.createObjectStore("once", { keyPath: "id" }).put({ id: 1 }) },
+			async apply(message, tx) {
+				attempts.push(message.data)
+				tx.objectStore("log").add(message.data)
+				const n = attempts.filter((data) => data === message.data).length
+				if (message.data === "throws" && n < 3) throw new Error("not yet")
+				if (message.data === "refused" && n < 2) tx.objectStore("once").add({ id: 1 })
+				if (message.data === "waits" && n < 2) {
+					await new Promise((done) => setTimeout(done, 100))
+					tx.objectStore("log").add("half")
+				}
+			},
+		})
+		window.log = async () => result((await failing.persisted()).database.transaction("log").objectStore("log").getAll())
+	`)
+	s.mustPush("user:42", "throws", "refused", "waits", "last")
+	browser.Wait(t, tab, `log().then((all) => all.includes("last"))`)
+	if diff := cmp.Diff([]string{"throws", "refused", "waits", "last"}, browser.Value[[]string](t, tab, "log()")); diff != "" {
+		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+	check("errors", `failing.errors.join("; ")`, "internal apply user:42 1: not yet; internal apply user:42 1: not yet; internal apply user:42 2:")
+	check("errors", `failing.errors.join("; ")`, "internal apply user:42 3:")
+
+	// A new version of the page: the old one's client ends, and says why.
+	run(t, tab, `window.newer = open42({ name: "failing", version: 2 })`)
+	check("the older page", `failing.ended`, "unavailable the database was closed")
+	browser.Wait(t, tab, `newer.state === "open"`)
+	check("an older page", `open42({ name: "failing", version: 1 }).ended`, "unsupported persist: IndexedDB")
+	run(t, tab, `Object.defineProperty(window, "indexedDB", { value: undefined })`)
+	check("no IndexedDB", `open42({}).ended`, "unsupported persist: there is no IndexedDB")
 }
 
 // TestPersistStore replaces the server's store: what was kept of the old one is gone, and

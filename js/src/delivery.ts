@@ -23,6 +23,7 @@ export interface Delivering extends Acknowledging, Pick<Emitter<Events>, "on" | 
 /** Takes in an entry. It is held while the position in its channel is being agreed on. */
 export function take(client: Delivering, entry: Entry): void {
   const c = known(client, entry.channel)
+  if (client._kept && c._done === undefined && entry.type === "message") client._kept.begin(c.name, (c._done = entry.prev))
   if (c._held) c._held.push(entry)
   else count(client, c, () => c._take(entry) && run(client, c))
 }

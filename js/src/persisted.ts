@@ -67,6 +67,8 @@ export interface Store {
   position(channel: string): number | undefined
   /** There is a connection: what is kept of another store is removed. */
   up(hello: Hello): void
+  /** This page's messages of a channel begin after a sequence: so does what is kept of it, if nothing is yet. */
+  begin(channel: string, seq: number): void
   /** A channel has begun anew, with this head. */
   rewind(channel: string, head: number): void
   /**

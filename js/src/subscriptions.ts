@@ -66,6 +66,7 @@ export function ask(client: Subscribing, c: Channel): void {
     ({ seq = 0 }) => {
       if (!current()) return
       c._agreed = true
+      if (after === undefined) client._kept?.begin(c.name, seq)
       c._done ??= after ?? seq
       c._held = undefined // the server sends it again, from the right position
       c._joined()

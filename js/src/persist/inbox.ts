@@ -1,7 +1,7 @@
 import type { Restored } from "../client.js"
 import { wording } from "../errors.js"
 import { guarded } from "../emitter.js"
-import type { Entry, Message } from "../frames.js"
+import type { Entry, Hello, Message } from "../frames.js"
 import type { Host, InboxOptions, Persist } from "../persisted.js"
 import { cursors, epochKey, messages, outbox, result, transact, type Cursor } from "./database.js"
 
@@ -52,9 +52,27 @@ export class Inbox {
     return this.#positions.get(channel)
   }
 
-  /** The server's store is this one. */
-  up(epoch: string): void {
-    if (epoch === this.epoch) return
+  /** There is a connection: the server's store is this one. */
+  up({ epoch, channels }: Hello): void {
+    if (epoch !== this.epoch) this.#replace(epoch)
+    this.begin(Object.entries(channels).map(([channel, { after, read }]) => [channel, after ?? read]))
+  }
+
+  /**
+   * Has channels begin after these sequences, unless they have begun. This comes before
+   * another tab, which begins later, can store anything of them.
+   */
+  begin(starts: readonly (readonly [channel: string, seq: number])[]): void {
+    const fresh = starts.filter(([channel]) => !this.#positions.has(channel))
+    if (!fresh[0]) return
+    this.#first("begin", async (tx) => {
+      const store = tx.objectStore(cursors)
+      const known = await Promise.all(fresh.map(([channel]) => result(store.getKey(channel))))
+      fresh.forEach(([channel, seq], i) => known[i] ?? store.put({ channel, seq } satisfies Cursor))
+    })
+  }
+
+  #replace(epoch: string): void {
     const old = this.epoch
     this.epoch = epoch
     this.#positions.clear()

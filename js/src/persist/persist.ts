@@ -66,7 +66,8 @@ export async function openStore(host: Host): Promise<Store> {
     },
 
     position: (channel) => inbox.position(channel),
-    up: ({ epoch }) => inbox.up(epoch),
+    up: (hello) => inbox.up(hello),
+    begin: (channel, seq) => inbox.begin([[channel, seq]]),
     rewind: (channel, head) => inbox.rewind(channel, head),
     commit: (...args) => inbox.commit(...args),
     publish: (...args) => outbox.publish(...args) as ReturnType<Store["publish"]>,
