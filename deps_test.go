@@ -33,12 +33,14 @@ var imports = map[string]map[string]string{
 		"internal/schedule":   "scheduled pushes",
 		"internal/session":    "sessions",
 		"internal/signing":    "secrets of endpoints",
+		"internal/trace":      "spans of pushes",
 		"internal/trend":      "the numbers of the last hour",
 		"internal/user":       "users",
 		"internal/webpush":    "Web Push",
 		"internal/wire":       "content types, and messages as JSON",
 	},
 	"prometheus": {"": "the metrics of a server", "hooks": "the metrics of hooks"},
+	"otel":       {"": "the contract with a recorder of spans"},
 	"internal/events": {
 		"engine":           "the log, and the stored cursors",
 		"internal/feed":    "connections in channels, and new events",
@@ -81,6 +83,7 @@ var imports = map[string]map[string]string{
 		"internal/feed":     "its subscriptions",
 		"internal/names":    "names in commands",
 		"internal/presence": "who is subscribed",
+		"internal/trace":    "spans of deliveries",
 		"internal/user":     "its user",
 		"internal/wire":     "commands and notices",
 		"internal/ws":       "cursor pings, and frames of its callbacks",
@@ -256,6 +259,7 @@ var imports = map[string]map[string]string{
 	"internal/registry": {},
 	"internal/signing":  {},
 	"internal/strict":   {},
+	"internal/trace":    {},
 	"internal/ws":       {},
 
 	"auth": {"": "identities", "internal/strict": "strict parsing of tokens"},
@@ -275,6 +279,7 @@ var imports = map[string]map[string]string{
 		"internal/bearer":        "API keys in requests",
 		"internal/origin":        "refuses requests of pages",
 		"internal/payload":       "data of raw pushes",
+		"internal/trace":         "the traceparent header",
 		"internal/trend":         "the memory of the process",
 	},
 	"httpapi/internal/parse": {
@@ -312,6 +317,7 @@ var imports = map[string]map[string]string{
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
 		"internal/signing":         "secrets of hooks and of endpoints of events",
+		"otel":                     "traces",
 		"prometheus":               "the metrics of hooks",
 		"httpapi":                  "the API",
 		"internal/origin":          "flags",
@@ -374,7 +380,7 @@ func TestImports(t *testing.T) {
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	for _, dep := range goList(t, "-deps", ".") {
-		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "jackc/", "gin-gonic", "alecthomas/kong", "golang-jwt", "gobwas"} {
+		for _, heavy := range []string{"cockroachdb/pebble", "prometheus/", "protobuf", "nats-io", "jackc/", "gin-gonic", "alecthomas/kong", "golang-jwt", "gobwas", "opentelemetry"} {
 			if strings.Contains(dep, heavy) {
 				t.Errorf("the library links %s", dep)
 			}

@@ -45,6 +45,9 @@ type Push struct {
 	// Notification is what Web Push shows: a JSON object with title, body, icon, url and so on,
 	// of at most MaxNotification bytes.
 	Notification json.RawMessage
+	// TraceParent is the span that the push belongs to, in the form of the traceparent header
+	// (W3C Trace Context). "": what the context of the call has, see Tracer.
+	TraceParent string
 }
 
 // PushResult is the result of a Push.

@@ -166,6 +166,9 @@ type Options struct {
 	// CPU for bandwidth. A message is compressed once for all clients.
 	Compress bool
 
+	// Tracer records spans of pushes. Nil: there are none, and no push keeps a trace context.
+	Tracer Tracer
+
 	Logger *slog.Logger // nil: slog.Default()
 	// LogRefusals logs each refused connect request, and each command that a client may not
 	// give, with the reason at level info instead of debug.

@@ -14,6 +14,7 @@ import (
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/payload"
 	"github.com/wirepost/wirepost/internal/session"
+	"github.com/wirepost/wirepost/internal/trace"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -40,12 +41,14 @@ func (s *Server) Push(ctx context.Context, p Push) (PushResult, error) {
 func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, error) {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]BatchResult, len(pushes))
+	spans := s.beginPushes(ctx, pushes, entries)
 	for i := range pushes {
 		if err := s.prepareOne(entries, pushes, i); err != nil {
 			return nil, inBatch(i, err)
 		}
 	}
 	s.store(ctx, entries, out)
+	spans.end(out)
 	pushed := make([]PushResult, len(out))
 	for i, o := range out {
 		if o.Err != nil {
@@ -64,10 +67,12 @@ func inBatch(i int, err error) error { return fmt.Errorf("pushes[%d]: %w", i, er
 func (s *Server) PushEach(ctx context.Context, pushes []Push) []BatchResult {
 	entries := make([]engine.Entry, len(pushes))
 	out := make([]BatchResult, len(pushes))
+	spans := s.beginPushes(ctx, pushes, entries)
 	for i := range pushes {
 		out[i].Err = s.prepareOne(entries, pushes, i)
 	}
 	s.store(ctx, entries, out)
+	spans.end(out)
 	return out
 }
 
@@ -129,6 +134,7 @@ func (s *Server) appendTo(ctx context.Context, log engine.Log, entries []engine.
 	begun := time.Now()
 	results, err := log.Append(ctx, batch)
 	s.host.Counters.Appends.Observe(time.Since(begun))
+	s.traceAppend(batch, results, begun, err)
 	stored := 0
 	for i, k := range indexes {
 		switch {
@@ -197,6 +203,9 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	if err := checkText("key", p.Key); err != nil {
 		return err
 	}
+	if _, ok := trace.Parse(p.TraceParent); p.TraceParent != "" && !ok {
+		return fieldError("traceparent", "it is not a trace context such as 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	}
 	data := known
 	switch {
 	case p.checked:
@@ -211,7 +220,7 @@ func (s *Server) prepare(e *engine.Entry, p *Push, known []byte) error {
 	policy := s.host.Policies.Of(p.To)
 	*e = engine.Entry{
 		Channel: p.To, ID: p.ID, Idempotent: p.ID != "", Key: p.Key, ContentType: p.ContentType,
-		TTL: p.TTL, Data: data, Limits: policy.Limits(),
+		TTL: p.TTL, Data: data, Limits: policy.Limits(), Trace: e.Trace,
 	}
 	if e.ContentType == "" {
 		e.ContentType = wire.JSONType

@@ -117,7 +117,7 @@ func New(o Options) (*Server, error) {
 	s.host = &session.Host{
 		Config: o.session(), Users: users, Feeds: feeds, Presence: presence.New(inChannels), Pages: feed.NewReaders(2*o.Loops, o.PageMemory),
 		Policies: policies, Clock: now, Counters: new(count.Counters), Logger: o.Logger,
-		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), VAPIDKey: func() string { return s.pusher.key() },
+		Hooks: s.sessionHooks(), Epoch: s.engine.Epoch(), VAPIDKey: func() string { return s.pusher.key() }, Tracer: o.Tracer,
 	}
 	s.host.Base, s.cancel = context.WithCancel(context.Background())
 	if err := s.joinCluster(); err != nil {

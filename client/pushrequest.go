@@ -45,6 +45,9 @@ type Push struct {
 	// Notification is what Web Push shows: a JSON object with title, body, icon, url and so
 	// on, of at most 3 KiB.
 	Notification json.RawMessage
+	// TraceParent is the span that the push belongs to, in the form of the traceparent header
+	// (W3C Trace Context). Pushes that share a request have each their own.
+	TraceParent string
 }
 
 // PushResult is the result of a Push.
@@ -142,6 +145,7 @@ type pushBody struct {
 	Escalate     *[]EscalationStep `json:"escalate,omitempty"`
 	Until        EscalationUntil   `json:"until,omitempty"`
 	Notification json.RawMessage   `json:"notification,omitempty"`
+	TraceParent  string            `json:"traceparent,omitempty"`
 }
 
 // encodePush encodes a push to one or several channels, and gives it an ID if it has
@@ -181,6 +185,6 @@ func encodePush(push *Push, channels []string) ([]byte, error) {
 	if push.Escalate != nil {
 		body.Escalate = &push.Escalate
 	}
-	body.Until, body.Notification = push.Until, push.Notification
+	body.Until, body.Notification, body.TraceParent = push.Until, push.Notification, push.TraceParent
 	return json.Marshal(body)
 }

@@ -144,6 +144,7 @@ type Record struct {
 	Key         string
 	ContentType string
 	From        string // the publishing user, if a client published it
+	Trace       string // the trace context of the push, which no engine interprets; "" if it is not traced
 	Data        []byte
 }
 
@@ -169,6 +170,7 @@ type Entry struct {
 	Key         string
 	ContentType string
 	From        string
+	Trace       string
 	TTL         time.Duration // time to live from the append on, rounded up to milliseconds; 0 for none
 	Data        []byte
 	Limits      Limits

@@ -81,7 +81,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	room := bulkRooms.Get().(*bulkRoom)
 	b := &bulk{
 		// Lines that were read completely are pushed even if the client is gone.
-		api: a, ctx: context.WithoutCancel(r.Context()), w: w, rc: rc, pace: r.key.pace, short: short,
+		api: a, ctx: context.WithoutCancel(r.pushContext()), w: w, rc: rc, pace: r.key.pace, short: short,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
 		filling: &room.batches[0], out: room.out,
 	}

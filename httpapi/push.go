@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi/internal/parse"
 	"github.com/wirepost/wirepost/internal/payload"
+	"github.com/wirepost/wirepost/internal/trace"
 )
 
 // push is POST /v1/push.
@@ -43,7 +45,7 @@ func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
 	}
 	if len(f.To) == 1 {
 		p.To = f.To[0]
-		pushed, err := a.srv.Push(r.Context(), p)
+		pushed, err := a.srv.Push(r.pushContext(), p)
 		if err != nil {
 			return err
 		}
@@ -56,11 +58,16 @@ func (a *api) pushJSON(w http.ResponseWriter, r *request) error {
 		p.To = to
 		pushes = append(pushes, p)
 	}
-	pushed, err := a.srv.PushAll(r.Context(), pushes)
+	pushed, err := a.srv.PushAll(r.pushContext(), pushes)
 	if err != nil {
 		return err
 	}
 	return writePushed(w, t.results(pushed))
+}
+
+// pushContext is the context of a push, with the span of the caller if there is one.
+func (r *request) pushContext() context.Context {
+	return trace.With(r.Context(), r.Header.Get("Traceparent"))
 }
 
 // targetSet is the targets of a push without repetitions: a channel that is named twice
@@ -128,7 +135,7 @@ func (a *api) pushRaw(w http.ResponseWriter, r *request) error {
 	p := parse.NewPush(data)
 	p.To, p.ID, p.Key = r.channel, r.query.Get("id"), r.query.Get("key")
 	p.TTL, p.At, p.Delay = times.TTL, times.At, times.Delay
-	pushed, err := a.srv.Push(r.Context(), p)
+	pushed, err := a.srv.Push(r.pushContext(), p)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type App struct {
 	leaving  atomic.Bool // about to shut down: not ready, but still serving
 	engine   engine.Engine
 	hooks    *hooks.Hooks // nil: there are none
+	traces   *traces      // nil: there are none
 	server   *wirepost.Server
 	listener net.Listener
 	http     *http.Server
@@ -226,6 +227,10 @@ func (a *App) settle() (encryption *tls.Config, err error) {
 	if a.hooks != nil {
 		a.Config.hookSettings.apply(a.hooks, &a.options, a.Config.Dev)
 	}
+	if a.traces, err = a.Config.traceSettings.open(string(a.Config.ClusterNode), a.Log); err != nil {
+		return nil, err
+	}
+	a.options.Tracer = a.traces.tracer()
 	if a.memory, err = newMemoryPlan(&a.Config, memoryLimit()); err != nil {
 		return nil, err
 	}
@@ -328,6 +333,8 @@ func (a *App) Close() error {
 		}
 		a.engine = nil
 	}
+	a.traces.close(min(time.Second, time.Duration(a.Config.Drain)/4))
+	a.traces = nil
 	return errors.Join(errs...)
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	hookSettings
 	eventSettings
 	webPushSettings
+	traceSettings
 
 	Dev      bool // no keys: the URL names the user
 	Echo     bool

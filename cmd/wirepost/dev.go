@@ -18,6 +18,7 @@ type devCommand struct {
 	hookSettings
 	eventSettings
 	webPushSettings
+	traceSettings
 	Cluster count `default:"1" placeholder:"N" help:"Start a cluster of this many nodes on this machine (default ${default}: one server without a cluster)."`
 	Echo    bool  `default:"true" negatable:"" help:"Serve /echo, a WebSocket that returns every message."`
 	Console bool  `default:"true" negatable:"" help:"Serve the console at /console."`
@@ -36,7 +37,7 @@ func (c *devCommand) Help() string { return helpOnSettings }
 func (c *devCommand) Run(ctx context.Context, t *terminal, k *kong.Context, s *settings) error {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
-		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings,
+		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings, traceSettings: c.traceSettings,
 		Dev: true, Echo: c.Echo, Console: c.Console,
 	}
 	if config.Channels, config.Sources = s.policies(); config.Channels == nil {
@@ -64,6 +65,7 @@ type serveCommand struct {
 	hookSettings
 	eventSettings
 	webPushSettings
+	traceSettings
 	Echo    bool `help:"Serve /echo, a WebSocket without authentication that returns every message."`
 	Console bool `help:"Serve the console at /console. It requires an API key."`
 }
@@ -83,7 +85,7 @@ func (c *serveCommand) config(s *settings) Config {
 	c.EventsEndpoints = s.endpoints()
 	config := Config{
 		common: c.common, limits: c.limits, secrets: c.secrets, front: c.front, clustering: c.clustering,
-		hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings,
+		hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings, traceSettings: c.traceSettings,
 		Echo: c.Echo, Console: c.Console,
 	}
 	config.Channels, config.Sources = s.policies()

@@ -79,7 +79,7 @@ const clusterGroup = "cluster"
 
 // groups are names in the file that settings share, with what their flags begin with. In
 // the file the name may have a dot after it, or be a map of its own.
-var groups = map[string]string{clusterGroup: clusterGroup, "hooks": "hook", "events": "events", "webpush": "webpush"}
+var groups = map[string]string{clusterGroup: clusterGroup, "hooks": "hook", "events": "events", "webpush": "webpush", "traces": "traces"}
 
 // setGroup adds one pair of the file, or those of the map of a group.
 func (f *configFile) setGroup(pair *ast.MappingValueNode, names []string) error {

@@ -21,18 +21,24 @@ const variablePrefix = "WIREPOST_"
 // environment, or else from the configuration file. It is a kong.Resolver.
 type settings struct {
 	environ map[string]string
+	otel    map[string]string // variables of OpenTelemetry
 	file    *configFile       // nil: none, or not loaded yet
 	args    []string          // the command line, which dev --cluster passes on to its nodes
 	origins map[string]string // of the values that Resolve returned, by flag
 }
 
 func newSettings(environ []string) *settings {
-	s := &settings{environ: map[string]string{}, origins: map[string]string{}}
+	s := &settings{environ: map[string]string{}, otel: map[string]string{}, origins: map[string]string{}}
 	for _, e := range environ {
 		// An empty variable counts as unset: compose files and unit files omit
 		// variables that way.
-		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, variablePrefix) && value != "" {
+		name, value, _ := strings.Cut(e, "=")
+		switch ours := strings.HasPrefix(name, variablePrefix); {
+		case value == "":
+		case ours:
 			s.environ[name] = value
+		case name == otelTraces, name == otelEndpoint, name == otelDisabled:
+			s.otel[name] = value
 		}
 	}
 	return s
@@ -96,15 +102,20 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	if !isServer(parent.Node()) || flag.Name == "config" || flag.Hidden {
 		return nil, nil
 	}
-	if err := s.loadFile(c); err != nil || s.file == nil {
+	if err := s.loadFile(c); err != nil {
 		return nil, err
 	}
-	value, ok := s.file.values[flag.Name]
-	if !ok {
-		return nil, nil
+	if s.file != nil {
+		if value, ok := s.file.values[flag.Name]; ok {
+			s.origins[flag.Name] = fmt.Sprintf("%s:%d", s.file.path, value.line)
+			return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
+		}
 	}
-	s.origins[flag.Name] = fmt.Sprintf("%s:%d", s.file.path, value.line)
-	return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
+	if endpoint, name := s.openTelemetry(); name != "" && flag.Name == "traces-endpoint" {
+		s.origins[flag.Name] = name
+		return endpoint, try(flag, endpoint, name)
+	}
+	return nil, nil
 }
 
 func try(flag *kong.Flag, value any, source string) error {

@@ -76,8 +76,14 @@ func (e *Engine) append(ctx context.Context, entries []engine.Entry, shardOf fun
 			calls[s] = c
 			order = append(order, s)
 		}
-		c.Data = batch.AppendEntry(c.Data, &entries[i])
-		c.Level = max(c.Level, batch.LevelOf(&entries[i]))
+		in := &entries[i]
+		if in.Trace != "" && !s.proposer.Allows(batch.LevelTraces) { // a push does not fail because it is traced
+			untraced := *in
+			untraced.Trace = ""
+			in = &untraced
+		}
+		c.Data = batch.AppendEntry(c.Data, in)
+		c.Level = max(c.Level, batch.LevelOf(in))
 		c.Entries++
 		index[s] = append(index[s], i)
 	}

@@ -150,6 +150,43 @@ func TestUnknownOperation(t *testing.T) {
 	})
 }
 
+// TestTracesOfOlderNodes: while a member does not know trace contexts, they are dropped, and
+// what has them is stored.
+func TestTracesOfOlderNodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := logtest.NewMemory(shards)
+		disks := map[string]vfs.FS{"a": vfs.NewMem(), "b": vfs.NewMem()}
+		open := func(name string, level int) *cluster.Engine {
+			o := cluster.Options{Name: "c", Node: name, Log: log}
+			cluster.SetLevel(&o, level)
+			return openWith(t, disks[name], o)
+		}
+		a, b := open("a", 4), open("b", 5)
+		defer func() { closeNode(t, a); closeNode(t, b) }()
+		time.Sleep(time.Second)
+		append := func(want string) {
+			t.Helper()
+			rs, err := b.Append(t.Context(), []engine.Entry{{Channel: "news", ID: "1", Trace: "trace"}})
+			if err != nil || rs[0].Err != nil {
+				t.Fatalf("%v, %v", rs, err)
+			}
+			time.Sleep(time.Second)
+			for name, e := range map[string]*cluster.Engine{"a": a, "b": b} {
+				page, err := e.Read(t.Context(), "news", rs[0].Prev, 10, 1000)
+				if err != nil || len(page.Records) != 1 || page.Records[0].Trace != want {
+					t.Errorf("%s has %+v, %v, want the trace %q", name, page.Records, err, want)
+				}
+			}
+		}
+		append("")
+		closeNode(t, a)
+		a = open("a", 5)
+		time.Sleep(time.Second)
+		append("trace")
+	})
+}
+
 // TestLevels: an operation is proposed only when all members know it.
 func TestLevels(t *testing.T) {
 	t.Parallel()

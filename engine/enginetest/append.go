@@ -44,13 +44,13 @@ func testBatch(t *testing.T, e engine.Engine, _ *Clock) {
 func testFields(t *testing.T, e engine.Engine, c *Clock) {
 	in := engine.Entry{
 		Channel: "a", ID: "the id", Key: "the key", ContentType: "text/plain; charset=utf-8", From: "ünal",
-		TTL: 90 * time.Second, Data: []byte("bytes \x00\xff"), Limits: engine.Limits{MaxAge: time.Hour, MaxMessages: 10},
+		Trace: "trace \x00\xff", TTL: 90 * time.Second, Data: []byte("bytes \x00\xff"), Limits: engine.Limits{MaxAge: time.Hour, MaxMessages: 10},
 	}
 	r := appendAll(t, e, in, engine.Entry{Channel: "a"})
 	now := c.Now().UnixMilli()
 	equal(t, "records", read(t, e, "a", 0).Records, []*engine.Record{{
 		Seq: r[0].Seq, Time: now, Expires: now + 90_000, ID: in.ID, Key: in.Key,
-		ContentType: in.ContentType, From: in.From, Data: in.Data,
+		ContentType: in.ContentType, From: in.From, Trace: in.Trace, Data: in.Data,
 	}, {
 		Seq: r[1].Seq, Prev: r[0].Seq, Time: now,
 	}})

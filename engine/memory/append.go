@@ -104,7 +104,7 @@ func (e *Engine) appendLocked(now int64, seq uint64, in *engine.Entry, out *engi
 			e.bareLocked(now, in, out)
 			return l, nil
 		}
-		r.ID, r.Key, r.ContentType, r.From, r.Data = in.ID, in.Key, in.ContentType, in.From, in.Data
+		r.ID, r.Key, r.ContentType, r.From, r.Trace, r.Data = in.ID, in.Key, in.ContentType, in.From, in.Trace, in.Data
 		if in.TTL > 0 {
 			r.Expires = r.Time + ceilMilli(in.TTL)
 		}

@@ -47,7 +47,7 @@ const (
 )
 
 func (n *node) size() int64 {
-	return nodeBytes + int64(len(n.ID)+len(n.Key)+len(n.ContentType)+len(n.From)+len(n.Data))
+	return nodeBytes + int64(len(n.ID)+len(n.Key)+len(n.ContentType)+len(n.From)+len(n.Trace)+len(n.Data))
 }
 
 func (m *memo) size() int64 { return memoBytes + int64(len(m.result.ID)) }

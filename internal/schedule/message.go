@@ -15,6 +15,7 @@ type header struct {
 	ContentType string `json:"content_type,omitempty"`
 	Expires     int64  `json:"expires,omitempty"` // in ms since the epoch
 	Steps       *steps `json:"steps,omitempty"`
+	Trace       []byte `json:"trace,omitempty"` // the trace context of the push
 }
 
 // steps is the timer of an escalation, which is set with the message.
@@ -28,7 +29,7 @@ type steps struct {
 // any, is of the kind engine.TimerStep and has JSON as its data; it is set when the message is
 // pushed, so its time counts from then on.
 func Entry(in *engine.Entry, now, at int64) engine.Entry {
-	h := header{Key: in.Key, ContentType: in.ContentType}
+	h := header{Key: in.Key, ContentType: in.ContentType, Trace: []byte(in.Trace)}
 	if in.TTL > 0 {
 		h.Expires = now + in.TTL.Milliseconds()
 	}

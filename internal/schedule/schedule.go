@@ -241,7 +241,7 @@ func (s *Schedule) entry(t *engine.Timer, now int64) (*engine.Entry, error) {
 		return nil, err
 	}
 	in := &engine.Entry{
-		Channel: t.Channel, ID: t.ID, Idempotent: true, Key: m.Key, ContentType: m.ContentType, Data: data,
+		Channel: t.Channel, ID: t.ID, Idempotent: true, Key: m.Key, ContentType: m.ContentType, Data: data, Trace: string(m.Trace),
 		Limits: s.config.Limits(t.Channel),
 	}
 	if m.Expires != 0 {

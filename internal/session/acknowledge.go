@@ -121,6 +121,7 @@ func (s *Session) echoes(now time.Time) bool {
 // and in its memberships.
 func (s *Session) acknowledge(sub *subscription, through uint64) {
 	through = min(through, sub.announced())
+	s.traceAcknowledged(sub, through)
 	if n := s.takeOut(sub, through); n > 0 {
 		s.loop.host.Counters.Acks.Add(uint64(n))
 		s.MarkDirty()

@@ -8,6 +8,7 @@ type batch struct {
 	bytes    int
 	messages int
 	items    []*feed.Item // scratch: items of a feed's tail
+	traced   []traced     // the messages in it that are traced
 }
 
 func (b *batch) add(frame []byte) {
@@ -22,6 +23,8 @@ func (b *batch) reset() {
 	clear(b.items)
 	b.frames, b.items = b.frames[:0], b.items[:0]
 	b.bytes, b.messages = 0, 0
+	clear(b.traced)
+	b.traced = b.traced[:0]
 }
 
 // The limits of one write; a session with more output takes another turn, so that other

@@ -43,9 +43,11 @@ func (s *Session) sendBatch() int {
 		if s.pingsAtOnce() {
 			b.add(s.cursorPing())
 		}
+		began := s.beginDelivery()
 		if !s.conn.Write(b.frames...) {
 			s.blocked = true
 		}
+		s.endDelivery(began)
 		s.acknowledgeLater()
 	}
 	b.reset()
@@ -97,6 +99,9 @@ func (s *Session) offer(sub *subscription, it *feed.Item) bool {
 		s.announceGap(sub, r.Seq)
 		s.addItem(sub, it)
 		s.loop.batch.messages++
+		if r.Trace != "" {
+			s.trace(sub, r)
+		}
 	}
 	sub.cursor = r.Seq
 	return true

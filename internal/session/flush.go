@@ -22,6 +22,7 @@ func (l *Loop) flush() {
 		return
 	}
 	l.nowMS = l.host.Clock.Now().UnixMilli()
+	l.spans = 0
 	delivered := 0
 	round := len(l.dirty)
 	for i := 0; i < round; i++ {

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/internal/feed"
 	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/presence"
+	"github.com/wirepost/wirepost/internal/trace"
 	"github.com/wirepost/wirepost/internal/user"
 	"github.com/wirepost/wirepost/internal/ws"
 )
@@ -37,6 +38,8 @@ type Host struct {
 	Counters *count.Counters
 	Logger   *slog.Logger
 	Hooks    Hooks
+	// Tracer records the deliveries of messages that are traced; nil: none.
+	Tracer trace.Tracer
 	// Limits count closing connections.
 	Limits Limits
 	// Epoch is the store's epoch.

@@ -21,6 +21,7 @@ type Loop struct {
 	dirty  []*Session // have something to send, or may have
 	batch  batch      // output of the session being flushed
 	nowMS  int64      // by the server's clock, in ms since the epoch, when the flush began
+	spans  int        // deliveries recorded in this turn
 	resume resumeTask
 	spare  []*window // empty, of no session
 }

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // window holds the messages that a session has sent and the client has not
 // acknowledged. Owned by the loop.
@@ -16,6 +19,8 @@ type window struct {
 	pinged   []pinged  // the cursors that its pong acknowledges
 	asked    time.Time // when it was sent
 	strays   int       // pongs since then with an unknown payload
+
+	traced []traced // the messages in it that are traced, in the order of sending
 }
 
 type inFlight struct {
@@ -100,6 +105,9 @@ func (w *window) remove(sub *subscription, through uint64) int {
 	}
 	n := len(w.sent) - len(kept)
 	clear(w.sent[len(kept):])
+	if len(w.traced) > 0 {
+		w.traced = slices.DeleteFunc(w.traced, func(t traced) bool { return t.sub == sub && t.seq <= through })
+	}
 	w.sent, w.full = kept, w.full && n == 0
 	return n
 }

@@ -45,6 +45,8 @@ func (f *Push) member(name string, value json.RawMessage) (err error) {
 		if err == nil && s == "" {
 			err = BadRequest(name, "it is empty")
 		}
+	case "traceparent":
+		f.trace, err = Text(name, value)
 	case "notification":
 		f.notification = value
 	default:

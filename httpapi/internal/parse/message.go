@@ -53,7 +53,7 @@ func (f *Push) message(maxData int) (wirepost.Push, error) {
 		return wirepost.Push{}, TooLarge(field, "the data has %d bytes, more than %d", n, maxData)
 	}
 	p := NewPush(data)
-	p.ID, p.Key, p.TTL, p.At, p.Delay = f.id, f.key, f.ttl, f.at, f.delay
+	p.ID, p.Key, p.TTL, p.At, p.Delay, p.TraceParent = f.id, f.key, f.ttl, f.at, f.delay, f.trace
 	p.Escalate, p.Until, p.Notification = f.escalate, f.until, f.notification
 	return p, nil
 }

@@ -21,6 +21,7 @@ type Push struct {
 	kind    string        // content_type
 	id, key string
 	ttl     time.Duration // 0: absent
+	trace   string        // traceparent
 
 	// Only strict reads these.
 	delay        time.Duration // 0: absent
@@ -39,6 +40,7 @@ const (
 	seenID
 	seenKey
 	seenTTL
+	seenTrace
 )
 
 // scan reads a push in its usual form: one JSON object with members that are
@@ -111,6 +113,10 @@ func (f *Push) scanMember(s *jsonscan.Scanner, name []byte) int {
 		d, err := parseDuration("ttl", string(v))
 		f.ttl = d
 		return when(err == nil, seenTTL)
+	case "traceparent":
+		v, ok := s.PlainString()
+		f.trace = string(v)
+		return when(ok, seenTrace)
 	}
 	return 0
 }

@@ -33,7 +33,7 @@ func full() *Batch {
 		Report:  &Report{Node: "a", Level: 1, Durable: 7, Size: 8},
 		Forget:  "b",
 		Changes: []engine.Change{
-			{Entry: &engine.Entry{Channel: "x", ID: "1", Idempotent: true, Key: "k", ContentType: "t", From: "u", TTL: time.Second, Data: []byte("data"), Limits: engine.Limits{MaxAge: 1, MaxMessages: 2}}},
+			{Entry: &engine.Entry{Channel: "x", ID: "1", Idempotent: true, Key: "k", ContentType: "t", From: "u", Trace: "t\x00", TTL: time.Second, Data: []byte("data"), Limits: engine.Limits{MaxAge: 1, MaxMessages: 2}}},
 			{Entry: &engine.Entry{Channel: "x", Revokes: 9, Data: []byte{}}},
 			{Entry: &engine.Entry{Channel: "x", ID: "on", Idempotent: true, Forgets: "off", Data: []byte{}}},
 			{Entry: &engine.Entry{

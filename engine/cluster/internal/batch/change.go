@@ -25,11 +25,14 @@ const (
 	entrySets       = 1 << 2 // then the timer that it sets
 	entryEnds       = 1 << 3 // then the timer that it ends, without data
 	entryBare       = 1 << 4
+	entryTraced     = 1 << 5 // then its trace context
 )
 
 // LevelOf is the level of the operations that an entry needs.
 func LevelOf(in *engine.Entry) int {
 	switch {
+	case in.Trace != "":
+		return LevelTraces
 	case in.Sets != nil || in.Ends != nil || in.Bare:
 		return 3
 	case in.Forgets != "":
@@ -68,6 +71,9 @@ func AppendEntry(dst []byte, in *engine.Entry) []byte {
 	if in.Ends != nil {
 		dst = appendTimer(dst, in.Ends)
 	}
+	if in.Trace != "" {
+		dst = fields.AppendText(dst, in.Trace)
+	}
 	return dst
 }
 
@@ -86,6 +92,9 @@ func entryFlags(in *engine.Entry) (flags byte) {
 	}
 	if in.Bare {
 		flags |= entryBare
+	}
+	if in.Trace != "" {
+		flags |= entryTraced
 	}
 	return flags
 }
@@ -160,6 +169,9 @@ func readEntry(r *fields.Reader) *engine.Entry {
 	}
 	if flags&entryEnds != 0 {
 		in.Ends = readTimer(r)
+	}
+	if flags&entryTraced != 0 {
+		in.Trace = r.Text()
 	}
 	return in
 }

@@ -10,7 +10,11 @@ import "errors"
 //	2  entries that forget an ID (engine.Entry.Forgets)
 //	3  entries with timers (engine.Timer)
 //	4  updates with Web Push subscriptions
-const Level = 4
+//	5  entries with a trace context (engine.Entry.Trace), which is dropped below that level
+const Level = LevelTraces
+
+// LevelTraces is the level of trace contexts.
+const LevelTraces = 5
 
 // ErrLevel says that this program is older than that of another node.
 var ErrLevel = errors.New("this node must be upgraded first")

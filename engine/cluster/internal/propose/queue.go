@@ -70,6 +70,13 @@ func (p *Proposer) refusalLocked(ctx context.Context, c *Call) error {
 	return p.allowLocked(c.Level)
 }
 
+// Allows reports whether all members know the operations of a level.
+func (p *Proposer) Allows(level int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.allowLocked(level) == nil
+}
+
 // allowLocked returns an error if some member does not know the operations of a level yet.
 func (p *Proposer) allowLocked(level int) error {
 	for i := range p.applied.Members {

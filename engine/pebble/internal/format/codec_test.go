@@ -18,7 +18,9 @@ func sampleRecord() (*engine.Record, int64) {
 
 func TestRecordRoundTrip(t *testing.T) {
 	sample, deadline := sampleRecord()
-	for _, r := range []*engine.Record{sample, {Seq: 1, Time: 1}, {Seq: 9, Prev: 3, Time: 5, Revokes: 2, ID: "x"}} {
+	traced := *sample
+	traced.Trace = "a trace context"
+	for _, r := range []*engine.Record{sample, &traced, {Seq: 1, Time: 1}, {Seq: 9, Prev: 3, Time: 5, Revokes: 2, ID: "x"}} {
 		value := AppendRecord(nil, r, deadline)
 		if len(value) != RecordSize(r, deadline) {
 			t.Fatalf("size %d, want %d", RecordSize(r, deadline), len(value))
@@ -29,6 +31,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		}
 		if g, err := GlanceAt(r.Seq, value); err != nil || g.Deadline != deadline {
 			t.Fatalf("deadline %d, %v", g.Deadline, err)
+		} else if key, err := g.Key(); key != r.Key || err != nil {
+			t.Fatalf("key %q, %v", key, err)
 		}
 		for n := range len(value) - len(r.Data) {
 			if _, err := decodeRecord(r.Seq, value[:n]); err == nil {

@@ -11,9 +11,13 @@ import (
 // strings, the strings, the data. The sequence is in the key.
 //
 //	1  flags  seq-prev  time  [revokes]  [expires-time]  [deadline-time]
-//	len(id) len(key) len(type) len(from)  id key type from  data…
+//	len(id) len(key) len(type) len(from) [len(trace)]  id key type from [trace]  data…
+//
+// Only a record of version 2 has a trace context. An older program, which would take that for
+// data, takes the record for damaged.
 const (
 	recordVersion = 1
+	tracedVersion = 2
 
 	hasRevokes  = 1 << 0
 	hasExpires  = 1 << 1
@@ -47,6 +51,7 @@ type Glance struct {
 	Span
 	Prev, Revokes uint64
 	Time          int64
+	traced        bool
 	rest          []byte // lengths, strings and data
 }
 
@@ -80,12 +85,19 @@ func RecordSize(r *engine.Record, deadline int64) int {
 	for _, s := range [...]string{r.ID, r.Key, r.ContentType, r.From} {
 		n += uvarintLen(uint64(len(s))) + len(s)
 	}
+	if r.Trace != "" {
+		n += uvarintLen(uint64(len(r.Trace))) + len(r.Trace)
+	}
 	return n + len(r.Data)
 }
 
 // AppendRecord appends the stored form of a record.
 func AppendRecord(b []byte, r *engine.Record, deadline int64) []byte {
-	b = append(b, recordVersion, recordFlags(r, deadline))
+	version := byte(recordVersion)
+	if r.Trace != "" {
+		version = tracedVersion
+	}
+	b = append(b, version, recordFlags(r, deadline))
 	b = binary.AppendUvarint(b, r.Seq-r.Prev)
 	b = binary.AppendUvarint(b, uint64(r.Time))
 	if r.Revokes != 0 {
@@ -100,21 +112,25 @@ func AppendRecord(b []byte, r *engine.Record, deadline int64) []byte {
 	for _, s := range [...]string{r.ID, r.Key, r.ContentType, r.From} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 	}
+	if r.Trace != "" {
+		b = binary.AppendUvarint(b, uint64(len(r.Trace)))
+	}
 	b = append(b, r.ID...)
 	b = append(b, r.Key...)
 	b = append(b, r.ContentType...)
 	b = append(b, r.From...)
+	b = append(b, r.Trace...)
 	return append(b, r.Data...)
 }
 
 // GlanceAt reads the numbers of a record.
 func GlanceAt(seq uint64, value []byte) (Glance, error) {
-	if len(value) < 2 || value[0] != recordVersion {
+	if len(value) < 2 || value[0] != recordVersion && value[0] != tracedVersion {
 		return Glance{}, engine.ErrDamaged
 	}
 	flags := value[1]
 	in := Numbers{Rest: value[2:]}
-	g := Glance{Prev: seq - in.Next(), Time: int64(in.Next())}
+	g := Glance{Prev: seq - in.Next(), Time: int64(in.Next()), traced: value[0] == tracedVersion}
 	if flags&hasRevokes != 0 {
 		g.Revokes = in.Next()
 	}
@@ -134,10 +150,13 @@ func GlanceAt(seq uint64, value []byte) (Glance, error) {
 // Record makes a record that shares nothing with the value.
 func (g *Glance) Record(seq uint64) (*engine.Record, error) {
 	in := Numbers{Rest: g.rest}
-	var ends [4]uint64 // of the strings, in order
+	var ends [5]uint64 // of the strings, in order
 	var end uint64
 	for i := range ends {
-		n := in.Next()
+		var n uint64
+		if i < 4 || g.traced {
+			n = in.Next()
+		}
 		if n > uint64(len(in.Rest)) {
 			return nil, engine.ErrDamaged
 		}
@@ -150,7 +169,7 @@ func (g *Glance) Record(seq uint64) (*engine.Record, error) {
 	text := string(in.Rest[:end])
 	r := &engine.Record{
 		Seq: seq, Prev: g.Prev, Revokes: g.Revokes, Time: g.Time, Expires: g.Expires,
-		ID: text[:ends[0]], Key: text[ends[0]:ends[1]], ContentType: text[ends[1]:ends[2]], From: text[ends[2]:],
+		ID: text[:ends[0]], Key: text[ends[0]:ends[1]], ContentType: text[ends[1]:ends[2]], From: text[ends[2]:ends[3]], Trace: text[ends[3]:],
 	}
 	if data := in.Rest[end:]; len(data) > 0 {
 		r.Data = append(make([]byte, 0, len(data)), data...)
@@ -164,6 +183,9 @@ func (g *Glance) Key() (string, error) {
 	id, key := in.Next(), in.Next()
 	in.Next()
 	in.Next()
+	if g.traced {
+		in.Next()
+	}
 	if size := uint64(len(in.Rest)); in.Bad || id > size || key > size-id {
 		return "", engine.ErrDamaged
 	}

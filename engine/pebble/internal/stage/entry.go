@@ -46,7 +46,7 @@ func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 		return
 	}
 	r := &engine.Record{
-		Time: at, ID: in.ID, Key: in.Key, ContentType: in.ContentType, From: in.From, Data: in.Data,
+		Time: at, ID: in.ID, Key: in.Key, ContentType: in.ContentType, From: in.From, Trace: in.Trace, Data: in.Data,
 	}
 	if in.TTL > 0 {
 		r.Expires = c.now + ceilMilli(in.TTL)

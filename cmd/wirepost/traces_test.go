@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/wirepost/wirepost/internal/testlog"
+)
+
+const (
+	testTrace  = "0af7651916cd43dd8448eb211c80319c"
+	testParent = "00-" + testTrace + "-b7ad6b7169203331-01"
+)
+
+// spanCollector is a collector of OTLP over HTTP.
+type spanCollector struct {
+	*httptest.Server
+	mu       sync.Mutex
+	status   int // of its responses
+	requests int
+	service  string
+	spans    []*otlp.Span
+}
+
+func newSpanCollector(t *testing.T) *spanCollector {
+	t.Helper()
+	c := &spanCollector{status: http.StatusOK}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.requests++
+		if c.status != http.StatusOK {
+			w.WriteHeader(c.status)
+			return
+		}
+		var in collector.ExportTraceServiceRequest
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = proto.Unmarshal(body, &in)
+		}
+		if err != nil || r.URL.Path != tracesPath {
+			t.Errorf("%s: %v", r.URL, err)
+		}
+		for _, resource := range in.GetResourceSpans() {
+			for _, a := range resource.GetResource().GetAttributes() {
+				if a.GetKey() == "service.name" {
+					c.service = a.GetValue().GetStringValue()
+				}
+			}
+			for _, scope := range resource.GetScopeSpans() {
+				c.spans = append(c.spans, scope.GetSpans()...)
+			}
+		}
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// byName returns the spans by name.
+func (c *spanCollector) byName() map[string]*otlp.Span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[string]*otlp.Span{}
+	for _, s := range c.spans {
+		all[s.GetName()] = s
+	}
+	return all
+}
+
+// TestTraces: the spans of a push arrive at the collector, in the trace of the request and
+// below each other.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	at := newSpanCollector(t)
+	ctx, stop := context.WithCancel(t.Context())
+	_, address, done := testApp(t, ctx, func(c *Config) {
+		if err := c.TracesEndpoint.UnmarshalText([]byte(at.URL)); err != nil {
+			t.Error(err)
+		}
+	})
+	dialer := websocket.Dialer{Subprotocols: []string{"wirepost.v1"}}
+	c, _, err := dialer.Dial("ws"+strings.TrimPrefix(address, "http")+"/ws?user=42", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	status, answer := ask(t, "POST", address+"/v1/push", "", `{"to":"user:42","data":1}`, "Content-Type: application/json", "Traceparent: "+testParent)
+	if status != http.StatusCreated {
+		t.Fatalf("%d %s", status, answer)
+	}
+	for {
+		var m struct {
+			Type string
+			Seq  uint64
+		}
+		if err := c.ReadJSON(&m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Type == "message" {
+			if err := c.WriteJSON(map[string]any{"type": "ack", "channel": "user:42", "seq": m.Seq}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.WriteJSON(map[string]any{"type": "call", "ref": 1, "method": "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.Type == "error" { // the response to the call, so the acknowledgement has arrived
+			break
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	spans := at.byName()
+	parent, _ := hex.DecodeString("b7ad6b7169203331")
+	for _, want := range []struct{ name, below string }{{"push", ""}, {"append", "push"}, {"deliver", "push"}, {"acknowledge", "deliver"}} {
+		s := spans[want.name]
+		if s == nil {
+			t.Fatalf("there is no span %s: %v", want.name, spans)
+		}
+		above := parent
+		if want.below != "" {
+			above = spans[want.below].GetSpanId()
+			if s.GetStartTimeUnixNano() < spans[want.below].GetStartTimeUnixNano() {
+				t.Errorf("%s began before %s", want.name, want.below)
+			}
+		}
+		if hex.EncodeToString(s.GetTraceId()) != testTrace || string(s.GetParentSpanId()) != string(above) || s.GetEndTimeUnixNano() < s.GetStartTimeUnixNano() {
+			t.Errorf("%s is not below %q in the trace: %v", want.name, want.below, s)
+		}
+	}
+	if at.service != "wirepost" {
+		t.Errorf("the service is called %q", at.service)
+	}
+	if len(at.spans) != 4 {
+		t.Errorf("%d spans", len(at.spans))
+	}
+}
+
+// TestCollectorDown: pushes do not wait for a collector that fails, and it is logged once, and
+// once more when it is back.
+func TestCollectorDown(t *testing.T) {
+	t.Parallel()
+	at := newSpanCollector(t)
+	at.status = http.StatusBadRequest // which is not tried again
+	var log testlog.Buffer
+	_, address, _ := testApp(t, t.Context(), func(c *Config) { c.TracesEndpoint = traceEndpoint(at.URL + tracesPath) }, &log)
+	push := func() {
+		t.Helper()
+		if status, answer := ask(t, "POST", address+"/v1/push/user:42", "", "hi", "Traceparent: "+testParent); status != http.StatusAccepted {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	requests := func() int {
+		at.mu.Lock()
+		defer at.mu.Unlock()
+		return at.requests
+	}
+	// More than fit in the queue. The rest is dropped; what is sent fails several times.
+	for range 3000 {
+		push()
+	}
+	eventuallyTrue(t, "several requests failed", func() bool { return requests() >= 2 })
+	at.mu.Lock()
+	at.status = http.StatusOK
+	at.mu.Unlock()
+	eventuallyTrue(t, "traces are sent again", func() bool { push(); return strings.Contains(log.String(), "traces are sent again") })
+	if n := strings.Count(log.String(), "traces are lost"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, log.String())
+	}
+}
+
+// eventuallyTrue waits until something is so.
+func eventuallyTrue(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so: %s", what)
+		}
+	}
+}
+
+func TestTracesEndpoint(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args, environ []string
+		file          string
+		want, origin  string
+		fails         string
+	}{
+		"none":           {},
+		"flag":           {args: []string{"--traces-endpoint=http://127.0.0.1:4318"}, want: "http://127.0.0.1:4318/v1/traces"},
+		"with a path":    {args: []string{"--traces-endpoint=https://otlp.example/otlp/v1/traces"}, want: "https://otlp.example/otlp/v1/traces"},
+		"file":           {file: "traces:\n  endpoint: http://a:1\n", environ: []string{otelEndpoint + "=http://b:1"}, want: "http://a:1/v1/traces"},
+		"OpenTelemetry":  {environ: []string{otelEndpoint + "=http://b:1/base/"}, want: "http://b:1/base/v1/traces", origin: otelEndpoint},
+		"for traces":     {environ: []string{otelEndpoint + "=http://b:1", otelTraces + "=http://c:1/x"}, want: "http://c:1/x", origin: otelTraces},
+		"own variable":   {environ: []string{otelEndpoint + "=http://b:1", "WIREPOST_TRACES_ENDPOINT=http://d:1"}, want: "http://d:1/v1/traces", origin: "WIREPOST_TRACES_ENDPOINT"},
+		"disabled":       {environ: []string{otelEndpoint + "=http://b:1", otelDisabled + "=true"}},
+		"no URL":         {args: []string{"--traces-endpoint=collector:4318"}, fails: `"collector:4318" is not an http or https URL`},
+		"a user":         {file: "traces.endpoint: https://u:secret@b\n", fails: "wirepost.yml:1: traces-endpoint: the URL of a collector has no user"},
+		"its variable":   {environ: []string{otelEndpoint + "=grpc://b:1"}, fails: otelEndpoint + `: "grpc://b:1/v1/traces" is not an http or https URL`},
+		"a query":        {args: []string{"--traces-endpoint=http://a/?key=1"}, fails: "has a query"},
+		"unknown in map": {file: "traces:\n  endpunkt: x\n", fails: "did you mean traces-endpoint"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, s, err := parse(t, append([]string{"serve", "--config=FILE"}, tt.args...), tt.environ, tt.file)
+			switch {
+			case tt.fails != "":
+				if err == nil || !strings.Contains(err.Error(), tt.fails) || strings.Contains(err.Error(), "secret@") {
+					t.Errorf("%v, want %s", err, tt.fails)
+				}
+			case err != nil:
+				t.Error(err)
+			case string(g.Serve.TracesEndpoint) != tt.want || tt.origin != "" && s.origins["traces-endpoint"] != tt.origin:
+				t.Errorf("%q from %q, want %q from %q", g.Serve.TracesEndpoint, s.origins["traces-endpoint"], tt.want, tt.origin)
+			}
+		})
+	}
+}
