@@ -37,6 +37,10 @@ func TestEncodePush(t *testing.T) {
 			t.Fatalf("%s has no until", other)
 		}
 		delete(want, "until")
+		unusual.Until, unusual.TraceParent = "", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+		if traced, err := encodePush(&unusual, []string{p.To}); err != nil || members(t, traced)["traceparent"] != unusual.TraceParent {
+			t.Errorf("%s, %v has no traceparent", traced, err)
+		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v: %s, but with until %s", p, line, other)
 		}

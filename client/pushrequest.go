@@ -108,7 +108,7 @@ type scheduledResult struct {
 
 // isPlain says whether a push has only what appendPush writes.
 func isPlain(p *Push) bool {
-	return p.At.IsZero() && p.Delay == 0 && p.Escalate == nil && p.Until == "" && p.Notification == nil
+	return p.At.IsZero() && p.Delay == 0 && p.Escalate == nil && p.Until == "" && p.Notification == nil && p.TraceParent == ""
 }
 
 // appendPush encodes the usual push to one channel as encoding/json does, with less work. Its
