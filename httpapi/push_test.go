@@ -179,3 +179,15 @@ func TestNames(t *testing.T) {
 		s.do("DELETE", "/v1/channels/"+path, "").is(204)
 	}
 }
+
+// TestRawPushHasFewFields: what only JSON can say is refused with the way to say it.
+func TestRawPushHasFewFields(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, name := range onlyJSON {
+		answer := s.do("POST", "/v1/push/user:42?"+name+"=30s:event", "hello").is(400)
+		if text := string(answer.body); !strings.Contains(text, "push JSON to /v1/push") || !strings.Contains(text, name) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}

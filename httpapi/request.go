@@ -46,6 +46,9 @@ func (r *request) parseQuery(known []string) error {
 		return parse.BadRequest("", "the query does not parse: %s", err)
 	}
 	for name, values := range query {
+		if slices.Contains(known, "ttl") && slices.Contains(onlyJSON, name) {
+			return parse.BadRequest(name, "a raw push has no %s: push JSON to /v1/push", name)
+		}
 		if !slices.Contains(known, name) {
 			return parse.BadRequest(name, "there is no query parameter %q here", name)
 		}
@@ -72,3 +75,6 @@ func (r *request) number(name string, absent, low, high uint64) (uint64, error) 
 	}
 	return 0, parse.BadRequest(name, "it must be an integer from %d to %d", low, high)
 }
+
+// onlyJSON are the fields of a push that a raw push does not have.
+var onlyJSON = []string{"escalate", "until", "notification", "traceparent"}

@@ -16,7 +16,7 @@ import (
 type eventSettings struct {
 	EventsURL       eventURL     `name:"events-url" placeholder:"URL" help:"URL that events are sent to as signed webhooks. More than one are endpoints in the file."`
 	EventsSecret    []hookSecret `placeholder:"SECRET" help:"Secret that signs them, whsec_ and base64; repeatable, to replace one."`
-	EventsTypes     []eventType  `placeholder:"PATTERN" help:"Types of events that are written, such as user.*; repeatable. Without --events-url they are only for GET /v1/events (default: all with --events-url, or else none)."`
+	EventsTypes     []eventType  `placeholder:"PATTERN" help:"Types of events that are written, such as user.*; repeatable. Without --events-url they are only for GET /v1/events (default: all with --events-url or in dev, or else none)."`
 	EventsChannels  []string     `placeholder:"PATTERN" help:"Channels whose events are written; repeatable (default: every channel)."`
 	EventsGrace     duration     `default:"5s" placeholder:"TIME" help:"How long a user has no connection before that is user.offline (default ${default})."`
 	EventsRetention duration     `default:"3d" placeholder:"TIME" help:"How long events are kept for endpoints that do not accept them (default ${default})."`
@@ -72,10 +72,14 @@ func (s *eventSettings) check() error {
 	return nil
 }
 
-// apply sets the options of the library.
-func (s *eventSettings) apply(o *wirepost.Options) {
+// apply sets the options of the library. In dev all events are written, unless something else
+// is set, so that GET /v1/events has what a newcomer looks for.
+func (s *eventSettings) apply(o *wirepost.Options, dev bool) {
 	o.Events = wirepost.EventOptions{
 		Grace: time.Duration(s.EventsGrace), Retention: time.Duration(s.EventsRetention), Endpoints: s.endpoints(),
+	}
+	if dev && len(o.Events.Endpoints) == 0 {
+		o.Events.Endpoints = []wirepost.EventEndpoint{{}}
 	}
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/wirepost/wirepost"
 )
 
 // TestEventSettings: a mistake in the settings of events is refused with its position, and
@@ -43,6 +46,30 @@ func TestEventSettings(t *testing.T) {
 		c.EventsEndpoints = s.endpoints()
 		if err := c.check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// TestEventsInDev: dev writes all events unless something else is set; serve writes none.
+func TestEventsInDev(t *testing.T) {
+	t.Parallel()
+	_, address, _ := testApp(t, t.Context(), func(*Config) {})
+	if status, answer := ask(t, "GET", address+"/v1/events", "", ""); status != http.StatusOK {
+		t.Errorf("%d %s", status, answer)
+	}
+	for name, tt := range map[string]struct {
+		set  eventSettings
+		dev  bool
+		want int // endpoints
+	}{
+		"dev":     {dev: true, want: 1},
+		"dev set": {dev: true, set: eventSettings{EventsTypes: []eventType{"user.*"}}, want: 1},
+		"serve":   {},
+	} {
+		var o wirepost.Options
+		tt.set.apply(&o, tt.dev)
+		if len(o.Events.Endpoints) != tt.want || tt.want > 0 && len(o.Events.Endpoints[0].Types) != len(tt.set.EventsTypes) {
+			t.Errorf("%s: %+v", name, o.Events.Endpoints)
 		}
 	}
 }
