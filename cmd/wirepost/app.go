@@ -276,7 +276,7 @@ func (a *App) warn() {
 	}
 	for _, key := range c.APIKey {
 		if k, _ := httpapi.ParseKey(string(key)); len(k.Secret) < 16 {
-			a.Log.Warn("an API key is short enough to be guessed: generate one with `openssl rand -hex 32`", "bytes", len(k.Secret))
+			a.Log.Warn("an API key is short enough to be guessed: generate one with openssl rand -hex 32", "bytes", len(k.Secret))
 		}
 	}
 	c.eventSettings.warn(a.Log, c.Dev)

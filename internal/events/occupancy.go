@@ -161,7 +161,7 @@ func (o *occupancyState) follow() {
 	for o.position < o.log.Head() {
 		page, err := o.r.config.Log.Read(context.Background(), Channel, o.position, pageRecords, pageBytes)
 		if err != nil {
-			o.r.config.Logger.Error("reading events", "error", err)
+			o.r.config.Logger.Error("events cannot be read", "error", err)
 			break
 		}
 		for _, rec := range page.Records {

@@ -151,7 +151,7 @@ func (d *reader) run(ctx context.Context) {
 		events, through, err := d.next(ctx)
 		switch {
 		case err != nil:
-			d.config.Logger.Error("reading events", "target", d.Label, "error", err)
+			d.config.Logger.Error("events cannot be read", "target", d.Label, "error", err)
 			rest(ctx, firstRetry)
 		case len(events) > 0:
 			d.deliver(ctx, events, through)

@@ -205,7 +205,7 @@ func (h *Host) ReadFailed(ctx context.Context, channel string, err error) {
 	if errors.Is(err, engine.ErrDamaged) {
 		level = slog.LevelDebug
 	}
-	h.Logger.Log(ctx, level, "reading a channel", "channel", channel, "error", err)
+	h.Logger.Log(ctx, level, "a channel cannot be read", "channel", channel, "error", err)
 }
 
 func (h *Host) readMoved(ctx context.Context, user, channel string, seq uint64) {

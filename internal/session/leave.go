@@ -190,7 +190,7 @@ func (s *Session) release(subs []*subscription) {
 		h.Users.SaveLater(s.user)
 	})
 	if err != nil {
-		h.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
+		h.Logger.Error("a user cannot be loaded", "user", s.user.Name(), "error", err)
 	}
 	h.Users.Unref(s.user)
 	h.Limits.Close(s.address)

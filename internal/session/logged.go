@@ -33,7 +33,7 @@ func (h *Host) changed(u *user.User, change user.Logged) {
 				return nil
 			})
 			if err != nil && h.Base.Err() == nil {
-				h.Logger.Error("loading a user", "user", name, "error", err)
+				h.Logger.Error("a user cannot be loaded", "user", name, "error", err)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ func (s *Session) withState(fn func()) {
 	}
 	s.Job(func() {
 		if err := s.loop.host.Users.Pinned(context.Background(), s.user, fn); err != nil {
-			s.loop.host.Logger.Error("loading a user", "user", s.user.Name(), "error", err)
+			s.loop.host.Logger.Error("a user cannot be loaded", "user", s.user.Name(), "error", err)
 			s.do(func() { s.end(wire.CloseInternal, "the store cannot be read") })
 		}
 	})
@@ -28,7 +28,7 @@ func (s *Session) withState(fn func()) {
 func (s *Session) pinnedJob(job func() (onLoop, otherwise func())) {
 	s.Job(func() {
 		if err := s.loop.host.Users.Pin(s.loop.host.Base, s.user); err != nil {
-			s.failed("loading a user", err)
+			s.failed("a user cannot be loaded", err)
 			return
 		}
 		onLoop, otherwise := job()

@@ -18,7 +18,7 @@ func (h *Host) NotifyRead(ctx context.Context, u *user.User, channel string) {
 		return
 	}
 	if err != nil {
-		h.Logger.Error("counting unread messages", "channel", channel, "error", err)
+		h.Logger.Error("unread messages cannot be counted", "channel", channel, "error", err)
 		return
 	}
 	for _, s := range sessions {

@@ -52,6 +52,7 @@ var topics = []topic{
 		doc("cluster"),
 		doc("scale"),
 		doc("damaged-store"),
+		doc("logs"),
 		doc("bench"),
 		doc("performance"),
 	}},
