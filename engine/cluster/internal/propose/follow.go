@@ -69,7 +69,7 @@ func (p *Proposer) Complete(b *batch.Batch, v note.Verdict, results []engine.Res
 		c.end(results[:c.Entries:c.Entries], nil)
 		results = results[c.Entries:]
 	}
-	p.flight, p.asked = nil, time.Time{}
+	p.flight, p.waited, p.asked = nil, len(p.queue), time.Time{}
 	close(p.seen)
 	p.seen = nil
 	if p.proof > 0 && b.Counter >= p.proof {

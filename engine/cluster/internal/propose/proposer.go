@@ -31,6 +31,9 @@ type Proposer struct {
 	queue  []*Call
 	queued int           // bytes in it
 	room   chan struct{} // closed when the queue was taken; nil: nothing waits
+	taken  int           // calls in the last batch
+	waited int           // calls that waited when that was seen
+	wanted int           // calls for which gather waits; 0: it does not
 
 	proposer batch.Proposer
 	counter  uint64        // of the last batch that was proposed
@@ -99,8 +102,10 @@ func (p *Proposer) Run(ctx context.Context) {
 	tick := time.NewTimer(p.untilTick())
 	defer tick.Stop()
 	for p.admitted(ctx) {
+		began := time.Now()
 		if p.take() {
 			p.propose(ctx)
+			p.gather(ctx, time.Since(began))
 			continue
 		}
 		select {

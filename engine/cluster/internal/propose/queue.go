@@ -49,7 +49,9 @@ func (p *Proposer) Start(ctx context.Context, c *Call) {
 	}
 	p.queue = append(p.queue, c)
 	p.queued += len(c.Data)
-	p.Poke()
+	if len(p.queue) >= p.wanted || p.queued >= maxBatch {
+		p.Poke()
+	}
 }
 
 func (p *Proposer) fullLocked() bool { return p.queued >= maxQueued || len(p.queue) >= maxCalls }
@@ -125,6 +127,7 @@ func (p *Proposer) takeLocked() (calls []*Call, size int) {
 		entries += c.Entries
 		n++
 	}
+	p.taken = n
 	if n == 0 {
 		return nil, 0
 	}
