@@ -44,6 +44,7 @@ type Engine struct {
 	applyTime count.Histogram // of each batch
 	flusher   flusher
 	isolation isolation
+	resumed   chan struct{} // cap 1: the log takes proposals again
 
 	refusal atomic.Pointer[error] // why the replica takes no more
 
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{
 		Replica: o.Replica, o: o, run: rand.Text(), started: time.Now(), epoch: epoch,
 		flusher: flusher{replica: o.Replica, every: o.FlushEvery, logger: o.Logger, full: make(chan struct{}, 1)},
-		halted:  make(chan struct{}),
+		resumed: make(chan struct{}, 1), halted: make(chan struct{}),
 	}
 	e.announcer = nodes.NewAnnouncer(o.Bus, o.Logger, e.self)
 	if err := e.divide(); err != nil {
@@ -105,7 +106,7 @@ func (e *Engine) divide() error {
 	}
 	for i := range o.Shards {
 		follow.Shard = i
-		s, err := newShard(follow, propose.Options{Patience: o.Patience, TickEvery: o.TickEvery}, o.FlushEvery)
+		s, err := newShard(follow, propose.Options{Patience: o.Patience, TickEvery: o.TickEvery, Resumed: e.resume}, o.FlushEvery)
 		if err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
@@ -158,7 +159,7 @@ func (e *Engine) start() {
 	}
 	e.admit()
 	e.running.Go(func() {
-		for pause.For(e.ctx, lookEvery) == nil {
+		for e.untilLook() {
 			e.isolation.look(time.Now())
 			e.admit()
 			e.maybeHalt()
@@ -174,6 +175,27 @@ func (e *Engine) start() {
 	e.running.Go(func() { e.flusher.run(e.ctx, e.shards) })
 	trimmer := trimmer{log: e.o.Log, keep: e.o.Keep, every: trimEvery * e.o.FlushEvery, logger: e.o.Logger}
 	e.running.Go(func() { trimmer.run(e.ctx, e.shards) })
+}
+
+// untilLook waits until it is time to look at the log and the replica again. It returns
+// false when the engine is closed.
+func (e *Engine) untilLook() bool {
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-e.resumed:
+	case <-e.ctx.Done():
+	}
+	return e.ctx.Err() == nil
+}
+
+// resume ends an isolation at once, and not with the next look.
+func (e *Engine) resume() {
+	select {
+	case e.resumed <- struct{}{}:
+	default:
+	}
 }
 
 // Close implements engine.Engine. Changes that are in flight fail, and may be made

@@ -37,7 +37,7 @@ func newMemory(e *Engine, o apply.Options) (*memoryEngine, error) {
 		e:       e,
 	}
 	o.Memory, o.Replica = m.Replica, m.Replica
-	p := propose.Options{Patience: e.o.Patience, TickEvery: e.o.TickEvery, MaxEntries: memory.MaxEntries}
+	p := propose.Options{Patience: e.o.Patience, TickEvery: e.o.TickEvery, Resumed: e.resume, MaxEntries: memory.MaxEntries}
 	var err error
 	m.shard, err = newShard(o, p, e.o.FlushEvery)
 	return m, err

@@ -90,6 +90,9 @@ func (p *Proposer) proposed(err error, closing bool) (doubt bool) {
 	switch {
 	case err == nil:
 		p.asked, p.reached = time.Time{}, time.Now()
+		if p.outageLocked() != nil {
+			p.o.Resumed()
+		}
 	case time.Since(p.asked) >= doubtAfter && p.refusal == nil:
 		p.shutLocked()
 		return true

@@ -71,6 +71,9 @@ type Options struct {
 	Recheck func()
 	// Changed is called when Outage or Current changes.
 	Changed func()
+	// Resumed is called when the log takes a proposal although this node was isolated, or
+	// the log unreachable.
+	Resumed func()
 }
 
 // Applied is what a replica has applied, as the last batch left it.
