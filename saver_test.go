@@ -121,3 +121,44 @@ func TestSavingIsRetriedQuietly(t *testing.T) {
 		}
 	})
 }
+
+// slowSaves is an engine that takes a while to save.
+type slowSaves struct {
+	engine.Engine
+	takes time.Duration
+	saves atomic.Int32
+}
+
+func (e *slowSaves) Save(ctx context.Context, updates []engine.Update, sync bool) error {
+	if len(updates) > 0 {
+		e.saves.Add(1)
+		time.Sleep(e.takes)
+	}
+	return e.Engine.Save(ctx, updates, sync)
+}
+
+// TestSavesAsOftenAsTheStoreCan: acknowledgements are saved ten times a second, and less
+// often if that takes long, but still more than once in the second after which they must be.
+func TestSavesAsOftenAsTheStoreCan(t *testing.T) {
+	for _, test := range []struct {
+		takes       time.Duration
+		least, most int32
+	}{{time.Millisecond, 30, 45}, {30 * time.Millisecond, 8, 14}} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &slowSaves{Engine: memory.New(memory.Options{}), takes: test.takes}
+			n := newPipeNode(t, func(o *wirepost.Options) { o.Engine = store; o.Heartbeat = 24 * time.Hour })
+			c, _ := n.dialV1("42")
+			time.Sleep(2 * time.Second)
+			before := store.saves.Load()
+			for range 200 {
+				p := n.json("user:42", `1`)
+				c.message(`1`)
+				c.send(`{"type":"ack","channel":"user:42","seq":%d}`, p.Seq)
+				time.Sleep(20 * time.Millisecond)
+			}
+			if saves := store.saves.Load() - before; saves < test.least || saves > test.most {
+				t.Errorf("a save takes %s: %d in 4 s", test.takes, saves)
+			}
+		})
+	}
+}

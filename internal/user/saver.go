@@ -12,8 +12,13 @@ import (
 
 const (
 	// saveDelay is how long an acknowledgement may wait so that it is saved together
-	// with others. A crash within this time only causes repeats.
-	saveDelay = 100 * time.Millisecond
+	// with others. A crash within this time only causes repeats. The next save waits for
+	// savePart times as long as the last one took if that is longer, and for maxSaveDelay at
+	// most: when the store or the log of a cluster is busy, fewer and larger saves leave it
+	// time for messages.
+	saveDelay    = 100 * time.Millisecond
+	savePart     = 20
+	maxSaveDelay = 400 * time.Millisecond
 	// settleDelay bounds the time until saved changes are on disk, so that one sync
 	// covers many of them. A crash before the sync loses acknowledgements of that time,
 	// which only causes repeats.
@@ -100,8 +105,10 @@ func (s *saver) run() {
 			s.settle()
 			return
 		}
-		pause = saveDelay
-		if s.save() != nil {
+		began := time.Now()
+		err := s.save()
+		pause = min(max(saveDelay, savePart*time.Since(began)), maxSaveDelay)
+		if err != nil {
 			pause = saveRetry
 		}
 		if settle == nil && s.users.unsettled.Load() {
