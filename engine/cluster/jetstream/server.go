@@ -49,6 +49,14 @@ type Server struct {
 	lines  *logger // of s
 }
 
+// A route on which nothing arrives any more is closed after three intervals, and another one
+// is dialed. The server would wait for 90 s, and after a partition for the next attempt of TCP
+// to send again, which comes later the longer the partition was.
+const (
+	routePing  = 2 * time.Second
+	routePings = 2
+)
+
 // startLimit limits the time until a server accepts connections.
 const startLimit = 10 * time.Second
 
@@ -105,6 +113,7 @@ func (o *ServerOptions) routes(to *server.Options) error {
 	to.Cluster = server.ClusterOpts{
 		Name: o.Group, Host: o.Host, Port: o.Port,
 		TLSConfig: o.TLS, TLSTimeout: 5, ConnectBackoff: false, NoAdvertise: true,
+		PingInterval: routePing, MaxPingsOut: routePings,
 	}
 	switch {
 	case o.TLS != nil:
