@@ -146,11 +146,11 @@ build:
 release:
 	cd release && $(GO) run . -out $(CURDIR)/dist $(if $(VERSION),-version $(VERSION)) $(if $(ONLY),-only $(ONLY))
 
-# Installs the .deb in a fresh Debian. It needs root and the network, and takes minutes, so
+# Installs the packages in a fresh Debian. It needs root and the network, and takes minutes, so
 # that it is no part of test, which does the same in an empty directory.
 test-packages:
-	@if ! command -v debootstrap >/dev/null; then \
-		apt-get update && apt-get install -y --no-install-recommends debootstrap || exit 1; \
+	@if ! command -v debootstrap >/dev/null || ! command -v rpm >/dev/null || ! command -v ip >/dev/null; then \
+		apt-get update && apt-get install -y --no-install-recommends debootstrap rpm iproute2 || exit 1; \
 	fi
 	$(MAKE) --no-print-directory -C release packages
 

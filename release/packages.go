@@ -140,6 +140,7 @@ func (r *release) contents(format, binary, dir string) (list files.Contents) {
 	own := func(name string) string { return filepath.Join(r.root, "deploy/package", name) }
 	add(files.TypeFile, binary, "/usr/bin/wirepost", 0o755)
 	add(files.TypeDir, "", "/etc/wirepost", 0o750)
+	add(files.TypeDir, "", "/usr/share/doc/wirepost", 0o755)
 	add(files.TypeConfigNoReplace, own("wirepost.yaml"), "/etc/wirepost/wirepost.yaml", 0o640)
 	zsh := "/usr/share/zsh/site-functions/_wirepost"
 	switch format {
