@@ -34,6 +34,7 @@ var topics = []topic{
 	}},
 	{both("Build", "开发"), []entry{
 		doc("push-from-your-backend"),
+		{"docs/javascript.md", both("React, Node.js, mobile", "React、Node.js、移动端")},
 		{"js/README.md", both("JavaScript client", "JavaScript 客户端")},
 		doc("embed-in-gin"),
 		doc("log-users-in"),
