@@ -30,7 +30,8 @@
   function terms(query) {
     var list = []
     query.toLowerCase().split(/\s+/).forEach(function (word) {
-      (word.match(/[\u3400-\u9fff]+|[^\u3400-\u9fff]+/g) || []).forEach(function (part) {
+      word = word.replace(/^-+(?=.)/, "") // headings have flags without dashes
+      ;(word.match(/[\u3400-\u9fff]+|[^\u3400-\u9fff]+/g) || []).forEach(function (part) {
         if (!/[\u3400-\u9fff]/.test(part) || part.length < 3) {
           list.push({ text: part, required: true })
           return
