@@ -318,8 +318,11 @@ func TestReplaceCrash(t *testing.T) {
 
 // crashes runs do, and returns what power cuts before each of its changes leave.
 func crashes(disk *vfs.MemFS, cfg vfs.CrashCloneCfg, do func(vfs.FS)) (all []*vfs.MemFS) {
+	var mu sync.Mutex // a store writes from several goroutines
 	do(errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			mu.Lock()
+			defer mu.Unlock()
 			all = append(all, disk.CrashClone(cfg))
 		}
 		return nil
