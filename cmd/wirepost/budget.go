@@ -55,9 +55,11 @@ const (
 	connectionPart = "connections"
 )
 
-// memtables is how many memtables fit in pebble.Options.MemTableBytes at most, and
-// channelBytes the size of a channel of pebble.Options.Channels.
+// idShare is the share of the cache that is for IDs, memtables is how many memtables fit in
+// pebble.Options.MemTableBytes at most, and channelBytes the size of a channel of
+// pebble.Options.Channels.
 const (
+	idShare      = 7
 	memtables    = 3
 	channelBytes = 96
 )
@@ -82,7 +84,7 @@ func (c *Config) newParts() []memoryPart {
 		parts = append(parts, memoryPart{name: recordPart, least: 16 * mib, most: 256 * mib})
 	} else {
 		parts = append(parts,
-			memoryPart{name: cachePart, least: 6 * mib, most: 64 * mib},
+			memoryPart{name: cachePart, least: 6 * mib, most: 74 * mib},
 			memoryPart{name: memtablePart, least: 12 * mib, most: memtables * 32 * mib},
 			memoryPart{name: channelPart, least: 4 * mib, most: 1_000_000 * channelBytes},
 		)

@@ -28,7 +28,8 @@ func storeOptions(c *Config, p *memoryPlan, f files, log *slog.Logger) pebble.Op
 		MinFree:       uint64(c.MinFree),
 		MaxOpenFiles:  f.store,
 		SyncInterval:  time.Duration(c.SyncInterval),
-		CacheBytes:    p.of(cachePart),
+		CacheBytes:    p.of(cachePart) / idShare * (idShare - 1),
+		IDBytes:       p.of(cachePart) / idShare,
 		MemTableBytes: int(p.of(memtablePart) / memtables),
 		Channels:      int(p.of(channelPart) / channelBytes),
 	}

@@ -31,9 +31,8 @@ type Options struct {
 	Now     func() time.Time
 	Elapsed func() time.Duration
 
-	// An engine takes at most CacheBytes, three times MemTableBytes and about 96 bytes
-	// for each of Channels, up to 10 MiB for the IDs of two days, and under load half as
-	// much again for Go's collector. It grows to that over hours, since nothing is dropped
+	// An engine takes at most CacheBytes, three times MemTableBytes, about 96 bytes for
+	// each of Channels, IDBytes, and under load half as much again for Go's collector. It grows to that over hours, since nothing is dropped
 	// while there is room.
 
 	// CacheBytes is for blocks read; 0: 64 MiB. What the memtables leave of their
@@ -50,6 +49,9 @@ type Options struct {
 	// and more for a channel of which single messages were removed. An append to any
 	// other channel reads the store first. 0: 1 000 000.
 	Channels int
+	// IDBytes is for knowing which of the IDs that pushes choose are new: 2.5 bytes for
+	// each one of two days. Of others, an append reads the store first. 0: 10 MiB.
+	IDBytes int64
 	// SweepEvery is how often expired records are removed from the disk. Readers do not
 	// see them after their expiry in any case. 0: 5 s.
 	SweepEvery time.Duration
@@ -84,6 +86,9 @@ func (o *Options) complete() {
 	}
 	orInt(&o.MemTableBytes, 32<<20)
 	orInt(&o.Channels, 1_000_000)
+	if o.IDBytes <= 0 {
+		o.IDBytes = 10 << 20
+	}
 	if o.SweepEvery <= 0 {
 		o.SweepEvery = 5 * time.Second
 	}
@@ -185,7 +190,7 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	e.keeper.Start()
 	e.cache = cache.New(e.db, o.Channels, e.timeOf)
 	if e.positions == nil {
-		e.cache.RememberIDs()
+		e.cache.RememberIDs(o.IDBytes)
 	}
 	e.committer = committer.Start(committer.Config{
 		DB: e.db, Cache: e.cache, Space: e.space, Background: e.background, Fault: e.fault,

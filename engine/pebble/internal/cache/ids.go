@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"time"
+	"unsafe"
 
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 )
@@ -20,6 +21,7 @@ import (
 // of the cache guards all fields but seed.
 type ids struct {
 	seed     maphash.Seed
+	filters  int    // how many a filter has at most
 	complete bool   // those of before are there
 	recent   filter // since began
 	earlier  filter // and before that
@@ -37,14 +39,14 @@ func (c *Cache) LearnIDs(stop <-chan struct{}) error {
 	add := func() {
 		c.Lock()
 		for _, h := range hashes {
-			c.ids.earlier.add(h)
+			c.ids.earlier.add(h, c.ids.filters)
 		}
 		c.Unlock()
 		hashes = hashes[:0]
 	}
 	yesterday := binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, format.DayOf(c.now(""))-1)
 	err := format.ScanPrefix(context.Background(), c.db, []byte{format.MemoPrefix}, yesterday, func(key, _ []byte) error {
-		if n++; n > maxIDs {
+		if n++; n > roomOf(c.ids.filters) {
 			return errManyIDs
 		}
 		if hashes = append(hashes, maphash.Bytes(c.ids.seed, key[min(len(yesterday), len(key)):])); len(hashes) < batch {
@@ -73,10 +75,11 @@ func (c *Cache) LearnIDs(stop <-chan struct{}) error {
 
 var errManyIDs, errStopped = errors.New("more IDs than a filter is for"), errors.New("stopped")
 
-// RememberIDs has the cache know which IDs the store does not remember. It must not be used
-// if times differ between channels, and must be called before the first append.
-func (c *Cache) RememberIDs() {
-	c.ids = &ids{seed: maphash.MakeSeed(), began: c.now("")}
+// RememberIDs has the cache know which IDs the store does not remember, with about that much
+// memory, of which 128 KiB are the least. It must not be used if times differ between
+// channels, and must be called before the first append.
+func (c *Cache) RememberIDs(bytes int64) {
+	c.ids = &ids{seed: maphash.MakeSeed(), filters: filtersIn(bytes), began: c.now("")}
 }
 
 // pinMemoLocked pins the slot of an ID, by channel and ID, for an append or to forget it.
@@ -92,7 +95,7 @@ func (c *Cache) pinMemoLocked(pair string, appends bool) *Slot[format.Memo] {
 	}
 	if appends {
 		c.ids.rotate(c.now(""))
-		c.ids.recent.add(h)
+		c.ids.recent.add(h, c.ids.filters)
 	}
 	return s
 }
@@ -113,15 +116,31 @@ type filter []bloom
 const (
 	firstBlocks  = 1 << 10 // 64 KiB
 	filterGrowth = 8
-	maxFilters   = 3 // the last one has 4 MiB
 	// blockIDs is how many IDs there are in a block. It then finds about 2 % of others.
 	blockIDs = 51
-	maxIDs   = blockIDs * firstBlocks * (1 + filterGrowth + filterGrowth*filterGrowth)
 )
 
-func (f *filter) add(h uint64) {
+// filtersIn is how many filters recent and earlier may have in so much memory.
+func filtersIn(bytes int64) int {
+	n := 1
+	for 2*int64(roomOf(n+1)/blockIDs)*int64(unsafe.Sizeof(block{})) <= bytes {
+		n++
+	}
+	return n
+}
+
+// roomOf is how many IDs there can be in so many filters.
+func roomOf(filters int) (ids int) {
+	size := firstBlocks
+	for range filters {
+		ids, size = ids+blockIDs*size, filterGrowth*size
+	}
+	return ids
+}
+
+func (f *filter) add(h uint64, most int) {
 	n := len(*f)
-	if n == 0 || (*f)[n-1].room == 0 && n < maxFilters {
+	if n == 0 || (*f)[n-1].room == 0 && n < most {
 		size := firstBlocks
 		if n > 0 {
 			size = filterGrowth * len((*f)[n-1].blocks)

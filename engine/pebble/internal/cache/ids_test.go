@@ -45,7 +45,7 @@ func TestFilter(t *testing.T) {
 	n := 0
 	for _, upTo := range []int{1, 1000, blockIDs * firstBlocks, 2 * blockIDs * firstBlocks, 500_000} {
 		for ; n < upTo; n++ {
-			f.add(random.Uint64())
+			f.add(random.Uint64(), 3)
 		}
 		again := rand.New(rand.NewPCG(1, 2))
 		for i := range n {
@@ -57,7 +57,7 @@ func TestFilter(t *testing.T) {
 			t.Errorf("with %d hashes, %d of 10000 others are found", n, got)
 		}
 	}
-	if len(f) > maxFilters {
+	if len(f) > 3 {
 		t.Errorf("%d filters", len(f))
 	}
 }
@@ -124,7 +124,7 @@ func TestIDs(t *testing.T) {
 	const n = 500
 	now := 20000*format.Day + format.Day/2
 	c, db := memoStore(t, n, &now)
-	c.RememberIDs()
+	c.RememberIDs(10 << 20)
 	if look(t, c, entryOf(7)) != 8 || look(t, c, entryOf(-1)) != 0 {
 		t.Error("IDs are not found before they are known")
 	}
@@ -166,7 +166,7 @@ func TestIDsAreForgotten(t *testing.T) {
 	t.Parallel()
 	now := 20000 * format.Day
 	c, db := memoStore(t, 0, &now)
-	c.RememberIDs()
+	c.RememberIDs(10 << 20)
 	const hour = format.Day / 24
 	known := func(i int) bool {
 		db.gets = 0
@@ -201,7 +201,7 @@ func TestLearnIDsStops(t *testing.T) {
 	t.Parallel()
 	now := 20000 * format.Day
 	c, _ := memoStore(t, 1000, &now)
-	c.RememberIDs()
+	c.RememberIDs(10 << 20)
 	stop := make(chan struct{})
 	close(stop)
 	if err := c.LearnIDs(stop); err != nil || c.ids.complete {
@@ -209,5 +209,15 @@ func TestLearnIDsStops(t *testing.T) {
 	}
 	if got := look(t, c, entryOf(999)); got != 1000 {
 		t.Errorf("ID 999: %d", got)
+	}
+}
+
+// The filters of both times fit into the memory that is given, but for the least.
+func TestFiltersIn(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]int{0: 1, 128 << 10: 1, 1152 << 10: 2, 9343 << 10: 2, 9344 << 10: 3, 10 << 20: 3} {
+		if got := filtersIn(bytes); got != want {
+			t.Errorf("%d bytes: %d filters, want %d", bytes, got, want)
+		}
 	}
 }
