@@ -44,7 +44,9 @@ func (s *Server) PushAll(ctx context.Context, pushes []Push) ([]PushResult, erro
 	spans := s.beginPushes(ctx, pushes, entries)
 	for i := range pushes {
 		if err := s.prepareOne(entries, pushes, i); err != nil {
-			return nil, inBatch(i, err)
+			err = inBatch(i, err)
+			spans.fail(err)
+			return nil, err
 		}
 	}
 	s.store(ctx, entries, out)

@@ -83,6 +83,16 @@ func (spans pushSpans) end(out []BatchResult) {
 	}
 }
 
+// fail ends the spans of a call that has stored nothing.
+func (spans pushSpans) fail(err error) {
+	now := time.Now()
+	for _, span := range spans {
+		if span != nil {
+			span.End(&trace.End{At: now, Err: err})
+		}
+	}
+}
+
 // traceAppend records the time that it took to store entries, for each that is traced.
 func (s *Server) traceAppend(entries []engine.Entry, results []engine.Result, begun time.Time, err error) {
 	if s.opts.Tracer == nil {

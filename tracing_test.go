@@ -211,13 +211,17 @@ func TestTracedFailure(t *testing.T) {
 	if _, err := n.Push(t.Context(), wirepost.Push{To: "user:42", Data: []byte("{"), TraceParent: parent}); err == nil {
 		t.Fatal("JSON that is not")
 	}
+	batch := []wirepost.Push{{To: "user:42", Data: []byte("1"), TraceParent: parent}, {To: "user:42", Data: []byte("{"), TraceParent: parent}}
+	if _, err := n.PushAll(t.Context(), batch); err == nil {
+		t.Fatal("a batch with JSON that is not")
+	}
 	if err := n.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Push(t.Context(), wirepost.Push{To: "user:42", Data: []byte("1"), TraceParent: parent}); err == nil {
 		t.Fatal("a push after Shutdown")
 	}
-	l.want(t, "push<", "append<push", "push<", "append<push", "push<", "push<")
+	l.want(t, "push<", "append<push", "push<", "append<push", "push<", "push<", "push<", "push<")
 	var got []string
 	for _, s := range l.all() {
 		var e *wirepost.Error
@@ -229,7 +233,7 @@ func TestTracedFailure(t *testing.T) {
 			got = append(got, fmt.Sprint(s.start.Name, " ", s.end.Duplicate))
 		}
 	}
-	if want := []string{"append false", "push false", "append true", "push true", "push bad_request", "push unavailable"}; !slices.Equal(got, want) {
+	if want := []string{"append false", "push false", "append true", "push true", "push bad_request", "push bad_request", "push bad_request", "push unavailable"}; !slices.Equal(got, want) {
 		t.Errorf("the spans say %q, want %q", got, want)
 	}
 }

@@ -3,9 +3,9 @@
 //
 //	wirepost.New(wirepost.Options{Tracer: otel.NewTracer(provider), …})
 //
-// A push belongs to the span in the context of Server.Push, else to that of
-// Push.TraceParent, else to that of the traceparent header of the HTTP request. Without the
-// flag sampled nothing is recorded.
+// A push belongs to the span that Push.TraceParent names, else to the one in the context of
+// Server.Push, else to that of the traceparent header of the HTTP request. Without the flag
+// sampled nothing is recorded.
 package otel
 
 import (
