@@ -78,15 +78,15 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 			return nil // the peer is gone
 		}
 	}
-	room := bulkRooms.Get().(*bulkRoom)
+	buffers := bulkPool.Get().(*bulkBuffers)
 	b := &bulk{
 		// Lines that were read completely are pushed even if the client is gone.
 		api: a, ctx: context.WithoutCancel(r.pushContext()), w: w, rc: rc, pace: r.key.pace, short: short,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}),
-		filling: &room.batches[0], out: room.out,
+		filling: &buffers.batches[0], out: buffers.out,
 	}
-	go b.writeResults(&room.batches[1])
-	lines := newLineReader(r.Body, room.line, a.maxJSON, b.await, b.grow)
+	go b.writeResults(&buffers.batches[1])
+	lines := newLineReader(r.Body, buffers.line, a.maxJSON, b.await, b.grow)
 	whole := b.read(lines)
 	b.end()
 	<-b.done
@@ -97,7 +97,7 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	if b.panicked != nil {
 		panic(b.panicked) // in the handler's goroutine it ends only this request
 	}
-	room.free(lines.buf, b.out)
+	buffers.free(lines.buf, b.out)
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // for the end
 	return nil
 }
@@ -136,30 +136,6 @@ type batch struct {
 	bytes  int             // of their data
 
 	size, held int64 // the memory it uses, and the memory reserved for it
-}
-
-// bulkRoom is the memory of a bulk push, for later ones. A client that shares requests
-// between pushes makes many short ones.
-type bulkRoom struct {
-	line, out []byte
-	batches   [2]batch
-}
-
-var bulkRooms = sync.Pool{New: func() any { return &bulkRoom{line: make([]byte, lineBuffer)} }}
-
-// free gives the memory back, with the buffers that the push used. What has grown unusually
-// large is left to the garbage collector.
-func (m *bulkRoom) free(line, out []byte) {
-	if len(line) != lineBuffer || cap(out) > maxPooled {
-		return
-	}
-	m.line, m.out = line, out[:0]
-	for i := range m.batches {
-		if m.batches[i].reset(); cap(m.batches[i].pushes) > 2*batchPushes {
-			return
-		}
-	}
-	bulkRooms.Put(m)
 }
 
 // line is what writeResults has to know about a line.

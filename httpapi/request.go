@@ -45,8 +45,9 @@ func (r *request) parseQuery(known []string) error {
 	if err != nil {
 		return parse.BadRequest("", "the query does not parse: %s", err)
 	}
+	raw := slices.Contains(known, "ttl") // no other request has it
 	for name, values := range query {
-		if slices.Contains(known, "ttl") && slices.Contains(onlyJSON, name) {
+		if raw && slices.Contains(onlyJSON, name) {
 			return parse.BadRequest(name, "a raw push has no %s: push JSON to /v1/push", name)
 		}
 		if !slices.Contains(known, name) {
