@@ -147,7 +147,7 @@ release:
 	cd release && $(GO) run . -out $(CURDIR)/dist $(if $(VERSION),-version $(VERSION)) $(if $(ONLY),-only $(ONLY))
 
 # Installs the packages in a fresh Debian. It needs root and the network, and takes minutes, so
-# that it is no part of test, which does the same in an empty directory.
+# that it is not a part of test, which does the same in an empty directory.
 test-packages:
 	@if ! command -v debootstrap >/dev/null || ! command -v rpm >/dev/null || ! command -v ip >/dev/null; then \
 		apt-get update && apt-get install -y --no-install-recommends debootstrap rpm iproute2 || exit 1; \
