@@ -2,7 +2,7 @@
 // React, the same entry points as CommonJS, and types for both. It runs before `npm pack`
 // and `npm publish`, and needs Go for the esbuild that go.mod pins.
 import { execFileSync } from "node:child_process"
-import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, cpSync, rmSync, writeFileSync } from "node:fs"
 
 process.chdir(import.meta.dirname)
 
@@ -21,6 +21,5 @@ esbuild("wirepost=src/index.ts", "more=src/wirepost-more.ts", "persist=src/wirep
 run(process.execPath, "node_modules/typescript/bin/tsc", "--project", "tsconfig.types.json")
 // Below another package.json, the same declarations are those of CommonJS.
 cpSync("types", "cjs/types", { recursive: true })
-mkdirSync("cjs", { recursive: true })
 writeFileSync("cjs/package.json", '{ "type": "commonjs" }\n')
 copyFileSync("../LICENSE", "LICENSE")

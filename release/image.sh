@@ -24,8 +24,8 @@ debootstrap --variant=minbase --include=ca-certificates bookworm "$dir/debian" $
 base=$(images from scratch)
 images add -q "$base" "$dir/debian" / >/dev/null
 images add -q "$base" "$(go env GOROOT)" /usr/local/go >/dev/null
-# The modules come from this machine's cache, and what is compiled already. The image of the program begins with nothing,
-# so that none of this is in it.
+# The modules come from this machine's cache, and what is compiled already. The image of the
+# program begins with nothing, so that none of this is in it.
 images config --env PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin --env GOTOOLCHAIN=local \
 	--env GOPROXY=file:///proxy --env GOSUMDB=off "$base"
 images commit -q "$base" localhost/golang:1.26-bookworm >/dev/null

@@ -84,5 +84,5 @@ func (s *settings) effective(k *kong.Context, c *Config) (all []httpapi.Setting)
 	return all
 }
 
-// byDefault is the origin of settings that nobody has made.
+// byDefault is the origin of settings that are left out.
 const byDefault = "default"

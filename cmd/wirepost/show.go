@@ -64,7 +64,7 @@ func showKind(v reflect.Value) string {
 		}
 		return orDash(strings.Join(texts, ","))
 	case reflect.String:
-		return orDash(withoutPassword(v.String()))
+		return orDash(maskURL(v.String()))
 	case reflect.Float64:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	}
@@ -85,8 +85,8 @@ func orDash(text string) string {
 	return text
 }
 
-// withoutPassword masks the user and password of a URL, and its query, which may be a key.
-func withoutPassword(text string) string {
+// maskURL masks the user and password of a URL, and its query, which may be a key.
+func maskURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Host == "" || u.User == nil && u.RawQuery == "" {
 		return text
@@ -148,7 +148,7 @@ func showPolicy(p wirepost.Policy) string {
 
 // showEndpoint returns an endpoint of events on one line.
 func showEndpoint(e wirepost.EventEndpoint) string {
-	text := "url: " + orDash(withoutPassword(e.URL))
+	text := "url: " + orDash(maskURL(e.URL))
 	for i, list := range [][]string{e.Types, e.Channels} {
 		if len(list) > 0 {
 			text += ", " + [...]string{"types", "channels"}[i] + ": " + strings.Join(list, " ")

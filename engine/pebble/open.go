@@ -32,8 +32,8 @@ type Options struct {
 	Elapsed func() time.Duration
 
 	// An engine takes at most CacheBytes, three times MemTableBytes, about 96 bytes for
-	// each of Channels, IDBytes, and under load half as much again for Go's collector. It grows to that over hours, since nothing is dropped
-	// while there is room.
+	// each of Channels, IDBytes, and under load half as much again for Go's collector. It
+	// grows to that over hours, since nothing is dropped while there is room.
 
 	// CacheBytes is for blocks read; 0: 64 MiB. What the memtables leave of their
 	// share is used for blocks, too.

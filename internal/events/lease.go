@@ -13,7 +13,7 @@ import (
 )
 
 // Lease decides which node of a cluster delivers events. The node that holds it says so on
-// the bus, every second. When nobody does for some seconds, another one claims it, and
+// the bus, every second. When none does for some seconds, another one claims it, and
 // takes it if it hears of no better claim for half a second. A node that is cut off from
 // the log gives it up.
 //

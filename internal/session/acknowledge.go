@@ -129,7 +129,7 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 	if !sub.stored {
 		return
 	}
-	if s.user.TryPin() { // the usual case, without the function that withState takes
+	if s.user.TryPin() { // the usual case: the function that withState takes would be allocated
 		s.storeAcknowledged(sub.Feed.Channel(), through)
 		s.user.Unpin()
 		return
@@ -137,7 +137,8 @@ func (s *Session) acknowledge(sub *subscription, through uint64) {
 	s.acknowledgeLoaded(sub.Feed.Channel(), through)
 }
 
-// acknowledgeLoaded loads the user's state and stores an acknowledgement there.
+// acknowledgeLoaded loads the user's state and stores an acknowledgement there. It is apart
+// because what a function captures is allocated where it is declared.
 func (s *Session) acknowledgeLoaded(channel string, through uint64) {
 	s.withState(func() { s.storeAcknowledged(channel, through) })
 }

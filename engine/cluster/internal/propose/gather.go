@@ -13,7 +13,7 @@ const (
 )
 
 // gather waits after a batch until as many calls have come again as were in it, besides those
-// that waited already. Those who call usually wait for the result before they call again.
+// that waited already. Callers usually wait for their result before they call again.
 // Without this, the first of them would be a batch of its own, or calls would form two groups
 // that take turns: twice as many batches, each of which costs the servers of the log the same.
 // A call that is alone does not wait.
