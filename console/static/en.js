@@ -414,7 +414,6 @@ export default {
 
   // The store.
   "disk": "Disk",
-  "disk.full": "full",
   "disk.of": "{free} free of {size}",
   "disk.store": "Store",
   "disk.others": "Other files",

@@ -42,7 +42,7 @@ function tailPanel() {
     element: h("tr", { "data-event": e.type }, h("td", {}, when(e.time)), h("td", { class: "name" }, e.type), h("td", { class: "name" }, about(e))),
     update() {},
   }));
-  const news = reader(back);
+  const log = reader(back);
   let all = []; // newest first
   let paused = false;
   let waiting = []; // since the pause
@@ -55,7 +55,7 @@ function tailPanel() {
     text(none, t(all.length === 0 ? "events.none" : "events.unmatched"));
     text(count, all.length === 0 ? "" : t("events.shown", { shown: Math.min(found.length, shownAtOnce), read: all.length }));
   };
-  const tell = () => {
+  const showState = () => {
     state.dataset.state = paused ? "wait" : "live";
     text(state, paused ? t("events.paused", { n: waiting.length }) : t("events.live"));
   };
@@ -69,7 +69,7 @@ function tailPanel() {
     pause.setAttribute("aria-pressed", paused);
     text(pause, t(paused ? "events.go" : "events.pause"));
     if (!paused) take();
-    tell();
+    showState();
   });
   type.addEventListener("input", draw);
   words.addEventListener("input", draw);
@@ -78,10 +78,10 @@ function tailPanel() {
     tools: h("div", { class: "actions" }, pause),
     state,
     async update(seq) {
-      const found = await news.read(seq);
+      const found = await log.read(seq);
       waiting = found.concat(waiting).slice(0, most);
       if (!paused && (found.length > 0 || all.length === 0)) take();
-      tell();
+      showState();
     },
   };
 }

@@ -33,7 +33,7 @@ export function start() {
 
 // rates are per second between two responses. There are none after a restart, which
 // resets the counters.
-export function rates(a, b) {
+function rates(a, b) {
   if (!a || b.uptime_ms <= a.uptime_ms || b.pushes < a.pushes) return null;
   const s = (b.uptime_ms - a.uptime_ms) / 1000;
   return { in: (b.pushes - a.pushes) / s, out: (b.deliveries - a.deliveries) / s };

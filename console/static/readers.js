@@ -47,14 +47,14 @@ export function eventsPanel() {
     update() {},
   }));
 
-  const news = reader(2 * shownEvents);
+  const log = reader(2 * shownEvents);
   let latest = [];
   return {
     element,
     update(now) {
       element.hidden = !now;
       if (!now) return;
-      news.read(now.seq).then((events) => (latest = events.concat(latest).slice(0, shownEvents)));
+      log.read(now.seq).then((events) => (latest = events.concat(latest).slice(0, shownEvents)));
       readers(now.readers, (r) => r.target);
       scroll.hidden = now.readers.length === 0;
       rows(latest, (e) => e.seq);

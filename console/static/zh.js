@@ -414,7 +414,6 @@ export default {
 
   // 存储。
   "disk": "磁盘",
-  "disk.full": "已满",
   "disk.of": "共 {size}，剩余 {free}",
   "disk.store": "存储",
   "disk.others": "其他文件",
