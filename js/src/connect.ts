@@ -108,7 +108,6 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
       return (await (kept ?? Promise.reject(error("unsupported", "the client has no option persist")))).persisted
     },
 
-
     on: ((name, listener) => {
       const off = events.on(name, listener)
       if (name === "message") start(session)

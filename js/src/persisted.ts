@@ -89,7 +89,7 @@ export interface Host {
   watch(opened: () => void, closed: (reason: WirepostError | undefined) => void): void
   isOpen(): boolean
   request(request: Request): Promise<Result>
-  /** Messages may be delivered: there is somebody who wants them. */
+  /** Messages may be delivered: there is something that handles them. */
   start(): void
   /** Goes back in a channel: what comes after that is sent again. */
   back(channel: string, seq: number): void

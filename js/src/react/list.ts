@@ -22,7 +22,7 @@ const done = () => Promise.resolve()
 /** What there is before a client. */
 export const nothing: Messages<never> = { messages: [], ready: false, hasOlder: false, error: undefined, older: done, read: done }
 
-/** Follows a channel while somebody is subscribed to it. */
+/** Follows a channel while it has a subscriber. */
 export class MessageList<T> {
   #now: Messages<T> = nothing
   #following: Following | undefined

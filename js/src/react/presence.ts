@@ -2,7 +2,7 @@ import { useMemo, useSyncExternalStore } from "react"
 import type { Client, PresentUser, WirepostError } from "wirepost"
 import { useClient } from "./provider.js"
 
-/** Who is present in a channel. */
+/** The users present in a channel. */
 export interface Present {
   /** The first 1000 users, in the order in which they came. */
   readonly users: readonly PresentUser[]
@@ -14,7 +14,7 @@ export interface Present {
 
 const nobody: Present = { users: [], count: 0, error: undefined }
 
-/** Returns who is present in a channel whose policy has presence, and subscribes to the channel. */
+/** Returns the users present in a channel whose policy has presence, and subscribes to the channel. */
 export function usePresence(channel: string): Present {
   const client = useClient()
   const room = useMemo(() => roomOf(client, channel), [client, channel])
