@@ -44,7 +44,8 @@ func (c *Cache) LearnIDs(stop <-chan struct{}) error {
 		c.Unlock()
 		hashes = hashes[:0]
 	}
-	yesterday := binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, format.DayOf(c.now(""))-1)
+	today := format.DayOf(c.now(""))
+	yesterday := binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, max(today, 1)-1) // today may be the first day
 	err := format.ScanPrefix(context.Background(), c.db, []byte{format.MemoPrefix}, yesterday, func(key, _ []byte) error {
 		if n++; n > roomOf(c.ids.filters) {
 			return errManyIDs
