@@ -217,7 +217,7 @@ func (l logURL) kind() string {
 }
 
 var (
-	userInfo   = regexp.MustCompile(`(://|,)[^/@]*@`)
+	userInfo   = regexp.MustCompile(`(://|,)[^/@]*@([^/,?]*@)?`) // a password may have an @, too
 	inSettings = regexp.MustCompile(`([?&][^=&]*password=)[^&]*`)
 )
 

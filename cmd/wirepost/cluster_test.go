@@ -96,6 +96,8 @@ func TestLogURLHidesCredentials(t *testing.T) {
 		"embedded":                                "embedded",
 		"nats://u:geheim@a:1,nats://token@b:2":    "nats://…@a:1,nats://…@b:2",
 		"nats://u:geheim@a:1,v:geheim@b:2":        "nats://…@a:1,…@b:2",
+		"nats://u:geh@eim@a:1,v:g@h@b:2":          "nats://…@a:1,…@b:2",
+		"postgres://u:geh@e@im@h/db":              "postgres://…@h/db",
 		"postgres://u:geh,eim@a:1,b:2/db?x=a@b":   "postgres://…@a:1,b:2/db?x=a@b",
 		"postgres:///db?host=/run&user=x":         "postgres:///db?host=/run&user=x",
 		"postgres:///db?user=x&password=p%26&a=b": "postgres:///db?user=x&password=…&a=b",
