@@ -17,7 +17,7 @@ type Scope uint8
 
 // The scopes. Admin includes Push and Read.
 const (
-	Push  Scope = 1 << iota // POST /v1/push and /v1/push/{channel}
+	Push  Scope = 1 << iota // POST /v1/push and /v1/push/{channel}, DELETE /v1/scheduled/{id}
 	Read                    // every GET, /metrics included, except for /v1/config
 	Admin                   // everything
 )

@@ -24,7 +24,7 @@ type route struct {
 	path    string
 	methods []method
 	public  bool // needs no key
-	push    bool // its POST needs a key for pushing, not for everything
+	push    bool // methods other than GET need a key for pushing, not for everything
 	admin   bool // its GET needs a key for everything, too
 }
 

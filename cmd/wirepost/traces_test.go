@@ -173,18 +173,18 @@ func TestCollectorDown(t *testing.T) {
 	for range 3000 {
 		push()
 	}
-	eventuallyTrue(t, "several requests failed", func() bool { return requests() >= 2 })
+	eventually(t, "several requests failed", func() bool { return requests() >= 2 })
 	at.mu.Lock()
 	at.status = http.StatusOK
 	at.mu.Unlock()
-	eventuallyTrue(t, "traces are sent again", func() bool { push(); return strings.Contains(log.String(), "traces are sent again") })
+	eventually(t, "traces are sent again", func() bool { push(); return strings.Contains(log.String(), "traces are sent again") })
 	if n := strings.Count(log.String(), "traces are lost"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
 }
 
-// eventuallyTrue waits until something is so.
-func eventuallyTrue(t *testing.T, what string, is func() bool) {
+// eventually waits until a condition holds.
+func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
