@@ -9,7 +9,7 @@ import { endpoint } from "./endpoint.js"
 import { WirepostError, wording, type ErrorCode } from "./errors.js"
 import { randomId } from "./id.js"
 import type { Owner } from "./connection.js"
-import { openKept } from "./kept.js"
+import { openPersistence } from "./persistence.js"
 import { openLink } from "./link.js"
 import { more, notify, type More } from "./more.js"
 import { checkName } from "./names.js"
@@ -49,7 +49,7 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
   const owner = openSession(session)
   if (getState) session._restore = (gap) => until(session, () => getState(gap), makeBackoff(backoff), (message) => owner.failed("unavailable", `getState: ${message}`))
   const error = (code: ErrorCode, message: string) => new WirepostError(code, message)
-  const kept = persist && openKept(session, owner, { persist, url: nodes[0], token }, backoff)
+  const kept = persist && openPersistence(session, owner, { persist, url: nodes[0], token }, backoff)
   kept?.catch(() => {}) // it ends the client
   void open()
 

@@ -13,7 +13,7 @@ import { until } from "./until.js"
  * Opens what is kept in IndexedDB, as soon as its script can be loaded. Where that is
  * impossible, the client ends: it does not go on without.
  */
-export async function openKept(session: Session, owner: Owner & { _close(error?: WirepostError): void }, settings: Pick<Host, "persist" | "url" | "token">, backoff: Backoff | undefined): Promise<Store> {
+export async function openPersistence(session: Session, owner: Owner & { _close(error?: WirepostError): void }, settings: Pick<Host, "persist" | "url" | "token">, backoff: Backoff | undefined): Promise<Store> {
   const pauses = () => makeBackoff(backoff)
   const host: Host = {
     ...settings,
