@@ -108,7 +108,7 @@ func TestScheduled(t *testing.T) {
 	says(t, tab, "[data-scheduled=reminder]", "user:bob", "in 59 min")
 	says(t, tab, "[data-scheduled=invoice-2026]", "user:carol", "in 1 d 23 h")
 	browser.Click(t, tab, "[data-scheduled=reminder] .danger")
-	says(t, tab, "dialog", "The push reminder to user:bob is not made.")
+	says(t, tab, "dialog", "The push reminder to user:bob will not be made.")
 	browser.Click(t, tab, "dialog button[value=no]")
 	browser.Click(t, tab, "[data-scheduled=reminder] .danger")
 	browser.Click(t, tab, "dialog .danger")

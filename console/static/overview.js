@@ -72,7 +72,7 @@ export function show(main, _, settings) {
     const stuck = slow.update(stats.top);
     tiles.slow.set(whole(stuck), t(stuck ? "slow.some" : "slow.none"), stuck > 0);
     channels.update(stats.top.channels);
-    text(totals, t("totals", { up: duration(stats.uptime_ms), acks: stats.acks, gaps: stats.gaps, epoch: stats.epoch }));
+    text(totals, t("totals", { up: duration(stats.uptime_ms), acks: stats.acks, n: stats.gaps, epoch: stats.epoch }));
   }, true);
   return () => {
     end();

@@ -109,7 +109,7 @@ export default {
   "line.out": "发出",
   "line.connections": "连接",
   "line.memory": "内存",
-  "totals": "已运行 {up} · 已确认 {acks} 条 · 缺失 {gaps} 次 · 存储 {epoch}",
+  "totals": "已运行 {up} · 已确认 {acks} 条 · 缺失 {n} 次 · 存储 {epoch}",
   "start": "从这里开始",
   "start.push": "推送给离线用户",
   "start.connect": "以该用户的身份连接，可以在你自己的页面里，也可以在本页的开发者工具里",
@@ -438,7 +438,7 @@ export default {
   "stored": "保存的内容",
   "stored.users": "用户",
   "stored.channels": "频道",
-  "stored.more": "超过 {n}",
+  "stored.more": "至少 {n}",
   "stored.epoch": "epoch",
 
   // 设置。
