@@ -19,12 +19,14 @@ type TrendPoint struct {
 }
 
 // Trend returns the last hour of this server, oldest first, with a point every TrendInterval:
-// less if it has not run that long. In a cluster, each node has its own.
+// less if it has not run that long. In a cluster, each node has its own. The times are by the
+// clock of now: after a jump of the system's clock they still come one after the other.
 func (s *Server) Trend() []TrendPoint {
-	points := s.trend.Points()
+	points, now := s.trend.Points(), time.Now()
+	elapsed := now.Sub(s.started)
 	all := make([]TrendPoint, len(points))
 	for i, p := range points {
-		all[i] = TrendPoint{time.UnixMilli(p.Time), p.Connections, p.Users, p.Pushes, p.Deliveries, p.Memory}
+		all[i] = TrendPoint{p.At(now, elapsed), p.Connections, p.Users, p.Pushes, p.Deliveries, p.Memory}
 	}
 	return all
 }
@@ -33,7 +35,7 @@ func (s *Server) Trend() []TrendPoint {
 func (s *Server) trendPoint() trend.Point {
 	c := s.host.Counters
 	return trend.Point{
-		Time: time.Now().UnixMilli(), Connections: s.host.Users.Connections(), Users: s.host.Users.Online(),
+		Elapsed: time.Since(s.started).Milliseconds(), Connections: s.host.Users.Connections(), Users: s.host.Users.Online(),
 		Pushes: c.Pushes.Load(), Deliveries: c.Deliveries.Load(), Memory: trend.Memory(),
 	}
 }

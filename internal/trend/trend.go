@@ -16,12 +16,17 @@ const (
 
 // Point is the state at one time, in 48 bytes.
 type Point struct {
-	Time        int64 // in ms since the Unix epoch
+	Elapsed     int64 // in ms since the start, whatever the system's clock says
 	Connections int
 	Users       int
 	Pushes      uint64 // since the start, as Deliveries is
 	Deliveries  uint64
 	Memory      uint64 // bytes of the process
+}
+
+// At is the time of the point by the clock that says now, so much time after the start.
+func (p *Point) At(now time.Time, elapsed time.Duration) time.Time {
+	return now.Add(time.Duration(p.Elapsed)*time.Millisecond - elapsed)
 }
 
 // Ring keeps the last points in 34 560 bytes, which it has from the beginning. It is safe for

@@ -15,11 +15,11 @@ func TestRing(t *testing.T) {
 		t.Error("a new ring has points")
 	}
 	for i := range Length + 3 {
-		r.Add(Point{Time: int64(i)})
+		r.Add(Point{Elapsed: int64(i)})
 	}
 	all := r.Points()
-	if len(all) != Length || all[0].Time != 3 || all[Length-1].Time != int64(Length)+2 {
-		t.Errorf("%d points from %d to %d", len(all), all[0].Time, all[len(all)-1].Time)
+	if len(all) != Length || all[0].Elapsed != 3 || all[Length-1].Elapsed != int64(Length)+2 {
+		t.Errorf("%d points from %d to %d", len(all), all[0].Elapsed, all[len(all)-1].Elapsed)
 	}
 	if size := unsafe.Sizeof(r.points); size > 34_560 {
 		t.Errorf("a ring takes %d bytes", size)
@@ -33,15 +33,29 @@ func TestRun(t *testing.T) {
 		stop := make(chan struct{})
 		var running sync.WaitGroup
 		running.Go(func() {
-			r.Run(stop, func() Point { return Point{Time: time.Now().UnixMilli(), Memory: Memory()} })
+			r.Run(stop, func() Point { return Point{Elapsed: time.Now().UnixMilli(), Memory: Memory()} })
 		})
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		close(stop)
 		running.Wait()
 		all := r.Points()
-		if span := all[len(all)-1].Time - all[0].Time; len(all) != Length || span != int64((Length-1)*5000) || all[0].Memory == 0 {
+		if span := all[len(all)-1].Elapsed - all[0].Elapsed; len(all) != Length || span != int64((Length-1)*5000) || all[0].Memory == 0 {
 			t.Errorf("%d points over %d ms, the first %+v", len(all), span, all[0])
 		}
 	})
+}
+
+// TestAt: when the system's clock jumps, the times of all points do.
+func TestAt(t *testing.T) {
+	t.Parallel()
+	points, elapsed := []Point{{Elapsed: 0}, {Elapsed: 5000}, {Elapsed: 10_000}}, 12*time.Second
+	for _, jump := range []time.Duration{0, -time.Hour, time.Hour} {
+		now := time.Unix(1_800_000_012, 0).Add(jump)
+		for i := range points {
+			if age := now.Sub(points[i].At(now, elapsed)); age != elapsed-time.Duration(i)*Interval {
+				t.Errorf("after a jump by %s, point %d is %s old", jump, i, age)
+			}
+		}
+	}
 }
