@@ -133,7 +133,7 @@ func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is not a URL", text)
+		return errors.New("it is not a URL") // which may have a secret
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return fmt.Errorf("%q is not a URL of http or https, such as https://app.example.com/wirepost", u.Redacted())
 	case u.Fragment != "":

@@ -34,13 +34,13 @@ func (e *traceEndpoint) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is not a URL", text)
+		return errors.New("it is not a URL") // which may have a secret
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:4318", text)
+		return fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:4318", maskURL(string(text)))
 	case u.User != nil:
 		return errors.New("the URL of a collector has no user: put credentials into OTEL_EXPORTER_OTLP_HEADERS")
 	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%q has a query or a fragment, which a collector does not take", text)
+		return errors.New("it has a query or a fragment, which a collector does not take")
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = tracesPath

@@ -212,7 +212,9 @@ func TestTracesEndpoint(t *testing.T) {
 		"no URL":         {args: []string{"--traces-endpoint=collector:4318"}, fails: `"collector:4318" is not an http or https URL`},
 		"a user":         {file: "traces.endpoint: https://u:secret@b\n", fails: "wirepost.yml:1: traces-endpoint: the URL of a collector has no user"},
 		"its variable":   {environ: []string{otelEndpoint + "=grpc://b:1"}, fails: otelEndpoint + `: "grpc://b:1/v1/traces" is not an http or https URL`},
-		"a query":        {args: []string{"--traces-endpoint=http://a/?key=1"}, fails: "has a query"},
+		"a bad escape":   {args: []string{"--traces-endpoint=http://u:%zzsecret@b"}, fails: "it is not a URL"},
+		"another scheme": {args: []string{"--traces-endpoint=grpc://u:secret@b"}, fails: "is not an http or https URL"},
+		"a query":        {args: []string{"--traces-endpoint=http://a/?key=secret@"}, fails: "has a query"},
 		"unknown in map": {file: "traces:\n  endpunkt: x\n", fails: "did you mean traces-endpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
