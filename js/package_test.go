@@ -172,6 +172,8 @@ func TestPackageWithoutWebSocket(t *testing.T) {
 		_, err := output(dir, "node", "--no-experimental-websocket", name, "ws://127.0.0.1:1/ws")
 		if err == nil || !strings.Contains(err.Error(), `no WebSocket: use Node.js 22, or the option WebSocket with that of the package ws`) {
 			t.Errorf("%s: %v", name, err)
+		} else if n := len(err.Error()); n > 4<<10 {
+			t.Errorf("%s: Node.js prints the line that throws: %d bytes", name, n)
 		}
 	}
 }
