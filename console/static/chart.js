@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { short } from "./format.js";
 
 const height = 190;
-const steps = [1, 2, 5].flatMap((n) => Array.from({ length: 10 }, (_, i) => n * 10 ** i)).sort((a, b) => a - b);
+const steps = [1, 2, 5].flatMap((n) => Array.from({ length: 12 }, (_, i) => n * 10 ** (i - 2))).sort((a, b) => a - b);
+const wholeSteps = steps.filter((n) => n >= 1); // of what is counted: no half connections
 
 // colour resolves a custom property: a canvas knows no variables.
 function colour(name, at) {
@@ -32,9 +33,11 @@ export function chart(title, unit, lines) {
     plot = new uPlot(options(box, unit, lines, () => span), data, box);
     newest();
   };
-  // The legend tells the newest values while nobody points at others.
+  // The legend tells the newest values while nobody points at others. The first response
+  // after the page was loaded has no rates yet: those before it are the server's.
   const newest = () => queueMicrotask(() => {
-    if (plot && plot.cursor.left < 0) plot.setLegend({ idx: data[0].length - 1 });
+    const last = data[0].length - 1;
+    if (plot && plot.cursor.left < 0) plot.setLegend({ idx: data[1][last] === null ? last - 1 : last });
   });
   const resize = new ResizeObserver(() => {
     if (!plot) draw();
@@ -79,7 +82,7 @@ function options(box, unit, lines, span) {
     },
     axes: [
       { ...axis, size: 28, space: 80, values: (_, all) => all.map((t) => clock(t).slice(0, t % 60 ? 8 : 5)) },
-      { ...axis, size: 48, incrs: steps, values: (_, all) => all.map(short) },
+      { ...axis, size: 48, incrs: unit ? steps : wholeSteps, values: (_, all) => all.map(short) },
     ],
     series: [
       {},

@@ -398,7 +398,7 @@ export default {
   "refusal.proxy": "the same request succeeds at /poll: a proxy, or middleware of the server, blocks such connections",
 
   // Scheduled pushes.
-  "scheduled.what": "Pushes whose time has not come.",
+  "scheduled.what": "Pushes whose time has not come",
   "scheduled.none": "Nothing is scheduled. A push with \"delay\": \"10m\" or with \"at\" is.",
   "scheduled.to": "Target",
   "scheduled.at": "Time",

@@ -398,7 +398,7 @@ export default {
   "refusal.proxy": "同样的请求在 /poll 成功：代理或服务器的中间件拦截了这类连接",
 
   // 定时推送。
-  "scheduled.what": "时间还没有到的推送。",
+  "scheduled.what": "时间还没有到的推送",
   "scheduled.none": "没有定时推送。带有 \"delay\": \"10m\" 或 \"at\" 的推送会出现在这里。",
   "scheduled.to": "目标",
   "scheduled.at": "时间",
@@ -421,7 +421,7 @@ export default {
   "disk.unknown": "系统没有给出空间大小。",
   "files": "存储的文件",
   "files.bytes": "大小",
-  "files.log": "写日志",
+  "files.log": "预写日志",
   "files.tables": "表",
   "files.levels": "一次读取最多查看的表",
   "files.debt": "等待合并",
