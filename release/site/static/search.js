@@ -102,13 +102,26 @@
       box.textContent = entry.text.slice(0, 120)
       return box
     }
-    var from = at < 40 ? 0 : at - 30
+    var from = at < 40 ? 0 : afterWord(entry.text, at - 30)
+    var to = beforeWord(entry.text, at + needle.length + 90)
     box.appendChild(document.createTextNode((from > 0 ? "…" : "") + entry.text.slice(from, at)))
     var mark = document.createElement("mark")
     mark.textContent = entry.text.slice(at, at + needle.length)
     box.appendChild(mark)
-    box.appendChild(document.createTextNode(entry.text.slice(at + needle.length, at + needle.length + 90)))
+    box.appendChild(document.createTextNode(entry.text.slice(at + needle.length, to) + (to < entry.text.length ? "…" : "")))
     return box
+  }
+
+  // afterWord and beforeWord move an end of an excerpt off the word that it is in, unless
+  // there is none near, as in Chinese.
+  function afterWord(text, i) {
+    var space = text.indexOf(" ", i - 1)
+    return space < 0 || space > i + 15 ? i : space + 1
+  }
+
+  function beforeWord(text, i) {
+    var space = i < text.length ? text.lastIndexOf(" ", i) : -1
+    return space < i - 15 ? i : space
   }
 
   function show(links, searched) {
