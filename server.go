@@ -143,6 +143,15 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// trendPoint reads the point of now. The counters are cheap: none visits connections.
+func (s *Server) trendPoint() trend.Point {
+	c := s.host.Counters
+	return trend.Point{
+		Elapsed: time.Since(s.started).Milliseconds(), Connections: s.host.Users.Connections(), Users: s.host.Users.Online(),
+		Pushes: c.Pushes.Load(), Deliveries: c.Deliveries.Load(), Memory: trend.Memory(),
+	}
+}
+
 func (s *Server) openWebPush() *pusher {
 	allow, _ := s.opts.WebPush.check() //nolint:errcheck // complete has checked it
 	return &pusher{users: s.host.Users, Sender: webpush.New(webpush.Config{

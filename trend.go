@@ -30,12 +30,3 @@ func (s *Server) Trend() []TrendPoint {
 	}
 	return all
 }
-
-// trendPoint reads the point of now. The counters are cheap: none visits connections.
-func (s *Server) trendPoint() trend.Point {
-	c := s.host.Counters
-	return trend.Point{
-		Elapsed: time.Since(s.started).Milliseconds(), Connections: s.host.Users.Connections(), Users: s.host.Users.Online(),
-		Pushes: c.Pushes.Load(), Deliveries: c.Deliveries.Load(), Memory: trend.Memory(),
-	}
-}

@@ -11,16 +11,6 @@ import (
 // clients would delay it.
 const maxSpans = 64
 
-// traced is a message that is traced: in the batch, and then in the window until the client
-// acknowledges it.
-type traced struct {
-	sub    *subscription
-	seq    uint64
-	id     string
-	parent trace.Context // that of the message; in the window that of its delivery
-	sent   time.Time     // in the window
-}
-
 // trace adds a message to those of the batch that are traced.
 func (s *Session) trace(sub *subscription, r *engine.Record) {
 	l := s.loop

@@ -3,6 +3,8 @@ package session
 import (
 	"slices"
 	"time"
+
+	"github.com/wirepost/wirepost/internal/trace"
 )
 
 // window holds the messages that a session has sent and the client has not
@@ -35,31 +37,14 @@ type pinged struct {
 	seq uint64
 }
 
-// maxSpare and spareWindow bound the windows that a loop keeps for other sessions: how many,
-// and how many messages they have room for.
-const (
-	maxSpare    = 64
-	spareWindow = 16
-)
-
-// newWindow returns an empty window.
-func (l *Loop) newWindow() *window {
-	n := len(l.spare)
-	if n == 0 {
-		return new(window)
-	}
-	w := l.spare[n-1]
-	l.spare = l.spare[:n-1]
-	return w
-}
-
-// freeWindow takes back an empty window, which nothing may use after that.
-func (l *Loop) freeWindow(w *window) {
-	if len(l.spare) < maxSpare && cap(w.sent) <= spareWindow {
-		clear(w.pinged)
-		*w = window{sent: w.sent[:0], pinged: w.pinged[:0]}
-		l.spare = append(l.spare, w)
-	}
+// traced is a message that is traced: in the batch, and then in the window until the client
+// acknowledges it.
+type traced struct {
+	sub    *subscription
+	seq    uint64
+	id     string
+	parent trace.Context // that of the message; in the window that of its delivery
+	sent   time.Time     // in the window
 }
 
 // add adds a message to the window. False means that it does not fit; a message larger
