@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -27,6 +28,7 @@ type process struct {
 	t       *testing.T
 	binary  string
 	dir     string
+	host    string
 	cmd     *exec.Cmd
 	address atomic.Value // string
 }
@@ -50,16 +52,28 @@ func newProcess(t *testing.T) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, binary: binary, dir: t.TempDir()}
+	p := &process{t: t, binary: binary, dir: t.TempDir(), host: ownHost()}
 	p.address.Store("")
 	p.start()
 	t.Cleanup(p.kill)
 	return p
 }
 
+var ownHosts atomic.Int32
+
+// ownHost is a loopback address of one process: while its server is dead, no server of
+// another test must get its port, and with it its clients.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1" // the only one
+	}
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", pid>>8&0xff, pid&0xff, 1+ownHosts.Add(1)%254)
+}
+
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.binary, "dev", "--listen", "127.0.0.1:0", "--data", p.dir)
+	p.cmd = exec.Command(p.binary, "dev", "--listen", p.host+":0", "--data", p.dir)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -111,6 +125,13 @@ func (r *receiver) follow(ctx context.Context) {
 	}
 	c, err := client.Dial(ctx, "ws://127.0.0.1:1/ws?user=42", client.Options{
 		Store: store, DialContext: r.p.dialer, MinWait: quick, MaxWait: slower,
+		OnEvent: func(e client.Event) {
+			if connected, ok := e.(client.Connected); ok {
+				r.t.Logf("after %d: %+v", r.handled.Load(), connected)
+			} else if gap, ok := e.(client.Gap); ok {
+				r.t.Errorf("after %d: %+v", r.handled.Load(), gap)
+			}
+		},
 	})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -128,7 +149,7 @@ func (r *receiver) follow(ctx context.Context) {
 		}
 		want := fmt.Sprint(r.handled.Load() + 1)
 		if string(msg.Data) != want {
-			r.t.Errorf("got %s (%d), want %s", msg.Data, msg.Seq, want)
+			r.t.Errorf("got %s (%d after %d), want %s", msg.Data, msg.Seq, msg.Prev, want)
 			return
 		}
 		r.handled.Add(1)
