@@ -193,10 +193,10 @@ func TestKill(t *testing.T) {
 	pushing, stopPushing := context.WithCancel(t.Context())
 	defer stopPushing()
 	stream := backend.Stream(t.Context())
-	pushed := make(chan int)
-	go func() { pushed <- pushAll(pushing, t, stream) }()
-
 	r := &receiver{t: t, p: p, path: filepath.Join(t.TempDir(), "bookmark"), more: make(chan struct{}, 1)}
+	pushed := make(chan int)
+	go func() { pushed <- pushAll(pushing, t, stream, r) }()
+
 	var stop context.CancelFunc
 	var gone chan struct{}
 	begin := func() {
@@ -230,8 +230,12 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// maxAhead is how many messages the pusher may be ahead of the receiver. A channel keeps
+// 100 000, and a receiver that is further behind gets a gap.
+const maxAhead = 20_000
+
 // pushAll pushes numbers until the context is done, and returns how many.
-func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
+func pushAll(ctx context.Context, t *testing.T, stream *client.Stream, r *receiver) (n int) {
 	for {
 		_, err := stream.Push(ctx, client.Push{To: "user:42", Data: fmt.Append(nil, n+1)})
 		if err != nil {
@@ -240,13 +244,14 @@ func pushAll(ctx context.Context, t *testing.T, stream *client.Stream) (n int) {
 			}
 			return n
 		}
-		if n++; n%100 == 0 {
+		n++
+		for int64(n)-r.handled.Load() > maxAhead && ctx.Err() == nil {
 			sleepFor(ctx, time.Millisecond)
 		}
 	}
 }
 
-// sleepFor keeps the pushers from getting far ahead of the receiver.
+// sleepFor sleeps, unless the context is done.
 func sleepFor(ctx context.Context, d time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
