@@ -236,7 +236,7 @@ const maxAhead = 20_000
 
 // pushAll pushes numbers until the context is done, and returns how many.
 func pushAll(ctx context.Context, t *testing.T, stream *client.Stream, r *receiver) (n int) {
-	for {
+	for ; ctx.Err() == nil; n++ {
 		_, err := stream.Push(ctx, client.Push{To: "user:42", Data: fmt.Append(nil, n+1)})
 		if err != nil {
 			if !errors.Is(err, context.Canceled) {
@@ -244,11 +244,11 @@ func pushAll(ctx context.Context, t *testing.T, stream *client.Stream, r *receiv
 			}
 			return n
 		}
-		n++
 		for int64(n)-r.handled.Load() > maxAhead && ctx.Err() == nil {
 			sleepFor(ctx, time.Millisecond)
 		}
 	}
+	return n
 }
 
 // sleepFor sleeps, unless the context is done.
