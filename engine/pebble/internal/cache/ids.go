@@ -44,7 +44,9 @@ func (c *Cache) LearnIDs(stop <-chan struct{}) error {
 		c.Unlock()
 		hashes = hashes[:0]
 	}
-	today := format.DayOf(c.now(""))
+	c.Lock()
+	today := format.DayOf(c.ids.began) // when the store was opened
+	c.Unlock()
 	yesterday := binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, max(today, 1)-1) // today may be the first day
 	err := format.ScanPrefix(context.Background(), c.db, []byte{format.MemoPrefix}, yesterday, func(key, _ []byte) error {
 		if n++; n > roomOf(c.ids.filters) {
