@@ -84,6 +84,15 @@ const counter = `
 	window.persisted = persisted
 `
 
+// siteAndServer starts a site, and a server that accepts its page. At is the page with a
+// query that names the server.
+func siteAndServer(t *testing.T, script, query string) (s *server, at string) {
+	t.Helper()
+	page := site(t, script)
+	s = serve(t, "dev", "--allow-origin", page.URL)
+	return s, page.URL + "/?" + query + "&server=" + s.gate.address()
+}
+
 // numbers returns n texts with a prefix.
 func numbers(prefix string, n int) (list []string) {
 	for i := range n {
@@ -114,9 +123,7 @@ func TestPersistKilled(t *testing.T) {
 	const messages = 400
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, counter)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?handle&server=" + s.gate.address()
+	s, at := siteAndServer(t, counter, "handle")
 	want := numbers("m", messages)
 	browser.Visit(t, tab, at+"&die=0.15")
 	var pushing sync.WaitGroup
@@ -172,9 +179,7 @@ func (s *server) stored(t *testing.T, channel string) (texts []string) {
 func TestPersistOutbox(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, counter)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?server=" + s.gate.address()
+	s, at := siteAndServer(t, counter, "")
 	browser.Visit(t, tab, at)
 	s.mustPush("user:42", "kept")
 	browser.Wait(t, tab, `seen.includes("kept")`)
@@ -185,7 +190,8 @@ func TestPersistOutbox(t *testing.T) {
 		run(t, tab, fmt.Sprintf(`void client.publish("room:7", "p%d", { id: "i%d" }).catch(() => {})`, i, i))
 	}
 	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 10)`)
-	browser.Visit(t, tab, page.URL+"/wirepost.js") // another page: this one is gone
+	root, _, _ := strings.Cut(at, "?")
+	browser.Visit(t, tab, root+"wirepost.js") // another page: this one is gone
 	browser.Visit(t, tab, at)
 	browser.Wait(t, tab, `seen.includes("kept") && client.state === "connecting"`)
 	for i := range 10 {
@@ -210,7 +216,7 @@ func TestPersistOutboxKilled(t *testing.T) {
 	const messages = 300
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, counter+`
+	s, at := siteAndServer(t, counter+`
 		// The next number is in the same database as the outbox, so as to know after a kill
 		// what was stored: the outbox has it, or the server.
 		const channel = await client.history("room:7", { limit: 1 })
@@ -225,9 +231,7 @@ func TestPersistOutboxKilled(t *testing.T) {
 		}
 		await client.publish("room:8", "done")
 		window.done = true
-	`)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?server=" + s.gate.address()
+	`, "")
 	browser.Visit(t, tab, at+"&kill=0.1")
 	browser.Wait(t, tab, "window.done")
 	if diff := cmp.Diff(numbers("p", messages), s.stored(t, "room:7")); diff != "" {
@@ -242,9 +246,7 @@ func TestPersistTabs(t *testing.T) {
 	for _, mode := range []string{"own", "shared"} {
 		t.Run(mode, func(t *testing.T) {
 			first := browser.Open(t)
-			page := site(t, counter)
-			s := serve(t, "dev", "--allow-origin", page.URL)
-			at := page.URL + "/?" + mode + "&server=" + s.gate.address()
+			s, at := siteAndServer(t, counter, mode)
 			s.mustPush("user:42", numbers("a", 50)...)
 			tabs := []context.Context{first, browser.OpenBeside(t, first), browser.OpenBeside(t, first)}
 			for _, tab := range tabs {
@@ -278,9 +280,7 @@ func TestPersistTabs(t *testing.T) {
 func TestPersistLateTab(t *testing.T) {
 	first := browser.Open(t)
 	browser.Expect(first, lost)
-	page := site(t, counter)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?shared&room&server=" + s.gate.address()
+	s, at := siteAndServer(t, counter, "shared&room")
 	browser.Visit(t, first, at+"&hold")
 	browser.Wait(t, first, `client.state === "open" && window.persisted`)
 	s.mustPush("user:42", "u1", "u2", "u3")
@@ -382,9 +382,7 @@ func TestPersistFails(t *testing.T) {
 func TestPersistStore(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, counter)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?server=" + s.gate.address()
+	s, at := siteAndServer(t, counter, "")
 	browser.Visit(t, tab, at)
 	s.mustPush("user:42", "old0", "old1", "old2")
 	appliedOnce(t, tab, []string{"old0", "old1", "old2"})
@@ -402,9 +400,7 @@ func TestPersistStore(t *testing.T) {
 func TestPersistUser(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, counter)
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	at := page.URL + "/?server=" + s.gate.address()
+	s, at := siteAndServer(t, counter, "")
 	browser.Visit(t, tab, at)
 	s.mustPush("user:42", "for 42")
 	appliedOnce(t, tab, []string{"for 42"})
