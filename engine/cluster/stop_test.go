@@ -150,18 +150,24 @@ func TestUnknownOperation(t *testing.T) {
 	})
 }
 
+// programs returns the disks of nodes a and b of a cluster, and what opens a node on its disk
+// with a program that knows operations up to a level.
+func programs(t *testing.T) (disks map[string]vfs.FS, open func(name string, level int) *cluster.Engine) {
+	log := logtest.NewMemory(shards)
+	disks = map[string]vfs.FS{"a": vfs.NewMem(), "b": vfs.NewMem()}
+	return disks, func(name string, level int) *cluster.Engine {
+		o := cluster.Options{Name: "c", Node: name, Log: log}
+		cluster.SetLevel(&o, level)
+		return openWith(t, disks[name], o)
+	}
+}
+
 // TestTracesOfOlderNodes: while a member does not know trace contexts, they are dropped, and
 // what has them is stored.
 func TestTracesOfOlderNodes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := logtest.NewMemory(shards)
-		disks := map[string]vfs.FS{"a": vfs.NewMem(), "b": vfs.NewMem()}
-		open := func(name string, level int) *cluster.Engine {
-			o := cluster.Options{Name: "c", Node: name, Log: log}
-			cluster.SetLevel(&o, level)
-			return openWith(t, disks[name], o)
-		}
+		_, open := programs(t)
 		a, b := open("a", 4), open("b", 5)
 		defer func() { closeNode(t, a); closeNode(t, b) }()
 		time.Sleep(time.Second)
@@ -191,13 +197,7 @@ func TestTracesOfOlderNodes(t *testing.T) {
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := logtest.NewMemory(shards)
-		disks := map[string]vfs.FS{"a": vfs.NewMem(), "b": vfs.NewMem()}
-		open := func(name string, level int) *cluster.Engine {
-			o := cluster.Options{Name: "c", Node: name, Log: log}
-			cluster.SetLevel(&o, level)
-			return openWith(t, disks[name], o)
-		}
+		disks, open := programs(t)
 		a, b := open("a", 1), open("b", 2)
 		defer func() { closeNode(t, a); closeNode(t, b) }()
 		time.Sleep(time.Second)
