@@ -62,15 +62,10 @@ func lowerHex(to []byte, text string) bool {
 
 // String is the value of a traceparent header.
 func (c Context) String() string {
-	return string(c.appendText(make([]byte, 0, textSize)))
-}
-
-// appendText appends the value of a traceparent header.
-func (c Context) appendText(b []byte) []byte {
-	b = append(b, "00-"...)
+	b := append(make([]byte, 0, textSize), "00-"...)
 	b = append(hex.AppendEncode(b, c.Trace[:]), '-')
 	b = append(hex.AppendEncode(b, c.Span[:]), '-')
-	return hex.AppendEncode(b, []byte{c.Flags})
+	return string(hex.AppendEncode(b, []byte{c.Flags}))
 }
 
 // storedSize is the size of a Context as it is stored.
