@@ -184,7 +184,7 @@ hooks:
 hooks.concurrency: 20
 hook-publish: https://app.example.com/publish
 webpush: {subject: "mailto:ops@example.com", allow: [push.internal, 10.1.0.0/16]}
-traces: {endpoint: "http://127.0.0.1:4318"}
+traces: {endpoint: "http://127.0.0.1:4318", protocol: grpc}
 events-url: https://app.example/events
 events:
   grace: 2s
@@ -275,7 +275,7 @@ func TestEverySetting(t *testing.T) {
 	if diff := cmp.Diff(wantWebPush, g.Serve.webPushSettings); diff != "" {
 		t.Errorf("webpush (-want +got):\n%s", diff)
 	}
-	if g.Serve.TracesEndpoint != "http://127.0.0.1:4318/v1/traces" {
+	if g.Serve.TracesEndpoint != "http://127.0.0.1:4318" || g.Serve.TracesProtocol != overGRPC {
 		t.Errorf("traces: %+v", g.Serve.traceSettings)
 	}
 	const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

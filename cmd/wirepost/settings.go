@@ -37,7 +37,7 @@ func newSettings(environ []string) *settings {
 		case value == "":
 		case ours:
 			s.environ[name] = value
-		case name == otelTraces, name == otelEndpoint, name == otelDisabled:
+		case strings.HasPrefix(name, otelPrefix):
 			s.otel[name] = value
 		}
 	}
@@ -111,11 +111,12 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 			return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
 		}
 	}
-	if endpoint, name := s.openTelemetry(); name != "" && flag.Name == "traces-endpoint" {
-		s.origins[flag.Name] = name
-		return endpoint, try(flag, endpoint, name)
+	value, name, err := s.openTelemetry(flag.Name)
+	if name == "" {
+		return nil, err
 	}
-	return nil, nil
+	s.origins[flag.Name] = name
+	return value, try(flag, value, name)
 }
 
 func try(flag *kong.Flag, value any, source string) error {

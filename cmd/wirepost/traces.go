@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -21,13 +24,14 @@ import (
 
 // traceSettings are the settings of traces. In the file they are a map, traces.
 type traceSettings struct {
-	TracesEndpoint traceEndpoint `placeholder:"URL" help:"Send traces of pushes that have a traceparent to this collector (OTLP over HTTP, such as http://127.0.0.1:4318). Default: OTEL_EXPORTER_OTLP_ENDPOINT, if set."`
+	TracesEndpoint traceEndpoint `placeholder:"URL" help:"Send traces of pushes that have a traceparent to this collector (OTLP, such as http://127.0.0.1:4318). Default: OTEL_EXPORTER_OTLP_ENDPOINT, if set."`
+	TracesProtocol traceProtocol `default:"http/protobuf" placeholder:"NAME" help:"What the collector speaks: http/protobuf, http/json or grpc (default: OTEL_EXPORTER_OTLP_PROTOCOL, or ${default})."`
 }
 
 // traceEndpoint is the URL of a collector.
 type traceEndpoint string
 
-// tracesPath is where a collector takes traces, as OTLP says.
+// tracesPath is where a collector takes traces over HTTP, as OTLP says.
 const tracesPath = "/v1/traces"
 
 func (e *traceEndpoint) UnmarshalText(text []byte) error {
@@ -42,32 +46,37 @@ func (e *traceEndpoint) UnmarshalText(text []byte) error {
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("it has a query or a fragment, which a collector does not take")
 	}
-	if strings.Trim(u.Path, "/") == "" {
-		u.Path = tracesPath
-	}
 	*e = traceEndpoint(u.String())
 	return nil
 }
 
-// The variables of OpenTelemetry that traces-endpoint is taken from.
+// overHTTP returns the URL of requests over HTTP.
+func (e traceEndpoint) overHTTP() string {
+	u, err := url.Parse(string(e))
+	if err == nil && strings.Trim(u.Path, "/") == "" {
+		u.Path = tracesPath
+		return u.String()
+	}
+	return string(e)
+}
+
+// traceProtocol is a protocol of OTLP.
+type traceProtocol string
+
+// The protocols, by their names in OpenTelemetry.
 const (
-	otelTraces   = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" // the URL itself
-	otelEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"        // without tracesPath
-	otelDisabled = "OTEL_SDK_DISABLED"
+	overHTTP traceProtocol = "http/protobuf"
+	withJSON traceProtocol = "http/json"
+	overGRPC traceProtocol = "grpc"
 )
 
-// openTelemetry returns the value of traces-endpoint that OpenTelemetry's own variables have,
-// and which one has it.
-func (s *settings) openTelemetry() (value, variable string) {
-	switch {
-	case strings.EqualFold(s.otel[otelDisabled], "true"):
-		return "", ""
-	case s.otel[otelTraces] != "":
-		return s.otel[otelTraces], otelTraces
-	case s.otel[otelEndpoint] != "":
-		return strings.TrimRight(s.otel[otelEndpoint], "/") + tracesPath, otelEndpoint
+func (p *traceProtocol) UnmarshalText(text []byte) error {
+	switch is := traceProtocol(text); is {
+	case overHTTP, withJSON, overGRPC:
+		*p = is
+		return nil
 	}
-	return "", ""
+	return fmt.Errorf("%q is not a protocol of traces: use %s, %s or %s", text, overHTTP, withJSON, overGRPC)
 }
 
 // traces sends spans to a collector.
@@ -80,11 +89,10 @@ func (c *traceSettings) open(node string, log *slog.Logger) (*traces, error) {
 	if c.TracesEndpoint == "" {
 		return nil, nil
 	}
-	sender, err := otlptracehttp.New(context.Background(),
-		otlptracehttp.WithEndpointURL(string(c.TracesEndpoint)),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
-			Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 10 * time.Second,
-		}))
+	if err := checkOpenTelemetry(os.Getenv); err != nil {
+		return nil, err
+	}
+	sender, err := c.sender(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("traces-endpoint: %w", err)
 	}
@@ -92,15 +100,30 @@ func (c *traceSettings) open(node string, log *slog.Logger) (*traces, error) {
 	if node != "" {
 		about = append(about, attribute.String("service.instance.id", node))
 	}
-	service, err := resource.Merge(resource.NewSchemaless(about...), resource.Environment())
+	service, err := resource.New(context.Background(), resource.WithAttributes(about...), resource.WithFromEnv())
 	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+		return nil, &settingError{"OTEL_RESOURCE_ATTRIBUTES", err}
 	}
 	// At most 2048 spans wait; what comes while they do is dropped.
 	return &traces{sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(&exporter{SpanExporter: sender, endpoint: string(c.TracesEndpoint), log: log}),
 		sdktrace.WithResource(service),
 	)}, nil
+}
+
+// sender returns what sends spans with the protocol.
+func (c *traceSettings) sender(ctx context.Context) (*otlptrace.Exporter, error) {
+	again := otlptracehttp.RetryConfig{
+		Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 10 * time.Second,
+	}
+	if c.TracesProtocol == overGRPC {
+		return otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(string(c.TracesEndpoint)), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig(again)))
+	}
+	encoding := otlptracehttp.EncodingProtobuf
+	if c.TracesProtocol == withJSON {
+		encoding = otlptracehttp.EncodingJSON
+	}
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.TracesEndpoint.overHTTP()), otlptracehttp.WithEncoding(encoding), otlptracehttp.WithRetry(again))
 }
 
 // tracer records spans; nil records none.

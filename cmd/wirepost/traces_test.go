@@ -53,19 +53,24 @@ func newSpanCollector(t *testing.T) *spanCollector {
 		if err != nil || r.URL.Path != tracesPath {
 			t.Errorf("%s: %v", r.URL, err)
 		}
-		for _, resource := range in.GetResourceSpans() {
-			for _, a := range resource.GetResource().GetAttributes() {
-				if a.GetKey() == "service.name" {
-					c.service = a.GetValue().GetStringValue()
-				}
-			}
-			for _, scope := range resource.GetScopeSpans() {
-				c.spans = append(c.spans, scope.GetSpans()...)
-			}
-		}
+		c.add(&in)
 	}))
 	t.Cleanup(c.Close)
 	return c
+}
+
+// add takes the spans of a request.
+func (c *spanCollector) add(in *collector.ExportTraceServiceRequest) {
+	for _, resource := range in.GetResourceSpans() {
+		for _, a := range resource.GetResource().GetAttributes() {
+			if a.GetKey() == "service.name" {
+				c.service = a.GetValue().GetStringValue()
+			}
+		}
+		for _, scope := range resource.GetScopeSpans() {
+			c.spans = append(c.spans, scope.GetSpans()...)
+		}
+	}
 }
 
 // byName returns the spans by name.
@@ -157,7 +162,7 @@ func TestCollectorDown(t *testing.T) {
 	at := newSpanCollector(t)
 	at.status = http.StatusBadRequest // which is not tried again
 	var log testlog.Buffer
-	_, address, _ := testApp(t, t.Context(), func(c *Config) { c.TracesEndpoint = traceEndpoint(at.URL + tracesPath) }, &log)
+	_, address, _ := testApp(t, t.Context(), func(c *Config) { c.TracesEndpoint = traceEndpoint(at.URL) }, &log)
 	push := func() {
 		t.Helper()
 		if status, answer := ask(t, "POST", address+"/v1/push/user:42", "", "hi", "Traceparent: "+testParent); status != http.StatusAccepted {
@@ -190,46 +195,5 @@ func eventually(t *testing.T, what string, is func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("not so: %s", what)
 		}
-	}
-}
-
-func TestTracesEndpoint(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		args, environ []string
-		file          string
-		want, origin  string
-		fails         string
-	}{
-		"none":           {},
-		"flag":           {args: []string{"--traces-endpoint=http://127.0.0.1:4318"}, want: "http://127.0.0.1:4318/v1/traces"},
-		"with a path":    {args: []string{"--traces-endpoint=https://otlp.example/otlp/v1/traces"}, want: "https://otlp.example/otlp/v1/traces"},
-		"file":           {file: "traces:\n  endpoint: http://a:1\n", environ: []string{otelEndpoint + "=http://b:1"}, want: "http://a:1/v1/traces"},
-		"OpenTelemetry":  {environ: []string{otelEndpoint + "=http://b:1/base/"}, want: "http://b:1/base/v1/traces", origin: otelEndpoint},
-		"for traces":     {environ: []string{otelEndpoint + "=http://b:1", otelTraces + "=http://c:1/x"}, want: "http://c:1/x", origin: otelTraces},
-		"own variable":   {environ: []string{otelEndpoint + "=http://b:1", "WIREPOST_TRACES_ENDPOINT=http://d:1"}, want: "http://d:1/v1/traces", origin: "WIREPOST_TRACES_ENDPOINT"},
-		"disabled":       {environ: []string{otelEndpoint + "=http://b:1", otelDisabled + "=true"}},
-		"no URL":         {args: []string{"--traces-endpoint=collector:4318"}, fails: `"collector:4318" is not an http or https URL`},
-		"a user":         {file: "traces.endpoint: https://u:secret@b\n", fails: "wirepost.yml:1: traces-endpoint: the URL of a collector has no user"},
-		"its variable":   {environ: []string{otelEndpoint + "=grpc://b:1"}, fails: otelEndpoint + `: "grpc://b:1/v1/traces" is not an http or https URL`},
-		"a bad escape":   {args: []string{"--traces-endpoint=http://u:%zzsecret@b"}, fails: "it is not a URL"},
-		"another scheme": {args: []string{"--traces-endpoint=grpc://u:secret@b"}, fails: "is not an http or https URL"},
-		"a query":        {args: []string{"--traces-endpoint=http://a/?key=secret@"}, fails: "has a query"},
-		"unknown in map": {file: "traces:\n  endpunkt: x\n", fails: "did you mean traces-endpoint"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			g, s, err := parse(t, append([]string{"serve", "--config=FILE"}, tt.args...), tt.environ, tt.file)
-			switch {
-			case tt.fails != "":
-				if err == nil || !strings.Contains(err.Error(), tt.fails) || strings.Contains(err.Error(), "secret@") {
-					t.Errorf("%v, want %s", err, tt.fails)
-				}
-			case err != nil:
-				t.Error(err)
-			case string(g.Serve.TracesEndpoint) != tt.want || tt.origin != "" && s.origins["traces-endpoint"] != tt.origin:
-				t.Errorf("%q from %q, want %q from %q", g.Serve.TracesEndpoint, s.origins["traces-endpoint"], tt.want, tt.origin)
-			}
-		})
 	}
 }
