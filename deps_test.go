@@ -43,6 +43,7 @@ var imports = map[string]map[string]string{
 	"otel":       {"": "the contract with a recorder of spans"},
 	"internal/events": {
 		"engine":           "the log, and the stored cursors",
+		"internal/redact":  "names of endpoints",
 		"internal/feed":    "connections in channels, and new events",
 		"internal/glob":    "filters",
 		"internal/names":   "inboxes, and the names of its own channels",
@@ -257,6 +258,7 @@ var imports = map[string]map[string]string{
 	"internal/evict":    {},
 	"internal/glob":     {},
 	"internal/registry": {},
+	"internal/redact":   {},
 	"internal/signing":  {},
 	"internal/strict":   {},
 	"internal/trace":    {},
@@ -266,6 +268,7 @@ var imports = map[string]map[string]string{
 	"hooks": {
 		"":                 "the callbacks that it implements",
 		"internal/count":   "counters of requests",
+		"internal/redact":  "URLs in logs and statistics",
 		"internal/signing": "signatures of requests",
 		"internal/strict":  "strict parsing of identities",
 		"internal/wire":    "kinds of content types",
@@ -316,6 +319,7 @@ var imports = map[string]map[string]string{
 		"internal/dial":            "the connection of listen",
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
+		"internal/redact":          "URLs in what config check prints",
 		"internal/signing":         "secrets of hooks and of endpoints of events",
 		"otel":                     "traces",
 		"prometheus":               "the metrics of hooks",

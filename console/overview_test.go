@@ -66,13 +66,13 @@ func TestOverviewSurvivesARestart(t *testing.T) {
 func TestOverviewShowsEvents(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "", func(o *wirepost.Options) {
-		o.Events.Endpoints = []wirepost.EventEndpoint{{URL: "http://127.0.0.1:1/events?key=secret", Types: []string{"user.*", "session.*"}}}
+		o.Events.Endpoints = []wirepost.EventEndpoint{{URL: "http://127.0.0.1:1/secret?key=secret", Types: []string{"user.*", "session.*"}}}
 	})
 	tab := s.open("")
 	s.client("bob&device=tv")
 	says(t, tab, "[data-event='user.online']", "bob")
 	says(t, tab, "[data-event='session.connected']", "bob · tv")
-	says(t, tab, "[data-endpoint='http://127.0.0.1:1/events'] td.bad", "fails for", "connection refused")
+	says(t, tab, "[data-endpoint='http://127.0.0.1:1/…'] td.bad", "fails for", "connection refused")
 	browser.Wait(t, tab, `getComputedStyle(document.querySelector("td.bad")).color !== getComputedStyle(document.body).color`)
 	browser.Screenshot(t, tab, "events")
 	browser.Device(t, tab, 390, 844)
@@ -86,7 +86,7 @@ func TestOverviewShowsHooks(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	t.Cleanup(backend.Close)
 	h, err := hooks.New(hooks.Options{
-		Message: backend.URL + "/message?key=secret", Subscribe: "http://127.0.0.1:1/subscribe", Call: backend.URL + "/call",
+		Message: backend.URL + "/secret?key=secret", Subscribe: "http://127.0.0.1:1/subscribe", Call: backend.URL + "/call",
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestOverviewShowsHooks(t *testing.T) {
 		}
 	}
 	tab := newHookedSite(t, h, "").open("")
-	says(t, tab, "[data-hook=message]", backend.URL+"/message", "responds", "ms")
+	says(t, tab, "[data-hook=message]", backend.URL+"/…", "responds", "ms")
 	says(t, tab, "[data-hook=call]", "not asked yet")
 	says(t, tab, "[data-hook=subscribe] td.bad", "not asked, after 10 failures in a row", "connection refused")
 	browser.Wait(t, tab, `!document.body.textContent.includes("secret")`)

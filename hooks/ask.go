@@ -16,6 +16,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/internal/count"
+	"github.com/wirepost/wirepost/internal/redact"
 	"github.com/wirepost/wirepost/internal/signing"
 )
 
@@ -80,7 +81,7 @@ func (k *hook) ask(ctx context.Context, connection string, question []byte, read
 		return k.unavailable("", 0, err)
 	}
 	if k.breaker.succeeded() {
-		k.of.logger.Info("the backend responds again", "hook", k.kind, "url", k.redacted())
+		k.of.logger.Info("the backend responds again", "hook", k.kind, "url", redact.URL(k.url))
 	}
 	return err
 }
@@ -111,7 +112,7 @@ func (k *hook) failed(probe bool, connection, result string, err error) {
 	if k.warnings.next(now) {
 		level = slog.LevelWarn
 	}
-	log := k.of.logger.With("hook", k.kind, "url", k.redacted())
+	log := k.of.logger.With("hook", k.kind, "url", redact.URL(k.url))
 	log.Log(context.Background(), level, "hook failed", "error", err)
 	if opened {
 		log.Warn("the backend is not asked for a moment, because of repeated failures", "failures", failuresToOpen, "pause", firstPause)
@@ -177,24 +178,6 @@ func resultOf(ctx context.Context, otherwise string) string {
 		return resultCanceled
 	}
 	return otherwise
-}
-
-// redacted is the URL without a password.
-func (k *hook) redacted() string {
-	u, err := url.Parse(k.url)
-	if err != nil {
-		return ""
-	}
-	return u.Redacted()
-}
-
-// label is the URL without anything that may be secret in it.
-func (k *hook) label() string {
-	u, err := url.Parse(k.url)
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // ok reports whether the response is one of success.

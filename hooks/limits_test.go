@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/hooks"
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 // TestSlowHookHoldsNoLoop: while the backend decides about one client, the only loop serves
@@ -242,12 +244,12 @@ func TestOneClientOpensNoBreaker(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]hooks.Options{
-		`connect: "app.example.com/x" is not a URL of http or https`: {Connect: "app.example.com/x"},
-		`call: "ftp://x/" is not a URL of http or https`:             {Call: "ftp://x/"},
-		`fragment`:                  {URL: "http://x/#a"},
-		`begin with whsec_`:         {URL: "http://x/", Secrets: []string{"topsecret"}},
-		`at least 24 are needed`:    {URL: "http://x/", Secrets: []string{oldSecret, "whsec_dG9wc2VjcmV0"}},
-		`a timeout, concurrency or`: {URL: "http://x/", Timeout: -1},
+		`connect: it is not an http or https URL`: {Connect: "app.example.com/topsecret"},
+		`call: it is not an http or https URL`:    {Call: "ftp://topsecret@x/topsecret?topsecret"},
+		`fragment`:                                {URL: "http://topsecret@x/topsecret?topsecret#topsecret"},
+		`begin with whsec_`:                       {URL: "http://x/", Secrets: []string{"topsecret"}},
+		`at least 24 are needed`:                  {URL: "http://x/", Secrets: []string{oldSecret, "whsec_dG9wc2VjcmV0"}},
+		`a timeout, concurrency or`:               {URL: "http://x/", Timeout: -1},
 	} {
 		_, err := hooks.New(o)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "topsecret") || strings.Contains(err.Error(), "dG9wc2VjcmV0") {
@@ -255,16 +257,39 @@ func TestNew(t *testing.T) {
 		}
 	}
 	var o wirepost.Options
-	h, err := hooks.New(hooks.Options{Message: "http://ada:topsecret@x/?key=topsecret", Call: "http://y/"})
+	h, err := hooks.New(hooks.Options{Message: "http://ada:topsecret@x/topsecret?key=topsecret", Call: "http://y/"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Apply(&o)
-	if url := h.Stats()[0].URL; url != "http://x/" {
+	if url := h.Stats()[0].URL; url != "http://x/…" {
 		t.Errorf("the URL in the statistics is %s", url)
 	}
 	if o.Authenticate != nil || o.OnSubscribe != nil || o.OnPublish != nil || o.OnMessage == nil || o.OnCall == nil || len(h.Stats()) != 2 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestURLIsNotLogged: a key in the URL, such as that of a service for chats, is not in the log,
+// nor in what statistics and errors say.
+func TestURLIsNotLogged(t *testing.T) {
+	t.Parallel()
+	var log testlog.Buffer
+	h, err := hooks.New(hooks.Options{
+		Message: "http://topsecret:topsecret@127.0.0.1:1/topsecret?key=topsecret", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	var o wirepost.Options
+	h.Apply(&o)
+	for range 10 { // its breaker opens
+		_, err = o.OnMessage(t.Context(), wirepost.Session{User: "42"}, wirepost.Frame{Data: []byte("1")})
+	}
+	all := fmt.Sprint(log.String(), h.Stats(), err, errors.Unwrap(err))
+	if !strings.Contains(log.String(), "url=http://127.0.0.1:1/…") || !strings.Contains(log.String(), "is not asked") || strings.Contains(all, "topsecret") {
+		t.Error(all)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/redact"
 )
 
 // The results of requests, as labels of a counter.
@@ -27,7 +28,7 @@ type Stats struct {
 	BreakerOpen bool
 	Opened      uint64 // how often the breaker was opened
 
-	URL       string        // without its password and query
+	URL       string        // only the scheme and the host; the rest may be secret
 	Failures  int           // in a row
 	Latency   time.Duration // of recent requests
 	LastError string        // "": there was none
@@ -39,7 +40,7 @@ func (h *Hooks) Stats() []Stats {
 	var all []Stats
 	for _, k := range h.all() {
 		s := Stats{
-			Hook: k.kind, URL: k.label(), Requests: k.results.All(), Seconds: wirepost.Histogram(k.seconds.Snapshot()),
+			Hook: k.kind, URL: redact.URL(k.url), Requests: k.results.All(), Seconds: wirepost.Histogram(k.seconds.Snapshot()),
 			InFlight: int(k.inFlight.Load()),
 		}
 		s.BreakerOpen, s.Failures, s.Opened = k.breaker.state()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/redact"
 )
 
 // mask replaces a secret.
@@ -85,19 +86,12 @@ func orDash(text string) string {
 	return text
 }
 
-// maskURL masks the user and password of a URL, and its query, which may be a key.
+// maskURL masks what may be secret in a text that is a URL.
 func maskURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.User == nil && u.RawQuery == "" {
+	if u, err := url.Parse(text); err != nil || u.Scheme == "" || u.Host == "" {
 		return text
 	}
-	if u.RawQuery != "" {
-		u.RawQuery = "…"
-	}
-	if u.User != nil {
-		u.User = url.User("…")
-	}
-	return strings.Replace(u.String(), url.User("…").String(), "…", 1)
+	return redact.URL(text)
 }
 
 func showSize(n int64) string {

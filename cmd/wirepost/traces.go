@@ -37,10 +37,8 @@ const tracesPath = "/v1/traces"
 func (e *traceEndpoint) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	switch {
-	case err != nil:
-		return errors.New("it is not a URL") // which may have a secret
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("%q is not an http or https URL, such as http://127.0.0.1:4318", maskURL(string(text)))
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return errors.New("it is not an http or https URL, such as http://127.0.0.1:4318") // there may be a secret in it
 	case u.User != nil:
 		return errors.New("the URL of a collector has no user: put credentials into OTEL_EXPORTER_OTLP_HEADERS")
 	case u.RawQuery != "" || u.Fragment != "":

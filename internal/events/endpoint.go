@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/redact"
 	"github.com/wirepost/wirepost/internal/signing"
 )
 
@@ -52,9 +53,7 @@ func NewEndpoint(to *url.URL, secrets []signing.Secret, epoch string) *Endpoint 
 func (e *Endpoint) Name() string { return e.name }
 
 // Label is the URL without what may be secret in it.
-func (e *Endpoint) Label() string {
-	return (&url.URL{Scheme: e.URL.Scheme, Host: e.URL.Host, Path: e.URL.Path}).String()
-}
+func (e *Endpoint) Label() string { return redact.URL(e.URL.String()) }
 
 // Close closes idle connections.
 func (e *Endpoint) Close() { e.client.CloseIdleConnections() }

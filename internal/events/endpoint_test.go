@@ -67,7 +67,7 @@ func TestRequest(t *testing.T) {
 	if headers[0].Get("webhook-id") != headers[1].Get("webhook-id") {
 		t.Error("the ID changed")
 	}
-	if e.Label() != hs.URL+"/events" {
+	if e.Label() != hs.URL+"/…" {
 		t.Error(e.Label())
 	}
 }

@@ -1,0 +1,26 @@
+// Package redact shows URLs of backends, in logs, errors, metrics and responses, without what
+// may be secret in them.
+package redact
+
+import (
+	"net/url"
+	"strings"
+)
+
+// rest stands for what is not shown.
+const rest = "…"
+
+// URL returns the scheme and the host of a URL, and … for everything else: services such as
+// those for chats have keys in paths, not only in queries and as passwords. Of a text that
+// is not a URL with a host nothing is shown.
+func URL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return rest
+	}
+	root := u.Scheme + "://" + u.Host
+	if strings.TrimRight(text, "/") == root {
+		return root
+	}
+	return root + "/" + rest
+}
