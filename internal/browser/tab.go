@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -94,23 +95,41 @@ func Visit(t *testing.T, tab context.Context, url string) {
 // Pages returns the URLs of the pages of all tabs, also of those that the tests did not open.
 func Pages(t *testing.T, tab context.Context) (urls []string) {
 	t.Helper()
-	targets, err := chromedp.Targets(tab)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, target := range targets {
-		if target.Type == "page" {
-			urls = append(urls, target.URL)
-		}
+	for _, page := range pages(t, tab) {
+		urls = append(urls, page.URL)
 	}
 	return urls
 }
 
-// WaitPage waits until some tab has a page with this URL.
+func pages(t *testing.T, tab context.Context) []*target.Info {
+	t.Helper()
+	all, err := chromedp.Targets(tab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(of *target.Info) bool { return of.Type != "page" })
+}
+
+// WaitPage waits until some tab has loaded this URL. Before that, service workers do not
+// find the page.
 func WaitPage(t *testing.T, tab context.Context, url string) {
 	t.Helper()
-	repeat(t, tab, "page "+url, func(context.Context) (bool, error) {
-		return slices.Contains(Pages(t, tab), url), nil
+	opened := map[target.ID]context.Context{chromedp.FromContext(tab).Target.TargetID: tab}
+	repeat(t, tab, "page "+url, func(ctx context.Context) (done bool, err error) {
+		for _, page := range pages(t, tab) {
+			if page.URL != url {
+				continue
+			}
+			if opened[page.TargetID] == nil {
+				var closePage func()
+				opened[page.TargetID], closePage = chromedp.NewContext(tab, chromedp.WithTargetID(page.TargetID))
+				t.Cleanup(closePage)
+			}
+			if done, err = evaluate[bool](opened[page.TargetID], fmt.Sprintf(`location.href === %q && document.readyState === "complete"`, url)); done {
+				return true, nil
+			}
+		}
+		return false, err
 	})
 }
 
