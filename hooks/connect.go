@@ -19,7 +19,7 @@ import (
 type connectQuestion struct {
 	Type       string              `json:"type"`
 	Connection string              `json:"connection"`
-	Device     string              `json:"device,omitempty"`
+	Device     string              `json:"device"`
 	Mode       string              `json:"mode"`
 	Address    string              `json:"address"`
 	Origin     string              `json:"origin"`

@@ -102,6 +102,17 @@ func fixOrder(q question) question {
 	return q
 }
 
+// TestNoDevice: the question about a client without a device has the field, too.
+func TestNoDevice(t *testing.T) {
+	t.Parallel()
+	b := newBackend(t)
+	s := newServer(t, b)
+	s.dial("")
+	if q := b.questions()[0]; q["device"] != "" {
+		t.Errorf("%v", q)
+	}
+}
+
 // TestTokensNeedNoHook: a client with a token is identified by it alone.
 func TestTokensNeedNoHook(t *testing.T) {
 	t.Parallel()
