@@ -81,7 +81,9 @@ func (e *Endpoint) Deliver(ctx context.Context, list []Event) (int, error) {
 	response, err := e.client.Do(request)
 	if err != nil {
 		if u, ok := err.(*url.Error); ok {
-			err = u.Err // without the URL
+			if err = u.Err; u.Timeout() { // without the URL
+				err = fmt.Errorf("no response within %s", e.client.Timeout)
+			}
 		}
 		return 0, err
 	}

@@ -110,6 +110,16 @@ func TestBadEndpoints(t *testing.T) {
 	if followed {
 		t.Error("a redirect was followed")
 	}
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client leaves
+		<-r.Context().Done()
+	}))
+	defer silent.Close()
+	late := endpointAt(t, silent.URL)
+	late.client.Timeout = 50 * time.Millisecond
+	if n, err := late.Deliver(t.Context(), []Event{{Seq: 1}}); n != 0 || err == nil || err.Error() != "no response within 50ms" {
+		t.Errorf("%d, %v", n, err)
+	}
 	if _, err := endpointAt(t, "http://127.0.0.1:1").Deliver(t.Context(), []Event{{Seq: 1}}); err == nil {
 		t.Error("no error without a receiver")
 	}
@@ -326,6 +336,20 @@ func TestGapOfRetention(t *testing.T) {
 	list, next, err := Read(t.Context(), b.engine, 3, 2, time.Now())
 	if err != nil || len(list) != 2 || list[0].Type != Gap || list[1].ID != "7" || next != 7 {
 		t.Errorf("%+v, %d, %v", list, next, err)
+	}
+
+	// Nothing is left. What comes after a known sequence is missing, once.
+	if err := b.engine.Trim(t.Context(), Channel, 9); err != nil {
+		t.Fatal(err)
+	}
+	list, next, err = Read(t.Context(), b.engine, 3, 2, time.Now())
+	if err != nil || len(list) != 1 || list[0].Type != Gap || list[0].Data.After != 3 || list[0].Data.ResumedAt != 10 || next != 9 {
+		t.Errorf("%+v, %d, %v", list, next, err)
+	}
+	for _, after := range []uint64{0, next} {
+		if list, next, err := Read(t.Context(), b.engine, after, 2, time.Now()); err != nil || len(list) != 0 || next != after {
+			t.Errorf("after %d: %+v, %d, %v", after, list, next, err)
+		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // Read returns events after a sequence, at most limit, and the sequence that the next page
-// comes after. Where events are gone there is a gap, but not before the first one if the
-// sequence is 0.
+// comes after. Where events are gone there is a gap, also if nothing follows it, but not
+// before the first one if the sequence is 0.
 func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time.Time) (list []Event, next uint64, err error) {
 	list, next = []Event{}, after
 	for at := after; len(list) < limit; {
@@ -29,6 +29,10 @@ func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time
 			}
 		}
 		if len(page.Records) == 0 {
+			if at > 0 && page.Lost && page.Next > at && len(list) < limit {
+				// Everything is missing. A reader is told now, and not with the next event.
+				list = append(list, gapBetween(at, page.Next+1, now))
+			}
 			break
 		}
 	}
