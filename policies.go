@@ -1,6 +1,7 @@
 package wirepost
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/access"
@@ -24,13 +25,10 @@ func (o *Options) newPolicies() (access.Policies, error) {
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
 			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
 		}
-		if len(p.Escalate) > 0 || p.Until != "" {
-			plan := &escalation.Plan{Steps: p.Escalate, Until: p.Until}
-			if problem := checkDefaultEscalation(&p, plan, o.WebPush.on()); problem != "" {
-				return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, problem)
-			}
-			list[i].Escalation = plan
+		if err := p.CheckEscalation(o.WebPush.on()); err != nil {
+			return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, err)
 		}
+		list[i].Escalation = p.escalation()
 	}
 	policies, err := access.NewPolicies(list)
 	if err != nil {
@@ -39,20 +37,33 @@ func (o *Options) newPolicies() (access.Policies, error) {
 	return policies, nil
 }
 
-// checkDefaultEscalation checks the steps of a policy.
-func checkDefaultEscalation(p *Policy, plan *escalation.Plan, webPush bool) string {
+// escalation is the plan of the policy, or nil.
+func (p *Policy) escalation() *escalation.Plan {
+	if len(p.Escalate) == 0 && p.Until == "" {
+		return nil
+	}
+	return &escalation.Plan{Steps: p.Escalate, Until: p.Until}
+}
+
+// CheckEscalation returns the error for which New refuses the Escalate and Until of the
+// policy, if any. webPush says whether Options.WebPush is on.
+func (p *Policy) CheckEscalation(webPush bool) error {
+	plan := p.escalation()
+	if plan == nil {
+		return nil
+	}
 	if err := plan.Check(); err != nil {
-		return fault.As(err).Message
+		return errors.New(fault.As(err).Message)
 	}
 	switch last := plan.Steps[len(plan.Steps)-1].After; {
 	case !strings.HasPrefix(p.Pattern, names.InboxPrefix):
-		return "escalate is for inboxes, and the pattern matches other channels: it has to begin with user:"
+		return errors.New("escalate is for inboxes, and the pattern matches other channels: it has to begin with user:")
 	case p.NonDurable:
-		return "escalations are durable, and the channels are memory-only"
+		return errors.New("escalations are durable, and the channels are memory-only")
 	case plan.Uses(ViaWebPush) && !webPush:
-		return noWebPush
+		return errors.New(noWebPush)
 	case p.MaxAge > 0 && last >= p.MaxAge, last >= DefaultMaxAge && p.MaxAge == 0:
-		return "the channels do not retain messages until the last step of escalate: raise max_age"
+		return errors.New("the channels do not retain messages until the last step of escalate: raise max_age")
 	}
-	return ""
+	return nil
 }

@@ -69,7 +69,10 @@ func (c *Config) check() error {
 	if err := c.clustering.check(c.Engine, c.Dev); err != nil {
 		return err
 	}
-	if err := c.checkPolicies(c.Channels, c.Sources); err != nil {
+	if err := c.hookSettings.check(c.Channels, c.Sources); err != nil {
+		return err
+	}
+	if err := c.checkEscalations(); err != nil {
 		return err
 	}
 	if err := c.eventSettings.check(); err != nil {

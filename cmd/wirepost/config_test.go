@@ -507,6 +507,7 @@ func TestCheck(t *testing.T) {
 		{"serve with a key set", with(func(c *Config) { c.TokenSecret, c.TokenJWKS = nil, "keys.json" }), ""},
 		{"serve with a hook", with(func(c *Config) { c.TokenSecret, c.HookConnect = nil, "http://x/" }), ""},
 		{"serve with one for messages", with(func(c *Config) { c.TokenSecret, c.HookMessage = nil, "http://x/" }), "--hook-connect"},
+		{"a secret of no hook", with(func(c *Config) { c.HookSecret = []hookSecret{"whsec_"} }), "--hook-secret needs --hook-url"},
 		{"a policy without its hook", with(func(c *Config) {
 			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "room:*", Subscribe: wirepost.AccessHook}}, []string{"wirepost.yml:7: channels"}
 		}), `wirepost.yml:7: channels: the entry "room:*" has subscribe: hook, which needs --hook-subscribe or --hook-url`},

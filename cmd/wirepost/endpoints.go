@@ -46,6 +46,10 @@ func (f *configFile) setEndpoints(value ast.Node) error {
 		if e.URL == "" && len(e.Secrets) > 0 {
 			return f.errorf(item, where, "an entry with a secret needs a url")
 		}
+		same := func(earlier wirepost.EventEndpoint) bool { return e.URL != "" && earlier.URL == e.URL }
+		if slices.ContainsFunc(f.endpoints, same) {
+			return f.errorf(item, where, "an earlier entry has the same url: list all its types and channels in one of them")
+		}
 		f.endpoints = append(f.endpoints, e)
 	}
 	return nil

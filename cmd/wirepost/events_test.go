@@ -23,6 +23,7 @@ func TestEventSettings(t *testing.T) {
 		{"", "events:\n  endpoints:\n    - types: [user.x]\n", "wirepost.yml:3: events: endpoints: types: \"user.x\" matches no type"},
 		{"", "events:\n  endpoints:\n    - secret: " + key + "\n", "wirepost.yml:3: events: endpoints: an entry with a secret needs a url"},
 		{"", "events:\n  endpoints:\n    - {url: 'https://a.example', secret: whsec_topsecret}\n", "wirepost.yml:3: events: endpoints: secret: what follows whsec_ is not base64"},
+		{"", "events:\n  endpoints:\n    - url: https://a.example\n    - url: https://a.example\n", "wirepost.yml:4: events: endpoints: an earlier entry has the same url"},
 		{"", "events:\n  endpoints: https://a.example\n", "wirepost.yml:2: events: endpoints: a list is needed"},
 	} {
 		args := append([]string{"dev"}, strings.Fields(tt.args)...)

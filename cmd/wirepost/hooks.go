@@ -89,9 +89,12 @@ func (h *hookSettings) urls() (all []hookURL) {
 	return all
 }
 
-// checkPolicies refuses policies whose hook has no URL. Sources are their positions in
+// check verifies combinations of settings, and refuses policies whose hook has no URL. Sources are their positions in
 // the file.
-func (h *hookSettings) checkPolicies(policies []wirepost.Policy, sources []string) error {
+func (h *hookSettings) check(policies []wirepost.Policy, sources []string) error {
+	if len(h.HookSecret) > 0 && len(h.urls()) == 0 {
+		return usagef("--hook-secret needs --hook-url, or the URL of one hook: it signs what is sent there")
+	}
 	for i, p := range policies {
 		for _, rule := range []struct {
 			name, flag string

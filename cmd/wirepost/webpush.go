@@ -39,9 +39,12 @@ func (h *webPushHost) UnmarshalText(text []byte) error {
 	return err
 }
 
+// on reports whether Web Push is on.
+func (s *webPushSettings) on(dev bool) bool { return dev || s.WebpushSubject != "" }
+
 // check verifies combinations of settings.
 func (s *webPushSettings) check(dev bool) error {
-	if len(s.WebpushAllow) > 0 && s.WebpushSubject == "" && !dev {
+	if len(s.WebpushAllow) > 0 && !s.on(dev) {
 		return usagef("--webpush-allow needs --webpush-subject, which turns Web Push on")
 	}
 	return nil
