@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,8 +86,16 @@ func (s *Subscriptions) endpoint(value json.RawMessage) (string, error) {
 		return "", errors.New("it is not a URL with a host")
 	case u.User != nil || strings.Contains(text, "#"):
 		return "", errors.New("it has a user name, a password or a fragment")
+	case !validPort(u.Port()):
+		return "", errors.New("its port is not one from 1 to 65535")
 	}
 	return text, s.allow.checkEndpoint(u)
+}
+
+// validPort reports whether the port of a URL, if it has one, exists.
+func validPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
 }
 
 // expiration reads when a subscription ends, in ms since the epoch: a number that need not be

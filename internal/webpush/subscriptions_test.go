@@ -46,6 +46,8 @@ func TestParse(t *testing.T) {
 		`{"endpoint":"https://push.example/x#",` + keys + `}`:                                "endpoint: it has a user name, a password or a fragment",
 		`{"endpoint":"https://push.example/\u0000",` + keys + `}`:                            "endpoint: it has characters that a URL cannot have",
 		`{"endpoint":"https://push.example/\n",` + keys + `}`:                                "endpoint: it has characters that a URL cannot have",
+		`{"endpoint":"https://push.example:65536/x",` + keys + `}`:                           "endpoint: its port is not one from 1 to 65535",
+		`{"endpoint":"https://push.example:0/x",` + keys + `}`:                               "endpoint: its port is not one from 1 to 65535",
 		`{"endpoint":"https://push.example/%zz",` + keys + `}`:                               "endpoint: it is not a URL with a host",
 		`{"endpoint":"https://push.example/` + strings.Repeat("x", 2048) + `",` + keys + `}`: "endpoint: it is too long",
 		`{"endpoint":"https://192.168.1.1/x",` + keys + `}`:                                  "endpoint: 192.168.1.1 is not a public address",
