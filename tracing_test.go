@@ -155,6 +155,37 @@ func TestTracesLater(t *testing.T) {
 	l.want(t, "push<", "append<push", "deliver<push 42 wirepost.v1", "deliver<push 42 wirepost.v1", "acknowledge<deliver 42 wirepost.v1")
 }
 
+// TestTracesReturned: a client without a WebSocket acknowledges with the cursor of its next
+// request, the delivery that it got last.
+func TestTracesReturned(t *testing.T) {
+	t.Parallel()
+	l := &spanLog{}
+	n := newNode(t, traced(l))
+	n.push(wirepost.Push{To: "user:42", Data: []byte("1"), TraceParent: parent})
+	n.poll("42")
+	n.poll("42&device=b")
+	p := n.poll("42") // the first response was lost, so to say
+	spans := []string{"push<", "append<push", "deliver<push 42 poll", "deliver<push 42 poll", "deliver<push 42 poll"}
+	l.want(t, spans...)
+	n.poll("42&wait=0&after=" + p.Cursor)
+	n.poll("42&wait=0&after=" + p.Cursor)
+	spans = append(spans, "acknowledge<deliver 42 poll")
+	l.want(t, spans...)
+	all := l.all()
+	if last, ack := all[len(all)-2], all[len(all)-1]; ack.start.Parent != last.context || ack.start.At.Before(last.end.At) || ack.start.Device != "" || ack.start.Seq != 1 {
+		t.Errorf("acknowledged %+v, not %+v", ack, last)
+	}
+
+	e := n.events("43")
+	n.push(wirepost.Push{To: "user:43", Data: []byte("1"), TraceParent: parent})
+	e.message("1")
+	e.body.Close()
+	spans = append(spans, "push<", "append<push", "deliver<push 43 sse")
+	l.want(t, spans...)
+	n.events("43", "Last-Event-ID", e.id)
+	l.want(t, append(spans, "acknowledge<deliver 43 sse")...)
+}
+
 // TestTracesNodes: the trace goes on at another node.
 func TestTracesNodes(t *testing.T) {
 	l := &spanLog{}

@@ -60,6 +60,8 @@ type Host struct {
 	// goroutines that run commands and callbacks, also those of connect requests;
 	// Unreleased the sessions that hold resources, including those that have left.
 	Attached, Jobs, Unreleased atomic.Int64
+
+	returns returns
 }
 
 // Config is the server's options for sessions.

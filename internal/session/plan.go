@@ -118,6 +118,7 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 		err = s.subscribeAll(ctx, p)
 	}
 	if err == nil {
+		s.traceReturned(p.Cursor)
 		s.saveStart(ctx)
 	}
 	if err == nil && p.Hello {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/internal/codec"
 	"github.com/wirepost/wirepost/internal/trace"
 )
 
@@ -41,7 +42,10 @@ func (s *Session) endDelivery(began time.Time) {
 		span := s.startSpan(trace.Deliver, &t, began)
 		t.parent, t.sent = span.Context(), now
 		span.End(&trace.End{At: now})
-		if s.counts(t.sub) && s.window != nil {
+		switch {
+		case s.mode.Codec().Acknowledged() == codec.ByReturn:
+			s.loop.host.returns.add(s, &t)
+		case s.counts(t.sub) && s.window != nil:
 			s.window.traced = append(s.window.traced, t)
 		}
 	}
