@@ -46,7 +46,8 @@ type Options struct {
 	// joins. 0: DefaultSnapshotRate.
 	SnapshotRate int
 	// TickEvery is the time without a batch after which a shard gets one without changes,
-	// so that its time goes on and what has ended is removed. 0: 1 s.
+	// so that its time goes on and what has ended is removed. A node waits up to a quarter
+	// longer, so that the nodes do not all propose one. 0: 1 s.
 	TickEvery time.Duration
 
 	level int // 0: batch.Level

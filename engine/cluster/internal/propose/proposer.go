@@ -10,6 +10,7 @@ package propose
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -159,10 +160,12 @@ func (p *Proposer) shutLocked() {
 	}
 }
 
-// untilTick is when a tick is due at the earliest, later at every node by another time, so
-// that one of them is usually the first.
+// untilTick is when a tick may be due, later by a random time: the nodes have applied the
+// last batch at almost the same time, and the first tick makes those of the others
+// unnecessary if it reaches them before they propose.
 func (p *Proposer) untilTick() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return max(time.Until(p.moved.Add(p.o.TickEvery)), p.o.TickEvery/10)
+	due := time.Until(p.moved.Add(p.o.TickEvery))
+	return max(due, p.o.TickEvery/10) + rand.N(p.o.TickEvery/4+1)
 }
