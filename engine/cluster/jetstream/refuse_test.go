@@ -101,6 +101,30 @@ func TestSecret(t *testing.T) {
 	}
 }
 
+// TestNameTaken: a server does not start with the name of one that runs, because the others
+// would take it for that. In another cluster the name is free.
+func TestNameTaken(t *testing.T) {
+	t.Parallel()
+	c := sharedTrio(t)
+	for _, group := range []string{"test", "other"} {
+		routes, err := freeRoutes(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := c.options(0)
+		o.Dir, o.Group = t.TempDir(), group
+		o.Peers = append(routes, c.routes...)
+		fmt.Sscan(routes[0].Port(), &o.Port)
+		s, err := jetstream.StartServer(o)
+		if err == nil {
+			s.Kill()
+		}
+		if taken := errors.Is(err, cluster.ErrNameTaken); taken != (group == "test") {
+			t.Errorf("in the cluster %q: %v", group, err)
+		}
+	}
+}
+
 // TestNeedsSecret: a cluster over a network needs a secret.
 func TestNeedsSecret(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,8 @@ const (
 // startLimit limits the time until a server accepts connections.
 const startLimit = 10 * time.Second
 
-// StartServer starts a server. It does not wait for its peers.
+// StartServer starts a server. It does not wait for its peers, but asks those that run for
+// their names: if one has the name of this server, the error is cluster.ErrNameTaken.
 func StartServer(o ServerOptions) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -80,7 +81,11 @@ func StartServer(o ServerOptions) (*Server, error) {
 		LameDuckDuration: time.Second, LameDuckGracePeriod: time.Millisecond,
 	}
 	if o.Port != 0 {
-		if err := o.routes(options); err != nil {
+		err := o.routes(options)
+		if err == nil {
+			err = o.nameFree(&options.Cluster)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("start the embedded NATS server: %w", err)
 		}
 	}
