@@ -67,7 +67,7 @@ type EscalationStatus struct {
 	State EscalationState
 	At    time.Time // of the state; of one that is pending, when it is due
 	// Of a notification: the names of the subscriptions that have it, those that never will, and
-	// why it is tried again.
+	// why it is tried again, or failed if none of them says why.
 	Sent   []string
 	Failed []EscalationFailure
 	Reason string

@@ -205,21 +205,21 @@ func TestRetry(t *testing.T) {
 		w := newWorld(t, func(_ context.Context, _ string, done []string) (Result, error) {
 			switch len(done) {
 			case 0:
-				return Result{Sent: []string{"a"}, Failed: []Failure{{"b", "410"}}, Retry: 20 * time.Second}, nil
+				return Result{Sent: []string{"a"}, Failed: []Failure{{"b", "410"}}, Again: []Failure{{"c", "429"}, {"d", "429"}}, Retry: 20 * time.Second}, nil
 			case 2:
-				return Result{Sent: []string{"c"}, Retry: 20 * time.Second}, nil
+				return Result{Sent: []string{"c"}, Again: []Failure{{"d", "429"}}, Retry: 20 * time.Second}, nil
 			}
-			return Result{Retry: 20 * time.Second}, nil
+			return Result{Again: []Failure{{"d", "429"}}, Retry: 20 * time.Second}, nil
 		})
 		e := w.node()
 		seq := w.push("42", ways(10*time.Second, 75*time.Second)...)
 		w.run(e, 80*time.Second)
 		w.wantSends("10s 42 []", "30s 42 [a b]", "50s 42 [a c b]", "1m10s 42 [a c b]", "1m15s 42 []")
-		w.wantState("42", seq, "sent 1m10s to a,c not b; sending 1m15s to a not b")
+		w.wantState("42", seq, "sent 1m10s to a,c not b not d; sending 1m15s to a not b")
 		w.acknowledge("42", seq)
 		w.run(e, time.Hour)
 		w.wantSends("10s 42 []", "30s 42 [a b]", "50s 42 [a c b]", "1m10s 42 [a c b]", "1m15s 42 []")
-		w.wantState("42", seq, "sent 1m10s to a,c not b; sent 1m35s to a not b")
+		w.wantState("42", seq, "sent 1m10s to a,c not b not d; sent 1m35s to a not b")
 	})
 }
 

@@ -31,12 +31,12 @@ type Message struct {
 
 // Result is the result of Send. A subscription is named by a short text that stays the same, such
 // as a hash of its endpoint: names are stored, and shown to operators. A result without
-// names and without Retry says that the user has no subscription.
+// names says that the user has no subscription.
 type Result struct {
 	Sent   []string  // the push service has accepted the message
 	Failed []Failure // it never will
-	// Retry is after which time to send to the others: as long as a push service asks for.
-	// 0: there are no others.
+	Again  []Failure // it may, later
+	// Retry is after which time to send to those of Again: as long as a push service asks for.
 	Retry time.Duration
 }
 

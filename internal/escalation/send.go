@@ -126,6 +126,7 @@ func (e *Escalation) sendRecord(ctx context.Context, t *turn) (decided bool) {
 			t.due = retry
 			return true
 		}
+		t.state.current().give(result.Again)
 	}
 	t.state.settle(t.state.current().outcome(), now)
 	t.settled(maxAge)
@@ -145,11 +146,18 @@ func (s *state) sent(result *Result, err error) (again time.Duration) {
 	case err != nil:
 		step.Reason = "the notification could not be sent"
 		return min(time.Second<<min(step.Tries, 8), 5*time.Minute)
-	case result.Retry > 0:
-		step.Reason = "a push service asked to be tried again"
+	case len(result.Again) > 0:
+		step.Reason = result.Again[0].Reason
 		return max(result.Retry, time.Second)
 	}
 	return 0
+}
+
+// give ends the attempts to send to subscriptions, because there is no time for another one.
+func (s *stepState) give(up []Failure) {
+	if s.Failed = append(s.Failed, up...); len(s.Failed) > 0 {
+		s.Reason = "" // each has its own
+	}
 }
 
 // outcome is the outcome of a step that is not tried again.

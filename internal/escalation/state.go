@@ -38,7 +38,7 @@ type stepState struct {
 	Tries        int       `json:"tries,omitempty"`
 	Sent         []string  `json:"sent,omitempty"` // names of subscriptions
 	Failed       []Failure `json:"failed,omitempty"`
-	Reason       string    `json:"reason,omitempty"`       // why it is tried again
+	Reason       string    `json:"reason,omitempty"`       // why it is tried again, or failed
 	Acknowledged []string  `json:"acknowledged,omitempty"` // of a step that was not needed: the devices
 	Read         bool      `json:"read,omitempty"`         // likewise: by the user
 }
@@ -69,7 +69,9 @@ func (s *state) current() *stepState { return &s.Steps[s.Turn] }
 // settle gives the step whose turn it is an outcome, and the turn to the next one.
 func (s *state) settle(outcome StepState, now int64) {
 	step := s.current()
-	step.State, step.At, step.Reason = outcome, now, ""
+	if step.State, step.At = outcome, now; outcome != Failed {
+		step.Reason = ""
+	}
 	if s.Turn++; s.over() {
 		s.Notification = nil
 	}

@@ -23,7 +23,7 @@ type StepStatus struct {
 	State StepState     `json:"state"`
 	At    time.Time     `json:"-"` // of the state; of one that is pending, when it is due
 	// Of a notification: the subscriptions that have it, and those that never will; and why
-	// it is tried again.
+	// it is tried again, or failed if none of them says why.
 	Sent   []string  `json:"sent,omitempty"`
 	Failed []Failure `json:"failed,omitempty"`
 	Reason string    `json:"reason,omitempty"`

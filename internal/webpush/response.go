@@ -4,27 +4,33 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 )
 
+// notResponding is why a message is sent again to a push service from which nothing came.
+const notResponding = "the push service does not respond"
+
 // failed is the outcome of a request without a response.
 func (s *Sender) failed(ctx context.Context, host string, err error) outcome {
 	if errors.Is(err, errAddress) {
 		s.requests.Add("forbidden")
-		return outcome{failed: "the endpoint has an address that is not public"}
+		return outcome{reason: "the endpoint has an address that is not public"}
 	}
 	if ctx.Err() == nil {
 		s.requests.Add("no_response")
 		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // without the URL
+			if err = e.Err; e.Timeout() { // without the URL
+				err = fmt.Errorf("no response within %s", s.client.Timeout)
+			}
 		}
 		s.logger.Warn("Web Push: a push service does not respond", "host", host, "error", err)
-		return outcome{retry: s.hosts.failed(host, s.now())}
+		return outcome{reason: notResponding + ": " + printable([]byte(err.Error()), 200), retry: s.hosts.failed(host, s.now())}
 	}
-	return outcome{retry: retryAfter}
+	return outcome{reason: notResponding, retry: retryAfter}
 }
 
 // judge is the outcome of a response; older says that the subscription was made before the
@@ -35,15 +41,15 @@ func (s *Sender) judge(r *http.Response, said []byte, older bool) outcome {
 	case status/100 == 2:
 		return outcome{}
 	case status == http.StatusNotFound, status == http.StatusGone:
-		return outcome{failed: strconv.Itoa(status) + ": the subscription has ended", remove: removedGone}
+		return outcome{reason: strconv.Itoa(status) + ": the subscription has ended", remove: removedGone}
 	case status == http.StatusTooManyRequests, status/100 == 5:
-		return outcome{retry: retryTime(r.Header.Get("Retry-After"), s.now())}
+		return outcome{reason: reason(status, "asks to be tried again", said), retry: retryTime(r.Header.Get("Retry-After"), s.now())}
 	case status/100 == 3:
-		return outcome{failed: strconv.Itoa(status) + ": the push service redirects, which is not followed"}
+		return outcome{reason: strconv.Itoa(status) + ": the push service redirects, which is not followed"}
 	case older && (status == http.StatusUnauthorized || status == http.StatusForbidden):
-		return outcome{failed: strconv.Itoa(status) + ": the subscription was made for another key pair", remove: removedKey}
+		return outcome{reason: strconv.Itoa(status) + ": the subscription was made for another key pair", remove: removedKey}
 	}
-	return outcome{failed: reason(r.StatusCode, said)}
+	return outcome{reason: reason(r.StatusCode, "refuses the message", said)}
 }
 
 // label is the status under which a response is counted. There are few, although anybody can
@@ -55,9 +61,10 @@ func label(status int) string {
 	return strconv.Itoa(status)
 }
 
-// reason is a refusal for operators, with the beginning of what the push service says.
-func reason(status int, said []byte) string {
-	text := strconv.Itoa(status) + ": the push service refuses the message"
+// reason is a response for operators: what the push service does, with the beginning of what it
+// says.
+func reason(status int, does string, said []byte) string {
+	text := strconv.Itoa(status) + ": the push service " + does
 	if clipped := printable(said, 200); clipped != "" {
 		text += ": " + clipped
 	}

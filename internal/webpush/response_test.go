@@ -65,7 +65,9 @@ func TestResponses(t *testing.T) {
 		if tt.failed != "" {
 			want.Failed = []escalation.Failure{{Name: id, Reason: tt.failed}}
 		}
-		want.Retry = tt.retry
+		if want.Retry = tt.retry; tt.retry > 0 {
+			want.Again = []escalation.Failure{{Name: id, Reason: name[:3] + ": the push service asks to be tried again"}}
+		}
 		if tt.within > 0 && result.Retry <= tt.retry && result.Retry > tt.retry-tt.within {
 			want.Retry = result.Retry
 		}

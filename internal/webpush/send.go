@@ -138,19 +138,20 @@ func (s *Sender) Send(ctx context.Context, userID string, m *escalation.Message,
 
 // outcome is what became of a message for one subscription.
 type outcome struct {
-	failed string        // why it never will be sent
+	reason string        // why it was not sent; "": it was
 	retry  time.Duration // when to try again; 0: never
 	remove string        // why the subscription is to be removed; "": it is not
 }
 
 func (o outcome) add(r *escalation.Result, name string) {
 	switch {
-	case o.failed != "":
-		r.Failed = append(r.Failed, escalation.Failure{Name: name, Reason: o.failed})
+	case o.reason == "":
+		r.Sent = append(r.Sent, name)
 	case o.retry > 0:
+		r.Again = append(r.Again, escalation.Failure{Name: name, Reason: o.reason})
 		r.Retry = max(r.Retry, o.retry)
 	default:
-		r.Sent = append(r.Sent, name)
+		r.Failed = append(r.Failed, escalation.Failure{Name: name, Reason: o.reason})
 	}
 }
 
@@ -175,17 +176,17 @@ func (d *delivery) to(ctx context.Context, sub *engine.PushSubscription) outcome
 func (d *delivery) attempt(ctx context.Context, sub *engine.PushSubscription, whole bool) (o outcome, tooLarge bool) {
 	request, err := d.request(ctx, sub, whole)
 	if err != nil {
-		return outcome{failed: err.Error()}, false
+		return outcome{reason: err.Error()}, false
 	}
 	host := request.URL.Host
 	if pause := d.s.hosts.pause(host, d.s.now()); pause > 0 {
-		return outcome{retry: pause}, false
+		return outcome{reason: notResponding, retry: pause}, false
 	}
 	select {
 	case d.s.slots <- struct{}{}:
 		defer func() { <-d.s.slots }()
 	case <-ctx.Done():
-		return outcome{retry: retryAfter}, false
+		return outcome{reason: "too many requests are under way", retry: retryAfter}, false
 	}
 	response, err := d.s.client.Do(request)
 	if err != nil {
