@@ -172,6 +172,20 @@ func TestEventsOfMessages(t *testing.T) {
 	})
 }
 
+// TestReadAfterAcknowledged: of a plain client, an acknowledgement is one as read, too, and
+// comes before it.
+func TestReadAfterAcknowledged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, writing("message.*"))
+		c := n.dial("42")
+		seq := n.json("user:42", "1").Seq
+		c.next()
+		time.Sleep(5 * time.Second)
+		n.wantEvents(fmt.Sprint("message.acknowledged 42 user:42 ", seq), fmt.Sprint("message.read 42 user:42 ", seq))
+	})
+}
+
 // TestNoEvents: nothing is written that nobody selects.
 func TestNoEvents(t *testing.T) {
 	t.Parallel()

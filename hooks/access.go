@@ -20,7 +20,7 @@ type question struct {
 	Device      string          `json:"device"`
 	Mode        string          `json:"mode"`
 	Channel     string          `json:"channel,omitempty"`
-	Method      string          `json:"method,omitempty"`
+	Method      *string         `json:"method,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`
 	DataBase64  *[]byte         `json:"data_base64,omitempty"`
 	ContentType string          `json:"content_type,omitempty"`

@@ -29,7 +29,7 @@ func TestSubscribe(t *testing.T) {
 	s := newServer(t, b)
 	c, hello := s.dialV1("token=7&device=d")
 	for channel, want := range map[string][2]string{
-		"room:open": {}, "room:also": {}, "news": {"forbidden", `this token may not subscribe to "news"`},
+		"room:open": {}, "room:also": {}, "news": {"forbidden", `this client may not subscribe to "news"`},
 		"room:closed": {"forbidden", "members only"}, "room:out": {"forbidden", "log in first"},
 		"room:broken": {"unavailable", "the application does not respond at the moment: try again later"},
 	} {

@@ -61,7 +61,7 @@ func (d *answerData) frame(mode string) wirepost.Frame {
 // onCall is Options.OnCall.
 func (h *Hooks) onCall(ctx context.Context, s wirepost.Session, method string, data json.RawMessage) (result any, err error) {
 	q := about(Call, s)
-	q.Method, q.Data = method, data
+	q.Method, q.Data = &method, data
 	err = h.call.ask(ctx, s.Connection, encode(q), func(r *response) error {
 		if !r.ok() {
 			return r.answeredError()

@@ -152,6 +152,11 @@ func TestCalls(t *testing.T) {
 			t.Errorf("asked %v", q)
 		}
 	}
+	c.send(`{"type":"call","ref":2}`)
+	c.frame("reply")
+	if q := b.questions()[0]; q["method"] != "" {
+		t.Errorf("without a method: %v", q)
+	}
 }
 
 // TestOrder: the questions about one session are asked one after the other, and those

@@ -120,7 +120,7 @@ func (ps Policies) MaySubscribe(id *Identity, channel string) error {
 	if covers(id.Channels, channel) || covers(id.Subscribe, channel) {
 		return nil
 	}
-	return fault.Errorf(fault.Forbidden, "this token may not subscribe to %q", channel)
+	return fault.Errorf(fault.Forbidden, "this client may not subscribe to %q", channel)
 }
 
 // SubscribeHook reports whether the application decides about subscriptions to a
@@ -149,5 +149,5 @@ func (ps Policies) MayPublish(id *Identity, channel string) error {
 	if covers(id.Publish, channel) {
 		return nil
 	}
-	return fault.Errorf(fault.Forbidden, "this token may not publish to %q", channel)
+	return fault.Errorf(fault.Forbidden, "this client may not publish to %q", channel)
 }

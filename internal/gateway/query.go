@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -66,7 +67,7 @@ func (g *Gateway) readQuery(p *session.Plan, query url.Values) (err error) {
 	}
 	id := p.Identity
 	if id.Device != "" && device != "" && device != id.Device {
-		return &fault.Error{Code: fault.Forbidden, Field: "device", Message: "the token is for another device"}
+		return &fault.Error{Code: fault.Forbidden, Field: "device", Message: fmt.Sprintf("this client is identified as device %q", id.Device)}
 	}
 	p.Device = strings.Clone(device)
 	if id.Device != "" {

@@ -31,20 +31,21 @@ func (u *User) actionsLocked(actions []Action) []Action {
 		}
 	}
 	for i := range u.mu.marks {
-		m := &u.mu.marks[i]
-		switch {
-		case !m.dirty || m.channel == tokenMark:
-		case m.joined:
+		if m := &u.mu.marks[i]; m.dirty && m.joined && m.channel != tokenMark {
 			actions = append(actions, Action{Kind: ActionJoined, User: name, Channel: m.channel})
-		case m.read > m.since: // else nothing was read, see since
-			actions = append(actions, Action{Kind: ActionRead, User: name, Channel: m.channel, Seq: m.read})
 		}
 	}
-	for _, d := range u.mu.devices {
+	for _, d := range u.mu.devices { // before what was read: to read it, a device received it
 		for i := range d.cursors {
 			if c := &d.cursors[i]; c.dirty && c.acked {
 				actions = append(actions, Action{Kind: ActionAcknowledged, User: name, Device: d.name, Channel: c.channel, Seq: c.seq})
 			}
+		}
+	}
+	for i := range u.mu.marks {
+		m := &u.mu.marks[i]
+		if m.dirty && !m.joined && m.channel != tokenMark && m.read > m.since { // else nothing was read, see since
+			actions = append(actions, Action{Kind: ActionRead, User: name, Channel: m.channel, Seq: m.read})
 		}
 	}
 	return actions
