@@ -294,6 +294,15 @@ func TestStateIsRequested(t *testing.T) {
 	}
 	n.json("user:42", "3")
 	desk.message("3") // with no state before it
+
+	phone.message("3")
+	phone.send(`{"type":"state","ref":"a","channel":"user:42"}`)
+	phone.send(`{"type":"state","ref":2,"channel":"user:42"}`)
+	for _, ref := range []any{"a", 2.0} {
+		if s := phone.frame("state"); s["ref"] != ref || s.num("unread") != 2 {
+			t.Fatalf("state with the ref %v: %v", ref, s)
+		}
+	}
 }
 
 func TestAllReachesOfflineUsers(t *testing.T) {

@@ -441,7 +441,7 @@ func TestPollWaits(t *testing.T) {
 		for _, test := range []struct {
 			wait string
 			want time.Duration
-		}{{"", 25 * time.Second}, {"3s", 3 * time.Second}, {"7", 7 * time.Second}, {"2h", time.Minute}} {
+		}{{"", 25 * time.Second}, {"3s", 3 * time.Second}, {"7", 7 * time.Second}, {"0.5", 500 * time.Millisecond}, {"2h", time.Minute}} {
 			begun := time.Now()
 			if p := n.poll("42&wait=" + test.wait); len(p.Messages) != 0 || time.Since(begun) != test.want {
 				t.Errorf("wait=%s: %d messages after %v", test.wait, len(p.Messages), time.Since(begun))

@@ -74,8 +74,8 @@ func (r *request) wait() (time.Duration, error) {
 		return 0, nil
 	}
 	wait, err := time.ParseDuration(text)
-	if seconds, number := strconv.ParseUint(text, 10, 16); number == nil {
-		wait, err = time.Duration(seconds)*time.Second, nil
+	if _, notNumber := strconv.ParseFloat(text, 64); notNumber == nil {
+		wait, err = time.ParseDuration(text + "s")
 	}
 	if err != nil || wait < 0 {
 		return 0, parse.BadRequest("wait", "%q is not a duration such as 25s or a number of seconds", parse.Shorten(text))

@@ -23,7 +23,7 @@ func TestEvents(t *testing.T) {
 		o.Events.Endpoints = []wirepost.EventEndpoint{{Types: []string{"user.*", "membership.changed"}}}
 	})
 	var empty, first, more eventList
-	s.do("GET", "/v1/events?wait=1ms", "").is(200).into(&empty)
+	s.do("GET", "/v1/events?wait=0.001", "").is(200).into(&empty)
 	if empty.Events == nil || len(empty.Events) != 0 || empty.Next != 0 {
 		t.Errorf("%+v", empty)
 	}

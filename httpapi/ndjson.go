@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -394,9 +393,6 @@ func (b *bulk) problem(err error) {
 	if e.Code == wirepost.CodeInternal {
 		b.api.logger.Error("bulk push failed", "error", err)
 	}
-	object, err := json.Marshal(e.Problem())
-	if err != nil {
-		panic(err) // it never fails
-	}
-	b.out = append(append(b.out, object...), '\n')
+	problem := e.Problem()
+	b.out = append(b.out, problem.Encode()...)
 }

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -46,5 +47,15 @@ func Write(w http.ResponseWriter, err error) {
 		h.Set("WWW-Authenticate", `Bearer realm="wirepost"`)
 	}
 	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p) //nolint:errcheck // the peer is gone
+	w.Write(p.Encode()) //nolint:errcheck // the peer is gone
+}
+
+// Encode returns the problem as a line of JSON. People read it in terminals, so nothing is
+// escaped for HTML.
+func (p *Problem) Encode() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.Encode(p) //nolint:errcheck // it never fails
+	return b.Bytes()
 }

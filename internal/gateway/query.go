@@ -182,8 +182,8 @@ func parseWait(text string) (time.Duration, error) {
 		return defaultPollWait, nil
 	}
 	wait, err := time.ParseDuration(text)
-	if seconds, errSeconds := strconv.ParseUint(text, 10, 31); errSeconds == nil {
-		wait, err = time.Duration(seconds)*time.Second, nil
+	if _, notNumber := strconv.ParseFloat(text, 64); notNumber == nil {
+		wait, err = time.ParseDuration(text + "s")
 	}
 	if err != nil || wait < 0 {
 		return 0, fault.Field("wait", "%q is not a duration such as 25s or a number of seconds", text)

@@ -65,8 +65,8 @@ func (s *Session) onRead(c *wire.Command) {
 	s.withState(func() { s.read(channel, seq) })
 }
 
-// onState sends the client the read mark and the number of unread messages, as a read
-// that moved the mark does.
+// onState sends the client the read mark and the number of unread messages: with the ref
+// of the command, or as a read that moved the mark does.
 func (s *Session) onState(c *wire.Command) {
 	sub := s.subscription(c.Channel)
 	if sub == nil || !sub.stored {
@@ -75,18 +75,17 @@ func (s *Session) onState(c *wire.Command) {
 	}
 	ref, channel, h := c.Ref, c.Channel, s.loop.host
 	s.Job(func() {
+		state := wire.State{Type: "state", Ref: ref, Channel: channel}
 		err := h.Users.Pin(h.Base, s.user)
 		if err == nil {
-			var head, read uint64
-			var unread int
-			head, read, unread, err = h.Users.UnreadAt(h.Base, s.user, channel)
+			state.Seq, state.Read, state.Unread, err = h.Users.UnreadAt(h.Base, s.user, channel)
 			s.user.Unpin()
-			if err == nil {
-				s.do(func() { s.setState(channel, head, read, unread) })
-				return
-			}
 		}
-		s.do(func() { s.refuse(ref, err) })
+		if err == nil && ref == nil {
+			s.do(func() { s.setState(channel, state.Seq, state.Read, state.Unread) })
+			return
+		}
+		s.reply(ref, state, err)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/internal/strict"
@@ -32,6 +33,8 @@ type Command struct {
 	// Subscription is a PushSubscription, and Endpoint names one.
 	Subscription json.RawMessage `json:"subscription"`
 	Endpoint     string          `json:"endpoint"`
+
+	hasSeq bool
 }
 
 // maxRef is the longest ref that is returned to a client, in bytes.
@@ -50,10 +53,24 @@ func ParseCommand(frame []byte) (Command, error) {
 	if err := checkRef(c.Ref); err != nil {
 		return Command{}, err
 	}
-	if c.Type == "" {
-		return c, errors.New(`the field "type" is missing`)
+	if field := c.missing(); field != "" {
+		return c, fmt.Errorf("the field %q is missing", field)
 	}
 	return c, nil
+}
+
+// missing names a field without which a frame would be obeyed silently, or refused for
+// another reason.
+func (c *Command) missing() string {
+	switch {
+	case c.Type == "":
+		return "type"
+	case c.Channel == "" && (c.Type == "ack" || c.Type == "read" || c.Type == "state" || c.Type == "unsubscribe"):
+		return "channel"
+	case !c.hasSeq && (c.Type == "ack" || c.Type == "read"):
+		return "seq"
+	}
+	return ""
 }
 
 // member reads one member of a frame. It ignores unknown members, and null except as
@@ -70,6 +87,7 @@ func (c *Command) member(name string, value []byte) (err error) {
 	case "channel":
 		c.Channel, err = strict.String(value)
 	case "seq":
+		c.hasSeq = true
 		err = json.Unmarshal(value, &c.Seq)
 	case "after":
 		err = json.Unmarshal(value, &c.After)
@@ -203,7 +221,7 @@ func checkRef(ref json.RawMessage) error {
 		return nil
 	case len(ref) > maxRef:
 		return fmt.Errorf(`"ref" has more than %d bytes`, maxRef)
-	case ref[0] == '{' || ref[0] == '[':
+	case strings.IndexByte("{[tf", ref[0]) >= 0: // null is as good as none
 		return errors.New(`"ref" is a number or a string`)
 	}
 	return nil

@@ -58,11 +58,12 @@ type Position struct {
 
 // State is a user's read mark in a channel.
 type State struct {
-	Type    string `json:"type"`
-	Channel string `json:"channel"`
-	Seq     uint64 `json:"seq"` // the head that unread counts up to
-	Read    uint64 `json:"read"`
-	Unread  int    `json:"unread"`
+	Type    string          `json:"type"`
+	Ref     json.RawMessage `json:"ref,omitempty"` // of the command that asked for it
+	Channel string          `json:"channel"`
+	Seq     uint64          `json:"seq"` // the head that unread counts up to
+	Read    uint64          `json:"read"`
+	Unread  int             `json:"unread"`
 }
 
 // Revoke revokes a message.

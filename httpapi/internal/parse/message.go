@@ -112,7 +112,13 @@ func (f *Push) bytes(t payload.Type) (payload.Data, error) {
 	if f.kind == "" {
 		t, _ = payload.ParseType("", payload.BytesType)
 	}
-	return t.Check(data, true)
+	d, err := t.Check(data, true)
+	if err != nil {
+		e := *wirepost.AsError(err)
+		e.Field = "data_base64"
+		return d, &e
+	}
+	return d, nil
 }
 
 func decodeBase64(src []byte) ([]byte, error) {
