@@ -386,6 +386,52 @@ func TestMembershipsAndTheClientsOwnSubscriptions(t *testing.T) {
 	c.message("2")
 }
 
+// A client that has unsubscribed a membership is not subscribed to it again by something
+// else: by another subscription, another membership or a new token.
+func TestUnsubscribedMembership(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	join := func(channel string) {
+		if err := n.Join(t.Context(), "42", channel); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join("room:7")
+	c, _ := n.dialV1("42")
+	c.send(`{"type":"unsubscribe","ref":1,"channel":"room:7"}`)
+	c.frame("ok")
+	c.send(`{"type":"subscribe","ref":2,"channel":"news"}`)
+	c.frame("ok")
+	join("room:8")
+	if f := c.frame("subscribed"); f.str("channel") != "room:8" {
+		t.Fatal(f)
+	}
+	if p := n.json("room:7", "1"); p.Online != 0 {
+		t.Fatalf("subscribed again: %+v", p)
+	}
+	if err := n.Leave(t.Context(), "42", "room:7"); err != nil {
+		t.Fatal(err)
+	}
+	c.send(`{"type":"state","ref":3,"channel":"user:42"}`) // the session has noticed that
+	c.frame("state")
+	join("room:7") // a new membership
+	if f := c.frame("subscribed"); f.str("channel") != "room:7" {
+		t.Fatal(f)
+	}
+	c.send(`{"type":"unsubscribe","ref":4,"channel":"room:7"}`)
+	c.frame("ok")
+	c.send(`{"type":"subscribe","ref":5,"channel":"room:7"}`)
+	c.frame("ok")
+	n.json("room:7", "2")
+	c.message("2")
+	if err := n.Leave(t.Context(), "42", "room:8"); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.frame("unsubscribed"); f.str("channel") != "room:8" {
+		t.Fatal(f)
+	}
+}
+
 func TestSubscribeBeforeThePushAndAfterASequence(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

@@ -35,9 +35,9 @@ func (q *ListQuery) complete() (err error) {
 	return err
 }
 
-// Users lists the users that have a connection or of which something is stored. Next is
-// what After is for the next page; it equals After if there were no users. In a cluster, the
-// users of the other nodes are included.
+// Users lists the users that have a connection or of which a device, a read mark or a
+// membership is stored. Next is what After is for the next page; it equals After if there
+// were no users. In a cluster, the users of the other nodes are included.
 func (s *Server) Users(ctx context.Context, q ListQuery) (list []UserEntry, next string, err error) {
 	if err := q.complete(); err != nil {
 		return nil, "", err

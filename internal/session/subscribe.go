@@ -114,6 +114,7 @@ func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *ui
 		s.addSubscription(sub)
 	}
 	sub.requested = true
+	s.forgetUnsubscribed(sub.Feed.Channel())
 	if after != nil {
 		sub.cursor = min(*after, head)
 	}
@@ -136,6 +137,7 @@ func (s *Session) addSubscription(sub *subscription) {
 	s.follow(sub)
 }
 
+// onUnsubscribe ends a subscription of this session, but not a membership.
 func (s *Session) onUnsubscribe(c *wire.Command) {
 	sub := s.subscription(c.Channel)
 	switch {
@@ -144,6 +146,9 @@ func (s *Session) onUnsubscribe(c *wire.Command) {
 	case c.Channel == names.All || c.Channel == s.user.Inbox():
 		s.refuse(c.Ref, fault.Errorf(fault.BadRequest, "every session is subscribed to %q", c.Channel))
 	default:
+		if sub.granted {
+			s.rememberUnsubscribed(c.Channel)
+		}
 		s.drop(sub)
 		s.send(s.notice(wire.OK{Type: "ok", Ref: c.Ref}))
 	}
@@ -172,11 +177,13 @@ func (s *Session) settle() {
 }
 
 // reconcile makes the subscriptions equal to those of a new connection with the same
-// token and the same requested channels. On the loop, with the user's state pinned: a
-// change of memberships updates the state first and then calls settle of every session,
-// so the last call sees all changes.
+// token and the same requested channels, but for the memberships that the client has
+// unsubscribed. On the loop, with the user's state pinned: a change of memberships updates
+// the state first and then calls settle of every session, so the last call sees all
+// changes.
 func (s *Session) reconcile() {
 	granted := s.grantedChannels()
+	s.withoutUnsubscribed(granted)
 	for _, sub := range slices.Clone(s.subs) {
 		channel := sub.Feed.Channel()
 		switch {
@@ -246,7 +253,7 @@ func (s *Session) grant(channel string) {
 func (s *Session) granted(fresh *subscription) {
 	channel := fresh.Feed.Channel()
 	sub := s.subscription(channel)
-	if sub != nil && sub.granted || !s.tokenGrants(channel) && !s.user.IsMember(channel) {
+	if sub != nil && sub.granted || s.hasUnsubscribed(channel) || !s.tokenGrants(channel) && !s.user.IsMember(channel) {
 		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
 		return
 	}

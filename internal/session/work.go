@@ -23,6 +23,8 @@ type work struct {
 	refreshAt int64
 	meter     *Meter  // nil until the first metered input
 	watches   watches // of channels whose presence the client sees
+	// unsubscribed are the memberships that the client has unsubscribed.
+	unsubscribed map[string]bool
 }
 
 func (s *Session) theWork() *work {
