@@ -42,20 +42,25 @@ func checkLocal(r *http.Request, allowed origin.Patterns) error {
 		// Images, scripts and the like carry no Origin; a link that was followed
 		// may come from anywhere.
 		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-			return foreignOrigin()
+			return foreignOrigin("may not embed what this server has")
 		}
 		return nil
 	}
-	if o, ok := origin.Parse(header); ok && isOwnOrigin(o, r) || allowed.Match(header) {
+	o, ok := origin.Parse(header)
+	switch {
+	case ok && isOwnOrigin(o, r) || allowed.Match(header):
 		return nil
+	case !ok:
+		return foreignOrigin("may not send requests, and this one has no origin that can be allowed, as a file has none: let a server serve the page")
 	}
-	return foreignOrigin()
+	return foreignOrigin("may not send requests: if this page is yours, start with --allow-origin " + header)
 }
 
-func foreignOrigin() error {
+// foreignOrigin is the error for a page of another origin. A browser does not show it to the
+// page: developers find it in the log.
+func foreignOrigin(rule string) error {
 	return &wirepost.Error{
-		Code: wirepost.CodeForbidden, Field: "Origin",
-		Message: "in development mode pages of other origins may not send requests, unless --allow-origin names them",
+		Code: wirepost.CodeForbidden, Field: "Origin", Message: "in development mode pages of other origins " + rule,
 	}
 }
 

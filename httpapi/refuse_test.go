@@ -222,6 +222,28 @@ func TestLocalOnly(t *testing.T) {
 	}
 }
 
+// TestLocalOnlySaysWhatAllows: the error, which the log has, too, has the flag that allows the
+// page, if there is one.
+func TestLocalOnlySaysWhatAllows(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"Origin: http://localhost:5173": "start with --allow-origin http://localhost:5173",
+		"Origin: https://[2001:db8::1]": "start with --allow-origin https://[2001:db8::1]",
+		"Origin: null":                  "let a server serve the page",
+		"Origin: http://a/ --data /":    "let a server serve the page",
+		"Sec-Fetch-Site: cross-site":    "may not embed",
+	} {
+		r := httptest.NewRequest("GET", "http://localhost/ws", nil)
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+		var got string
+		LocalOnly(http.NotFoundHandler(), func(_ http.ResponseWriter, _ *http.Request, err error) { got = err.Error() }).ServeHTTP(httptest.NewRecorder(), r)
+		if !strings.Contains(got, want) || strings.Contains(got, "--allow-origin") != strings.HasPrefix(want, "start") {
+			t.Errorf("%s: %q, want %q", header, got, want)
+		}
+	}
+}
+
 // TestLocalOnlyKnowsItsAddress: a listener that is not on loopback accepts its own address
 // as Host.
 func TestLocalOnlyKnowsItsAddress(t *testing.T) {
