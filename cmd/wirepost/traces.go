@@ -100,7 +100,7 @@ func (c *traceSettings) open(node string, log *slog.Logger) (*traces, error) {
 	}
 	service, err := resource.New(context.Background(), resource.WithAttributes(about...), resource.WithFromEnv())
 	if err != nil {
-		return nil, &settingError{"OTEL_RESOURCE_ATTRIBUTES", err}
+		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	// At most 2048 spans wait; what comes while they do is dropped.
 	return &traces{sdktrace.NewTracerProvider(

@@ -29,13 +29,8 @@ type delivered struct {
 	at                        time.Time
 }
 
-// add adds a delivery that a session has made, instead of the oldest one if there are too
-// many.
-func (r *returns) add(s *Session, t *traced) {
-	d := delivered{
-		user: s.user.Name(), device: s.device, channel: t.sub.Feed.Channel(),
-		id: t.id, seq: t.seq, span: t.parent, at: t.sent,
-	}
+// add adds a delivery, instead of the oldest one if there are too many.
+func (r *returns) add(d delivered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.list) < maxReturns {
@@ -68,18 +63,4 @@ func (r *returns) take(user, device string, c *cursor.Cursor) (taken []delivered
 		*d = delivered{}
 	}
 	return taken
-}
-
-// traceReturned records what a client acknowledges with the cursor of its connect request.
-func (s *Session) traceReturned(c *cursor.Cursor) {
-	if s.loop.host.Tracer == nil || c == nil {
-		return
-	}
-	now := time.Now()
-	for _, d := range s.loop.host.returns.take(s.user.Name(), s.device, c) {
-		if sub := s.subscription(d.channel); sub != nil {
-			t := traced{sub: sub, seq: d.seq, id: d.id, parent: d.span}
-			s.startSpan(trace.Acknowledge, &t, d.at).End(&trace.End{At: now})
-		}
-	}
 }

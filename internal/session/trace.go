@@ -5,6 +5,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/codec"
+	"github.com/wirepost/wirepost/internal/cursor"
 	"github.com/wirepost/wirepost/internal/trace"
 )
 
@@ -44,7 +45,10 @@ func (s *Session) endDelivery(began time.Time) {
 		span.End(&trace.End{At: now})
 		switch {
 		case s.mode.Codec().Acknowledged() == codec.ByReturn:
-			s.loop.host.returns.add(s, &t)
+			s.loop.host.returns.add(delivered{
+				user: s.user.Name(), device: s.device, channel: t.sub.Feed.Channel(),
+				id: t.id, seq: t.seq, span: t.parent, at: now,
+			})
 		case s.counts(t.sub) && s.window != nil:
 			s.window.traced = append(s.window.traced, t)
 		}
@@ -61,6 +65,20 @@ func (s *Session) traceAcknowledged(sub *subscription, through uint64) {
 	for _, t := range s.window.traced {
 		if t.sub == sub && t.seq <= through {
 			s.startSpan(trace.Acknowledge, &t, t.sent).End(&trace.End{At: now})
+		}
+	}
+}
+
+// traceReturned records what a client acknowledges with the cursor of its connect request.
+func (s *Session) traceReturned(c *cursor.Cursor) {
+	if s.loop.host.Tracer == nil || c == nil {
+		return
+	}
+	now := time.Now()
+	for _, d := range s.loop.host.returns.take(s.user.Name(), s.device, c) {
+		if sub := s.subscription(d.channel); sub != nil {
+			t := traced{sub: sub, seq: d.seq, id: d.id, parent: d.span}
+			s.startSpan(trace.Acknowledge, &t, d.at).End(&trace.End{At: now})
 		}
 	}
 }
