@@ -2,13 +2,11 @@ package js_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -154,92 +152,6 @@ func TestPersistKilled(t *testing.T) {
 	t.Logf("offline: the first of %d messages was shown %.0f ms after the script began, and %.0f ms after the navigation", messages, times[1]-times[0], times[1])
 }
 
-// stored returns the texts of a channel's messages, from the server.
-func (s *server) stored(t *testing.T, channel string) (texts []string) {
-	t.Helper()
-	response, err := http.Get(s.url("/v1/channels/" + channel + "/messages?limit=1000"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var list struct {
-		Messages []struct{ Data string }
-	}
-	if err := json.NewDecoder(response.Body).Decode(&list); err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range list.Messages {
-		texts = append(texts, m.Data)
-	}
-	return texts
-}
-
-// TestPersistOutbox publishes while the server cannot be reached, and reloads the page: the
-// messages are published in order and once. Before the connection there is what was kept.
-func TestPersistOutbox(t *testing.T) {
-	tab := browser.Open(t)
-	browser.Expect(tab, lost)
-	s, at := siteAndServer(t, counter, "")
-	browser.Visit(t, tab, at)
-	s.mustPush("user:42", "kept")
-	browser.Wait(t, tab, `seen.includes("kept")`)
-	appliedOnce(t, tab, []string{"kept"})
-	s.stop()
-	browser.Wait(t, tab, `client.state === "connecting"`)
-	for i := range 10 {
-		run(t, tab, fmt.Sprintf(`void client.publish("room:7", "p%d", { id: "i%d" }).catch(() => {})`, i, i))
-	}
-	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 10)`)
-	root, _, _ := strings.Cut(at, "?")
-	browser.Visit(t, tab, root+"wirepost.js") // another page: this one is gone
-	browser.Visit(t, tab, at)
-	browser.Wait(t, tab, `seen.includes("kept") && client.state === "connecting"`)
-	for i := range 10 {
-		run(t, tab, fmt.Sprintf(`window.result%d = client.publish("room:7", "p%d", { id: "i%d" })`, i, 10+i, 10+i))
-	}
-	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 20 && all[0].id === "i0" && all[0].data === "p0")`)
-	s.start()
-	browser.Wait(t, tab, `result9.then((r) => r.id === "i19" && r.seq === 20 && !r.duplicate)`)
-	if diff := cmp.Diff(numbers("p", 20), s.stored(t, "room:7")); diff != "" {
-		t.Errorf("published (-want +got):\n%s", diff)
-	}
-	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 0)`)
-	// What the server refuses is not kept, and the caller is told.
-	code := browser.Value[string](t, tab, `client.publish("all", "x").catch((e) => e.code)`)
-	if code != "forbidden" || !browser.Value[bool](t, tab, `persisted.outbox().then((all) => all.length === 0)`) {
-		t.Errorf("a publish to all: %s", code)
-	}
-}
-
-// TestPersistOutboxKilled reloads the page at random moments while it publishes.
-func TestPersistOutboxKilled(t *testing.T) {
-	const messages = 300
-	tab := browser.Open(t)
-	browser.Expect(tab, lost)
-	s, at := siteAndServer(t, counter+`
-		// The next number is in the same database as the outbox, so as to know after a kill
-		// what was stored: the outbox has it, or the server.
-		const channel = await client.history("room:7", { limit: 1 })
-		const waiting = await persisted.outbox()
-		const last = Math.max(-1, ...[...channel.messages, ...waiting].map((m) => Number(m.data.slice(1))))
-		window.sent = last
-		for (let i = last + 1; i < `+strconv.Itoa(messages)+`; i++) {
-			if (Math.random() < at("kill")) location.reload()
-			const published = client.publish("room:7", "p" + i)
-			if (i % 3 === 0) await published
-			window.sent = i
-		}
-		await client.publish("room:8", "done")
-		window.done = true
-	`, "")
-	browser.Visit(t, tab, at+"&kill=0.1")
-	browser.Wait(t, tab, "window.done")
-	if diff := cmp.Diff(numbers("p", messages), s.stored(t, "room:7")); diff != "" {
-		t.Errorf("published (-want +got):\n%s", diff)
-	}
-	t.Logf("%d messages published in %s loads of the page, each once and in order", messages, browser.Value[string](t, tab, "localStorage.loads"))
-}
-
 // TestPersistTabs applies messages in several tabs, with a connection for each and with one
 // for all: each message is applied by one of them, and all of them show it.
 func TestPersistTabs(t *testing.T) {
@@ -297,84 +209,6 @@ func TestPersistLateTab(t *testing.T) {
 	if unread := browser.Value[int](t, second, "client.unread()"); unread != 4 {
 		t.Errorf("%d are unread, want 4", unread)
 	}
-}
-
-// TestPersistFails has everything fail that can: each failure is told, and nothing is
-// done by half.
-func TestPersistFails(t *testing.T) {
-	tab := browser.Open(t)
-	browser.Expect(tab, lost)
-	page := site(t, "")
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	browser.Visit(t, tab, page.URL)
-	run(t, tab, `
-		const { connect } = await import("/wirepost.js")
-		window.open42 = (persist, options = {}) => {
-			const client = connect("ws://`+s.gate.address()+`/ws?user=42", { persist, transports: ["websocket"], backoff: { min: 20, max: 100 }, ...options })
-			const errors = []
-			client.on("error", (e) => errors.push(e.code + " " + e.message))
-			const ended = new Promise((done) => client.on("close", (e) => done(e ? e.code + " " + e.message : "closed")))
-			return Object.assign(client, { errors, ended })
-		}
-		window.result = (r) => new Promise((done, failed) => { r.onsuccess = () => done(r.result); r.onerror = () => failed(r.error) })
-	`)
-	check := func(what, expression, want string) {
-		t.Helper()
-		if got := browser.Value[string](t, tab, expression); !strings.Contains(got, want) {
-			t.Errorf("%s: %s, want %s", what, got, want)
-		}
-	}
-	check("a bad option", `open42({ maxOutbox: -1 }).ended`, "bad_request bad persist.maxOutbox")
-	check("no user", `open42({}, { token: () => "x" }) && open42({ user: "" }).ended`, "bad_request persist.user is missing")
-	check("without the option", `open42(undefined).persisted().catch((e) => e.code)`, "unsupported")
-
-	// An outbox that is full, while the client is refused a connection by the gate.
-	run(t, tab, `
-		window.full = open42({ name: "full", maxOutbox: 2 }, { token: () => new Promise(() => {}) })
-		void full.publish("room:7", 1).catch(() => {})
-		void full.publish("room:7", 2).catch(() => {})
-	`)
-	check("a full outbox", `full.publish("room:7", 3).catch((e) => e.code + " " + e.message)`, "unavailable the outbox does not take it: 2 messages wait")
-	check("an aborted publish", `full.publish("room:7", 3, { signal: AbortSignal.abort("why") }).catch((e) => e.code + " " + e.message)`, "unavailable")
-	run(t, tab, `full.close()`)
-	check("a publish after close", `full.publish("room:7", 4).catch((e) => e.code)`, "closed")
-
-	// Effects that fail: by an exception after a write, by a write that the database refuses,
-	// and by waiting for something else than the database.
-	run(t, tab, `
-		window.attempts = []
-		window.failing = open42({
-			name: "failing",
-			upgrade(db) { db.createObjectStore("log", { autoIncrement: true }); db.createObjectStore("once", { keyPath: "id" }).put({ id: 1 }) },
-			async apply(message, tx) {
-				attempts.push(message.data)
-				tx.objectStore("log").add(message.data)
-				const n = attempts.filter((data) => data === message.data).length
-				if (message.data === "throws" && n < 3) throw new Error("not yet")
-				if (message.data === "refused" && n < 2) tx.objectStore("once").add({ id: 1 })
-				if (message.data === "waits" && n < 2) {
-					await new Promise((done) => setTimeout(done, 100))
-					tx.objectStore("log").add("half")
-				}
-			},
-		})
-		window.log = async () => result((await failing.persisted()).database.transaction("log").objectStore("log").getAll())
-	`)
-	s.mustPush("user:42", "throws", "refused", "waits", "last")
-	browser.Wait(t, tab, `log().then((all) => all.includes("last"))`)
-	if diff := cmp.Diff([]string{"throws", "refused", "waits", "last"}, browser.Value[[]string](t, tab, "log()")); diff != "" {
-		t.Errorf("effects (-want +got):\n%s", diff)
-	}
-	check("errors", `failing.errors.join("; ")`, "internal apply user:42 1: not yet; internal apply user:42 1: not yet; internal apply user:42 2:")
-	check("errors", `failing.errors.join("; ")`, "internal apply user:42 3:")
-
-	// A new version of the page: the old one's client ends, and says why.
-	run(t, tab, `window.newer = open42({ name: "failing", version: 2 })`)
-	check("the older page", `failing.ended`, "unavailable the database was closed")
-	browser.Wait(t, tab, `newer.state === "open"`)
-	check("an older page", `open42({ name: "failing", version: 1 }).ended`, "unsupported persist: IndexedDB")
-	run(t, tab, `Object.defineProperty(window, "indexedDB", { value: undefined })`)
-	check("no IndexedDB", `open42({}).ended`, "unsupported persist: there is no IndexedDB")
 }
 
 // TestPersistStore replaces the server's store: what was kept of the old one is gone, and
