@@ -1,6 +1,7 @@
 package js_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -9,14 +10,22 @@ import (
 	"github.com/wirepost/wirepost/internal/browser"
 )
 
-// TestPersistFails has everything fail that can: each failure is told, and nothing is
-// done by half.
-func TestPersistFails(t *testing.T) {
-	tab := browser.Open(t)
+// opened is a page of a site, whose scripts can connect to a server as user 42 with
+// open42(persist, options): the client has its errors, and the promise of its end.
+func opened(t *testing.T) (s *server, tab context.Context, at string) {
+	t.Helper()
+	tab = browser.Open(t)
 	browser.Expect(tab, lost)
-	page := site(t, "")
-	s := serve(t, "dev", "--allow-origin", page.URL)
-	browser.Visit(t, tab, page.URL)
+	at = site(t, "").URL
+	s = serve(t, "dev", "--allow-origin", at)
+	reopen(t, s, tab, at)
+	return s, tab, at
+}
+
+// reopen loads the page of opened, again or in another tab.
+func reopen(t *testing.T, s *server, tab context.Context, at string) {
+	t.Helper()
+	browser.Visit(t, tab, at)
 	run(t, tab, `
 		const { connect } = await import("/wirepost.js")
 		window.open42 = (persist, options = {}) => {
@@ -28,11 +37,23 @@ func TestPersistFails(t *testing.T) {
 		}
 		window.result = (r) => new Promise((done, failed) => { r.onsuccess = () => done(r.result); r.onerror = () => failed(r.error) })
 	`)
+}
+
+// check compares what an expression is with what it should contain.
+func check(t *testing.T, tab context.Context, what, expression, want string) {
+	t.Helper()
+	if got := browser.Value[string](t, tab, expression); !strings.Contains(got, want) {
+		t.Errorf("%s: %s, want %s", what, got, want)
+	}
+}
+
+// TestPersistFails has everything fail that can: each failure is told, and nothing is
+// done by half.
+func TestPersistFails(t *testing.T) {
+	s, tab, _ := opened(t)
 	check := func(what, expression, want string) {
 		t.Helper()
-		if got := browser.Value[string](t, tab, expression); !strings.Contains(got, want) {
-			t.Errorf("%s: %s, want %s", what, got, want)
-		}
+		check(t, tab, what, expression, want)
 	}
 	check("a bad option", `open42({ maxOutbox: -1 }).ended`, "bad_request bad persist.maxOutbox")
 	check("no user", `open42({}, { token: () => "x" }) && open42({ user: "" }).ended`, "bad_request persist.user is missing")

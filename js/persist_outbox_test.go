@@ -98,3 +98,71 @@ func TestPersistOutboxKilled(t *testing.T) {
 	}
 	t.Logf("%d messages published in %s loads of the page, each once and in order", messages, browser.Value[string](t, tab, "localStorage.loads"))
 }
+
+// TestPersistOutboxAdopts fails to take over what a page has left that is gone, for some time:
+// it is published as soon as that works, without another connection.
+func TestPersistOutboxAdopts(t *testing.T) {
+	s, tab, at := opened(t)
+	run(t, tab, `
+		const gone = open42({}, { token: () => new Promise(() => {}) })
+		void gone.publish("room:7", "left").catch(() => {})
+		const persisted = await gone.persisted()
+		window.waiting = () => persisted.outbox()
+	`)
+	browser.Wait(t, tab, `waiting().then((all) => all.length === 1)`)
+	reopen(t, s, tab, at)
+	run(t, tab, `
+		window.full = true
+		const put = IDBObjectStore.prototype.put
+		IDBObjectStore.prototype.put = function (...args) {
+			if (full && this.name === "wirepost.outbox") throw new DOMException("the disk is full", "QuotaExceededError")
+			return put.apply(this, args)
+		}
+		window.next = open42({})
+		window.opens = 0
+		next.on("open", () => opens++)
+	`)
+	browser.Wait(t, tab, `next.state === "open" && next.errors.length >= 5`)
+	check(t, tab, "the error", `next.errors[0]`, "internal outbox: the disk is full")
+	check(t, tab, "an own message", `next.publish("room:7", "own").then((r) => String(r.seq))`, "1")
+	run(t, tab, `window.full = false`)
+	browser.Wait(t, tab, `next.persisted().then((p) => p.outbox()).then((all) => all.length === 0)`)
+	if diff := cmp.Diff([]string{"own", "left"}, s.stored(t, "room:7")); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	if n := browser.Value[int](t, tab, `opens`); n != 1 {
+		t.Errorf("there were %d connections", n)
+	}
+}
+
+// TestPersistOutboxSignal counts the listeners that publishes leave at a signal that lives
+// longer.
+func TestPersistOutboxSignal(t *testing.T) {
+	_, tab, _ := opened(t)
+	run(t, tab, `
+		window.controller = new AbortController()
+		window.listeners = 0
+		const { signal } = controller
+		const { addEventListener: add, removeEventListener: remove } = signal
+		signal.addEventListener = (...args) => (listeners++, add.apply(signal, args))
+		signal.removeEventListener = (...args) => (listeners--, remove.apply(signal, args))
+		const client = (window.client = open42({}))
+		await client.publish("room:7", 1, { signal })
+		await client.publish("all", 1, { signal }).catch((e) => (window.code = e.code))
+	`)
+	check(t, tab, "a publish to all", `code`, "forbidden")
+	if n := browser.Value[int](t, tab, `listeners`); n > 0 {
+		t.Errorf("%d listeners are left at the signal", n)
+	}
+	run(t, tab, `
+		window.waits = open42({ name: "waits" }, { token: () => new Promise(() => {}) })
+		const persisted = (window.persisted = await waits.persisted())
+		window.aborted = waits.publish("room:7", 1, { signal: controller.signal }).catch((e) => e.code + " " + e.message)
+		window.other = waits.publish("room:7", 2, { signal: AbortSignal.any([controller.signal]) }).catch((e) => e.code)
+	`)
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 2)`)
+	run(t, tab, `controller.abort("enough")`)
+	check(t, tab, "an aborted publish", `aborted`, "aborted enough")
+	check(t, tab, "a publish of a signal that depends on it", `other`, "aborted")
+	browser.Wait(t, tab, `persisted.outbox().then((all) => all.length === 0)`)
+}

@@ -39,7 +39,9 @@ export class Outbox {
   #queue: Item[] = [] // in order
   #sending = false
   #sent: Item | undefined // the first one, while its response is awaited
-  #adopted: Promise<void> | undefined
+  #adopted: Promise<void> | undefined // an attempt to do so
+  #pause: (() => number) | undefined // after one that failed
+  #again: ReturnType<typeof setTimeout> | undefined
   readonly #others = new Set<string>() // tabs with something in the outbox
   #release = () => {}
   readonly #leave = new AbortController()
@@ -61,27 +63,33 @@ export class Outbox {
         locks.request(this.#lock + this.#tab, () => (held(), released)).catch(() => held())
       })
     }
-    await this.#adopt()
+    this.adopt()
+    await this.#adopted
   }
 
-  /** There is a connection. */
-  opened(): void {
-    this.#adopt().then(
-      () => this.#send(),
-      (thrown: unknown) => this.#closed || this.#host.failed("internal", `outbox: ${wording(thrown)}`),
+  /**
+   * Takes over what tabs have left that are gone, or where there are no locks all of it, and
+   * sends it. Where that fails, as when the disk is full, it tries again after a pause.
+   */
+  adopt(): void {
+    this.#adopted = this.#takeOver().then(
+      () => (this.#pause = undefined),
+      (thrown: unknown) => {
+        if (this.#closed) return
+        this.#host.failed("internal", `outbox: ${wording(thrown)}`)
+        clearTimeout(this.#again)
+        this.#again = setTimeout(() => this.adopt(), (this.#pause ??= this.#host.pauses())())
+      },
     )
+    void this.#adopted.then(() => this.#send())
   }
 
   close(reason: WirepostError): void {
     this.#closed = reason
     this.#release()
     this.#leave.abort()
+    clearTimeout(this.#again)
     for (const { reject } of this.#queue) reject?.(reason) // they remain stored
-  }
-
-  /** Takes over what tabs have left that are gone; where there are no locks, all of it. */
-  #adopt(): Promise<void> {
-    return (this.#adopted = this.#takeOver())
   }
 
   async #takeOver(): Promise<void> {
@@ -89,8 +97,9 @@ export class Outbox {
     const { held = [] } = (await locks?.query()) ?? {}
     const alive = new Set(held.map(({ name }) => name))
     const mine = new Set(this.#queue.map(({ key }) => key))
-    await transact(this.#db, [outbox], async (tx) => {
+    const left = await transact(this.#db, [outbox], async (tx) => {
       const store = tx.objectStore(outbox)
+      const left: Item[] = []
       for (const item of (await result(store.getAll())) as Stored[]) {
         if (mine.has(item.key) || item.tab === this.#tab) continue
         if (alive.has(this.#lock + item.tab)) {
@@ -98,9 +107,11 @@ export class Outbox {
           continue
         }
         store.put({ ...item, tab: this.#tab } satisfies Stored)
-        this.#queue.push({ key: item.key, request: item.request })
+        left.push(item)
       }
+      return left
     })
+    this.#queue.push(...left)
     const first = (item: Item) => (item === this.#sent ? 0 : item.key)
     this.#queue.sort((a, b) => first(a) - first(b))
   }
@@ -109,7 +120,7 @@ export class Outbox {
   #await(tab: string): void {
     if (this.#others.has(tab)) return
     this.#others.add(tab)
-    navigator.locks.request(this.#lock + tab, { signal: this.#leave.signal }, () => void setTimeout(() => this.opened())).catch(() => {}) // closed
+    navigator.locks.request(this.#lock + tab, { signal: this.#leave.signal }, () => void setTimeout(() => this.adopt())).catch(() => {}) // closed
   }
 
   /** What waits, of all tabs. */
@@ -136,9 +147,10 @@ export class Outbox {
       throw refuse(wording(thrown))
     })
     if (full) throw refuse(`${this.#limit} messages wait`)
+    let abort = () => {}
     return new Promise<Result>((resolve, reject) => {
       const item = { key, request, resolve, reject }
-      const abort = () => {
+      abort = () => {
         if (this.#sent !== item) void this.#remove(item)
         reject(this.#host.error("aborted", wording(signal?.reason)))
       }
@@ -147,14 +159,14 @@ export class Outbox {
       if (signal?.aborted) abort()
       else signal?.addEventListener("abort", abort)
       void this.#send()
-    })
+    }).finally(() => signal?.removeEventListener("abort", abort))
   }
 
   /** Sends what waits, one after the other. */
   async #send(): Promise<void> {
     if (this.#sending) return
     this.#sending = true
-    await this.#adopted?.catch(() => {}) // what is older comes first
+    await this.#adopted // what is older comes first
     const pause = this.#host.pauses()
     for (let item = this.#queue[0]; item && this.#host.isOpen(); item = this.#queue[0]) {
       this.#sent = item

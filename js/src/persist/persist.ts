@@ -55,7 +55,7 @@ export async function openStore(host: Host): Promise<Store> {
     },
   }
 
-  host.watch(() => outbox.opened(), close)
+  host.watch(() => outbox.adopt(), close)
   if (persist.apply) host.start()
   return {
     user,
