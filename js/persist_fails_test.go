@@ -66,7 +66,7 @@ func TestPersistFails(t *testing.T) {
 		void full.publish("room:7", 2).catch(() => {})
 	`)
 	check("a full outbox", `full.publish("room:7", 3).catch((e) => e.code + " " + e.message)`, "unavailable the outbox does not take it: 2 messages wait")
-	check("an aborted publish", `full.publish("room:7", 3, { signal: AbortSignal.abort("why") }).catch((e) => e.code + " " + e.message)`, "unavailable")
+	check("an aborted publish", `full.publish("room:7", 3, { signal: AbortSignal.abort("why") }).catch((e) => e.code + " " + e.message)`, "aborted why")
 	run(t, tab, `full.close()`)
 	check("a publish after close", `full.publish("room:7", 4).catch((e) => e.code)`, "closed")
 
@@ -106,4 +106,108 @@ func TestPersistFails(t *testing.T) {
 	check("an older page", `open42({ name: "failing", version: 1 }).ended`, "unsupported persist: IndexedDB")
 	run(t, tab, `Object.defineProperty(window, "indexedDB", { value: undefined })`)
 	check("no IndexedDB", `open42({}).ended`, "unsupported persist: there is no IndexedDB")
+}
+
+// fillable has writes of the page fail as on a full disk while full is true: when the
+// transaction is committed, with an error that some browsers give no text.
+const fillable = `
+	window.full = false
+	for (const name of ["put", "add"]) {
+		const write = IDBObjectStore.prototype[name]
+		IDBObjectStore.prototype[name] = function (...args) {
+			const request = write.apply(this, args)
+			if (full) {
+				Object.defineProperty(this.transaction, "error", { value: new DOMException("", "QuotaExceededError") })
+				this.transaction.abort()
+			}
+			return request
+		}
+	}
+	window.applied = []
+	window.seen = []
+	window.openFull = () => {
+		const client = (window.client = open42({ apply: (message, tx) => void tx.addEventListener("complete", () => applied.push(message.data)) }))
+		client.persisted().then((persisted) => persisted.inbox((message) => void seen.push(message.data)))
+	}
+`
+
+// TestPersistFull fills the disk: what is kept is shown, also by a page that is opened then;
+// messages wait on the server, and publishes are refused, until there is space.
+func TestPersistFull(t *testing.T) {
+	s, tab, at := opened(t)
+	run(t, tab, fillable+`openFull()`)
+	browser.Wait(t, tab, `client.state === "open"`)
+	s.mustPush("user:42", "kept")
+	browser.Wait(t, tab, `seen.length === 1`)
+	run(t, tab, `full = true`)
+	s.mustPush("user:42", "later")
+	browser.Wait(t, tab, `client.errors.length >= 2`)
+	check(t, tab, "the error", `client.errors[1]`, "internal apply user:42 2: QuotaExceededError")
+	check(t, tab, "a publish", `client.publish("room:7", 1).catch((e) => e.code + " " + e.message)`, "unavailable the outbox does not take it: QuotaExceededError")
+
+	reopen(t, s, tab, at)
+	run(t, tab, fillable+`full = true; openFull()`)
+	browser.Wait(t, tab, `client.state === "open" && seen.join() === "kept" && client.errors.length >= 2`)
+	run(t, tab, `full = false`)
+	browser.Wait(t, tab, `seen.join() === "kept,later"`)
+	check(t, tab, "applied", `applied.join()`, "later")
+	check(t, tab, "a publish", `client.publish("room:7", 1).then((r) => String(r.seq))`, "1")
+
+	// A database that cannot be read ends the client, and what it has of it is given back.
+	run(t, tab, `
+		client.close()
+		const { getAll } = IDBObjectStore.prototype
+		IDBObjectStore.prototype.getAll = () => { throw new DOMException("it is broken", "UnknownError") }
+		window.broken = open42({ name: "broken" })
+	`)
+	check(t, tab, "a broken database", `broken.ended`, "unsupported persist: IndexedDB: it is broken")
+	browser.Wait(t, tab, noLocks)
+}
+
+// noLocks is an expression that is true when no client shows that it has an outbox.
+const noLocks = `navigator.locks.query().then(({ held }) => held.every(({ name }) => !name.startsWith("wirepost outbox:")))`
+
+// TestPersistBlocked has another tab keep the database, as one with an older version of the
+// page that is frozen: the client says so and waits, and nothing that is asked of it hangs.
+func TestPersistBlocked(t *testing.T) {
+	s, older, at := opened(t)
+	run(t, older, `
+		const first = open42({ version: 1 })
+		await first.persisted()
+		first.close()
+		window.keep = async () => (window.kept = await result(indexedDB.open("wirepost:42")))
+		await keep()
+	`)
+	newer := browser.OpenBeside(t, older)
+	browser.Expect(newer, lost)
+	reopen(t, s, newer, at)
+	const upgrade = `{ version: 2, upgrade: (db) => void db.createObjectStore("new") }`
+	run(t, newer, `window.closed42 = open42(`+upgrade+`); window.client = open42(`+upgrade+`)`)
+	browser.Wait(t, newer, `closed42.errors.length === 1`)
+	check(t, newer, "the error", `closed42.errors[0]`, "unavailable another tab keeps the database")
+	check(t, newer, "the state", `client.state`, "connecting")
+	run(t, newer, `
+		const controller = new AbortController()
+		window.aborted = client.publish("room:7", 1, { signal: controller.signal }).catch((e) => e.code + " " + e.message)
+		window.published = client.publish("room:7", 2)
+		window.refused = closed42.publish("room:7", 3).catch((e) => e.code)
+		window.persisted42 = closed42.persisted().catch((e) => e.code)
+		controller.abort("enough")
+		closed42.close()
+	`)
+	check(t, newer, "an aborted publish", `aborted`, "aborted enough")
+	check(t, newer, "a publish of a client that is closed", `refused`, "closed")
+	check(t, newer, "what a client keeps that is closed", `persisted42`, "closed")
+
+	run(t, older, `kept.close()`)
+	check(t, newer, "a publish that waits", `published.then((r) => String(r.seq))`, "1")
+	check(t, newer, "the object stores", `client.persisted().then((p) => [...p.database.objectStoreNames].join())`, "new,wirepost.")
+	// The one that was closed has given back what it was given later.
+	browser.Wait(t, newer, `navigator.locks.query().then(({ held, pending }) => held.filter(({ name }) => name.startsWith("wirepost outbox:")).length === 1 && pending.length === 0)`)
+
+	run(t, older, `await keep()`)
+	check(t, newer, "to remove it", `client.persisted().then((p) => p.remove()).catch((e) => e.code + " " + e.message)`, "unavailable another tab keeps the database")
+	run(t, older, `kept.close()`)
+	browser.Wait(t, newer, `indexedDB.databases().then((all) => all.length === 0)`)
+	browser.Wait(t, newer, noLocks)
 }

@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.js"
 import type { Handler } from "./channel.js"
 import type { Client, Events, History, Options } from "./client.js"
 import { all } from "./channels.js"
@@ -129,7 +130,8 @@ export function connect(url: string | URL | readonly (string | URL)[], { storage
     history: (channel, { signal, ...page } = {}) => requests._add({ type: "history", channel, ...page }, signal) as Promise<History<never>>,
 
     async publish(to, data, { id = randomId(), key, contentType, signal } = {}) {
-      const { seq = 0, duplicate = false } = await (kept ? await kept : { publish: requests._add }).publish({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
+      const { publish } = kept ? await abortable(kept, signal) : { publish: requests._add }
+      const { seq = 0, duplicate = false } = await publish({ type: "publish", to, id, ...payload(data), key, content_type: contentType }, signal)
       return { id, seq, duplicate }
     },
 

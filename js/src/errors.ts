@@ -32,8 +32,8 @@ export class WirepostError extends Error {
   }
 }
 
-/** What was thrown, in words. */
-export const wording = (thrown: unknown): string => String((thrown as Error | undefined)?.message ?? thrown)
+/** What was thrown, in words: its name, if its message is empty, as browsers may leave that of QuotaExceededError. */
+export const wording = (thrown: unknown): string => String((thrown as Error | undefined)?.message || thrown)
 
 /** The error of a client that was closed. */
 export const closed = () => new WirepostError("closed", "closed")

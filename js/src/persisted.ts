@@ -42,7 +42,11 @@ export interface Persisted {
   inbox(show: (message: Message) => unknown, options?: InboxOptions): () => void
   /** What waits to be published, in order. */
   outbox(): Promise<readonly Waiting[]>
-  /** Closes the client and removes the database: for a user who logs out. What waits in the outbox is lost. */
+  /**
+   * Closes the client and removes the database: for a user who logs out. What waits in the
+   * outbox is lost. Rejects with `unavailable` if another tab keeps the database, as one that
+   * is frozen: then it is removed when that tab is gone.
+   */
   remove(): Promise<void>
 }
 
@@ -85,7 +89,7 @@ export interface Host {
   readonly persist: true | Persist
   readonly url: URL
   readonly token: unknown
-  /** Calls a function when the client is connected, and another when it is closed. */
+  /** Calls a function when the client is connected, and another when it is closed, or if it is. */
   watch(opened: () => void, closed: (reason: WirepostError | undefined) => void): void
   isOpen(): boolean
   request(request: Request): Promise<Result>

@@ -1,7 +1,7 @@
 import { makeBackoff, type Backoff } from "./backoff.js"
 import { known } from "./channels.js"
 import { start } from "./delivery.js"
-import { WirepostError } from "./errors.js"
+import { closed, WirepostError } from "./errors.js"
 import { persistence } from "./more.js"
 import type { Host, Store } from "./persisted.js"
 import type { Owner } from "./connection.js"
@@ -28,6 +28,7 @@ export async function openPersistence(session: Session, owner: Owner & { _close(
     watch(opened, ended) {
       session.on("open", opened)
       session.on("close", ended)
+      if (session._state === "closed") ended(undefined)
     },
 
     back(channel, seq) {
@@ -38,7 +39,9 @@ export async function openPersistence(session: Session, owner: Owner & { _close(
   }
   const { openStore } = await until(session, persistence, pauses(), (message) => owner.failed("unavailable", message))
   try {
-    return (session._kept = await openStore(host))
+    // Another tab may keep the database for long.
+    const end = new Promise<never>((_, reject) => session.on("close", (error) => reject(error ?? closed())))
+    return (session._kept = await Promise.race([openStore(host), end]))
   } catch (thrown) {
     owner._close(thrown as WirepostError)
     throw thrown

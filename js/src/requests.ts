@@ -1,4 +1,5 @@
-import { WirepostError, wording } from "./errors.js"
+import { abortable } from "./abortable.js"
+import { WirepostError } from "./errors.js"
 import type { Command, Ref, Request, Result } from "./frames.js"
 import { maxRequests } from "./limits.js"
 
@@ -36,15 +37,14 @@ export function openRequests() {
     /** Sends a request, now or when there is a connection. It never throws: errors reject the promise. */
     _add(request: Request, signal?: AbortSignal): Promise<Result> {
       const ref = ++last
-      const abort = () => take(ref)?._reject(new WirepostError("aborted", wording(signal?.reason)))
-      return new Promise<Result>((resolve, reject) => {
+      const response = new Promise<Result>((resolve, reject) => {
         if (refusal) throw refusal
         if (!send && pending.size >= maxRequests) throw new WirepostError("unavailable", "too many requests")
+        if (signal?.aborted) return
         pending.set(ref, { _request: request, _resolve: resolve, _reject: reject })
-        if (signal?.aborted) return abort()
-        signal?.addEventListener("abort", abort)
         send?.({ ...request, ref })
-      }).finally(() => signal?.removeEventListener("abort", abort))
+      })
+      return abortable(response, signal).finally(() => take(ref))
     },
 
     /** There is a connection: sends the pending requests. */

@@ -72,7 +72,7 @@ function completed(tx: IDBTransaction): Promise<void> {
 }
 
 /** How long the work of a transaction may take, in milliseconds. */
-const longest = 5000
+export const longest = 5000
 
 /**
  * Does some work in a transaction, all of it or nothing: it resolves when the transaction is
@@ -109,6 +109,6 @@ export async function transact<T>(db: IDBDatabase, stores: Iterable<string>, wor
     } catch {
       // It was aborted before, which is why this failed.
     }
-    throw thrown
+    throw tx.error ?? thrown
   }
 }

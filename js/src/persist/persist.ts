@@ -1,6 +1,6 @@
 import { wording } from "../errors.js"
 import type { Host, Persist, Persisted, Store } from "../persisted.js"
-import { open } from "./database.js"
+import { longest, open } from "./database.js"
 import { Inbox } from "./inbox.js"
 import { Outbox } from "./outbox.js"
 
@@ -19,13 +19,16 @@ export async function openStore(host: Host): Promise<Store> {
   const lost = () => {
     if (!closed) host.end("unavailable", "the database was closed: another tab needs a newer version of it, or it was removed")
   }
-  const blocked = () => host.failed("unavailable", "a tab with an older version of the page keeps the database: close it")
-  const db = await open({ name: `${name}:${user}`, version, upgrade: persist.upgrade, blocked, lost }).catch((thrown: unknown) => {
+  const blocked = () => host.failed("unavailable", "another tab keeps the database, with an older version of the page: close it")
+  const unusable = (thrown: unknown) => {
     throw host.error("unsupported", `persist: IndexedDB: ${wording(thrown)}`)
-  })
+  }
+  const db = await open({ name: `${name}:${user}`, version, upgrade: persist.upgrade, blocked, lost }).catch(unusable)
   const inbox = new Inbox(db, host, persist)
   const outbox = new Outbox(db, host, maxOutbox)
-  await Promise.all([inbox.load(), outbox.open()])
+  const loaded = Promise.all([inbox.load().catch(unusable), outbox.open()])
+  host.watch(() => outbox.adopt(), close) // it may be closed before
+  await loaded
 
   function close(reason = host.error("closed", "closed")): void {
     closed = true
@@ -49,13 +52,13 @@ export async function openStore(host: Host): Promise<Store> {
       host.end()
       await new Promise<void>((resolve, reject) => {
         const request = indexedDB.deleteDatabase(db.name)
+        request.onblocked = () => setTimeout(() => reject(host.error("unavailable", "another tab keeps the database: close it")), longest)
         request.onsuccess = () => resolve()
         request.onerror = () => reject(request.error)
       })
     },
   }
 
-  host.watch(() => outbox.adopt(), close)
   if (persist.apply) host.start()
   return {
     user,
