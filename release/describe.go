@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -52,11 +55,31 @@ func describe(ctx context.Context, root, version string) (*release, error) {
 		if err == nil && changed != "" {
 			err = errors.New("there are changes that are not committed")
 		}
+		if err == nil {
+			err = packaged(root, strings.TrimPrefix(version, "v"))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("release %s: %w", version, err)
 		}
 	}
 	return &release{root: root, version: version, commit: commit, time: time.Unix(at, 0).UTC()}, nil
+}
+
+// packaged checks that the npm package has this version, as release/tag.sh leaves it.
+func packaged(root, number string) error {
+	const name = "js/package.json"
+	data, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		return err
+	}
+	var manifest struct{ Version string }
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if manifest.Version != number {
+		return fmt.Errorf("%s has the version %q: release/tag.sh makes versions", name, manifest.Version)
+	}
+	return nil
 }
 
 // number returns the version without its v.

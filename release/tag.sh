@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a version of what is unreleased: its section in CHANGELOG.md, a commit and a tag.
+# Makes a version of what is unreleased: its section in CHANGELOG.md, the version of the npm
+# package, a commit and a tag.
 # The section begins with release/notes/VERSION.md, if there is one. Nothing is pushed.
 # Usage: release/tag.sh v0.1.0
 set -eu
@@ -34,7 +35,18 @@ notes=release/notes/$version.md
 	sed '1,/^## Unreleased$/d' CHANGELOG.md
 } >CHANGELOG.md.new
 mv CHANGELOG.md.new CHANGELOG.md
-git commit -q -m "changelog: release $version" CHANGELOG.md
+# Files that name the version of the npm package, after its name.
+package='js/package.json js/package-lock.json examples/react/package-lock.json'
+for file in $package; do
+	sed '/^ *"name": "wirepost",$/b next
+/^ *"node_modules\/wirepost": {$/b next
+b
+:next
+n
+s/"version": "[^"]*"/"version": "'"${version#v}"'"/' "$file" >"$file.new"
+	mv "$file.new" "$file"
+done
+git commit -q -m "changelog: release $version" CHANGELOG.md $package
 # The notes are the section.
 sed -n "/^## $version /,/^## v/{/^## v/d;p;}" CHANGELOG.md | git tag -a "$version" --cleanup=verbatim -F -
 echo "tagged $version: make release, then git push --follow-tags"

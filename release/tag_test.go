@@ -30,6 +30,49 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// packageFiles name the version of the npm package.
+var packageFiles = []string{"js/package.json", "js/package-lock.json", "examples/react/package-lock.json"}
+
+// packageVersions returns the versions of the package in a file of npm.
+func packageVersions(t *testing.T, text string) (versions []string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`(?:"name": "wirepost",|"node_modules/wirepost": \{)\s+"version": "([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		versions = append(versions, m[1])
+	}
+	if len(versions) == 0 {
+		t.Fatalf("the package is not in %s", text)
+	}
+	return versions
+}
+
+// TestPackageVersion checks that the npm package has one version: the last one in
+// CHANGELOG.md, if there is one.
+func TestPackageVersion(t *testing.T) {
+	t.Parallel()
+	changes, err := os.ReadFile("../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	if m := regexp.MustCompile(`(?m)^## v(\S+)`).FindSubmatch(changes); m != nil {
+		want = string(m[1])
+	}
+	for _, name := range packageFiles {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range packageVersions(t, string(text)) {
+			if want == "" {
+				want = version
+			}
+			if version != want {
+				t.Errorf("%s has the version %s, want %s", name, version, want)
+			}
+		}
+	}
+}
+
 // TestTag makes versions in a repository of its own.
 func TestTag(t *testing.T) {
 	t.Parallel()
@@ -51,11 +94,25 @@ func TestTag(t *testing.T) {
 		return string(out)
 	}
 	do(true, "git", "init", "-q", ".")
-	change := func(text string) {
-		if err := os.WriteFile(filepath.Join(dir, "CHANGELOG.md"), []byte(text), 0o644); err != nil {
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, []byte(text), 0o644)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range packageFiles {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(name, string(text))
+	}
+	change := func(text string) { write("CHANGELOG.md", text) }
 	change("# Changelog\n\n## Unreleased\n\n- first\n- second\n")
 	do(true, "git", "add", ".")
 	do(true, "git", "commit", "-q", "-m", "x")
@@ -69,13 +126,7 @@ func TestTag(t *testing.T) {
 	}
 	do(false, "sh", script, "v0.1.0") // it exists
 	change(strings.Replace(do(true, "git", "show", "HEAD:CHANGELOG.md"), "## Unreleased\n", "## Unreleased\n\n- third\n", 1))
-	notes := filepath.Join(dir, "release/notes")
-	if err := os.MkdirAll(notes, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(notes, "v0.1.1.md"), []byte("It has\n\n### a heading.\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	write("release/notes/v0.1.1.md", "It has\n\n### a heading.\n")
 	do(true, "git", "add", ".")
 	do(true, "git", "commit", "-q", "-m", "x")
 	do(true, "sh", script, "v0.1.1")
@@ -83,6 +134,24 @@ func TestTag(t *testing.T) {
 		t.Errorf("the notes are %q", notes)
 	}
 	do(false, "sh", script, "v0.1.2") // with nothing in it
+
+	// The npm package has the version, and nothing else of its files has changed.
+	for _, name := range packageFiles {
+		for _, version := range packageVersions(t, do(true, "git", "show", "v0.1.1:"+name)) {
+			if version != "0.1.1" {
+				t.Errorf("%s has the version %s", name, version)
+			}
+		}
+	}
+	if changed := do(true, "git", "diff", "--numstat", "v0.1.0", "v0.1.1", "--", "js", "examples"); changed != "1\t1\texamples/react/package-lock.json\n2\t2\tjs/package-lock.json\n1\t1\tjs/package.json\n" {
+		t.Errorf("changed:\n%s", changed)
+	}
+	if _, err := describe(t.Context(), dir, "v0.1.1"); err != nil {
+		t.Error(err)
+	}
+	if _, err := describe(t.Context(), dir, "v0.1.2"); err == nil || !strings.Contains(err.Error(), `js/package.json has the version "0.1.1"`) {
+		t.Errorf("v0.1.2 is described: %v", err)
+	}
 	change("changed")
 	do(false, "sh", script, "v0.1.2") // with changes that are not committed
 }
