@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/wirepost/wirepost"
@@ -239,6 +241,67 @@ func TestChinese(t *testing.T) {
 	browser.Wait(t, tab, `document.documentElement.lang === "zh-CN"`)
 }
 
+// noStorage has pages without storage, as where it is forbidden.
+const noStorage = `for (const name of ["localStorage", "sessionStorage"]) {
+	Object.defineProperty(window, name, { get() { throw new DOMException("it is forbidden", "SecurityError") } })
+}`
+
+// TestNoStorage uses the console where storage is forbidden: what is chosen and the key are
+// there as long as the page.
+func TestNoStorage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testKey)
+	tab := browser.Open(t)
+	browser.Expect(tab, "status of 401")
+	browser.Language(t, tab, "en")
+	browser.Run(t, tab, func(ctx context.Context, target *chromedp.Target) (none chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: noStorage})
+		return none, err
+	})
+	browser.Visit(t, tab, s.url+"/console#/users")
+	browser.Click(t, tab, "#language")
+	says(t, tab, "h1", "登录")
+	browser.Click(t, tab, "#language")
+	says(t, tab, "h1", "Sign in")
+	browser.Fill(t, tab, "input[name=key]", testKey)
+	browser.Click(t, tab, ".login button")
+	says(t, tab, "h1", "Users")
+	browser.Click(t, tab, "#theme")
+	browser.Wait(t, tab, `document.documentElement.dataset.theme !== undefined`)
+}
+
+// TestProblems: what the server refuses is said in the language of the page, with the details
+// of the server; in English these say enough.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	for language, want := range map[string][2]string{"en": {"limit: ", "there is no such route"}, "zh": {"请求有误：limit: ", "不存在："}} {
+		tab := browser.Open(t)
+		browser.Expect(tab, "status of 40")
+		browser.Language(t, tab, language)
+		browser.Visit(t, tab, s.url+"/console")
+		for i, path := range []string{"/v1/channels?limit=x", "/v1/nothing"} {
+			got := browser.Value[string](t, tab, fmt.Sprintf(`import("/console/api.js").then((api) => api.call("GET", %q)).catch((error) => error.message)`, path))
+			if !strings.HasPrefix(got, want[i]) {
+				t.Errorf("%s, %s: %s", language, path, got)
+			}
+		}
+	}
+}
+
+// TestNothingLost: a page that lost no event does not speak of lost ones.
+func TestNothingLost(t *testing.T) {
+	t.Parallel()
+	s := newFullSite(t)
+	tab := browser.Open(t)
+	browser.Language(t, tab, "en")
+	pages["overview"].show(t, tab, s)
+	says(t, tab, ".panel p", " written by this server")
+	if browser.Value[bool](t, tab, `document.body.textContent.includes("lost")`) {
+		t.Error("something is said to be lost")
+	}
+}
+
 // visibleTexts are the texts of the page and of its attributes, without what comes from the
 // server.
 const visibleTexts = `(() => {
@@ -274,6 +337,9 @@ func TestAccessible(t *testing.T) {
 				browser.Run(t, tab, prefer(scheme))
 				for name, page := range pages {
 					page.show(t, tab, s)
+					if browser.Value[bool](t, tab, `[...document.querySelectorAll("h2")].some((h2) => h2.textContent === document.querySelector("h1").textContent)`) {
+						t.Errorf("%s, %s: a panel has the heading of the page", name, language)
+					}
 					for _, v := range browser.Violations(t, tab) {
 						t.Errorf("%s, %s, %s: %s", name, language, scheme, v)
 					}

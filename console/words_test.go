@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"regexp"
@@ -9,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 var (
@@ -89,6 +93,25 @@ func TestTexts(t *testing.T) {
 		case grouped && strings.Contains(used, "`${which}."+last+"`"), (group == "has" || group == "not") && strings.Contains(used, "`${which}.${"): // receipts
 		default:
 			t.Errorf("nothing uses the text %q", key)
+		}
+	}
+}
+
+// TestCodes: each code of an error and of a close has a meaning in words.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	all := texts(t, "en.js")
+	for _, c := range wire.CloseCodes {
+		if _, ok := all[fmt.Sprint("code.", c.Code)]; !ok {
+			t.Errorf("the close code %d has no text", c.Code)
+		}
+	}
+	for _, code := range []wirepost.Code{
+		wirepost.CodeBadRequest, wirepost.CodeUnauthorized, wirepost.CodeForbidden, wirepost.CodeNotFound,
+		wirepost.CodeTooLarge, wirepost.CodeRateLimited, wirepost.CodeInternal, wirepost.CodeUnavailable,
+	} {
+		if _, ok := all["problem."+string(code)]; !ok {
+			t.Errorf("the code %s has no text", code)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (c *Config) options(log *slog.Logger, again *reloads) (wirepost.Options, er
 		NoRequestValues: true, // no callback of the command needs them
 	}
 	c.limits.apply(&o)
-	c.eventSettings.apply(&o, c.Dev)
+	c.eventSettings.apply(&o)
 	c.webPushSettings.apply(&o, c.Dev)
 	if c.Dev {
 		o.Authenticate, o.LogRefusals = auth.Dev(), true

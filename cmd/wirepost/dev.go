@@ -36,6 +36,8 @@ func (c *devCommand) Help() string { return helpOnSettings }
 // Run starts the server and serves until ctx is done.
 func (c *devCommand) Run(ctx context.Context, t *terminal, k *kong.Context, s *settings) error {
 	c.EventsEndpoints = s.endpoints()
+	c.eventSettings.forDev()
+	c.webPushSettings.forDev()
 	config := Config{
 		common: c.common, limits: c.limits, clustering: c.clustering, hookSettings: c.hookSettings, eventSettings: c.eventSettings, webPushSettings: c.webPushSettings, traceSettings: c.traceSettings,
 		Dev: true, Echo: c.Echo, Console: c.Console,

@@ -72,14 +72,18 @@ func (s *eventSettings) check() error {
 	return nil
 }
 
-// apply sets the options of the library. In dev all events are written, unless something else
-// is set, so that GET /v1/events has what a newcomer looks for.
-func (s *eventSettings) apply(o *wirepost.Options, dev bool) {
+// forDev has all events written, unless something else is set, so that GET /v1/events has what a
+// newcomer looks for.
+func (s *eventSettings) forDev() {
+	if len(s.endpoints()) == 0 {
+		s.EventsTypes = []eventType{"*"}
+	}
+}
+
+// apply sets the options of the library.
+func (s *eventSettings) apply(o *wirepost.Options) {
 	o.Events = wirepost.EventOptions{
 		Grace: time.Duration(s.EventsGrace), Retention: time.Duration(s.EventsRetention), Endpoints: s.endpoints(),
-	}
-	if dev && len(o.Events.Endpoints) == 0 {
-		o.Events.Endpoints = []wirepost.EventEndpoint{{}}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,10 +54,10 @@ func (s *webPushSettings) check(dev bool) error {
 // apply sets the options of the library.
 func (s *webPushSettings) apply(o *wirepost.Options, dev bool) {
 	o.WebPush = wirepost.WebPushOptions{Subject: string(s.WebpushSubject), Allow: texts(s.WebpushAllow), AllowLoopback: dev}
-	if dev && o.WebPush.Subject == "" {
-		o.WebPush.Subject = devSubject
-	}
 }
+
+// forDev turns Web Push on.
+func (s *webPushSettings) forDev() { s.WebpushSubject = cmp.Or(s.WebpushSubject, devSubject) }
 
 // vapidCommand is `wirepost vapid`.
 type vapidCommand struct {

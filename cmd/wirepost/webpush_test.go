@@ -38,6 +38,7 @@ func TestWebPushSettings(t *testing.T) {
 			s := &g.Serve.webPushSettings
 			if tt.args[0] == "dev" {
 				s = &g.Dev.webPushSettings
+				s.forDev()
 			}
 			if err = s.check(tt.args[0] == "dev"); err == nil {
 				s.apply(&o, tt.args[0] == "dev")

@@ -1,23 +1,35 @@
 // Requests to /v1. The key is kept in this tab only and sent as a header, so that no
 // other site can make the browser send it.
-import { t } from "./words.js";
+import { problem as say, t } from "./words.js";
 
 const keyName = "wirepost-key";
-let key = sessionStorage.getItem(keyName) ?? "";
+let key = stored();
+
+function stored() {
+  try {
+    return sessionStorage.getItem(keyName) ?? "";
+  } catch {
+    return ""; // storage is not allowed: the key is kept by the page
+  }
+}
 
 export const hasKey = () => key !== "";
 
 export function setKey(value) {
   key = value;
-  if (key) sessionStorage.setItem(keyName, key);
-  else sessionStorage.removeItem(keyName);
+  try {
+    if (key) sessionStorage.setItem(keyName, key);
+    else sessionStorage.removeItem(keyName);
+  } catch {
+    // as above
+  }
 }
 
 // Problem is an error response of the server.
 export class Problem extends Error {
   constructor(status, problem) {
     const detail = problem.detail || problem.title || t("error.status", { status });
-    super(problem.field ? `${problem.field}: ${detail}` : detail);
+    super(say(problem.code, problem.field ? `${problem.field}: ${detail}` : detail));
     this.status = status;
     this.code = problem.code ?? "";
   }

@@ -61,6 +61,16 @@ export default {
   "error.key": "this is not an API key: it contains characters that cannot be sent",
   "error.name": "the name is not valid text",
 
+  // What an error of the server means, by its code; the details are English.
+  "problem.bad_request": "{detail}",
+  "problem.unauthorized": "{detail}",
+  "problem.forbidden": "{detail}",
+  "problem.not_found": "{detail}",
+  "problem.too_large": "{detail}",
+  "problem.rate_limited": "{detail}",
+  "problem.unavailable": "{detail}",
+  "problem.internal": "{detail}",
+
   // Numbers and units.
   "n.connections": ["{n} connection", "{n} connections"],
   "n.channels": ["{n} channel", "{n} channels"],
@@ -144,7 +154,8 @@ export default {
   "events.all": "All events",
   "events.none": "Nothing has happened yet.",
   "events.unmatched": "No event of those that were read matches.",
-  "events.totals": ["{written} written by this server, {n} event lost", "{written} written by this server, {n} events lost"],
+  "events.written": "{n} written by this server",
+  "events.lost": [", {n} event lost", ", {n} events lost"],
   "events.type": "Type",
   "events.type.any": "every type",
   "events.about": "Channel or user",
@@ -381,9 +392,16 @@ export default {
   "kind.pong": "pong",
   "code.1000": "normal",
   "code.1001": "going away",
+  "code.1002": "protocol error",
+  "code.1003": "unsupported data",
+  "code.1005": "closed without a code",
   "code.1006": "no close frame: refused, or the connection broke",
+  "code.1007": "invalid payload",
+  "code.1008": "policy violation",
   "code.1009": "message too big",
+  "code.1011": "internal error",
   "code.1012": "restart",
+  "code.1013": "try again later",
   "code.4401": "token missing or expired",
   "code.4403": "forbidden",
   "code.4408": "heartbeat lost",
@@ -443,6 +461,7 @@ export default {
 
   // Settings.
   "settings.what": "What this server runs with, as {command} prints it. Secrets are masked.",
+  "settings.values": "In effect",
   "settings.filter": "Name or value",
   "settings.changed": "Only what is not the default",
   "settings.none": "No setting matches.",

@@ -60,7 +60,7 @@ export function eventsPanel() {
       rows(latest, (e) => e.seq);
       none.hidden = latest.length > 0;
       latestTable.hidden = latest.length === 0;
-      text(totals, t("events.totals", { written: now.written, n: now.lost }));
+      text(totals, t("events.written", { n: now.written }) + (now.lost ? t("events.lost", { n: now.lost }) : ""));
     },
   };
 }

@@ -1,6 +1,6 @@
 // Finds out why a connection was refused: browsers do not say, so the same request is
 // sent to /poll, which has the same identity, limits and checks.
-import { t } from "./words.js";
+import { problem as say, t } from "./words.js";
 
 // ask returns the reason in words. address is the one that was refused.
 export async function ask(address, token) {
@@ -16,5 +16,5 @@ export async function ask(address, token) {
   }
   if (response.ok) return t("refusal.proxy");
   const problem = await response.json().catch(() => ({}));
-  return `${response.status}: ${problem.detail ?? response.statusText}`;
+  return `${response.status}: ${say(problem.code, problem.detail ?? response.statusText)}`;
 }

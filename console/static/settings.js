@@ -8,7 +8,7 @@ export function show(main) {
   fill(main, h("h1", {}, t("settings")), shown);
   api.config().then(({ settings }) => fill(shown, table(settings)), (error) => {
     const known = { 403: "settings.admin", 404: "settings.embedded" }[error.status];
-    fill(shown, panel(t("settings"), h("p", { class: "empty" }, known ? t(known) : error.message)));
+    fill(shown, h("p", { class: "empty" }, known ? t(known) : error.message));
   });
 }
 
@@ -39,7 +39,7 @@ function table(settings) {
     "div", {},
     h("p", { class: "soft" }, parts("settings.what", { command: h("code", {}, "wirepost config check") })),
     panel(
-      t("settings"),
+      t("settings.values"),
       h("div", { class: "row filters" }, field(t("settings.filter"), words), h("label", { class: "check" }, changed, t("settings.changed"))),
       none,
       h("div", { class: "scroll" }, h("table", { class: "settings" }, h("thead", {}, h("tr", {}, ["setting", "value", "origin"].map((key) => h("th", { scope: "col" }, t(key))))), body)),

@@ -1,5 +1,5 @@
 // One socket of the playground, which logs every event.
-import { has, t } from "./words.js";
+import { meaning, t } from "./words.js";
 
 // open connects. tell receives {kind, direction, data, note} for each event; ended is
 // called once.
@@ -12,7 +12,7 @@ export function open(url, protocol, { tell, opened, ended }) {
   };
   ws.onmessage = ({ data }) => tell({ ...frame(data), direction: "in" });
   ws.onclose = ({ code, reason, wasClean }) => {
-    tell({ kind: "close", direction: "·", note: [`${code} ${has(`code.${code}`) ? t(`code.${code}`) : ""}`.trim(), reason, wasClean ? "" : t("frame.unclean")].filter(Boolean).join(" · ") });
+    tell({ kind: "close", direction: "·", note: [`${code} ${meaning(code)}`.trim(), reason, wasClean ? "" : t("frame.unclean")].filter(Boolean).join(" · ") });
     ended(code);
   };
   return {

@@ -1,5 +1,5 @@
 // The texts of the page: in the language of the browser, unless the user has chosen one.
-// Whatever is shown is in en.js and zh.js, except for what the server says.
+// Whatever is shown is in en.js and zh.js, except for details that the server gives.
 import en from "./en.js";
 import zh from "./zh.js";
 
@@ -8,13 +8,15 @@ const tables = { en, zh };
 
 export const language = chosen() ?? preferred();
 
+// chosen is in the URL where storage is not allowed.
 function chosen() {
+  let name;
   try {
-    const name = localStorage.getItem(kept);
-    return name in tables ? name : null;
+    name = localStorage.getItem(kept);
   } catch {
-    return null; // storage is not allowed: the browser's language it is
+    name = new URLSearchParams(location.search).get("language");
   }
+  return name in tables ? name : null;
 }
 
 function preferred() {
@@ -27,12 +29,15 @@ function preferred() {
 
 // other switches to the other language. The page begins again with it.
 export function other() {
+  const name = language === "en" ? "zh" : "en";
   try {
-    localStorage.setItem(kept, language === "en" ? "zh" : "en");
+    localStorage.setItem(kept, name);
+    location.reload();
   } catch {
-    return;
+    const at = new URL(location);
+    at.searchParams.set("language", name);
+    location.replace(at);
   }
-  location.reload();
 }
 
 // entry is a text of the table. One with a singular is a list of both, chosen by n.
@@ -60,6 +65,12 @@ export function parts(key, values) {
 
 // has reports whether there is a text.
 export const has = (key) => key in tables[language];
+
+// problem says what an error of the server means, by its code, and its details.
+export const problem = (code, detail) => (has(`problem.${code}`) ? t(`problem.${code}`, { detail }) : detail);
+
+// meaning says what a close code means; "" for one that is not known.
+export const meaning = (code) => (has(`code.${code}`) ? t(`code.${code}`) : "");
 
 // fillPage puts the texts into the page that is there before any script.
 export function fillPage() {

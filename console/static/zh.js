@@ -61,6 +61,16 @@ export default {
   "error.key": "这不是 API 密钥：其中有无法发送的字符",
   "error.name": "名称不是有效的文本",
 
+  // 服务器的错误按代码说明含义；细节是英文。
+  "problem.bad_request": "请求有误：{detail}",
+  "problem.unauthorized": "密钥或令牌缺失、错误或已过期：{detail}",
+  "problem.forbidden": "不允许：{detail}",
+  "problem.not_found": "不存在：{detail}",
+  "problem.too_large": "太大：{detail}",
+  "problem.rate_limited": "请求过多：{detail}",
+  "problem.unavailable": "暂时不可用：{detail}",
+  "problem.internal": "服务器内部错误：{detail}",
+
   // 数字和单位。
   "n.connections": "{n} 个连接",
   "n.channels": "{n} 个频道",
@@ -144,7 +154,8 @@ export default {
   "events.all": "全部事件",
   "events.none": "还没有发生任何事件。",
   "events.unmatched": "已读取的事件中没有符合条件的。",
-  "events.totals": "此服务器写入了 {written} 个，丢失了 {n} 个",
+  "events.written": "此服务器写入了 {n} 个",
+  "events.lost": "，丢失了 {n} 个",
   "events.type": "类型",
   "events.type.any": "所有类型",
   "events.about": "频道或用户",
@@ -381,9 +392,16 @@ export default {
   "kind.pong": "pong",
   "code.1000": "正常",
   "code.1001": "离开",
+  "code.1002": "协议错误",
+  "code.1003": "不支持的数据",
+  "code.1005": "关闭时没有代码",
   "code.1006": "没有关闭帧：被拒绝，或者连接中断",
+  "code.1007": "载荷无效",
+  "code.1008": "违反策略",
   "code.1009": "消息太大",
+  "code.1011": "内部错误",
   "code.1012": "重启",
+  "code.1013": "稍后再试",
   "code.4401": "令牌缺失或过期",
   "code.4403": "禁止",
   "code.4408": "心跳丢失",
@@ -443,6 +461,7 @@ export default {
 
   // 设置。
   "settings.what": "此服务器运行时的设置，与 {command} 打印的相同。密钥已遮盖。",
+  "settings.values": "生效的值",
   "settings.filter": "名称或值",
   "settings.changed": "只显示与默认值不同的",
   "settings.none": "没有符合条件的设置。",
