@@ -183,8 +183,7 @@ func TestPersistBlocked(t *testing.T) {
 	reopen(t, s, newer, at)
 	const upgrade = `{ version: 2, upgrade: (db) => void db.createObjectStore("new") }`
 	run(t, newer, `window.closed42 = open42(`+upgrade+`); window.client = open42(`+upgrade+`)`)
-	browser.Wait(t, newer, `closed42.errors.length === 1`)
-	check(t, newer, "the error", `closed42.errors[0]`, "unavailable another tab keeps the database")
+	browser.Wait(t, newer, `closed42.errors.some((e) => e.startsWith("unavailable another tab keeps the database"))`)
 	check(t, newer, "the state", `client.state`, "connecting")
 	run(t, newer, `
 		const controller = new AbortController()

@@ -63,7 +63,8 @@
       if (entry.names.indexOf(whole) >= 0) sum += 20
       if (entry.lower.indexOf(whole) >= 0) sum += 8
     }
-    return sum
+    // Who searches wants to know how to do something before why it is so.
+    return entry.to.indexOf("decisions/") >= 0 ? sum / 3 : sum
   }
 
   function search() {
