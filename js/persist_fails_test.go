@@ -182,10 +182,10 @@ func TestPersistBlocked(t *testing.T) {
 	browser.Expect(newer, lost)
 	reopen(t, s, newer, at)
 	const upgrade = `{ version: 2, upgrade: (db) => void db.createObjectStore("new") }`
-	run(t, newer, `window.closed42 = open42(`+upgrade+`); window.client = open42(`+upgrade+`)`)
+	run(t, newer, `window.closed42 = open42(`+upgrade+`)`)
 	browser.Wait(t, newer, `closed42.errors.some((e) => e.startsWith("unavailable another tab keeps the database"))`)
-	check(t, newer, "the state", `client.state`, "connecting")
 	run(t, newer, `
+		window.client = open42(`+upgrade+`) // its request waits for the one before
 		const controller = new AbortController()
 		window.aborted = client.publish("room:7", 1, { signal: controller.signal }).catch((e) => e.code + " " + e.message)
 		window.published = client.publish("room:7", 2)
@@ -194,6 +194,7 @@ func TestPersistBlocked(t *testing.T) {
 		controller.abort("enough")
 		closed42.close()
 	`)
+	check(t, newer, "the state", `client.state`, "connecting")
 	check(t, newer, "an aborted publish", `aborted`, "aborted enough")
 	check(t, newer, "a publish of a client that is closed", `refused`, "closed")
 	check(t, newer, "what a client keeps that is closed", `persisted42`, "closed")
