@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -92,6 +93,57 @@ func TestIsolated(t *testing.T) {
 			if got := idsOf(t, n, "c"); got != "12" {
 				t.Errorf("%s has %s", n.Node(), got)
 			}
+		}
+	})
+}
+
+// staleLog is a log whose leader is in the process of the node, and does not know yet that
+// it is alone: it says what it has, and takes nothing.
+type staleLog struct {
+	cluster.Log
+	stale atomic.Bool
+}
+
+func (l *staleLog) Propose(ctx context.Context, shard int, data []byte) error {
+	if !l.stale.Load() {
+		return l.Log.Propose(ctx, shard, data)
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// TestIsolatedLeader: a node that is cut off stays isolated although the leader of the log
+// was there, and the leader still says what the log has.
+func TestIsolatedLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, bus := logtest.NewMemory(shards), &logtest.Bus{}
+		led := &staleLog{Log: log}
+		a := openWith(t, vfs.NewMem(), cluster.Options{Name: "c", Node: "a", Log: led, Bus: bus})
+		defer closeNode(t, a)
+		var link logtest.Link
+		b := openWith(t, vfs.NewMem(), cluster.Options{Name: "c", Node: "b", Log: link.Log(log), Bus: link.Bus(bus)})
+		defer closeNode(t, b)
+		var told atomic.Int32
+		a.WatchIsolation(func(bool) { told.Add(1) })
+		time.Sleep(3 * time.Second)
+		led.stale.Store(true)
+		link.Cut(true, true)
+		time.Sleep(5 * time.Second)
+		for range 100 {
+			if n := nodesOf(a)["a"]; n.State != engine.NodeIsolated {
+				t.Fatalf("it is %+v", n)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := told.Load(); n != 1 {
+			t.Errorf("told of the isolation %d times", n)
+		}
+		led.stale.Store(false)
+		link.Cut(false, false)
+		time.Sleep(3 * time.Second)
+		if err := errors.Join(a.Ready(), b.Ready()); err != nil {
+			t.Errorf("after the cut: %v", err)
 		}
 	})
 }

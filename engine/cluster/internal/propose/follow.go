@@ -11,13 +11,15 @@ import (
 // What the replica of this node, which follows the log, says to the proposer.
 
 // Follow says that the replica has begun to follow the log. What the log says about its end
-// may be old: that of a leader that was elected just now, for example. Only a batch that is
-// proposed from now on is after all that was acknowledged before, see Current.
+// may be old: that of a leader that was elected just now, for example, or of one in this
+// process that has not noticed yet that it is alone. So it does not show that the log is in
+// reach, and only a batch that is proposed from now on is after all that was acknowledged
+// before, see Current.
 func (p *Proposer) Follow(a Applied) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusal = nil
-	p.applied, p.reached = a, time.Now()
+	p.applied = a
 	p.proof = p.counter + 1
 	p.shutLocked()
 }

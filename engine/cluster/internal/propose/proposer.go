@@ -48,7 +48,7 @@ type Proposer struct {
 	proof   uint64        // the counter of the batch that has to be seen until the replica is known to be current; 0: none
 
 	moved       time.Time // when the last batch was applied
-	reached     time.Time // when the log last responded
+	reached     time.Time // when the log last took a proposal, or had a batch
 	asked       time.Time // when the first proposal was made since one was taken; zero: none
 	broken      error     // the last proposal failed; nil: not so
 	unreachable bool      // none was taken for too long
