@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,6 +103,11 @@ func (c *clustering) checkEmbedded(dev bool) error {
 	}
 	if n := len(c.ClusterPeers); n < c.replicas() {
 		return usagef("--cluster-peers names %d of the nodes, but the log has %d copies (--cluster-replicas), each on a node of its own", n, c.replicas())
+	}
+	for i, peer := range c.ClusterPeers {
+		if slices.Contains(c.ClusterPeers[:i], peer) {
+			return usagef("--cluster-peers names %s twice", peer)
+		}
 	}
 	if dev && !c.ClusterListen.loopback() {
 		return usagef("--cluster-listen %s can be reached from other machines, and dev requires no keys: use a loopback address, or `wirepost serve`", c.ClusterListen)

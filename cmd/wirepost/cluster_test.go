@@ -63,6 +63,10 @@ func TestClusterCheck(t *testing.T) {
 		{"--cluster-name=x --engine=memory", nil, "use --engine pebble"},
 		{"--cluster-name=x --cluster-replicas=3", nil, "--cluster-replicas 3 needs --cluster-listen"},
 		{"--cluster-name=x --cluster-listen=127.0.0.1:1", nil, "--cluster-peers names 0 of the nodes"},
+		{
+			"--cluster-name=x --cluster-listen=127.0.0.1:1 --cluster-peers=127.0.0.1:1,127.0.0.1:2,127.0.0.1:1", nil,
+			"--cluster-peers names 127.0.0.1:1 twice",
+		},
 		{"--cluster-name=x --cluster-listen=127.0.0.1:1 --cluster-replicas=1 --cluster-peers=127.0.0.1:1", nil, ""},
 		{"--cluster-name=x --cluster-listen=127.0.0.1:1 --cluster-peers=127.0.0.1:1,127.0.0.1:2,127.0.0.1:3", nil, ""},
 		{"--cluster-name=x --cluster-peers=127.0.0.1:1", nil, "--cluster-peers needs --cluster-listen"},
