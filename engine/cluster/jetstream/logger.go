@@ -17,6 +17,7 @@ type logger struct {
 	seen   map[string]time.Time // when an advice was last logged
 	advice string               // about the last conflict
 	at     time.Time            // of that
+	fatal  string               // why the server has stopped
 }
 
 const (
@@ -116,6 +117,20 @@ func (l *logger) Errorf(format string, args ...any) {
 	l.log(level, format, args)
 }
 
-func (l *logger) Fatalf(format string, args ...any) { l.log(l.to.Error, format, args) }
+// Fatalf implements server.Logger: the server stops.
+func (l *logger) Fatalf(format string, args ...any) {
+	l.mu.Lock()
+	l.fatal = fmt.Sprintf(format, args...)
+	l.mu.Unlock()
+	l.log(l.to.Error, format, args)
+}
+
+// stopped returns why the server has stopped, or "".
+func (l *logger) stopped() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatal
+}
+
 func (l *logger) Debugf(format string, args ...any) { l.log(l.to.Debug, format, args) }
 func (l *logger) Tracef(string, ...any)             {}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +124,29 @@ func TestNameTaken(t *testing.T) {
 		if taken := errors.Is(err, cluster.ErrNameTaken); taken != (group == "test") {
 			t.Errorf("in the cluster %q: %v", group, err)
 		}
+	}
+}
+
+// TestDamagedFiles: a server that cannot start says why, and where its files are.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	o := jetstream.ServerOptions{Name: "a", Group: "test", Host: "127.0.0.1", Dir: t.TempDir(), Logger: quiet}
+	routes, err := freeRoutes(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Peers = routes
+	fmt.Sscan(routes[0].Port(), &o.Port)
+	snapshots := filepath.Join(o.Dir, "jetstream", "$SYS", "_js_", "_meta_", "snapshots")
+	if err := errors.Join(os.MkdirAll(snapshots, 0o700), os.WriteFile(filepath.Join(snapshots, "snap.1.1"), make([]byte, 100), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := jetstream.StartServer(o)
+	if err == nil {
+		s.Kill()
+	}
+	if err == nil || !strings.Contains(err.Error(), "snapshot corrupt") || !strings.Contains(err.Error(), o.Dir) {
+		t.Errorf("it starts: %v", err)
 	}
 }
 

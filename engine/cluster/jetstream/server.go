@@ -96,8 +96,16 @@ func StartServer(o ServerOptions) (*Server, error) {
 	lines := &logger{to: o.Logger}
 	s.SetLoggerV2(lines, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startLimit) {
+	ready := false
+	for give := time.Now().Add(startLimit); !ready && lines.stopped() == "" && time.Now().Before(give); {
+		ready = s.ReadyForConnections(startLimit / 100)
+	}
+	if !ready {
 		s.Shutdown()
+		if why := lines.stopped(); why != "" {
+			return nil, fmt.Errorf("the embedded NATS server does not start: %s: its files are in %s; if they are damaged, "+
+				"remove that directory, on this node only: the other nodes have what is in it", why, o.Dir)
+		}
 		return nil, errors.New("the embedded NATS server does not start")
 	}
 	return &Server{s: s, peers: len(o.Peers), logger: o.Logger, lines: lines}, nil
