@@ -53,6 +53,7 @@ var imports = map[string]map[string]string{
 	"acks": {},
 
 	"internal/trend":  {},
+	"internal/http1":  {},
 	"internal/backup": {"engine": "snapshots, and receivers of their files"},
 
 	"internal/gateway": {
@@ -320,6 +321,7 @@ var imports = map[string]map[string]string{
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
 		"internal/redact":          "URLs in what config check prints",
+		"internal/http1":           "pushes over HTTP",
 		"internal/signing":         "secrets of hooks and of endpoints of events",
 		"otel":                     "traces",
 		"prometheus":               "the metrics of hooks",

@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/hooks"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/http1"
 )
 
 // App is a server as dev and serve run it. It can be run once.
@@ -43,6 +44,7 @@ type App struct {
 	server   *wirepost.Server
 	listener net.Listener
 	http     *http.Server
+	pushes   *http1.Server // nil with TLS
 	draining chan struct{} // closed when shutdown begins
 	files    files
 	options  wirepost.Options // of the server, complete but for its engine
@@ -200,6 +202,9 @@ func (a *App) open() error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
+	if encryption == nil {
+		a.servePushes(a.http)
+	}
 	a.warn()
 	if a.Config.clustered() {
 		a.node = &starting{}
@@ -214,6 +219,16 @@ func (a *App) open() error {
 	}
 	a.http.Handler = a.routes()
 	return nil
+}
+
+// servePushes has small pushes served by package http1.
+func (a *App) servePushes(server *http.Server) {
+	a.pushes = http1.NewServer(http1.Options{
+		Serves:      isPush,
+		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.Handler.ServeHTTP(w, r) }),
+		HeadTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
+	})
+	a.listener = a.pushes.Listener(a.listener)
 }
 
 // settle derives from the settings what needs neither the network nor the store.
@@ -294,7 +309,11 @@ func (a *App) drain(limit time.Duration) error {
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}
-	if err := a.http.Shutdown(ctx); err != nil {
+	var cut error
+	if a.pushes != nil {
+		cut = a.pushes.Shutdown(ctx)
+	}
+	if err := errors.Join(cut, a.http.Shutdown(ctx)); err != nil {
 		a.Log.Warn("requests were cut off", "error", err)
 	}
 	err := a.Close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"slices"
@@ -63,6 +64,12 @@ func (a *App) routes() http.Handler {
 		all = httpapi.LocalOnly(all, a.server.Refuse, texts(c.AllowOrigin)...)
 	}
 	return proxies(c.TrustedProxy).believe(all)
+}
+
+// isPush says whether a POST for a target is a push.
+func isPush(target []byte) bool {
+	rest, ok := bytes.CutPrefix(target, []byte("/v1/push"))
+	return ok && (len(rest) == 0 || rest[0] == '/' || rest[0] == '?')
 }
 
 // ifMemory refuses new connections while the existing ones have used up their share

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/base64"
 	"iter"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,6 +63,9 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol strin
 		err = g.wrapped(w, "http.Hijacker", err)
 		g.Refuse(w, r, err)
 		return err
+	}
+	if c, ok := nc.(interface{ Detach() net.Conn }); ok { // of package http1
+		nc = c.Detach()
 	}
 	early, err := rw.Reader.Peek(rw.Reader.Buffered())
 	if err == nil {

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPushesSame: a push has the same response whether package http1 serves it, or
+// net/http, to which a connection is left by any other request.
+func TestPushesSame(t *testing.T) {
+	t.Parallel()
+	address := strings.TrimPrefix(closedApp(t, func(c *Config) {
+		c.APIKey = append(c.APIKey, "read:only")
+		c.MaxMessage = 1000
+	}), "http://")
+	const auth, json = "Authorization: Bearer " + frontKey + "\r\n", "Content-Type: application/json\r\n"
+	const lines = "Content-Type: application/x-ndjson\r\n"
+	for name, tt := range map[string]struct{ target, header, body string }{
+		"json":           {"/v1/push", auth + json, `{"to":"user:1","data":{"a":[1]},"id":"1"}`},
+		"again":          {"/v1/push", auth + json, `{"to":"user:1","data":{"a":[1]},"id":"1"}`},
+		"list":           {"/v1/push", auth + json, `{"to":["user:1","room"],"data":"x","id":"2"}`},
+		"raw":            {"/v1/push/user:1?id=3&ttl=1h", auth + "Content-Type: text/plain\r\n", "hello"},
+		"slash":          {"/v1/push/a%2Fb/c?id=4", auth, "\x00\xff"},
+		"lines":          {"/v1/push", auth + lines, `{"to":"user:1","data":1,"id":"5"}` + "\n" + `{"to":"room","data":2,"id":"6"}` + "\n"},
+		"bad line":       {"/v1/push", auth + lines, `{"to":"user:1","data":1,"id":"7"}` + "\n{\n"},
+		"no lines":       {"/v1/push", auth + lines, ""},
+		"no key":         {"/v1/push", json, `{"to":"user:1","data":1}`},
+		"other key":      {"/v1/push", "Authorization: Bearer x\r\n" + json, `{"to":"user:1","data":1}`},
+		"reader's key":   {"/v1/push", "Authorization: Bearer only\r\n" + json, `{"to":"user:1","data":1}`},
+		"no type":        {"/v1/push", auth, `{"to":"user:1","data":1,"id":"8"}`},
+		"broken":         {"/v1/push", auth + json, `{"to":"user:1",`},
+		"empty":          {"/v1/push", auth + json, ``},
+		"unknown member": {"/v1/push", auth + json, `{"to":"user:1","data":1,"dta":2}`},
+		"bad name":       {"/v1/push", auth + json, `{"to":"user:","data":1}`},
+		"too long":       {"/v1/push", auth + json, `{"to":"user:1","data":"` + strings.Repeat("x", 1001) + `"}`},
+		"encoded":        {"/v1/push", auth + json + "Content-Encoding: gzip\r\n", `{}`},
+		"query":          {"/v1/push?id=1", auth + json, `{"to":"user:1","data":1}`},
+		"bad query":      {"/v1/push/user:1?ttl=x", auth, "1"},
+		"no channel":     {"/v1/push/", auth, "1"},
+		"no route":       {"/v1/pushes", auth, "1"},
+		"two slashes":    {"/v1/push//a", auth, "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n%s", tt.target, address, tt.header, len(tt.body), tt.body)
+			askAll(t, address, request) // so that both of the others repeat a push
+			served := askAll(t, address, request)
+			left := askAll(t, address, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"+request)
+			if diff := cmp.Diff(left[1:], served); diff != "" {
+				t.Errorf("-net/http +http1\n%s", diff)
+			}
+		})
+	}
+}
+
+// askAll sends requests over one connection, and returns the responses.
+func askAll(t *testing.T, address, requests string) (all []string) {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // the next call says so
+	if _, err := io.WriteString(c, requests); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(c)
+	for range strings.Count(requests, " HTTP/1.1\r\n") {
+		r, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		r.Header.Del("Date")
+		r.Header.Del("Content-Length") // lines have none from net/http
+		all = append(all, fmt.Sprintf("%s %v\n%s %v", r.Status, r.Header, body, err))
+	}
+	return all
+}
+
+// TestSocketsBelowPushes: a WebSocket belongs to an event loop, although package http1 has
+// seen its connection before, and has no goroutine.
+func TestSocketsBelowPushes(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere a socket has goroutines")
+	}
+	address := closedApp(t, nil)
+	for range 3 {
+		c, status := connect(t, address, signed(t, "42", time.Hour), nil)
+		if c == nil {
+			t.Fatal(status)
+		}
+		defer c.Close()
+	}
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	if at := bytes.Index(stacks, []byte("internal/conn.(*stream)")); at >= 0 {
+		t.Errorf("a socket has a goroutine: %s", stacks[at:min(at+500, len(stacks))])
+	}
+}

@@ -1,0 +1,110 @@
+// Package http1 serves small requests on the connections of an http.Server before it sees
+// them, at about half of its cost.
+//
+// net/http reads ahead on a connection while a handler runs, to notice that the client has
+// gone, which takes a goroutine, two deadlines and a system call for each request; and it
+// makes the request, its header and its context anew each time. A push of a few hundred
+// bytes needs none of that. Here a request is served within the first Read of net/http on
+// its connection, by the same handler:
+//
+//	listener.go  the connections: a request is served, or net/http gets its bytes
+//	head.go      what is served: a strict subset of RFC 9112, in one piece
+//	exchange.go  the request and the response of a connection, used again for each
+//
+// Whatever is not simple is left to net/http, from its first byte, and so is the rest of
+// its connection: other methods and paths, bodies of unknown length, bodies and heads that
+// do not fit into the buffer of net/http or whose head arrives in pieces, headers that
+// occur twice or that change the meaning of the connection, and everything that is
+// malformed. So there is one place that responds to bad requests.
+//
+// A handler that is called here must not keep the request after it has returned, and the
+// request's context does not end when the client goes.
+package http1
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say what is served.
+type Options struct {
+	// Serves says whether a POST for a target, such as "/v1/push?id=1", is served here.
+	Serves func(target []byte) bool
+	// Handler serves the requests. It may be called while others are served.
+	Handler http.Handler
+	// HeadTimeout is how long net/http waits for a head, and IdleTimeout how long a
+	// connection may be idle.
+	HeadTimeout, IdleTimeout time.Duration
+}
+
+// Server has the connections that are served here.
+type Server struct {
+	options Options
+
+	closing atomic.Bool   // written with mu held
+	empty   chan struct{} // closed when closing, and there are no conns
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // guarded by mu: those that had a request, until net/http has them
+}
+
+// NewServer makes a server.
+func NewServer(o Options) *Server {
+	return &Server{options: o, conns: make(map[*conn]struct{}), empty: make(chan struct{})}
+}
+
+// Listener returns a listener for an http.Server, without TLS.
+func (s *Server) Listener(l net.Listener) net.Listener { return &listener{l, s} }
+
+// Shutdown closes the connections that are served here, each after its response. It
+// belongs before the Shutdown of the http.Server, which takes them for new ones.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.closing.Swap(true) {
+		s.emptyLocked()
+	}
+	for c := range s.conns {
+		if c.state.CompareAndSwap(idle, closed) {
+			c.Conn.Close() //nolint:errcheck // its Read returns
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// add adds a connection, which has its first request. False means that it is too late.
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.emptyLocked()
+}
+
+func (s *Server) emptyLocked() {
+	if s.closing.Load() && len(s.conns) == 0 {
+		select {
+		case <-s.empty:
+		default:
+			close(s.empty)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package http1
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+type listener struct {
+	net.Listener
+	server *Server
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, server: l.server}, nil
+}
+
+// conn is a connection of the http.Server.
+type conn struct {
+	net.Conn
+	server *Server
+	left   bool // to net/http; owned by the reader
+	state  atomic.Int32
+}
+
+// The states of a connection. Shutdown closes one that is idle; its reader closes one that
+// is busy.
+const (
+	idle int32 = iota
+	busy
+	closed
+)
+
+// Detach returns the connection below, for whoever has hijacked this one.
+func (c *conn) Detach() net.Conn { return c.Conn }
+
+// CloseWrite is for net/http, which ends a connection with it.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Read implements net.Conn for net/http: it returns when there is something for it.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.left {
+		return c.Conn.Read(p)
+	}
+	n, err := c.Conn.Read(p)
+	if err != nil || !c.server.simple(p[:n]) {
+		c.left = true
+		return n, err
+	}
+	return c.serve(p, n)
+}
+
+// simple says whether what has arrived may be served here, so that nothing is prepared for
+// other connections.
+func (s *Server) simple(p []byte) bool {
+	target, ok := cutTarget(p)
+	return ok && s.options.Serves(target)
+}
+
+// serve serves requests until there is one that is not simple, whose beginning it leaves
+// in p, which has n bytes of the first one.
+func (c *conn) serve(p []byte, n int) (int, error) {
+	x := newExchange(c)
+	if !c.server.add(c) {
+		return c.leave(x, n, nil)
+	}
+	defer c.server.remove(c)
+	for {
+		if !c.state.CompareAndSwap(idle, busy) {
+			return 0, net.ErrClosed
+		}
+		size, verdict := x.read(p[:n], len(p))
+		for verdict == incomplete {
+			x.due(c.server.options.HeadTimeout)
+			m, err := c.Conn.Read(p[n:])
+			if n += m; err != nil {
+				return c.leave(x, n, err)
+			}
+			size, verdict = x.read(p[:n], len(p))
+		}
+		if verdict == other {
+			return c.leave(x, n, nil)
+		}
+		if err := x.respond(p[:size]); err != nil {
+			c.Conn.Close() //nolint:errcheck // it failed already
+			return 0, err
+		}
+		n = copy(p, p[size:n])
+		c.state.Store(idle)
+		if (x.last || c.server.closing.Load()) && c.state.CompareAndSwap(idle, closed) {
+			c.Conn.Close() //nolint:errcheck // everything was sent
+			return 0, net.ErrClosed
+		}
+		if n > 0 {
+			continue
+		}
+		x.due(c.server.options.IdleTimeout)
+		var err error
+		if n, err = c.Conn.Read(p); err != nil {
+			return c.leave(x, n, err)
+		}
+	}
+}
+
+// leave leaves the connection to net/http, with n bytes of a request. It gets the time for
+// a head, and no other deadline.
+func (c *conn) leave(x *exchange, n int, err error) (int, error) {
+	c.left = true
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && n > 0 {
+		err = nil // net/http decides how long it waits for a body
+	}
+	c.SetReadDeadline(time.Now().Add(c.server.options.HeadTimeout)) //nolint:errcheck // the next Read says so
+	if !x.writeDue.IsZero() {
+		c.SetWriteDeadline(time.Time{}) //nolint:errcheck // the next Write says so
+	}
+	return n, err
+}
