@@ -19,9 +19,24 @@ import (
 // backend returns a client of the site's HTTP API.
 func (s *site) backend() *client.Backend {
 	s.t.Helper()
-	transport := &http.Transport{DialContext: s.dialer}
-	s.t.Cleanup(transport.CloseIdleConnections)
-	return newBackend(s.t, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}})
+	return newBackend(s.t, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transportOver(s.t, s.dialer)}})
+}
+
+// transportOver makes a transport of requests over connections that dial makes.
+func transportOver(t testing.TB, dial dialer) *http.Transport {
+	transport := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 8}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// through returns a Backend whose requests are made by a function, with their number. Next
+// sends one to the site.
+func (s *site) through(round func(n int32, r *http.Request, next http.RoundTripper) (*http.Response, error), o client.BackendOptions) *client.Backend {
+	s.t.Helper()
+	next := transportOver(s.t, s.dialer)
+	var n atomic.Int32
+	o.HTTP = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return round(n.Add(1), r, next) })}
+	return newBackend(s.t, o)
 }
 
 func newBackend(t testing.TB, o client.BackendOptions) *client.Backend {
@@ -146,9 +161,7 @@ var sentOnce = map[string]bool{"Revoke": true, "Empty": true, "Leave": true, "Di
 func TestBackendKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		transport := &http.Transport{DialContext: s.dialer}
-		defer transport.CloseIdleConnections()
-		b := newBackend(t, client.BackendOptions{Key: "wrong", HTTP: &http.Client{Transport: transport}})
+		b := newBackend(t, client.BackendOptions{Key: "wrong", HTTP: &http.Client{Transport: transportOver(t, s.dialer)}})
 		for name, do := range calls {
 			err := do(t.Context(), b)
 			if e, ok := errors.AsType[*client.RefusedError](err); !ok || e.Status != 401 || !errors.Is(err, client.ErrUnauthorized) || errors.Is(err, client.ErrForbidden) {
@@ -265,17 +278,13 @@ func TestBackendRedirect(t *testing.T) {
 func TestBackendTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		transport := &http.Transport{DialContext: s.dialer}
-		defer transport.CloseIdleConnections()
-		var tries atomic.Int32
-		hangs := roundTripper(func(r *http.Request) (*http.Response, error) {
-			if tries.Add(1) == 1 {
+		b := s.through(func(n int32, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if n == 1 {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
 			}
-			return transport.RoundTrip(r)
-		})
-		b := newBackend(t, client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: hangs}, Timeout: time.Minute})
+			return next.RoundTrip(r)
+		}, client.BackendOptions{Key: apiKey, Timeout: time.Minute})
 		began := time.Now()
 		if _, err := b.Stats(t.Context()); err != nil {
 			t.Error(err)

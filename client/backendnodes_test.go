@@ -21,8 +21,7 @@ import (
 // forward passes requests to a node and its responses through change, which may replace
 // them.
 func (c *nodes) forward(host string, change func(r *http.Request, response *http.Response) *http.Response) dialer {
-	transport := &http.Transport{DialContext: c.sites[host].dialer}
-	c.t.Cleanup(transport.CloseIdleConnections)
+	transport := transportOver(c.t, c.sites[host].dialer)
 	return c.handler(func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Scheme, r.URL.Host, r.RequestURI = "http", host, ""
 		response, err := transport.RoundTrip(r)

@@ -60,9 +60,7 @@ func (q *requests) sizes() (sizes []int) {
 // recorded returns a Backend whose requests are recorded.
 func (s *site) recorded(o client.BackendOptions) (*client.Backend, *requests) {
 	s.t.Helper()
-	transport := &http.Transport{DialContext: s.dialer}
-	s.t.Cleanup(transport.CloseIdleConnections)
-	q := &requests{next: transport}
+	q := &requests{next: transportOver(s.t, s.dialer)}
 	o.Key, o.HTTP = apiKey, &http.Client{Transport: q}
 	return newBackend(s.t, o), q
 }

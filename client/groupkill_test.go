@@ -27,14 +27,7 @@ func TestKillWhilePushing(t *testing.T) {
 	}
 	const goroutines = 64
 	p := newProcess(t)
-	transport := &http.Transport{DialContext: p.dialer, MaxIdleConnsPerHost: 8}
-	defer transport.CloseIdleConnections()
-	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{
-		HTTP: &http.Client{Transport: transport}, MinWait: quick, MaxWait: slower,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := p.backend(t, client.BackendOptions{MinWait: quick, MaxWait: slower})
 	var stop atomic.Bool
 	var done atomic.Int64
 	more := make(chan struct{}, 1)

@@ -102,6 +102,17 @@ func (p *process) dialer(ctx context.Context, network, _ string) (net.Conn, erro
 	return new(net.Dialer).DialContext(ctx, network, p.address.Load().(string))
 }
 
+// backend returns a Backend of the process, whatever its address is at the moment.
+func (p *process) backend(t testing.TB, o client.BackendOptions) *client.Backend {
+	t.Helper()
+	o.HTTP = &http.Client{Transport: transportOver(t, p.dialer)}
+	b, err := client.NewBackend("http://127.0.0.1:1", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 const (
 	quick  = 2 * time.Millisecond // retry pauses, for short rounds
 	slower = 50 * time.Millisecond
@@ -182,14 +193,7 @@ func TestKill(t *testing.T) {
 		rounds = 5
 	}
 	p := newProcess(t)
-	transport := &http.Transport{DialContext: p.dialer}
-	defer transport.CloseIdleConnections()
-	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{
-		HTTP: &http.Client{Transport: transport}, MinWait: quick, MaxWait: slower,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := p.backend(t, client.BackendOptions{MinWait: quick, MaxWait: slower})
 	pushing, stopPushing := context.WithCancel(t.Context())
 	defer stopPushing()
 	stream := backend.Stream(t.Context())

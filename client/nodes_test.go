@@ -146,9 +146,7 @@ func (c *nodes) connect(hosts []string, change ...func(*client.Options)) (*clien
 func (c *nodes) backend(hosts []string, change ...func(*client.BackendOptions)) *client.Backend {
 	c.t.Helper()
 	first, others := c.options("", "http", hosts...)
-	transport := &http.Transport{DialContext: c.dial, MaxIdleConnsPerHost: 8}
-	c.t.Cleanup(transport.CloseIdleConnections)
-	o := client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transport}, Nodes: others, InOrder: true}
+	o := client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: transportOver(c.t, c.dial)}, Nodes: others, InOrder: true}
 	for _, f := range change {
 		f(&o)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,12 +79,7 @@ func TestProgramKilled(t *testing.T) {
 	}
 	const perRound = 2000
 	p := newProcess(t)
-	transport := &http.Transport{DialContext: p.dialer}
-	defer transport.CloseIdleConnections()
-	backend, err := client.NewBackend("http://127.0.0.1:1", client.BackendOptions{HTTP: &http.Client{Transport: transport}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	backend := p.backend(t, client.BackendOptions{})
 	stream := backend.Stream(t.Context())
 	for i := range rounds * perRound {
 		if _, err := stream.Push(t.Context(), client.Push{To: "user:42", Data: fmt.Append(nil, i+1)}); err != nil {

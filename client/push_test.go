@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,30 +65,23 @@ func TestPush(t *testing.T) {
 func TestPushRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		var tries atomic.Int32
 		began := time.Now()
-		transport := &http.Transport{DialContext: s.dialer}
-		defer transport.CloseIdleConnections()
-		flaky := roundTripper(func(r *http.Request) (*http.Response, error) {
-			switch tries.Add(1) {
+		p := s.through(func(n int32, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			switch n {
 			case 1: // stored, but the response is lost
-				response, err := transport.RoundTrip(r)
+				response, err := next.RoundTrip(r)
 				if err != nil {
 					t.Error(err)
 				}
 				response.Body.Close()
 				return nil, net.ErrClosed
-			case 2:
+			case 2, 5:
 				return answerWith(503, "Retry-After", "7"), nil
 			case 3:
 				return answerWith(429, "Retry-After", "nonsense"), nil
 			}
-			return transport.RoundTrip(r)
-		})
-		p, err := client.NewBackend("http://wirepost.test", client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: flaky}})
-		if err != nil {
-			t.Fatal(err)
-		}
+			return next.RoundTrip(r)
+		}, client.BackendOptions{Key: apiKey})
 		pushed, err := p.Push(t.Context(), client.Push{To: "a", Data: []byte("1")})
 		if err != nil || !pushed.Duplicate || pushed.Seq != 1 {
 			t.Errorf("%+v %v", pushed, err)
@@ -97,7 +89,6 @@ func TestPushRetries(t *testing.T) {
 		if waited := time.Since(began); waited < 7*time.Second || waited > 8*time.Second {
 			t.Errorf("waited %s", waited)
 		}
-		tries.Store(1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err = p.Push(ctx, client.Push{To: "a", Data: []byte("1")})

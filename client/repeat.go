@@ -40,28 +40,19 @@ func (q *requester) send(ctx context.Context, c call) error {
 
 // repetition is the state of a request that is repeated.
 type repetition struct {
-	rotation   *rotation // nil until an attempt has failed
-	failed     int       // attempts, one after the other
-	unsuitable int       // likewise, after which only another node may do
+	rotation *rotation // nil until an attempt has failed
+	failed   int       // attempts, one after the other
 }
 
 // next waits until the request may be repeated after an error, and chooses the node. It
 // returns an error if the request is not to be repeated.
 func (r *repetition) next(ctx context.Context, q *requester, node *int, err error) error {
 	r.failed++
-	switch {
-	case mayRepeat(err):
-		r.unsuitable = 0
-	case isUnsuitable(err) && r.unsuitable+1 < len(q.nodes):
-		r.unsuitable++
-	default:
-		return err
-	}
-	if ctx.Err() != nil || r.failed > 0 && r.failed == q.opts.Attempts {
-		return err
-	}
 	if r.rotation == nil {
 		r.rotation = newRotation(len(q.nodes), q.opts.MinWait, q.opts.MaxWait)
+	}
+	if !r.rotation.again(mayRepeat(err), isUnsuitable(err)) || ctx.Err() != nil || r.failed > 0 && r.failed == q.opts.Attempts {
+		return err
 	}
 	refusal, _ := errors.AsType[*RefusedError](err)
 	if refusal == nil {

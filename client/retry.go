@@ -20,7 +20,6 @@ type retry struct {
 
 	connected    bool // there was a hello, ever
 	unauthorized int  // refusals of the token, one after the other
-	unsuitable   int  // attempts, one after the other, after which only another node may do
 }
 
 func newRetry(o *Options, nodes int) *retry {
@@ -53,12 +52,7 @@ func (r *retry) after(l *link, err error) (wait time.Duration, again bool) {
 	if l.greeted {
 		r.unauthorized = 0
 	}
-	switch {
-	case r.mayRetry(l, err):
-		r.unsuitable = 0
-	case (isUnsuitable(err) || closedEarly(l, err)) && r.unsuitable+1 < len(r.rotation.nodes):
-		r.unsuitable++
-	default:
+	if !r.rotation.again(r.mayRetry(l, err), isUnsuitable(err) || closedEarly(l, err)) {
 		return 0, false
 	}
 	return r.move(l, err), true

@@ -6,7 +6,8 @@ import "time"
 // node has a backoff of its own: one that failed is tried again after a pause, and the
 // others meanwhile. With a single node that is an ordinary backoff.
 type rotation struct {
-	nodes []tried
+	nodes      []tried
+	unsuitable int // attempts, one after the other, after which only another node may do
 }
 
 // tried is what is known about a node.
@@ -21,6 +22,20 @@ func newRotation(nodes int, first, limit time.Duration) *rotation {
 		r.nodes[i].backoff = backoff{first: first, limit: limit}
 	}
 	return r
+}
+
+// again says whether there is another attempt after an error: one that may pass, or that
+// another node, which has not been tried since, may not have.
+func (r *rotation) again(passes, unsuitable bool) bool {
+	switch {
+	case passes:
+		r.unsuitable = 0
+	case unsuitable && r.unsuitable+1 < len(r.nodes):
+		r.unsuitable++
+	default:
+		return false
+	}
+	return true
 }
 
 // failed records that a node failed, and how long it asked to be left alone: 0 if it did

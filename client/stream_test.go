@@ -110,12 +110,7 @@ func TestStreamReportsRefusals(t *testing.T) {
 func TestStreamEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		transport := &http.Transport{DialContext: s.dialer}
-		defer transport.CloseIdleConnections()
-		p, err := client.NewBackend("http://wirepost.test", client.BackendOptions{Key: "wrong", HTTP: &http.Client{Transport: transport}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := newBackend(t, client.BackendOptions{Key: "wrong", HTTP: &http.Client{Transport: transportOver(t, s.dialer)}})
 		st := p.Stream(t.Context())
 		pd, err := st.Push(t.Context(), client.Push{To: "a", Data: []byte("1")})
 		if err != nil {
@@ -204,20 +199,13 @@ func TestEmptyStreams(t *testing.T) {
 func TestStreamBreaksEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, nil)
-		transport := &http.Transport{DialContext: s.dialer}
-		defer transport.CloseIdleConnections()
-		var tries atomic.Int32
-		breaks := roundTripper(func(r *http.Request) (*http.Response, error) {
-			if tries.Add(1) == 1 {
+		p := s.through(func(n int32, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			if n == 1 {
 				io.Copy(io.Discard, r.Body) //nolint:errcheck // returns when the connection breaks
 				return nil, net.ErrClosed
 			}
-			return transport.RoundTrip(r)
-		})
-		p, err := client.NewBackend("http://wirepost.test", client.BackendOptions{Key: apiKey, HTTP: &http.Client{Transport: breaks}})
-		if err != nil {
-			t.Fatal(err)
-		}
+			return next.RoundTrip(r)
+		}, client.BackendOptions{Key: apiKey})
 		st := p.Stream(t.Context())
 		pd, err := st.Push(t.Context(), client.Push{To: "a", Data: []byte("1")})
 		if err != nil {
