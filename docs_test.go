@@ -82,6 +82,29 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
+// TestMetricsDocumented checks that each metric of the server is in the docs.
+func TestMetricsDocumented(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("prometheus/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, found := readDoc(t, "docs/http-api.md")+readDoc(t, "docs/events.md"), 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`"(wirepost_[a-z_]+)"`).FindAllStringSubmatch(readDoc(t, file), -1) {
+			if found++; !strings.Contains(docs, "`"+m[1]+"`") && !strings.Contains(docs, "`"+m[1]+"{") {
+				t.Errorf("%s has %s, which is not in docs/http-api.md or docs/events.md", file, m[1])
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d metrics were found", found)
+	}
+}
+
 // TestRoutesDocumented checks that each route of the API has a heading.
 func TestRoutesDocumented(t *testing.T) {
 	t.Parallel()
