@@ -180,7 +180,7 @@ func TestReadAfterAcknowledged(t *testing.T) {
 		n := newPipeNode(t, writing("message.*"))
 		c := n.dial("42")
 		seq := n.json("user:42", "1").Seq
-		c.next()
+		go c.closeCode() // reads, and so answers pings, until the test ends
 		time.Sleep(5 * time.Second)
 		n.wantEvents(fmt.Sprint("message.acknowledged 42 user:42 ", seq), fmt.Sprint("message.read 42 user:42 ", seq))
 	})
