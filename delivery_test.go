@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -429,6 +430,43 @@ func TestUnsubscribedMembership(t *testing.T) {
 	}
 	if f := c.frame("unsubscribed"); f.str("channel") != "room:8" {
 		t.Fatal(f)
+	}
+}
+
+// A member may subscribe to the channel, also where neither the token nor the policy allows
+// it: otherwise what the client unsubscribed would be lost to the session.
+func TestMembersSubscribe(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, byRights)
+	for _, channel := range []string{"team", "backend:1"} {
+		if err := n.Join(t.Context(), "42", channel); err != nil {
+			t.Fatal(err)
+		}
+		m := n.json(channel, "1")
+		c, _ := n.dialV1("42&token=" + url.QueryEscape(rights{}.token()))
+		c.message("1")
+		c.send(`{"type":"subscribe","ref":1,"channel":%q,"after":0}`, channel)
+		c.frame("ok")
+		c.message("1")
+		c.send(`{"type":"unsubscribe","ref":2,"channel":%q}`, channel)
+		c.frame("ok")
+		c.send(`{"type":"history","ref":3,"channel":%q}`, channel)
+		c.frame("ok")
+		c.send(`{"type":"subscribe","ref":4,"channel":%q}`, channel)
+		c.frame("ok")
+		c.message("1")
+		c.send(`{"type":"ack","channel":%q,"seq":%d}`, channel, m.Seq)
+		eventually(t, "acknowledged", func() bool { return n.cursor("42", channel, "") == m.Seq })
+		if err := n.Leave(t.Context(), "42", channel); err != nil {
+			t.Fatal(err)
+		}
+		if f := c.frame("unsubscribed"); f.str("channel") != channel {
+			t.Fatal(f)
+		}
+		c.send(`{"type":"subscribe","ref":5,"channel":%q}`, channel)
+		if f := c.frame("error"); f.str("code") != "forbidden" {
+			t.Fatal(f)
+		}
 	}
 }
 

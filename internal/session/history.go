@@ -66,7 +66,7 @@ func (s *Session) mayRead(channel string) (ask func() error, err error) {
 	if s.subscription(channel) != nil {
 		return func() error { return nil }, nil
 	}
-	return s.question(channel), s.loop.host.Policies.MaySubscribe(s.identity.Load(), channel)
+	return s.question(channel), s.maySubscribe(channel)
 }
 
 func checkHistory(c *wire.Command) error {

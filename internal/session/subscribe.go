@@ -21,7 +21,7 @@ func (s *Session) onSubscribe(c *wire.Command) {
 		s.refuse(c.Ref, err)
 		return
 	}
-	if err := s.loop.host.Policies.MaySubscribe(s.identity.Load(), c.Channel); err != nil {
+	if err := s.maySubscribe(c.Channel); err != nil {
 		s.refuse(c.Ref, err)
 		return
 	}
@@ -52,6 +52,15 @@ func (s *Session) onSubscribe(c *wire.Command) {
 		}
 		return func() { s.subscribed(ref, sub, after, presence, bounds) }, func() { s.loop.host.Feeds.Release(sub.Feed) }
 	})
+}
+
+// maySubscribe checks whether the client may subscribe to a channel. A member may, whatever
+// the token and the policy say: it is what every session of the user begins with.
+func (s *Session) maySubscribe(channel string) error {
+	if sub := s.subscription(channel); sub != nil && sub.granted || s.hasUnsubscribed(channel) {
+		return nil
+	}
+	return s.loop.host.Policies.MaySubscribe(s.identity.Load(), channel)
 }
 
 // newSubscription makes a subscription: a member, by a stored membership or by the
@@ -93,7 +102,7 @@ func (s *Session) newSubscription(ctx context.Context, channel string, byToken b
 func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, presence *bool, bounds engine.Bounds) {
 	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
 	// A new token may have been applied since the command arrived.
-	refused := s.loop.host.Policies.MaySubscribe(s.identity.Load(), fresh.Feed.Channel())
+	refused := s.maySubscribe(fresh.Feed.Channel())
 	switch {
 	case refused != nil:
 		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
