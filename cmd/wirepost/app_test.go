@@ -24,8 +24,10 @@ func testApp(t *testing.T, ctx context.Context, change func(*Config), logs ...io
 		Listen: "127.0.0.1:0", Engine: engineMemory, Drain: duration(5 * time.Second), MaxMessage: 1 << 10,
 	}, Dev: true, Echo: true}
 	change(&c)
-	c.eventSettings.forDev()
-	c.webPushSettings.forDev()
+	if c.Dev {
+		c.eventSettings.forDev()
+		c.webPushSettings.forDev()
+	}
 	app := &App{Config: c, Out: w, Log: slog.New(slog.DiscardHandler)}
 	for _, log := range logs {
 		app.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
