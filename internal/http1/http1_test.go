@@ -178,6 +178,8 @@ func TestSame(t *testing.T) {
 		"two lengths":       {push("", "", "{}"), "POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"},
 		"no host":           {"POST /push HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"},
 		"garbage":           {push("", "", "{}"), "\x16\x03\x01\r\n\r\n"},
+		"empty lines":       {push("", "", "{}") + "\r\n", push("", "", "{}") + "\r\n" + push("", "", "{}"), "\r\n", last},
+		"more empty lines":  {push("", "", "{}") + "\r\n\r\n\r\n" + last},
 		"half":              {push("", "", "{}"), "POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", "{}" + last},
 	} {
 		t.Run(name, func(t *testing.T) {

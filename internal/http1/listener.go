@@ -102,15 +102,25 @@ func (c *conn) serve(p []byte, n int) (int, error) {
 			c.Conn.Close() //nolint:errcheck // everything was sent
 			return 0, net.ErrClosed
 		}
-		if n > 0 {
-			continue
-		}
-		x.due(c.server.options.IdleTimeout)
-		var err error
-		if n, err = c.Conn.Read(p); err != nil {
-			return c.leave(x, n, err)
+		for n = dropLines(p, n); n == 0; n = dropLines(p, n) {
+			x.due(c.server.options.IdleTimeout)
+			var err error
+			if n, err = c.Conn.Read(p); err != nil {
+				return c.leave(x, n, err)
+			}
 		}
 	}
+}
+
+// dropLines removes the two empty lines that may follow the body of a POST (RFC 9112 §2.2):
+// net/http ignores them, but not before the first request of a connection, which the next
+// one is for it.
+func dropLines(p []byte, n int) int {
+	lines := 0
+	for lines < min(n, 4) && (p[lines] == '\r' || p[lines] == '\n') {
+		lines++
+	}
+	return copy(p, p[lines:n])
 }
 
 // leave leaves the connection to net/http, with n bytes of a request. It gets the time for
