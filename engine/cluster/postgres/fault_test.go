@@ -172,11 +172,9 @@ func TestTerminated(t *testing.T) {
 	url := s.URL("postgres")
 	a, b := open(t, url, "test", 1), open(t, url, "test", 1)
 	d, stop := startLoad(t, a.Log(), b.Log())
-	for range 5 {
+	for ended := 0; ended < 10; { // a node may be between two connections
 		d.await(20)
-		if sql(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wirepost'") < 2 {
-			t.Error("there were no connections")
-		}
+		ended += sql(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wirepost'")
 	}
 	d.await(20)
 	stop()
