@@ -28,11 +28,29 @@ func TestAllocs(t *testing.T) {
 		w.Write(nil) //nolint:errcheck // there is nothing to write
 	})
 	if n := testing.AllocsPerRun(100, func() {
-		size, verdict := x.read(pushRequest, testRoom)
-		if verdict != complete || x.respond(pushRequest[:size]) != nil {
+		size, ok := x.read(pushRequest, testRoom)
+		if !ok || x.respond(pushRequest[:size]) != nil {
 			t.Fatal("it is not served")
 		}
 	}); n > 0 {
 		t.Errorf("%.1f allocations", n)
+	}
+}
+
+// TestKept: a large response is not kept in memory by an idle connection.
+func TestKept(t *testing.T) {
+	x := newTestExchange()
+	x.conn.Conn = nowhere{x.conn.Conn}
+	x.conn.server.options.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write(make([]byte, 100<<10)) //nolint:errcheck // it goes nowhere
+	})
+	for range 2 {
+		size, ok := x.read(pushRequest, testRoom)
+		if !ok || x.respond(pushRequest[:size]) != nil {
+			t.Fatal("it is not served")
+		}
+		if kept := cap(x.content) + cap(x.out); kept > 2*maxKept {
+			t.Errorf("%d bytes are kept", kept)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func (l *pipes) Close() error {
 func (l *pipes) Addr() net.Addr { return nil }
 
 // inTime runs a test with a connection to a server whose timeouts are those of the command.
-func inTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, c net.Conn)) {
+func inTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, c net.Conn, pushes *Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		const head, idle = 10 * time.Second, 2 * time.Minute
@@ -48,7 +48,7 @@ func inTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, c ne
 		go s.Serve(pushes.Listener(l)) //nolint:errcheck // it ends with Close
 		ours, theirs := net.Pipe()
 		l.conns <- theirs
-		test(t, ours)
+		test(t, ours, pushes)
 		ours.Close()
 		s.Close() //nolint:errcheck // it is not used again
 		synctest.Wait()
@@ -71,7 +71,7 @@ func checkClosed(t *testing.T, c net.Conn, least, most time.Duration) {
 
 // TestIdle: an idle connection is closed after the timeout, or a little later.
 func TestIdle(t *testing.T) {
-	inTime(t, echo, func(t *testing.T, c net.Conn) {
+	inTime(t, echo, func(t *testing.T, c net.Conn, _ *Server) {
 		in := bufio.NewReader(c)
 		for range 5 {
 			time.Sleep(9 * time.Second)  // in all, longer than what a head may take
@@ -95,7 +95,7 @@ func TestSlowBody(t *testing.T) {
 		}
 		_, err = io.ReadAll(r.Body)
 		w.Header().Set("Connection", "close")
-	}, func(t *testing.T, c net.Conn) {
+	}, func(t *testing.T, c net.Conn, _ *Server) {
 		io.WriteString(c, "POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{") //nolint:errcheck // the handler says so
 		checkClosed(t, c, 30*time.Second, 30*time.Second+10*time.Second+deadlineRoom)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -112,7 +112,7 @@ func TestSlowReader(t *testing.T) {
 		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)); err != nil {
 			t.Error(err)
 		}
-	}, func(t *testing.T, c net.Conn) {
+	}, func(t *testing.T, c net.Conn, _ *Server) {
 		io.WriteString(c, emptyPush) //nolint:errcheck // the rest says so
 		time.Sleep(stall - time.Second)
 		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
@@ -120,6 +120,70 @@ func TestSlowReader(t *testing.T) {
 		}
 		io.WriteString(c, emptyPush) //nolint:errcheck // the rest says so
 		time.Sleep(stall + deadlineRoom)
+		synctest.Wait()
+		checkClosed(t, c, 0, 0)
+	})
+}
+
+// TestDrip: a body that comes byte by byte is left to net/http as well, and to the deadline
+// of the handler for the whole body.
+func TestDrip(t *testing.T) {
+	called := make(chan time.Time, 1)
+	inTime(t, func(w http.ResponseWriter, r *http.Request) {
+		called <- time.Now()
+	}, func(t *testing.T, c net.Conn, _ *Server) {
+		began := time.Now()
+		io.WriteString(c, "POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n") //nolint:errcheck // the handler says so
+		go io.Copy(io.Discard, c)                                                          //nolint:errcheck // it ends with the connection
+		for range 5 {
+			time.Sleep(9 * time.Second)
+			io.WriteString(c, "x") //nolint:errcheck // likewise
+		}
+		select {
+		case at := <-called:
+			if took := at.Sub(began); took > 10*time.Second+deadlineRoom {
+				t.Errorf("the handler is called after %s", took)
+			}
+		default:
+			t.Error("the handler is not called")
+		}
+	})
+}
+
+// TestShutdownWithoutBody: a shutdown does not wait for the rest of a body.
+func TestShutdownWithoutBody(t *testing.T) {
+	inTime(t, func(w http.ResponseWriter, r *http.Request) {
+		t.Error("the handler is called")
+	}, func(t *testing.T, c net.Conn, pushes *Server) {
+		io.WriteString(c, "POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{") //nolint:errcheck // the rest says so
+		synctest.Wait()
+		began := time.Now()
+		if err := pushes.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %s", took)
+		}
+		checkClosed(t, c, 0, 0)
+	})
+}
+
+// TestShorterDeadline: a deadline for a response holds also when it is earlier than that of
+// the response before.
+func TestShorterDeadline(t *testing.T) {
+	stall := time.Minute
+	inTime(t, func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stall)); err != nil {
+			t.Error(err)
+		}
+		stall = 5 * time.Second
+	}, func(t *testing.T, c net.Conn, _ *Server) {
+		io.WriteString(c, emptyPush) //nolint:errcheck // the rest says so
+		if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, emptyPush) //nolint:errcheck // the rest says so
+		time.Sleep(5*time.Second + deadlineRoom)
 		synctest.Wait()
 		checkClosed(t, c, 0, 0)
 	})

@@ -49,6 +49,9 @@ const (
 	contentLimit = 4096
 )
 
+// maxKept is the largest buffer that a connection keeps for the next response.
+const maxKept = 2 * contentLimit
+
 // deadlineRoom is how much later a deadline may be than it should be. It is set anew only
 // when this is used up.
 const deadlineRoom = 15 * time.Second
@@ -103,7 +106,11 @@ func (x *exchange) respond(request []byte) error {
 	x.status, x.content, x.chunked, x.stall, x.err = 0, x.content[:0], false, time.Time{}, nil
 	x.conn.server.options.Handler.ServeHTTP(x, r)
 	x.body.closed = true
-	return x.finish()
+	err := x.finish()
+	if max(cap(x.content), cap(x.out)) > maxKept {
+		x.content, x.out = nil, nil
+	}
+	return err
 }
 
 // Header implements http.ResponseWriter.
@@ -120,8 +127,11 @@ func (x *exchange) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (x *exchange) Write(p []byte) (int, error) {
 	x.WriteHeader(http.StatusOK)
+	if x.empty() {
+		return 0, http.ErrBodyNotAllowed
+	}
 	x.content = append(x.content, p...)
-	if len(x.content) > contentLimit {
+	if len(x.content) > contentLimit && x.response["Content-Length"] == nil {
 		x.flush()
 	}
 	if x.err != nil {
@@ -133,8 +143,15 @@ func (x *exchange) Write(p []byte) (int, error) {
 // FlushError is for http.ResponseController.
 func (x *exchange) FlushError() error {
 	x.WriteHeader(http.StatusOK)
-	x.flush()
+	if !x.empty() { // its end would follow as a chunk
+		x.flush()
+	}
 	return x.err
+}
+
+// empty says whether the response has no content, by its status.
+func (x *exchange) empty() bool {
+	return x.status == http.StatusNoContent || x.status == http.StatusNotModified
 }
 
 // EnableFullDuplex is for http.ResponseController: the body has arrived.
@@ -202,7 +219,7 @@ func (x *exchange) appendHead(length int) {
 	x.out = append(x.out, "Date: "...)
 	x.out = time.Now().UTC().AppendFormat(x.out, http.TimeFormat)
 	switch {
-	case x.status == http.StatusNoContent || x.status == http.StatusNotModified:
+	case x.empty():
 	case length >= 0:
 		x.out = append(x.out, "\r\nContent-Length: "...)
 		x.out = strconv.AppendInt(x.out, int64(length), 10)
@@ -245,7 +262,7 @@ func (x *exchange) write(p []byte) {
 	case x.stall.IsZero() && !x.writeDue.IsZero():
 		x.writeDue = time.Time{}
 		x.conn.SetWriteDeadline(x.writeDue) //nolint:errcheck // the write says so
-	case x.stall.After(x.writeDue):
+	case x.stall.After(x.writeDue) || x.writeDue.After(x.stall.Add(deadlineRoom)):
 		x.writeDue = x.stall.Add(deadlineRoom)
 		x.conn.SetWriteDeadline(x.writeDue) //nolint:errcheck // the write says so
 	}

@@ -8,15 +8,6 @@ import (
 	"strings"
 )
 
-// verdict says what is to be done with what has arrived.
-type verdict int
-
-const (
-	other      verdict = iota // it is left to net/http
-	incomplete                // the rest of its body will fit into the buffer
-	complete
-)
-
 // line is a line of the header. Those of the previous request are kept: most clients send
 // the same ones again, and a line that is the same makes no new strings.
 type line struct {
@@ -37,13 +28,18 @@ func cutTarget(p []byte) (target []byte, ok bool) {
 	return target, ok && len(target) > 0 && target[0] == '/' && bytes.HasPrefix(rest, []byte("HTTP/1.1\r\n"))
 }
 
+// maxLines bounds the header: its lines are kept as long as the connection, and very many
+// short ones would take far more memory than they have bytes.
+const maxLines = 64
+
 // read reads the head of a request at the beginning of p, which may grow up to room bytes,
-// into x. It returns the size of the request with its body.
-func (x *exchange) read(p []byte, room int) (size int, v verdict) {
+// into x. It returns the size of the request with its body, of which a part may be missing,
+// or false if the request is left to net/http.
+func (x *exchange) read(p []byte, room int) (size int, ok bool) {
 	target, ok := cutTarget(p)
 	head := bytes.Index(p, []byte(end))
 	if !ok || head < 0 || !x.conn.server.options.Serves(target) || !x.setTarget(target) {
-		return 0, other
+		return 0, false
 	}
 	lines := p[len("POST ")+len(target)+len(" HTTP/1.1\r\n") : head+len(end)/2]
 	x.length = -1
@@ -51,19 +47,13 @@ func (x *exchange) read(p []byte, room int) (size int, v verdict) {
 	clear(x.header)
 	for n := 0; len(lines) > 0; n++ {
 		at := bytes.Index(lines, []byte("\r\n"))
-		if !x.setLine(n, lines[:at]) {
-			return 0, other
+		if n == maxLines || !x.setLine(n, lines[:at]) {
+			return 0, false
 		}
 		lines = lines[at+2:]
 	}
 	size = head + len(end) + x.length
-	switch {
-	case x.length < 0 || x.host == "" || size > room:
-		return 0, other
-	case size > len(p):
-		return size, incomplete
-	}
-	return size, complete
+	return size, x.length >= 0 && x.host != "" && size <= room
 }
 
 // setTarget sets the URL of the request.
@@ -92,14 +82,14 @@ func (x *exchange) setLine(n int, text []byte) bool {
 		return false
 	}
 	switch l.name {
-	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Http2-Settings", "Proxy-Connection":
+	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Http2-Settings", "Proxy-Connection", "Pragma":
 		return false
 	case "Connection":
 		if !strings.EqualFold(l.list[0], "keep-alive") {
 			return false
 		}
 	case "Content-Length":
-		length, err := strconv.ParseUint(l.list[0], 10, 31)
+		length, err := strconv.ParseUint(l.list[0], 10, 24) // a longer body does not fit
 		if err != nil {
 			return false
 		}

@@ -37,6 +37,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	case "none":
 		w.WriteHeader(http.StatusNoContent)
 		return
+	case "none written":
+		w.WriteHeader(http.StatusNoContent)
+		rc.Flush() //nolint:errcheck // the client sees it
 	case "close":
 		w.Header().Set("Connection", "close")
 	case "parts":
@@ -48,6 +51,12 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		rc.Flush() //nolint:errcheck // likewise
 	case "long":
 		w.Write(bytes.Repeat([]byte("0123456789"), 10_000)) //nolint:errcheck // likewise
+	case "declared":
+		w.Header().Set("Content-Length", "10000")
+		for range 10 {
+			w.Write(make([]byte, 1000)) //nolint:errcheck // likewise
+		}
+		return
 	case "header":
 		w.Header()["X-Two"] = []string{"b", "a\r\nX-Injected: 1"}
 		w.Header().Set("Content-Type", "text/x")
@@ -170,6 +179,9 @@ func TestSame(t *testing.T) {
 		"panic":             {push("", "", "{}"), push("?do=panic", "", "{}")},
 		"nothing":           {push("?do=nothing", "", "{}"), last},
 		"none":              {push("?do=none", "", "{}"), push("", "", "{}"), last},
+		"none written":      {push("?do=none%20written", "", "{}"), push("", "", "{}"), last},
+		"declared":          {push("?do=declared", "", "{}"), push("", "", "{}"), last},
+		"pragma":            {push("", "Pragma: no-cache\r\n", "{}"), last},
 		"parts":             {push("?do=parts", "", "{}"), push("", "", "{}"), last},
 		"flush":             {push("?do=flush", "", "{}"), push("", "", "{}"), last},
 		"long":              {push("?do=long", "", "{}"), push("", "", "{}"), last},

@@ -29,8 +29,8 @@ type conn struct {
 	state  atomic.Int32
 }
 
-// The states of a connection. Shutdown closes one that is idle; its reader closes one that
-// is busy.
+// The states of a connection. Shutdown closes one that is idle, also when it waits for the
+// rest of a body; its reader closes one that is busy, with a request or with net/http.
 const (
 	idle int32 = iota
 	busy
@@ -77,20 +77,21 @@ func (c *conn) serve(p []byte, n int) (int, error) {
 	}
 	defer c.server.remove(c)
 	for {
-		if !c.state.CompareAndSwap(idle, busy) {
-			return 0, net.ErrClosed
+		size, ok := x.read(p[:n], len(p))
+		if !ok {
+			return c.leave(x, n, nil)
 		}
-		size, verdict := x.read(p[:n], len(p))
-		for verdict == incomplete {
-			x.due(c.server.options.HeadTimeout)
+		if n < size {
+			x.due(c.server.options.HeadTimeout) // for the whole body, however it arrives
+		}
+		for n < size {
 			m, err := c.Conn.Read(p[n:])
 			if n += m; err != nil {
 				return c.leave(x, n, err)
 			}
-			size, verdict = x.read(p[:n], len(p))
 		}
-		if verdict == other {
-			return c.leave(x, n, nil)
+		if !c.state.CompareAndSwap(idle, busy) {
+			return 0, net.ErrClosed
 		}
 		if err := x.respond(p[:size]); err != nil {
 			c.Conn.Close() //nolint:errcheck // it failed already
@@ -126,6 +127,9 @@ func dropLines(p []byte, n int) int {
 // leave leaves the connection to net/http, with n bytes of a request. It gets the time for
 // a head, and no other deadline.
 func (c *conn) leave(x *exchange, n int, err error) (int, error) {
+	if !c.state.CompareAndSwap(idle, busy) {
+		return 0, net.ErrClosed
+	}
 	c.left = true
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && n > 0 {
 		err = nil // net/http decides how long it waits for a body
