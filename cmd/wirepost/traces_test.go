@@ -125,6 +125,8 @@ func TestTraces(t *testing.T) {
 			break
 		}
 	}
+	// What is left at a shutdown has a second at most.
+	eventually(t, "the collector has the spans", func() bool { return len(at.byName()) == 4 })
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
