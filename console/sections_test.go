@@ -358,7 +358,9 @@ func TestAccessible(t *testing.T) {
 
 // siteSettings are what the site's API shows.
 var siteSettings = []httpapi.Setting{
-	{Name: "listen", Value: "127.0.0.1:8080", Origin: "default"}, {Name: "window", Value: "64", Origin: "WIREPOST_WINDOW"},
-	{Name: "api-key", Value: "push:********,********", Origin: "/etc/wirepost/wirepost.yaml:12"}, {Name: "token-issuer", Value: "-", Origin: "default"},
+	{Name: "listen", Value: "127.0.0.1:8080", Origin: "default"},
+	{Name: "window", Value: "64", Origin: "WIREPOST_WINDOW"},
+	{Name: "api-key", Value: "push:********,********", Origin: "/etc/wirepost/wirepost.yaml:12"},
+	{Name: "token-issuer", Value: "-", Origin: "default"},
 	{Name: "channels", Value: "pattern: room:*, max_age: 2h, subscribe: anyone, publish: token, presence: true", Origin: "/etc/wirepost/wirepost.yaml:31"},
 }

@@ -48,8 +48,11 @@ func (t tracer) Start(s *wirepost.SpanStart) wirepost.Span {
 		attribute.String("messaging.system", "wirepost"), attribute.String("messaging.operation.name", string(s.Name)),
 		attribute.String("messaging.destination.name", s.Channel))
 	for _, a := range [...]struct{ key, value string }{
-		{messageID, s.Message}, {"wirepost.user", s.User}, {"wirepost.device", s.Device},
-		{"wirepost.connection", s.Connection}, {"wirepost.mode", s.Mode},
+		{messageID, s.Message},
+		{"wirepost.user", s.User},
+		{"wirepost.device", s.Device},
+		{"wirepost.connection", s.Connection},
+		{"wirepost.mode", s.Mode},
 	} {
 		if a.value != "" {
 			attributes = append(attributes, attribute.String(a.key, a.value))

@@ -40,8 +40,12 @@ func (all monitors) sum(usageOf func(*monitor) usage) usage {
 			sum  *float64
 			more float64
 		}{
-			{&total.cpu, u.cpu}, {&total.rss, u.rss}, {&total.heap, u.heap},
-			{&total.stack, u.stack}, {&total.files, u.files}, {&total.maxFiles, u.maxFiles},
+			{&total.cpu, u.cpu},
+			{&total.rss, u.rss},
+			{&total.heap, u.heap},
+			{&total.stack, u.stack},
+			{&total.files, u.files},
+			{&total.maxFiles, u.maxFiles},
 		} {
 			if *field.sum < 0 || field.more < 0 {
 				*field.sum = -1
