@@ -124,7 +124,9 @@ func TestGoAway(t *testing.T) {
 				leaving(c)
 				return
 			}
+			//lint:ignore SA1019 the http.Server of net/http cannot serve a connection that was accepted here
 			var s http2.Server
+			//lint:ignore SA1019 likewise
 			s.ServeConn(c, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				asked.Add(1)
 				w.WriteHeader(http.StatusNoContent)

@@ -226,15 +226,6 @@ func (p *proxy) aim(targets ...string) {
 	p.mu.targets = targets
 }
 
-// drop sends no more connections to a server and closes those to it. When it returns,
-// nothing from that server is forwarded any more.
-func (p *proxy) drop(target string) {
-	p.mu.Lock()
-	p.mu.targets = slices.DeleteFunc(slices.Clone(p.mu.targets), func(other string) bool { return other == target })
-	p.mu.Unlock()
-	p.cut(func(l *link) bool { return l.target == target })
-}
-
 // cutAll closes all current connections.
 func (p *proxy) cutAll() { p.cut(func(*link) bool { return true }) }
 

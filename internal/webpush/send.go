@@ -104,7 +104,7 @@ type Stats struct {
 // Stats returns the counters.
 func (s *Sender) Stats() Stats { return Stats{s.requests.All(), s.removed.All()} }
 
-var errNoKeys = errors.New("Web Push: the key pair is not known yet")
+var errNoKeys = errors.New("the key pair of Web Push is not known yet")
 
 // Send implements escalation.WebPush.
 func (s *Sender) Send(ctx context.Context, userID string, m *escalation.Message, done []string) (escalation.Result, error) {
