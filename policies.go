@@ -57,7 +57,7 @@ func (p *Policy) CheckEscalation(webPush bool) error {
 	}
 	switch last := plan.Steps[len(plan.Steps)-1].After; {
 	case !strings.HasPrefix(p.Pattern, names.InboxPrefix):
-		return errors.New("escalate is for inboxes, and the pattern matches other channels: user: has to be its beginning")
+		return errors.New("escalate is for inboxes: the pattern has to begin with user: to match no other channels")
 	case p.NonDurable:
 		return errors.New("escalations are durable, and the channels are memory-only")
 	case plan.Uses(ViaWebPush) && !webPush:
