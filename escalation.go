@@ -52,4 +52,4 @@ const (
 )
 
 // noWebPush is why a step is refused.
-const noWebPush = "this server has no Web Push, so no step can go via webpush"
+const noWebPush = "Web Push is off on this server, so no step can go via webpush"

@@ -61,6 +61,7 @@ func (p *Policy) CheckEscalation(webPush bool) error {
 	case p.NonDurable:
 		return errors.New("escalations are durable, and the channels are memory-only")
 	case plan.Uses(ViaWebPush) && !webPush:
+		//lint:ignore ST1005 it is a name
 		return errors.New(noWebPush)
 	case p.MaxAge > 0 && last >= p.MaxAge, last >= DefaultMaxAge && p.MaxAge == 0:
 		return errors.New("the channels do not retain messages until the last step of escalate: raise max_age")
