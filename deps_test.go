@@ -269,6 +269,7 @@ var imports = map[string]map[string]string{
 	"hooks": {
 		"":                 "the callbacks that it implements",
 		"internal/count":   "counters of requests",
+		"internal/payload": "changed data of messages",
 		"internal/redact":  "URLs in logs and statistics",
 		"internal/signing": "signatures of requests",
 		"internal/strict":  "strict parsing of identities",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -202,6 +203,8 @@ func TestOnPublish(t *testing.T) {
 				p.To, p.ID = "elsewhere", "another"
 			case "broken":
 				p.Data = []byte("{")
+			case "large":
+				p.Data = fmt.Appendf(nil, "%*d", wirepost.DefaultMaxMessage+1, 1)
 			}
 			return decide(ctx, s, p)
 		}
@@ -222,7 +225,7 @@ func TestOnPublish(t *testing.T) {
 	if data, _ := json.Marshal(got["message"]["data"]); string(data) != `{"by":"42","said":"hi"}` || got["message"].str("from") != "42" {
 		t.Errorf("%v", got["message"])
 	}
-	for to, code := range map[string]string{"closed": "forbidden", "outage": "unavailable", "broken": "internal"} {
+	for to, code := range map[string]string{"closed": "forbidden", "outage": "unavailable", "broken": "unavailable", "large": "unavailable"} {
 		c.send(`{"type":"publish","ref":2,"to":%q,"data":1}`, to)
 		if e := c.frame("error"); e.str("code") != code {
 			t.Errorf("%s: %v", to, e)

@@ -95,7 +95,7 @@ type Options struct {
 	OnSubscribe func(ctx context.Context, s Session, channel string) error
 	// OnPublish is called when a client publishes to a channel whose policy has Publish:
 	// AccessHook. It may change all fields except To and ID. Errors have the effect that
-	// they have in OnSubscribe.
+	// they have in OnSubscribe, and so has a Push that the server would not store.
 	OnPublish func(ctx context.Context, s Session, p *Push) error
 	// OnAck is called when a device has acknowledged the messages of its inbox or of a
 	// membership up to a sequence: in order for each connection, and once for each
@@ -210,6 +210,9 @@ type Frame struct {
 	ContentType string
 }
 
+// DefaultMaxMessage is Options.MaxMessage unless it is set.
+const DefaultMaxMessage = 64 << 10
+
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Authenticate == nil && o.VerifyToken == nil {
@@ -220,7 +223,7 @@ func (o *Options) complete() error {
 		value *int
 		zero  int
 	}{
-		{"MaxMessage", &o.MaxMessage, 64 << 10},
+		{"MaxMessage", &o.MaxMessage, DefaultMaxMessage},
 		{"Window", &o.Window, 256},
 		{"WindowBytes", &o.WindowBytes, 1 << 20},
 		{"MaxDevices", &o.MaxDevices, 32},

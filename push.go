@@ -306,14 +306,13 @@ func (s *Server) askPublish(ctx context.Context, ses session.Describer, id *acce
 	if p := callback.Guard(s.logger, "OnPublish", ses.Info().User, func() { err = s.opts.OnPublish(ctx, from, &changed) }); p != nil {
 		return p
 	}
-	if err != nil {
-		return callback.Refusal(ctx, s.logger, "OnPublish", "this message", internalError(err))
-	}
 	changed.To, changed.ID = p.To, p.ID
-	if err := s.prepare(e, &changed, nil); err != nil {
-		return fmt.Errorf("the message that OnPublish made: %s", err) // not the client's mistake
+	if err == nil {
+		if bad := s.prepare(e, &changed, nil); bad != nil {
+			err = fmt.Errorf("the message that it made: %s", bad) // not wrapped: it is not the client's mistake
+		}
 	}
-	return nil
+	return callback.Refusal(ctx, s.logger, "OnPublish", "this message", internalError(err))
 }
 
 // Revoke removes a message and notifies everyone who received it, offline users

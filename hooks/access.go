@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/internal/payload"
 	"github.com/wirepost/wirepost/internal/strict"
 	"github.com/wirepost/wirepost/internal/wire"
 )
@@ -68,8 +70,14 @@ func (r *response) allowed() error {
 	return nil
 }
 
-// onPublish is Options.OnPublish.
-func (h *Hooks) onPublish(ctx context.Context, s wirepost.Session, p *wirepost.Push) error {
+// publisher makes the OnPublish of a server whose messages have at most that many bytes.
+func (h *Hooks) publisher(maxMessage int) func(context.Context, wirepost.Session, *wirepost.Push) error {
+	return func(ctx context.Context, s wirepost.Session, p *wirepost.Push) error {
+		return h.onPublish(ctx, s, p, maxMessage)
+	}
+}
+
+func (h *Hooks) onPublish(ctx context.Context, s wirepost.Session, p *wirepost.Push, maxMessage int) error {
 	q := about(Publish, s)
 	q.Channel = p.To
 	if err := q.payload(p.Data, p.ContentType); err != nil {
@@ -83,8 +91,27 @@ func (h *Hooks) onPublish(ctx context.Context, s wirepost.Session, p *wirepost.P
 		if err != nil || d == nil {
 			return err
 		}
-		return d.replace(p)
+		if err := d.replace(p); err != nil {
+			return err
+		}
+		return storable(p, maxMessage)
 	})
+}
+
+// storable checks changed data as the server will, so that data that it would refuse counts
+// as a failure of the backend.
+func storable(p *wirepost.Push, maxMessage int) error {
+	if len(p.Data) > maxMessage {
+		return fmt.Errorf("the data of the response has %d bytes, more than %d", len(p.Data), maxMessage)
+	}
+	kind, err := payload.ParseType("content_type", p.ContentType)
+	if err == nil {
+		_, err = kind.Check(p.Data, p.Raw)
+	}
+	if err != nil {
+		return fmt.Errorf("the data of the response: %w", err)
+	}
+	return nil
 }
 
 // answerData is the data of an answer.
@@ -100,6 +127,9 @@ type answerData struct {
 func (r *response) data() (*answerData, error) {
 	if len(r.body) == 0 {
 		return nil, nil
+	}
+	if !utf8.Valid(r.body) {
+		return nil, errors.New("the response is not UTF-8") // a browser closes a connection that gets such a text
 	}
 	var d answerData
 	if err := json.Unmarshal(r.body, &d); err != nil {

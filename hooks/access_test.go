@@ -2,9 +2,12 @@ package hooks_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost"
 )
 
 // TestSubscribe: the backend decides about channels with a policy for it, by a command and
@@ -68,6 +71,7 @@ func TestPublish(t *testing.T) {
 	s := newServer(t, b)
 	c, _ := s.dialV1("token=7&channels=room:1")
 	b.questions()
+	failures := uint64(0)
 	const (
 		jsonFrame = `"data":{"a":1}`
 		textFrame = `"data":"hi","content_type":"text/plain"`
@@ -95,6 +99,12 @@ func TestPublish(t *testing.T) {
 		{jsonFrame, nil, 200, `{"data":1,"data_base64":""}`, question{"code": "unavailable"}},
 		{jsonFrame, nil, 200, `{"data_base64":"?"}`, question{"code": "unavailable"}},
 		{jsonFrame, nil, 200, `<html>`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, `{"data":"` + strings.Repeat("x", wirepost.DefaultMaxMessage) + `"}`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, `{"data_base64":"/w==","content_type":"text/plain"}`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, `{"data_base64":"ew==","content_type":"application/json"}`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, `{"data_base64":"ew==","content_type":"?"}`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, `{"data":` + strings.Repeat("[", 1001) + strings.Repeat("]", 1001) + `}`, question{"code": "unavailable"}},
+		{jsonFrame, nil, 200, "{\"data\":\"\xff\"}", question{"code": "unavailable"}},
 	} {
 		b.answer("publish", reply(tt.status, tt.answer))
 		c.send(`{"type":"publish","ref":1,"to":"room:1",` + tt.publish + `}`)
@@ -102,6 +112,9 @@ func TestPublish(t *testing.T) {
 		if tt.want.str("code") != "" {
 			e := c.frame("error")
 			got["code"] = e["code"]
+			if got["code"] == "unavailable" {
+				failures++
+			}
 			if tt.want["message"] != nil {
 				got["message"] = e["message"]
 			}
@@ -137,6 +150,9 @@ func TestPublish(t *testing.T) {
 				t.Errorf("%s: %s", name, diff)
 			}
 		}
+	}
+	if n := requests(s.hooks, "publish", "failed"); n != failures {
+		t.Errorf("%d failures are counted, want %d", n, failures)
 	}
 	if list, _, err := s.Messages(t.Context(), "room:1", 0, 0); err != nil || len(list) != 9 {
 		t.Errorf("%d messages, %v", len(list), err)

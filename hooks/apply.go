@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -18,7 +19,7 @@ func (h *Hooks) Apply(o *wirepost.Options) {
 		o.OnSubscribe = h.onSubscribe
 	}
 	if h.publish != nil {
-		o.OnPublish = h.onPublish
+		o.OnPublish = h.publisher(cmp.Or(o.MaxMessage, wirepost.DefaultMaxMessage))
 	}
 	if h.message != nil {
 		o.OnMessage = h.onMessage

@@ -49,7 +49,8 @@ func TestBadResponses(t *testing.T) {
 		slow   bool
 		answer http.HandlerFunc
 	}{
-		"HTML": {false, reply(200, `<html>internal</html>`)},
+		"HTML":      {false, reply(200, `<html>internal</html>`)},
+		"not UTF-8": {false, reply(200, "{\"data\":\"\xff\"}")},
 		"10 MB": {false, func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, `{"data":"`+strings.Repeat("x", 10<<20)+`"}`) //nolint:errcheck // cut
 		}},
