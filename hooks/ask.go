@@ -18,6 +18,7 @@ import (
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/redact"
 	"github.com/wirepost/wirepost/internal/signing"
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // hook asks one kind of question at one URL.
@@ -235,13 +236,10 @@ func clip(text string, most int) string {
 	return text[:most]
 }
 
-// encode writes a question without escaping what only HTML needs escaped.
 func encode(question any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(question); err != nil {
+	text, err := wire.EncodeJSON(question)
+	if err != nil {
 		panic("hooks: a question that cannot be encoded: " + err.Error())
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
+	return text
 }

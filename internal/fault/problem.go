@@ -1,11 +1,11 @@
 package fault
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
+
+	"github.com/wirepost/wirepost/internal/wire"
 )
 
 // Problem is an error in an HTTP response: problem details, RFC 9457.
@@ -50,12 +50,8 @@ func Write(w http.ResponseWriter, err error) {
 	w.Write(p.Encode()) //nolint:errcheck // the peer is gone
 }
 
-// Encode returns the problem as a line of JSON. People read it in terminals, so nothing is
-// escaped for HTML.
+// Encode returns the problem as a line of JSON.
 func (p *Problem) Encode() []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.Encode(p) //nolint:errcheck // it never fails
-	return b.Bytes()
+	text, _ := wire.EncodeJSON(p) // it never fails
+	return append(text, '\n')
 }

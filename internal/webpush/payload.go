@@ -1,7 +1,6 @@
 package webpush
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -57,13 +56,13 @@ func encode(m *escalation.Message, whole bool) (text []byte, contentType string,
 		if m.ContentType != wire.JSONType {
 			w.ContentType = m.ContentType
 		}
-		if text, err = p.text(); err != nil || len(text) <= maxText {
+		if text, err = wire.EncodeJSON(&p); err != nil || len(text) <= maxText {
 			return text, contentType, err
 		}
 		w.ContentType, w.Data, w.DataBase64 = "", nil, nil
 	}
 	p.Wirepost.Truncated = len(m.Data) > 0
-	if text, err = p.text(); err == nil && len(text) > maxText {
+	if text, err = wire.EncodeJSON(&p); err == nil && len(text) > maxText {
 		err = fmt.Errorf("the notification has %d bytes with what Wirepost adds, more than %d", len(text), maxText)
 	}
 	return text, contentType, err
@@ -84,12 +83,4 @@ func (p *payload) navigate() {
 		n["navigate"] = json.RawMessage(`"/"`)
 	}
 	delete(n, "url")
-}
-
-func (p *payload) text() ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(p)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

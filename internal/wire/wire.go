@@ -19,6 +19,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode/utf8"
 )
@@ -158,4 +159,14 @@ func Encode(frame any) []byte {
 		panic("wire: a frame that cannot be encoded: " + err.Error())
 	}
 	return b
+}
+
+// EncodeJSON returns a value as JSON for people and for programs that are not pages: nothing
+// is escaped that only HTML needs escaped.
+func EncodeJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }

@@ -202,3 +202,13 @@ func BenchmarkParsePublish(b *testing.B) {
 		ParseCommand(frame)
 	}
 }
+
+func TestEncodeJSON(t *testing.T) {
+	t.Parallel()
+	if text, err := EncodeJSON(map[string]any{"a": "<b> & \u2028", "raw": json.RawMessage(`"<"`)}); err != nil || string(text) != `{"a":"<b> & \u2028","raw":"<"}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	if text, err := EncodeJSON(json.RawMessage("{")); err == nil {
+		t.Errorf("invalid JSON became %q", text)
+	}
+}
