@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -65,7 +64,7 @@ func showKind(v reflect.Value) string {
 		}
 		return orDash(strings.Join(texts, ","))
 	case reflect.String:
-		return orDash(maskURL(v.String()))
+		return orDash(redact.Text(v.String()))
 	case reflect.Float64:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	}
@@ -84,14 +83,6 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
-}
-
-// maskURL masks what may be secret in a text that is a URL.
-func maskURL(text string) string {
-	if u, err := url.Parse(text); err != nil || u.Scheme == "" || u.Host == "" {
-		return text
-	}
-	return redact.URL(text)
 }
 
 func showSize(n int64) string {
@@ -142,7 +133,7 @@ func showPolicy(p wirepost.Policy) string {
 
 // showEndpoint returns an endpoint of events on one line.
 func showEndpoint(e wirepost.EventEndpoint) string {
-	text := "url: " + orDash(maskURL(e.URL))
+	text := "url: " + orDash(redact.Text(e.URL))
 	for i, list := range [][]string{e.Types, e.Channels} {
 		if len(list) > 0 {
 			text += ", " + [...]string{"types", "channels"}[i] + ": " + strings.Join(list, " ")

@@ -22,3 +22,17 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"https://user:secret@app.example.com/hook": "https://app.example.com/…",
+		"http://localhost:*":                       "http://localhost:*", // an origin
+		"/var/lib/wirepost":                        "/var/lib/wirepost",
+		"":                                         "",
+	} {
+		if got := Text(text); got != want {
+			t.Errorf("%s is shown as %s, want %s", text, got, want)
+		}
+	}
+}
