@@ -51,8 +51,10 @@ func (s *settings) otelEndpoint() (value, variable string, err error) {
 	case s.otel[otelEndpoint] != "":
 		return signalURL(s.otel[otelEndpoint]), otelEndpoint, nil
 	case exporter == "otlp": // on this machine, as OpenTelemetry says
-		protocol, _ := s.otelProtocol()
-		return map[bool]string{true: "http://localhost:4317", false: "http://localhost:4318"}[protocol == string(overGRPC)], otelExporter, nil
+		if protocol, _ := s.otelProtocol(); protocol == string(overGRPC) {
+			return "http://localhost:4317", otelExporter, nil
+		}
+		return "http://localhost:4318", otelExporter, nil
 	}
 	return "", "", nil
 }
