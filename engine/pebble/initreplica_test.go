@@ -145,8 +145,7 @@ func TestStoreAndReplica(t *testing.T) {
 func TestInitReplicaRefuses(t *testing.T) {
 	t.Parallel()
 	replica, used, empty, foreign := vfs.NewMem(), vfs.NewMem(), vfs.NewMem(), vfs.NewMem()
-	r := openTestReplica(t, replica)
-	applyTest(t, r, 3)
+	r := filledReplica(t, replica, 3)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -186,8 +185,7 @@ func TestInitReplicaRefuses(t *testing.T) {
 func TestSetEpochCrash(t *testing.T) {
 	t.Parallel()
 	disk := vfs.NewCrashableMem()
-	r := openTestReplica(t, disk)
-	applyTest(t, r, 3)
+	r := filledReplica(t, disk, 3)
 	old := r.Epoch()
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

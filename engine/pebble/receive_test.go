@@ -16,9 +16,8 @@ import (
 // TestReceiverRefuses: what is not a whole store does not become one.
 func TestReceiverRefuses(t *testing.T) {
 	t.Parallel()
-	source := openTestReplica(t, vfs.NewMem())
+	source := filledReplica(t, vfs.NewMem(), 150)
 	defer source.Close()
-	applyTest(t, source, 150)
 	s, err := source.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -104,9 +103,8 @@ func (c changed) ReadAt(file int, p []byte, at int64) (int, error) {
 // and one for which it ends in the middle leaves nothing.
 func TestReceiverSpace(t *testing.T) {
 	t.Parallel()
-	source := openTestReplica(t, vfs.NewMem())
+	source := filledReplica(t, vfs.NewMem(), 150)
 	defer source.Close()
-	applyTest(t, source, 150)
 	mem := vfs.NewMem()
 	mem.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 100 << 10, TotalBytes: 1 << 30})
 	if err := receive(source, testDirectory(mem)); !errors.Is(err, engine.ErrFull) {

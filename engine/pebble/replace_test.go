@@ -19,16 +19,14 @@ import (
 // the new one.
 func TestReplaceCrash(t *testing.T) {
 	t.Parallel()
-	source := openTestReplica(t, vfs.NewMem())
+	source := filledReplica(t, vfs.NewMem(), 150)
 	defer source.Close()
-	applyTest(t, source, 150)
 	for name, old := range map[string]uint64{"empty": 0, "behind": 70} {
 		t.Run(name, func(t *testing.T) {
 			for _, percent := range []int{0, 50, 100} {
 				disk := vfs.NewCrashableMem()
 				if old > 0 {
-					r := openTestReplica(t, disk)
-					applyTest(t, r, old)
+					r := filledReplica(t, disk, old)
 					if err := r.Outdate("it is behind"); err != nil {
 						t.Fatal(err)
 					}
@@ -97,13 +95,11 @@ func crashes(disk *vfs.MemFS, cfg vfs.CrashCloneCfg, do func(vfs.FS)) (all []*vf
 // store of its own.
 func TestOutdated(t *testing.T) {
 	t.Parallel()
-	source := openTestReplica(t, vfs.NewMem())
+	source := filledReplica(t, vfs.NewMem(), 20)
 	defer source.Close()
-	applyTest(t, source, 20)
 	fs := vfs.NewMem()
 	outdate := func() {
-		r := openTestReplica(t, fs)
-		applyTest(t, r, 10)
+		r := filledReplica(t, fs, 10)
 		if err := errors.Join(r.Outdate("it is behind"), r.Close()); err != nil {
 			t.Fatal(err)
 		}

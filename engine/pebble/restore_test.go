@@ -49,8 +49,7 @@ func TestRestore(t *testing.T) {
 // TestRestoreReplica: the copy of a replica is a store of its own.
 func TestRestoreReplica(t *testing.T) {
 	t.Parallel()
-	r := openTestReplica(t, vfs.NewMem())
-	applyTest(t, r, 20)
+	r := filledReplica(t, vfs.NewMem(), 20)
 	s, err := r.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -161,6 +161,15 @@ func TestSnapshotAgrees(t *testing.T) {
 	}
 }
 
+// filledReplica opens a replica and applies batches of a message each up to a position of
+// shard 0.
+func filledReplica(t *testing.T, fs vfs.FS, through uint64) *Replica {
+	t.Helper()
+	r := openTestReplica(t, fs)
+	applyTest(t, r, through)
+	return r
+}
+
 // applyTest applies batches of a message each up to a position of shard 0.
 func applyTest(t *testing.T, r *Replica, through uint64) {
 	t.Helper()
@@ -189,9 +198,8 @@ func TestSnapshotFails(t *testing.T) {
 		}
 		return nil
 	}))
-	r := openTestReplica(t, fs)
+	r := filledReplica(t, fs, 200)
 	defer r.Close()
-	applyTest(t, r, 200)
 	failed := 0
 	for n := int64(0); ; n++ {
 		left.Store(n)
@@ -219,8 +227,7 @@ var errDiskFull = errors.New("no space left on device")
 func TestOneSnapshot(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
-	r := openTestReplica(t, fs)
-	applyTest(t, r, 10)
+	r := filledReplica(t, fs, 10)
 	s, err := r.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
