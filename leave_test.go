@@ -134,6 +134,28 @@ func TestEndedSessionsAreNotCounted(t *testing.T) {
 	}
 }
 
+// TestShutdownWithoutReaders: a client that does not read delays a shutdown by the time of a
+// closing handshake, in every mode.
+func TestShutdownWithoutReaders(t *testing.T) {
+	for mode, way := range ways {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newPipeNode(t)
+				n.silent(way.path, way.protocol)
+				synctest.Wait()
+				n.wantOnline(1)
+				began := time.Now()
+				if err := n.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > 6*time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
 // wantOnline checks everything that reports the number of connections.
 func (n *node) wantOnline(want int) {
 	n.t.Helper()

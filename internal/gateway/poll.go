@@ -24,9 +24,9 @@ func (g *Gateway) servePoll(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, done := g.whileServing(w, r)
+	ctx, cut, done := g.whileServing(w, r)
 	defer done()
-	c := g.respond(a, nil)
+	c := g.respond(a, nil, cut)
 	wait, _ := parseWait(r.URL.Query().Get("wait")) //nolint:errcheck // it was parsed before
 	c.waitFor(ctx, wait)
 	cursor, objects, ok := c.finish()

@@ -21,6 +21,7 @@ type response struct {
 	host    *session.Host
 	loop    *session.Loop
 	session *session.Session
+	cut     func() // interrupts a write in progress
 
 	// changed has an entry when a field below has changed.
 	changed chan struct{}
@@ -37,9 +38,9 @@ type response struct {
 
 var _ conn.Conn = (*response)(nil)
 
-// respond attaches a session to a response.
-func (g *Gateway) respond(a admitted, hello []byte) *response {
-	c := &response{host: g.host, loop: a.loop, session: a.session, changed: make(chan struct{}, 1), settled: make(chan struct{})}
+// respond attaches a session to a response, which cut interrupts.
+func (g *Gateway) respond(a admitted, hello []byte, cut func()) *response {
+	c := &response{host: g.host, loop: a.loop, session: a.session, cut: cut, changed: make(chan struct{}, 1), settled: make(chan struct{})}
 	c.took(nil)
 	a.loop.Do(func() { a.session.Attach(c, hello) })
 	return c
@@ -66,18 +67,19 @@ func (c *response) notify() {
 	}
 }
 
-// Close implements conn.Conn.
+// Close implements conn.Conn. A client that does not read is cut off if the ResponseWriter
+// supports deadlines, as those of net/http do.
 func (c *response) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending == nil {
 		c.ending = &conn.CloseInfo{Code: code, Reason: reason, Local: true}
 		c.notify()
+		time.AfterFunc(conn.CloseTimeout, c.cut)
 	}
 }
 
-// Abort implements conn.Conn. A write in progress has a deadline if the ResponseWriter
-// supports deadlines, as those of net/http do.
+// Abort implements conn.Conn.
 func (c *response) Abort(code int, reason string) { c.Close(code, reason) }
 
 // Unsent implements conn.Conn.
@@ -197,24 +199,26 @@ func (g *Gateway) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// whileServing returns the context of a request with a session: it is also canceled
-// when the server closes, which interrupts a write in progress. The caller calls done
+// whileServing returns the context of a request with a session: it is also canceled by cut
+// and when the server closes, which interrupts a write in progress. The caller calls done
 // at the end.
-func (g *Gateway) whileServing(w http.ResponseWriter, r *http.Request) (ctx context.Context, done func()) {
+func (g *Gateway) whileServing(w http.ResponseWriter, r *http.Request) (ctx context.Context, cut, done func()) {
 	g.responses.Add(1)
 	ctx, cancel := context.WithCancel(r.Context())
 	rc := http.NewResponseController(w)
 	rc.SetWriteDeadline(time.Time{}) //nolint:errcheck // the http.Server's is not meant for long responses
-	cut := make(chan struct{})
-	stop := context.AfterFunc(g.host.Base, func() {
-		defer close(cut)
+	serving, cut := context.WithCancel(g.host.Base)
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(serving, func() {
+		defer close(interrupted)
 		rc.SetWriteDeadline(time.Now()) //nolint:errcheck // not supported by every ResponseWriter
 		cancel()
 	})
-	return ctx, func() {
+	return ctx, cut, func() {
 		if !stop() {
-			<-cut // w must not be used after the request
+			<-interrupted // w must not be used after the request
 		}
+		cut()
 		cancel()
 		g.responses.Add(-1)
 	}

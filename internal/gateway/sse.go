@@ -24,9 +24,9 @@ func (g *Gateway) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, done := g.whileServing(w, r)
+	ctx, cut, done := g.whileServing(w, r)
 	defer done()
-	c := g.respond(a, a.hello)
+	c := g.respond(a, a.hello, cut)
 	ending := conn.CloseInfo{Code: wire.CloseAbnormal}
 	defer func() { c.closed(ending) }() // also if w panics
 	h := w.Header()
