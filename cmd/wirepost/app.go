@@ -44,7 +44,7 @@ type App struct {
 	server   *wirepost.Server
 	listener net.Listener
 	http     *http.Server
-	pushes   *http1.Server // nil with TLS
+	pushes   *http1.Server
 	draining chan struct{} // closed when shutdown begins
 	files    files
 	options  wirepost.Options // of the server, complete but for its engine
@@ -202,9 +202,7 @@ func (a *App) open() error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
-	if encryption == nil {
-		a.servePushes(a.http)
-	}
+	a.servePushes(a.http)
 	a.warn()
 	if a.Config.clustered() {
 		a.node = &starting{}
@@ -221,7 +219,8 @@ func (a *App) open() error {
 	return nil
 }
 
-// servePushes has small pushes served by package http1.
+// servePushes has package http1 serve small pushes, except with TLS, and close silent
+// connections at shutdown.
 func (a *App) servePushes(server *http.Server) {
 	a.pushes = http1.NewServer(http1.Options{
 		Serves:      isPush,
@@ -309,11 +308,7 @@ func (a *App) drain(limit time.Duration) error {
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}
-	var cut error
-	if a.pushes != nil {
-		cut = a.pushes.Shutdown(ctx)
-	}
-	if err := errors.Join(cut, a.http.Shutdown(ctx)); err != nil {
+	if err := errors.Join(a.pushes.Shutdown(ctx), a.http.Shutdown(ctx)); err != nil {
 		a.Log.Warn("requests were cut off", "error", err)
 	}
 	err := a.Close()

@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/wirepost/wirepost/internal/testlog"
 )
 
 // testApp runs an App in dev mode without files. It returns the address and a
@@ -67,6 +70,43 @@ func TestAppLeavesNothingBehind(t *testing.T) {
 	}
 	client.CloseIdleConnections()
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("io.Copy"))
+}
+
+// TestSilentConnections: connections on which nothing was sent do not delay a shutdown, with
+// TLS or without. net/http alone would wait 5 s for them, longer than Drain leaves it.
+func TestSilentConnections(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, 1, "cert.pem", "key.pem")
+	for scheme, change := range map[string]func(*Config){
+		"http":  func(*Config) {},
+		"https": func(c *Config) { c.TLSCert, c.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem") },
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var log testlog.Buffer
+			_, address, done := testApp(t, ctx, change, &log)
+			address, ok := strings.CutPrefix(address, scheme+"://")
+			if !ok {
+				t.Fatalf("it listens on %s", address)
+			}
+			for range 3 {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if strings.Contains(log.String(), "requests were cut off") {
+				t.Errorf("the log:\n%s", log.String())
+			}
+		})
+	}
 }
 
 func TestAppEndsWithItsListener(t *testing.T) {

@@ -168,6 +168,37 @@ func TestShutdownWithoutBody(t *testing.T) {
 	})
 }
 
+// TestShutdownInHead: a request whose head is arriving has its response.
+func TestShutdownInHead(t *testing.T) {
+	inTime(t, echo, func(t *testing.T, c net.Conn, pushes *Server) {
+		io.WriteString(c, "GET / HTTP/1.1\r\n") //nolint:errcheck // the response says so
+		synctest.Wait()
+		if err := pushes.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		io.WriteString(c, "Host: a\r\n\r\n") //nolint:errcheck // likewise
+		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || r.StatusCode != http.StatusOK {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// TestLateConnection: a connection that is accepted after a shutdown is closed.
+func TestLateConnection(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	l := &pipes{conns: make(chan net.Conn, 1)}
+	l.conns <- theirs
+	pushes := NewServer(Options{})
+	if err := pushes.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pushes.Listener(l).Accept(); err != nil {
+		t.Fatal(err)
+	}
+	checkClosed(t, ours, 0, patience)
+}
+
 // TestShorterDeadline: a deadline for a response holds also when it is earlier than that of
 // the response before.
 func TestShorterDeadline(t *testing.T) {

@@ -49,7 +49,7 @@ type Server struct {
 	empty   chan struct{} // closed when closing, and there are no conns
 
 	mu    sync.Mutex
-	conns map[*conn]struct{} // guarded by mu: those that had a request, until net/http has them
+	conns map[*conn]struct{} // guarded by mu: all, until net/http has them
 }
 
 // NewServer makes a server.
@@ -57,11 +57,13 @@ func NewServer(o Options) *Server {
 	return &Server{options: o, conns: make(map[*conn]struct{}), empty: make(chan struct{})}
 }
 
-// Listener returns a listener for an http.Server, without TLS.
+// Listener returns a listener for an http.Server. With TLS above it no request is served
+// here, because none is readable.
 func (s *Server) Listener(l net.Listener) net.Listener { return &listener{l, s} }
 
-// Shutdown closes the connections that are served here, each after its response. It
-// belongs before the Shutdown of the http.Server, which takes them for new ones.
+// Shutdown closes the connections that are served here, each after its response, and those
+// that have sent nothing yet. It belongs before the Shutdown of the http.Server, which takes
+// all of them for new ones, and waits 5 s for a request of a new one.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closing.Swap(true) {
@@ -81,7 +83,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// add adds a connection, which has its first request. False means that it is too late.
+// add adds a new connection. False means that it is too late.
 func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

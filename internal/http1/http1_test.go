@@ -225,7 +225,7 @@ func TestServed(t *testing.T) {
 }
 
 // TestShutdown: a request that is being served has its response, which says that it is the
-// last one; idle connections are closed.
+// last one; idle connections are closed, and those that never had a request.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	serving, release := make(chan struct{}), make(chan struct{})
@@ -241,6 +241,7 @@ func TestShutdown(t *testing.T) {
 		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", path)
 		return c, bufio.NewReader(c)
 	}
+	silent := bufio.NewReader(s.open())
 	_, idleIn := ask("/push")
 	if r, err := http.ReadResponse(idleIn, nil); err != nil {
 		t.Fatal(err)
@@ -256,6 +257,9 @@ func TestShutdown(t *testing.T) {
 	}
 	if n, err := idleIn.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle connection: %d, %v", n, err)
+	}
+	if n, err := silent.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the silent connection: %d, %v", n, err)
 	}
 	close(release)
 	r, err := http.ReadResponse(busyIn, nil)

@@ -18,7 +18,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, server: l.server}, nil
+	ours := &conn{Conn: c, server: l.server}
+	if !l.server.add(ours) {
+		c.Close() //nolint:errcheck // its Read fails
+	}
+	return ours, nil
 }
 
 // conn is a connection of the http.Server.
@@ -29,8 +33,8 @@ type conn struct {
 	state  atomic.Int32
 }
 
-// The states of a connection. Shutdown closes one that is idle, also when it waits for the
-// rest of a body; its reader closes one that is busy, with a request or with net/http.
+// The states of a connection. Shutdown closes one that is idle, before the first byte and
+// also when it waits for the rest of a body; its reader closes one that is busy, with a request or with net/http.
 const (
 	idle int32 = iota
 	busy
@@ -53,12 +57,15 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.left {
 		return c.Conn.Read(p)
 	}
+	defer c.server.remove(c)
 	n, err := c.Conn.Read(p)
-	if err != nil || !c.server.simple(p[:n]) {
-		c.left = true
-		return n, err
+	if err == nil && c.server.simple(p[:n]) {
+		return c.serve(p, n)
 	}
-	return c.serve(p, n)
+	if !c.hand() {
+		return 0, net.ErrClosed
+	}
+	return n, err
 }
 
 // simple says whether what has arrived may be served here, so that nothing is prepared for
@@ -72,10 +79,6 @@ func (s *Server) simple(p []byte) bool {
 // in p, which has n bytes of the first one.
 func (c *conn) serve(p []byte, n int) (int, error) {
 	x := newExchange(c)
-	if !c.server.add(c) {
-		return c.leave(x, n, nil)
-	}
-	defer c.server.remove(c)
 	for {
 		size, ok := x.read(p[:n], len(p))
 		if !ok {
@@ -124,13 +127,18 @@ func dropLines(p []byte, n int) int {
 	return copy(p, p[lines:n])
 }
 
+// hand leaves the connection to net/http. False means that Shutdown has closed it.
+func (c *conn) hand() bool {
+	c.left = c.state.CompareAndSwap(idle, busy)
+	return c.left
+}
+
 // leave leaves the connection to net/http, with n bytes of a request. It gets the time for
 // a head, and no other deadline.
 func (c *conn) leave(x *exchange, n int, err error) (int, error) {
-	if !c.state.CompareAndSwap(idle, busy) {
+	if !c.hand() {
 		return 0, net.ErrClosed
 	}
-	c.left = true
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && n > 0 {
 		err = nil // net/http decides how long it waits for a body
 	}
