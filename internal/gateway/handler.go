@@ -99,7 +99,10 @@ func (g *Gateway) admit(r *http.Request, m codec.Mode, to session.Receiver) (a a
 	// From here on the session owns these resources, and releases them when it ends.
 	l := g.pickLoop()
 	ses := session.New(l, u, plan)
-	err = ses.Register()
+	err = ses.CheckRequested(r.Context(), plan)
+	if err == nil {
+		err = ses.Register()
+	}
 	if err == nil && g.config.Connect != nil {
 		err = g.askApplication(r, plan)
 	}

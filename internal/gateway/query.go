@@ -76,11 +76,6 @@ func (g *Gateway) readQuery(p *session.Plan, query url.Values) (err error) {
 	if p.Requested, err = parseChannels(query.Get("channels")); err != nil {
 		return err
 	}
-	for _, c := range p.Requested {
-		if err := g.host.Policies.MaySubscribe(id, c); err != nil {
-			return err
-		}
-	}
 	p.Hello = p.Mode == codec.V1 || p.Mode.Codec().Objects() && query.Get("hello") == "1"
 	return nil
 }

@@ -72,6 +72,34 @@ func New(l *Loop, u *user.User, p *Plan) *Session {
 	return s
 }
 
+// CheckRequested refuses a session that requests a channel that neither the token nor a
+// policy allows, and that is not a membership. The user's state is pinned.
+func (s *Session) CheckRequested(ctx context.Context, p *Plan) error {
+	h, current := s.loop.host, false
+	for _, channel := range p.Requested {
+		refusal := h.Policies.MaySubscribe(p.Identity, channel)
+		if refusal == nil {
+			continue
+		}
+		if !s.isMember(p, channel) && !current {
+			// Another node of a cluster may have just made the user a member.
+			if err := h.Users.CatchUp(ctx, s.user.Name()); err != nil {
+				return err
+			}
+			current = true
+		}
+		if !s.isMember(p, channel) {
+			return refusal
+		}
+		s.identity.Store(p.Identity) // needed, in plain mode too, when the membership ends: see mayKeep
+	}
+	return nil
+}
+
+func (s *Session) isMember(p *Plan, channel string) bool {
+	return p.Identity.Grants(channel) || s.user.IsMember(channel)
+}
+
 // Register adds the session to its user, if limits and revocations allow it: from then
 // on the user counts as online.
 func (s *Session) Register() error {
@@ -150,6 +178,12 @@ func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {
 	}
 	most := s.loop.host.MaxSubscriptions
 	for _, channel := range p.Requested {
+		if s.subscription(channel) == nil {
+			// The membership that allowed it may have ended since CheckRequested.
+			if err := s.loop.host.Policies.MaySubscribe(p.Identity, channel); err != nil {
+				return err
+			}
+		}
 		if len(s.subs) >= most && s.subscription(channel) == nil {
 			return fault.Errorf(fault.RateLimited, "a session has at most %d subscriptions", most)
 		}
