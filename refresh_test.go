@@ -209,3 +209,30 @@ func TestRefreshAsksAboutChannels(t *testing.T) {
 		c.Close()
 	})
 }
+
+// TestRefreshedRights: a plain client keeps the requested channels that its next identity
+// allows, and loses the others, even if that identity is the last one.
+func TestRefreshedRights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a renewer
+		n := newPipeNode(t, a.use)
+		c := n.dial("42&channels=b,a")
+		a.answer(func(wirepost.Identity) (wirepost.Identity, error) {
+			return wirepost.Identity{User: "42", Subscribe: []string{"b"}}, nil
+		})
+		first := make(chan string, 1)
+		go func() {
+			_, data, err := c.ReadMessage() // and answers heartbeats
+			if err != nil {
+				t.Error(err)
+			}
+			first <- string(data)
+		}()
+		time.Sleep(time.Hour + time.Second)
+		n.json("a", "1") // delivered before what comes to b
+		n.json("b", "2")
+		if got := <-first; got != "2" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

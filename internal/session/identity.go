@@ -27,6 +27,7 @@ func (s *Session) assume(id *access.Identity) {
 // the loop.
 func (s *Session) apply(id *access.Identity, refused []string) {
 	s.assume(id)
+	s.identity.Store(id) // in plain mode, too: its rights have not been compared with the requested channels
 	s.updatePresence(id)
 	for _, channel := range refused {
 		if sub := s.subscription(channel); sub != nil {

@@ -237,7 +237,7 @@ func (s *Session) grantedChannels() map[string]bool {
 }
 
 // mayKeep reports whether the client may keep a requested channel. A plain client
-// without an identity cannot change its token, which was checked.
+// without an identity has that of its connect request, which allowed it.
 func (s *Session) mayKeep(channel string) bool {
 	id := s.identity.Load()
 	return id == nil || s.loop.host.Policies.MaySubscribe(id, channel) == nil
