@@ -68,10 +68,10 @@ func (g *Gateway) identify(ctx context.Context, name, user string, ask func(*acc
 	if errors.Is(err, http.ErrNoCookie) {
 		err = &fault.Error{Code: fault.Unauthorized, Message: "the request has no authentication cookie", Err: err}
 	}
-	if err = g.refusal(ctx, name, err); err == nil {
-		err = id.Check(time.Now())
+	if err = g.refusal(ctx, name, err); err != nil {
+		return nil, err // with the code that the application gave it
 	}
-	if err != nil {
+	if err := id.Check(time.Now()); err != nil {
 		return nil, fault.Unauthorize(err)
 	}
 	return id, nil
