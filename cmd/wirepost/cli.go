@@ -87,15 +87,24 @@ func dispatch(ctx context.Context, args, environ []string, t *terminal) (err err
 			panic(e)
 		}
 	}()
-	if len(args) == 0 {
-		return usagef("missing command (see wirepost --help)")
-	}
-	command, err := parser.Parse(args)
+	command, err := parseArgs(parser, args)
 	if err != nil {
-		return usageError{wordParseError(err)}
+		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(t, settings)
+}
+
+// parseArgs parses the command line.
+func parseArgs(parser *kong.Kong, args []string) (*kong.Context, error) {
+	if len(args) == 0 {
+		return nil, usagef("missing command (see wirepost --help)")
+	}
+	command, err := parser.Parse(joinNegative(args))
+	if err != nil {
+		return nil, usageError{wordParseError(err)}
+	}
+	return command, nil
 }
 
 func newParser(g *grammar, s *settings, t *terminal) (*kong.Kong, error) {
@@ -111,15 +120,21 @@ func newParser(g *grammar, s *settings, t *terminal) (*kong.Kong, error) {
 }
 
 // wordParseError removes kong's prefix from errors of settings, which name their
-// source themselves.
+// source themselves, and words its other errors.
 func wordParseError(err error) error {
 	if e, ok := errors.AsType[*settingError](err); ok {
 		return e
 	}
-	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
-		return fmt.Errorf("%w (see %s --help)", err, e.Context.Selected().FullPath())
+	command := "wirepost"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil {
+		if selected := e.Context.Selected(); selected != nil {
+			command = selected.FullPath()
+		}
+		if flag, expected, ok := wordValueError(e, e.Context); ok {
+			err = fmt.Errorf("%s: %s", flag, expected)
+		}
 	}
-	return fmt.Errorf("%w (see wirepost --help)", err)
+	return fmt.Errorf("%w (see %s --help)", err, command)
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels. The

@@ -75,9 +75,7 @@ func parse(t *testing.T, args, environ []string, file string) (*grammar, *settin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = parser.Parse(replace(args)); err != nil {
-		err = wordParseError(err)
-	}
+	_, err = parseArgs(parser, replace(args))
 	return g, s, err
 }
 
@@ -410,7 +408,11 @@ func TestBadSettings(t *testing.T) {
 		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is not a host name`},
 		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is not a limit`},
 		{"bad rate", []string{"--handshake-rate=fast"}, nil, "", `--handshake-rate: "fast" is not a rate`},
-		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is not a size`},
+		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB), or 0`},
+		{"a negative number", []string{"--drain-delay", "-1s"}, nil, "", `--drain-delay: "-1s" is not a duration`},
+		{"no value", []string{"--listen"}, nil, "", `--listen: a value is needed, such as --listen HOST:PORT`},
+		{"a flag as a value", []string{"--data", "--echo"}, nil, "", `--data: a value is needed, such as --data DIR, and "--echo" is a flag`},
+		{"neither yes nor no", nil, []string{"WIREPOST_ECHO=maybe"}, "", `WIREPOST_ECHO: "maybe" is not true or false`},
 
 		{"unknown variable", nil, []string{"WIREPOST_WIDNOW=1"}, "", "WIREPOST_WIDNOW: is not a Wirepost variable (did you mean WIREPOST_WINDOW?)"},
 		{"far variable", nil, []string{"WIREPOST_ZZZZZZZZ=1"}, "", "WIREPOST_ZZZZZZZZ: is not a Wirepost variable"},

@@ -125,12 +125,10 @@ func try(flag *kong.Flag, value any, source string) error {
 	if err == nil {
 		return nil
 	}
-	if inner := errors.Unwrap(err); inner != nil { // without the flag's name
+	if _, expected, ok := wordValueError(err, nil); ok {
+		err = errors.New(expected)
+	} else if inner := errors.Unwrap(err); inner != nil { // without the flag's name
 		err = inner
-	}
-	// kong begins the error of a list with the list, in which there may be secrets.
-	if _, rest, ok := strings.Cut(err.Error(), fmt.Sprintf("%#v -> %T: ", value, target.Addr().Interface())); ok {
-		err = errors.New(rest)
 	}
 	return &settingError{source, err}
 }

@@ -187,7 +187,7 @@ func (r *rateLimit) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// byteLimit is a size; 0 means no limit.
+// byteLimit is a size, or 0.
 type byteLimit int
 
 func (b *byteLimit) UnmarshalText(text []byte) error {
@@ -195,7 +195,10 @@ func (b *byteLimit) UnmarshalText(text []byte) error {
 		*b = 0
 		return nil
 	}
-	return (*size)(b).UnmarshalText(text)
+	if (*size)(b).UnmarshalText(text) != nil {
+		return fmt.Errorf("%q is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB), or 0", text)
+	}
+	return nil
 }
 
 // address is a host and port to listen on, or a Unix socket.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// negativeNumber matches an argument that is a negative number, and not a flag.
+var negativeNumber = regexp.MustCompile(`^-\.?[0-9]`)
+
+// joinNegative joins a flag and the negative number after it, as in --window=-1. kong takes
+// what begins with - for a flag, and would not say what the value is to be.
+func joinNegative(args []string) []string {
+	var joined []string
+	for i, arg := range args {
+		if arg == "--" {
+			return append(joined, args[i:]...)
+		}
+		before := ""
+		if len(joined) > 0 {
+			before = joined[len(joined)-1]
+		}
+		switch long := strings.HasPrefix(before, "--"); {
+		case !negativeNumber.MatchString(arg) || negativeNumber.MatchString(before) || strings.Contains(before, "="):
+			joined = append(joined, arg)
+		case long:
+			joined[len(joined)-1] += "=" + arg
+		case len(before) == 2 && before[0] == '-':
+			joined[len(joined)-1] += arg
+		default:
+			joined = append(joined, arg)
+		}
+	}
+	return joined
+}
+
+// What kong says about the value of a flag, which has no types.
+var (
+	valueMissing = regexp.MustCompile(`^(-[\w-]+): (?:expected \w+ value but got "([^"]*)"|missing value, expecting)`)
+	valueNotBool = regexp.MustCompile(`^(-[\w-]+): bool value must be .* but got (".*")$`)
+	valueInList  = regexp.MustCompile(`(?s)^(-[\w-]+): .* -> \*\S+: (.+)$`)
+)
+
+// wordValueError splits kong's error of a flag's value into the flag and what is expected of
+// the value. About a list kong says all of it, in which there may be secrets. The context is
+// needed on the command line only, where a value can be missing.
+func wordValueError(err error, c *kong.Context) (flag, expected string, ok bool) {
+	text := err.Error()
+	if m := valueNotBool.FindStringSubmatch(text); m != nil {
+		return m[1], m[2] + " is not true or false", true
+	}
+	if m := valueInList.FindStringSubmatch(text); m != nil {
+		return m[1], m[2], true
+	}
+	m := valueMissing.FindStringSubmatch(text)
+	if m == nil || c == nil {
+		return "", "", false
+	}
+	expected = fmt.Sprintf("a value is needed, such as %s %s", m[1], placeholderOf(c, m[1]))
+	if strings.HasPrefix(m[2], "-") {
+		expected += fmt.Sprintf(", and %q is a flag; a value that begins with - is written %s=%s", m[2], m[1], m[2])
+	}
+	return m[1], expected, true
+}
+
+// placeholderOf returns what stands for the value of a flag in the help.
+func placeholderOf(c *kong.Context, name string) string {
+	for _, flag := range c.Flags() {
+		if "--"+flag.Name == name {
+			return cmp.Or(flag.PlaceHolder, "VALUE")
+		}
+	}
+	return "VALUE"
+}
