@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,7 +56,7 @@ func scripts(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if name := strings.TrimPrefix(f, "static/"); name != "en.js" && name != "zh.js" {
+			if name := strings.TrimPrefix(f, "static/"); name != "en.js" && name != "zh.js" && name != "said.js" {
 				all[name] = source(t, name)
 			}
 		}
@@ -95,6 +97,66 @@ func TestTexts(t *testing.T) {
 			t.Errorf("nothing uses the text %q", key)
 		}
 	}
+}
+
+// TestSaid: what is translated of the server is what it says, with the same values and without
+// English.
+func TestSaid(t *testing.T) {
+	t.Parallel()
+	ours, others, _ := strings.Cut(source(t, "said.js"), "export const network")
+	said := pairs(t, ours)
+	if len(said) < 50 {
+		t.Fatalf("only %d texts were found", len(said))
+	}
+	var server strings.Builder
+	for _, dir := range []string{"../*.go", "../hooks/*.go", "../engine/*.go", "../engine/*/*.go", "../engine/*/*/*/*.go", "../internal/*/*.go"} {
+		files, err := filepath.Glob(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(f, "_test.go") {
+				server.Write(text)
+			}
+		}
+	}
+	for english := range said {
+		for _, part := range value.Split(english, -1) {
+			if part = strings.Trim(part, " :"); !strings.Contains(server.String(), part) {
+				t.Errorf("the server does not say %q, as in %q", part, english)
+			}
+		}
+	}
+	maps.Copy(said, pairs(t, others))
+	for from, to := range said {
+		a, b := value.FindAllString(from, -1), value.FindAllString(to, -1)
+		slices.Sort(a)
+		slices.Sort(b)
+		if !slices.Equal(a, b) {
+			t.Errorf("%q has the values %s, and %q has %s", from, a, to, b)
+		}
+	}
+}
+
+// pairs returns the texts of said.js with their translations.
+func pairs(t *testing.T, text string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^  (?:"([^"]+)"|'([^']+)'): "(.+)",$`).FindAllStringSubmatch(text, -1) {
+		from := m[1] + m[2]
+		if all[from] != "" {
+			t.Errorf("%q is translated twice", from)
+		}
+		all[from] = m[3]
+	}
+	if want := strings.Count(text, ": \""); len(all) < want {
+		t.Errorf("%d translations of at least %d were found", len(all), want)
+	}
+	return all
 }
 
 // TestCodes: each code of an error and of a close has a meaning in words.

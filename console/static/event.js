@@ -1,7 +1,7 @@
 // Reading events, and telling them in words.
 import * as api from "./api.js";
 import { duration } from "./format.js";
-import { meaning, t } from "./words.js";
+import { meaning, said, t } from "./words.js";
 
 // reader reads the log of events from a number of sequences before its end, as far as it has
 // grown since.
@@ -35,7 +35,11 @@ export function reader(back) {
 // about says in a few words what an event concerns.
 export function about({ user, data }) {
   const words = [user, data.channel, data.device, data.seq && t("about.upto", { seq: data.seq }), data.step && t("about.step", { step: data.step })];
-  words.push(data.code && [`${data.code} ${meaning(data.code)}`.trim(), data.reason].filter(Boolean).join(": "));
+  if (data.code) {
+    const what = meaning(data.code);
+    const why = said(data.reason ?? "");
+    words.push(`${data.code} ${what}`.trim() + (why && why !== what ? `: ${why}` : ""));
+  }
   if (data.member !== undefined) words.push(t(data.member ? "about.joined" : "about.left"));
   if (data.duration_ms !== undefined) words.push(duration(data.duration_ms));
   if (data.count) words.push(t("about.lost", { n: data.count }));

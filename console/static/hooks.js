@@ -1,7 +1,7 @@
 // The panel of hooks: whether the backend responds. It is shown if there are hooks.
 import { h, list, panel, text } from "./dom.js";
 import { latency, when, whole } from "./format.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 const columns = [t("hook"), "URL", t("state")];
 const numbers = [t("requests"), t("failed"), t("refused.count"), t("latency")];
@@ -19,7 +19,7 @@ export function hooksPanel() {
     const state = h("td", { class: "why" });
     const cells = numbers.map(() => h("td", { class: "number" }));
     return {
-      element: h("tr", { "data-hook": hook.hook }, h("td", {}, hook.hook), h("td", { class: "name" }, hook.url), state, cells),
+      element: h("tr", { "data-hook": hook.hook }, h("td", { class: "name" }, hook.hook), h("td", { class: "name" }, hook.url), state, cells),
       update(now) {
         const { ok = 0, refused = 0, failed = 0, timeout = 0, busy = 0, open = 0 } = now.requests;
         text(state, stateOf(now));
@@ -38,7 +38,8 @@ export function hooksPanel() {
   };
 }
 
-function stateOf({ breaker_open: open, failures, requests, last_error: error, last_error_at: at }) {
+function stateOf({ breaker_open: open, failures, requests, last_error: last, last_error_at: at }) {
+  const error = said(last ?? "");
   if (open) return t("hook.open", { n: failures, error });
   if (failures) return t("hook.failing", { n: failures, error });
   if (error) return t("hook.failed", { when: when(at), error });

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { fill, h, list, notice, panel, text } from "./dom.js";
 import { duration, whole } from "./format.js";
 import { repeat } from "./pulse.js";
-import { has, t } from "./words.js";
+import { has, said, t } from "./words.js";
 
 const every = 1000;
 
@@ -54,7 +54,7 @@ function card(node) {
       text(state, has(`node.${now.state}`) ? t(`node.${now.state}`) : now.state);
       reason.hidden = !now.reason;
       reason.dataset.state = state.dataset.state;
-      text(reason, now.reason ?? "");
+      text(reason, said(now.reason ?? ""));
       text(facts.connections, whole(now.connections));
       text(facts.lag, lag(now));
       text(facts.version, now.version || t("unknown"));

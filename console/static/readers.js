@@ -3,7 +3,7 @@
 import { h, list, panel, text, Tools } from "./dom.js";
 import { about, reader } from "./event.js";
 import { duration, latency, when, whole } from "./format.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 const shownEvents = 12;
 
@@ -67,7 +67,7 @@ export function eventsPanel() {
 
 function stateOf(r) {
   if (!r.active) return t("endpoint.elsewhere");
-  const state = r.error ? t("endpoint.fails", { time: duration(r.lag_ms), error: r.error })
+  const state = r.error ? t("endpoint.fails", { time: duration(r.lag_ms), error: said(r.error) })
     : r.lag_ms >= 1000 ? t("endpoint.lags", { time: duration(r.lag_ms) }) : t("endpoint.good");
   return r.gaps ? t("endpoint.gaps", { state, n: r.gaps }) : state;
 }

@@ -1,7 +1,7 @@
 // Explains in words what has become of the steps of a message's escalation.
 import { h } from "./dom.js";
 import { deviceName, when } from "./format.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 // steps is a list of them; null for a message that has none.
 export function steps(escalation) {
@@ -18,12 +18,12 @@ export function steps(escalation) {
 
 function told(s, until) {
   const at = when(s.at);
-  const reasons = [...new Set((s.failed ?? []).map((f) => f.reason))].join(", ");
+  const reasons = [...new Set((s.failed ?? []).map((f) => said(f.reason)))].join(", ");
   switch (s.state) {
     case "pending":
       return t("step.at", { when: at, until: t(`until.${until}`) });
     case "sending":
-      return s.reason ? t("step.retry", { when: at, reason: s.reason }) : t("step.since", { when: at });
+      return s.reason ? t("step.retry", { when: at, reason: said(s.reason) }) : t("step.since", { when: at });
     case "sent":
       if (s.via === "event") return t("step.written", { when: at });
       return t(reasons ? "step.pushedsome" : "step.pushed", { when: at, n: (s.sent ?? []).length, reasons });

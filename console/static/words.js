@@ -1,6 +1,8 @@
 // The texts of the page: in the language of the browser, unless the user has chosen one.
-// Whatever is shown is in en.js and zh.js, except for details that the server gives.
+// Whatever is shown is in en.js and zh.js, except for details that the server gives: said.js
+// translates those that are common.
 import en from "./en.js";
+import server, { network } from "./said.js";
 import zh from "./zh.js";
 
 const kept = "wirepost-language";
@@ -68,6 +70,23 @@ export const has = (key) => key in tables[language];
 
 // problem says what an error of the server means, by its code, and its details.
 export const problem = (code, detail) => (has(`problem.${code}`) ? t(`problem.${code}`, { detail }) : detail);
+
+const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+// translations are what the server says with values in it, as regular expressions.
+const translations = Object.entries({ ...server, ...network }).map(([from, to]) => ({
+  to, from: new RegExp(`^${from.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? `(?<${part}>.+?)` : escape(part))).join("")}$`, "s"),
+}));
+
+// said translates what the server says in English, as far as it is known.
+export function said(text) {
+  if (language === "en") return text;
+  for (const { from, to } of translations) {
+    const found = from.exec(text);
+    if (found) return to.replace(/\{(\w+)\}/g, (_, name) => said(found.groups[name]));
+  }
+  return text;
+}
 
 // meaning says what a close code means; "" for one that is not known.
 export const meaning = (code) => (has(`code.${code}`) ? t(`code.${code}`) : "");

@@ -43,13 +43,13 @@ func (s *Sender) judge(r *http.Response, said []byte, older bool) outcome {
 	case status == http.StatusNotFound, status == http.StatusGone:
 		return outcome{reason: strconv.Itoa(status) + ": the subscription has ended", remove: removedGone}
 	case status == http.StatusTooManyRequests, status/100 == 5:
-		return outcome{reason: reason(status, "asks to be tried again", said), retry: retryTime(r.Header.Get("Retry-After"), s.now())}
+		return outcome{reason: reason(status, "the push service asks to be tried again", said), retry: retryTime(r.Header.Get("Retry-After"), s.now())}
 	case status/100 == 3:
 		return outcome{reason: strconv.Itoa(status) + ": the push service redirects, which is not followed"}
 	case older && (status == http.StatusUnauthorized || status == http.StatusForbidden):
 		return outcome{reason: strconv.Itoa(status) + ": the subscription was made for another key pair", remove: removedKey}
 	}
-	return outcome{reason: reason(r.StatusCode, "refuses the message", said)}
+	return outcome{reason: reason(r.StatusCode, "the push service refuses the message", said)}
 }
 
 // label is the status under which a response is counted. There are few, although anybody can
@@ -61,10 +61,10 @@ func label(status int) string {
 	return strconv.Itoa(status)
 }
 
-// reason is a response for operators: what the push service does, with the beginning of what it
+// reason is a response for operators: what it means, with the beginning of what the push service
 // says.
-func reason(status int, does string, said []byte) string {
-	text := strconv.Itoa(status) + ": the push service " + does
+func reason(status int, what string, said []byte) string {
+	text := strconv.Itoa(status) + ": " + what
 	if clipped := printable(said, 200); clipped != "" {
 		text += ": " + clipped
 	}
