@@ -285,6 +285,15 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestProblemInChinese: what is entered wrong is said in Chinese.
+func TestProblemInChinese(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	tab := s.inChinese("#/users/a%20b")
+	browser.Expect(tab, "status of 400")
+	says(t, tab, "main", `请求有误：user: 用户的名称 "a b" 含有 ' '`)
+}
+
 // TestNothingLost: a page that lost no event does not speak of lost ones.
 func TestNothingLost(t *testing.T) {
 	t.Parallel()

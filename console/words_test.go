@@ -109,7 +109,7 @@ func TestSaid(t *testing.T) {
 		t.Fatalf("only %d texts were found", len(said))
 	}
 	var server strings.Builder
-	for _, dir := range []string{"../*.go", "../hooks/*.go", "../engine/*.go", "../engine/*/*.go", "../engine/*/*/*/*.go", "../internal/*/*.go"} {
+	for _, dir := range []string{"../*.go", "../hooks/*.go", "../engine/*.go", "../engine/*/*.go", "../engine/*/*/*/*.go", "../internal/*/*.go", "../httpapi/*.go", "../httpapi/*/*/*.go"} {
 		files, err := filepath.Glob(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -1,6 +1,6 @@
 // Requests to /v1. The key is kept in this tab only and sent as a header, so that no
 // other site can make the browser send it.
-import { problem as say, t } from "./words.js";
+import { problem as say, said, t } from "./words.js";
 
 const keyName = "wirepost-key";
 let key = stored();
@@ -29,7 +29,7 @@ export function setKey(value) {
 export class Problem extends Error {
   constructor(status, problem) {
     const detail = problem.detail || problem.title || t("error.status", { status });
-    super(say(problem.code, problem.field ? `${problem.field}: ${detail}` : detail));
+    super(say(problem.code, problem.field ? `${problem.field}: ${said(detail)}` : detail));
     this.status = status;
     this.code = problem.code ?? "";
   }

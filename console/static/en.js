@@ -61,7 +61,7 @@ export default {
   "error.key": "this is not an API key: it contains characters that cannot be sent",
   "error.name": "the name is not valid text",
 
-  // What an error of the server means, by its code; the details are English.
+  // What an error of the server means, by its code; said.js has the details.
   "problem.bad_request": "{detail}",
   "problem.unauthorized": "{detail}",
   "problem.forbidden": "{detail}",

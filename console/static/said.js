@@ -1,5 +1,6 @@
-// What the server says in English about hooks, endpoints, steps, nodes and closed connections,
-// in Chinese. Each {value} is translated as well; what is not here stays English.
+// What the server says in English about hooks, endpoints, steps, nodes, closed connections and
+// what is entered in the console, in Chinese. {reason}, {before} and {kind} are translated as
+// well; what is not here stays English.
 export default {
   // Nodes of a cluster.
   "{reason}; before that: {before}": "{reason}；此前：{before}",
@@ -84,6 +85,22 @@ export default {
   "too much output waits to be read": "等待读取的输出过多",
   "wirepost.v1 has no binary frames": "wirepost.v1 没有二进制帧",
   "pongs without the payload of the ping": "pong 没有携带 ping 的载荷",
+
+  // What the console asks for.
+  "a {kind} name is needed": "需要{kind}的名称",
+  "the {kind} name {name} contains {character}": "{kind}的名称 {name} 含有 {character}",
+  "channel": "频道",
+  "user": "用户",
+  "device": "设备",
+  "{channel} names no user": "{channel} 没有写用户",
+  "{channel} is reserved: names that begin with $ belong to the server": "{channel} 是保留的：以 $ 开头的名称属于服务器",
+  "{value} is neither a duration such as 90s or 1h nor a number of seconds": "{value} 既不是 90s、1h 这样的时长，也不是秒数",
+  "control characters are not allowed": "不允许控制字符",
+  "no such message": "没有这条消息",
+  "there is no message {seq} in {channel}": "{channel} 里没有消息 {seq}",
+  "no push with this ID is scheduled": "没有这个 ID 的定时推送",
+  "user {user} has no connection {connection}": "用户 {user} 没有连接 {connection}",
+  "the body has more than {n} bytes": "请求正文超过 {n} 字节",
 };
 
 // What Go and the system say about connections.

@@ -69,7 +69,7 @@ export function parts(key, values) {
 export const has = (key) => key in tables[language];
 
 // problem says what an error of the server means, by its code, and its details.
-export const problem = (code, detail) => (has(`problem.${code}`) ? t(`problem.${code}`, { detail }) : detail);
+export const problem = (code, detail) => (has(`problem.${code}`) ? t(`problem.${code}`, { detail: said(detail) }) : said(detail));
 
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
@@ -78,12 +78,14 @@ const translations = Object.entries({ ...server, ...network }).map(([from, to]) 
   to, from: new RegExp(`^${from.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? `(?<${part}>.+?)` : escape(part))).join("")}$`, "s"),
 }));
 
+const recursive = new Set(["reason", "before", "kind"]);
+
 // said translates what the server says in English, as far as it is known.
 export function said(text) {
   if (language === "en") return text;
   for (const { from, to } of translations) {
     const found = from.exec(text);
-    if (found) return to.replace(/\{(\w+)\}/g, (_, name) => said(found.groups[name]));
+    if (found) return to.replace(/\{(\w+)\}/g, (_, name) => (recursive.has(name) ? said(found.groups[name]) : found.groups[name]));
   }
   return text;
 }

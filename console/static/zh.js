@@ -61,7 +61,7 @@ export default {
   "error.key": "这不是 API 密钥：其中有无法发送的字符",
   "error.name": "名称不是有效的文本",
 
-  // 服务器的错误按代码说明含义；细节是英文。
+  // 服务器的错误按代码说明含义；常见的细节在 said.js 里，其余是英文。
   "problem.bad_request": "请求有误：{detail}",
   "problem.unauthorized": "密钥或令牌缺失、错误或已过期：{detail}",
   "problem.forbidden": "不允许：{detail}",
