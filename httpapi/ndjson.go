@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,7 @@ const (
 )
 
 // idleStream is how long a client may keep a stream open without a line. Then the stream
-// ends as if it were complete.
+// ends as if it were complete; see brokeOff for other ends.
 const idleStream = 5 * time.Minute
 
 // pushLines is POST /v1/push with NDJSON.
@@ -159,6 +160,7 @@ func (b *bulk) read(lines *lineReader) (whole bool) {
 	var f parse.Push
 	for {
 		text, err := lines.next()
+		begun := b.short || !b.lineStart.IsZero()
 		b.lineStart = time.Time{}
 		switch {
 		case errors.Is(err, errLongLine):
@@ -170,13 +172,37 @@ func (b *bulk) read(lines *lineReader) (whole bool) {
 			if !b.add(line{err: errOverload}, nil, wirepost.Push{}) {
 				return false
 			}
+		case errors.Is(err, io.EOF):
+			return true
 		case err != nil:
-			return errors.Is(err, io.EOF)
+			if b.brokeOff(err, begun) {
+				b.add(line{err: brokenBody(err)}, nil, wirepost.Push{}) // the last result
+			}
+			return false
 		case len(bytes.TrimSpace(text)) == 0:
 		case !b.addLine(&f, text):
 			return false
 		}
 	}
+}
+
+// brokeOff says whether a body that cannot be read further is not complete: its encoding is
+// broken, or it took too long after it had begun a line. A stream without a line, and one that
+// writeResults has stopped, end as if they were complete.
+func (b *bulk) brokeOff(err error, begun bool) bool {
+	b.mu.Lock()
+	stopped := b.stopped
+	b.mu.Unlock()
+	if stopped {
+		return false
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	if begun {
+		b.api.srv.CountRefusal(refusedSlow)
+	}
+	return begun
 }
 
 // addLine parses a line and adds it to the batch.
