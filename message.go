@@ -43,7 +43,8 @@ type Push struct {
 	Escalate []EscalationStep
 	Until    EscalationUntil // "": that of the policy, else UntilAcknowledged
 	// Notification is what Web Push shows: a JSON object with title, body, icon, url and so on,
-	// of at most MaxNotification bytes.
+	// of at most MaxNotification bytes. A URL that a click opens is relative, or one with http:
+	// or https:.
 	Notification json.RawMessage
 	// TraceParent is the span that the push belongs to, in the form of the traceparent header
 	// (W3C Trace Context). "": what the context of the call has, see Tracer.

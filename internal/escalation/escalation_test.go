@@ -366,6 +366,18 @@ func TestNotification(t *testing.T) {
 		`{"title":1}`:               "its title must be a string, not a number",
 		`{"title":"x","title":"y"}`: "given twice",
 		`{`:                         "it is not JSON",
+		`{"url":"/a:b?c#d","navigate":"HTTPS://example.com/","actions":[{"action":"a","navigate":"http://example.com"},{}]}`: "",
+		`{"url":"//example.com/a"}`:                               "",
+		`{"url":""}`:                                              "",
+		`{"url":"javascript:alert(1)"}`:                           `its url has the scheme "javascript": only relative URLs, http: and https: are opened`,
+		`{"url":" \u0001Java\nScript:alert(1)"}`:                  `the scheme "javascript"`,
+		`{"url":"data:text/html,x"}`:                              `the scheme "data"`,
+		`{"title":"x","navigate":"file:///etc/hosts"}`:            `its navigate has the scheme "file"`,
+		`{"navigate":7}`:                                          "its navigate must be a string, not a number",
+		`{"actions":[{"navigate":"blob:x"}]}`:                     `its actions: navigate has the scheme "blob"`,
+		`{"actions":[{"navigate":7}]}`:                            "its actions: navigate must be a string",
+		`{"actions":[7]}`:                                         "an entry of its actions must be an object, not a number",
+		`{"actions":{}}`:                                          "its actions must be a list, not an object",
 		`{"body":"` + strings.Repeat("x", MaxNotification) + `"}`: "3083 bytes, more than 3072",
 	} {
 		n, err := CompactNotification(json.RawMessage(text))

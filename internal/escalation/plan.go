@@ -1,14 +1,11 @@
 package escalation
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/fault"
-	"github.com/wirepost/wirepost/internal/strict"
 )
 
 // Via says where a step takes a message.
@@ -93,46 +90,6 @@ func (p *Plan) Uses(v Via) bool {
 		}
 	}
 	return false
-}
-
-// checkNotification checks a notification, in compact form, and those of its members that
-// every service worker needs.
-func checkNotification(n json.RawMessage) error {
-	if n == nil {
-		return nil
-	}
-	if len(n) > MaxNotification {
-		return fault.Field("notification", "%d bytes, more than %d", len(n), MaxNotification)
-	}
-	err := strict.Object(n, func(name string, value []byte) error {
-		switch name {
-		case "title", "body", "icon", "url", "tag":
-			if value[0] != '"' {
-				return fault.Field("notification", "its %s must be a string, not %s", name, strict.Kind(value))
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		return nil
-	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f
-	}
-	return fault.Field("notification", "it is not valid: %s", err)
-}
-
-// CompactNotification returns a notification without white space, or an error if it is not
-// JSON. Nil is none.
-func CompactNotification(n json.RawMessage) (json.RawMessage, error) {
-	if n == nil {
-		return nil, nil
-	}
-	var out bytes.Buffer
-	if err := json.Compact(&out, n); err != nil {
-		return nil, fault.Field("notification", "it is not JSON: %s", err)
-	}
-	return out.Bytes(), nil
 }
 
 // Timer returns the timer that is set with the message of a plan that has steps. Now is in ms since
