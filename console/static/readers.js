@@ -18,7 +18,7 @@ export function eventsPanel() {
   const none = h("p", { class: "empty" }, t("events.none"));
   const totals = h("p", { class: "soft" });
   const latestTable = h(
-    "table", { class: "events" },
+    "table", { class: "events tail" },
     h("thead", {}, h("tr", {}, [t("time"), t("event"), t("about")].map((n) => h("th", { scope: "col" }, n)))),
     tail,
   );
