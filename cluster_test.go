@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -549,7 +550,22 @@ func TestIsolation(t *testing.T) {
 		}
 		ns.way[0].Cut(true, false)
 		ns.bus[0].down.Store(true)
+		if _, err := a.Push(t.Context(), wirepost.Push{To: "user:42", Data: []byte("1")}); !strings.Contains(fmt.Sprint(err), "the log of the cluster") {
+			t.Errorf("a push at once: %v", err)
+		}
 		time.Sleep(5 * time.Second)
+		for what, err := range map[string]error{
+			"a push": func() error {
+				_, err := a.Push(t.Context(), wirepost.Push{To: "user:42", Data: []byte("1")})
+				return err
+			}(),
+			"a membership": a.Join(t.Context(), "42", "team"),
+			"ready":        a.Ready(),
+		} {
+			if e := wirepost.AsError(err); e == nil || e.Message != "this node takes no writes: it does not reach the log of the cluster" {
+				t.Errorf("%s of the isolated node: %v", what, err)
+			}
+		}
 		if n := a.online("42"); n != 1 {
 			t.Errorf("the client left after 5 s")
 		}

@@ -31,6 +31,17 @@ var (
 	// ErrFailed says that no write will succeed before a restart.
 	ErrFailed = fmt.Errorf("%w: a write failed, a restart is needed", ErrUnavailable)
 
+	// The errors below say why a node of a cluster takes no writes. They pass by themselves.
+
+	// ErrIsolated says that the node does not reach the log of the cluster.
+	ErrIsolated = fmt.Errorf("%w: the node does not reach the log of the cluster", ErrUnavailable)
+	// ErrLogStalled says that the log did not take a write in time.
+	ErrLogStalled = fmt.Errorf("%w: the log of the cluster did not take a write in time", ErrStalled)
+	// ErrCatchingUp says that the node has not applied yet what is in the log.
+	ErrCatchingUp = fmt.Errorf("%w: the node is catching up with the log of the cluster", ErrUnavailable)
+	// ErrNotUpgraded says that a node of the cluster does not know the operation yet.
+	ErrNotUpgraded = fmt.Errorf("%w: a node of the cluster has to be upgraded first", ErrUnavailable)
+
 	// ErrDamaged says that stored data is missing or unreadable. The engine has logged
 	// it.
 	ErrDamaged = errors.New("the store is damaged")

@@ -51,6 +51,10 @@ func TestProbes(t *testing.T) {
 		{engine.ErrStalled, 503, 200, "stalled"},
 		{engine.ErrFailed, 503, 503, "restarted"},
 		{engine.ErrUnavailable, 503, 200, "refuses writes at the moment"},
+		{engine.ErrIsolated, 503, 200, "this node takes no writes: it does not reach the log of the cluster"},
+		{engine.ErrLogStalled, 503, 200, "do not get through the log of the cluster"},
+		{engine.ErrCatchingUp, 503, 200, "it is catching up with the log"},
+		{engine.ErrNotUpgraded, 503, 200, "before all nodes of the cluster are upgraded"},
 		{nil, 200, 200, ""},
 	} {
 		if e.err.Store(nil); test.err != nil {

@@ -53,7 +53,7 @@ func (m *memoryEngine) Close() error { return nil }
 // does not know which sequences are lost.
 func (m *memoryEngine) caughtUp() error {
 	if m.shard.follower.Behind() {
-		return fmt.Errorf("%w: memory-only channels are not known yet", engine.ErrUnavailable)
+		return fmt.Errorf("%w: memory-only channels are not known yet", engine.ErrCatchingUp)
 	}
 	return nil
 }

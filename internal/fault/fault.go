@@ -153,6 +153,14 @@ func storageMessage(err error) string {
 		return "the store has failed and refuses writes until the server is restarted"
 	case errors.Is(err, engine.ErrFull):
 		return "the store refuses writes: its disk is full"
+	case errors.Is(err, engine.ErrIsolated):
+		return "this node takes no writes: it does not reach the log of the cluster"
+	case errors.Is(err, engine.ErrCatchingUp):
+		return "this node takes no writes at the moment: it is catching up with the log of the cluster"
+	case errors.Is(err, engine.ErrNotUpgraded):
+		return "this is not possible before all nodes of the cluster are upgraded"
+	case errors.Is(err, engine.ErrLogStalled):
+		return "writes do not get through the log of the cluster at the moment"
 	case errors.Is(err, engine.ErrStalled):
 		return "the store refuses writes at the moment: it is stalled"
 	}

@@ -146,10 +146,16 @@ func (f *Follower) Lag() time.Duration {
 
 // Ready returns why the shard takes no changes now, or nil.
 func (f *Follower) Ready() error {
-	if _, err := f.State(); err != nil {
+	switch state, err := f.State(); state {
+	case engine.NodeReady:
+		return nil
+	case engine.NodeIsolated:
+		return fmt.Errorf("%w: shard %d: %w", engine.ErrIsolated, f.o.Shard, err)
+	case engine.NodeCatchingUp:
+		return fmt.Errorf("%w: shard %d: %w", engine.ErrCatchingUp, f.o.Shard, err)
+	default:
 		return f.refusal(err)
 	}
-	return nil
 }
 
 // maxLag is the lag after which a node is not ready.

@@ -38,6 +38,6 @@ func (c *Call) Wait(patience time.Duration) ([]engine.Result, error) {
 	case <-c.done:
 		return c.results, c.err
 	case <-timer.C:
-		return nil, fmt.Errorf("%w: the log of the cluster does not answer", engine.ErrStalled)
+		return nil, fmt.Errorf("%w: no answer", engine.ErrLogStalled)
 	}
 }

@@ -28,7 +28,7 @@ func (p *Proposer) SetIsolated(isolated bool) {
 	defer p.mu.Unlock()
 	p.isolated = isolated
 	if isolated {
-		p.failLocked(p.unavailable(errIsolated))
+		p.failLocked(p.isolation(errIsolated))
 	}
 }
 
@@ -42,7 +42,7 @@ func (p *Proposer) SetUnreachable(unreachable bool) {
 	}
 	p.unreachable = unreachable
 	if unreachable {
-		p.failLocked(p.unavailable(errUnreachable))
+		p.failLocked(p.isolation(errUnreachable))
 	}
 	p.o.Changed()
 }

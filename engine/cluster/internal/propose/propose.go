@@ -121,7 +121,7 @@ func (p *Proposer) abandon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.flight {
-		c.end(nil, fmt.Errorf("%w: the log of the cluster has not answered for %s", engine.ErrStalled, proposeFor))
+		c.end(nil, fmt.Errorf("%w: no answer for %s", engine.ErrLogStalled, proposeFor))
 	}
 	p.flight, p.pending, p.seen = nil, pending{}, nil
 	p.proposer, p.counter, p.proof = batch.NewProposer(), 0, min(p.proof, 1)

@@ -35,7 +35,7 @@ func (p *Proposer) Start(ctx context.Context, c *Call) {
 		case <-room:
 		case <-ctx.Done():
 		case <-patience.C:
-			err = fmt.Errorf("%w: too many changes wait for the log of the cluster", engine.ErrStalled)
+			err = fmt.Errorf("%w: too many changes wait", engine.ErrLogStalled)
 		}
 		p.mu.Lock()
 		if err != nil {
@@ -67,7 +67,7 @@ func (p *Proposer) refusalLocked(ctx context.Context, c *Call) error {
 		return p.refusal
 	}
 	if err := p.outageLocked(); err != nil {
-		return p.unavailable(err)
+		return p.isolation(err)
 	}
 	return p.allowLocked(c.Level)
 }
@@ -84,14 +84,15 @@ func (p *Proposer) allowLocked(level int) error {
 	for i := range p.applied.Members {
 		if m := &p.applied.Members[i]; m.Level < level {
 			return fmt.Errorf("%w: an operation of level %d has to wait until node %s, which has level %d, is upgraded",
-				engine.ErrUnavailable, level, m.Node, m.Level)
+				engine.ErrNotUpgraded, level, m.Node, m.Level)
 		}
 	}
 	return nil
 }
 
-func (p *Proposer) unavailable(err error) error {
-	return fmt.Errorf("%w: shard %d: %w", engine.ErrUnavailable, p.o.Shard, err)
+// isolation is the error of calls during an outage of the log.
+func (p *Proposer) isolation(outage error) error {
+	return fmt.Errorf("%w: shard %d: %w", engine.ErrIsolated, p.o.Shard, outage)
 }
 
 // failLocked completes all calls with an error. What was proposed may still be made.
