@@ -2,6 +2,9 @@ package js_test
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -108,50 +111,59 @@ func TestPersistFails(t *testing.T) {
 	check("no IndexedDB", `open42({}).ended`, "unsupported persist: there is no IndexedDB")
 }
 
-// fillable has writes of the page fail as on a full disk while full is true: when the
-// transaction is committed, with an error that some browsers give no text.
-const fillable = `
-	window.full = false
-	for (const name of ["put", "add"]) {
-		const write = IDBObjectStore.prototype[name]
-		IDBObjectStore.prototype[name] = function (...args) {
-			const request = write.apply(this, args)
-			if (full) {
-				Object.defineProperty(this.transaction, "error", { value: new DOMException("", "QuotaExceededError") })
-				this.transaction.abort()
-			}
-			return request
-		}
+// incompressible returns text that a database cannot make much shorter.
+func incompressible(size int) string {
+	random := make([]byte, size)
+	for i := range random {
+		random[i] = byte(rand.Uint32())
 	}
+	return base64.StdEncoding.EncodeToString(random)[:size]
+}
+
+// openFull opens a client, and notes what is applied and shown.
+const openFull = `
 	window.applied = []
 	window.seen = []
-	window.openFull = () => {
-		const client = (window.client = open42({ apply: (message, tx) => void tx.addEventListener("complete", () => applied.push(message.data)) }))
-		client.persisted().then((persisted) => persisted.inbox((message) => void seen.push(message.data)))
-	}
+	const client = (window.client = open42({ apply: (message, tx) => void tx.addEventListener("complete", () => applied.push(message.data)) }))
+	client.persisted().then((persisted) => persisted.inbox((message) => void seen.push(message.data)))
 `
 
-// TestPersistFull fills the disk: what is kept is shown, also by a page that is opened then;
-// messages wait on the server, and publishes are refused, until there is space.
+// TestPersistFull fills what the browser allows the page: what is kept is shown, also by a page
+// that is opened then; messages wait on the server, and publishes are refused, until there is
+// space.
 func TestPersistFull(t *testing.T) {
+	const space, messages, size = 500_000, 40, 20_000
 	s, tab, at := opened(t)
-	run(t, tab, fillable+`openFull()`)
-	browser.Wait(t, tab, `client.state === "open"`)
-	s.mustPush("user:42", "kept")
-	browser.Wait(t, tab, `seen.length === 1`)
-	run(t, tab, `full = true`)
-	s.mustPush("user:42", "later")
-	browser.Wait(t, tab, `client.errors.length >= 2`)
-	check(t, tab, "the error", `client.errors[1]`, "internal apply user:42 2: QuotaExceededError")
-	check(t, tab, "a publish", `client.publish("room:7", 1).catch((e) => e.code + " " + e.message)`, "unavailable the outbox does not take it: QuotaExceededError")
+	browser.Quota(t, tab, at, space) // before the page has a database: Chromium remembers what is free
+	run(t, tab, openFull)
+	var all []string
+	for range messages {
+		all = append(all, incompressible(size))
+	}
+	s.mustPush("user:42", all...)
+	// The errors are about the message after those that are shown.
+	const full = `client.errors.length >= 2 && client.errors.at(-1) === "internal apply user:42 " + (seen.length + 1) + ": QuotaExceededError"`
+	browser.Wait(t, tab, full)
+	kept := browser.Value[int](t, tab, `applied.length`)
+	if kept == 0 || kept >= messages {
+		t.Errorf("%d messages are kept", kept)
+	}
+	const publish = `client.publish("room:7", "%s").then((r) => String(r.seq), (e) => e.code + " " + e.message)`
+	large := incompressible(3 * size)
+	check(t, tab, "a publish", fmt.Sprintf(publish, large), "unavailable the outbox does not take it: QuotaExceededError")
 
 	reopen(t, s, tab, at)
-	run(t, tab, fillable+`full = true; openFull()`)
-	browser.Wait(t, tab, `client.state === "open" && seen.join() === "kept" && client.errors.length >= 2`)
-	run(t, tab, `full = false`)
-	browser.Wait(t, tab, `seen.join() === "kept,later"`)
-	check(t, tab, "applied", `applied.join()`, "later")
-	check(t, tab, "a publish", `client.publish("room:7", 1).then((r) => String(r.seq))`, "1")
+	run(t, tab, openFull)
+	browser.Wait(t, tab, full)
+	if n := browser.Value[int](t, tab, `seen.length - applied.length`); n < kept {
+		t.Errorf("%d messages are kept in the next page, and %d were", n, kept)
+	}
+	browser.Quota(t, tab, at, 0)
+	browser.Wait(t, tab, fmt.Sprintf(`seen.length === %d`, messages))
+	if diff := cmp.Diff(all, browser.Value[[]string](t, tab, `seen`)); diff != "" {
+		t.Errorf("shown (-want +got):\n%s", diff)
+	}
+	check(t, tab, "a publish", fmt.Sprintf(publish, large), "1")
 
 	// A database that cannot be read ends the client, and what it has of it is given back.
 	run(t, tab, `
