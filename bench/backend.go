@@ -24,9 +24,9 @@ func pushBackend(t *target, s *settings, goroutines int, turn time.Duration) (in
 	}
 	var done atomic.Int64
 	end := time.Now().Add(turn)
-	err = together(goroutines, func(worker int) error {
-		for user := worker; time.Now().Before(end); user += goroutines {
-			to := fmt.Sprintf("user:u%d", user%s.sessions[0])
+	err = together(goroutines, func(int) error {
+		for time.Now().Before(end) {
+			to := fmt.Sprintf("user:u%d", s.anyUser())
 			if _, err := b.Push(context.Background(), client.Push{To: to, Data: peer.Message(s.size)}); err != nil {
 				return err
 			}

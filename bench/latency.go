@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ const rawSync = "disk"
 var latency = scenario{
 	name: "latency",
 	question: "How long does a push take to reach its user, at a steady rate that leaves the machine mostly idle? " +
-		"Every user is connected; -rate pushes per second go to one user after the other. disk is not a server: it writes and syncs as many bytes to the same disk.",
+		"Every user is connected; -rate pushes per second go to one user after the other, in random order. disk is not a server: it writes and syncs as many bytes to the same disk.",
 	label: "users",
 	columns: []column{
 		{"p50 ms", 2},
@@ -100,6 +101,7 @@ const pacers = 16
 func pace(s *settings, t *target, c *crowd.Crowd, name string, turn time.Duration) (int, error) {
 	pause := time.Second / time.Duration(s.rate)
 	count := int(turn / pause)
+	order := rand.Perm(c.Readers()) // see anyUser
 	before, begun := c.Received(), time.Now()
 	err := together(pacers, func(worker int) error {
 		p, err := dialPoster(t.Address)
@@ -108,7 +110,7 @@ func pace(s *settings, t *target, c *crowd.Crowd, name string, turn time.Duratio
 		}
 		defer p.close()
 		for n := worker; n < count; n += pacers {
-			user := n % c.Readers()
+			user := order[n%len(order)]
 			path, body := pushRequest(name, user, s.size)
 			time.Sleep(time.Until(begun.Add(time.Duration(n) * pause)))
 			c.Sent(user)

@@ -72,8 +72,8 @@ func loneTurn(s *settings, server, empty *target) (sync, request, push []time.Du
 	}
 	defer none.close()
 	data := make([]byte, s.size)
-	for n, end := 0, time.Now().Add(s.turn); time.Now().Before(end); n++ {
-		path, body := pushRequest(server.name, n%s.sessions[0], s.size)
+	for end := time.Now().Add(s.turn); time.Now().Before(end); {
+		path, body := pushRequest(server.name, s.anyUser(), s.size)
 		for _, op := range []struct {
 			took *[]time.Duration
 			do   func() error

@@ -60,7 +60,7 @@ func writeLines(out io.Writer, room chan struct{}, s *settings, turn time.Durati
 			}
 			room <- struct{}{}
 		}
-		if _, err := buffered.Write(append(pushLine(n%s.sessions[0], s.size), '\n')); err != nil {
+		if _, err := buffered.Write(append(pushLine(s.anyUser(), s.size), '\n')); err != nil {
 			return n
 		}
 		n++

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -10,18 +11,19 @@ import (
 
 // The peers of push are named for a server and the way of pushing to it.
 const (
-	pushTutorial = "tutorial"
-	pushNchan    = "nchan"
-	pushMemory   = "wirepost-serve-memory"
-	pushDurable  = "wirepost-serve"
-	pushLines    = "wirepost-serve-ndjson"
-	pushClient   = "wirepost-serve-client"
+	pushTutorial     = "tutorial"
+	pushNchan        = "nchan"
+	pushMemory       = "wirepost-serve-memory"
+	pushMemoryClient = "wirepost-serve-memory-client"
+	pushDurable      = "wirepost-serve"
+	pushLines        = "wirepost-serve-ndjson"
+	pushClient       = "wirepost-serve-client"
 )
 
 var pushes = scenario{
 	name: "push",
-	question: "What does it cost to push to one connected user over HTTP? The tutorial stores nothing. " +
-		"wirepost serve stores the message on disk before it responds (except wirepost-serve-memory), and its clients acknowledge it.",
+	question: "What does it cost to push to one connected user over HTTP, each time to a random one? The tutorial stores nothing. " +
+		"wirepost serve stores the message on disk before it responds (except with -memory), and its clients acknowledge it.",
 	label:   "in flight",
 	columns: costColumns("push", "pushes"),
 	defaults: settings{
@@ -63,7 +65,7 @@ func launchPush(s *settings, name string) (*target, error) {
 		return start(s, name, cmd, crowd.Dialect{})
 	}
 	engine := "pebble"
-	if name == pushMemory {
+	if name == pushMemory || name == pushMemoryClient {
 		engine = "memory"
 	}
 	cmd, err := serveCommand(engine)
@@ -92,24 +94,28 @@ func pushFor(s *settings, t *target, c *crowd.Crowd, name string, inFlight int) 
 	return meter(t, func() (int, error) { return round(s.turn) })
 }
 
+// anyUser returns a random user. Users in a row would be neighbors in all tables of a
+// server, whose entries are then in the processor's caches already.
+func (s *settings) anyUser() int { return rand.IntN(s.sessions[0]) }
+
 // pushAway returns the number of messages pushed.
 func pushAway(s *settings, t *target, name string, inFlight int, turn time.Duration) (int, error) {
 	switch name {
 	case pushLines:
 		return pushNDJSON(t, s, inFlight, turn)
-	case pushClient:
+	case pushClient, pushMemoryClient:
 		return pushBackend(t, s, inFlight, turn)
 	}
 	var done atomic.Int64
 	end := time.Now().Add(turn)
-	err := together(inFlight, func(worker int) error {
+	err := together(inFlight, func(int) error {
 		p, err := dialPoster(t.Address)
 		if err != nil {
 			return err
 		}
 		defer p.close()
-		for user := worker; time.Now().Before(end); user += inFlight {
-			path, body := pushRequest(name, user%s.sessions[0], s.size)
+		for time.Now().Before(end) {
+			path, body := pushRequest(name, s.anyUser(), s.size)
 			if err := p.post(path, body); err != nil {
 				return err
 			}
