@@ -29,30 +29,25 @@ export interface Opening {
 }
 
 /** Opens the database of a user. */
-export function open({ name, version, upgrade, blocked, lost }: Opening): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name, version * 100 + schema)
-    request.onupgradeneeded = ({ oldVersion }) => {
-      const db = request.result
-      if (!oldVersion) {
-        db.createObjectStore(cursors, { keyPath: "channel" })
-        db.createObjectStore(messages, { keyPath: ["channel", "seq"] }).createIndex("key", ["channel", "key"])
-        db.createObjectStore(outbox, { keyPath: "key", autoIncrement: true })
-      }
-      upgrade?.(db, Math.floor(oldVersion / 100), request.transaction!)
+export async function open({ name, version, upgrade, blocked, lost }: Opening): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, version * 100 + schema)
+  request.onupgradeneeded = ({ oldVersion }) => {
+    const db = request.result
+    if (!oldVersion) {
+      db.createObjectStore(cursors, { keyPath: "channel" })
+      db.createObjectStore(messages, { keyPath: ["channel", "seq"] }).createIndex("key", ["channel", "key"])
+      db.createObjectStore(outbox, { keyPath: "key", autoIncrement: true })
     }
-    request.onblocked = blocked
-    request.onerror = () => reject(request.error)
-    request.onsuccess = () => {
-      const db = request.result
-      db.onversionchange = () => {
-        db.close()
-        lost()
-      }
-      db.onclose = lost
-      resolve(db)
-    }
-  })
+    upgrade?.(db, Math.floor(oldVersion / 100), request.transaction!)
+  }
+  request.onblocked = blocked
+  const db = await result(request)
+  db.onversionchange = () => {
+    db.close()
+    lost()
+  }
+  db.onclose = lost
+  return db
 }
 
 /** The result of a request. */

@@ -18,6 +18,7 @@ export class Inbox {
   readonly #db: IDBDatabase
   readonly #host: Host
   readonly #persist: Persist
+  readonly #limit: number
   readonly #positions = new Map<string, number>() // as this tab knows them: others may be ahead
   readonly #readers = new Set<() => Promise<void>>()
   readonly #bus: BroadcastChannel | undefined
@@ -25,10 +26,11 @@ export class Inbox {
   #added = 0
   #closed = false
 
-  constructor(db: IDBDatabase, host: Host, persist: Persist) {
+  constructor(db: IDBDatabase, host: Host, persist: Persist, limit: number) {
     this.#db = db
     this.#host = host
     this.#persist = persist
+    this.#limit = limit
     if (!globalThis.BroadcastChannel) return
     this.#bus = new BroadcastChannel(`wirepost persist:${db.name}`)
     this.#bus.onmessage = () => this.#read()
@@ -161,8 +163,7 @@ export class Inbox {
     const pause = this.#host.pauses()
     while (!this.#closed) {
       try {
-        const names = [...this.#db.objectStoreNames].filter((name) => name !== outbox)
-        return await transact(this.#db, [cursors, ...names.filter((name) => name !== cursors)], work)
+        return await transact(this.#db, [...this.#db.objectStoreNames].filter((name) => name !== outbox), work)
       } catch (thrown) {
         if (!this.#closed) this.#host.failed("internal", `${what}: ${wording(thrown)}`)
       }
@@ -173,11 +174,10 @@ export class Inbox {
 
   /** Removes the oldest messages of a channel if there are too many. */
   async #prune(channel: string): Promise<void> {
-    const { maxMessages = 1000 } = this.#persist
     await transact(this.#db, [messages], async (tx) => {
       const store = tx.objectStore(messages)
       const keys = await result(store.getAllKeys(range(channel, 0)))
-      const oldest = keys[keys.length - maxMessages - 1] as [string, number] | undefined
+      const oldest = keys[keys.length - this.#limit - 1] as [string, number] | undefined
       if (oldest) store.delete(IDBKeyRange.bound([channel, 0], oldest))
     })
   }

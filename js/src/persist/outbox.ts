@@ -1,7 +1,6 @@
 import type { ErrorCode, WirepostError } from "../errors.js"
 import { wording } from "../errors.js"
 import type { Request, Result } from "../frames.js"
-import { randomId } from "../id.js"
 import type { Host, Waiting } from "../persisted.js"
 import { outbox, result, transact } from "./database.js"
 
@@ -34,7 +33,7 @@ export class Outbox {
   readonly #db: IDBDatabase
   readonly #host: Host
   readonly #limit: number
-  readonly #tab = randomId()
+  readonly #tab = String(Math.random()) // unique among the tabs of a user
   readonly #lock: string
   #queue: Item[] = [] // in order
   #sending = false

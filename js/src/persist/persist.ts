@@ -1,6 +1,6 @@
 import { wording } from "../errors.js"
 import type { Host, Persist, Persisted, Store } from "../persisted.js"
-import { longest, open } from "./database.js"
+import { longest, open, result } from "./database.js"
 import { Inbox } from "./inbox.js"
 import { Outbox } from "./outbox.js"
 
@@ -24,7 +24,7 @@ export async function openStore(host: Host): Promise<Store> {
     throw host.error("unsupported", `persist: IndexedDB: ${wording(thrown)}`)
   }
   const db = await open({ name: `${name}:${user}`, version, upgrade: persist.upgrade, blocked, lost }).catch(unusable)
-  const inbox = new Inbox(db, host, persist)
+  const inbox = new Inbox(db, host, persist, maxMessages)
   const outbox = new Outbox(db, host, maxOutbox)
   const loaded = Promise.all([inbox.load().catch(unusable), outbox.open()])
   host.watch(() => outbox.adopt(), close) // it may be closed before
@@ -50,12 +50,11 @@ export async function openStore(host: Host): Promise<Store> {
 
     async remove() {
       host.end()
-      await new Promise<void>((resolve, reject) => {
-        const request = indexedDB.deleteDatabase(db.name)
+      const request = indexedDB.deleteDatabase(db.name)
+      const kept = new Promise<never>((_, reject) => {
         request.onblocked = () => setTimeout(() => reject(host.error("unavailable", "another tab keeps the database: close it")), longest)
-        request.onsuccess = () => resolve()
-        request.onerror = () => reject(request.error)
       })
+      await Promise.race([result(request), kept])
     },
   }
 
