@@ -118,13 +118,32 @@ func TestListenJSON(t *testing.T) {
 func TestListenRefused(t *testing.T) {
 	for want, c := range map[string]*listenCommand{
 		"another user's inbox":     {User: "42", Channel: []string{"user:43"}},
-		"others need --token":      {User: " "},
+		`contains ' '`:             {User: "a b"},
 		"--token":                  {},
 		"a sequence of the inbox,": {User: "42", After: "a,b"},
 	} {
 		if _, _, err := listen(t, c, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want …%s…", err, want)
 		}
+	}
+}
+
+// TestListenNeedsToken: a server that is not in dev mode takes no --user.
+func TestListenNeedsToken(t *testing.T) {
+	srv, err := wirepost.New(wirepost.Options{
+		VerifyToken: func(context.Context, string) (wirepost.Identity, error) { return wirepost.Identity{User: "42"}, nil },
+		Logger:      slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+	defer srv.Shutdown(context.Background()) //nolint:errcheck // there are no clients
+	c := &listenCommand{User: "42"}
+	c.Server = servers(t, hs.URL)
+	if err := c.Run(t.Context(), &terminal{Out: io.Discard, Err: io.Discard}); err == nil || !strings.Contains(err.Error(), "others need --token") {
+		t.Errorf("got %v", err)
 	}
 }
 
