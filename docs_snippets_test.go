@@ -245,7 +245,6 @@ func normal(text string) string {
 		`"(time|since|expires|at|uptime_ms|memory_bytes)":\d+`: `"$1":0`,
 		`"cursor":"[^"]*"`:                                     `"cursor":"…"`,
 		`(?m)^Date: .*\r?\n`:                                   "",
-		`\}\s+`:                                                "}", // curl ends no line
 		`\r\n`:                                                 "\n",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)

@@ -117,7 +117,7 @@ func TestOperateCluster(t *testing.T) {
 	if len(node.did) > 0 {
 		t.Errorf("did %q", node.did)
 	}
-	if got := string(s.do("POST", "/v1/cluster/repair", "").is(200).body); got != `{"shards":[1,3]}` {
+	if got := string(s.do("POST", "/v1/cluster/repair", "").is(200).body); got != `{"shards":[1,3]}`+"\n" {
 		t.Error(got)
 	}
 	s.do("POST", "/v1/cluster/repair?abandon=true", "").is(200)

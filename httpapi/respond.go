@@ -17,12 +17,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return writeBody(w, status, body)
 }
 
-// writeBody responds with JSON.
+// writeBody responds with JSON, as a line: people read it in terminals.
 func writeBody(w http.ResponseWriter, status int, body []byte) error {
 	setType(w, jsonType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)+len(newline)))
 	w.WriteHeader(status)
-	w.Write(body) //nolint:errcheck // the peer is gone
+	w.Write(body)    //nolint:errcheck // the peer is gone
+	w.Write(newline) //nolint:errcheck // likewise
 	return nil
 }
 
@@ -41,6 +42,7 @@ var (
 	jsonTypes = []string{jsonType}
 	noSniff   = []string{"nosniff"}
 	noStore   = []string{"no-store"}
+	newline   = []byte{'\n'}
 )
 
 // writePushed responds to a push: 201 if a subscriber is connected, else 202.

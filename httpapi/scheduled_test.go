@@ -27,7 +27,7 @@ func TestSchedule(t *testing.T) {
 		},
 		{fmt.Sprintf("/v1/push/c/d?id=y%%2Fz&at=%d", at), "raw", `{"scheduled":[{"to":"c/d","id":"y/z","at":%d}]}`},
 	} {
-		if got, want := string(s.do("POST", tt.path, tt.body).is(202).body), fmt.Sprintf(tt.want, at); got != want {
+		if got, want := string(s.do("POST", tt.path, tt.body).is(202).body), fmt.Sprintf(tt.want+"\n", at); got != want {
 			t.Errorf("%s %s: %s, want %s", tt.path, tt.body, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	_ "embed"
 	"log/slog"
 	"net/http"
@@ -61,5 +62,5 @@ var openAPIFile []byte
 
 // openAPI is GET /v1/openapi.json.
 func (a *api) openAPI(w http.ResponseWriter, _ *request) error {
-	return writeBody(w, http.StatusOK, openAPIFile)
+	return writeBody(w, http.StatusOK, bytes.TrimSpace(openAPIFile))
 }
