@@ -109,3 +109,19 @@ func TestSocketsBelowPushes(t *testing.T) {
 		t.Errorf("a socket has a goroutine: %s", stacks[at:min(at+500, len(stacks))])
 	}
 }
+
+// TestRoutesThatAreOff: what a flag turns on says so where it is off.
+func TestRoutesThatAreOff(t *testing.T) {
+	address := closedApp(t, nil)
+	for _, name := range []string{"console", "echo"} {
+		response, err := http.Get(address + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusNotFound || !strings.Contains(string(body), "--"+name+" turns it on") {
+			t.Errorf("%s: %s, %s, %v", name, response.Status, body, err)
+		}
+	}
+}

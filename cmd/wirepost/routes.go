@@ -24,6 +24,7 @@ func (a *App) routes() http.Handler {
 		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(),
 		"/wirepost.js": js.Handler(), "/wirepost-more.js": js.Handler(),
 		"/wirepost-notify.js": js.Handler(), "/wirepost-sw.js": js.Handler(), "/wirepost-persist.js": js.Handler(),
+		"/echo": off("--echo"), "/console": off("--console"),
 	}
 	if c.Echo {
 		own["/echo"] = a.server.Echo()
@@ -64,6 +65,13 @@ func (a *App) routes() http.Handler {
 		all = httpapi.LocalOnly(all, a.server.Refuse, texts(c.AllowOrigin)...)
 	}
 	return proxies(c.TrustedProxy).believe(all)
+}
+
+// off responds for a route that a flag turns on.
+func off(flag string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		wirepost.WriteError(w, wirepost.Errorf(wirepost.CodeNotFound, "this is off: %s turns it on", flag))
+	})
 }
 
 // isPush says whether a POST for a target is a push.
