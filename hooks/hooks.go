@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/outbound"
 	"github.com/wirepost/wirepost/internal/signing"
 )
 
@@ -68,7 +69,7 @@ const (
 
 // Hooks asks a backend. It is safe for concurrent use.
 type Hooks struct {
-	client    http.Client
+	client    *outbound.Client
 	transport *http.Transport // nil: Options.Transport is used
 	secrets   []signing.Secret
 	timeout   time.Duration
@@ -156,11 +157,7 @@ func (h *Hooks) open(transport http.RoundTripper) {
 		}
 		transport = h.transport
 	}
-	h.client = http.Client{
-		Transport: transport,
-		// The URL comes from the configuration only.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	h.client = outbound.New(transport, 0)
 }
 
 // Close closes the idle connections. Call it after the server has been shut down.

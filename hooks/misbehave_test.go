@@ -61,8 +61,9 @@ func TestBadResponses(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			io.WriteString(w, `{"data":1}`) //nolint:errcheck // cut
 		}},
-		"broken off": {false, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
-		"slow":       {true, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
+		"another protocol": {false, switchProtocols},
+		"broken off":       {false, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		"slow":             {true, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
 		"slowloris": {true, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				io.WriteString(w, " ") //nolint:errcheck // cut
@@ -87,4 +88,16 @@ func TestBadResponses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// switchProtocols responds with 101, and leaves the connection open until the client closes
+// it.
+func switchProtocols(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n") //nolint:errcheck // closed
+	conn.Read(make([]byte, 1))                                                                            //nolint:errcheck // it ends
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/wirepost/wirepost/internal/outbound"
 	"github.com/wirepost/wirepost/internal/redact"
 	"github.com/wirepost/wirepost/internal/signing"
 )
@@ -21,7 +22,7 @@ type Endpoint struct {
 	URL     *url.URL
 	Secrets []signing.Secret
 	Epoch   string // of the store
-	client  *http.Client
+	client  *outbound.Client
 	name    string
 }
 
@@ -41,11 +42,7 @@ func NewEndpoint(to *url.URL, secrets []signing.Secret, epoch string) *Endpoint 
 	sum := sha256.Sum256([]byte(to.String()))
 	return &Endpoint{
 		URL: to, Secrets: secrets, Epoch: epoch, name: base32.HexEncoding.EncodeToString(sum[:10]),
-		client: &http.Client{
-			Transport: transport, Timeout: requestTimeout,
-			// A redirect could lead anywhere, also to addresses that the operator did not choose.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client: outbound.New(transport, requestTimeout),
 	}
 }
 

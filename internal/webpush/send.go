@@ -21,6 +21,7 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/internal/count"
 	"github.com/wirepost/wirepost/internal/escalation"
+	"github.com/wirepost/wirepost/internal/outbound"
 )
 
 const (
@@ -57,7 +58,7 @@ type Sender struct {
 	*Keys
 	subject  string
 	now      func() time.Time
-	client   *http.Client
+	client   *outbound.Client
 	slots    chan struct{}
 	hosts    hosts
 	requests count.ByLabel
@@ -79,11 +80,7 @@ func New(c Config) *Sender {
 		Subscriptions: &Subscriptions{users: c.Store, allow: &c.Allow, now: c.Now, removed: new(count.ByLabel)},
 		Keys:          &Keys{log: c.Store, logger: c.Logger},
 		subject:       c.Subject, now: c.Now, logger: c.Logger, slots: make(chan struct{}, concurrency),
-		client: &http.Client{
-			Transport: transport, Timeout: requestTimeout,
-			// A redirect could lead to where an endpoint must not.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client: outbound.New(transport, requestTimeout),
 	}
 	s.open()
 	return s
