@@ -73,6 +73,7 @@ func detach(c rawConn) (fd int, err error) {
 		return -1, fmt.Errorf("detach a connection: %w", err)
 	}
 	c.Close() //nolint:errcheck // the duplicate keeps the connection open
+	descriptors.makeRoom(fd)
 	return fd, nil
 }
 
