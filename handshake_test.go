@@ -270,3 +270,29 @@ func TestFramesWithTheHandshake(t *testing.T) {
 	}
 	n.gone("42")
 }
+
+// TestHandshakeBehindProxy checks what a client is told whose handshake went through a proxy
+// that is not set up for WebSockets.
+func TestHandshakeBehindProxy(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	for _, tt := range []struct {
+		name  string
+		lines map[string]string
+		want  string
+	}{
+		{"a page", map[string]string{"Upgrade": "", "Connection": "", "Key": "", "Version": ""}, "this is a WebSocket endpoint"},
+		{"headers removed", map[string]string{"Upgrade": "", "Connection": "Connection: close"}, "a proxy in between has to forward"},
+		{"HTTP/1.0", map[string]string{"Request": "GET /ws?user=42 HTTP/1.0"}, "a proxy in between has to be set to"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			nc, _, resp := (&handshakeRule{lines: tt.lines}).send(t, n)
+			defer nc.Close()
+			defer resp.Body.Close()
+			if got, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(got), tt.want) {
+				t.Errorf("%s %q %v, want %q", resp.Status, got, err, tt.want)
+			}
+		})
+	}
+}

@@ -24,9 +24,9 @@ func (g *Gateway) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
 	case r.Method != http.MethodGet:
 		return &fault.Error{Code: fault.BadRequest, Status: http.StatusMethodNotAllowed, Message: "a WebSocket handshake is a GET"}
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1: // RFC 9110 §7.8: HTTP/1.0 has no upgrade
-		return &fault.Error{Code: fault.BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1"}
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusHTTPVersionNotSupported, Message: "a WebSocket handshake is HTTP/1.1, which a proxy in between has to be set to"}
 	case !headerHas(r.Header, "Connection", "upgrade"), !headerHas(r.Header, "Upgrade", "websocket"):
-		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Message: "this is a WebSocket endpoint"}
+		return &fault.Error{Code: fault.BadRequest, Status: http.StatusUpgradeRequired, Message: noUpgrade(r.Header)}
 	}
 	if err := g.needs(w, canHijack, "http.Hijacker"); err != nil {
 		return err
@@ -41,6 +41,15 @@ func (g *Gateway) checkUpgrade(w http.ResponseWriter, r *http.Request) error {
 		return fault.Field("Sec-WebSocket-Key", "exactly one key of 16 bytes in base64 is required")
 	}
 	return g.checkOrigin(r)
+}
+
+// noUpgrade says why a request is not a handshake. A key without the headers of an upgrade is
+// what remains of one behind a proxy that is not set up for WebSockets.
+func noUpgrade(h http.Header) string {
+	if h.Get("Sec-WebSocket-Key") == "" {
+		return "this is a WebSocket endpoint"
+	}
+	return "the handshake lacks Upgrade: websocket or Connection: Upgrade, which a proxy in between has to forward"
 }
 
 // validKey reports whether a key is valid by RFC 6455 §4.1.
