@@ -5,6 +5,8 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"mime"
 	"strings"
 	"unicode/utf8"
@@ -117,9 +119,20 @@ func (t Type) compact(data []byte) (Data, error) {
 	var out bytes.Buffer
 	out.Grow(len(data))
 	if err := json.Compact(&out, data); err != nil {
-		return Data{}, fault.Field("data", "not JSON (%s): for text, set the content type to text/plain", err)
+		return Data{}, notJSON(data)
 	}
 	return Data{out.Bytes(), t.name}.unlessDeep()
+}
+
+// notJSON says where JSON is broken. The rest of the error's text is left out: for anything
+// but ASCII it names a byte as if it were a character.
+func notJSON(data []byte) error {
+	at := ""
+	err := json.Unmarshal(data, new(json.RawMessage)) // unlike that of Compact, its error has the offset
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		at = fmt.Sprintf(" at byte %d", syntax.Offset)
+	}
+	return fault.Field("data", "not JSON%s: for text, set the content type to text/plain", at)
 }
 
 // maxNesting is how deep arrays and objects may be nested. A message is embedded in

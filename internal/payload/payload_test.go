@@ -46,6 +46,20 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckSaysWhere checks that an error names the position, and no character that the data
+// does not have.
+func TestCheckSaysWhere(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{
+		"您的订单已发货": "data: not JSON at byte 1: for text, set the content type to text/plain",
+		`{"a":`:   "data: not JSON at byte 5: for text, set the content type to text/plain",
+	} {
+		if _, err := check("", data, false); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", data, err, want)
+		}
+	}
+}
+
 func check(contentType, data string, raw bool) (Data, error) {
 	typ, err := ParseType("type", contentType)
 	if err != nil {
