@@ -45,3 +45,15 @@ func TestCodesAsErrors(t *testing.T) {
 		t.Errorf("nil: status %d", w.Code)
 	}
 }
+
+func TestCloseInfoError(t *testing.T) {
+	t.Parallel()
+	for info, want := range map[wirepost.CloseInfo]string{
+		{Code: 1005}:                  "wirepost: closed: 1005",
+		{Code: 4000, Reason: "moved"}: "wirepost: closed: 4000 moved",
+	} {
+		if got := info.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -193,7 +194,9 @@ type CloseInfo struct {
 }
 
 // Error makes CloseInfo the error of a write to a closed session.
-func (e CloseInfo) Error() string { return "closed: " + strconv.Itoa(e.Code) + " " + e.Reason }
+func (e CloseInfo) Error() string {
+	return strings.TrimSuffix("closed: "+strconv.Itoa(e.Code)+" "+e.Reason, " ")
+}
 
 // ReadFailed counts and logs a failed read of messages, unless the read's context was
 // canceled. Damage is logged at a lower level: the engine logs it once, and clients
