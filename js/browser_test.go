@@ -32,7 +32,8 @@ import (
 const lost = `WebSocket connection to|Failed to load resource|net::ERR_`
 
 // TestPlainPage runs examples/plain.html, which uses only WebSocket, during a kill -9 of
-// the server: it receives every message whose push succeeded.
+// the server: it receives every message whose push succeeded. When the server disconnects the
+// user, the page stays away.
 func TestPlainPage(t *testing.T) {
 	tab := browser.Open(t)
 	browser.Expect(tab, lost)
@@ -73,6 +74,11 @@ func TestPlainPage(t *testing.T) {
 		}
 	}
 	t.Logf("%d pushes succeeded, %d messages on the page", len(answered), len(got))
+
+	if !s.request("DELETE", "/v1/users/42/sessions", "", "") {
+		t.Fatal("the request to disconnect the user failed")
+	}
+	browser.Wait(t, tab, `state.textContent === "disconnected"`)
 }
 
 // start makes a tab's page connect and collect messages and events.

@@ -105,8 +105,13 @@ func (s *server) url(path string) string { return "http://" + s.gate.address() +
 func (s *server) push(to, text string) bool { return s.post(to, "text/plain", text) }
 
 func (s *server) post(to, contentType, body string) bool {
+	return s.request("POST", "/v1/push/"+to, contentType, body)
+}
+
+// request makes a request of the HTTP API and reports whether it succeeded.
+func (s *server) request(method, path, contentType, body string) bool {
 	address, _ := s.gate.backend.Load().(string)
-	r, err := http.NewRequest("POST", "http://"+address+"/v1/push/"+to, strings.NewReader(body))
+	r, err := http.NewRequest(method, "http://"+address+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
