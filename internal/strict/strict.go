@@ -32,6 +32,39 @@ func (e DuplicateError) Error() string { return fmt.Sprintf("the field %q is giv
 // is a *json.SyntaxError before fn is called; a name that is not Unicode, or equal to an
 // earlier one, is an error when it is reached.
 func Object(data []byte, fn func(name string, value []byte) error) error {
+	var seen names
+	return members(data, func(quoted, value []byte) error {
+		name, err := String(quoted)
+		if err != nil {
+			return fmt.Errorf("a field's name is %w", err)
+		}
+		if !seen.add(name) {
+			return DuplicateError(name)
+		}
+		return fn(name, value)
+	})
+}
+
+// Member returns the only member of a JSON object with a name, or nil. Other members may
+// be what Object refuses.
+func Member(data []byte, name string) (found []byte) {
+	n := 0
+	members(data, func(quoted, value []byte) error { //nolint:errcheck // then there is no such member
+		if s, err := String(quoted); err == nil && s == name {
+			found = value
+			n++
+		}
+		return nil
+	})
+	if n != 1 {
+		return nil
+	}
+	return found
+}
+
+// members calls fn with the members of a JSON object, the names in quotes, until fn
+// returns an error.
+func members(data []byte, fn func(quoted, value []byte) error) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, new(json.RawMessage))
 	}
@@ -40,16 +73,9 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 	if data[i] != '{' {
 		return ErrNotObject
 	}
-	var seen names
 	for i = space(data, i+1); data[i] != '}'; {
 		end := value(data, i)
-		name, err := String(data[i:end])
-		if err != nil {
-			return fmt.Errorf("a field's name is %w", err)
-		}
-		if !seen.add(name) {
-			return DuplicateError(name)
-		}
+		name := data[i:end]
 		i = space(data, space(data, end)+1) // after the colon
 		end = value(data, i)
 		if err := fn(name, data[i:end:end]); err != nil {

@@ -43,6 +43,25 @@ func TestObject(t *testing.T) {
 	}
 }
 
+func TestMember(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, want string }{
+		{`{"ref":1}`, "1"},
+		{`{"a":1,"a":2,"\u0072ef" : "x" }`, `"x"`},
+		{`{"\ud800":1,"ref":[1]}`, "[1]"},
+		{`{"ref":1,"ref":1}`, ""},
+		{`{"ref":null,"ref":1,"ref":2}`, ""},
+		{`{"REF":1,"a":{"ref":1}}`, ""},
+		{`{"ref":1`, ""},
+		{`["ref"]`, ""},
+		{``, ""},
+	} {
+		if got := Member([]byte(test.text), "ref"); string(got) != test.want {
+			t.Errorf("%s: got %s", test.text, got)
+		}
+	}
+}
+
 // Duplicates are found among many names, too.
 func TestObjectWithManyNames(t *testing.T) {
 	t.Parallel()

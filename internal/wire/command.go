@@ -37,7 +37,7 @@ type Command struct {
 	hasSeq bool
 }
 
-// maxRef is the longest ref that is returned to a client, in bytes.
+// maxRef is the longest ref that is returned to a client, in bytes (see refSize).
 const maxRef = 64
 
 // ParseCommand reads a client's frame. The command keeps no reference to frame.
@@ -69,6 +69,8 @@ func (c *Command) missing() string {
 		return "channel"
 	case !c.hasSeq && (c.Type == "ack" || c.Type == "read"):
 		return "seq"
+	case c.Token == "" && c.Type == "auth":
+		return "token"
 	}
 	return ""
 }
@@ -219,23 +221,30 @@ func checkRef(ref json.RawMessage) error {
 	switch {
 	case len(ref) == 0:
 		return nil
-	case len(ref) > maxRef:
-		return fmt.Errorf(`"ref" has more than %d bytes`, maxRef)
 	case strings.IndexByte("{[tf", ref[0]) >= 0: // null is as good as none
 		return errors.New(`"ref" is a number or a string`)
+	case refSize(ref) > maxRef:
+		return fmt.Errorf(`"ref" has more than %d bytes`, maxRef)
 	}
 	return nil
 }
 
+// refSize is the size of a number as it is written, and of a string as it is meant: the
+// quotes do not count, and an escape counts as its character.
+func refSize(ref json.RawMessage) int {
+	if text, err := strict.String(ref); err == nil {
+		return len(text)
+	}
+	return len(ref)
+}
+
 // salvageRef finds the ref of an invalid frame.
-func salvageRef(frame []byte) (ref json.RawMessage) {
-	strict.Object(frame, func(name string, value []byte) error { //nolint:errcheck // it was reported before
-		if name == "ref" && checkRef(value) == nil {
-			ref = bytes.Clone(value)
-		}
+func salvageRef(frame []byte) json.RawMessage {
+	ref := strict.Member(frame, "ref")
+	if checkRef(ref) != nil {
 		return nil
-	})
-	return ref
+	}
+	return bytes.Clone(ref)
 }
 
 // describe returns a JSON error in words for the sender of the frame.

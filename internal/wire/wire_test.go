@@ -96,6 +96,34 @@ func compareAck(t *testing.T, frame []byte) {
 	}
 }
 
+// Without the ref, a client would wait for the response to its frame forever.
+func TestRefOfFrame(t *testing.T) {
+	t.Parallel()
+	longest := strings.Repeat("x", maxRef)
+	for _, test := range []struct{ frame, ref, problem string }{
+		{`{"type":"subscribe","ref":1e0,"channel":"x"}`, "1e0", ""},
+		{`{"type":"subscribe","ref":"` + longest + `","channel":"x"}`, `"` + longest + `"`, ""},
+		{`{"type":"subscribe","ref":"` + strings.Repeat(`\u00fc`, maxRef/2) + `"}`, `"` + strings.Repeat(`\u00fc`, maxRef/2) + `"`, ""},
+		{`{"type":"subscribe","ref":"` + longest + `x","channel":"x"}`, "", "more than 64 bytes"},
+		{`{"type":"subscribe","ref":` + strings.Repeat("1", maxRef+1) + `}`, "", "more than 64 bytes"},
+		{`{"type":"subscribe","channel":"x","channel":"x","ref":7}`, "7", `"channel" is given twice`},
+		{`{"type":"subscribe","x":1,"x":2,"channel":5,"ref":"a"}`, `"a"`, `"x" is given twice`},
+		{`{"type":"subscribe","\ud800":1,"ref":7}`, "7", "not valid Unicode"},
+		{`{"type":5,"ref":7}`, "7", `"type"`},
+		{`{"type":"state","ref":7}`, "7", `"channel" is missing`},
+		{`{"type":"auth","ref":7}`, "7", `"token" is missing`},
+		{`{"type":"auth","ref":7,"token":""}`, "7", `"token" is missing`},
+		{`{"type":"auth","ref":7,"ref":8,"token":"x"}`, "", `"ref" is given twice`},
+		{`{"type":5,"ref":[7]}`, "", `"type"`},
+		{`{"type":5,"ref":7`, "", "broken JSON"},
+	} {
+		c, err := ParseCommand([]byte(test.frame))
+		if string(c.Ref) != test.ref || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%s: ref %s, %v", test.frame, c.Ref, err)
+		}
+	}
+}
+
 func TestCloseCodesAreListedOnce(t *testing.T) {
 	t.Parallel()
 	seen := map[int]bool{}
@@ -143,7 +171,7 @@ func FuzzParseCommand(f *testing.F) {
 			}
 			return
 		}
-		if len(c.Ref) > maxRef {
+		if refSize(c.Ref) > maxRef {
 			t.Errorf("a ref of %d bytes", len(c.Ref))
 		}
 		if !json.Valid(Encode(Error{Type: "error", Ref: c.Ref, Code: Internal, Message: "x"})) {
