@@ -51,6 +51,7 @@ func scatter(s *settings, t *target, channels int) (r row, err error) {
 	if err != nil {
 		return r, err
 	}
+	s.profiles.heap(t)
 	all := cost.row("").values
 	return row{strconv.Itoa(channels), []float64{all[0], all[3], float64(rss) / (1 << 20)}}, nil
 }
