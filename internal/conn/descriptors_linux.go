@@ -22,7 +22,7 @@ const firstSize = 4096
 // makeRoom has the table grow if a descriptor is in its second half.
 func (t *table) makeRoom(fd int) {
 	if size, due := t.growth(fd); due {
-		go grow(fd, size)
+		go grow(size)
 	}
 }
 
@@ -36,10 +36,15 @@ func (t *table) growth(fd int) (size int, due bool) {
 	return int(next), t.size.CompareAndSwap(old, next)
 }
 
-// grow has a duplicate of a descriptor as the last one of a table of that size, for a moment.
-// If the limit on open files does not allow it, the table grows when it is full.
-func grow(fd, size int) {
+// grow opens the last descriptor of a table of that size, for a moment. If the limit on open
+// files does not allow it, the table grows when it is full.
+func grow(size int) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC) // a duplicate of a socket would keep it open
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
 	if last, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, size-1); err == nil {
-		unix.Close(last) //nolint:errcheck // a duplicate
+		unix.Close(last) //nolint:errcheck // the same
 	}
 }

@@ -30,7 +30,7 @@ func TestRoomForDescriptors(t *testing.T) {
 	if !due || size != 2*firstSize {
 		t.Fatalf("with a descriptor in the second half it is to grow to %d (%v)", size, due)
 	}
-	grow(p.fd, size)
+	grow(size)
 	if n := tableSize(t); n < size {
 		t.Errorf("it has room for %d descriptors after it has grown to %d", n, size)
 	}

@@ -47,7 +47,7 @@ func newEpoll(pending func() bool) (*epoll, error) {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
 	if size, due := descriptors.growth(fd); due {
-		grow(fd, size) // before the first connections
+		grow(size) // before the first connections
 	}
 	if err := unix.SetNonblock(fd, true); err != nil { // so that os registers it with the poller
 		unix.Close(fd)
