@@ -85,6 +85,12 @@ func TestReasonsInChinese(t *testing.T) {
 	says(t, tab, "[data-node=b] .reason", "分片 ", "既连不上集群的日志")
 	onlyChinese(t, tab, "an isolated node")
 
+	browser.Expect(tab, "status of 503")
+	refused := browser.Value[string](t, tab, `import("/console/api.js").then((api) => api.push({ to: "user:42", data: 1 })).catch((error) => error.message)`)
+	if want := "暂时不可用：此节点不接受写入：它连不上集群的日志"; refused != want {
+		t.Errorf("a push is refused with %q, want %q", refused, want)
+	}
+
 	// What the server says otherwise stays as it is.
 	if got := browser.Value[string](t, tab, `import("/console/words.js").then(({ said }) => said("shard 3: something new"))`); got != "分片 3：something new" {
 		t.Errorf("it says %s", got)

@@ -101,6 +101,17 @@ export default {
   "no push with this ID is scheduled": "没有这个 ID 的定时推送",
   "user {user} has no connection {connection}": "用户 {user} 没有连接 {connection}",
   "the body has more than {n} bytes": "请求正文超过 {n} 字节",
+
+  // Why nothing is stored at the moment.
+  "writes are refused because a file of the store is damaged: the log names it, `wirepost check` lists what is missing": "存储的一个文件已损坏，拒绝写入：日志里有它的名称，`wirepost check` 列出缺失的内容",
+  "the store has failed and refuses writes until the server is restarted": "存储发生故障，服务器重启之前拒绝写入",
+  "the store refuses writes: its disk is full": "存储拒绝写入：磁盘已满",
+  "this node takes no writes: it does not reach the log of the cluster": "此节点不接受写入：它连不上集群的日志",
+  "this node takes no writes at the moment: it is catching up with the log of the cluster": "此节点目前不接受写入：它正在追赶集群的日志",
+  "this is not possible before all nodes of the cluster are upgraded": "集群的所有节点升级之后才能这样做",
+  "writes do not get through the log of the cluster at the moment": "目前写入无法通过集群的日志",
+  "the store refuses writes at the moment: it is stalled": "存储目前拒绝写入：它停顿了",
+  "the store refuses writes at the moment": "存储目前拒绝写入",
 };
 
 // What Go and the system say about connections.
