@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -432,6 +433,27 @@ func TestPollWithoutWaitStillReadsTheBacklog(t *testing.T) {
 	}
 	if len(got) != 1000 {
 		t.Errorf("received %d messages", len(got))
+	}
+}
+
+// One poll returns the backlogs of all channels, although they are read one by one.
+func TestPollReadsAllChannels(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	p := n.poll("42&wait=0&channels=a,b,c,d")
+	for _, channel := range []string{"a", "b", "c", "d", "user:42", wirepost.All} {
+		n.json(channel, fmt.Sprintf("%q", channel))
+	}
+	for _, wait := range []string{"0", "25s"} {
+		next := n.poll("42&channels=a,b,c,d&wait=" + wait + "&after=" + p.Cursor)
+		got := next.data(t)
+		slices.Sort(got)
+		if want := `"a" "all" "b" "c" "d" "user:42"`; strings.Join(got, " ") != want {
+			t.Errorf("with wait=%s: %v", wait, got)
+		}
+		if rest := n.poll("42&channels=a,b,c,d&wait=0&after=" + next.Cursor); len(rest.Messages) != 0 {
+			t.Errorf("after all messages came %s", rest.Messages)
+		}
 	}
 }
 

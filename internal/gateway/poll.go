@@ -54,22 +54,31 @@ func pollResponse(cursor string, objects [][]byte, hello []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-// waitFor returns when the session has written output, or when the wait is over without
-// output.
+// pollFrames and pollBytes are how much a response holds at least before the session is
+// told to stop: a batch, so that there is at most about twice as much.
+const (
+	pollFrames = 256
+	pollBytes  = 256 << 10
+)
+
+// waitFor returns when the wait is over, or before if there is output: then it waits only
+// for the rest of what is available, which the session reads channel by channel.
 func (c *response) waitFor(ctx context.Context, patience time.Duration) {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-c.changed:
-		return
 	case <-ctx.Done():
-		return
 	case <-late.C:
 	}
-	select {
-	case <-c.changed:
-	case <-c.settled: // reading the initial messages takes time, even if the wait is 0
-	case <-ctx.Done():
+	for !c.full() {
+		select {
+		case <-c.settled: // reading the initial messages takes time, even if the wait is 0
+			return
+		case <-c.changed:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

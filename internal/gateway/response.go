@@ -14,8 +14,9 @@ import (
 )
 
 // response is an HTTP response as the connection of a session: the session writes on
-// its loop, and the request's goroutine sends the output. The session then waits for
-// Drained, so that little is buffered for a client that does not read.
+// its loop, and the request's goroutine sends the output. The session of a stream then
+// waits for Drained, so that little is buffered for a client that does not read; that of
+// a poll goes on until the response is full.
 type response struct {
 	// Static.
 	host    *session.Host
@@ -57,7 +58,19 @@ func (c *response) Write(frames ...[]byte) bool {
 		}
 		c.notify()
 	}
-	return false
+	return c.session.Mode() == codec.Poll && !c.fullLocked()
+}
+
+// fullLocked reports whether a poll has no room for another batch.
+func (c *response) fullLocked() bool {
+	return c.ending != nil || len(c.frames) >= pollFrames || c.unsent >= pollBytes
+}
+
+// full is fullLocked, with the lock.
+func (c *response) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fullLocked()
 }
 
 func (c *response) notify() {
