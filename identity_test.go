@@ -37,6 +37,8 @@ func TestSeveralTokensAreRefused(t *testing.T) {
 		{"token=42&device=a&device=b", "", 400, "device"},
 		{"token=42&channels=a&channels=b", "", 400, "channels"},
 		{"token=42&after=&after=x", "", 400, "after"},
+		{"token=42&hello=1&hello=0", "", 400, "hello"},
+		{"token=42&lastEventId=&lastEventId=x", "", 400, "lastEventId"},
 	} {
 		resp := n.get("/poll", test.query+"&wait=0", "Cookie", test.cookie)
 		body, _ := io.ReadAll(resp.Body)

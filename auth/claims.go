@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -111,7 +112,21 @@ func (c *claims) member(name string, value []byte) (err error) {
 	case errors.Is(err, strict.ErrNotUnicode):
 		return &claimError{name: name, problem: "is " + err.Error()}
 	}
-	return &claimError{name: name, problem: fmt.Sprintf("must be %s, not %s", wanted, shown(value))}
+	return &claimError{name: name, problem: fmt.Sprintf("must be %s, not %s", wanted, given(wanted, value))}
+}
+
+// given describes the value of a claim; of a list where one is wanted, what is wrong in it.
+func given(wanted string, value []byte) string {
+	var list []json.RawMessage
+	if !strings.HasSuffix(wanted, "a list of strings") || json.Unmarshal(value, &list) != nil {
+		return shown(value)
+	}
+	for _, entry := range list {
+		if entry = bytes.TrimSpace(entry); entry[0] != '"' {
+			return "a list with " + shown(entry)
+		}
+	}
+	return shown(value)
 }
 
 func (c *claims) list(name string) *[]string {

@@ -10,7 +10,11 @@ import (
 // channel except other users' inboxes and wirepost.All.
 func Dev() func(*http.Request) (wirepost.Identity, error) {
 	return func(r *http.Request) (wirepost.Identity, error) {
-		user := r.URL.Query().Get("user")
+		query := r.URL.Query()
+		user := query.Get("user")
+		if len(query["user"]) > 1 {
+			return wirepost.Identity{}, &wirepost.Error{Code: wirepost.CodeBadRequest, Field: "user", Message: "it is given twice"}
+		}
 		if user == "" {
 			return wirepost.Identity{}, refuse("no user: in dev mode the URL names the user: ws://%s/ws?user=42", r.Host)
 		}

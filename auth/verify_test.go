@@ -159,6 +159,8 @@ func TestVerifyRefuses(t *testing.T) {
 		{"bad channel", both, signed(with("channels", []string{"room:7", ""})), "channel name"},
 		{"large info", both, signed(with("info", strings.Repeat("x", 1023))), "info has 1025 bytes"},
 		{"channels as text", both, signed(with("channels", "room:7")), "channels must be a list of strings, not a string"},
+		{"a number in channels", both, signed(with("channels", []any{"room:7", 7})), "channels must be a list of strings, not a list with 7"},
+		{"a list in publish", both, signed(with("publish", []any{[]any{}})), "publish must be a list of strings, not a list with a list"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			id, err := tc.verifier.Verify(t.Context(), tc.token)
@@ -359,9 +361,11 @@ func TestDev(t *testing.T) {
 	if e := wirepost.AsError(err); e.Code != wirepost.CodeUnauthorized || !strings.Contains(e.Message, "ws://localhost:8080/ws?user=42") {
 		t.Errorf("without a user: %v", err)
 	}
-	_, err = authenticate(httptest.NewRequest("GET", "/ws?user=a%20b", nil))
-	if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest {
-		t.Errorf("with a bad user: %v", err)
+	for _, query := range []string{"user=a%20b", "user=42&user=43", "user=&user=43"} {
+		_, err = authenticate(httptest.NewRequest("GET", "/ws?"+query, nil))
+		if e := wirepost.AsError(err); e.Code != wirepost.CodeBadRequest {
+			t.Errorf("with %s: %v", query, err)
+		}
 	}
 }
 

@@ -43,6 +43,11 @@ func (g *Gateway) plan(
 // maxAgent limits the part of a User-Agent header that is kept, in bytes.
 const maxAgent = 200
 
+// parameters are those that must not be given twice.
+var parameters = [...]string{
+	"token", "device", "channels", "after", "min_seq", "last_event_id", "lastEventId", "lastEventID", "wait", "hello",
+}
+
 // parseQuery is not inlined because the map would then be on the caller's stack, and
 // make it grow.
 //
@@ -52,7 +57,7 @@ func parseQuery(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, fault.Field("query", "the query does not parse")
 	}
-	for _, name := range [...]string{"token", "device", "channels", "after", "min_seq", "last_event_id", "wait"} {
+	for _, name := range parameters {
 		if len(query[name]) > 1 {
 			return nil, fault.Field(name, "it is given twice")
 		}
