@@ -2,7 +2,7 @@ package wirepost
 
 import (
 	"errors"
-	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/wirepost/wirepost/internal/access"
@@ -26,16 +26,31 @@ func (o *Options) newPolicies() (access.Policies, error) {
 			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge, MaxMessages: p.MaxMessages,
 			Subscribe: access.Rule(p.Subscribe), Publish: access.Rule(p.Publish), Presence: p.Presence,
 		}
-		if err := p.Check(o.WebPush.on()); err != nil {
+		if err := p.CheckEscalation(o.WebPush.on()); err != nil {
 			return nil, optionError("Channels", "policy %d (%q): %s", i, p.Pattern, err)
 		}
 		list[i].Escalation = p.escalation()
+		p.warn(o.Logger)
 	}
 	policies, err := access.NewPolicies(list)
 	if err != nil {
 		return nil, optionError("Channels", "%s", fault.As(err).Message)
 	}
 	return policies, nil
+}
+
+// warn logs what has no effect on inboxes or on All, if the pattern matches nothing else.
+func (p *Policy) warn(log *slog.Logger) {
+	inboxes := strings.HasPrefix(p.Pattern, names.InboxPrefix)
+	if inboxes && p.Presence {
+		log.Warn("inboxes have no presence: the policy's has no effect", "policy", p.Pattern)
+	}
+	if open := p.Subscribe != "" && p.Subscribe != AccessByToken; open && (inboxes || p.Pattern == All) {
+		log.Warn("who subscribes to inboxes and all is fixed: the policy's rule has no effect", "policy", p.Pattern, "subscribe", p.Subscribe)
+	}
+	if open := p.Publish == AccessAnyone || p.Publish == AccessHook; open && p.Pattern == All {
+		log.Warn("no client publishes to all: the policy's rule has no effect", "policy", p.Pattern, "publish", p.Publish)
+	}
 }
 
 // escalation is the plan of the policy, or nil.
@@ -46,32 +61,9 @@ func (p *Policy) escalation() *escalation.Plan {
 	return &escalation.Plan{Steps: p.Escalate, Until: p.Until}
 }
 
-// Check returns the error for which New refuses a field that has no effect on the channels of
-// the policy, or its Escalate and Until, if any. webPush says whether Options.WebPush is on.
-func (p *Policy) Check(webPush bool) error {
-	if err := p.checkEffect(); err != nil {
-		return err
-	}
-	return p.checkEscalation(webPush)
-}
-
-// checkEffect refuses what a pattern that matches inboxes or All only cannot have.
-func (p *Policy) checkEffect() error {
-	inboxes, open := strings.HasPrefix(p.Pattern, names.InboxPrefix), p.Subscribe != "" && p.Subscribe != AccessByToken
-	switch {
-	case inboxes && p.Presence:
-		return errors.New("presence has no effect on inboxes: `online` of GET /v1/users/{user} says whether the user is connected")
-	case inboxes && open:
-		return fmt.Errorf("subscribe: %s has no effect on inboxes: each is that of its user's connections only", p.Subscribe)
-	case p.Pattern == All && open:
-		return fmt.Errorf("subscribe: %s has no effect on %q: every connection is subscribed to it", p.Subscribe, All)
-	case p.Pattern == All && (p.Publish == AccessAnyone || p.Publish == AccessHook):
-		return fmt.Errorf("publish: %s has no effect on %q: no client may publish to it", p.Publish, All)
-	}
-	return nil
-}
-
-func (p *Policy) checkEscalation(webPush bool) error {
+// CheckEscalation returns the error for which New refuses the Escalate and Until of the
+// policy, if any. webPush says whether Options.WebPush is on.
+func (p *Policy) CheckEscalation(webPush bool) error {
 	plan := p.escalation()
 	if plan == nil {
 		return nil

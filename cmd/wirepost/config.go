@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -73,7 +72,7 @@ func (c *Config) check() error {
 	if err := c.hookSettings.check(c.Channels, c.Sources); err != nil {
 		return err
 	}
-	if err := c.checkPolicies(); err != nil {
+	if err := c.checkEscalations(); err != nil {
 		return err
 	}
 	if err := c.eventSettings.check(); err != nil {
@@ -105,18 +104,6 @@ func (c *Config) check() error {
 	}
 	if missing != nil {
 		return usageError{errors.Join(missing...)}
-	}
-	return nil
-}
-
-// checkPolicies refuses policies with settings that have no effect, or steps that the server
-// could not take.
-func (c *Config) checkPolicies() error {
-	for i := range c.Channels {
-		p := &c.Channels[i]
-		if err := p.Check(c.webPushSettings.on(c.Dev)); err != nil {
-			return usageError{&settingError{c.Sources[i], fmt.Errorf("the entry %q: %w", p.Pattern, err)}}
-		}
 	}
 	return nil
 }

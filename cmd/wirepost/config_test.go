@@ -521,9 +521,6 @@ func TestCheck(t *testing.T) {
 			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "a", Publish: wirepost.AccessHook, Subscribe: wirepost.AccessHook}}, []string{""}
 			c.HookURL = "http://x/"
 		}), ""},
-		{"presence of inboxes", with(func(c *Config) {
-			c.Channels, c.Sources = []wirepost.Policy{{Pattern: "user:*", Presence: true}}, []string{"wirepost.yml:7: channels"}
-		}), `wirepost.yml:7: channels: the entry "user:*": presence has no effect on inboxes`},
 		{"no key", with(func(c *Config) { c.APIKey = nil }), "openssl rand -hex 32"},
 		{"no secret", with(func(c *Config) { c.TokenSecret = nil }), "wirepost token"},
 		{"certificate without key", with(func(c *Config) { c.TLSCert = "c" }), "--tls-key"},

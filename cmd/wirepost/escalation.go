@@ -58,6 +58,17 @@ func setStep(s *wirepost.EscalationStep, name, text string) error {
 	return fmt.Errorf("is not a setting of a step%s", didYouMean(name, []string{"after", "via"}))
 }
 
+// checkEscalations refuses policies whose steps the server could not take.
+func (c *Config) checkEscalations() error {
+	for i := range c.Channels {
+		p := &c.Channels[i]
+		if err := p.CheckEscalation(c.webPushSettings.on(c.Dev)); err != nil {
+			return usageError{&settingError{c.Sources[i], fmt.Errorf("the entry %q: %w", p.Pattern, err)}}
+		}
+	}
+	return nil
+}
+
 // showSteps writes the steps of a policy as the file has them.
 func showSteps(steps []wirepost.EscalationStep) string {
 	texts := make([]string, len(steps))
