@@ -16,7 +16,8 @@ type line struct {
 	list [1]string
 }
 
-const end = "\r\n\r\n"
+// headEnd is between the head of a message and its body.
+const headEnd = "\r\n\r\n"
 
 // cutTarget returns the target of a request line, if it is one of a POST in HTTP/1.1.
 func cutTarget(p []byte) (target []byte, ok bool) {
@@ -37,11 +38,11 @@ const maxLines = 64
 // or false if the request is left to net/http.
 func (x *exchange) read(p []byte, room int) (size int, ok bool) {
 	target, ok := cutTarget(p)
-	head := bytes.Index(p, []byte(end))
+	head := bytes.Index(p, []byte(headEnd))
 	if !ok || head < 0 || !x.conn.server.options.Serves(target) || !x.setTarget(target) {
 		return 0, false
 	}
-	lines := p[len("POST ")+len(target)+len(" HTTP/1.1\r\n") : head+len(end)/2]
+	lines := p[len("POST ")+len(target)+len(" HTTP/1.1\r\n") : head+len(headEnd)/2]
 	x.length = -1
 	x.host = ""
 	clear(x.header)
@@ -52,7 +53,7 @@ func (x *exchange) read(p []byte, room int) (size int, ok bool) {
 		}
 		lines = lines[at+2:]
 	}
-	size = head + len(end) + x.length
+	size = head + len(headEnd) + x.length
 	return size, x.length >= 0 && x.host != "" && size <= room
 }
 
@@ -130,7 +131,7 @@ func (l *line) parse(text []byte) bool {
 	return true
 }
 
-// isHost says whether a host has only characters that cannot be misread.
+// isHost reports whether a host has only characters that cannot be misread.
 func isHost(host string) bool {
 	for i := range len(host) {
 		if c := host[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte(".-_:[]", c) < 0 {

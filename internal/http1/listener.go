@@ -33,8 +33,9 @@ type conn struct {
 	state  atomic.Int32
 }
 
-// The states of a connection. Shutdown closes one that is idle, before the first byte and
-// also when it waits for the rest of a body; its reader closes one that is busy, with a request or with net/http.
+// The states of a connection. Shutdown closes one that is idle: before the first byte, between
+// requests, and while it waits for the rest of a body. A busy one serves a request, after which
+// its reader closes it, or belongs to net/http.
 const (
 	idle int32 = iota
 	busy
@@ -62,13 +63,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	if err == nil && c.server.simple(p[:n]) {
 		return c.serve(p, n)
 	}
-	if !c.hand() {
+	if !c.handOver() {
 		return 0, net.ErrClosed
 	}
 	return n, err
 }
 
-// simple says whether what has arrived may be served here, so that nothing is prepared for
+// simple reports whether what has arrived may be served here, so that nothing is prepared for
 // other connections.
 func (s *Server) simple(p []byte) bool {
 	target, ok := cutTarget(p)
@@ -84,36 +85,54 @@ func (c *conn) serve(p []byte, n int) (int, error) {
 		if !ok {
 			return c.leave(x, n, nil)
 		}
-		if n < size {
-			x.due(c.server.options.HeadTimeout) // for the whole body, however it arrives
-		}
-		for n < size {
-			m, err := c.Conn.Read(p[n:])
-			if n += m; err != nil {
-				return c.leave(x, n, err)
-			}
+		var err error
+		if n, err = c.readBody(x, p, n, size); err != nil {
+			return c.leave(x, n, err)
 		}
 		if !c.state.CompareAndSwap(idle, busy) {
 			return 0, net.ErrClosed
 		}
-		if err := x.respond(p[:size]); err != nil {
+		if err = x.respond(p[:size]); err != nil {
 			c.Conn.Close() //nolint:errcheck // it failed already
 			return 0, err
 		}
-		n = copy(p, p[size:n])
 		c.state.Store(idle)
 		if (x.last || c.server.closing.Load()) && c.state.CompareAndSwap(idle, closed) {
 			c.Conn.Close() //nolint:errcheck // everything was sent
 			return 0, net.ErrClosed
 		}
-		for n = dropLines(p, n); n == 0; n = dropLines(p, n) {
-			x.due(c.server.options.IdleTimeout)
-			var err error
-			if n, err = c.Conn.Read(p); err != nil {
-				return c.leave(x, n, err)
-			}
+		if n, err = c.readNext(x, p, copy(p, p[size:n])); err != nil {
+			return c.leave(x, n, err)
 		}
 	}
+}
+
+// readBody reads what is missing of a request of size bytes, of which p has n. It returns how
+// many p has then.
+func (c *conn) readBody(x *exchange, p []byte, n, size int) (int, error) {
+	if n < size {
+		x.limitReads(c.server.options.HeadTimeout) // for the whole body, however it arrives
+	}
+	for n < size {
+		m, err := c.Conn.Read(p[n:])
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// readNext waits for the next request, of which p may have n bytes already. It returns how many
+// p has then.
+func (c *conn) readNext(x *exchange, p []byte, n int) (int, error) {
+	for n = dropLines(p, n); n == 0; n = dropLines(p, n) {
+		x.limitReads(c.server.options.IdleTimeout)
+		var err error
+		if n, err = c.Conn.Read(p); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // dropLines removes the two empty lines that may follow the body of a POST (RFC 9112 §2.2):
@@ -127,16 +146,16 @@ func dropLines(p []byte, n int) int {
 	return copy(p, p[lines:n])
 }
 
-// hand leaves the connection to net/http. False means that Shutdown has closed it.
-func (c *conn) hand() bool {
+// handOver leaves the connection to net/http. False means that Shutdown has closed it.
+func (c *conn) handOver() bool {
 	c.left = c.state.CompareAndSwap(idle, busy)
 	return c.left
 }
 
-// leave leaves the connection to net/http, with n bytes of a request. It gets the time for
-// a head, and no other deadline.
+// leave hands a connection over that has been served here, with n bytes of a request. net/http
+// gets the time for a head, and no other deadline.
 func (c *conn) leave(x *exchange, n int, err error) (int, error) {
-	if !c.hand() {
+	if !c.handOver() {
 		return 0, net.ErrClosed
 	}
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && n > 0 {
