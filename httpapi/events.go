@@ -137,6 +137,33 @@ func (a *api) streamEvents(w http.ResponseWriter, r *request, after uint64) erro
 	setType(w, streamType)
 	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer the response
+	found := a.followEvents(ctx, after)
+	defer func() {
+		cancel()
+		for range found { //nolint:revive // it waits for the goroutine
+		}
+	}()
+	comments := time.NewTicker(commentEvery)
+	defer comments.Stop()
+	out := bytes.NewBufferString(": connected\n\n")
+	for flushStream(w, out) {
+		select {
+		case e, ok := <-found:
+			if !ok {
+				return nil
+			}
+			appendEvent(out, e)
+			appendReady(out, found)
+		case <-comments.C:
+			out.WriteString(":\n\n")
+		}
+	}
+	return nil
+}
+
+// followEvents returns a channel of the events after a sequence. It is closed when ctx is
+// canceled or the log cannot be read.
+func (a *api) followEvents(ctx context.Context, after uint64) <-chan wirepost.Event {
 	found := make(chan wirepost.Event)
 	go func() {
 		defer close(found)
@@ -151,36 +178,20 @@ func (a *api) streamEvents(w http.ResponseWriter, r *request, after uint64) erro
 			}
 		}
 	}()
-	defer func() {
-		cancel()
-		for range found { //nolint:revive // it waits for the goroutine
-		}
-	}()
-	comments := time.NewTicker(commentEvery)
-	defer comments.Stop()
-	out := bytes.NewBufferString(": connected\n\n")
-	for {
-		if !flushStream(w, out) {
-			return nil
-		}
+	return found
+}
+
+// appendReady writes the events for which there is no need to wait, up to the size of a chunk.
+func appendReady(out *bytes.Buffer, found <-chan wirepost.Event) {
+	for out.Len() < listChunk {
 		select {
 		case e, ok := <-found:
 			if !ok {
-				return nil
+				return
 			}
 			appendEvent(out, e)
-			for more := true; more && out.Len() < listChunk; {
-				select {
-				case e, ok := <-found:
-					if more = ok; ok {
-						appendEvent(out, e)
-					}
-				default:
-					more = false
-				}
-			}
-		case <-comments.C:
-			out.WriteString(":\n\n")
+		default:
+			return
 		}
 	}
 }

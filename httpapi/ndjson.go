@@ -57,21 +57,12 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	}
 	defer a.memory.release(streamSize)
 	rc := http.NewResponseController(w)
-	if r.ProtoMajor == 1 {
-		if err := rc.EnableFullDuplex(); err != nil {
-			return err
-		}
+	if err := beginStream(w, r, rc); err != nil {
+		return err
 	}
-	expectContinue(w, r)
-	// A stream may take longer than any timeout of the server; readDeadline has its
-	// own.
-	now := time.Now()
-	rc.SetWriteDeadline(now.Add(stallTime)) //nolint:errcheck // then there is no deadline
-	setType(w, ndjsonType)
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back results that the sender waits for
 	short := r.ContentLength >= 0 && r.ContentLength <= shortBody
 	if short {
-		rc.SetReadDeadline(bodyDeadline(now, r.ContentLength)) //nolint:errcheck // then there is no deadline
+		rc.SetReadDeadline(bodyDeadline(time.Now(), r.ContentLength)) //nolint:errcheck // then there is no deadline
 	} else {
 		w.WriteHeader(http.StatusOK)
 		if err := rc.Flush(); err != nil {
@@ -99,6 +90,21 @@ func (a *api) pushLines(w http.ResponseWriter, r *request) error {
 	}
 	buffers.free(lines.buf, b.out)
 	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // for the end
+	return nil
+}
+
+// beginStream prepares a request whose results may be written while its body is read. It may
+// take longer than any timeout of the server: read and write set deadlines of their own.
+func beginStream(w http.ResponseWriter, r *request, rc *http.ResponseController) error {
+	if r.ProtoMajor == 1 {
+		if err := rc.EnableFullDuplex(); err != nil {
+			return err
+		}
+	}
+	expectContinue(w, r)
+	rc.SetWriteDeadline(time.Now().Add(stallTime)) //nolint:errcheck // then there is no deadline
+	setType(w, ndjsonType)
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold back results that the sender waits for
 	return nil
 }
 
@@ -154,7 +160,7 @@ func (b *batch) reset() {
 	*b = batch{lines: b.lines[:0], pushes: b.pushes[:0]}
 }
 
-// read reads lines to the end of the body, or until writeResults has stopped. It says
+// read reads lines to the end of the body, or until writeResults has stopped. It reports
 // whether it reached the end of the body.
 func (b *bulk) read(lines *lineReader) (whole bool) {
 	var f parse.Push
@@ -186,7 +192,7 @@ func (b *bulk) read(lines *lineReader) (whole bool) {
 	}
 }
 
-// brokeOff says whether a body that cannot be read further is not complete: its encoding is
+// brokeOff reports whether a body that cannot be read further is not complete: its encoding is
 // broken, or it took too long after it had begun a line. A stream without a line, and one that
 // writeResults has stopped, end as if they were complete.
 func (b *bulk) brokeOff(err error, begun bool) bool {
