@@ -49,7 +49,7 @@ func (c *Client) acknowledge(channel string, seq uint64, epoch string, weight in
 	return nil
 }
 
-// isNew says whether an acknowledgement changes anything. It does not when the
+// isNew reports whether an acknowledgement changes anything. It does not when the
 // message is from a store that the server no longer has.
 func (c *Client) isNew(channel string, seq uint64, epoch string) bool {
 	c.mu.Lock()

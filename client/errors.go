@@ -37,7 +37,7 @@ func incomplete(err error, is bool) error {
 	return err
 }
 
-// The codes of errors: errors.Is(err, ErrNotFound) says whether a *RefusedError or a
+// The codes of errors: errors.Is(err, ErrNotFound) reports whether a *RefusedError or a
 // *CommandError in err's chain has that code. What a proxy answers has none of them.
 var (
 	ErrBadRequest   error = codeError(wire.BadRequest)
@@ -81,7 +81,7 @@ func (e *CloseError) Error() string {
 // Unwrap returns what broke the connection.
 func (e *CloseError) Unwrap() error { return e.Err }
 
-// MayReconnect says whether a client may connect again by itself.
+// MayReconnect reports whether a client may connect again by itself.
 func (e *CloseError) MayReconnect() bool { return wire.MayReconnect(e.Code) }
 
 // closeError gives an error of the connection the type of this package.
@@ -124,10 +124,10 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// Is says whether target is the code of the error, such as ErrNotFound.
+// Is reports whether target is the code of the error, such as ErrNotFound.
 func (e *RefusedError) Is(target error) bool { return !e.foreign && target == codeError(e.Code) }
 
-// Temporary says whether the same request may succeed later: after 408, 425, 429 and
+// Temporary reports whether the same request may succeed later: after 408, 425, 429 and
 // 5xx.
 func (e *RefusedError) Temporary() bool {
 	switch e.Status {
@@ -184,7 +184,7 @@ type CommandError struct {
 // Error contains code and message.
 func (e *CommandError) Error() string { return e.Code + ": " + e.Message }
 
-// Is says whether target is the code of the error, such as ErrForbidden.
+// Is reports whether target is the code of the error, such as ErrForbidden.
 func (e *CommandError) Is(target error) bool { return target == codeError(e.Code) }
 
 func commandError(f *wire.Frame) error {

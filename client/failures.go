@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// mayRepeat says whether a request that failed may succeed later.
+// mayRepeat reports whether a request that failed may succeed later.
 func mayRepeat(err error) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {
 		return e.Temporary() || e.foreign
@@ -20,7 +20,7 @@ func isUntrusted(err error) bool {
 	return untrusted
 }
 
-// isUnreachable says whether a request failed before it was sent.
+// isUnreachable reports whether a request failed before it was sent.
 func isUnreachable(err error) bool {
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
 		return true
@@ -36,7 +36,7 @@ func (e *tokenError) Error() string { return "get a token: " + e.err.Error() }
 
 func (e *tokenError) Unwrap() error { return e.err }
 
-// stays says whether the next attempt is made at the same node: after errors that are not
+// stays reports whether the next attempt is made at the same node: after errors that are not
 // about the node, and not to get around a limit.
 func stays(err error) bool {
 	if _, ok := errors.AsType[*tokenError](err); ok {
@@ -46,7 +46,7 @@ func stays(err error) bool {
 	return ok && e.Status == http.StatusTooManyRequests
 }
 
-// isUnsuitable says whether an error shows that there is no suitable server at a URL. At
+// isUnsuitable reports whether an error shows that there is no suitable server at a URL. At
 // the URL of another node there may be one.
 func isUnsuitable(err error) bool {
 	if e, ok := errors.AsType[*RefusedError](err); ok {

@@ -174,7 +174,7 @@ func (s *Stream) results(body io.Reader) (progress bool, err error) {
 	return progress, errStreamEnded
 }
 
-// complete says whether every push that was sent has a result.
+// complete reports whether every push that was sent has a result.
 func (s *Stream) complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

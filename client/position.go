@@ -25,7 +25,7 @@ type position struct {
 // maxKeys bounds the collapse keys that are remembered for a channel.
 const maxKeys = 1000
 
-// repeats says whether a sequence was received before, and records it.
+// repeats reports whether a sequence was received before, and records it.
 func (p *position) repeats(seq uint64) bool {
 	if seq <= p.received {
 		return true

@@ -44,7 +44,7 @@ func (ps *positions) at(channel string) *position {
 	return p
 }
 
-// tooMany says whether the server has named more channels than it may.
+// tooMany reports whether the server has named more channels than it may.
 func (ps *positions) tooMany() bool { return len(ps.byChannel) > maxPositions }
 
 // bookmark is what the store is to keep.

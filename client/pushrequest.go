@@ -106,7 +106,7 @@ type scheduledResult struct {
 	Duplicate bool   `json:"duplicate"`
 }
 
-// isPlain says whether a push has only what appendPush writes.
+// isPlain reports whether a push has only what appendPush writes.
 func isPlain(p *Push) bool {
 	return p.At.IsZero() && p.Delay == 0 && p.Escalate == nil && p.Until == "" && p.Notification == nil && p.TraceParent == ""
 }

@@ -30,7 +30,7 @@ func newRetry(o *Options, nodes int) *retry {
 // begins without them.
 var errRestart = errors.New("the server has new data: reconnecting without positions")
 
-// after says whether to connect again, and when.
+// after reports whether to connect again, and when.
 func (r *retry) after(l *link, err error) (wait time.Duration, again bool) {
 	if l.greeted {
 		r.connected = true
@@ -81,14 +81,14 @@ func isUnauthorized(err error) bool {
 	return ok && e.Code == wire.CloseUnauthorized
 }
 
-// closedEarly says whether a connection was closed before its hello by something else than
+// closedEarly reports whether a connection was closed before its hello by something else than
 // a Wirepost server.
 func closedEarly(l *link, err error) bool {
 	e, ok := errors.AsType[*CloseError](err)
 	return ok && !l.greeted && e.Code < 4000
 }
 
-// mayRetry says whether another connection may succeed. A response that is not the
+// mayRetry reports whether another connection may succeed. A response that is not the
 // server's own ends a client only if the server was never reached: the address may be
 // wrong. Later it comes from a proxy, and may pass.
 func (r *retry) mayRetry(l *link, err error) bool {

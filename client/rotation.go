@@ -24,7 +24,7 @@ func newRotation(nodes int, first, limit time.Duration) *rotation {
 	return r
 }
 
-// again says whether there is another attempt after an error: one that may pass, or that
+// again reports whether there is another attempt after an error: one that may pass, or that
 // another node, which has not been tried since, may not have.
 func (r *rotation) again(passes, unsuitable bool) bool {
 	switch {

@@ -306,7 +306,7 @@ func (s *Stream) result(line []byte) (again, err error) {
 	return nil, nil
 }
 
-// keepLocked says whether a push is to be sent again. If so, this request sends nothing
+// keepLocked reports whether a push is to be sent again. If so, this request sends nothing
 // more, so that the order stays the same.
 func (s *Stream) keepLocked(pd *Pending, problem *RefusedError) bool {
 	if !problem.Temporary() {

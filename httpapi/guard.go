@@ -64,14 +64,14 @@ func foreignOrigin(rule string) error {
 	}
 }
 
-// isOwnOrigin says whether a page comes from this server, by whichever of its
+// isOwnOrigin reports whether a page comes from this server, by whichever of its
 // names.
 func isOwnOrigin(o origin.Origin, r *http.Request) bool {
 	own, ok := origin.ParseHost(o.Scheme, r.Host)
 	return ok && (o.Scheme == "http" || o.Scheme == "https") && o.Port == own.Port && isLocal(o.Host, r)
 }
 
-// isLocal says whether a host is a loopback name or address, or the address that
+// isLocal reports whether a host is a loopback name or address, or the address that
 // the connection came in at.
 func isLocal(host string, r *http.Request) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761 §6.3

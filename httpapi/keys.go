@@ -38,7 +38,7 @@ func (s Scope) String() string {
 	return strings.Join(names, "+")
 }
 
-// Has says whether the scopes include these.
+// Has reports whether the scopes include these.
 func (s Scope) Has(need Scope) bool { return s&Admin != 0 || s&need == need }
 
 // Key is an API key: what backends send, and what it permits.

@@ -163,7 +163,7 @@ func findRoute(r *request) *route {
 	return nil
 }
 
-// match says whether a path is the route's.
+// match reports whether a path is the route's.
 func (rt *route) match(path string, r *request) bool {
 	pattern := rt.path
 	for pattern != "" {

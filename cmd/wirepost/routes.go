@@ -74,7 +74,7 @@ func off(flag string) http.Handler {
 	})
 }
 
-// isPush says whether a POST for a target is a push.
+// isPush reports whether a POST for a target is a push.
 func isPush(target []byte) bool {
 	rest, ok := bytes.CutPrefix(target, []byte("/v1/push"))
 	return ok && (len(rest) == 0 || rest[0] == '/' || rest[0] == '?')

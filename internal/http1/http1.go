@@ -9,7 +9,8 @@
 //
 //	listener.go  the connections: a request is served, or net/http gets its bytes
 //	head.go      what is served: a strict subset of RFC 9112, in one piece
-//	exchange.go  the request and the response of a connection, used again for each
+//	exchange.go  a request and its response, of which a connection has one for all
+//	response.go  the http.ResponseWriter
 //
 // Whatever is not simple is left to net/http, from its first byte, and so is the rest of
 // its connection: other methods and paths, bodies of unknown length, bodies and heads that
@@ -32,7 +33,7 @@ import (
 
 // Options say what is served.
 type Options struct {
-	// Serves says whether a POST for a target, such as "/v1/push?id=1", is served here.
+	// Serves reports whether a POST for a target, such as "/v1/push?id=1", is served here.
 	Serves func(target []byte) bool
 	// Handler serves the requests. It may be called while others are served.
 	Handler http.Handler

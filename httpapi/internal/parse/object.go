@@ -50,7 +50,7 @@ func EachMember(body []byte, fn func(name string, value json.RawMessage) error) 
 // ErrUnknown says that an object has no member of that name.
 var ErrUnknown = errors.New("unknown field")
 
-// checkJSON says whether the body is one JSON value in UTF-8, or where it is not.
+// checkJSON reports whether the body is one JSON value in UTF-8, or where it is not.
 func checkJSON(body []byte) error {
 	for i := 0; !utf8.Valid(body[i:]); {
 		r, size := utf8.DecodeRune(body[i:])

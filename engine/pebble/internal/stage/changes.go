@@ -98,7 +98,7 @@ func (c *Changes) Batch() *pdb.Batch {
 func (c *Changes) Removed() Removals { return c.gone }
 
 // PublishLocked makes the changes visible if they are durable, calls notify with the new
-// records of each channel, which says whether it keeps them, and ends the commit. The mutex
+// records of each channel, which reports whether it keeps them, and ends the commit. The mutex
 // of the cache is held.
 func (c *Changes) PublishLocked(durable bool, notify func(channel string, records []*engine.Record) (keeps bool)) {
 	if durable && len(c.timers) > 0 {
