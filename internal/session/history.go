@@ -18,6 +18,17 @@ const (
 	maxHistory     = 1000
 )
 
+// historyPage is the page that a command asks for.
+type historyPage struct {
+	channel string
+	log     engine.Log
+	read    reader
+	from    uint64 // where it begins
+	named   bool   // the command says from where; then an empty page ends there, too
+	limit   int
+	marked  bool // the user has a read mark in the channel
+}
+
 // onHistory reads a page of a channel's log. No cursor moves.
 func (s *Session) onHistory(c *wire.Command) {
 	ask, err := s.mayRead(c.Channel)
@@ -28,31 +39,14 @@ func (s *Session) onHistory(c *wire.Command) {
 		s.refuse(c.Ref, err)
 		return
 	}
-	sub := s.subscription(c.Channel)
-	stored := sub != nil && sub.stored
-	ref, channel, h := c.Ref, c.Channel, s.loop.host
-	from, read, limit := historyFrom(c)
-	log := h.Feeds.LogOf(channel)
+	ref, page := c.Ref, s.historyPage(c)
 	s.Job(func() {
 		if err := ask(); err != nil {
 			s.reply(ref, nil, err)
 			return
 		}
-		list := wire.History{Type: "ok", Ref: ref, Messages: []json.RawMessage{}}
-		if c.Before != nil || c.After != nil {
-			list.Next = from
-		}
-		err := s.readHistory(&list, channel, from, limit, func(from uint64, n int) (engine.Page, error) {
-			return read(log, h.Base, channel, from, n, batchBytes)
-		})
-		if err != nil {
-			h.ReadFailed(h.Base, channel, err)
-		} else if stored {
-			var mark uint64
-			if err = h.Users.Pinned(h.Base, s.user, func() { mark = s.user.Read(channel) }); err == nil {
-				list.Read = &mark
-			}
-		}
+		list, err := s.readHistory(page)
+		list.Ref = ref
 		s.reply(ref, list, err)
 	})
 }
@@ -82,40 +76,65 @@ func checkHistory(c *wire.Command) error {
 // reader is one of the two ways to read a log.
 type reader = func(engine.Log, context.Context, string, uint64, int, int) (engine.Page, error)
 
-// historyFrom is where a page begins, in which direction it goes, and its limit.
-func historyFrom(c *wire.Command) (from uint64, read reader, limit int) {
-	from, read, limit = math.MaxUint64, engine.Log.ReadBefore, defaultHistory
+// historyPage returns the page that a checked command asks for. On the loop.
+func (s *Session) historyPage(c *wire.Command) historyPage {
+	sub := s.subscription(c.Channel)
+	p := historyPage{
+		channel: c.Channel, log: s.loop.host.Feeds.LogOf(c.Channel),
+		read: engine.Log.ReadBefore, from: math.MaxUint64, limit: defaultHistory,
+		named: c.Before != nil || c.After != nil, marked: sub != nil && sub.stored,
+	}
 	switch {
 	case c.After != nil:
-		from, read = *c.After, engine.Log.Read
+		p.read, p.from = engine.Log.Read, *c.After
 	case c.Before != nil:
-		from = *c.Before
+		p.from = *c.Before
 	}
 	if c.Limit != nil {
-		limit = int(*c.Limit)
+		p.limit = int(*c.Limit)
 	}
-	return from, read, limit
+	return p
 }
 
-// readHistory collects messages, without revocations.
-func (s *Session) readHistory(list *wire.History, channel string, from uint64, limit int, read func(from uint64, n int) (engine.Page, error)) error {
+// readHistory reads a page, and the read mark. In a job.
+func (s *Session) readHistory(p historyPage) (wire.History, error) {
+	h := s.loop.host
+	list := wire.History{Type: "ok", Messages: []json.RawMessage{}}
+	if p.named {
+		list.Next = p.from
+	}
+	if err := p.readMessages(h.Base, &list); err != nil {
+		h.ReadFailed(h.Base, p.channel, err)
+		return list, err
+	}
+	if !p.marked {
+		return list, nil
+	}
+	var mark uint64
+	err := h.Users.Pinned(h.Base, s.user, func() { mark = s.user.Read(p.channel) })
+	list.Read = &mark
+	return list, err
+}
+
+// readMessages collects messages, without revocations.
+func (p historyPage) readMessages(ctx context.Context, list *wire.History) error {
 	size := 0
-	for len(list.Messages) < limit && size < batchBytes {
-		page, err := read(from, limit-len(list.Messages))
+	for len(list.Messages) < p.limit && size < batchBytes {
+		page, err := p.read(p.log, ctx, p.channel, p.from, p.limit-len(list.Messages), batchBytes)
 		if err != nil {
 			return err
 		}
 		for _, r := range page.Records {
 			if r.Revokes == 0 {
-				list.Messages = append(list.Messages, codec.AppendObject(nil, channel, r))
+				list.Messages = append(list.Messages, codec.AppendObject(nil, p.channel, r))
 				list.Next = r.Seq
 				size += len(r.Data)
 			}
 		}
-		if len(page.Records) == 0 || page.Next == from {
+		if len(page.Records) == 0 || page.Next == p.from {
 			break
 		}
-		from = page.Next
+		p.from = page.Next
 	}
 	return nil
 }
