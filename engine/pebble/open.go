@@ -158,33 +158,63 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 	}
 	e.keeper = directory.NewKeeper(s, epoch, o.Logger, func() bool { return e.fault.Cause() != nil })
 	e.space = disk.NewSpace(o.FS, dir, o.MinFree, e.background, o.Logger)
-	if s.Fresh {
+	if err := e.openDB(s.Fresh, o); err != nil {
+		return nil, err
+	}
+	if err := e.load(o); err != nil {
+		return nil, errors.Join(unopened(dir, err), e.closeDB())
+	}
+	e.start(o)
+	if e.positions != nil {
+		close(e.swept) // the log says when to sweep
+		return e, nil
+	}
+	if err := e.leaveLog(); err != nil {
+		close(e.swept)
+		return nil, errors.Join(unopened(dir, err), e.Close())
+	}
+	go e.sweeps(o.SweepEvery)
+	return e, nil
+}
+
+// openDB opens the database, which it makes for a new store.
+func (e *Engine) openDB(fresh bool, o Options) (err error) {
+	if fresh {
 		// The first log of a new store does not say yet how far it was synced.
-		err = create(dir, e.tune(o))
+		err = create(e.dir, e.tune(o))
 	}
 	if err == nil && e.fault.Get() == nil {
-		e.db, err = openStore(dir, e.tune(o))
+		e.db, err = openStore(e.dir, e.tune(o))
 	}
 	if failed := e.fault.Cause(); failed != nil {
 		if e.db != nil {
 			e.closeDB() //nolint:errcheck // nothing was written
 		}
-		return nil, failed // later writes were discarded, which may look like damage
+		return failed // later writes were discarded, which may look like damage
 	}
 	if err != nil {
-		return nil, unopened(dir, err)
+		return unopened(e.dir, err)
 	}
+	return nil
+}
+
+// load reads what the engine must know before it starts: its positions in logs, and the time.
+func (e *Engine) load(o Options) error {
 	if e.positions != nil {
-		err = e.positions.load(e.db)
-	}
-	if err != nil {
-		return nil, errors.Join(unopened(dir, err), e.closeDB())
+		if err := e.positions.load(e.db); err != nil {
+			return err
+		}
 	}
 	last, err := e.lastTime()
 	if err != nil {
-		return nil, errors.Join(unopened(dir, err), e.closeDB())
+		return err
 	}
 	e.clock = clock.New(clock.Source{Wall: o.Now, Elapsed: o.Elapsed}, last, o.Logger)
+	return nil
+}
+
+// start starts the goroutines, except for the sweeper.
+func (e *Engine) start(o Options) {
 	e.patience.Opened.Store(true)
 	go e.schedule.Run()
 	e.keeper.Start()
@@ -198,16 +228,6 @@ func openLocked(dir string, lock *pdb.Lock, o Options) (*Engine, error) {
 		MaxQueued: min(maxQueued, o.MemTableBytes), SyncInterval: o.SyncInterval, StallAfter: o.StallAfter,
 		Replica: e.positions != nil,
 	})
-	if e.positions == nil {
-		if err := e.leaveLog(); err != nil {
-			close(e.swept)
-			return nil, errors.Join(unopened(dir, err), e.Close())
-		}
-		go e.sweeps(o.SweepEvery)
-	} else {
-		close(e.swept) // the log says when to sweep
-	}
-	return e, nil
 }
 
 // maxQueued is the largest number of bytes that wait for the committer, or the size of a
