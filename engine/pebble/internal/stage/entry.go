@@ -20,31 +20,41 @@ func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 	// The time of a record never decreases within a channel. Lifetimes begin now, because
 	// heads written by an earlier version may be in the future.
 	at := max(c.now, w.Head.Time)
-	if in.Revokes != 0 {
+	switch {
+	case in.Revokes != 0:
 		c.revoke(in, p.Channel, at, out)
-		return
-	}
-	if p.Memo != nil && p.Memo.V.Seq != 0 && c.now-p.Memo.V.Time < engine.IdempotencyWindow.Milliseconds() {
+	case c.repeats(p.Memo):
 		m := p.Memo.V
 		*out = engine.Result{Seq: m.Seq, Prev: m.Prev, Time: m.Time, ID: in.ID, Duplicate: true}
 		c.endTimer(in)
-		return
-	}
-	if in.Bare {
+	case in.Bare:
 		*out = engine.Result{Time: c.now, ID: in.ID, Duplicate: replaced != noTimer, Due: max(replaced, 0)}
 		c.endTimer(in)
 		if !out.Duplicate {
 			c.setTimer(in, out, replaced)
 		}
-		return
+	default:
+		if p.Key != nil && !w.Head.Keyed {
+			w.Head.Keyed, w.Dirty = true, true
+		}
+		if out.Err = c.makeRoom(p.Channel, 1, in.Limits.MaxMessages); out.Err != nil {
+			return
+		}
+		r := c.addMessage(in, p, at)
+		*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
+		c.endTimer(in)
+		c.setTimer(in, out, replaced)
+		c.limit(p.Channel, in.Limits.MaxMessages)
 	}
-	if p.Key != nil && !w.Head.Keyed {
-		w.Head.Keyed, w.Dirty = true, true
-	}
-	if err := c.makeRoom(p.Channel, 1, in.Limits.MaxMessages); err != nil {
-		out.Err = err
-		return
-	}
+}
+
+// repeats reports whether the ID of an entry was chosen before, within the idempotency window.
+func (c *Changes) repeats(memo *cache.Slot[format.Memo]) bool {
+	return memo != nil && memo.V.Seq != 0 && c.now-memo.V.Time < engine.IdempotencyWindow.Milliseconds()
+}
+
+// addMessage adds the message of an entry, in place of one with the same key, and notes its ID.
+func (c *Changes) addMessage(in *engine.Entry, p *cache.Pins, at int64) *engine.Record {
 	r := &engine.Record{
 		Time: at, ID: in.ID, Key: in.Key, ContentType: in.ContentType, From: in.From, Trace: in.Trace, Data: in.Data,
 	}
@@ -67,10 +77,7 @@ func (c *Changes) Append(in *engine.Entry, p *cache.Pins, out *engine.Result) {
 		c.value = p.Memo.V.Append(c.value[:0])
 		c.Set(format.MemoKey(c.key[:0], format.DayOf(c.now), p.Memo.Name), c.value)
 	}
-	*out = engine.Result{Seq: r.Seq, Prev: r.Prev, Time: r.Time, ID: r.ID}
-	c.endTimer(in)
-	c.setTimer(in, out, replaced)
-	c.limit(p.Channel, in.Limits.MaxMessages)
+	return r
 }
 
 // forgetMemo forgets a chosen ID, on the days on which it is looked for.
