@@ -3,6 +3,7 @@ package wirepost_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync/atomic"
 	"testing"
@@ -189,4 +190,79 @@ func TestPositionThatDoesNotCome(t *testing.T) {
 			t.Errorf("the largest number took %s", took)
 		}
 	})
+}
+
+// TestChangeWhatAnotherNodeHasStored: changes that depend on what is stored go by what all
+// nodes have stored, and not by what this node has applied.
+func TestChangeWhatAnotherNodeHasStored(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(n *node) // what another node has stored
+		change    func(n *node) error
+		applied   func(n *node) bool
+	}{
+		"cancel": {
+			func(n *node) { n.push(wirepost.Push{To: "room", ID: "x", Data: []byte("1"), Delay: time.Hour}) },
+			func(n *node) error { return n.CancelScheduled(context.Background(), "x", "room") },
+			func(n *node) bool { return len(scheduled(n)) == 0 },
+		},
+		"cancel everywhere": {
+			func(n *node) { n.push(wirepost.Push{To: "room", ID: "x", Data: []byte("1"), Delay: time.Hour}) },
+			func(n *node) error { return n.CancelScheduled(context.Background(), "x", "") },
+			func(n *node) bool { return len(scheduled(n)) == 0 },
+		},
+		"read": {
+			func(n *node) { n.text("user:42", "2") },
+			func(n *node) error {
+				read, _, err := n.MarkRead(context.Background(), "42", "user:42", 2)
+				if err == nil && read != 2 {
+					err = fmt.Errorf("read up to %d", read)
+				}
+				return err
+			},
+			func(*node) bool { return true },
+		},
+		"empty": {
+			func(n *node) { n.text("user:42", "2") },
+			func(n *node) error { return n.Empty(context.Background(), "user:42") },
+			func(n *node) bool {
+				list, _, err := n.Messages(context.Background(), "user:42", 0, 10)
+				return err == nil && len(list) == 0
+			},
+		},
+		"join": {
+			func(n *node) { n.text("room", "1") },
+			func(n *node) error { return n.Join(context.Background(), "42", "room") },
+			func(n *node) bool {
+				u, err := n.User(context.Background(), "42")
+				return err == nil && u.Channels["room"].Read == 1
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, r := newReplica(t)
+				n.text("user:42", "1")
+				stored := false
+				meanwhile := func(channel string) error {
+					if !stored && channel != "42" { // the user is not what was stored
+						stored = true
+						tt.meanwhile(n)
+					}
+					return nil
+				}
+				r.log.Store(&meanwhile)
+				if err := tt.change(n); err != nil || !stored || !tt.applied(n) {
+					t.Errorf("it is not changed: %v, stored meanwhile: %v", err, stored)
+				}
+			})
+		})
+	}
+}
+
+func scheduled(n *node) []wirepost.Scheduled {
+	list, _, err := n.Scheduled(context.Background(), wirepost.ScheduledQuery{})
+	if err != nil {
+		panic(err)
+	}
+	return list
 }

@@ -157,6 +157,11 @@ func (s *Server) markRead(ctx context.Context, u *user.User, channel string, seq
 		return 0, 0, err
 	}
 	bounds, err := log.Bounds(ctx, channel)
+	if err == nil && seq > bounds.Head {
+		if err = s.catchUp(ctx, channel); err == nil {
+			bounds, err = log.Bounds(ctx, channel)
+		}
+	}
 	if err != nil {
 		return 0, 0, err
 	}
@@ -225,6 +230,9 @@ func (s *Server) record(ctx context.Context, channel string, seq uint64) (*engin
 // them are notified of a gap.
 func (s *Server) Empty(ctx context.Context, channel string) error {
 	if err := checkChannel(ctx, channel); err != nil {
+		return err
+	}
+	if err := s.catchUp(ctx, channel); err != nil {
 		return err
 	}
 	log := s.host.Feeds.LogOf(channel)

@@ -27,6 +27,9 @@ func (s *Server) join(ctx context.Context, u *user.User, channel string) error {
 	if err := s.host.Users.MakeKnown(ctx, u); err != nil {
 		return err
 	}
+	if err := s.catchUp(ctx, channel); err != nil {
+		return err
+	}
 	bounds, err := s.host.Feeds.LogOf(channel).Bounds(ctx, channel)
 	if err != nil {
 		return err

@@ -54,6 +54,15 @@ func (s *Server) joinCluster() (err error) {
 	return nil
 }
 
+// catchUp waits until this node has what any node has stored in a channel so far. Changes that
+// depend on what is stored would otherwise go by what this node happens to have applied.
+func (s *Server) catchUp(ctx context.Context, channel string) error {
+	if s.shared == nil || s.host.Policies.MemoryOnly(channel) {
+		return nil
+	}
+	return s.shared.CatchUp(ctx, channel)
+}
+
 // current returns an error if this node may not have everything of a channel.
 func (s *Server) current(ctx context.Context, channel string) error {
 	if err := s.storage(); err != nil || s.host.Policies.MemoryOnly(channel) {

@@ -80,12 +80,21 @@ func (s *Server) CancelScheduled(ctx context.Context, id, to string) error {
 	}
 	err := engine.ErrNotFound
 	if id != "" {
-		err = s.scheduled.Cancel(ctx, id, to)
+		err = s.cancelScheduled(ctx, id, to)
 	}
 	if errors.Is(err, engine.ErrNotFound) {
 		return Errorf(CodeNotFound, "no push with this ID is scheduled")
 	}
 	return public(err)
+}
+
+func (s *Server) cancelScheduled(ctx context.Context, id, to string) error {
+	if s.shared != nil { // another node may have scheduled it
+		if err := s.shared.CatchUp(ctx, to); err != nil {
+			return err
+		}
+	}
+	return s.scheduled.Cancel(ctx, id, to)
 }
 
 // schedule makes of the entry of a push the entry that schedules it.

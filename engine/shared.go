@@ -17,8 +17,8 @@ type Shared interface {
 	Memory() Engine
 	// Bus returns the way to the other nodes.
 	Bus() Bus
-	// CatchUp waits until this node has applied what the log had of a channel when it was
-	// called. It goes through the log, so it fails while that is out of reach.
+	// CatchUp waits until this node has applied what the log had of a channel, or of all
+	// channels if it is "", when it was called. It goes through the log, so it fails while that is out of reach.
 	CatchUp(ctx context.Context, channel string) error
 	// WatchUsers sets the function that is called with the updates of users that became
 	// visible, of each Save or several, in order. With own they were saved by this node.

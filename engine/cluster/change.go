@@ -167,9 +167,17 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) erro
 }
 
 // CatchUp implements engine.Shared: an update of nobody passes through the log of the
-// channel's shard.
+// channel's shard, or of each.
 func (e *Engine) CatchUp(ctx context.Context, channel string) error {
-	return e.save(ctx, make([]engine.Update, 1), func(string) *shard { return e.shardOf(channel) })
+	shards := e.shards
+	if channel != "" {
+		shards = []*shard{e.shardOf(channel)}
+	}
+	next := 0
+	return e.save(ctx, make([]engine.Update, len(shards)), func(string) *shard {
+		next++
+		return shards[next-1]
+	})
 }
 
 func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func(channel string) *shard) error {

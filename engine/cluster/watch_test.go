@@ -215,9 +215,9 @@ func TestCatchUp(t *testing.T) {
 			}
 			return results[0].Seq
 		}
-		check := func(want uint64) {
+		check := func(channel string, want uint64) {
 			t.Helper()
-			if err := a.CatchUp(t.Context(), "c"); err != nil {
+			if err := a.CatchUp(t.Context(), channel); err != nil {
 				t.Fatal(err)
 			}
 			if bounds, err := a.Bounds(t.Context(), "c"); err != nil || bounds.Head != want {
@@ -225,7 +225,8 @@ func TestCatchUp(t *testing.T) {
 			}
 		}
 		for range 100 {
-			check(appended())
+			check("c", appended())
+			check("", appended())
 		}
 		links[0].Cut(true, false)
 		head := appended()
@@ -234,7 +235,7 @@ func TestCatchUp(t *testing.T) {
 		}
 		links[0].Cut(false, false)
 		time.Sleep(10 * time.Second)
-		check(head)
+		check("c", head)
 		if users, err := a.ListUsers(t.Context(), "", "", 10); err != nil || len(users) > 0 {
 			t.Errorf("it made the users %v, %v", users, err)
 		}
