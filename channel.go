@@ -114,3 +114,27 @@ func checkMembership(ctx context.Context, userID, channel string) error {
 	}
 	return nil
 }
+
+// Channel describes a channel. One that was never written to is empty.
+func (s *Server) Channel(ctx context.Context, name string) (ChannelInfo, error) {
+	if err := checkChannel(ctx, name); err != nil {
+		return ChannelInfo{}, err
+	}
+	p := s.host.Policies.Of(name)
+	bounds, err := s.host.Feeds.LogOf(name).Bounds(ctx, name)
+	if err != nil {
+		return ChannelInfo{}, err
+	}
+	info := ChannelInfo{
+		Channel: name, Head: bounds.Head, Oldest: bounds.Oldest,
+		Subscribers: s.host.Feeds.Connections(name) + s.elsewhere(name),
+		Policy: Policy{
+			Pattern: p.Pattern, NonDurable: p.NonDurable, MaxAge: p.MaxAge,
+			MaxMessages: p.MaxMessages, Subscribe: Access(p.Subscribe), Publish: Access(p.Publish), Presence: s.host.Policies.HasPresence(name),
+		},
+	}
+	if p.Escalation != nil {
+		info.Policy.Escalate, info.Policy.Until = p.Escalation.Steps, p.Escalation.Until
+	}
+	return info, nil
+}
