@@ -32,8 +32,8 @@ type Identity struct {
 	Info      json.RawMessage // what other clients are told of the user; see CompactInfo
 }
 
-// MaxInfo is the largest Info of an identity, in bytes.
-const MaxInfo = 1 << 10
+// maxInfo is the largest Info of an identity, in bytes.
+const maxInfo = 1 << 10
 
 // CompactInfo returns the Info of an identity without white space; null is none.
 func CompactInfo(info json.RawMessage) (json.RawMessage, error) {
@@ -50,8 +50,8 @@ func CompactInfo(info json.RawMessage) (json.RawMessage, error) {
 	switch {
 	case compact.String() == "null":
 		return nil, nil
-	case compact.Len() > MaxInfo:
-		return nil, fault.Field("info", "info has %d bytes of JSON, at most %d are allowed", compact.Len(), MaxInfo)
+	case compact.Len() > maxInfo:
+		return nil, fault.Field("info", "info has %d bytes of JSON, at most %d are allowed", compact.Len(), maxInfo)
 	}
 	return compact.Bytes(), nil
 }

@@ -107,7 +107,7 @@ func TestPolicies(t *testing.T) {
 
 func TestIdentityInfo(t *testing.T) {
 	t.Parallel()
-	largest := `"` + strings.Repeat("x", MaxInfo-2) + `"`
+	largest := `"` + strings.Repeat("x", maxInfo-2) + `"`
 	for text, want := range map[string]string{
 		"":                          "",
 		"null":                      "",

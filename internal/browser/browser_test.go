@@ -50,7 +50,7 @@ func TestTab(t *testing.T) {
 	}
 	do(t, tab, `location.pathname = "/b"`)
 	Wait(t, tab, `document.title === "/b"`)
-	if c := Complaints(tab); len(c) > 0 {
+	if c := complaints(tab); len(c) > 0 {
 		t.Errorf("complaints: %q", c)
 	}
 }
@@ -121,19 +121,19 @@ func TestProfiles(t *testing.T) {
 func TestComplaints(t *testing.T) {
 	url := serve(t, "<p>")
 	tab := Open(t)
-	complaints := map[string]string{
+	wanted := map[string]string{
 		`^uncaught: .*thrown here`:             `setTimeout(() => { throw new Error("thrown here") })`,
 		`^uncaught: .*rejected here`:           `Promise.reject(new Error("rejected here")), 0`,
 		`^console.error: .*said here`:          `console.error("said here")`,
 		`^security: .*Content Security Policy`: `document.body.append(Object.assign(document.createElement("script"), { textContent: "1" }))`,
 		`^network: .*404 .*http://\S+/missing`: `fetch("/missing"), 0`,
 	}
-	for pattern, script := range complaints {
+	for pattern, script := range wanted {
 		Expect(tab, pattern)
 		Visit(t, tab, url)
 		do(t, tab, script)
-		if !eventually(func() bool { return matches(Complaints(tab), pattern) }) {
-			t.Errorf("no complaint matches %s after %s: %q", pattern, script, Complaints(tab))
+		if !eventually(func() bool { return matches(complaints(tab), pattern) }) {
+			t.Errorf("no complaint matches %s after %s: %q", pattern, script, complaints(tab))
 		}
 	}
 }

@@ -28,7 +28,7 @@ func TestNotification(t *testing.T) {
 	t.Cleanup(s.Close)
 	other := Open(t)
 	Visit(t, other, s.URL)
-	SetNotifications(t, other, s.URL, "denied")
+	setNotifications(t, other, s.URL, "denied")
 	Wait(t, other, `Notification.permission === "denied"`)
 	tab := OpenFirst(t)
 	Visit(t, tab, s.URL)

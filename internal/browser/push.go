@@ -12,9 +12,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// SetNotifications sets what the user of the tab's profile allows pages of an origin:
+// setNotifications sets what the user of the tab's profile allows pages of an origin:
 // notifications are "granted", "denied", or, at first, to "prompt" for.
-func SetNotifications(t *testing.T, tab context.Context, origin, setting string) {
+func setNotifications(t *testing.T, tab context.Context, origin, setting string) {
 	t.Helper()
 	Run(t, tab, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		c := chromedp.FromContext(ctx)

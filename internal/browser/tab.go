@@ -142,8 +142,8 @@ func Expect(tab context.Context, pattern string) {
 	n.mu.expected = append(n.mu.expected, regexp.MustCompile(pattern))
 }
 
-// Complaints returns the page's errors so far, including expected ones.
-func Complaints(tab context.Context) []string {
+// complaints returns the page's errors so far, including expected ones.
+func complaints(tab context.Context) []string {
 	n := notesOf(tab)
 	n.mu.Lock()
 	defer n.mu.Unlock()

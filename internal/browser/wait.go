@@ -37,7 +37,7 @@ func repeat(t *testing.T, tab context.Context, what string, try func(context.Con
 				t.Fatalf("the tab is closed: %s", what)
 			}
 			t.Fatalf("%s: no success in %s (last error: %v)\nthe page shows:\n%s\nand complained: %q",
-				what, Patience, err, visibleText(tab), Complaints(tab))
+				what, Patience, err, visibleText(tab), complaints(tab))
 		case <-time.After(every):
 		}
 	}

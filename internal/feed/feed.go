@@ -177,7 +177,7 @@ func (f *Feed) addLocked(r *engine.Record) {
 	}
 	t.items = append(t.items, &Item{Record: r})
 	t.bytes += len(r.Data)
-	f.feeds.tails.Add(Cost(r))
+	f.feeds.tails.Add(costOf(r))
 }
 
 // trimTailLocked enforces the limits of the tail.
@@ -204,7 +204,7 @@ func (f *Feed) cutTailLocked(n int) {
 	cost := int64(0)
 	for _, it := range t.items[:n] {
 		t.bytes -= len(it.Record.Data)
-		cost += Cost(it.Record)
+		cost += costOf(it.Record)
 	}
 	f.feeds.tails.Add(-cost)
 	f.mu.from = t.items[n-1].Record.Seq

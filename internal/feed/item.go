@@ -75,6 +75,6 @@ func (it *Item) Gone(now int64) bool {
 	return it.dead.Load() || it.Record.Expires != 0 && it.Record.Expires <= now
 }
 
-// Cost estimates the memory of a record's item in bytes: its data, a frame with the
+// costOf estimates the memory of a record's item in bytes: its data, a frame with the
 // same data, and overhead.
-func Cost(r *engine.Record) int64 { return 2*int64(len(r.Data)) + 400 }
+func costOf(r *engine.Record) int64 { return 2*int64(len(r.Data)) + 400 }

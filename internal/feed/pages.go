@@ -50,7 +50,7 @@ func (p *Readers) Size() int {
 func (p *Readers) Hold(page engine.Page) int32 {
 	n := int64(0)
 	for _, r := range page.Records {
-		n += Cost(r)
+		n += costOf(r)
 	}
 	p.held.Add(n)
 	return int32(n)

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is the nesting depth up to which values are scanned; deeper ones are left to
+// maxDepth is the nesting depth up to which values are scanned; deeper ones are left to
 // encoding/json.
-const MaxDepth = 64
+const maxDepth = 64
 
 // Scanner scans a JSON text (RFC 8259). Its methods start at the next token or the white
 // space before it, and return false if the text is not JSON.
@@ -235,7 +235,7 @@ func (s *Scanner) digits() bool {
 }
 
 // IsCompact reports whether data is one JSON value in compact form and valid UTF-8, as it
-// can be stored. It returns false for values nested deeper than MaxDepth.
+// can be stored. It returns false for values nested deeper than maxDepth.
 func IsCompact(data []byte) bool {
 	s := Scanner{B: data}
 	t, ok := s.Text()

@@ -18,7 +18,7 @@ func (s *Scanner) Text() (Text, bool) {
 	s.Space()
 	start, wide := s.I, s.Wide
 	s.Spaced, s.Wide = false, false
-	ok := s.Value(MaxDepth)
+	ok := s.Value(maxDepth)
 	t := Text{s.B[start:s.I:s.I], s.Spaced}
 	ok = ok && (!s.Wide || utf8.Valid(t.b))
 	s.Wide = wide // what the value contains has been checked

@@ -39,9 +39,9 @@ func (s *Session) sent(channel string, seq uint64) bool {
 	return sub != nil && sub.cursor >= seq
 }
 
-// MadeBefore reports whether the session was made with a token that a mark, in ms since
+// madeBefore reports whether the session was made with a token that a mark, in ms since
 // 1970, revokes.
-func (s *Session) MadeBefore(mark uint64) bool {
+func (s *Session) madeBefore(mark uint64) bool {
 	old, _ := onLoop(s.loop, func() bool { return s.issued.Before(mark) })
 	return old
 }

@@ -47,7 +47,7 @@ func (h *Host) changed(u *user.User, change user.Logged) {
 // OldSessions are the sessions that were made with a token that a mark, in ms since 1970,
 // revokes. It queries the loops.
 func OldSessions(all []*Session, mark uint64) []*Session {
-	return slices.DeleteFunc(all, func(s *Session) bool { return !s.MadeBefore(mark) })
+	return slices.DeleteFunc(all, func(s *Session) bool { return !s.madeBefore(mark) })
 }
 
 // EndRevoked closes the sessions that were made with a token that a mark revokes, and

@@ -87,13 +87,13 @@ func (b *Batch) Append(dst []byte, changes ...[]byte) []byte {
 // Checksum returns the checksum of an entry that was decoded.
 func Checksum(data []byte) uint32 { return binary.BigEndian.Uint32(data[len(data)-4:]) }
 
-// ErrMalformed says that an entry is not a batch.
-var ErrMalformed = errors.New("the entry is malformed")
+// errMalformed says that an entry is not a batch.
+var errMalformed = errors.New("the entry is malformed")
 
 // decodeHeader decodes a batch up to what it has.
 func decodeHeader(data []byte) (*Batch, fields.Reader, error) {
 	if len(data) < 4+1+len(Proposer{}) {
-		return nil, fields.Reader{}, ErrMalformed
+		return nil, fields.Reader{}, errMalformed
 	}
 	data, sum := data[:len(data)-4], Checksum(data)
 	if crc32.Checksum(data, castagnoli) != sum {
@@ -112,7 +112,7 @@ func decodeHeader(data []byte) (*Batch, fields.Reader, error) {
 	}
 	flags := in.Byte()
 	if in.Bad() || b.Level < 0 {
-		return nil, fields.Reader{}, ErrMalformed
+		return nil, fields.Reader{}, errMalformed
 	}
 	b.Sweep = flags&flagSweep != 0
 	if flags&^flagSweep != 0 {
@@ -135,7 +135,7 @@ func Decode(data []byte, level int) (*Batch, error) {
 		return nil, err
 	}
 	if b.Level > level {
-		return nil, fmt.Errorf("%w: the entry needs level %d, this program has level %d", ErrLevel, b.Level, level)
+		return nil, fmt.Errorf("%w: the entry needs level %d, this program has level %d", errLevel, b.Level, level)
 	}
 	for in.More() && !in.Bad() {
 		switch kind := in.Byte(); kind {
@@ -156,11 +156,11 @@ func Decode(data []byte, level int) (*Batch, error) {
 		case kindForget:
 			b.Forget = in.Text()
 		default:
-			return nil, fmt.Errorf("%w: the entry has an operation of kind %d, which this program does not know", ErrLevel, kind)
+			return nil, fmt.Errorf("%w: the entry has an operation of kind %d, which this program does not know", errLevel, kind)
 		}
 	}
 	if in.Bad() {
-		return nil, ErrMalformed
+		return nil, errMalformed
 	}
 	return b, nil
 }

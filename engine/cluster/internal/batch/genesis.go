@@ -26,7 +26,7 @@ func (g *Genesis) append(dst []byte) []byte {
 
 func readGenesis(r *fields.Reader) *Genesis {
 	g := &Genesis{Cluster: r.Text()}
-	if shards := r.Number(); shards <= MaxShards {
+	if shards := r.Number(); shards <= maxShards {
 		g.Shards = int(shards)
 	} else {
 		r.Fail()
@@ -35,5 +35,5 @@ func readGenesis(r *fields.Reader) *Genesis {
 	return g
 }
 
-// MaxShards is the most shards of a cluster.
-const MaxShards = 1024
+// maxShards is the most shards of a cluster.
+const maxShards = 1024

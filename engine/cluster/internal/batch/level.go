@@ -16,5 +16,5 @@ const Level = LevelTraces
 // LevelTraces is the level of trace contexts.
 const LevelTraces = 5
 
-// ErrLevel says that this program is older than that of another node.
-var ErrLevel = errors.New("this node must be upgraded first")
+// errLevel says that this program is older than that of another node.
+var errLevel = errors.New("this node must be upgraded first")
