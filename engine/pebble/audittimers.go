@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -70,7 +71,7 @@ func (w *salvager) timer(t *engine.Timer) error {
 }
 
 func (w *salvager) flushTimers() error {
-	err := w.e.committer.Do(context.Background(), false, false, nil, func(c *stage.Changes) error {
+	err := w.e.committer.Do(context.Background(), committer.Mode{}, nil, func(c *stage.Changes) error {
 		for i := range w.timers {
 			c.SetTimer(w.timers[i].Channel, &w.timers[i])
 		}

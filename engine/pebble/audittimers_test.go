@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -87,7 +88,7 @@ func TestCheckTimers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			disk, e := storeWithTimers(t)
-			err := e.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+			err := e.committer.Do(t.Context(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 				test.change(c)
 				return nil
 			})

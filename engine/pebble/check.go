@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/files"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
@@ -163,7 +164,7 @@ func (w *salvager) pair(key, value []byte) error {
 }
 
 func (w *salvager) flushPairs() error {
-	err := w.e.committer.Do(context.Background(), false, false, nil, func(c *stage.Changes) error {
+	err := w.e.committer.Do(context.Background(), committer.Mode{}, nil, func(c *stage.Changes) error {
 		for _, p := range w.pairs {
 			c.Set(p[0], p[1])
 		}
@@ -182,7 +183,7 @@ func (w *salvager) begin(name string, h format.Head) (err error) {
 	if w.slot, err = w.e.pinChannel(context.Background(), name); err != nil {
 		return err
 	}
-	return w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+	return w.e.committer.Do(context.Background(), committer.Mode{}, w.slot, func(c *stage.Changes) error {
 		s := c.Touch(w.slot)
 		s.Head = format.Head{Seq: h.Floor, Floor: h.Floor, Purged: h.Floor, Lost: h.Lost, Time: h.Time, Old: true}
 		s.Dirty = h.Seq > 0
@@ -210,7 +211,7 @@ func (w *salvager) record(name string, h format.Head, seq uint64, value []byte) 
 }
 
 func (w *salvager) flushRecords() error {
-	err := w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+	err := w.e.committer.Do(context.Background(), committer.Mode{}, w.slot, func(c *stage.Changes) error {
 		s := c.Touch(w.slot)
 		for i, r := range w.records {
 			s.Head.Seq = r.Seq - 1 // over a hole, if there is one
@@ -240,7 +241,7 @@ func (w *salvager) endChannel(name string, h format.Head, lost uint64) error {
 	if err := w.flushRecords(); err != nil {
 		return err
 	}
-	err := w.e.committer.Do(context.Background(), false, false, w.slot, func(c *stage.Changes) error {
+	err := w.e.committer.Do(context.Background(), committer.Mode{}, w.slot, func(c *stage.Changes) error {
 		s := c.Touch(w.slot)
 		s.Head.Seq, s.Head.Time = max(s.Head.Seq, h.Seq), max(s.Head.Time, h.Time)
 		s.Head.Lost, s.Dirty = max(s.Head.Lost, h.Lost, lost), true
@@ -283,7 +284,7 @@ func (w *salvager) finish(r *Report) error {
 	if err != nil {
 		return err
 	}
-	return w.e.committer.Do(context.Background(), true, false, nil, func(c *stage.Changes) error {
+	return w.e.committer.Do(context.Background(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 		for _, key := range gone {
 			c.Delete(key)
 		}
@@ -298,7 +299,7 @@ func (w *salvager) raise(l Loss) error {
 		return err
 	}
 	defer w.e.cache.UnpinChannel(s)
-	return w.e.committer.Do(context.Background(), false, false, s, func(c *stage.Changes) error {
+	return w.e.committer.Do(context.Background(), committer.Mode{}, s, func(c *stage.Changes) error {
 		h := &c.Touch(s).Head
 		if l.To > h.Seq {
 			h.Seq, h.Lost, h.Old = l.To, l.To, true

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -38,7 +39,7 @@ func TestCheckExpiredKey(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	r = openTestReplica(t, fs)
-	err := r.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+	err := r.committer.Do(t.Context(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 		c.Delete(format.KeyKey(nil, format.PairName("c0", "a")))
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -21,7 +22,7 @@ func (e *Engine) saveClock(now int64) error {
 	if now < e.clockSaved+clockPause.Milliseconds() {
 		return nil
 	}
-	err := e.committer.Do(context.Background(), false, false, nil, func(c *stage.Changes) error { // it frees no space
+	err := e.committer.Do(context.Background(), committer.Mode{}, nil, func(c *stage.Changes) error { // it frees no space
 		c.Set([]byte{format.ClockPrefix}, binary.BigEndian.AppendUint64(nil, uint64(now)))
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -116,7 +117,7 @@ func (e *Engine) settled(ctx context.Context, s *cache.Slot[cache.Channel]) (h f
 	if !sweeping {
 		return h, sweeps
 	}
-	_ = e.committer.Do(ctx, false, true, nil, func(*stage.Changes) error { return nil }) // when this returns, the sweep is published
+	_ = e.committer.Do(ctx, committer.Mode{Frees: true}, nil, func(*stage.Changes) error { return nil }) // when this returns, the sweep is published
 	e.cache.Lock()
 	defer e.cache.Unlock()
 	return s.V.Head, s.V.Sweeps

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -72,7 +73,7 @@ func TestHolesOfWholeBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.cache.UnpinChannel(s)
-		err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+		err = e.committer.Do(t.Context(), committer.Mode{Frees: true}, s, func(c *stage.Changes) error {
 			w := c.Touch(s)
 			for range dead {
 				w.Head.Seq++
@@ -355,7 +356,7 @@ func countWhileSweeping(t *testing.T) {
 	}
 	defer e.cache.UnpinChannel(s)
 	counted := make(chan int, 1)
-	err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+	err = e.committer.Do(t.Context(), committer.Mode{Frees: true}, s, func(c *stage.Changes) error {
 		if _, err := c.Sweep(s); err != nil {
 			return err
 		}

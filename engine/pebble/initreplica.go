@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -60,7 +61,7 @@ func (r *Replica) init() error {
 	if err != nil {
 		return err
 	}
-	return r.committer.Do(context.Background(), true, false, nil, func(c *stage.Changes) error {
+	return r.committer.Do(context.Background(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 		at := format.Applied{Time: last.UnixMilli()}
 		for i := range r.positions.shards {
 			c.SetApplied(i, at)

@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -24,7 +25,7 @@ func (e *Engine) leaveLog() error {
 		return err
 	}
 	e.log.Warn("this store followed the log of a cluster; from now on it is a store of its own, and cannot go back: to join the cluster again, a node needs an empty directory")
-	return e.committer.Do(context.Background(), true, false, nil, func(c *stage.Changes) error {
+	return e.committer.Do(context.Background(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 		c.DeleteRange(prefix, format.Successor(prefix))
 		return nil
 	})

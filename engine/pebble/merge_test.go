@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
@@ -17,7 +18,7 @@ import (
 func TestMergeWithEarlierFormats(t *testing.T) {
 	t.Parallel()
 	e, _ := sweptByHand(t)
-	err := e.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+	err := e.committer.Do(t.Context(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 		c.Set(format.UserKey(nil, "u", format.MarkPart, "room"), []byte{9, 1, 4}) // read, member, since
 		c.Set(format.MemberKey(nil, "room", "u"), nil)
 		c.Set(format.UserKey(nil, "u", format.MarkPart, "all"), []byte{3})
@@ -85,7 +86,7 @@ func TestSalvageUnreadableSubscription(t *testing.T) {
 		PushSubscriptions: []engine.PushSubscription{{Endpoint: "https://push.example/1"}, {Endpoint: "https://push.example/2"}},
 	}}, true)
 	if err == nil {
-		err = e.committer.Do(t.Context(), true, false, nil, func(c *stage.Changes) error {
+		err = e.committer.Do(t.Context(), committer.Mode{Sync: true}, nil, func(c *stage.Changes) error {
 			c.Set(format.UserKey(nil, "u", format.PushPart, "https://push.example/1"), []byte{1, 2, 200})
 			return nil
 		})

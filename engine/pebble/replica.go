@@ -7,6 +7,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -166,7 +167,7 @@ func (r *Replica) begin(c *stage.Changes, b *engine.Batch) {
 
 // finish stores the position of a batch whose changes are made.
 func (r *Replica) finish(ctx context.Context, b *engine.Batch) error {
-	return r.committer.Do(ctx, false, true, nil, func(c *stage.Changes) error {
+	return r.committer.Do(ctx, committer.Mode{Frees: true}, nil, func(c *stage.Changes) error {
 		r.begin(c, b)
 		c.SetApplied(b.Shard, appliedBy(b))
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/directory"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -74,7 +75,7 @@ func (s *snapshot) make(ctx context.Context, e *Engine) error {
 		return context.Cause(ctx)
 	}
 	var synced directory.Synced
-	err = e.committer.Do(ctx, false, false, nil, func(*stage.Changes) error {
+	err = e.committer.Do(ctx, committer.Mode{}, nil, func(*stage.Changes) error {
 		err := e.db.Checkpoint(s.dir, pdb.WithFlushedWAL())
 		synced = e.keeper.Synced()
 		// After a fault the files are older than what was applied.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/pebble/internal/cache"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -72,7 +73,7 @@ func (e *Engine) sweepDue(ctx context.Context, due [][]byte, now int64) error {
 			return err
 		}
 	}
-	return e.committer.Do(ctx, false, true, nil, func(c *stage.Changes) error {
+	return e.committer.Do(ctx, committer.Mode{Frees: true}, nil, func(c *stage.Changes) error {
 		for _, key := range due {
 			c.Delete(key)
 		}
@@ -110,7 +111,7 @@ func (e *Engine) sweepChannel(ctx context.Context, name string, now int64) error
 
 func (e *Engine) sweepPinned(ctx context.Context, s *cache.Slot[cache.Channel], now int64) error {
 	for more := true; more; {
-		err := e.committer.Do(ctx, false, true, s, func(c *stage.Changes) (err error) {
+		err := e.committer.Do(ctx, committer.Mode{Frees: true}, s, func(c *stage.Changes) (err error) {
 			c.At(now)
 			more, err = c.Sweep(s)
 			return err
@@ -127,7 +128,7 @@ func (e *Engine) forgetMemos(today uint32) error {
 	if today == e.memoDay || today == 0 {
 		return nil
 	}
-	err := e.committer.Do(context.Background(), false, true, nil, func(c *stage.Changes) error {
+	err := e.committer.Do(context.Background(), committer.Mode{Frees: true}, nil, func(c *stage.Changes) error {
 		// Yesterday's IDs are kept until the end of today.
 		c.DeleteRange([]byte{format.MemoPrefix}, binary.BigEndian.AppendUint32([]byte{format.MemoPrefix}, today-1))
 		return nil

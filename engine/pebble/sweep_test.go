@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/enginetest"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
@@ -110,7 +111,7 @@ func TestSweepPublishesLossFirst(t *testing.T) {
 	}
 	defer e.cache.UnpinChannel(s)
 	var page engine.Page
-	err = e.committer.Do(t.Context(), false, true, s, func(c *stage.Changes) error {
+	err = e.committer.Do(t.Context(), committer.Mode{Frees: true}, s, func(c *stage.Changes) error {
 		_, sweep := c.Sweep(s)
 		early := writeEarly(e, c)
 		var read error

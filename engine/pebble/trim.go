@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
 )
 
@@ -23,13 +24,13 @@ func (e *Engine) trim(ctx context.Context, channel string, through uint64, now i
 		return err
 	}
 	defer e.cache.UnpinChannel(s)
-	err = e.committer.Do(ctx, now == 0, true, s, func(c *stage.Changes) error {
+	err = e.committer.Do(ctx, committer.Mode{Sync: now == 0, Frees: true}, s, func(c *stage.Changes) error {
 		c.At(now)
 		return c.Trim(s, through)
 	})
 	trimmed := context.WithoutCancel(ctx) // the rest only frees space
 	for more := true; more && err == nil; {
-		err = e.committer.Do(trimmed, false, true, s, func(c *stage.Changes) (err error) {
+		err = e.committer.Do(trimmed, committer.Mode{Frees: true}, s, func(c *stage.Changes) (err error) {
 			c.At(now)
 			c.Touch(s)
 			more, err = c.Purge(s)

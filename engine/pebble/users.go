@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/pebble/internal/committer"
 	"github.com/wirepost/wirepost/engine/pebble/internal/disk"
 	"github.com/wirepost/wirepost/engine/pebble/internal/format"
 	"github.com/wirepost/wirepost/engine/pebble/internal/stage"
@@ -85,7 +86,7 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, sync bool) e
 		return err
 	}
 	defer e.leave()
-	err := e.committer.Do(ctx, sync, false, nil, func(c *stage.Changes) error {
+	err := e.committer.Do(ctx, committer.Mode{Sync: sync}, nil, func(c *stage.Changes) error {
 		c.Flush = c.Flush || sync
 		for i := range updates {
 			if err := c.Save(&updates[i]); err != nil {

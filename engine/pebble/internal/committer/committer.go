@@ -110,10 +110,10 @@ func (k *Committer) Release() {
 func (k *Committer) Append(ctx context.Context, entries []engine.Entry, results []engine.Result) error {
 	rq := k.requests.Get().(*request)
 	rq.entries, rq.results, rq.sync = entries, results, true
-	if err := k.pin(ctx, rq); err != nil {
+	if err := k.pinAndLock(ctx, rq); err != nil {
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
-	return k.await(ctx, rq)
+	return k.awaitLocked(ctx, rq)
 }
 
 // Apply runs a function that stages entries with their pins, in the order of the queue,
@@ -122,15 +122,15 @@ func (k *Committer) Apply(ctx context.Context, entries []engine.Entry, run func(
 	rq := k.requests.Get().(*request)
 	rq.entries, rq.frees = entries, true
 	rq.run = func(c *stage.Changes) error { return run(c, rq.pins) }
-	if err := k.pin(ctx, rq); err != nil {
+	if err := k.pinAndLock(ctx, rq); err != nil {
 		return err
 	}
-	return k.await(ctx, rq)
+	return k.awaitLocked(ctx, rq)
 }
 
-// pin pins and loads the slots that a request needs. Without an error it returns with the
-// mutex held.
-func (k *Committer) pin(ctx context.Context, rq *request) error {
+// pinAndLock pins and loads the slots that a request needs. Without an error it returns with
+// the mutex of the cache held.
+func (k *Committer) pinAndLock(ctx context.Context, rq *request) error {
 	rq.makePins()
 	k.Cache.Lock()
 	if k.Cache.PinLocked(rq.entries, rq.pins) {
@@ -148,23 +148,28 @@ func (k *Committer) pin(ctx context.Context, rq *request) error {
 	return nil
 }
 
-// Do lets the committer run a function and waits for it. With sync, it returns when what
-// the function stages is on the disk. With frees, it runs also when space is short. If the
-// function uses the slot of a channel, which the caller has pinned, the request pins it, too.
-func (k *Committer) Do(ctx context.Context, sync, frees bool, s *cache.Slot[cache.Channel], run func(*stage.Changes) error) error {
+// Mode says how the committer treats what a function stages.
+type Mode struct {
+	Sync  bool // Do returns when it is on the disk
+	Frees bool // it frees space, and so is written also when space is short
+}
+
+// Do lets the committer run a function and waits for it. If the function uses the slot of a
+// channel, which the caller has pinned, the request pins it, too.
+func (k *Committer) Do(ctx context.Context, m Mode, s *cache.Slot[cache.Channel], run func(*stage.Changes) error) error {
 	rq := k.requests.Get().(*request)
-	rq.run, rq.sync, rq.frees = run, sync, frees
+	rq.run, rq.sync, rq.frees = run, m.Sync, m.Frees
 	k.Cache.Lock()
 	if s != nil {
 		rq.one[0].Channel = k.Cache.Channels.PinLocked(s.Name)
 		rq.pins = rq.one[:]
 	}
-	return k.await(ctx, rq)
+	return k.awaitLocked(ctx, rq)
 }
 
-// await queues a request and waits until it is complete. It is called with the mutex
-// held, and unlocks it.
-func (k *Committer) await(ctx context.Context, rq *request) error {
+// awaitLocked queues a request and waits until it is complete. It is called with the mutex of
+// the cache held, and unlocks it.
+func (k *Committer) awaitLocked(ctx context.Context, rq *request) error {
 	err := k.submitLocked(ctx, rq)
 	if err != nil {
 		k.Cache.UnpinLocked(rq.pins)
