@@ -41,7 +41,7 @@ func (q *requester) send(ctx context.Context, c call) error {
 // repetition is the state of a request that is repeated.
 type repetition struct {
 	rotation *rotation // nil until an attempt has failed
-	failed   int       // attempts, one after the other
+	failed   int       // attempts, one after the other; -1: the next one does not count
 }
 
 // next waits until the request may be repeated after an error, and chooses the node. It
