@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"regexp"
 	"time"
 	"unicode/utf8"
@@ -119,18 +118,6 @@ func guessType(data []byte) string {
 		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
-}
-
-func (c *pushCommand) request(ctx context.Context, address string, body io.Reader, contentType string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, body)
-	if err != nil {
-		return nil, err
-	}
-	r.Header.Set("Content-Type", contentType)
-	if c.APIKey != "" {
-		r.Header.Set("Authorization", "Bearer "+c.APIKey)
-	}
-	return r, nil
 }
 
 func (c *pushCommand) print(t *terminal, p client.PushResult) error {

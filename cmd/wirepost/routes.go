@@ -19,6 +19,22 @@ import (
 // routes returns the handler of all routes. It compares paths unmodified:
 // http.ServeMux would clean paths that contain channel names, and redirect.
 func (a *App) routes() http.Handler {
+	own, api := a.ownRoutes(), a.api()
+	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := own[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+	if a.Config.Dev {
+		all = httpapi.LocalOnly(all, a.server.Refuse, texts(a.Config.AllowOrigin)...)
+	}
+	return proxies(a.Config.TrustedProxy).believe(all)
+}
+
+// ownRoutes returns the handlers of all paths that are not the API's.
+func (a *App) ownRoutes() map[string]http.Handler {
 	c := &a.Config
 	own := map[string]http.Handler{
 		"/ws": a.server, "/sse": a.server.Events(), "/poll": a.server.Poll(),
@@ -35,16 +51,6 @@ func (a *App) routes() http.Handler {
 	if c.Dev && c.Console {
 		own["/"] = http.RedirectHandler("/console", http.StatusFound)
 	}
-	o := httpapi.Options{
-		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
-		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
-		Ready: a.ready, Draining: a.draining, Logger: a.Log, Collectors: a.collectors(),
-		Settings: c.Settings,
-	}
-	if a.hooks != nil { // a nil *Hooks would be a HookSource
-		o.Hooks = a.hooks
-	}
-	api := httpapi.New(a.server, o)
 	// Connections of clients have their own deadlines for responses, and the API for both.
 	for path, h := range own {
 		if slices.Contains([]string{"/ws", "/sse", "/poll", "/echo"}, path) {
@@ -54,17 +60,22 @@ func (a *App) routes() http.Handler {
 		}
 		own[path] = httpapi.SlowBodies(h)
 	}
-	var all http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := own[r.URL.Path]; ok {
-			h.ServeHTTP(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
-	if c.Dev {
-		all = httpapi.LocalOnly(all, a.server.Refuse, texts(c.AllowOrigin)...)
+	return own
+}
+
+// api returns the handler of the API.
+func (a *App) api() http.Handler {
+	c := &a.Config
+	o := httpapi.Options{
+		Keys: texts(c.APIKey), Dev: c.Dev, AllowOrigins: texts(c.AllowOrigin),
+		PushRate: int(c.PushRate), PushMemory: a.memory.of(pushPart),
+		Ready: a.ready, Draining: a.draining, Logger: a.Log, Collectors: a.collectors(),
+		Settings: c.Settings,
 	}
-	return proxies(c.TrustedProxy).believe(all)
+	if a.hooks != nil { // a nil *Hooks would be a HookSource
+		o.Hooks = a.hooks
+	}
+	return httpapi.New(a.server, o)
 }
 
 // off responds for a route that a flag turns on.
