@@ -45,9 +45,9 @@ type common struct {
 	SyncInterval pause      `default:"0s" placeholder:"TIME" help:"Least time between two syncs of the disk, at most 1s: pushes meanwhile share the next one, which costs less and takes longer (default ${default})."`
 	AllowOrigin  []origin   `placeholder:"ORIGIN" help:"Origin of pages that may connect, such as https://example.com or https://*.example.com; repeatable (default: the server's own)."`
 	MaxMessage   size       `default:"64KiB" placeholder:"SIZE" help:"Maximum size of a message (default ${default})."`
-	Heartbeat    duration   `default:"25s" placeholder:"TIME" help:"Interval between pings on an idle connection (default ${default})."`
+	Heartbeat    heartbeat  `default:"25s" placeholder:"TIME" help:"Interval between pings on an idle connection (default ${default})."`
 	Window       count      `default:"256" placeholder:"N" help:"Maximum unacknowledged messages per connection (default ${default})."`
-	AckDelay     duration   `default:"1s" placeholder:"TIME" help:"Time between the pings that a plain client acknowledges messages with (default ${default})."`
+	AckDelay     ackDelay   `default:"1s" placeholder:"TIME" help:"Time between the pings that a plain client acknowledges messages with (default ${default})."`
 	Compress     bool       `help:"Offer permessage-deflate: less bandwidth for more CPU."`
 	Drain        duration   `default:"15s" placeholder:"TIME" help:"Maximum duration of shutdown (default ${default})."`
 	DrainDelay   pause      `default:"0s" placeholder:"TIME" help:"How long to keep serving before shutdown while /readyz is 503, for load balancers (default ${default})."`

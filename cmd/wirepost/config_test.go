@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/netip"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wirepost/wirepost"
+	"github.com/wirepost/wirepost/auth"
 )
 
 const testSecret = "0123456789abcdef0123456789abcdef"
@@ -220,8 +222,8 @@ func TestEverySetting(t *testing.T) {
 		Listen: "127.0.0.1:9000", SocketMode: 0o600, Data: "/srv/wirepost", Engine: engineMemory, Config: g.Serve.Config,
 		AllowOrigin: []origin{"https://example.com", "https://*.example.com"},
 		MinFree:     300 << 20, SyncInterval: pause(2 * time.Millisecond),
-		MaxMessage: 1 << 20, Heartbeat: duration(5 * time.Second), Window: 10,
-		AckDelay: duration(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second), DrainDelay: pause(4 * time.Second),
+		MaxMessage: 1 << 20, Heartbeat: heartbeat(5 * time.Second), Window: 10,
+		AckDelay: ackDelay(200 * time.Millisecond), Compress: true, Drain: duration(3 * time.Second), DrainDelay: pause(4 * time.Second),
 		LogFormat: logJSON, LogLevel: "warn",
 	}
 	if diff := cmp.Diff(want, g.Serve.common); diff != "" {
@@ -408,7 +410,14 @@ func TestBadSettings(t *testing.T) {
 		{"bad domain", []string{"--acme-domain=*.example.com"}, nil, "", `--acme-domain: "*.example.com" is not a host name`},
 		{"bad limit", []string{"--max-connections=-1"}, nil, "", `--max-connections: "-1" is not a limit`},
 		{"bad rate", []string{"--handshake-rate=fast"}, nil, "", `--handshake-rate: "fast" is not a rate`},
-		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB), or 0`},
+		{"bad byte rate", []string{"--byte-rate=-1"}, nil, "", `--byte-rate: "-1" is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (less than 2GiB), or 0`},
+		{"a large size", []string{"--max-message=2GiB"}, nil, "", `such as 64KiB (less than 2GiB)`},
+		{"a large number", []string{"--window=2147483648"}, nil, "", `--window: "2147483648" is not an integer of at most 2147483647`},
+		{"a larger number", nil, []string{"WIREPOST_MAX_CONNECTIONS=99999999999999999999"}, "", `WIREPOST_MAX_CONNECTIONS: "99999999999999999999" is not an integer of at most 2147483647`},
+		{"a short heartbeat", []string{"--heartbeat=99ms"}, nil, "", `--heartbeat: "99ms" is too short: at least 100ms is needed`},
+		{"a short heartbeat in the file", nil, nil, "window: 1\nheartbeat: 1ms\n", `wirepost.yml:2: heartbeat: "1ms" is too short: at least 100ms is needed`},
+		{"a short delay", nil, []string{"WIREPOST_ACK_DELAY=1us"}, "", `WIREPOST_ACK_DELAY: "1us" is too short: at least 1ms is needed`},
+		{"no heartbeat", nil, nil, "heartbeat: 0s\n", `wirepost.yml:1: heartbeat: "0s" is not a duration`},
 		{"a negative number", []string{"--drain-delay", "-1s"}, nil, "", `--drain-delay: "-1s" is not a duration`},
 		{"no value", []string{"--listen"}, nil, "", `--listen: a value is needed, such as --listen HOST:PORT`},
 		{"a flag as a value", []string{"--data", "--echo"}, nil, "", `--data: a value is needed, such as --data DIR, and "--echo" is a flag`},
@@ -426,6 +435,8 @@ func TestBadSettings(t *testing.T) {
 		{"bad bool", nil, nil, "echo: maybe\n", "wirepost.yml:1: echo: "},
 		{"bad entry", nil, nil, "listen: :80\nallow-origin:\n  - https://a.example\n  - b\n", `wirepost.yml:2: allow-origin: "b" is not an origin`},
 		{"no value", nil, nil, "window:\n", "wirepost.yml:1: window: a value is needed"},
+		{"list as value", nil, nil, "window: 1\ndata: [a]\n", "wirepost.yml:2: data: one value is needed, not a list"},
+		{"list as number", nil, nil, "window: [1]\n", "wirepost.yml:1: window: one value is needed, not a list"},
 		{"map as value", nil, nil, "window:\n  a: 1\n", "wirepost.yml:1: window: a value is needed"},
 		{"map in a list", nil, nil, "api-key:\n  - a: 1\n", "wirepost.yml:2: api-key: a list of plain values"},
 		{"twice", nil, nil, "window: 1\nwindow: 2\n", "wirepost.yml:2"},
@@ -535,6 +546,28 @@ func TestCheck(t *testing.T) {
 		err := tc.config.check()
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want …%s…", tc.name, err, tc.want)
+		}
+	}
+}
+
+// The command refuses what the library would refuse, with the name of the setting, and
+// nothing else.
+func TestShortestDurations(t *testing.T) {
+	for _, tc := range []struct {
+		heartbeat, ackDelay time.Duration
+		ok                  bool
+	}{
+		{100 * time.Millisecond, time.Millisecond, true},
+		{100*time.Millisecond - 1, time.Millisecond, false},
+		{100 * time.Millisecond, time.Millisecond - 1, false},
+	} {
+		_, _, parsed := parse(t, []string{"dev", "--heartbeat=" + tc.heartbeat.String(), "--ack-delay=" + tc.ackDelay.String()}, nil, "")
+		srv, err := wirepost.New(wirepost.Options{Authenticate: auth.Dev(), Heartbeat: tc.heartbeat, AckDelay: tc.ackDelay})
+		if err == nil {
+			srv.Shutdown(context.Background())
+		}
+		if (parsed == nil) != tc.ok || (err == nil) != tc.ok {
+			t.Errorf("%+v: the command: %v, the library: %v", tc, parsed, err)
 		}
 	}
 }

@@ -119,7 +119,11 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	return value, try(flag, value, name)
 }
 
+// try parses a value as kong will. Only the file has lists.
 func try(flag *kong.Flag, value any, source string) error {
+	if _, list := value.([]any); list && !flag.IsSlice() {
+		return &settingError{source, errors.New("one value is needed, not a list")}
+	}
 	target := reflect.New(flag.Target.Type()).Elem()
 	err := flag.Parse(kong.Scan().PushTyped(value, kong.FlagValueToken), target)
 	if err == nil {

@@ -32,6 +32,10 @@ func shown(value any) string {
 		return v.String()
 	case duration:
 		return showDuration(time.Duration(v))
+	case heartbeat:
+		return showDuration(time.Duration(v))
+	case ackDelay:
+		return showDuration(time.Duration(v))
 	case pause:
 		return showDuration(time.Duration(v))
 	case size:

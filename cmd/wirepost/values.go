@@ -41,7 +41,7 @@ var sizeUnits = []struct {
 func (s *size) UnmarshalText(text []byte) error {
 	n, ok := parseSize(string(text))
 	if !ok || n > math.MaxInt32 {
-		return fmt.Errorf("%q is not a size: use a number above zero with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB)", text)
+		return fmt.Errorf("%q is not a size: use a number above zero with B, KiB, MiB or GiB, such as 64KiB (less than 2GiB)", text)
 	}
 	*s = size(n)
 	return nil
@@ -82,6 +82,30 @@ func (d *duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a duration: use a number above zero with ms, s, m, h or d, such as 25s", text)
 	}
 	*d = duration(parsed)
+	return nil
+}
+
+// heartbeat is a duration that Options.Heartbeat accepts.
+type heartbeat duration
+
+func (h *heartbeat) UnmarshalText(text []byte) error {
+	return atLeast((*duration)(h), text, 100*time.Millisecond)
+}
+
+// ackDelay is a duration that Options.AckDelay accepts.
+type ackDelay duration
+
+func (a *ackDelay) UnmarshalText(text []byte) error {
+	return atLeast((*duration)(a), text, time.Millisecond)
+}
+
+func atLeast(d *duration, text []byte, least time.Duration) error {
+	if err := d.UnmarshalText(text); err != nil {
+		return err
+	}
+	if time.Duration(*d) < least {
+		return fmt.Errorf("%q is too short: at least %s is needed", text, least)
+	}
 	return nil
 }
 
@@ -130,11 +154,19 @@ type count int
 
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
-	if err != nil || n <= 0 || n > math.MaxInt32 {
+	switch {
+	case tooLarge(n, err):
+		return fmt.Errorf("%q is not an integer of at most %d", text, math.MaxInt32)
+	case err != nil || n <= 0:
 		return fmt.Errorf("%q is not an integer above zero", text)
 	}
 	*c = count(n)
 	return nil
+}
+
+// tooLarge reports whether strconv.Atoi found an integer that does not fit in 32 bits.
+func tooLarge(n int, err error) bool {
+	return n > math.MaxInt32 || n > 0 && errors.Is(err, strconv.ErrRange)
 }
 
 // percent is an integer percentage below 100.
@@ -166,7 +198,10 @@ type limit int
 
 func (l *limit) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
-	if err != nil || n < 0 || n > math.MaxInt32 {
+	switch {
+	case tooLarge(n, err):
+		return fmt.Errorf("%q is not an integer of at most %d", text, math.MaxInt32)
+	case err != nil || n < 0:
 		return fmt.Errorf("%q is not a limit: use an integer, or 0 for no limit", text)
 	}
 	*l = limit(n)
@@ -196,7 +231,7 @@ func (b *byteLimit) UnmarshalText(text []byte) error {
 		return nil
 	}
 	if (*size)(b).UnmarshalText(text) != nil {
-		return fmt.Errorf("%q is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (at most 2GiB), or 0", text)
+		return fmt.Errorf("%q is not a size: use a number with B, KiB, MiB or GiB, such as 64KiB (less than 2GiB), or 0", text)
 	}
 	return nil
 }
