@@ -15,7 +15,7 @@ import (
 // Lease decides which node of a cluster delivers events. The node that holds it says so on
 // the bus, every second. When none does for some seconds, another one claims it, and
 // takes it if it hears of no better claim for half a second. A node that is cut off from
-// the log gives it up.
+// the log gives it up, and so does one that was paused for so long that another has taken it.
 //
 // Nothing depends on there being only one holder: while there are two, which is possible
 // after a pause of a node or of the network, events may be delivered twice.
@@ -29,6 +29,7 @@ type Lease struct {
 	mu struct {
 		sync.Mutex
 		heard time.Time       // when another holder was heard last
+		alive time.Time       // when this node decided last
 		since time.Time       // when this node claimed the lease; zero: it has not
 		held  context.Context // ends when this node loses the lease; nil: it has not
 		end   context.CancelFunc
@@ -67,7 +68,7 @@ type claim struct {
 // NewLease makes this node a candidate.
 func NewLease(c LeaseConfig) (*Lease, error) {
 	l := &Lease{config: c, run: rand.Text(), done: make(chan struct{})}
-	l.mu.heard, l.mu.took = time.Now(), make(chan struct{})
+	l.mu.heard, l.mu.alive, l.mu.took = time.Now(), time.Now(), make(chan struct{})
 	stop, err := c.Bus.Subscribe(leaseTopic, l.receive)
 	if err != nil {
 		return nil, err
@@ -135,6 +136,9 @@ func (l *Lease) keep(ctx context.Context) {
 // decide claims the lease, takes it, keeps it or loses it.
 func (l *Lease) decide(say bool) {
 	ready := l.config.Ready() == nil
+	if l.paused() && l.lose() {
+		l.config.Logger.Info("another node delivers events, because this one was paused")
+	}
 	l.mu.Lock()
 	since, held, vacant := l.mu.since, l.mu.held != nil, time.Since(l.mu.heard)
 	l.mu.Unlock()
@@ -155,6 +159,19 @@ func (l *Lease) decide(say bool) {
 	if say {
 		l.publish(claim{Node: l.config.Node, Run: l.run, HeldMS: time.Since(since).Milliseconds()})
 	}
+}
+
+// paused reports whether this node was paused until now for so long that another one may
+// have taken the lease. It listens for that one then, as if it had just started.
+func (l *Lease) paused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	paused := now.Sub(l.mu.alive) >= claimAfter
+	if l.mu.alive = now; paused {
+		l.mu.heard = now
+	}
+	return paused
 }
 
 // rank is how much later than the first node this one claims the lease.

@@ -62,6 +62,52 @@ func TestClaimedAtOnce(t *testing.T) {
 	})
 }
 
+// TestPausedHolder: a node that was paused while it held the lease does not take it back from
+// the one that has it since.
+func TestPausedHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &leaseBus{late: time.Millisecond}
+		pause := make(chan time.Duration, 1)
+		var all []*Lease
+		for _, node := range []string{"a", "b"} {
+			ready := func() error { return nil }
+			if node == "a" {
+				ready = func() error {
+					select {
+					case d := <-pause:
+						time.Sleep(d)
+					default:
+					}
+					return nil
+				}
+			}
+			l, err := NewLease(LeaseConfig{
+				Node: node, Bus: bus, Nodes: func() []string { return []string{"a", "b"} }, Ready: ready,
+				Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			all = append(all, l)
+		}
+		defer time.Sleep(time.Second) // the last messages
+		time.Sleep(10 * time.Second)
+		if held := holders(all); len(held) != 1 || held[0] != "a" {
+			t.Fatalf("%v hold the lease", held)
+		}
+		pause <- 20 * time.Second
+		time.Sleep(20 * time.Second)
+		if !all[1].Held() {
+			t.Fatal("the other node has not taken the lease")
+		}
+		time.Sleep(20 * time.Second)
+		if held := holders(all); len(held) != 1 || held[0] != "b" {
+			t.Errorf("%v hold the lease", held)
+		}
+	})
+}
+
 func holders(all []*Lease) (names []string) {
 	for _, l := range all {
 		if l.Held() {
