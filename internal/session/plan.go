@@ -251,11 +251,18 @@ func (s *Session) begin(ctx context.Context, channel string, granted bool, p *Pl
 	if err := s.loop.host.CatchUp(ctx, p.patience, f, max(sub.cursor, p.position(channel))); err != nil {
 		return err
 	}
+	return s.place(ctx, sub, p)
+}
+
+// place moves the cursor of an initial subscription, which is where the user's state has it,
+// to where the client wants to continue.
+func (s *Session) place(ctx context.Context, sub *subscription, p *Plan) (err error) {
+	f := sub.Feed
 	if sub.cursor, err = f.Clamp(ctx, sub.cursor); err != nil {
 		return err
 	}
 	stored := sub.cursor
-	seq, ok := p.After[channel]
+	seq, ok := p.After[f.Channel()]
 	if ok {
 		if sub.cursor, err = f.Clamp(ctx, seq); err != nil {
 			return err

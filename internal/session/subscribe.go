@@ -100,45 +100,54 @@ func (s *Session) newSubscription(ctx context.Context, channel string, byToken b
 // one. Presence begins or ends the notices about the channel's users. On the loop, with
 // the user's state pinned.
 func (s *Session) subscribed(ref json.RawMessage, fresh *subscription, after *uint64, presence *bool, bounds engine.Bounds) {
-	sub, head := s.subscription(fresh.Feed.Channel()), max(bounds.Head, fresh.Feed.Head())
-	// A new token may have been applied since the command arrived.
-	refused := s.maySubscribe(fresh.Feed.Channel())
-	switch {
-	case refused != nil:
-		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
-		s.refuse(ref, refused)
+	channel, head := fresh.Feed.Channel(), max(bounds.Head, fresh.Feed.Head())
+	sub, err := s.adopt(fresh)
+	if err != nil {
+		s.refuse(ref, err)
 		return
-	case sub != nil:
-		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
-		if after != nil {
-			s.takeOut(sub, sub.cursor)
-			sub.notices = nil
-		}
-	case len(s.subs) >= s.loop.host.MaxSubscriptions:
-		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
-		s.refuse(ref, fault.Errorf(fault.RateLimited, "a session has at most %d subscriptions", s.loop.host.MaxSubscriptions))
-		return
-	default:
-		sub = fresh
-		s.addSubscription(sub)
 	}
 	sub.requested = true
-	s.forgetUnsubscribed(sub.Feed.Channel())
+	s.forgetUnsubscribed(channel)
 	if after != nil {
+		s.takeOut(sub, sub.cursor)
+		sub.notices = nil
 		sub.cursor = min(*after, head)
 	}
 	resumed := sub.resumes(bounds)
 	ok := wire.OK{Type: "ok", Ref: ref, Seq: &head, Oldest: &bounds.Oldest, Resumed: &resumed}
 	if presence != nil && !*presence {
-		s.unwatch(sub.Feed.Channel())
+		s.unwatch(channel)
 	}
 	if presence != nil && *presence {
-		s.send(s.watch(sub.Feed.Channel()).In(wire.Encode(ok))...)
+		s.send(s.watch(channel).In(wire.Encode(ok))...)
 	} else {
 		s.send(s.notice(ok))
 	}
 	s.MarkDirty()
 	s.reconcile() // a membership may have begun or ended since the job checked
+}
+
+// adopt adds a new subscription to those of the session, and returns it; or it returns the one
+// that the session has of the channel. On the loop.
+func (s *Session) adopt(fresh *subscription) (*subscription, error) {
+	channel, most := fresh.Feed.Channel(), s.loop.host.MaxSubscriptions
+	sub := s.subscription(channel)
+	// A new token may have been applied since the command arrived.
+	err := s.maySubscribe(channel)
+	if err == nil && sub == nil && len(s.subs) >= most {
+		err = fault.Errorf(fault.RateLimited, "a session has at most %d subscriptions", most)
+	}
+	if err != nil || sub != nil {
+		s.discard(fresh)
+		return sub, err
+	}
+	s.addSubscription(fresh)
+	return fresh, nil
+}
+
+// discard gives up a new subscription that the session does not add. On the loop.
+func (s *Session) discard(fresh *subscription) {
+	s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
 }
 
 func (s *Session) addSubscription(sub *subscription) {
@@ -263,12 +272,12 @@ func (s *Session) granted(fresh *subscription) {
 	channel := fresh.Feed.Channel()
 	sub := s.subscription(channel)
 	if sub != nil && sub.granted || s.hasUnsubscribed(channel) || !s.tokenGrants(channel) && !s.user.IsMember(channel) {
-		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
+		s.discard(fresh)
 		return
 	}
 	if sub != nil {
 		sub.granted, sub.stored = true, fresh.stored
-		s.Job(func() { s.loop.host.Feeds.Release(fresh.Feed) })
+		s.discard(fresh)
 	} else {
 		s.addSubscription(fresh)
 	}
