@@ -130,5 +130,5 @@ const (
 	NodeDraining    NodeState = "draining"
 	NodeIsolated    NodeState = "isolated"    // it does not reach the log
 	NodeUnreachable NodeState = "unreachable" // it has not announced itself for 3 s
-	NodeStopped     NodeState = "stopped"     // it cannot apply the log
+	NodeStopped     NodeState = "stopped"     // it cannot apply the log, or was just shut down
 )

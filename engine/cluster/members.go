@@ -12,8 +12,9 @@ import (
 
 // Forget implements engine.Shared.
 func (e *Engine) Forget(ctx context.Context, node string) error {
+	last := e.nodes.Last(node)
 	switch {
-	case node == e.o.Node || e.nodes.Last(node) != nil:
+	case node == e.o.Node || last != nil && last.State != engine.NodeStopped:
 		return fmt.Errorf("node %s is running: stop it first", node)
 	case !slices.ContainsFunc(e.Cluster().Nodes, func(n engine.Node) bool { return n.Name == node }):
 		return fmt.Errorf("%w: %s", engine.ErrUnknownNode, node)

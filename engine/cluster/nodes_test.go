@@ -121,3 +121,25 @@ func TestForget(t *testing.T) {
 		}
 	})
 }
+
+// TestForgetAtOnce: a node that has said that it is shut down can be forgotten before it is
+// silent for long.
+func TestForgetAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, bus := logtest.NewMemory(shards), &logtest.Bus{}
+		open := func(name string) *cluster.Engine {
+			return openWith(t, vfs.NewMem(), cluster.Options{Name: "c", Node: name, Log: log, Bus: bus})
+		}
+		a, b := open("a"), open("b")
+		defer closeNode(t, a)
+		time.Sleep(2 * time.Second)
+		closeNode(t, b)
+		if err := a.Forget(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		if n, listed := nodesOf(a)["b"]; listed {
+			t.Errorf("a member that was forgotten: %+v", n)
+		}
+	})
+}
