@@ -65,10 +65,10 @@ func (s *Server) catchUp(ctx context.Context, channel string) error {
 
 // current returns an error if this node may not have everything of a channel.
 func (s *Server) current(ctx context.Context, channel string) error {
-	if err := s.storage(); err != nil || s.host.Policies.MemoryOnly(channel) {
+	if err := s.storage(); err != nil {
 		return err
 	}
-	return s.shared.CatchUp(ctx, channel)
+	return s.catchUp(ctx, channel)
 }
 
 // leaveCluster undoes joinCluster.

@@ -163,7 +163,7 @@ func (e *Engine) Save(ctx context.Context, updates []engine.Update, _ bool) erro
 	if err := e.admitted(); err != nil {
 		return fmt.Errorf("save: %w", err)
 	}
-	return e.save(ctx, updates, e.shardOf)
+	return e.save(ctx, updates, func(i int) *shard { return e.shardOf("user:" + updates[i].User) })
 }
 
 // CatchUp implements engine.Shared: an update of nobody passes through the log of the
@@ -173,21 +173,18 @@ func (e *Engine) CatchUp(ctx context.Context, channel string) error {
 	if channel != "" {
 		shards = []*shard{e.shardOf(channel)}
 	}
-	next := 0
-	return e.save(ctx, make([]engine.Update, len(shards)), func(string) *shard {
-		next++
-		return shards[next-1]
-	})
+	return e.save(ctx, make([]engine.Update, len(shards)), func(i int) *shard { return shards[i] })
 }
 
-func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func(channel string) *shard) error {
+// save puts updates into the logs of shards, which shardOf returns for the index of each.
+func (e *Engine) save(ctx context.Context, updates []engine.Update, shardOf func(i int) *shard) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}
 	defer e.leave()
 	calls := make(map[*shard]*propose.Call, 1)
 	for i := range updates {
-		s := shardOf("user:" + updates[i].User)
+		s := shardOf(i)
 		c := calls[s]
 		if c == nil {
 			c = propose.NewCall()

@@ -81,7 +81,7 @@ func (m *memoryEngine) Trim(ctx context.Context, channel string, through uint64)
 
 // Save implements engine.Users.
 func (m *memoryEngine) Save(ctx context.Context, updates []engine.Update, _ bool) error {
-	return m.e.save(ctx, updates, func(string) *shard { return m.shard })
+	return m.e.save(ctx, updates, func(int) *shard { return m.shard })
 }
 
 // Read implements engine.Log.
