@@ -213,6 +213,13 @@ type Frame struct {
 // DefaultMaxMessage is Options.MaxMessage unless it is set.
 const DefaultMaxMessage = 64 << 10
 
+// The least values of Options.Heartbeat and Options.AckDelay. The server closes a connection
+// without a response for 2.4 heartbeats.
+const (
+	MinHeartbeat = 100 * time.Millisecond
+	MinAckDelay  = time.Millisecond
+)
+
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	if o.Authenticate == nil && o.VerifyToken == nil {
@@ -261,8 +268,8 @@ func (o *Options) complete() error {
 		value       *time.Duration
 		zero, least time.Duration
 	}{
-		{"Heartbeat", &o.Heartbeat, 25 * time.Second, minHeartbeat},
-		{"AckDelay", &o.AckDelay, time.Second, time.Millisecond},
+		{"Heartbeat", &o.Heartbeat, 25 * time.Second, MinHeartbeat},
+		{"AckDelay", &o.AckDelay, time.Second, MinAckDelay},
 	} {
 		if *d.value < 0 {
 			return optionError(d.field, "%s is negative", *d.value)
@@ -311,10 +318,6 @@ func (e *OptionError) Error() string { return "wirepost: Options." + e.Option + 
 func optionError(option, format string, args ...any) *OptionError {
 	return &OptionError{Option: option, Message: fmt.Sprintf(format, args...)}
 }
-
-// minHeartbeat is the shortest heartbeat. The server closes a connection without a
-// response for 2.4 of them.
-const minHeartbeat = 100 * time.Millisecond
 
 // isNilPointer reports whether an interface holds a nil pointer, which is not a nil
 // interface.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirepost/wirepost"
 	"github.com/wirepost/wirepost/auth"
 	"github.com/wirepost/wirepost/httpapi"
 	"github.com/wirepost/wirepost/internal/dial"
@@ -89,14 +90,14 @@ func (d *duration) UnmarshalText(text []byte) error {
 type heartbeat duration
 
 func (h *heartbeat) UnmarshalText(text []byte) error {
-	return atLeast((*duration)(h), text, 100*time.Millisecond)
+	return atLeast((*duration)(h), text, wirepost.MinHeartbeat)
 }
 
 // ackDelay is a duration that Options.AckDelay accepts.
 type ackDelay duration
 
 func (a *ackDelay) UnmarshalText(text []byte) error {
-	return atLeast((*duration)(a), text, time.Millisecond)
+	return atLeast((*duration)(a), text, wirepost.MinAckDelay)
 }
 
 func atLeast(d *duration, text []byte, least time.Duration) error {
