@@ -9,8 +9,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// negativeNumber matches an argument that is a negative number, and not a flag.
-var negativeNumber = regexp.MustCompile(`^-\.?[0-9]`)
+// An argument is a negative number, a long flag without a value, or a short one.
+var (
+	negativeNumber = regexp.MustCompile(`^-\.?[0-9]`)
+	longFlag       = regexp.MustCompile(`(?s)^--[^=]*$`)
+	shortFlag      = regexp.MustCompile(`(?s)^-[^=]$`)
+)
 
 // joinNegative joins a flag and the negative number after it, as in --window=-1. kong takes
 // what begins with - for a flag, and would not say what the value is to be.
@@ -20,17 +24,14 @@ func joinNegative(args []string) []string {
 		if arg == "--" {
 			return append(joined, args[i:]...)
 		}
-		before := ""
-		if len(joined) > 0 {
-			before = joined[len(joined)-1]
-		}
-		switch long := strings.HasPrefix(before, "--"); {
-		case !negativeNumber.MatchString(arg) || negativeNumber.MatchString(before) || strings.Contains(before, "="):
+		last := len(joined) - 1
+		switch {
+		case last < 0 || !negativeNumber.MatchString(arg) || negativeNumber.MatchString(joined[last]):
 			joined = append(joined, arg)
-		case long:
-			joined[len(joined)-1] += "=" + arg
-		case len(before) == 2 && before[0] == '-':
-			joined[len(joined)-1] += arg
+		case longFlag.MatchString(joined[last]):
+			joined[last] += "=" + arg
+		case shortFlag.MatchString(joined[last]):
+			joined[last] += arg
 		default:
 			joined = append(joined, arg)
 		}
