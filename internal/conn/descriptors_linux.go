@@ -26,7 +26,7 @@ func (t *table) makeRoom(fd int) {
 	}
 }
 
-// growth says whether the table is to grow, and to which size.
+// growth reports whether the table is to grow, and to which size.
 func (t *table) growth(fd int) (size int, due bool) {
 	old := t.size.Load()
 	if int64(fd) < old/2 {
