@@ -446,6 +446,6 @@ func reload(t *testing.T, e *Engine) (cache.Channel, error) {
 // at the end of a commit.
 func writeEarly(e *Engine, c *stage.Changes) error {
 	err := e.db.Apply(c.Batch(), pdb.NoSync)
-	c.Begin(e.nowMilli(), 0, false)
+	c.Begin(e.nowMilli(), 0)
 	return err
 }

@@ -58,7 +58,7 @@ func (c *commit) perform(taken []*request) {
 	}
 	short := c.k.Space.Check(now, size)
 	c.sync = false
-	c.changes.Begin(now, size, short != nil)
+	c.changes.Begin(now, size)
 	for _, rq := range taken {
 		if short != nil && (!rq.frees || c.k.Space.Full()) {
 			rq.err = short
@@ -70,9 +70,8 @@ func (c *commit) perform(taken []*request) {
 		c.synced = time.Now()
 	}
 	wrote, err := c.write()
-	if short != nil && wrote && err == nil {
-		_, err = c.k.DB.AsyncFlush()
-		c.k.reclaimer.add(c.changes.Removed())
+	if short != nil && err == nil {
+		err = c.free(wrote)
 	}
 	for _, rq := range taken {
 		if err != nil {
@@ -86,6 +85,17 @@ func (c *commit) perform(taken []*request) {
 	for _, rq := range taken {
 		rq.done <- nil // the request belongs to its caller again
 	}
+}
+
+// free starts to free the disk space of what was removed.
+func (c *commit) free(wrote bool) error {
+	removed := c.changes.TakeRemoved()
+	if !wrote && len(removed) == 0 {
+		return nil
+	}
+	_, err := c.k.DB.AsyncFlush()
+	c.k.reclaimer.add(removed)
+	return err
 }
 
 func (c *commit) stage(rq *request) {

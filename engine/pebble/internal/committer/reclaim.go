@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	pdb "github.com/cockroachdb/pebble/v2"
 
@@ -68,13 +69,30 @@ func (r *reclaimer) run(ctx context.Context) {
 		removed := r.mu.removed
 		r.mu.removed = stage.Removals{}
 		r.mu.Unlock()
+		again := stage.Removals{}
 		for channel, s := range removed {
-			if err := r.compact(ctx, channel, s); err != nil && ctx.Err() == nil {
-				r.log.Warn("the disk space of removed messages was not freed", "channel", channel, "error", disk.Plain(err))
+			err := r.compact(ctx, channel, s)
+			if err == nil || ctx.Err() != nil {
+				continue
 			}
+			r.log.Warn("the disk space of removed messages was not freed", "channel", channel, "error", disk.Plain(err))
+			if disk.Shortage(err) != nil { // a compaction needs space, too, for a moment
+				again[channel] = s
+			}
+		}
+		if len(again) > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+			r.add(again)
 		}
 	}
 }
+
+// pause is how long a compaction that failed for lack of space waits for the next attempt.
+const pause = time.Second
 
 // compact waits for the flush of the removals, and compacts their range.
 func (r *reclaimer) compact(ctx context.Context, channel string, s stage.Sequences) error {

@@ -34,9 +34,9 @@ func NewPatience(log *slog.Logger) *Patience {
 // End stops all retries.
 func (p *Patience) End() { close(p.ending) }
 
-// shortage maps the error of opening a file to an engine error if it is temporary, and
+// Shortage maps the error of opening a file to an engine error if it is temporary, and
 // to nil otherwise.
-func shortage(err error) error {
+func Shortage(err error) error {
 	switch {
 	case noSpace(err):
 		return engine.ErrFull
@@ -59,10 +59,10 @@ func (p *Patience) untilItWorks(try func() error) error {
 }
 
 // forAWhile retries for a limited time, for operations that may fail in the end. The
-// error then also wraps the one of shortage.
+// error then also wraps the one of Shortage.
 func (p *Patience) forAWhile(try func() error) error {
 	err := p.wait(try, awhile)
-	if short := shortage(err); short != nil {
+	if short := Shortage(err); short != nil {
 		return fmt.Errorf("%w: %w", short, err)
 	}
 	return err
@@ -70,7 +70,7 @@ func (p *Patience) forAWhile(try func() error) error {
 
 func (p *Patience) wait(try func() error, limit time.Duration) error {
 	err := try()
-	if shortage(err) == nil {
+	if Shortage(err) == nil {
 		return err
 	}
 	p.log.Warn("the system is short of a resource: the store retries", "error", Plain(err))
@@ -81,7 +81,7 @@ func (p *Patience) wait(try func() error, limit time.Duration) error {
 			return err
 		case <-time.After(pause):
 		}
-		if err = try(); shortage(err) == nil {
+		if err = try(); Shortage(err) == nil {
 			return err
 		}
 	}

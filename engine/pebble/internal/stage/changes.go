@@ -31,8 +31,7 @@ type Changes struct {
 	touched []*cache.Slot[cache.Channel]
 	late    []*cache.Slot[format.Keyed] // pinned here, not by a request
 	spare   []*cache.Staged
-	short   bool                // there is too little space on the disk
-	gone    Removals            // while it is so
+	gone    Removals            // of late, see removed
 	fronts  map[string][]uint64 // by channel, see findFront
 	timers  map[string]int64    // see timers.go
 	key     []byte              // scratch
@@ -44,11 +43,9 @@ func New(db *pdb.DB, cache *cache.Cache, log *slog.Logger) *Changes {
 	return &Changes{db: db, cache: cache, log: log, fronts: make(map[string][]uint64), gone: Removals{}, timers: make(map[string]int64)}
 }
 
-// Begin begins a commit of about so many bytes, at a time. If space is short, it records
-// what is removed.
-func (c *Changes) Begin(now int64, size int, short bool) {
-	c.now, c.indexed, c.Flush, c.short = now, false, false, short
-	clear(c.gone)
+// Begin begins a commit of about so many bytes, at a time.
+func (c *Changes) Begin(now int64, size int) {
+	c.now, c.indexed, c.Flush = now, false, false
 	clear(c.timers)
 	c.batch = c.db.NewBatchWithSize(size + size/2)
 }
@@ -94,8 +91,16 @@ func (c *Changes) Batch() *pdb.Batch {
 	return c.batch
 }
 
-// Removed returns the records whose disk space must be freed, because space is short.
-func (c *Changes) Removed() Removals { return c.gone }
+// TakeRemoved returns the records that were removed of late, each once. When space on the
+// disk is short, the space that they take must be freed.
+func (c *Changes) TakeRemoved() Removals {
+	if len(c.gone) == 0 {
+		return nil
+	}
+	gone := c.gone
+	c.gone = Removals{}
+	return gone
+}
 
 // PublishLocked makes the changes visible if they are durable, calls notify with the new
 // records of each channel, which reports whether it keeps them, and ends the commit. The mutex
@@ -156,11 +161,14 @@ func (c *Changes) scan(channel string, after, through uint64, look func(seq uint
 	return format.Scan(context.Background(), r, channel, after, through, look)
 }
 
-// removed records a range of removed records if space is short.
+// removed notes a range of removed records. Space may be short only after this commit, so it
+// notes them always, for the last channels: writes have Pebble compact what was removed
+// longer ago.
 func (c *Changes) removed(channel string, first, last uint64) {
-	if c.short {
-		c.gone.Add(channel, Sequences{first, last})
+	if _, ok := c.gone[channel]; !ok && len(c.gone) == ofLate {
+		clear(c.gone)
 	}
+	c.gone.Add(channel, Sequences{first, last})
 }
 
 // Set stages a value.

@@ -4,6 +4,9 @@ package stage
 // each channel, because retention removes records from the start of a log.
 type Removals map[string]Sequences
 
+// ofLate is the number of channels whose removed records are noted.
+const ofLate = 1000
+
 type Sequences struct{ First, Last uint64 }
 
 func (rs Removals) Add(channel string, s Sequences) {
