@@ -4,15 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/wirepost/wirepost"
-	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // byEvent are steps via events, at these times.
@@ -314,34 +314,32 @@ func TestEscalationWithoutReader(t *testing.T) {
 // TestEscalationRestart: what became due while the server was down happens then, except for what
 // was acknowledged before.
 func TestEscalationRestart(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	open := func() *node {
-		return newNode(t, writing("message.unacknowledged"), func(o *wirepost.Options) {
-			e, err := pebble.Open(dir, pebble.Options{Logger: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.Engine = e
-		})
-	}
-	n := open()
-	pushed := time.Now()
-	first := n.escalated("user:1", 2*time.Second).Seq
-	second := n.escalated("user:2", 2*time.Second).Seq
-	c, _ := n.dialV1("1&device=phone")
-	c.message("1")
-	c.send(`{"type":"ack","channel":"user:1","seq":%d}`, first)
-	eventually(t, "it is acknowledged", func() bool { return n.cursor("1", "user:1", "phone") == first })
-	n.stop()
-	time.Sleep(time.Until(pushed.Add(2100 * time.Millisecond)))
-	n = open()
-	eventually(t, "both are settled", func() bool {
-		return n.steps("1", first) == "not_needed by phone" && n.steps("2", second) == "sent"
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewMem()
+		n := newPipeNode(t, writing("message.unacknowledged"), onVFS(t, disk))
+		first := n.escalated("user:1", 2*time.Second).Seq
+		second := n.escalated("user:2", 2*time.Second).Seq
+		c, _ := n.dialV1("1&device=phone")
+		c.message("1")
+		c.send(`{"type":"ack","channel":"user:1","seq":%d}`, first)
+		synctest.Wait()
+		if got := n.cursor("1", "user:1", "phone"); got != first {
+			t.Errorf("acknowledged up to %d, want %d", got, first)
+		}
+		n.stop()
+		time.Sleep(3 * time.Second)
+		n = newPipeNode(t, writing("message.unacknowledged"), onVFS(t, disk))
+		time.Sleep(time.Second)
+		if got := n.steps("1", first); got != "not_needed by phone" {
+			t.Errorf("what was acknowledged: %s", got)
+		}
+		if got := n.steps("2", second); got != "sent" {
+			t.Errorf("what was not: %s", got)
+		}
+		if got := n.escalations(); !slices.Equal(got, []string{fmt.Sprintf("2 %d #1", second)}) {
+			t.Errorf("%q", got)
+		}
 	})
-	if got := n.escalations(); !slices.Equal(got, []string{fmt.Sprintf("2 %d #1", second)}) {
-		t.Errorf("%q", got)
-	}
 }
 
 // TestEscalationInCluster: each step happens once, at its time, whichever nodes are there, and

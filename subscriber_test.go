@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wirepost/wirepost"
@@ -104,23 +105,25 @@ func TestSubscribeEnds(t *testing.T) {
 }
 
 func TestSubscribeAfterTheHeadStartsNow(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	n.json("news", `1`)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	next, stop := iter.Pull2(n.Subscribe(ctx, "news", math.MaxUint64))
-	defer stop()
-	time.AfterFunc(time.Millisecond, func() { n.json("news", `2`); n.json("news", `3`) })
-	for _, want := range []string{`2`, `3`} {
-		if m, err, _ := next(); err != nil || string(m.Data) != want {
-			t.Fatalf("got %s, %v; want %s", m.Data, err, want)
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t)
+		n.json("news", `1`)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		next, stop := iter.Pull2(n.Subscribe(ctx, "news", math.MaxUint64))
+		defer stop()
+		// The subscription begins with the first call of next, and now is when that waits.
+		time.AfterFunc(time.Millisecond, func() { n.json("news", `2`); n.json("news", `3`) })
+		for _, want := range []string{`2`, `3`} {
+			if m, err, _ := next(); err != nil || string(m.Data) != want {
+				t.Fatalf("got %s, %v; want %s", m.Data, err, want)
+			}
 		}
-	}
-	n.json("news", `4`)
-	n.json("news", `5`)
-	cancel()
-	if m, err, _ := next(); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the end of its context it gives %s, %v", m.Data, err)
-	}
+		n.json("news", `4`)
+		n.json("news", `5`)
+		cancel()
+		if m, err, _ := next(); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end of its context it gives %s, %v", m.Data, err)
+		}
+	})
 }
