@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/wirepost/wirepost/client"
 )
@@ -52,9 +53,14 @@ func TestKillWhilePushing(t *testing.T) {
 			}
 		})
 	}
+	timeout := time.After(5 * time.Minute) // it only keeps the test from hanging
 	for range rounds {
 		for upTo := done.Load() + 1 + rand.Int64N(1000); done.Load() < upTo && !t.Failed(); {
-			<-more
+			select {
+			case <-more:
+			case <-timeout:
+				t.Fatalf("only %d pushes succeeded", done.Load())
+			}
 		}
 		p.kill()
 		p.start()

@@ -132,7 +132,7 @@ func runProgram(t *testing.T, url, file string, stop int) (handled []int) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	patience := time.AfterFunc(20*time.Second, func() { child.Process.Kill() }) //nolint:errcheck // it may have ended
+	patience := time.AfterFunc(2*time.Minute, func() { child.Process.Kill() }) //nolint:errcheck // it may have ended
 	defer patience.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

@@ -36,7 +36,10 @@ func testApp(t *testing.T, ctx context.Context, change func(*Config), logs ...io
 		app.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	done := make(chan error, 1)
-	go func() { done <- app.Run(ctx) }()
+	go func() {
+		done <- app.Run(ctx)
+		w.Close()
+	}()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if address, ok := strings.CutPrefix(lines.Text(), "listening "); ok {
@@ -44,7 +47,7 @@ func testApp(t *testing.T, ctx context.Context, change func(*Config), logs ...io
 			return app, address, done
 		}
 	}
-	t.Fatal("no line with the address")
+	t.Fatalf("no line with the address: %v", <-done)
 	return nil, "", nil
 }
 
