@@ -138,7 +138,8 @@ func TestConnectAnswers(t *testing.T) {
 	b := newBackend(t)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	t.Cleanup(elsewhere.Close)
-	s := newServer(t, b, func(h *hooks.Options, _ *wirepost.Options) { h.Timeout = 200 * time.Millisecond })
+	patient := newServer(t, b)
+	hasty := newServer(t, b, func(h *hooks.Options, _ *wirepost.Options) { h.Timeout = 200 * time.Millisecond })
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	for name, tt := range map[string]struct {
@@ -192,6 +193,10 @@ func TestConnectAnswers(t *testing.T) {
 		}, 503, ""},
 	} {
 		b.answer("connect", tt.answer)
+		s := patient
+		if strings.HasPrefix(name, "slow") {
+			s = hasty
+		}
 		for _, path := range []string{"/ws", "/sse", "/poll"} {
 			h := http.Header{
 				"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
@@ -213,7 +218,7 @@ func TestConnectAnswers(t *testing.T) {
 			}
 		}
 		b.answer("connect", reply(200, `{"user":"42"}`))
-		s.dial("").Close() // and the next one is served
+		patient.dial("").Close() // and the next one is served
 	}
 }
 

@@ -26,14 +26,15 @@ type harness struct {
 	*webpush.Sender
 	t     *testing.T
 	store *memory.Engine
-	clock atomic.Int64 // that is added to the system's
+	begun time.Time
+	clock atomic.Int64 // what has passed since then
 }
 
-func (h *harness) now() time.Time { return time.Now().Add(time.Duration(h.clock.Load())) }
+func (h *harness) now() time.Time { return h.begun.Add(time.Duration(h.clock.Load())) }
 
 func newHarness(t *testing.T, service *pushtest.Service, change ...func(*webpush.Config)) *harness {
 	t.Helper()
-	h := &harness{t: t}
+	h := &harness{t: t, begun: time.Now()}
 	h.store = memory.New(memory.Options{Now: h.now})
 	c := webpush.Config{
 		Subject: "mailto:ops@example.com", Allow: webpush.Exceptions{Loopback: true}, Store: h.store, Now: h.now,
