@@ -19,6 +19,9 @@ import (
 	"github.com/wirepost/wirepost/internal/ws/wstest"
 )
 
+// patience limits what only takes long if it fails.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // env is one loop and a way to connect to it.
@@ -37,7 +40,7 @@ func inEnv(t *testing.T, pair pairFunc, fake bool, cfg Config, test func(*env)) 
 		e := &env{TB: t, loop: NewLoop(cfg), pair: pair, fake: fake}
 		e.loop.Post(Func(func() {
 			if !fake {
-				e.loop.closeTimeout = time.Minute
+				e.loop.closeTimeout = time.Hour
 			}
 		}))
 		defer e.loop.Close()
@@ -230,7 +233,7 @@ func (r *recorder) isClosing(code int) {
 		if e.Code != code {
 			r.tb.Errorf("Closing was called with %d, want %d", e.Code, code)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		r.tb.Fatal("Closing was not called")
 	}
 }
@@ -254,7 +257,7 @@ func (r *recorder) next() string {
 	select {
 	case e := <-r.events:
 		return e
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		r.tb.Fatal("nothing happened")
 		return ""
 	}
@@ -322,7 +325,7 @@ func (c *rawClient) send(frames ...[]byte) {
 // frame reads a frame of the server, and checks its form.
 func (c *rawClient) frame() (op byte, payload []byte) {
 	c.Helper()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	h, err := gobwas.ReadHeader(c.r)
 	if err != nil {
 		c.Fatal(err)
@@ -365,7 +368,7 @@ func (c *rawClient) expectClose(code int) {
 // not with a reset.
 func (c *rawClient) expectEOF() {
 	c.Helper()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	rest, err := io.ReadAll(c.r)
 	if len(rest) > 0 || err != nil {
 		c.Fatalf("got %q and %v, want EOF", rest, err)

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAcknowledged: data taken by the kernel is unacknowledged until the peer reads it.
@@ -29,18 +30,24 @@ func TestAcknowledged(t *testing.T) {
 						r.Conn.Write(serverText(strings.Repeat("s", size)))
 					}
 				})
-				for _, waiting := look(); !waiting; _, waiting = look() {
-					runtime.Gosched()
+				await := func(what string, is func(bytes uint64, waiting bool) bool) (bytes uint64) {
+					for end := time.Now().Add(patience); ; runtime.Gosched() {
+						bytes, waiting := look()
+						if is(bytes, waiting) {
+							return bytes
+						}
+						if time.Now().After(end) {
+							e.Fatalf("%s: %d bytes acknowledged, waiting is %t", what, bytes, waiting)
+						}
+					}
 				}
-				before, _ := look()
+				before := await("the peer does not read", func(_ uint64, waiting bool) bool { return waiting })
 				for range messages {
 					client.frame()
 				}
-				// All of it was read, so all of it will be acknowledged.
-				after, waiting := look()
-				for ; waiting || after < messages*size; after, waiting = look() {
-					runtime.Gosched()
-				}
+				after := await("the peer has read all", func(bytes uint64, waiting bool) bool {
+					return !waiting && bytes >= messages*size
+				})
 				if before >= after {
 					e.Errorf("%d bytes acknowledged before, and %d after the peer read all", before, after)
 				}
