@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -35,17 +36,21 @@ type trio struct {
 	servers [3]*jetstream.Server // nil: not running
 }
 
-// freeRoutes returns addresses that are free now.
+// freeRoutes returns addresses that are free now. Their ports are below those that outgoing
+// connections get, or one of these could have the port while its server is not running.
 func freeRoutes(n int) (all []*url.URL, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	for range 100 * n {
+		l, e := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(10_000)))
+		if e != nil {
+			err = e
+			continue
 		}
 		defer l.Close()
-		all = append(all, &url.URL{Scheme: "nats-route", Host: l.Addr().String()})
+		if all = append(all, &url.URL{Scheme: "nats-route", Host: l.Addr().String()}); len(all) == n {
+			return all, nil
+		}
 	}
-	return all, nil
+	return nil, err
 }
 
 func newTrio(dir string) (*trio, error) {
@@ -98,6 +103,9 @@ var shared struct {
 	err error
 }
 
+// patience limits what only takes long if it fails.
+const patience = 3 * time.Minute
+
 // TestMain also runs the server of a trio that is a process of its own.
 func TestMain(m *testing.M) {
 	if args := os.Getenv("JETSTREAM_CHILD"); args != "" {
@@ -142,7 +150,7 @@ func (c *trio) connect(t testing.TB, i int) *nats.Conn {
 // open opens a log of three replicas at one of the servers.
 func (c *trio) open(t testing.TB, i int, name string, shards int) *jetstream.Log {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	l, err := jetstream.Open(ctx, c.connect(t, i), jetstream.Options{
 		Name: name, Shards: shards, Replicas: 3, Server: c.servers[i], Logger: c.logger,

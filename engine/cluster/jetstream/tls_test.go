@@ -75,8 +75,10 @@ func TestCertificates(t *testing.T) {
 	}
 	a, b := start(0, one), start(1, one)
 	for _, s := range []*jetstream.Server{a, b} {
-		for s.Waiting() != "2 of 3 servers are connected: [a b]" {
-			time.Sleep(10 * time.Millisecond)
+		for end := time.Now().Add(patience); s.Waiting() != "2 of 3 servers are connected: [a b]"; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("it says %q", s.Waiting())
+			}
 		}
 	}
 	c := start(2, other)

@@ -63,8 +63,10 @@ func sql(t testing.TB, url, statement string, args ...any) int {
 // await waits until a query returns a row.
 func await(t testing.TB, url, query string, args ...any) {
 	t.Helper()
-	for sql(t, url, query, args...) == 0 {
-		time.Sleep(10 * time.Millisecond)
+	for end := time.Now().Add(patience); sql(t, url, query, args...) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no row of %s", query)
+		}
 	}
 }
 
@@ -135,7 +137,7 @@ func (d *load) await(n int) {
 	for range n {
 		select {
 		case <-d.acked:
-		case <-d.t.Context().Done():
+		case <-time.After(patience):
 			d.t.Fatal("no acknowledgement")
 		}
 	}

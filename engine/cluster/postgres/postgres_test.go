@@ -21,6 +21,9 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
+// patience limits what only takes long if it fails.
+const patience = 3 * time.Minute
+
 func TestMain(m *testing.M) {
 	if os.Getenv(enginetest.RoundsVar) == "" {
 		os.Setenv(enginetest.RoundsVar, modelRounds)
@@ -41,7 +44,7 @@ func newName() string { return fmt.Sprint("test", names.Add(1)) }
 // open connects a node to a cluster.
 func open(t testing.TB, url, name string, shards int) *postgres.DB {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	d, err := postgres.Open(ctx, url, postgres.Options{Cluster: name, Shards: shards, Unreplicated: true, Logger: quiet})
 	if err != nil {
