@@ -43,8 +43,10 @@ func openNodes(t *testing.T) (nodes [3]*cluster.Engine, links *[3]logtest.Link) 
 		})
 	}
 	for _, n := range nodes {
-		for n.Ready() != nil {
-			time.Sleep(time.Millisecond)
+		for end := time.Now().Add(patience); n.Ready() != nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal(n.Ready())
+			}
 		}
 	}
 	return nodes, links

@@ -53,13 +53,13 @@ func TestReasonsInChinese(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.client("bob")
+	if err := s.AddWebPush(t.Context(), "carol", []byte(subscription)); err != nil {
+		t.Fatal(err)
+	}
 	_, err = s.Push(t.Context(), wirepost.Push{
 		To: "user:carol", Data: []byte(`1`), Escalate: []wirepost.EscalationStep{{After: time.Second, Via: wirepost.ViaWebPush}},
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.AddWebPush(t.Context(), "carol", []byte(subscription)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := s.Disconnect(t.Context(), "bob", ""); n != 1 || err != nil {

@@ -185,8 +185,10 @@ func TestHistory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	s.client("bob")
-	for len(s.Trend()) < 3 {
-		time.Sleep(50 * time.Millisecond) // the server adds a point in 5 s
+	for end := time.Now().Add(patience); len(s.Trend()) < 3; time.Sleep(50 * time.Millisecond) { // the server adds a point in 5 s
+		if time.Now().After(end) {
+			t.Fatalf("%d points", len(s.Trend()))
+		}
 	}
 	tab := s.open("")
 	says(t, tab, "#link", "live")

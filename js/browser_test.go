@@ -226,7 +226,10 @@ func TestToken(t *testing.T) {
 		return response.text()
 	} }`, source.URL))
 	browser.Wait(t, tab, `client.state === "open"`)
-	for given.Load() < 3 {
+	for end := time.Now().Add(browser.Patience); given.Load() < 3; {
+		if time.Now().After(end) {
+			t.Fatalf("%d tokens were asked for", given.Load())
+		}
 		browser.Wait(t, tab, `new Promise((done) => setTimeout(done, 100, true))`)
 	}
 	if events := browser.Value[[]string](t, tab, "events"); slices.Contains(events, "disconnect") {

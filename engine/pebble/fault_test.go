@@ -215,7 +215,7 @@ func TestFlushFails(t *testing.T) {
 		err = push(e, "a", data)
 	}
 	<-failed
-	for err == nil {
+	for deadline := time.Now().Add(pebble.Patience); err == nil && time.Now().Before(deadline); {
 		err = push(e, "a", "small")
 	}
 	if !errors.Is(err, engine.ErrUnavailable) || !errors.Is(err, errDisk) {
@@ -223,9 +223,10 @@ func TestFlushFails(t *testing.T) {
 	}
 	before := stored(t, e, "a")
 	broken.Store(false)
-	for err != nil { // a flush that works comes soon
-		runtime.Gosched()
-		err = push(e, "a", data)
+	for deadline := time.Now().Add(pebble.Patience); err != nil; err = push(e, "a", data) { // a flush that works comes soon
+		if runtime.Gosched(); time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	if after := stored(t, e, "a"); after.count != before.count+1 {
 		t.Fatalf("%d messages, then %d", before.count, after.count)

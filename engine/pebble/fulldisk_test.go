@@ -128,7 +128,7 @@ func removedLeave(t *testing.T, messages uint64, early bool, failures int64) {
 	}
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	for deadline := time.Now().Add(3 * time.Minute); tables(t, volume) > before/5; <-look.C {
+	for deadline := time.Now().Add(Patience); tables(t, volume) > before/5; <-look.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("the tables had %d bytes, and have %d", before, tables(t, volume))
 		}

@@ -67,7 +67,7 @@ func TestSmallDisk(t *testing.T) {
 	c.Advance(time.Second)
 	again := func(what string, write func() error) {
 		t.Helper()
-		deadline := time.Now().Add(3 * time.Minute)
+		deadline := time.Now().Add(pebble.Patience)
 		for err = write(); err != nil; err = write() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %v", what, err)

@@ -271,8 +271,10 @@ func TestDelivery(t *testing.T) {
 	last := b.write(250)
 	good.await(t, last)
 	readers.await(t, 0, 250)
-	for readers.Stats()[1].Retried == 0 {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(time.Minute); readers.Stats()[1].Retried == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", readers.Stats()[1])
+		}
 	}
 	if s := readers.Stats()[1]; !strings.Contains(s.Error, "503") || s.Delivered != 0 {
 		t.Errorf("%+v", s)
