@@ -226,7 +226,9 @@ func (a *App) servePushes(server *http.Server) {
 		Serves:      isPush,
 		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.Handler.ServeHTTP(w, r) }),
 		HeadTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
+		TLS: server.TLSConfig != nil,
 	})
+	server.ConnState = a.pushes.ConnState
 	a.listener = a.pushes.Listener(a.listener)
 }
 

@@ -40,6 +40,10 @@ type Options struct {
 	// HeadTimeout is how long net/http waits for a head, and IdleTimeout how long a
 	// connection may be idle.
 	HeadTimeout, IdleTimeout time.Duration
+	// TLS says that the http.Server has TLS above the connections. Then no request is served
+	// here, because none is readable, but Shutdown closes connections all the same. It needs
+	// ConnState as that of the http.Server.
+	TLS bool
 }
 
 // Server has the connections that are served here.
@@ -50,7 +54,7 @@ type Server struct {
 	empty   chan struct{} // closed when closing, and there are no conns
 
 	mu    sync.Mutex
-	conns map[*conn]struct{} // guarded by mu: all, until net/http has them
+	conns map[*conn]struct{} // guarded by mu: all, until net/http has them, and with TLS a request of theirs
 }
 
 // NewServer makes a server.
@@ -58,8 +62,7 @@ func NewServer(o Options) *Server {
 	return &Server{options: o, conns: make(map[*conn]struct{}), empty: make(chan struct{})}
 }
 
-// Listener returns a listener for an http.Server. With TLS above it no request is served
-// here, because none is readable.
+// Listener returns a listener for an http.Server.
 func (s *Server) Listener(l net.Listener) net.Listener { return &listener{l, s} }
 
 // Shutdown closes the connections that are served here, each after its response, and those

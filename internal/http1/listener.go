@@ -1,8 +1,10 @@
 package http1
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 )
@@ -35,7 +37,8 @@ type conn struct {
 
 // The states of a connection. Shutdown closes one that is idle: before the first byte, between
 // requests, and while it waits for the rest of a body. A busy one serves a request, after which
-// its reader closes it, or belongs to net/http.
+// its reader closes it, or belongs to net/http. With TLS a connection is idle until net/http has
+// read the head of a request, because here it is not known which bytes are of the handshake.
 const (
 	idle int32 = iota
 	busy
@@ -55,7 +58,7 @@ func (c *conn) CloseWrite() error {
 
 // Read implements net.Conn for net/http: it returns when there is something for it.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.left {
+	if c.left || c.server.options.TLS {
 		return c.Conn.Read(p)
 	}
 	defer c.server.remove(c)
@@ -67,6 +70,18 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	return n, err
+}
+
+// ConnState is for http.Server.ConnState if there is TLS above the connections: it
+// leaves one to net/http that has a request, and forgets one that is closed.
+func (s *Server) ConnState(nc net.Conn, state http.ConnState) {
+	encrypted, ok := nc.(*tls.Conn)
+	if !ok || state == http.StateNew {
+		return
+	}
+	if c, ok := encrypted.NetConn().(*conn); ok && (c.state.CompareAndSwap(idle, busy) || state == http.StateClosed) {
+		s.remove(c)
+	}
 }
 
 // simple reports whether what has arrived may be served here, so that nothing is prepared for
