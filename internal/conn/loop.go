@@ -130,6 +130,35 @@ func (l *Loop) Post(t Task) bool {
 	return true
 }
 
+// HandleInput waits until the loop has handled the input that its event-driven sockets had
+// when it was called (of up to 256 of them; a stream reads on a goroutine of its own, which
+// it does not wait for). It must not be called on the loop.
+func (l *Loop) HandleInput() {
+	t := &inputTask{loop: l, done: make(chan struct{})}
+	if l.Post(t) {
+		<-t.done
+	}
+}
+
+// inputTask runs in two turns: the first one may have collected its events before there
+// was input.
+type inputTask struct {
+	loop *Loop
+	ran  bool
+	done chan struct{}
+}
+
+// Run implements Task.
+func (t *inputTask) Run() {
+	if !t.ran {
+		t.ran = true
+		if t.loop.Post(t) {
+			return
+		}
+	}
+	close(t.done)
+}
+
 // Attach serves a connection after its upgrade. h runs on the loop before any other
 // call, and makes the handler. On error the caller keeps the connection; otherwise the
 // loop owns it, and Handler.Closed will be called.

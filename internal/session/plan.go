@@ -132,6 +132,7 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 	s.begun = true
 	h.Attached.Add(1)
 	var busy []string
+	s.hearDevice()
 	err = s.catchUp(ctx, p)
 	if err == nil && h.DevicesElsewhere != nil && s.user.Full(s.device, h.MaxDevices) {
 		busy, err = h.DevicesElsewhere(ctx, s.user.Name())
@@ -153,6 +154,19 @@ func (s *Session) Begin(ctx context.Context, p *Plan) (hello []byte, err error) 
 		hello, err = s.hello(ctx, p.refreshes)
 	}
 	return hello, err
+}
+
+// hearDevice has the loops of the device's other sessions handle what these have received:
+// a page that is reloaded may have acknowledged messages the moment before, on a connection
+// that nobody has noticed to be closed.
+func (s *Session) hearDevice() {
+	var heard []*Loop
+	for _, other := range In(s.user.Conns()) {
+		if other != s && other.device == s.device && !slices.Contains(heard, other.loop) {
+			heard = append(heard, other.loop)
+			other.loop.HandleInput()
+		}
+	}
 }
 
 // catchUp waits until this node of a cluster knows where the device begins: after what it
