@@ -428,6 +428,9 @@ func TestBadSettings(t *testing.T) {
 		{"bad variable", nil, []string{"WIREPOST_WINDOW=x"}, "", `WIREPOST_WINDOW: "x" is not an integer`},
 		{"bad list", nil, []string{"WIREPOST_ALLOW_ORIGIN=https://a.example,b"}, "", `WIREPOST_ALLOW_ORIGIN: "b" is not an origin`},
 		{"short secret in a variable", nil, []string{"WIREPOST_TOKEN_SECRET=hunter2"}, "", "WIREPOST_TOKEN_SECRET: the secret has 7 bytes"},
+		{"bad variable that a flag replaces", []string{"--window=1"}, []string{"WIREPOST_WINDOW=x"}, "", `WIREPOST_WINDOW: "x" is not an integer`},
+		{"bad value that a flag replaces", []string{"--window=1"}, nil, "echo: true\nwindow: many\n", `wirepost.yml:2: window: "many" is not an integer`},
+		{"bad value that a variable replaces", nil, []string{"WIREPOST_WINDOW=1"}, "window: many\n", `wirepost.yml:1: window: "many" is not an integer`},
 		{"no such file", nil, []string{"WIREPOST_CONFIG=/no/such/file"}, "", "config: open /no/such/file"},
 
 		{"unknown name", nil, nil, "window: 1\nlisten: :80\nheartbaet: 1s\n", "wirepost.yml:3: heartbaet: is not a Wirepost setting (did you mean heartbeat?)"},

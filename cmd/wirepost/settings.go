@@ -23,6 +23,7 @@ type settings struct {
 	environ map[string]string
 	otel    map[string]string // variables of OpenTelemetry
 	file    *configFile       // nil: none, or not loaded yet
+	tried   bool              // all values of the server's settings
 	args    []string          // the command line, which dev --cluster passes on to its nodes
 	origins map[string]string // of the values that Resolve returned, by flag
 }
@@ -91,8 +92,8 @@ var byKubernetes = regexp.MustCompile(`^WIREPOST(_\w+)?_(SERVICE_HOST|SERVICE_PO
 // Resolve returns the value of a flag that is not on the command line. It parses the
 // value first, because only here its source is known.
 func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	if parent.Node() != nil && parent.Node().Name == "dev" && strings.HasPrefix(flag.Name, clusterGroup+"-") {
-		return nil, nil // a development server must not join a cluster because of a shared file
+	if !applies(parent.Node(), flag) {
+		return nil, nil
 	}
 	name := variableOf(parent.Node(), flag)
 	if value, ok := s.environ[name]; ok && name != "" {
@@ -105,10 +106,13 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	if err := s.loadFile(c); err != nil {
 		return nil, err
 	}
+	if err := s.tryAll(parent.Node()); err != nil {
+		return nil, err
+	}
 	if s.file != nil {
 		if value, ok := s.file.values[flag.Name]; ok {
 			s.origins[flag.Name] = fmt.Sprintf("%s:%d", s.file.path, value.line)
-			return value.value, try(flag, value.value, s.file.source(value.line, flag.Name))
+			return value.value, nil
 		}
 	}
 	value, name, err := s.openTelemetry(flag.Name)
@@ -117,6 +121,48 @@ func (s *settings) Resolve(c *kong.Context, parent *kong.Path, flag *kong.Flag) 
 	}
 	s.origins[flag.Name] = name
 	return value, try(flag, value, name)
+}
+
+// applies reports whether a flag may be set outside the command line: a development server
+// must not join a cluster because of a shared file.
+func applies(command *kong.Node, flag *kong.Flag) bool {
+	return command == nil || command.Name != "dev" || !strings.HasPrefix(flag.Name, clusterGroup+"-")
+}
+
+// tryAll parses the values of all settings of a server once: an invalid one is an error even
+// if another value takes precedence.
+func (s *settings) tryAll(server *kong.Node) error {
+	if s.tried {
+		return nil
+	}
+	s.tried = true
+	for _, flag := range server.Flags {
+		if err := s.tryBoth(server, flag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryBoth parses the values of a setting in the environment and in the file.
+func (s *settings) tryBoth(server *kong.Node, flag *kong.Flag) error {
+	if !applies(server, flag) {
+		return nil
+	}
+	name := variableOf(server, flag)
+	if value, ok := s.environ[name]; ok && name != "" {
+		if err := try(flag, value, name); err != nil {
+			return err
+		}
+	}
+	if s.file == nil {
+		return nil
+	}
+	value, ok := s.file.values[flag.Name]
+	if !ok {
+		return nil
+	}
+	return try(flag, value.value, s.file.source(value.line, flag.Name))
 }
 
 // try parses a value as kong will. Only the file has lists.
