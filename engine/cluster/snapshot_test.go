@@ -527,16 +527,17 @@ func TestSnapshotUnderLoad(t *testing.T) {
 	})
 }
 
-// slowSource is a node that sends its snapshot in about half a minute.
+// slowSource is a node that sends its snapshot in about half a minute: in less time, but in
+// more than 20 s, if Pebble has removed what was revoked.
 func (c *snapped) slowSource(fs vfs.FS) *cluster.Engine {
 	c.t.Helper()
 	options := c.options("a")
-	options.SnapshotRate = 5000
+	options.SnapshotRate = 15_000
 	a, err := cluster.Join(c.t.Context(), storeOf(fs), options, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.use(a, 170)
+	c.use(a, 300)
 	c.trim(a)
 	return a
 }
