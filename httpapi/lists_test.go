@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/wirepost/wirepost"
 )
 
@@ -44,7 +46,11 @@ func TestBackwards(t *testing.T) {
 func TestNamesAndPresence(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(o *wirepost.Options) { o.Channels = []wirepost.Policy{{Pattern: "room:*", Presence: true}} })
-	s.dial("42&channels=room:7")
+	c := s.dial("42", "wirepost.v1")
+	if err := c.WriteMessage(websocket.TextMessage, []byte(`{"type":"subscribe","ref":1,"channel":"room:7"}`)); err != nil {
+		t.Fatal(err)
+	}
+	frame(t, c, "ok") // and the user is present
 	s.do("PUT", "/v1/users/43/channels/room:7", "").is(200)
 	for path, want := range map[string]string{
 		"/v1/users":                    `{"users":[{"user":"42","online":1},{"user":"43","online":0}],"next":"43"}`,
