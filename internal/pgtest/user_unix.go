@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // unprivileged returns the user that a server runs as when the test runs as root.
@@ -50,6 +52,9 @@ func (s *Server) own(path string) error {
 // signalAll sends a signal to a process and its children, which PostgreSQL puts into
 // process groups of their own, and returns all of them.
 func signalAll(pid int, sig syscall.Signal) ([]int, error) {
+	if sig == syscall.SIGKILL {
+		stop(pid)
+	}
 	all := processes(pid)
 	err := syscall.Kill(pid, sig)
 	for _, child := range all[1:] {
@@ -70,8 +75,24 @@ func processes(pid int) []int {
 	return all
 }
 
-// alive reports whether a process runs. One that has ended may still be listed.
-func alive(pid int) bool {
-	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	return err == nil
+// stop keeps a process from having further children, which would survive it.
+func stop(pid int) {
+	syscall.Kill(pid, syscall.SIGSTOP) //nolint:errcheck // it may have ended
+	for alive(pid) && state(pid) != 'T' {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// alive reports whether a process runs, or still holds what it had: it is a zombie only
+// after it has released its shared memory.
+func alive(pid int) bool { return !strings.ContainsRune("ZX\x00", rune(state(pid))) }
+
+// state is the state of a process as in proc(5), or 0 if it is not known.
+func state(pid int) byte {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // Linux only
+	_, fields, ok := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	if !ok || len(fields) == 0 {
+		return 0
+	}
+	return fields[0]
 }
