@@ -49,10 +49,12 @@ type happened struct {
 // eventReceiver is a backend that stores events, and dies: before it stores them, or after
 // that but before it responds, or with its socket.
 type eventReceiver struct {
-	t        *testing.T
-	address  string
+	t          *testing.T
+	address    string
+	restarting sync.Mutex // guards what follows
+	server     *http.Server
+
 	mu       sync.Mutex
-	server   *http.Server
 	dying    bool
 	stored   []happened
 	last     uint64
@@ -62,7 +64,7 @@ type eventReceiver struct {
 
 func newEventReceiver(t *testing.T) *eventReceiver {
 	r := &eventReceiver{t: t}
-	r.listen("127.0.0.1:0")
+	r.listen(freeAddress(t, "127.0.0.1"))
 	t.Cleanup(func() { r.server.Close() })
 	return r
 }
@@ -70,11 +72,10 @@ func newEventReceiver(t *testing.T) *eventReceiver {
 func (r *eventReceiver) listen(at string) {
 	var l net.Listener
 	var err error
-	for range 100 { // the port is free again soon
+	for give := time.Now().Add(patience); time.Now().Before(give); time.Sleep(10 * time.Millisecond) { // the port is free again soon
 		if l, err = net.Listen("tcp", at); err == nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -86,6 +87,8 @@ func (r *eventReceiver) listen(at string) {
 
 // restart kills the receiver, and starts it again with what it has stored.
 func (r *eventReceiver) restart() {
+	r.restarting.Lock()
+	defer r.restarting.Unlock()
 	r.mu.Lock()
 	r.dying = true
 	r.mu.Unlock()

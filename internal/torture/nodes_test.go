@@ -5,8 +5,6 @@ package torture
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -105,21 +103,6 @@ func withEmbedded(r *run) *nodes {
 
 // expectedErrors are those of nodes that are cut off from the log.
 var expectedErrors = regexp.MustCompile(`nats: |PostgreSQL|does not reach the log`)
-
-// freeAddress returns an address with a port that is not used now, below those that are
-// given to outgoing connections.
-func freeAddress(t testing.TB, host string) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, 20_000+rand.IntN(10_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
 
 func (ns *nodes) fronts() (all []*front) {
 	for _, n := range ns.all {

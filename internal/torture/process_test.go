@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,4 +202,19 @@ func (p *process) checkLog() {
 			p.t.Errorf("the server's log: %s", line)
 		}
 	}
+}
+
+// freeAddress returns an address with a port that is not used now, below those that are
+// given to outgoing connections.
+func freeAddress(t testing.TB, host string) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, 20_000+rand.IntN(10_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
