@@ -1,6 +1,7 @@
 import type { Client, Presence } from "./client.js"
 import type { WirepostError } from "./errors.js"
-import type { PresenceState, PresentUser, Request, Result } from "./frames.js"
+import type { PresenceState, PresentUser } from "./frames.js"
+import type { Requests } from "./requests.js"
 
 type Room = { -readonly [K in keyof Presence]: Presence[K] } & { closed: boolean }
 
@@ -8,7 +9,7 @@ type Room = { -readonly [K in keyof Presence]: Presence[K] } & { closed: boolean
  * Keeps a room up to date until it is closed. Each connection is asked for the
  * whole list once, and then sends what changes.
  */
-export function present(client: Client, room: Room, request: (request: Request) => Promise<Result>): void {
+export function present(client: Client, room: Room, request: Requests["_add"]): void {
   const { channel } = room
   const off: (() => void)[] = []
   let users = new Map<string, PresentUser>()
@@ -32,13 +33,14 @@ export function present(client: Client, room: Room, request: (request: Request) 
     room.dispatchEvent(new Event("error"))
   }
 
-  async function ask(): Promise<void> {
+  function ask(): void {
     const connection = ++connections
     current = 0
-    const { presence } = await request({ type: "subscribe", channel, presence: true })
-    if (connection !== connections || !presence) return
-    current = connection
-    replace(presence)
+    request({ type: "subscribe", channel, presence: true }, undefined, ({ presence }) => {
+      if (connection !== connections || !presence) return
+      current = connection
+      replace(presence)
+    }).catch(fail)
   }
 
   off.push(
@@ -57,7 +59,7 @@ export function present(client: Client, room: Room, request: (request: Request) 
   if (room.closed) return room.close()
   client.subscribe(channel, () => {}).then(({ unsubscribe }) => {
     if (room.closed) return unsubscribe()
-    off.push(unsubscribe, client.on("open", () => void ask().catch(fail)))
-    void ask().catch(fail)
+    off.push(unsubscribe, client.on("open", ask))
+    ask()
   }, fail)
 }

@@ -5,6 +5,7 @@ import { maxRequests } from "./limits.js"
 
 interface Pending {
   readonly _request: Request
+  readonly _done: ((result: Result) => void) | undefined
   readonly _resolve: (result: Result) => void
   readonly _reject: (error: WirepostError) => void
 }
@@ -34,14 +35,19 @@ export function openRequests() {
   }
 
   return {
-    /** Sends a request, now or when there is a connection. It never throws: errors reject the promise. */
-    _add(request: Request, signal?: AbortSignal): Promise<Result> {
+    /**
+     * Sends a request, now or when there is a connection. It never throws: errors reject the promise.
+     *
+     * @param done gets the result before the next frame is taken in. The promise settles later: `ws` and
+     * Node.js, unlike browsers, may deliver several frames without letting promises run in between.
+     */
+    _add(request: Request, signal?: AbortSignal, done?: (result: Result) => void): Promise<Result> {
       const ref = ++last
       const response = new Promise<Result>((resolve, reject) => {
         if (refusal) throw refusal
         if (!send && pending.size >= maxRequests) throw new WirepostError("unavailable", "too many requests")
         if (signal?.aborted) return
-        pending.set(ref, { _request: request, _resolve: resolve, _reject: reject })
+        pending.set(ref, { _request: request, _done: done, _resolve: resolve, _reject: reject })
         send?.({ ...request, ref })
       })
       return abortable(response, signal).finally(() => take(ref))
@@ -69,8 +75,9 @@ export function openRequests() {
     /** Settles the request of a response: a result, unless it is an error. A response to no pending request is ignored. */
     _settle(ref: Ref, result: Result, error?: WirepostError): void {
       const asked = take(ref)
-      if (error) asked?._reject(error)
-      else asked?._resolve(result)
+      if (error) return asked?._reject(error)
+      asked?._done?.(result)
+      asked?._resolve(result)
     },
 
     /** The response to a read is the state of the channel; "" stands for all channels. */

@@ -3,7 +3,7 @@ import { known, wanted } from "./channels.js"
 import type { Subscription } from "./client.js"
 import { count, start, take, type Delivering } from "./delivery.js"
 import { closed, type WirepostError } from "./errors.js"
-import type { Membership, ChannelState } from "./frames.js"
+import type { Membership, ChannelState, Result } from "./frames.js"
 import { checkName } from "./names.js"
 import type { Requests } from "./requests.js"
 
@@ -62,23 +62,21 @@ export function ask(client: Subscribing, c: Channel): void {
   if (client._transport !== "websocket") return client._connection?.send(request)
   if (after !== undefined) c._held = []
   const current = () => client._state === "open" && hello === client._hello
-  client._requests._add(request).then(
-    ({ seq = 0 }) => {
-      if (!current()) return
-      c._agreed = true
-      if (after === undefined) client._kept?.begin(c.name, seq)
-      c._done ??= after ?? seq
-      c._held = undefined // the server sends it again, from the right position
-      c._joined()
-      if (after === undefined || after <= seq) return void (c._received ??= seq)
-      // This is the log of a channel in memory, of a server that was restarted.
-      c._forget()
-      c._received = 0
-      client._kept?.rewind(c.name, seq)
-      ask(client, c)
-    },
-    (error: WirepostError) => current() && declined(client, c, error),
-  )
+  const done = ({ seq = 0 }: Result) => {
+    if (!current()) return
+    c._agreed = true
+    if (after === undefined) client._kept?.begin(c.name, seq)
+    c._done ??= after ?? seq
+    c._held = undefined // the server sends it again, from the right position
+    c._joined()
+    if (after === undefined || after <= seq) return void (c._received ??= seq)
+    // This is the log of a channel in memory, of a server that was restarted.
+    c._forget()
+    c._received = 0
+    client._kept?.rewind(c.name, seq)
+    ask(client, c)
+  }
+  client._requests._add(request, undefined, done).catch((error: WirepostError) => current() && declined(client, c, error))
 }
 
 function declined(client: Subscribing, c: Channel, error: WirepostError): void {

@@ -47,6 +47,8 @@ export class FakeServer {
   front: { status: number; type: string; body: string } | undefined
   /** Whether `expires_in_ms` is sent beside `expires`. */
   sendsExpiresIn = true
+  /** Whether what it sends at once comes in one task, as `ws` delivers it. */
+  together = false
   /** How far its clock is behind the client's. */
   skew = 0
   /** Statuses of /sse and /poll. */
@@ -267,8 +269,14 @@ function fakeWebSocket(server: FakeServer) {
       if (server.rejects) return this.#end(server.rejects, "not through here", true)
       this.readyState = 1
       this.protocol = protocols.find((p) => p === "wirepost.v1" || p === "wirepost.plain") ?? ""
+      const sent: Raw[] = []
+      const next = (frame = sent.shift()) => frame && this.readyState === 1 && this.onmessage?.({ data: JSON.stringify(frame), origin: at.origin } as MessageEvent)
       this.#session = new Session(server, at, protocols, (frame) => {
-        setImmediate(() => this.#here(() => this.readyState === 1 && this.onmessage?.({ data: JSON.stringify(frame), origin: at.origin } as MessageEvent)))
+        sent.push(frame)
+        setImmediate(() => this.#here(() => {
+          do next()
+          while (server.together && sent.length)
+        }))
       }, (code, reason = "") => {
         if (this.#session) this.#session.open = false
         setImmediate(() => this.#here(() => this.readyState < 3 && this.#end(code, reason, code !== 1006)))
