@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 
@@ -67,10 +68,14 @@ func (h *Hooks) onCall(ctx context.Context, s wirepost.Session, method string, d
 			return r.answeredError()
 		}
 		d, err := r.data()
-		if err == nil && d != nil && d.Data != nil {
-			result = d.Data
+		switch {
+		case err != nil || d == nil:
+			return err
+		case d.DataBase64 != nil:
+			return errors.New(`the response to a call has "data_base64", and its result is JSON: put it into "data"`)
 		}
-		return err
+		result = d.Data
+		return nil
 	})
 	return result, err
 }

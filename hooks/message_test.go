@@ -152,6 +152,13 @@ func TestCalls(t *testing.T) {
 			t.Errorf("asked %v", q)
 		}
 	}
+	b.answer("call", reply(200, `{"data_base64":"AAEC"}`))
+	c.send(`{"type":"call","ref":1,"method":"add"}`)
+	if f := c.frame("error"); f["code"] != "unavailable" {
+		t.Errorf("a result that is not JSON: %v", f)
+	}
+	b.questions()
+	b.answer("call", reply(200, ``))
 	c.send(`{"type":"call","ref":2}`)
 	c.frame("reply")
 	if q := b.questions()[0]; q["method"] != "" {
