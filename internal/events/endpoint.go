@@ -27,11 +27,12 @@ type Endpoint struct {
 }
 
 const (
-	// requestTimeout limits a request, with its response.
+	// requestTimeout limits a request, up to the status of its response.
 	requestTimeout = 10 * time.Second
-	// maxResponse is how much of a response is read, so that the connection can be used
-	// again.
+	// maxResponse is how much of a response is read, and discardTime for how long, so that
+	// the connection can be used again. Only the status counts.
 	maxResponse = 64 << 10
+	discardTime = 100 * time.Millisecond
 )
 
 // NewEndpoint makes an Endpoint. Its connections are its own, so that none waits for those
@@ -68,6 +69,8 @@ func (e *Endpoint) Deliver(ctx context.Context, list []Event) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL.String(), bytes.NewReader(body))
 	if err != nil {
 		return 0, err
@@ -85,6 +88,8 @@ func (e *Endpoint) Deliver(ctx context.Context, list []Event) (int, error) {
 		return 0, err
 	}
 	defer response.Body.Close()
+	late := time.AfterFunc(discardTime, cancel)
+	defer late.Stop()
 	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
 	switch {
 	case response.StatusCode/100 == 2:

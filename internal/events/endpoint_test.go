@@ -125,6 +125,27 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
+// TestDrippingResponse: the status is enough, the body may take as long as it likes.
+func TestDrippingResponse(t *testing.T) {
+	t.Parallel()
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client leaves
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer hs.Close()
+	const limit = time.Minute // for all of the response
+	e := endpointAt(t, hs.URL)
+	e.client.Timeout = limit
+	began := time.Now()
+	if n, err := e.Deliver(t.Context(), []Event{{Seq: 1}}); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if took := time.Since(began); took >= limit {
+		t.Errorf("it took %s", took)
+	}
+}
+
 // TestEndpointHTTP2: an endpoint over TLS gets requests by HTTP/2, and may end its connection
 // with GOAWAY after each of them.
 func TestEndpointHTTP2(t *testing.T) {
