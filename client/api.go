@@ -35,7 +35,7 @@ func (q *requester) once(ctx context.Context, node int, c call) (err error) {
 	if err != nil {
 		return err
 	}
-	response, err := q.nodes[node].http.Do(r)
+	response, err := q.nodes[node].do(r)
 	if err != nil {
 		return err
 	}

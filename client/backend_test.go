@@ -174,6 +174,27 @@ func TestBackendKey(t *testing.T) {
 	})
 }
 
+// TestBackendSwitched: a response that switches protocols unasked is an error, and its body
+// is not waited for, which is the connection.
+func TestBackendSwitched(t *testing.T) {
+	for name, do := range calls {
+		synctest.Test(t, func(t *testing.T) {
+			body, peer := io.Pipe()
+			b := newBackend(t, client.BackendOptions{Attempts: 1, HTTP: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				response := answerWith(http.StatusSwitchingProtocols, "Upgrade", "x")
+				response.Body = body
+				return response, nil
+			})}})
+			if err := do(t.Context(), b); err == nil || !strings.Contains(err.Error(), "101 Switching Protocols") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := peer.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+				t.Errorf("%s: the connection is open: %v", name, err)
+			}
+		})
+	}
+}
+
 // TestServerUnreachable: while the server is down a request is retried until the context
 // is done or the server is back, unless a retry could have another effect.
 func TestServerUnreachable(t *testing.T) {

@@ -216,7 +216,7 @@ func (g *groups) pushTogether(ctx context.Context, node int, members []*grouped,
 	if err != nil {
 		return err
 	}
-	response, err := g.to.nodes[node].http.Do(r)
+	response, err := g.to.nodes[node].do(r)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (s *Stream) exchange(ctx context.Context, node int) (progress bool, err err
 	defer body.Close()
 	begun := make(chan struct{}) // closed when the response has begun
 	writer.Go(func() { s.send(ctx, lines, begun) })
-	response, err := s.requester.nodes[node].http.Do(r)
+	response, err := s.requester.nodes[node].do(r)
 	close(begun)
 	if err != nil {
 		return false, err

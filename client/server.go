@@ -16,6 +16,19 @@ type server struct {
 	http *http.Client
 }
 
+var errSwitched = errors.New("the response is 101 Switching Protocols, which was not asked for: is there a proxy in between?")
+
+// do sends a request. A response with status 101 is an error: its body is the connection
+// itself, whose reads end neither with the context nor with a timeout.
+func (s server) do(r *http.Request) (*http.Response, error) {
+	response, err := s.http.Do(r)
+	if err == nil && response.StatusCode == http.StatusSwitchingProtocols {
+		response.Body.Close()
+		return nil, errSwitched
+	}
+	return response, err
+}
+
 // parseServers parses the URLs of servers. They share an HTTP client, except those at Unix
 // sockets; with is the program's own, or nil.
 func parseServers(urls []string, with *http.Client) ([]server, error) {
