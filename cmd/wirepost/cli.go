@@ -127,11 +127,15 @@ func wordParseError(err error) error {
 	}
 	command := "wirepost"
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil {
-		if selected := e.Context.Selected(); selected != nil {
+		selected := e.Context.Selected()
+		if selected != nil {
 			command = selected.FullPath()
 		}
-		if flag, expected, ok := wordValueError(e, e.Context); ok {
+		switch flag, expected, ok := wordValueError(e, e.Context); {
+		case ok:
 			err = fmt.Errorf("%s: %s", flag, expected)
+		case selected != nil && len(selected.Positional) > 0 && unknownShort.MatchString(err.Error()):
+			err = fmt.Errorf("%s: if an argument begins with -, put -- before the arguments, as in %s -- …", unknownShort.FindString(err.Error()), command)
 		}
 	}
 	return fmt.Errorf("%w (see %s --help)", err, command)

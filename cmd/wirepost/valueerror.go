@@ -39,10 +39,11 @@ func joinNegative(args []string) []string {
 	return joined
 }
 
-// What kong says about the value of a flag, which has no types.
+// What kong says about a flag that is none, and about the value of a flag, in errors without types.
 var (
 	valueMissing = regexp.MustCompile(`^(-[\w-]+): (?:expected \w+ value but got "([^"]*)"|missing value, expecting)`)
 	valueNotBool = regexp.MustCompile(`^(-[\w-]+): bool value must be .* but got (".*")$`)
+	unknownShort = regexp.MustCompile(`^unknown flag -[^-,]+`)
 	valueInList  = regexp.MustCompile(`(?s)^(-[\w-]+): .* -> \*\S+: (.+)$`)
 )
 
