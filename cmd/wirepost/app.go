@@ -296,6 +296,7 @@ func (a *App) warn() {
 		}
 	}
 	c.eventSettings.warn(a.Log, c.Dev)
+	c.warnUnused(a.Log)
 }
 
 // drain shuts down in order: pushes are refused, sessions are notified and closed,
