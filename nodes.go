@@ -38,7 +38,7 @@ func (s *Server) joinCluster() (err error) {
 	if !s.clustered() {
 		return nil
 	}
-	s.host.DevicesElsewhere = s.devicesElsewhere
+	s.host.DevicesElsewhere, s.host.CursorsElsewhere = s.devicesElsewhere, s.cursorsElsewhere
 	s.peers, err = peers.New(peers.Config{
 		Node: s.shared.Node(), Bus: s.shared.Bus(), Count: s.host.Feeds.Connections, Answer: s.answerNode, Logger: s.logger,
 	})
@@ -102,56 +102,6 @@ func (s *Server) isolate(isolated bool) {
 	}
 }
 
-// elsewhere is the number of connections in a channel on other nodes.
-func (s *Server) elsewhere(channel string) int {
-	if s.peers == nil {
-		return 0
-	}
-	return s.peers.Count(channel)
-}
-
-// question is what a node asks another one about its connections.
-type question struct {
-	Kind       questionKind `json:"kind"`
-	User       string       `json:"user,omitempty"`
-	Connection string       `json:"connection,omitempty"` // "": all of the user
-	Channel    string       `json:"channel,omitempty"`
-	Seq        uint64       `json:"seq,omitempty"`
-	Code       int          `json:"code,omitempty"` // of a close
-	Reason     string       `json:"reason,omitempty"`
-	Binary     bool         `json:"binary,omitempty"`
-	Data       []byte       `json:"data,omitempty"`
-	Before     uint64       `json:"before,omitempty"` // in ms since the epoch
-}
-
-type questionKind string
-
-const (
-	askSessions questionKind = "sessions" // of User
-	askClose    questionKind = "close"    // Connection of User
-	askSend     questionKind = "send"     // a frame to Connection of User
-	askOld      questionKind = "old"      // sessions of User with tokens from Before
-	askEndOld   questionKind = "end_old"  // and close them
-	askSent     questionKind = "sent"     // which subscribers have been sent Seq of Channel
-	askForget   questionKind = "forget"   // the messages of Channel up to Seq were removed
-)
-
-// answer answers a question.
-type answer struct {
-	Count    int       `json:"count,omitempty"` // of the sessions concerned
-	NotPlain bool      `json:"not_plain,omitempty"`
-	Sessions []Session `json:"sessions,omitempty"`
-	Sent     []sentTo  `json:"sent,omitempty"`
-	Cut      bool      `json:"cut,omitempty"` // there is more than fits into the answer
-}
-
-// sentTo is a subscriber of a channel, and whether it has been sent a message.
-type sentTo struct {
-	User   string `json:"user"`
-	Device string `json:"device"`
-	Sent   bool   `json:"sent"`
-}
-
 // maxSessions is the most sessions in an answer. They take less than half of the largest
 // message.
 const maxSessions = 500
@@ -202,6 +152,12 @@ func (s *Server) answer(q *question) (a answer) {
 		if f := s.host.Feeds.Find(q.Channel); f != nil {
 			f.Forget(q.Seq)
 		}
+	case askCursors:
+		cursors, err := s.host.Users.Cursors(s.host.Base, q.User, q.Device)
+		if err != nil {
+			s.logger.Error("a question of another node cannot be answered", "error", err)
+		}
+		return answer{Cursors: cursors}
 	}
 	return a // also to a question of a later version
 }
@@ -231,7 +187,7 @@ func (s *Server) ask(ctx context.Context, nodes []string, q question) (all []ans
 		all = append(all, a)
 	}
 	if ctx.Err() != nil {
-		return nil, AsError(context.Cause(ctx))
+		err = AsError(context.Cause(ctx))
 	}
 	return all, err
 }
@@ -340,6 +296,22 @@ func (s *Server) localSent(channel string, seq uint64) (list []sentTo) {
 	return list
 }
 
+// byAge orders sessions, the oldest first.
+func byAge(a, b Session) int {
+	return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Connection, b.Connection))
+}
+
+// disconnected is how an application disconnects clients.
+var disconnected = CloseInfo{Code: wire.CloseDisconnected, Reason: "disconnected by the application"}
+
+// elsewhere is the number of connections in a channel on other nodes.
+func (s *Server) elsewhere(channel string) int {
+	if s.peers == nil {
+		return 0
+	}
+	return s.peers.Count(channel)
+}
+
 // sentElsewhere is localSent for the other nodes.
 func (s *Server) sentElsewhere(ctx context.Context, channel string, seq uint64) (list []sentTo, err error) {
 	all, err := s.ask(ctx, s.with(channel), question{Kind: askSent, Channel: channel, Seq: seq})
@@ -370,13 +342,24 @@ func (s *Server) devicesElsewhere(ctx context.Context, userID string) (devices [
 	return devices, internalError(err)
 }
 
-// byAge orders sessions, the oldest first.
-func byAge(a, b Session) int {
-	return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Connection, b.Connection))
-}
+// cursorsTimeout is how long a client that connects waits for what another node knows of it.
+// Without that, it only gets again what it has acknowledged a moment ago.
+const cursorsTimeout = 250 * time.Millisecond
 
-// disconnected is how an application disconnects clients.
-var disconnected = CloseInfo{Code: wire.CloseDisconnected, Reason: "disconnected by the application"}
+// cursorsElsewhere returns what a device has acknowledged on the nodes that have connections
+// of the user, or had until a moment ago.
+func (s *Server) cursorsElsewhere(ctx context.Context, userID, device string) map[string]uint64 {
+	ctx, cancel := context.WithTimeout(ctx, cursorsTimeout)
+	defer cancel()
+	all, _ := s.ask(ctx, s.peers.Lately(InboxOf(userID)), question{Kind: askCursors, User: userID, Device: device}) // one that does not answer is done without
+	cursors := map[string]uint64{}
+	for _, a := range all {
+		for channel, seq := range a.Cursors {
+			cursors[channel] = max(cursors[channel], seq)
+		}
+	}
+	return cursors
+}
 
 // onlineElsewhere calls yield with the users that have connections to other nodes, until
 // it returns false.

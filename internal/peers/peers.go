@@ -33,6 +33,8 @@ const (
 	// silentAfter is the time after which a node from which nothing is heard has no
 	// connections.
 	silentAfter = 3 * time.Second
+	// leftFor is how long it is known at least where connections have ended.
+	leftFor = time.Second
 	// dropAfter is the time after which the counts of a silent node are dropped. Until
 	// then they are valid again as soon as it is heard.
 	dropAfter = time.Minute
@@ -86,6 +88,8 @@ type Peers struct {
 		resend uint64              // buckets to announce, as a bit mask
 		wanted map[*node]uint64    // buckets of other nodes to ask for
 	}
+
+	left left
 
 	// receiving is held while an announcement is processed, and while nodes are
 	// forgotten. It is taken before the lock of a bucket.
@@ -184,6 +188,17 @@ func (p *Peers) With(channel string) (names []string) {
 			names = append(names, (*p.nodes.Load())[index].name)
 		}
 	})
+	return names
+}
+
+// Lately is With, and the nodes whose last connection in the channel has just ended.
+func (p *Peers) Lately(channel string) (names []string) {
+	names = p.With(channel)
+	for _, n := range p.left.of(channel, time.Now()) {
+		if p.alive(n.index) && !slices.Contains(names, n.name) {
+			names = append(names, n.name)
+		}
+	}
 	return names
 }
 
@@ -354,6 +369,9 @@ func (p *Peers) replaceLocked(n *node, bucket int, counts map[string]uint32, los
 // setLocked sets a count of a node.
 func (p *Peers) setLocked(n *node, name string, count uint32) {
 	before, changed := p.table.set(n, name, count)
+	if changed && count == 0 {
+		p.left.add(name, n, time.Now())
+	}
 	if changed && (before == 0) != (count == 0) && p.config.Changed != nil {
 		p.config.Changed(name, count > 0, false)
 	}

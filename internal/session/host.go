@@ -53,6 +53,9 @@ type Host struct {
 	// DevicesElsewhere lists the devices of a user that are connected to other nodes. Nil if
 	// there are no other nodes. It waits for them.
 	DevicesElsewhere func(ctx context.Context, user string) ([]string, error)
+	// CursorsElsewhere returns what a device has acknowledged on other nodes, by channel, which
+	// may not be in the log yet. Nil if there are no other nodes. It may wait for them.
+	CursorsElsewhere func(ctx context.Context, user, device string) map[string]uint64
 	// Base is the parent of the contexts of callbacks. It is canceled when the server
 	// shuts down.
 	Base context.Context

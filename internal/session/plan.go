@@ -170,7 +170,7 @@ func (s *Session) hearDevice() {
 }
 
 // catchUp waits until this node of a cluster knows where the device begins: after what it
-// has acknowledged on other nodes, and not at the head because they have only just stored
+// has acknowledged on other nodes, a moment ago included, and not at the head because they have only just stored
 // that the user exists.
 func (s *Session) catchUp(ctx context.Context, p *Plan) error {
 	h := s.loop.host
@@ -178,7 +178,11 @@ func (s *Session) catchUp(ctx context.Context, p *Plan) error {
 		return nil
 	}
 	channels := slices.Concat([]string{s.user.Inbox(), names.All}, s.user.Memberships(), p.Identity.Channels)
-	return h.Users.CatchUpToStart(ctx, s.user, s.device, slices.DeleteFunc(channels, h.Policies.MemoryOnly)...)
+	err := h.Users.CatchUpToStart(ctx, s.user, s.device, slices.DeleteFunc(channels, h.Policies.MemoryOnly)...)
+	if err == nil && p.Cursor == nil && h.CursorsElsewhere != nil {
+		s.user.Learn(s.device, h.CursorsElsewhere(ctx, s.user.Name(), s.device))
+	}
+	return err
 }
 
 func (s *Session) subscribeAll(ctx context.Context, p *Plan) error {

@@ -292,6 +292,39 @@ func (us *Users) CatchUpToStart(ctx context.Context, u *User, device string, cha
 	return us.CatchUp(ctx, u.Name())
 }
 
+// Cursors returns what a device has acknowledged in each channel, whether it is saved or not.
+func (us *Users) Cursors(ctx context.Context, name, device string) (cursors map[string]uint64, err error) {
+	err = us.With(ctx, name, func(u *User) error {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if d := u.deviceLocked(device); d != nil {
+			cursors = make(map[string]uint64, len(d.cursors))
+			for _, c := range d.cursors {
+				cursors[c.channel] = c.seq
+			}
+		}
+		return nil
+	})
+	return cursors, err
+}
+
+// Learn moves the cursors of a device to what another node knows, which may not have saved
+// that yet. It is saved here as well, but the acknowledgements are those of the other node:
+// they are not recorded again. The state is pinned.
+func (u *User) Learn(device string, cursors map[string]uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.deviceLocked(device)
+	if d == nil {
+		return
+	}
+	for i := range d.cursors {
+		if seq, ok := cursors[d.cursors[i].channel]; ok {
+			d.advance(d.cursors[i].channel, seq)
+		}
+	}
+}
+
 // caughtUp reports whether the store has caught up with the other nodes since this node
 // started.
 func (us *Users) caughtUp() bool {
