@@ -69,10 +69,10 @@ func (a *api) events(w http.ResponseWriter, r *request) error {
 
 // wait reads the query parameter wait.
 func (r *request) wait() (time.Duration, error) {
-	text := r.query.Get("wait")
-	if text == "" {
+	if !r.query.Has("wait") {
 		return 0, nil
 	}
+	text := r.query.Get("wait")
 	wait, err := time.ParseDuration(text)
 	if _, notNumber := strconv.ParseFloat(text, 64); notNumber == nil {
 		wait, err = time.ParseDuration(text + "s")

@@ -61,6 +61,16 @@ func (r *request) parseQuery(known []string) error {
 	return nil
 }
 
+// narrow reads a query parameter that limits what a request concerns. Empty is not the same as
+// absent: whoever forgot a value does not mean all.
+func (r *request) narrow(name, absent string) (string, error) {
+	value := r.query.Get(name)
+	if value == "" && r.query.Has(name) {
+		return "", parse.BadRequest(name, "it is empty; without the parameter, %s", absent)
+	}
+	return value, nil
+}
+
 // number reads a query parameter that is an integer from low to high; absent is its
 // value if it is not given.
 func (r *request) number(name string, absent, low, high uint64) (uint64, error) {

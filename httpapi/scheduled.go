@@ -13,7 +13,11 @@ func (a *api) scheduled(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	q := wirepost.ScheduledQuery{To: r.query.Get("to"), After: r.query.Get("after"), Limit: int(limit)}
+	to, err := r.narrow("to", "those to all channels are listed")
+	if err != nil {
+		return err
+	}
+	q := wirepost.ScheduledQuery{To: to, After: r.query.Get("after"), Limit: int(limit)}
 	list, next, err := a.srv.Scheduled(r.Context(), q)
 	if err != nil {
 		return err
@@ -31,7 +35,11 @@ func (a *api) scheduled(w http.ResponseWriter, r *request) error {
 
 // cancel is DELETE /v1/scheduled/{id}.
 func (a *api) cancel(w http.ResponseWriter, r *request) error {
-	if err := a.srv.CancelScheduled(r.Context(), r.id, r.query.Get("to")); err != nil {
+	to, err := r.narrow("to", "those to all channels are canceled")
+	if err == nil {
+		err = a.srv.CancelScheduled(r.Context(), r.id, to)
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -124,9 +124,13 @@ func TestBadSchedule(t *testing.T) {
 	for _, query := range []string{"at=x", "delay=-1s", "at=1", "delay=10m&at=4102444800000", "delay=10m&ttl=1m"} {
 		s.do("POST", "/v1/push/user:42?"+query, "1").is(400)
 	}
-	for _, query := range []string{"?after=x", "?limit=0", "?to=%20", "?from=1"} {
+	for _, query := range []string{"?after=x", "?limit=0", "?to=%20", "?to=", "?from=1"} {
 		s.do("GET", "/v1/scheduled"+query, "").is(400)
 	}
-	s.do("DELETE", "/v1/scheduled/x?to=%20", "").is(400)
+	s.do("POST", "/v1/push/user:42?id=x&delay=1h", "1").is(202)
+	for _, query := range []string{"?to=%20", "?to="} {
+		s.do("DELETE", "/v1/scheduled/x"+query, "").is(400)
+	}
+	s.do("DELETE", "/v1/scheduled/x", "").is(204) // it is still there
 	s.do("DELETE", "/v1/scheduled/", "").is(404)
 }

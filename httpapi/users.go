@@ -47,12 +47,11 @@ func (a *api) disconnect(w http.ResponseWriter, r *request) error {
 	if err := wirepost.CheckUser(r.user); err != nil {
 		return err
 	}
-	connection := r.query.Get("connection")
-	if connection == "" && r.query.Has("connection") {
-		return parse.BadRequest("connection", "the name of the connection is empty; without the parameter, all are disconnected")
+	connection, err := r.narrow("connection", "all are disconnected")
+	if err != nil {
+		return err
 	}
 	var n int
-	var err error
 	if r.query.Has("revoke_before") {
 		n, err = a.revokeTokens(r, a.srv.Now())
 	} else {

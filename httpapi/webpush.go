@@ -44,11 +44,11 @@ func (a *api) addWebPush(w http.ResponseWriter, r *request) error {
 
 // removeWebPush is DELETE /v1/users/{user}/webpush.
 func (a *api) removeWebPush(w http.ResponseWriter, r *request) error {
-	endpoint := r.query.Get("endpoint")
-	if endpoint == "" && r.query.Has("endpoint") {
-		return parse.BadRequest("endpoint", "the endpoint is empty; without the parameter, all subscriptions are removed")
+	endpoint, err := r.narrow("endpoint", "all subscriptions are removed")
+	if err == nil {
+		err = a.srv.RemoveWebPush(r.Context(), r.user, endpoint)
 	}
-	if err := a.srv.RemoveWebPush(r.Context(), r.user, endpoint); err != nil {
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
