@@ -198,28 +198,32 @@ func TestNotify(t *testing.T) {
 	})
 }
 
-// TestRetry: only those are tried again that a push service asked for, when it did; and only
-// until the next step, the end of the message, or its acknowledgement.
+// TestRetry: only those are tried again that a push service asked for, each when it did; and
+// only until the next step, the end of the message, or its acknowledgement.
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		again := func(name string, after time.Duration) Retry { return Retry{Failure{name, "429"}, after} }
 		w := newWorld(t, func(_ context.Context, _ string, done []string) (Result, error) {
-			switch len(done) {
-			case 0:
-				return Result{Sent: []string{"a"}, Failed: []Failure{{"b", "410"}}, Again: []Failure{{"c", "429"}, {"d", "429"}}, Retry: 20 * time.Second}, nil
-			case 2:
-				return Result{Sent: []string{"c"}, Again: []Failure{{"d", "429"}}, Retry: 20 * time.Second}, nil
+			switch fmt.Sprint(done) {
+			case "[]":
+				return Result{
+					Sent: []string{"a"}, Failed: []Failure{{"b", "410"}},
+					Again: []Retry{again("d", 40*time.Second), again("c", 20*time.Second), again("e", time.Hour)},
+				}, nil
+			case "[a b d e]":
+				return Result{Sent: []string{"c"}}, nil
 			}
-			return Result{Again: []Failure{{"d", "429"}}, Retry: 20 * time.Second}, nil
+			return Result{Again: []Retry{again("d", 20*time.Second)}}, nil
 		})
 		e := w.node()
 		seq := w.push("42", ways(10*time.Second, 75*time.Second)...)
 		w.run(e, 80*time.Second)
-		w.wantSends("10s 42 []", "30s 42 [a b]", "50s 42 [a c b]", "1m10s 42 [a c b]", "1m15s 42 []")
-		w.wantState("42", seq, "sent 1m10s to a,c not b not d; sending 1m15s to a not b")
+		w.wantSends("10s 42 []", "30s 42 [a b d e]", "50s 42 [a c b e]", "1m10s 42 [a c b e]", "1m15s 42 []")
+		w.wantState("42", seq, "sent 1m10s to a,c not b not d not e; sending 1m15s to a not b")
 		w.acknowledge("42", seq)
 		w.run(e, time.Hour)
-		w.wantSends("10s 42 []", "30s 42 [a b]", "50s 42 [a c b]", "1m10s 42 [a c b]", "1m15s 42 []")
-		w.wantState("42", seq, "sent 1m10s to a,c not b not d; sent 1m35s to a not b")
+		w.wantSends("10s 42 []", "30s 42 [a b d e]", "50s 42 [a c b e]", "1m10s 42 [a c b e]", "1m15s 42 []")
+		w.wantState("42", seq, "sent 1m10s to a,c not b not d not e; sent 1m35s to a not b")
 	})
 }
 

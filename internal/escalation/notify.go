@@ -35,9 +35,14 @@ type Message struct {
 type Result struct {
 	Sent   []string  // the push service has accepted the message
 	Failed []Failure // it never will
-	Again  []Failure // it may, later
-	// Retry is after which time to send to those of Again: as long as a push service asks for.
-	Retry time.Duration
+	Again  []Retry   // it may, later
+}
+
+// Retry says why a subscription was not sent a message yet, and after which time to try again:
+// as long as its push service asks for.
+type Retry struct {
+	Failure
+	After time.Duration
 }
 
 // Failure says why a subscription was not sent a message.

@@ -1,6 +1,7 @@
 package escalation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -105,6 +106,7 @@ func (e *Escalation) notify(t *turn) {
 func (e *Escalation) sendRecord(ctx context.Context, t *turn) (decided bool) {
 	r, maxAge := t.record, e.config.MaxAge(t.timer.Channel)
 	expires := end(r, maxAge)
+	t.state.current().expire(e.config.Now().UnixMilli())
 	result, err := e.config.WebPush.Send(ctx, t.user, &Message{
 		Channel: t.timer.Channel, Seq: r.Seq, ID: r.ID, Key: r.Key, Expires: time.UnixMilli(expires),
 		Notification: t.state.Notification, ContentType: r.ContentType, Data: r.Data,
@@ -116,8 +118,8 @@ func (e *Escalation) sendRecord(ctx context.Context, t *turn) (decided bool) {
 	if err != nil {
 		e.config.Logger.Warn("a notification was not sent, and is tried again", "channel", t.timer.Channel, "seq", r.Seq, "error", err)
 	}
-	if again := t.state.sent(&result, err); again > 0 {
-		retry, last := now+again.Milliseconds(), expires
+	if retry := t.state.current().sent(&result, err, now); retry > 0 {
+		last := expires
 		if t.state.Turn+1 < len(t.state.Steps) {
 			last = min(last, r.Time+t.state.Steps[t.state.Turn+1].After)
 		}
@@ -126,36 +128,42 @@ func (e *Escalation) sendRecord(ctx context.Context, t *turn) (decided bool) {
 			t.due = retry
 			return true
 		}
-		t.state.current().give(result.Again)
+		t.state.current().give()
 	}
 	t.state.settle(t.state.current().outcome(), now)
 	t.settled(maxAge)
 	return true
 }
 
-// sent notes the result of an attempt, and returns after which time to make the next one, or 0.
-func (s *state) sent(result *Result, err error) (again time.Duration) {
-	step := s.current()
+// sent notes the result of an attempt, and returns when to make the next one, or 0.
+func (s *stepState) sent(result *Result, err error, now int64) (retry int64) {
 	for _, name := range result.Sent {
-		if !slices.Contains(step.Sent, name) {
-			step.Sent = append(step.Sent, name)
+		if !slices.Contains(s.Sent, name) {
+			s.Sent = append(s.Sent, name)
 		}
 	}
-	step.Failed = append(step.Failed, result.Failed...)
-	switch {
-	case err != nil:
-		step.Reason = "the notification could not be sent"
-		return min(time.Second<<min(step.Tries, 8), 5*time.Minute)
-	case len(result.Again) > 0:
-		step.Reason = result.Again[0].Reason
-		return max(result.Retry, time.Second)
+	s.Failed = append(s.Failed, result.Failed...)
+	for _, again := range result.Again {
+		s.Waits = append(s.Waits, wait{again.Failure, now + max(again.After, time.Second).Milliseconds()})
 	}
-	return 0
+	if err != nil {
+		s.Reason = "the notification could not be sent"
+		return now + min(time.Second<<min(s.Tries, 8), 5*time.Minute).Milliseconds()
+	}
+	if len(s.Waits) == 0 {
+		return 0
+	}
+	slices.SortStableFunc(s.Waits, func(a, b wait) int { return cmp.Compare(a.Until, b.Until) })
+	s.Reason = s.Waits[0].Reason
+	return s.Waits[0].Until
 }
 
 // give ends the attempts to send to subscriptions, because there is no time for another one.
-func (s *stepState) give(up []Failure) {
-	if s.Failed = append(s.Failed, up...); len(s.Failed) > 0 {
+func (s *stepState) give() {
+	for _, w := range s.Waits {
+		s.Failed = append(s.Failed, w.Failure)
+	}
+	if len(s.Failed) > 0 {
 		s.Reason = "" // each has its own
 	}
 }

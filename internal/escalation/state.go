@@ -38,9 +38,16 @@ type stepState struct {
 	Tries        int       `json:"tries,omitempty"`
 	Sent         []string  `json:"sent,omitempty"` // names of subscriptions
 	Failed       []Failure `json:"failed,omitempty"`
+	Waits        []wait    `json:"waits,omitempty"`
 	Reason       string    `json:"reason,omitempty"`       // why it is tried again, or failed
 	Acknowledged []string  `json:"acknowledged,omitempty"` // of a step that was not needed: the devices
 	Read         bool      `json:"read,omitempty"`         // likewise: by the user
+}
+
+// wait is a subscription that is tried again.
+type wait struct {
+	Failure
+	Until int64 `json:"until"` // in ms since the epoch
 }
 
 func (s *state) encode() []byte {
@@ -69,7 +76,7 @@ func (s *state) current() *stepState { return &s.Steps[s.Turn] }
 // settle gives the step whose turn it is an outcome, and the turn to the next one.
 func (s *state) settle(outcome StepState, now int64) {
 	step := s.current()
-	if step.State, step.At = outcome, now; outcome != Failed {
+	if step.State, step.At, step.Waits = outcome, now, nil; outcome != Failed {
 		step.Reason = ""
 	}
 	if s.Turn++; s.over() {
@@ -89,13 +96,21 @@ func (s *state) stop(p *progress, now int64) {
 	}
 }
 
-// done are the names of the subscriptions that need not be tried again.
+// done are the names of the subscriptions that need not be tried, or not yet.
 func (s *stepState) done() []string {
 	names := slices.Clone(s.Sent)
 	for _, f := range s.Failed {
 		names = append(names, f.Name)
 	}
+	for _, w := range s.Waits {
+		names = append(names, w.Name)
+	}
 	return names
+}
+
+// expire drops the waits that are over.
+func (s *stepState) expire(now int64) {
+	s.Waits = slices.DeleteFunc(s.Waits, func(w wait) bool { return w.Until <= now })
 }
 
 // next returns when the state has to be looked at again: when the next step is due, or, to

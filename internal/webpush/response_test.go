@@ -65,11 +65,12 @@ func TestResponses(t *testing.T) {
 		if tt.failed != "" {
 			want.Failed = []escalation.Failure{{Name: id, Reason: tt.failed}}
 		}
-		if want.Retry = tt.retry; tt.retry > 0 {
-			want.Again = []escalation.Failure{{Name: id, Reason: name[:3] + ": the push service asks to be tried again"}}
+		if tt.retry > 0 {
+			asks := escalation.Failure{Name: id, Reason: name[:3] + ": the push service asks to be tried again"}
+			want.Again = []escalation.Retry{{Failure: asks, After: tt.retry}}
 		}
-		if tt.within > 0 && result.Retry <= tt.retry && result.Retry > tt.retry-tt.within {
-			want.Retry = result.Retry
+		if retry := after(result); tt.within > 0 && retry <= tt.retry && retry > tt.retry-tt.within {
+			want.Again[0].After = retry
 		}
 		if diff := cmp.Diff(want, result); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -110,6 +111,14 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// after is when to try the only subscription again that a push service asks for; 0: none.
+func after(r escalation.Result) time.Duration {
+	if len(r.Again) != 1 {
+		return 0
+	}
+	return r.Again[0].After
+}
+
 // TestSilent: a push service that does not respond is not asked again at once, and does not
 // keep others from being asked.
 func TestSilent(t *testing.T) {
@@ -123,7 +132,7 @@ func TestSilent(t *testing.T) {
 	h.put("42", sub, lost)
 	for n, want := range []time.Duration{time.Second, time.Second, 2 * time.Second, 4 * time.Second} {
 		result := h.send("42", escalation.Message{})
-		if len(result.Sent) != 1 || result.Retry <= 0 || result.Retry > want || result.Retry < want-time.Second {
+		if retry := after(result); len(result.Sent) != 1 || retry <= 0 || retry > want || retry < want-time.Second {
 			t.Errorf("%d: %+v, want %s", n, result, want)
 		}
 		if n > 0 {
@@ -148,7 +157,7 @@ func TestTimeout(t *testing.T) {
 	})
 	h.put("42", sub)
 	result, err := h.Send(ctx, "42", &escalation.Message{Channel: "user:42", Expires: h.now().Add(time.Hour)}, nil)
-	if err != nil || result.Retry == 0 || len(result.Sent)+len(result.Failed) != 0 {
+	if err != nil || after(result) == 0 || len(result.Sent)+len(result.Failed) != 0 {
 		t.Errorf("%+v, %v", result, err)
 	}
 }

@@ -145,8 +145,7 @@ func (o outcome) add(r *escalation.Result, name string) {
 	case o.reason == "":
 		r.Sent = append(r.Sent, name)
 	case o.retry > 0:
-		r.Again = append(r.Again, escalation.Failure{Name: name, Reason: o.reason})
-		r.Retry = max(r.Retry, o.retry)
+		r.Again = append(r.Again, escalation.Retry{Failure: escalation.Failure{Name: name, Reason: o.reason}, After: o.retry})
 	default:
 		r.Failed = append(r.Failed, escalation.Failure{Name: name, Reason: o.reason})
 	}

@@ -257,7 +257,7 @@ func TestPrivateNetwork(t *testing.T) {
 		if err := h.Put(t.Context(), user, stored, ""); err != nil {
 			t.Fatal(err)
 		}
-		if result := h.send(user, escalation.Message{}); len(result.Failed) != 1 || result.Retry != 0 {
+		if result := h.send(user, escalation.Message{}); len(result.Failed) != 1 || len(result.Again) != 0 {
 			t.Errorf("%s: %+v", host, result)
 		}
 	}
