@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"testing"
+	"time"
 )
 
 // Buffer is a bytes.Buffer for several goroutines. Its zero value is empty.
@@ -39,6 +41,21 @@ type Lines struct {
 
 // NewLines returns Lines that wait for these texts.
 func NewLines(wants ...string) *Lines { return &Lines{wants: wants, Found: make(chan struct{})} }
+
+// Await waits for the texts.
+func (l *Lines) Await(t testing.TB) {
+	t.Helper()
+	select {
+	case <-l.Found:
+	case <-time.After(patience):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		t.Fatalf("%q was not logged:\n%s", l.wants, l.text.String())
+	}
+}
+
+// patience limits what only takes long if it fails.
+const patience = 3 * time.Minute
 
 // Logger returns a logger that writes lines of at least a level.
 func (l *Lines) Logger(level slog.Level) *slog.Logger {

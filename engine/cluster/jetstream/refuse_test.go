@@ -85,7 +85,7 @@ func TestSecret(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Kill()
-			<-said.Found // it has tried
+			said.Await(t) // it has tried
 			advice := map[string]string{"other secret": "cluster.secret must be the same", "other name": "cluster.name must be the same"}
 			if waiting := s.Waiting(); !strings.HasPrefix(waiting, "1 of 4 servers are connected: [stranger]") || !strings.Contains(waiting, advice[name]) {
 				t.Errorf("it says %q", waiting)
@@ -307,7 +307,7 @@ func TestExternal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				<-said.Found // it cannot know
+				said.Await(t) // it cannot know
 				if err := l.Propose(t.Context(), 0, []byte("x")); err != nil {
 					t.Error(err)
 				}

@@ -82,7 +82,7 @@ func TestCertificates(t *testing.T) {
 		}
 	}
 	c := start(2, other)
-	<-said.Found
+	said.Await(t)
 	if waiting := c.Waiting(); !strings.HasPrefix(waiting, "1 of 3 servers are connected: [c]") {
 		t.Errorf("with another authority: %s", waiting)
 	}

@@ -236,7 +236,7 @@ func TestPromoted(t *testing.T) {
 		}
 		opened <- c
 	}()
-	<-readOnly.Found
+	readOnly.Await(t)
 	d.await(20)
 	primary.Kill()
 	if err := standby.Promote(); err != nil {

@@ -147,7 +147,7 @@ func TestChanged(t *testing.T) {
 	defer d.Close()
 	sql(t, s.URL("postgres"), "ALTER SYSTEM SET fsync = off")
 	sql(t, s.URL("postgres"), "SELECT pg_reload_conf()")
-	<-logged.Found
+	logged.Await(t)
 	for end := time.Now().Add(patience); err == nil && time.Now().Before(end); {
 		err = d.Log().Propose(t.Context(), 0, nil)
 	}
@@ -170,7 +170,7 @@ func TestReadOnly(t *testing.T) {
 		_, err := postgres.Open(ctx, s.URL(database), postgres.Options{Cluster: "test", Shards: 1, Unreplicated: true, Logger: logged.Logger(slog.LevelInfo)})
 		refused <- err
 	}()
-	<-logged.Found
+	logged.Await(t)
 	cancel()
 	if err := <-refused; err == nil || !strings.Contains(err.Error(), "PostgreSQL cannot be used") {
 		t.Errorf("opened: %v", err)
