@@ -81,6 +81,8 @@ func (p *process) start() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	stuck := time.AfterFunc(2*time.Minute, func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have exited
+	defer stuck.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if url, ok := strings.CutPrefix(lines.Text(), "listening http://"); ok {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // binary is the real program, built once for all tests.
@@ -64,6 +65,8 @@ func (s *server) start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	stuck := time.AfterFunc(2*time.Minute, func() { s.cmd.Process.Kill() }) //nolint:errcheck // it may have exited
+	defer stuck.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if address, ok := strings.CutPrefix(lines.Text(), "listening http://"); ok {
