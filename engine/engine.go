@@ -276,7 +276,7 @@ type User struct {
 
 // Mark is a user's read mark in a channel.
 type Mark struct {
-	Channel string
+	Channel string // "": a mark of the server's own, which is not a sequence
 	Read    uint64
 	// Since is where the mark began: no message up to it was for the user.
 	Since uint64

@@ -365,7 +365,9 @@ func (a *audit) userKey(key, value []byte) error {
 	}
 	switch part, channel := rest[0], rest[1:]; part {
 	case format.MarkPart:
-		a.beyond(string(channel), n)
+		if len(channel) > 0 { // else it is not a sequence: no channel has this name, see engine.Mark
+			a.beyond(string(channel), n)
+		}
 		m, err := format.DecodeMark(value)
 		if member := format.MemberKey(nil, string(channel), a.user); err == nil && m.Member {
 			if !a.members[string(member)] {
