@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/wirepost/wirepost/engine"
+	"github.com/wirepost/wirepost/engine/cluster/internal/note"
 	"github.com/wirepost/wirepost/engine/cluster/internal/propose"
 )
 
@@ -34,16 +35,20 @@ func (e *Engine) Forget(ctx context.Context, node string) error {
 	if failed != nil {
 		return fmt.Errorf("forget node %s: %w", node, failed)
 	}
-	e.nodes.Forget(node)
 	return nil
 }
 
-// absent returns the members that have never announced themselves to this node.
-func (e *Engine) absent(heard []engine.Node) (all []engine.Node) {
+// otherNodes describes the other nodes: those that are heard, and the members of the log. A node
+// that is not heard any more and was forgotten, on whatever node, is neither.
+func (e *Engine) otherNodes() []engine.Node {
 	members := e.shards[0].follower.Applied().Members
+	all := slices.DeleteFunc(e.nodes.Describe(), func(n engine.Node) bool {
+		away := n.State == engine.NodeUnreachable || n.State == engine.NodeStopped
+		return away && !slices.ContainsFunc(members, func(m note.Member) bool { return m.Node == n.Name })
+	})
 	for i := range members {
 		name := members[i].Node
-		if name != e.o.Node && !slices.ContainsFunc(heard, func(n engine.Node) bool { return n.Name == name }) {
+		if name != e.o.Node && !slices.ContainsFunc(all, func(n engine.Node) bool { return n.Name == name }) {
 			all = append(all, engine.Node{Name: name, State: engine.NodeUnreachable, Reason: "it has announced nothing since this node started"})
 		}
 	}

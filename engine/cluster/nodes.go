@@ -13,8 +13,7 @@ import (
 // Cluster implements engine.Shared.
 func (e *Engine) Cluster() engine.Cluster {
 	self := e.self()
-	c := engine.Cluster{Name: e.o.Name, Epoch: e.Epoch(), Node: e.o.Node, Nodes: append(e.nodes.Describe(), self.Describe())}
-	c.Nodes = append(c.Nodes, e.absent(c.Nodes)...)
+	c := engine.Cluster{Name: e.o.Name, Epoch: e.Epoch(), Node: e.o.Node, Nodes: append(e.otherNodes(), self.Describe())}
 	if l, ok := e.o.Log.(Leaders); ok {
 		c.Leaders = l.Leaders()
 	}

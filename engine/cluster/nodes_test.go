@@ -123,7 +123,7 @@ func TestForget(t *testing.T) {
 }
 
 // TestForgetAtOnce: a node that has said that it is shut down can be forgotten before it is
-// silent for long.
+// silent for long, and is forgotten on all nodes.
 func TestForgetAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,15 +131,25 @@ func TestForgetAtOnce(t *testing.T) {
 		open := func(name string) *cluster.Engine {
 			return openWith(t, vfs.NewMem(), cluster.Options{Name: "c", Node: name, Log: log, Bus: bus})
 		}
-		a, b := open("a"), open("b")
+		a, b, other := open("a"), open("b"), open("c")
 		defer closeNode(t, a)
+		defer closeNode(t, other)
 		time.Sleep(2 * time.Second)
 		closeNode(t, b)
+		if n := nodesOf(other)["b"]; n.State != engine.NodeStopped {
+			t.Errorf("shut down, and not forgotten: %+v", n)
+		}
 		if err := a.Forget(t.Context(), "b"); err != nil {
 			t.Fatal(err)
 		}
-		if n, listed := nodesOf(a)["b"]; listed {
-			t.Errorf("a member that was forgotten: %+v", n)
+		for range 2 {
+			synctest.Wait()
+			for _, e := range []*cluster.Engine{a, other} {
+				if n, listed := nodesOf(e)["b"]; listed {
+					t.Errorf("a member that was forgotten: %+v", n)
+				}
+			}
+			time.Sleep(10 * time.Second)
 		}
 	})
 }

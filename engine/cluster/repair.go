@@ -144,7 +144,7 @@ func (e *Engine) ask(ctx context.Context) (others []nodes.Announcement, silent [
 
 // others returns the names of the other nodes that may have something.
 func (e *Engine) others() (names []string) {
-	for _, n := range e.nodes.Describe() {
+	for _, n := range e.otherNodes() {
 		names = append(names, n.Name)
 	}
 	for _, s := range e.shards {

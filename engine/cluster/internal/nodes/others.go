@@ -76,10 +76,3 @@ func (n *Others) Silent(now time.Time, others bool) bool {
 	}
 	return others
 }
-
-// Forget forgets a node, until it is heard again.
-func (n *Others) Forget(node string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.known, node)
-}
