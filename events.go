@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 	"net/url"
 	"slices"
 	"time"
@@ -157,13 +156,18 @@ func (s *Server) EventsWritten() bool { return s.events.recorder != nil }
 // ReadEvents lists the events after a sequence, at most limit; 0 means DefaultLimit. Next is
 // the sequence to pass for the next page; it equals after if there were no events. If events
 // after the sequence were removed, the first one is an EventGap; with 0, the list begins
-// with the oldest event.
+// with the oldest event. If the sequence is above the last one, as after the restore of a
+// backup, there is only an EventGap, and next is the last sequence; math.MaxUint64 means the
+// last sequence without a gap. A node of a cluster that lags is waited for, up to 5 s.
 func (s *Server) ReadEvents(ctx context.Context, after uint64, limit int) (list []Event, next uint64, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, AsError(err)
 	}
 	if limit, err = pageLimit(limit); err != nil {
 		return nil, 0, err
+	}
+	if err := s.catchUpEvents(ctx, after); err != nil {
+		return nil, 0, public(err)
 	}
 	list, next, err = events.Read(ctx, s.engine, after, limit, s.host.Clock.Now())
 	if err != nil {
@@ -172,9 +176,27 @@ func (s *Server) ReadEvents(ctx context.Context, after uint64, limit int) (list 
 	return list, next, public(err)
 }
 
+// catchUpEvents waits in a cluster until this node has the events up to a sequence that
+// another one has returned.
+func (s *Server) catchUpEvents(ctx context.Context, after uint64) error {
+	if s.shared == nil {
+		return nil
+	}
+	bounds, err := s.engine.Bounds(ctx, events.Channel)
+	if err != nil || after <= bounds.Head {
+		return err
+	}
+	log, err := s.host.Feeds.Acquire(events.Channel)
+	if err != nil {
+		return err
+	}
+	defer s.host.Feeds.Unref(log)
+	return s.host.CatchUp(ctx, time.Now().Add(session.Patience), log, after)
+}
+
 // FollowEvents iterates over the events after a sequence, first the stored ones and then
-// new ones as they are written, until the loop breaks or ctx is done. A sequence above the
-// last one, such as math.MaxUint64, means only new events. The error, if any, is the last
+// new ones as they are written, until the loop breaks or ctx is done. math.MaxUint64 means
+// only new events; another sequence above the last one has an EventGap before them. The error, if any, is the last
 // thing: that of ctx or of the store.
 func (s *Server) FollowEvents(ctx context.Context, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
@@ -187,9 +209,6 @@ func (s *Server) FollowEvents(ctx context.Context, after uint64) iter.Seq2[Event
 		advanced := make(chan struct{}, 1)
 		log.Listen(advanced)
 		defer log.Unlisten(advanced)
-		if after == math.MaxUint64 {
-			after = log.Head()
-		}
 		for {
 			list, next, err := s.ReadEvents(ctx, after, MaxLimit)
 			if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -109,6 +111,47 @@ func TestEventsOfSessions(t *testing.T) {
 		n.dial("7").leave()
 		time.Sleep(time.Minute)
 		n.wantEvents(append(want, "user.online 7", "session.connected 7", "session.disconnected 7 1000", "user.offline 7")...)
+	})
+}
+
+// TestEventsAboveTheLast: a reader whose sequence is of another log is told so, and continues
+// with what happens from then on.
+func TestEventsAboveTheLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := newPipeNode(t, writing("user.online"))
+		if list := n.logged(9); len(list) != 1 || list[0].Type != wirepost.EventGap || list[0].Seq != 0 {
+			t.Errorf("of an empty log: %+v", list)
+		}
+		n.dial("42")
+		n.wantEvents("user.online 42")
+		head := n.logged(0)[0].Seq
+		list, next, err := n.ReadEvents(t.Context(), head+100, 0)
+		if err != nil || next != head || len(list) != 1 || list[0].Seq != head || list[0].Type != wirepost.EventGap ||
+			list[0].Data.After != head+100 || list[0].Data.ResumedAt != head+1 || list[0].Data.Reason != "reset" {
+			t.Errorf("%+v, %d, %v", list, next, err)
+		}
+		for after, want := range map[uint64]uint64{head: head, math.MaxUint64: head} {
+			if list, next, err := n.ReadEvents(t.Context(), after, 0); err != nil || next != want || len(list) != 0 {
+				t.Errorf("after %d: %+v, %d, %v", after, list, next, err)
+			}
+		}
+		for after, want := range map[uint64][]string{head + 100: {"gap", "user.online 7"}, math.MaxUint64: {"user.online 8"}} {
+			var got []string
+			next, stop := iter.Pull2(n.FollowEvents(t.Context(), after))
+			if after != math.MaxUint64 {
+				e, _, _ := next()
+				got = append(got, brief(e))
+			}
+			user := strings.TrimPrefix(want[len(want)-1], "user.online ")
+			var dialed sync.WaitGroup
+			dialed.Go(func() { n.dial(user) })
+			e, _, _ := next()
+			if stop(); !slices.Equal(append(got, brief(e)), want) {
+				t.Errorf("after %d: %v, %s; want %v", after, got, brief(e), want)
+			}
+			dialed.Wait()
+		}
 	})
 }
 

@@ -52,7 +52,7 @@ func (a *api) events(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 && !a.srv.EventsWritten() {
+	if (len(list) == 0 || next == 0) && !a.srv.EventsWritten() {
 		return wirepost.Errorf(wirepost.CodeNotFound,
 			"there are no events, and none are written: the setting events of the configuration file, or --events-types, says which are")
 	}
@@ -60,7 +60,7 @@ func (a *api) events(w http.ResponseWriter, r *request) error {
 		return a.streamEvents(w, r, after)
 	}
 	if len(list) == 0 && wait > 0 {
-		if list, next, err = a.awaitEvents(w, r, after, int(limit), wait); err != nil {
+		if list, next, err = a.awaitEvents(w, r, next, int(limit), wait); err != nil {
 			return err
 		}
 	}

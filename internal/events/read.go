@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/wirepost/wirepost/engine"
@@ -9,7 +10,8 @@ import (
 
 // Read returns events after a sequence, at most limit, and the sequence that the next page
 // comes after. Where events are gone there is a gap, also if nothing follows it, but not
-// before the first one if the sequence is 0.
+// before the first one if the sequence is 0. A sequence above the last one is of another log,
+// which there is a gap for, too; the largest number just means the last one.
 func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time.Time) (list []Event, next uint64, err error) {
 	list, next = []Event{}, after
 	for at := after; len(list) < limit; {
@@ -29,9 +31,12 @@ func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time
 			}
 		}
 		if len(page.Records) == 0 {
-			if at > 0 && page.Lost && page.Next > at && len(list) < limit {
+			switch {
+			case at > 0 && page.Lost && page.Next > at && len(list) < limit:
 				// Everything is missing. A reader is told now, and not with the next event.
 				list = append(list, gapBetween(at, page.Next+1, now))
+			case at == after && page.Next <= at: // perhaps above the last sequence
+				return readAbove(ctx, log, after, now)
 			}
 			break
 		}
@@ -40,4 +45,20 @@ func Read(ctx context.Context, log engine.Log, after uint64, limit int, now time
 		next = list[len(list)-1].Seq
 	}
 	return list, next, nil
+}
+
+// readAbove is Read of a sequence after which there is nothing.
+func readAbove(ctx context.Context, log engine.Log, after uint64, now time.Time) ([]Event, uint64, error) {
+	bounds, err := log.Bounds(ctx, Channel)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case after <= bounds.Head:
+		return []Event{}, after, nil
+	case after == math.MaxUint64:
+		return []Event{}, bounds.Head, nil
+	}
+	gap := gapBetween(after, bounds.Head+1, now)
+	gap.Data.Reason = "reset"
+	return []Event{gap}, bounds.Head, nil
 }
