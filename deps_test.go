@@ -325,6 +325,7 @@ var imports = map[string]map[string]string{
 		"internal/dial":            "the connection of listen",
 		"hooks":                    "backends that are asked",
 		"internal/glob":            "policies of the file",
+		"internal/names":           "names of channels that look like users' IDs",
 		"internal/redact":          "URLs in what config check prints",
 		"internal/http1":           "pushes over HTTP",
 		"internal/signing":         "secrets of hooks and of endpoints of events",

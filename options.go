@@ -171,7 +171,9 @@ type Options struct {
 
 	Logger *slog.Logger // nil: slog.Default()
 	// LogRefusals logs each refused connect request, and each command that a client may not
-	// give, with the reason at level info instead of debug.
+	// give, with the reason at level info instead of debug; and once, at level warn, a push
+	// to a channel without subscribers whose name looks like a user's ID. It is for
+	// development.
 	LogRefusals bool
 }
 

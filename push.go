@@ -171,13 +171,18 @@ func (s *Server) pushed(in *engine.Entry, r *engine.Result) PushResult {
 }
 
 // hintInbox logs once that a user's ID is not the name of the user's inbox. A push to
-// the channel "42" is valid, but user 42 does not receive it.
+// the channel "42" is valid, but user 42 does not receive it. A channel without a user of its
+// name may be meant, except while somebody tries the server.
 func (s *Server) hintInbox(channel string) {
 	if _, inbox := names.InboxUser(channel); inbox || s.hinted.Load() {
 		return
 	}
 	if len(s.host.Users.ConnsOf(channel)) > 0 && s.hinted.CompareAndSwap(false, true) {
 		s.logger.Warn("a push went to a channel that has no subscribers and the name of a connected user; logged once",
+			"channel", channel, "inbox", InboxOf(channel))
+	}
+	if s.opts.LogRefusals && names.LikeUser(channel) && s.hinted.CompareAndSwap(false, true) {
+		s.logger.Warn("a push went to a channel that has no subscribers and looks like a user's ID; logged once",
 			"channel", channel, "inbox", InboxOf(channel))
 	}
 }

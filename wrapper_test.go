@@ -109,6 +109,36 @@ func TestWrappers(t *testing.T) {
 	}
 }
 
+// TestInboxHint: a push to a user's ID, which is not the user's inbox, is logged once if the
+// user is connected, and in development if the name looks like an ID.
+func TestInboxHint(t *testing.T) {
+	t.Parallel()
+	for _, development := range []bool{false, true} {
+		for _, connected := range []bool{false, true} {
+			var l logged
+			n := newNode(t, logTo(&l, slog.LevelInfo), func(o *wirepost.Options) { o.LogRefusals = development })
+			if connected {
+				n.dial("42")
+			}
+			n.push(wirepost.Push{To: "room:7", Data: []byte("1")})
+			n.push(wirepost.Push{To: "user:41", Data: []byte("1")})
+			n.push(wirepost.Push{To: "news", Data: []byte("1")})
+			if got := l.lines("a push went to a channel"); got != 0 {
+				t.Errorf("%d hints at channels and inboxes", got)
+			}
+			n.push(wirepost.Push{To: "42", Data: []byte("1")})
+			n.push(wirepost.Push{To: "42", Data: []byte("1")})
+			want := 0
+			if connected || development {
+				want = 1
+			}
+			if got := l.lines("a push went to a channel", "channel=42 inbox=user:42", "logged once"); got != want {
+				t.Errorf("development %t, connected %t: %d hints, want %d", development, connected, got, want)
+			}
+		}
+	}
+}
+
 // TestRefusalsLogged: a refused connection is logged with its reason, without its
 // token, at level info if configured.
 func TestRefusalsLogged(t *testing.T) {

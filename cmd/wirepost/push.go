@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"time"
 	"unicode/utf8"
 
 	"github.com/wirepost/wirepost/client"
 	"github.com/wirepost/wirepost/httpapi"
+	"github.com/wirepost/wirepost/internal/names"
 	"github.com/wirepost/wirepost/internal/wire"
 )
 
@@ -45,7 +45,7 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	if c.Channel == "" || c.Data == "" {
 		return usagef("push needs a channel and data: wirepost push user:42 hello, or - to read standard input")
 	}
-	if looksLikeUser(c.Channel) && !c.Exact {
+	if names.LikeUser(c.Channel) && !c.Exact {
 		return usagef("%[1]s is a channel, not a user: did you mean user:%[1]s? (--exact pushes to the channel)", c.Channel)
 	}
 	data := []byte(c.Data)
@@ -74,12 +74,6 @@ func (c *pushCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	return c.print(t, pushed)
 }
-
-// looksLikeUser reports whether a channel has a name that users have and channels hardly
-// ever: a number, an address of mail or a UUID. No user would receive the message.
-func looksLikeUser(channel string) bool { return userLike.MatchString(channel) }
-
-var userLike = regexp.MustCompile(`(?i)^(\d+|[^@:]+@[^@:]+\.[^@:]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // push builds the push and rejects what the server would refuse.
 func (c *pushCommand) push(data []byte) (client.Push, error) {

@@ -2,6 +2,7 @@
 package names
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,6 +44,12 @@ func CheckChannel(channel string) error {
 	}
 	return nil
 }
+
+// LikeUser reports whether a channel has a name that users have and channels hardly ever: a
+// number, an address of mail or a UUID. No user would receive the message.
+func LikeUser(channel string) bool { return userLike.MatchString(channel) }
+
+var userLike = regexp.MustCompile(`(?i)^(\d+|[^@:]+@[^@:]+\.[^@:]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // IsReserved reports whether a channel is the server's own.
 func IsReserved(channel string) bool { return strings.HasPrefix(channel, Reserved) }
