@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -43,6 +44,20 @@ func Object(data []byte, fn func(name string, value []byte) error) error {
 		}
 		return fn(name, value)
 	})
+}
+
+// Broken describes a syntax error in data to whoever sent it. encoding/json names a byte as
+// if it were a character: it has 'ä' for the first byte of 中.
+func Broken(data []byte, err *json.SyntaxError) string {
+	text := err.Error()
+	if at := err.Offset - 1; at >= 0 && at < int64(len(data)) && data[at] >= utf8.RuneSelf {
+		named := fmt.Sprintf("byte %#x", data[at])
+		if r, size := utf8.DecodeRune(data[at:]); size > 1 {
+			named = "character " + strconv.QuoteRune(r)
+		}
+		text = strings.Replace(text, "character "+strconv.QuoteRune(rune(data[at])), named, 1)
+	}
+	return fmt.Sprintf("broken JSON at byte %d: %s", err.Offset, text)
 }
 
 // Member returns the only member of a JSON object with a name, or nil. Other members may

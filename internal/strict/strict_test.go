@@ -142,3 +142,28 @@ func FuzzObject(f *testing.F) {
 		}
 	})
 }
+
+// TestBroken: the error of broken JSON names the character that is wrong, and a byte only
+// where there is no character.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"a":x}`:         `broken JSON at byte 6: invalid character 'x' looking for beginning of value`,
+		`{"a":中}`:         `broken JSON at byte 6: invalid character '中' looking for beginning of value`,
+		`{"a":"\中"}`:      `broken JSON at byte 8: invalid character '中' in string escape code`,
+		"{\"a\":\u00a01}": `broken JSON at byte 6: invalid character '\u00a0' looking for beginning of value`,
+		"{\"a\":\xe6}":    `broken JSON at byte 6: invalid byte 0xe6 looking for beginning of value`,
+		"{\"a\":\x01}":    `broken JSON at byte 6: invalid character '\x01' looking for beginning of value`,
+		`{"a":`:           `broken JSON at byte 5: unexpected end of JSON input`,
+		`{"a":'b'}`:       `broken JSON at byte 6: invalid character '\'' looking for beginning of value`,
+	} {
+		err := json.Unmarshal([]byte(text), new(json.RawMessage))
+		syntax, ok := errors.AsType[*json.SyntaxError](err)
+		if !ok {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if got := Broken([]byte(text), syntax); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}

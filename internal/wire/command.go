@@ -48,7 +48,7 @@ func ParseCommand(frame []byte) (Command, error) {
 	}
 	var c Command
 	if err := strict.Object(frame, c.member); err != nil {
-		return Command{Ref: salvageRef(frame)}, describe(err)
+		return Command{Ref: salvageRef(frame)}, describe(frame, err)
 	}
 	if err := checkRef(c.Ref); err != nil {
 		return Command{}, err
@@ -248,9 +248,9 @@ func salvageRef(frame []byte) json.RawMessage {
 }
 
 // describe returns a JSON error in words for the sender of the frame.
-func describe(err error) error {
+func describe(frame []byte, err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("broken JSON at byte %d: %s", syntax.Offset, syntax.Error())
+		return errors.New(strict.Broken(frame, syntax))
 	}
 	if errors.Is(err, strict.ErrNotObject) {
 		return errors.New("a frame must be a JSON object")

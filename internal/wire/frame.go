@@ -66,7 +66,7 @@ type Frame struct {
 func ParseFrame(text []byte) (*Frame, error) {
 	f := new(Frame)
 	if err := json.Unmarshal(text, f); err != nil {
-		return nil, describe(err)
+		return nil, describe(text, err)
 	}
 	if f.Type == "" {
 		return nil, errors.New(`the field "type" is missing`)

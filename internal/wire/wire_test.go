@@ -116,6 +116,7 @@ func TestRefOfFrame(t *testing.T) {
 		{`{"type":"auth","ref":7,"ref":8,"token":"x"}`, "", `"ref" is given twice`},
 		{`{"type":5,"ref":[7]}`, "", `"type"`},
 		{`{"type":5,"ref":7`, "", "broken JSON"},
+		{`{"type":中}`, "", "broken JSON at byte 9: invalid character '中'"},
 	} {
 		c, err := ParseCommand([]byte(test.frame))
 		if string(c.Ref) != test.ref || (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {

@@ -67,7 +67,7 @@ func checkJSON(body []byte) error {
 		return nil
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return BadRequest("", "broken JSON at byte %d: %s", syntax.Offset, syntax)
+		return BadRequest("", "%s", strict.Broken(body, syntax))
 	}
 	return BadRequest("", "broken JSON: %s", err)
 }
