@@ -128,6 +128,31 @@ func TestPublishByClients(t *testing.T) {
 	}
 }
 
+// A message that is too long for plain mode and for /echo is refused by its header, although
+// a frame of wirepost.v1 may have that length.
+func TestLongPlainMessagesAreRefusedByTheirHeader(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	const limit = 64 << 10
+	whole := []byte{0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0} // of limit+1 bytes
+	begun := append([]byte{0x02, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}, make([]byte, limit)...)
+	more := []byte{0x00, 0x81, 0, 0, 0, 0}
+	for _, path := range []string{"/ws", "/echo"} {
+		for name, input := range map[string][]byte{"whole": whole, "in fragments": append(begun, more...)} {
+			n.path = path
+			c := n.dial("42")
+			c.NetConn().Write(input) //nolint:errcheck // it may be refused before
+			if code := c.closeCode(); code != 1009 {
+				t.Errorf("%s, %s: closed with %d", path, name, code)
+			}
+		}
+	}
+	n.path = ""
+	v1, _ := n.dialV1("42")
+	v1.send(`{"type":"publish","ref":1,"to":"room:7","data":1,"ignored":%q}`, strings.Repeat("x", limit))
+	v1.frame("ok")
+}
+
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

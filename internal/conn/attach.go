@@ -4,6 +4,7 @@ package conn
 type Handshake struct {
 	Early  []byte // bytes received after the request
 	Window int    // of permessage-deflate, 0 if not negotiated; see ws.NegotiateDeflate
+	Bare   bool   // messages are data, with nothing around it: Config.MaxBare applies
 }
 
 // attached links an endpoint to the other endpoints of its loop.
@@ -15,7 +16,7 @@ type attached struct {
 // connection is closed at once: Attach promised a call of Closed.
 func (l *Loop) attach(sock socket, hs Handshake, h func(Conn) Handler) {
 	c := sock.base()
-	c.window = uint8(hs.Window)
+	c.window, c.bare = uint8(hs.Window), hs.Bare
 	c.last = l.now.Sub(l.start)
 	if c.nextOf = l.first; c.nextOf != nil {
 		c.nextOf.prevOf = c

@@ -24,6 +24,7 @@ type endpoint struct {
 	paused  bool
 	window  uint8 // of permessage-deflate, 0 if not negotiated; static
 	closed  bool  // the socket is closed; Handler.Closed has been or is about to be called
+	bare    bool  // see Handshake; static
 }
 
 // socket is one kind of transport. Its methods are called on the loop and never block.
@@ -108,6 +109,9 @@ func (c *endpoint) room(buf []byte) []byte {
 func (c *endpoint) received(b []byte) {
 	c.last = c.loop.now.Sub(c.loop.start)
 	r := ws.Rules{MaxMessage: c.loop.cfg.MaxMessage, Deflate: c.window != 0}
+	if c.bare {
+		r.MaxMessage = c.loop.cfg.MaxBare
+	}
 	for !c.closed && !c.ignoring() {
 		f, rest, err := c.parser.Next(b, r)
 		if err != nil {

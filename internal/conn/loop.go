@@ -12,6 +12,8 @@ type Config struct {
 	// MaxMessage is the largest message accepted from a peer, in bytes; a longer one is
 	// refused by its header (1009), before memory is allocated for it. 0 means 64 KiB.
 	MaxMessage int
+	// MaxBare is the same for connections whose handshake says Bare. 0 means MaxMessage.
+	MaxBare int
 	// Portable serves plain TCP like any other connection, without event-driven
 	// sockets.
 	Portable bool
@@ -72,6 +74,9 @@ type turnEnder interface{ turnEnds() }
 func newLoop(cfg Config, p poller, open func(*Loop, net.Conn) (socket, error)) *Loop {
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = defaultMaxMessage
+	}
+	if cfg.MaxBare == 0 {
+		cfg.MaxBare = cfg.MaxMessage
 	}
 	if cfg.Flush == nil {
 		cfg.Flush = func() {}

@@ -74,10 +74,6 @@ func (e *echo) Message(binary bool, payload []byte) {
 	if !e.allows(len(payload)) {
 		return
 	}
-	if len(payload) > e.gateway.host.MaxMessage {
-		e.conn.Close(wire.CloseTooLarge, "message too big")
-		return
-	}
 	if !e.conn.Write(session.Frame{Binary: binary, Data: payload}.Encode()) {
 		e.conn.PauseRead()
 	}

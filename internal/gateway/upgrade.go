@@ -81,7 +81,7 @@ func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request, protocol strin
 		err = nc.SetDeadline(time.Time{})
 	}
 	if err == nil {
-		err = l.Attach(nc, conn.Handshake{Early: early, Window: window}, func(c conn.Conn) conn.Handler {
+		err = l.Attach(nc, conn.Handshake{Early: early, Window: window, Bare: protocol != wire.ProtocolV1}, func(c conn.Conn) conn.Handler {
 			c.Write(response)
 			return h(c)
 		})

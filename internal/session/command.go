@@ -210,10 +210,6 @@ func (s *Session) onData(c *wire.Command) {
 
 // plainMessage passes a message of a plain client to the application. On the loop.
 func (s *Session) plainMessage(binary bool, payload []byte) {
-	if len(payload) > s.loop.host.MaxMessage {
-		s.end(wire.CloseTooLarge, "message too big")
-		return
-	}
 	r := s.reception()
 	if r == nil && s.loop.host.Hooks.Message == nil {
 		return

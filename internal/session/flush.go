@@ -10,7 +10,7 @@ import (
 // NewLoop starts a loop for sessions of a server.
 func NewLoop(h *Host) *Loop {
 	l := &Loop{host: h, epoch: time.Now()}
-	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(h.MaxMessage), Flush: l.flush, Turned: l.turns.Observe})
+	l.Loop = conn.NewLoop(conn.Config{MaxMessage: maxFrame(h.MaxMessage), MaxBare: h.MaxMessage, Flush: l.flush, Turned: l.turns.Observe})
 	l.waker = feed.NewWaker(l.Post)
 	return l
 }
