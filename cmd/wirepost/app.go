@@ -34,21 +34,28 @@ type App struct {
 	// set.
 	Reload <-chan os.Signal
 
-	memory   *memoryPlan
-	heap     heap
-	reloads  reloads
-	leaving  atomic.Bool // about to shut down: not ready, but still serving
-	engine   engine.Engine
-	hooks    *hooks.Hooks // nil: there are none
-	traces   *traces      // nil: there are none
-	server   *wirepost.Server
+	// Made by settle, of the settings.
+	options wirepost.Options // of the server, complete but for its engine
+	memory  *memoryPlan
+	reloads reloads
+	hooks   *hooks.Hooks // nil: there are none
+	traces  *traces      // nil: there are none
+
+	// Made by open, for connections.
 	listener net.Listener
+	files    files
 	http     *http.Server
 	pushes   *http1.Server
 	draining chan struct{} // closed when shutdown begins
-	files    files
-	options  wirepost.Options // of the server, complete but for its engine
-	node     *starting        // nil: this is not a node of a cluster
+
+	// Made by open, or by join on a node of a cluster.
+	node   *starting // nil: this is not a node of a cluster
+	engine engine.Engine
+	server *wirepost.Server
+
+	// Shared by Run with handlers and the listener, which may come before the server.
+	heap     heap
+	leaving  atomic.Bool // about to shut down: not ready, but still serving
 	counting atomic.Pointer[wirepost.Server]
 }
 
