@@ -72,7 +72,8 @@ type Data struct {
 	Member     *bool  `json:"member,omitempty"`      // of membership.changed
 	Step       int    `json:"step,omitempty"`        // of message.unacknowledged, from 1 on
 	// Of a gap: the events after After and before ResumedAt are missing, or Count events
-	// were not written.
+	// were not written. With the Reason "reset", After is above the last event, of a log that
+	// was restored or replaced, and what happens from now on comes from ResumedAt on.
 	After     uint64 `json:"after,omitempty"`
 	ResumedAt uint64 `json:"resumed_at,omitempty"`
 	Count     uint64 `json:"count,omitempty"`
