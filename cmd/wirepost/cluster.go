@@ -21,8 +21,8 @@ type clustering struct {
 	ClusterNode        nodeName    `placeholder:"NAME" help:"Name of this node, unique in the cluster (default: generated once and kept in the data directory)."`
 	ClusterListen      hostPort    `placeholder:"HOST:PORT" help:"Address for the connections between the nodes' embedded logs."`
 	ClusterPeers       []hostPort  `placeholder:"HOST:PORT" help:"These addresses of all nodes, including this one; repeatable."`
-	ClusterReplicas    replicas    `default:"0" placeholder:"N" help:"Copies of the log in NATS: 1, 3 or 5 (default: 3, or 1 for an embedded log without peers). With PostgreSQL, 1 accepts a server without a synchronous standby."`
-	ClusterShards      shardCount  `default:"0" placeholder:"N" help:"Number of independent logs, fixed when the cluster is created (default: 4)."`
+	ClusterReplicas    replicas    `placeholder:"N" help:"Copies of the log in NATS: 1, 3 or 5 (default: 3, or 1 for an embedded log without peers). With PostgreSQL, 1 accepts a server without a synchronous standby."`
+	ClusterShards      shardCount  `placeholder:"N" help:"Number of independent logs, fixed when the cluster is created (default: 4)."`
 	ClusterSecret      nodeSecret  `placeholder:"SECRET" help:"Secret that the nodes share, at least 16 bytes. The embedded log requires it outside loopback."`
 	ClusterTLSCert     string      `name:"cluster-tls-cert" placeholder:"FILE" help:"Certificate of this node (PEM) for connections to the log."`
 	ClusterTLSKey      string      `name:"cluster-tls-key" placeholder:"FILE" help:"Its private key (PEM)."`
@@ -268,12 +268,12 @@ func (s *nodeSecret) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// replicas is the number of copies of a stream. 0 is the default.
+// replicas is the number of copies of a stream. 0: it is not set.
 type replicas int
 
 func (r *replicas) UnmarshalText(text []byte) error {
 	switch n, err := strconv.Atoi(string(text)); {
-	case err == nil && (n == 0 || n == 1 || n == 3 || n == 5):
+	case err == nil && (n == 1 || n == 3 || n == 5):
 		*r = replicas(n)
 		return nil
 	}
@@ -284,12 +284,12 @@ func (r *replicas) UnmarshalText(text []byte) error {
 // node.
 const maxShards = 64
 
-// shardCount is a number of shards. 0 is the default.
+// shardCount is a number of shards. 0: it is not set.
 type shardCount int
 
 func (s *shardCount) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
-	if err != nil || n < 0 || n > maxShards {
+	if err != nil || n < 1 || n > maxShards {
 		return fmt.Errorf("%q is not a number of shards: use an integer from 1 to %d", text, maxShards)
 	}
 	*s = shardCount(n)

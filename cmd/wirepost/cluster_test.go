@@ -148,3 +148,16 @@ func TestWithout(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestClusterNumbers: a number that is out of range is refused, and 0 is not the default.
+func TestClusterNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]bool{ // as the number of shards, of replicas
+		"-1": {}, "0": {}, "1": {true, true}, "2": {true, false}, "3": {true, true}, "64": {true, false}, "65": {}, "": {},
+	} {
+		got := [2]bool{new(shardCount).UnmarshalText([]byte(text)) == nil, new(replicas).UnmarshalText([]byte(text)) == nil}
+		if got != want {
+			t.Errorf("%q is accepted: %v, want %v", text, got, want)
+		}
+	}
+}

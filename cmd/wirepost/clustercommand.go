@@ -32,7 +32,7 @@ type clusterInitCommand struct {
 	Data          string      `default:"./wirepost-data" placeholder:"DIR" help:"Data directory of the stopped server (default ${default})."`
 	ClusterName   clusterName `required:"" placeholder:"NAME" help:"Name of the new cluster."`
 	ClusterNode   nodeName    `placeholder:"NAME" help:"Name of this node (default: generated)."`
-	ClusterShards shardCount  `default:"0" placeholder:"N" help:"Number of independent logs, which cannot be changed later (default: 4)."`
+	ClusterShards shardCount  `placeholder:"N" help:"Number of independent logs, which cannot be changed later (default: 4)."`
 }
 
 // Run makes a store a replica. What fails leaves the store as it was.

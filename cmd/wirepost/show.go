@@ -47,6 +47,10 @@ func shown(value any) string {
 			return "0"
 		}
 		return showSize(int64(v))
+	case shardCount:
+		return showSet(int(v))
+	case replicas:
+		return showSet(int(v))
 	case fileMode:
 		return fmt.Sprintf("%#o", fs.FileMode(v))
 	case network:
@@ -87,6 +91,14 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// showSet shows a number that is not set if it is 0.
+func showSet(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
 }
 
 func showSize(n int64) string {
