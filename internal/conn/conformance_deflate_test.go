@@ -58,7 +58,6 @@ func testDeflatedEarly(e *env) {
 }
 
 func testDeflatedViolations(e *env) {
-	e.shortClose()
 	for _, v := range deflateCases {
 		e.violate(Handshake{Window: maxWindow}, v.Name, v.Input, v.Want)
 	}
@@ -67,7 +66,6 @@ func testDeflatedViolations(e *env) {
 // testDeflatedUnasked: compression that was not negotiated is a violation; Window
 // returns the negotiated window.
 func testDeflatedUnasked(e *env) {
-	e.shortClose()
 	e.violate(Handshake{}, "unasked", squeezed(ws.OpText, "Hello"), []string{"1002"})
 	for _, want := range []int{0, minWindow, maxWindow} {
 		r, _ := e.attachBy(Handshake{Window: want})
