@@ -36,10 +36,11 @@ type link struct {
 	client, back *net.TCPConn
 	over         chan struct{} // closed when both directions are done
 	once         sync.Once
+	fate         fate
 
 	mu   sync.Mutex
-	left int // bytes until it is cut; below zero: never
-	fate fate
+	left int  // bytes until it is cut; below zero: never
+	half bool // one direction is done
 }
 
 type fate int
@@ -188,11 +189,11 @@ func (l *link) cut() {
 func (l *link) halfDone() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fate == fates {
+	if l.half {
 		l.end(false)
 		return
 	}
-	l.fate = fates
+	l.half = true
 	time.AfterFunc(5*time.Second, func() { l.end(true) })
 }
 
