@@ -45,7 +45,7 @@ type App struct {
 	listener net.Listener
 	files    files
 	http     *http.Server
-	pushes   *http1.Server
+	small    *http1.Server
 	draining chan struct{} // closed when shutdown begins
 
 	// Made by open, or by join on a node of a cluster.
@@ -209,7 +209,7 @@ func (a *App) open() error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn),
 	}
-	a.servePushes(a.http)
+	a.serveSmall(a.http)
 	a.warn()
 	if a.Config.clustered() {
 		a.node = &starting{}
@@ -226,17 +226,17 @@ func (a *App) open() error {
 	return nil
 }
 
-// servePushes has package http1 serve small pushes, except with TLS, and close silent
+// serveSmall has package http1 serve small requests, except with TLS, and close silent
 // connections at shutdown.
-func (a *App) servePushes(server *http.Server) {
-	a.pushes = http1.NewServer(http1.Options{
-		Serves:      isPush,
+func (a *App) serveSmall(server *http.Server) {
+	a.small = http1.NewServer(http1.Options{
+		Serves:      a.isSmall,
 		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.Handler.ServeHTTP(w, r) }),
 		HeadTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
 		TLS: server.TLSConfig != nil,
 	})
-	server.ConnState = a.pushes.ConnState
-	a.listener = a.pushes.Listener(a.listener)
+	server.ConnState = a.small.ConnState
+	a.listener = a.small.Listener(a.listener)
 }
 
 // settle derives from the settings what needs neither the network nor the store.
@@ -318,7 +318,7 @@ func (a *App) drain(limit time.Duration) error {
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.Log.Warn("some clients did not respond to the close frame", "error", err)
 	}
-	if err := errors.Join(a.pushes.Shutdown(ctx), a.http.Shutdown(ctx)); err != nil {
+	if err := errors.Join(a.small.Shutdown(ctx), a.http.Shutdown(ctx)); err != nil {
 		a.Log.Warn("requests were cut off", "error", err)
 	}
 	err := a.Close()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/wirepost/wirepost/hooks"
 )
 
 // TestPushesSame: a push has the same response whether package http1 serves it, or
@@ -59,6 +61,59 @@ func TestPushesSame(t *testing.T) {
 				t.Errorf("-net/http +http1\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestHandshakesSame: a handshake, too, has the same response whoever serves it.
+func TestHandshakesSame(t *testing.T) {
+	t.Parallel()
+	address := strings.TrimPrefix(closedApp(t, nil), "http://")
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	token := "?access_token=" + signed(t, "42", time.Hour)
+	for name, tt := range map[string]struct{ query, header string }{
+		"plain":          {token, key},
+		"subprotocol":    {token, key + "Sec-WebSocket-Protocol: wirepost.v1\r\n"},
+		"no token":       {"", key},
+		"bad token":      {"?access_token=x", key},
+		"other origin":   {token, key + "Origin: http://example.com\r\n"},
+		"bad key":        {token, "Sec-WebSocket-Key: x\r\n"},
+		"no key":         {token, ""},
+		"two keys":       {token, key + key},
+		"bad parameter":  {token + "&device=%00", key},
+		"bad query":      {token + "&a;b", key},
+		"with a body":    {token, key + "Content-Length: 2\r\n"},
+		"cookie":         {token, key + "Cookie: a=b\r\n"},
+		"not its origin": {token, key + "Origin: null\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := "GET /ws" + tt.query + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" + tt.header + "\r\n"
+			served := askAll(t, address, request)
+			left := askAll(t, address, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"+request)
+			if diff := cmp.Diff(left[1:], served); diff != "" {
+				t.Errorf("-net/http +http1\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSmall: package http1 has pushes, and handshakes about which no hook is asked.
+func TestSmall(t *testing.T) {
+	t.Parallel()
+	without, with := &App{}, &App{hooks: &hooks.Hooks{}}
+	for request, want := range map[string][2]bool{
+		"POST /v1/push":             {true, true},
+		"POST /v1/push/user:42?a=b": {true, true},
+		"POST /v1/pushes":           {false, false},
+		"POST /ws":                  {false, false},
+		"GET /v1/push":              {false, false},
+		"GET /ws":                   {true, false},
+		"GET /ws?user=42":           {true, false},
+		"GET /wss":                  {false, false},
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		if got := [2]bool{without.isSmall(method, []byte(target)), with.isSmall(method, []byte(target))}; got != want {
+			t.Errorf("%s: without and with hooks %v, want %v", request, got, want)
+		}
 	}
 }
 

@@ -85,6 +85,16 @@ func off(flag string) http.Handler {
 	})
 }
 
+// isSmall reports whether package http1 serves a request: a push, or a handshake unless a
+// hook is asked about it, which ends when the client goes.
+func (a *App) isSmall(method string, target []byte) bool {
+	if method == http.MethodPost {
+		return isPush(target)
+	}
+	path, _, _ := bytes.Cut(target, []byte{'?'})
+	return string(path) == "/ws" && a.hooks == nil
+}
+
 // isPush reports whether a POST for a target is a push.
 func isPush(target []byte) bool {
 	rest, ok := bytes.CutPrefix(target, []byte("/v1/push"))

@@ -29,7 +29,7 @@ func TestAllocs(t *testing.T) {
 	})
 	if n := testing.AllocsPerRun(100, func() {
 		size, ok := x.read(pushRequest, testRoom)
-		if !ok || x.respond(pushRequest[:size]) != nil {
+		if !ok || x.respond(pushRequest[:size], nil) != nil {
 			t.Fatal("it is not served")
 		}
 	}); n > 0 {
@@ -46,7 +46,7 @@ func TestKept(t *testing.T) {
 	})
 	for range 2 {
 		size, ok := x.read(pushRequest, testRoom)
-		if !ok || x.respond(pushRequest[:size]) != nil {
+		if !ok || x.respond(pushRequest[:size], nil) != nil {
 			t.Fatal("it is not served")
 		}
 		if kept := cap(x.content) + cap(x.out); kept > 2*maxKept {

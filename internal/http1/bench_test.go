@@ -65,3 +65,40 @@ func Benchmark(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHandshake compares a handshake that is served here with one that net/http serves,
+// each on a connection of its own. The client is the same, and included.
+func BenchmarkHandshake(b *testing.B) {
+	const response = "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+	for name, small := range map[string]bool{"served": true, "nethttp": false} {
+		b.Run(name, func(b *testing.B) {
+			s := newTestServer(b, small, func(w http.ResponseWriter, r *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				io.WriteString(c, response) //nolint:errcheck // the client sees it
+				c.Close()
+			})
+			b.ReportAllocs()
+			before := used()
+			b.RunParallel(func(pb *testing.PB) {
+				in := make([]byte, len(response))
+				for pb.Next() {
+					c, err := net.Dial("tcp", s.address)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					io.WriteString(c, handshake("")) //nolint:errcheck // the response says so
+					if _, err := io.ReadFull(c, in); err != nil {
+						b.Error(err)
+					}
+					c.Close()
+				}
+			})
+			b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}

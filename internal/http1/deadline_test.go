@@ -42,7 +42,7 @@ func inTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, c ne
 		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 		s := &http.Server{Handler: handler, ReadHeaderTimeout: head, IdleTimeout: idle}
 		pushes := NewServer(Options{
-			Serves:  func(target []byte) bool { return string(target) == "/push" },
+			Serves:  servesPush,
 			Handler: handler, HeadTimeout: head, IdleTimeout: idle,
 		})
 		go s.Serve(pushes.Listener(l)) //nolint:errcheck // it ends with Close

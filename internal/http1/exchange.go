@@ -14,18 +14,22 @@ type exchange struct {
 	conn *conn
 
 	// The request, as read sets it.
-	lines  []line
-	target string
-	parsed url.URL // of target
-	url    url.URL
-	host   string
-	length int
-	header http.Header
+	lines   []line
+	method  string
+	target  string
+	upgrade upgrade
+	parsed  url.URL // of target
+	url     url.URL
+	host    string
+	length  int
+	header  http.Header
 
 	blank   http.Request // has the context
 	address string
 	request http.Request
 	body    body
+
+	early []byte // what has arrived after the request
 
 	response http.Header
 	status   int
@@ -43,13 +47,19 @@ type exchange struct {
 // maxKept is the largest buffer that a connection keeps for the next response.
 const maxKept = 2 * contentLimit
 
+// usualLines is how many lines of a header have room from the start.
+const usualLines = 8
+
 // deadlineRoom is how much later a deadline may be than it should be. It is set anew only
 // when this is used up.
 const deadlineRoom = 15 * time.Second
 
 func newExchange(c *conn) *exchange {
 	ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, c.LocalAddr())
-	x := &exchange{conn: c, header: http.Header{}, response: http.Header{}, content: make([]byte, 0, contentSize), address: c.RemoteAddr().String()}
+	x := &exchange{
+		conn: c, address: c.RemoteAddr().String(), response: http.Header{},
+		lines: make([]line, 0, usualLines), header: make(http.Header, usualLines),
+	}
 	x.blank = *new(http.Request).WithContext(ctx)
 	return x
 }
@@ -82,21 +92,26 @@ func (b *body) Close() error {
 	return nil
 }
 
-// respond has a request served, which read has read, and writes its response.
-func (x *exchange) respond(request []byte) error {
+// respond has a request served, which read has read, and writes its response. Early is what
+// has arrived after it.
+func (x *exchange) respond(request, early []byte) error {
 	r := &x.request
 	*r = x.blank
-	r.Method, r.URL, r.RequestURI = http.MethodPost, &x.url, x.target
+	r.Method, r.URL, r.RequestURI = x.method, &x.url, x.target
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	r.Header, r.Host, r.RemoteAddr = x.header, x.host, x.address
 	r.ContentLength, r.Body = int64(x.length), &x.body
 	x.body.Reset(request[len(request)-x.length:])
 	x.body.closed = false
+	x.early = early
 
 	clear(x.response)
 	x.status, x.content, x.chunked, x.stall, x.err = 0, x.content[:0], false, time.Time{}, nil
 	x.conn.server.options.Handler.ServeHTTP(x, r)
 	x.body.closed = true
+	if x.conn.state.Load() == hijacked {
+		return errHijacked
+	}
 	err := x.finish()
 	if max(cap(x.content), cap(x.out)) > maxKept {
 		x.content, x.out = nil, nil

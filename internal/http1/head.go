@@ -19,14 +19,16 @@ type line struct {
 // headEnd is between the head of a message and its body.
 const headEnd = "\r\n\r\n"
 
-// cutTarget returns the target of a request line, if it is one of a POST in HTTP/1.1.
-func cutTarget(p []byte) (target []byte, ok bool) {
-	rest, ok := bytes.CutPrefix(p, []byte("POST "))
-	if !ok {
-		return nil, false
+// cutLine returns the method and the target of a request line in HTTP/1.1, if its method is
+// served.
+func cutLine(p []byte) (method string, target []byte, ok bool) {
+	for _, method = range [...]string{http.MethodPost, http.MethodGet} {
+		if rest, found := bytes.CutPrefix(p, []byte(method)); found && len(rest) > 0 && rest[0] == ' ' {
+			target, rest, ok = bytes.Cut(rest[1:], []byte{' '})
+			return method, target, ok && len(target) > 0 && target[0] == '/' && bytes.HasPrefix(rest, []byte("HTTP/1.1\r\n"))
+		}
 	}
-	target, rest, ok = bytes.Cut(rest, []byte{' '})
-	return target, ok && len(target) > 0 && target[0] == '/' && bytes.HasPrefix(rest, []byte("HTTP/1.1\r\n"))
+	return "", nil, false
 }
 
 // maxLines bounds the header: its lines are kept as long as the connection, and very many
@@ -37,14 +39,13 @@ const maxLines = 64
 // into x. It returns the size of the request with its body, of which a part may be missing,
 // or false if the request is left to net/http.
 func (x *exchange) read(p []byte, room int) (size int, ok bool) {
-	target, ok := cutTarget(p)
+	method, target, ok := cutLine(p)
 	head := bytes.Index(p, []byte(headEnd))
-	if !ok || head < 0 || !x.conn.server.options.Serves(target) || !x.setTarget(target) {
+	if !ok || head < 0 || !x.conn.server.options.Serves(method, target) || !x.setTarget(target) {
 		return 0, false
 	}
-	lines := p[len("POST ")+len(target)+len(" HTTP/1.1\r\n") : head+len(headEnd)/2]
-	x.length = -1
-	x.host = ""
+	lines := p[len(method)+len(" ")+len(target)+len(" HTTP/1.1\r\n") : head+len(headEnd)/2]
+	x.method, x.length, x.host, x.upgrade = method, -1, "", upgrade{}
 	clear(x.header)
 	for n := 0; len(lines) > 0; n++ {
 		at := bytes.Index(lines, []byte("\r\n"))
@@ -53,8 +54,33 @@ func (x *exchange) read(p []byte, room int) (size int, ok bool) {
 		}
 		lines = lines[at+2:]
 	}
+	if !x.fits() {
+		return 0, false
+	}
 	size = head + len(headEnd) + x.length
-	return size, x.length >= 0 && x.host != "" && size <= room
+	return size, size <= room
+}
+
+// fits reports whether the lines of the header are those of a request that is served.
+func (x *exchange) fits() bool {
+	if x.host == "" || x.header["Pragma"] != nil && x.header["Cache-Control"] == nil { // net/http adds the latter
+		return false
+	}
+	if x.method == http.MethodPost {
+		return x.length >= 0 && x.upgrade == (upgrade{})
+	}
+	ok := x.length < 0 && x.handshake()
+	x.length = 0
+	return ok
+}
+
+// upgrade says which of the headers of a WebSocket handshake a request has (RFC 6455 §4.2.1).
+type upgrade struct{ connection, websocket bool }
+
+// handshake reports whether the request is a WebSocket handshake.
+func (x *exchange) handshake() bool {
+	version := x.header["Sec-Websocket-Version"]
+	return x.upgrade == upgrade{true, true} && len(version) == 1 && version[0] == "13"
 }
 
 // setTarget sets the URL of the request.
@@ -83,10 +109,17 @@ func (x *exchange) setLine(n int, text []byte) bool {
 		return false
 	}
 	switch l.name {
-	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Http2-Settings", "Proxy-Connection", "Pragma":
+	case "Transfer-Encoding", "Expect", "Trailer", "Te", "Http2-Settings", "Proxy-Connection":
 		return false
 	case "Connection":
-		if !strings.EqualFold(l.list[0], "keep-alive") {
+		switch {
+		case strings.EqualFold(l.list[0], "upgrade"), strings.EqualFold(l.list[0], "keep-alive, upgrade"):
+			x.upgrade.connection = true
+		case !strings.EqualFold(l.list[0], "keep-alive"):
+			return false
+		}
+	case "Upgrade":
+		if x.upgrade.websocket = strings.EqualFold(l.list[0], "websocket"); !x.upgrade.websocket {
 			return false
 		}
 	case "Content-Length":
@@ -119,7 +152,6 @@ func (l *line) parse(text []byte) bool {
 			return false
 		}
 	}
-	value = bytes.Trim(value, " \t")
 	for _, c := range value {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
@@ -127,7 +159,7 @@ func (l *line) parse(text []byte) bool {
 	}
 	l.text = string(text)
 	l.name = http.CanonicalHeaderKey(l.text[:len(name)])
-	l.list[0] = string(value)
+	l.list[0] = strings.Trim(l.text[len(name)+1:], " \t")
 	return true
 }
 

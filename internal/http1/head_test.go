@@ -2,7 +2,6 @@ package http1
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -21,7 +20,7 @@ const testRoom = 4096
 
 func newTestExchange() *exchange {
 	one, _ := net.Pipe()
-	s := NewServer(Options{Serves: func(target []byte) bool { return bytes.HasPrefix(target, []byte("/push")) }})
+	s := NewServer(Options{Serves: servesPush})
 	return newExchange(&conn{Conn: one, server: s})
 }
 
@@ -98,6 +97,16 @@ func TestHead(t *testing.T) {
 		"close":          {first + "Host: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", other},
 		"expect":         {first + "Host: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", other},
 		"upgrade":        {first + "Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n", other},
+		"handshake":      {handshake(""), complete},
+		"as browsers do": {strings.Replace(handshake(""), "Upgrade: ", "Pragma: no-cache\r\nCache-Control: no-cache\r\nOrigin: http://a\r\nUpgrade: ", 1), complete},
+		"as Firefox":     {strings.Replace(handshake(""), "Connection: Upgrade", "Connection: keep-alive, Upgrade", 1), complete},
+		"early frame":    {handshake("") + "frame", complete},
+		"other version":  {strings.Replace(handshake(""), "13", "8", 1), other},
+		"other protocol": {strings.Replace(handshake(""), "websocket", "h2c", 1), other},
+		"no upgrade":     {strings.Replace(handshake(""), "Upgrade: websocket\r\n", "", 1), other},
+		"no connection":  {strings.Replace(handshake(""), "Connection: Upgrade\r\n", "", 1), other},
+		"with a body":    {strings.Replace(handshake(""), "\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n", 1), other},
+		"POST upgrades":  {strings.Replace(strings.Replace(handshake(""), "GET", "POST", 1), "\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n", 1), other},
 		"pragma":         {first + "Host: a\r\nPragma: no-cache\r\nContent-Length: 0\r\n\r\n", other},
 		"longest body":   {first + "Host: a\r\nContent-Length: 2147483647\r\n\r\n", other},
 		"many lines":     {first + "Host: a\r\nContent-Length: 0\r\n" + headerLines(maxLines-2) + "\r\n", complete},
@@ -169,6 +178,7 @@ func netHTTP(text string) (got *http.Request) {
 func FuzzHead(f *testing.F) {
 	f.Add("POST /push HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", "POST /push/x%20y?id=1 HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\ncontent-length: 0\r\n\r\n")
 	f.Add("POST /push HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer k\r\nX-Y:  z \r\nContent-Length: 1\r\n\r\n1", "POST /push HTTP/1.1\r\nHost: b\r\nX-Y: z\r\nConnection: keep-alive\r\nContent-Length: 01\r\n\r\n2")
+	f.Add(handshake(""), handshake("?do=hijack")+"frame")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		x := newTestExchange()
 		for _, text := range []string{first, second, first} {
@@ -191,13 +201,13 @@ func FuzzHead(f *testing.F) {
 			}
 			rest, _ := io.ReadAll(in) //nolint:errcheck // from memory
 			type read struct {
-				Target, Host, Body, Rest string
-				Header                   http.Header
-				URL                      any
+				Method, Target, Host, Body, Rest string
+				Header                           http.Header
+				URL                              any
 			}
 			if diff := cmp.Diff(
-				read{handled.RequestURI, handled.Host, string(body), string(rest), handled.Header, *handled.URL},
-				read{x.target, x.host, text[size-x.length : size], text[size:], maps.Clone(x.header), x.url},
+				read{handled.Method, handled.RequestURI, handled.Host, string(body), string(rest), handled.Header, *handled.URL},
+				read{x.method, x.target, x.host, text[size-x.length : size], text[size:], maps.Clone(x.header), x.url},
 			); diff != "" {
 				t.Fatalf("%q: -net/http +served\n%s", text, diff)
 			}

@@ -4,13 +4,15 @@
 // net/http reads ahead on a connection while a handler runs, to notice that the client has
 // gone, which takes a goroutine, two deadlines and a system call for each request; and it
 // makes the request, its header and its context anew each time. A push of a few hundred
-// bytes needs none of that. Here a request is served within the first Read of net/http on
-// its connection, by the same handler:
+// bytes needs none of that, and a WebSocket handshake none of the two buffers of 4 KiB that
+// net/http makes for a connection and leaves to whoever takes it over. Here a request is
+// served within the first Read of net/http on its connection, by the same handler:
 //
 //	listener.go  the connections: a request is served, or net/http gets its bytes
 //	head.go      what is served: a strict subset of RFC 9112, in one piece
 //	exchange.go  a request and its response, of which a connection has one for all
 //	response.go  the http.ResponseWriter
+//	hijack.go    the end of HTTP on a connection, after a handshake
 //
 // Whatever is not simple is left to net/http, from its first byte, and so is the rest of
 // its connection: other methods and paths, bodies of unknown length, bodies and heads that
@@ -18,8 +20,8 @@
 // occur twice or that change the meaning of the connection, and everything that is
 // malformed. So there is one place that responds to bad requests.
 //
-// A handler that is called here must not keep the request after it has returned, and the
-// request's context does not end when the client goes.
+// A handler that is called here must not keep the request after it has returned, unless it
+// has taken the connection over, and the request's context does not end when the client goes.
 package http1
 
 import (
@@ -33,8 +35,9 @@ import (
 
 // Options say what is served.
 type Options struct {
-	// Serves reports whether a POST for a target, such as "/v1/push?id=1", is served here.
-	Serves func(target []byte) bool
+	// Serves reports whether a POST, or a GET that is a WebSocket handshake, for a target
+	// such as "/v1/push?id=1" is served here.
+	Serves func(method string, target []byte) bool
 	// Handler serves the requests. It may be called while others are served.
 	Handler http.Handler
 	// HeadTimeout is how long net/http waits for a head, and IdleTimeout how long a

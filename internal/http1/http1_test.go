@@ -40,6 +40,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	case "none written":
 		w.WriteHeader(http.StatusNoContent)
 		rc.Flush() //nolint:errcheck // the client sees it
+	case "hijack":
+		hijack(w)
+		return
 	case "close":
 		w.Header().Set("Connection", "close")
 	case "parts":
@@ -95,7 +98,7 @@ func newTestServer(t testing.TB, small bool, handler http.HandlerFunc) *testServ
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: patience, ConnState: s.count}
 	if small {
 		s.pushes = NewServer(Options{
-			Serves:  func(target []byte) bool { return bytes.HasPrefix(target, []byte("/push")) },
+			Serves:  servesPush,
 			Handler: handler, HeadTimeout: patience, IdleTimeout: patience,
 		})
 		l = s.pushes.Listener(l)
@@ -107,6 +110,9 @@ func newTestServer(t testing.TB, small bool, handler http.HandlerFunc) *testServ
 	})
 	return s
 }
+
+// servesPush is Options.Serves for most tests.
+func servesPush(_ string, target []byte) bool { return bytes.HasPrefix(target, []byte("/push")) }
 
 // open opens a connection.
 func (s *testServer) open() net.Conn {
@@ -172,6 +178,10 @@ func TestSame(t *testing.T) {
 		"long body":         {push("", "", "{}"), push("", "", strings.Repeat("x", 100_000)), push("", "", "{}"), last},
 		"just too long":     {push("", "", strings.Repeat("x", testRoom)), last},
 		"chunked":           {push("", "", "{}"), "POST /push HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", push("", "", "{}"), last},
+		"handshake":         {push("", "", "{}"), handshake("?do=hijack"), "a frame"},
+		"early frame":       {handshake("?do=hijack") + "a f", "rame"},
+		"refused handshake": {handshake("") + push("", "", "{}"), handshake(""), last},
+		"handshake, body":   {strings.Replace(handshake(""), "\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n{}", 1), last},
 		"GET between":       {push("", "", "{}"), "GET /push HTTP/1.1\r\nHost: a\r\n\r\n", push("", "", "{}"), last},
 		"closed by client":  {push("", "", "{}"), push("", "Connection: close\r\n", "{}")},
 		"closed by handler": {push("", "", "{}"), push("?do=close", "", "{}")},
@@ -277,28 +287,5 @@ func TestShutdown(t *testing.T) {
 	}
 	if err := s.http.Shutdown(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestHijack: whoever hijacks a connection can have the socket itself.
-func TestHijack(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t, true, func(w http.ResponseWriter, r *http.Request) {
-		c, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer c.Close()
-		if _, ok := c.(interface{ Detach() net.Conn }).Detach().(*net.TCPConn); !ok {
-			t.Errorf("it is a %T", c)
-		}
-		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n") //nolint:errcheck // the client sees it
-	})
-	c := s.open()
-	io.WriteString(c, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n") //nolint:errcheck // the response says so
-	all, err := io.ReadAll(c)
-	if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 101") {
-		t.Errorf("%q, %v", all, err)
 	}
 }

@@ -3,6 +3,7 @@ package http1
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -37,16 +38,27 @@ type conn struct {
 
 // The states of a connection. Shutdown closes one that is idle: before the first byte, between
 // requests, and while it waits for the rest of a body. A busy one serves a request, after which
-// its reader closes it, or belongs to net/http. With TLS a connection is idle until net/http has
-// read the head of a request, because here it is not known which bytes are of the handshake.
+// its reader closes it, or belongs to net/http, or to a handler that has hijacked it here.
+// With TLS a connection is idle until net/http has read the head of a request, because here it
+// is not known which bytes are of the handshake.
 const (
 	idle int32 = iota
 	busy
 	closed
+	hijacked
 )
 
 // Detach returns the connection below, for whoever has hijacked this one.
 func (c *conn) Detach() net.Conn { return c.Conn }
+
+// Close implements net.Conn for net/http, which does not know that a connection was hijacked
+// here.
+func (c *conn) Close() error {
+	if c.state.Load() == hijacked {
+		return nil
+	}
+	return c.Conn.Close()
+}
 
 // CloseWrite is for net/http, which ends a connection with it.
 func (c *conn) CloseWrite() error {
@@ -87,8 +99,8 @@ func (s *Server) ConnState(nc net.Conn, state http.ConnState) {
 // simple reports whether what has arrived may be served here, so that nothing is prepared for
 // other connections.
 func (s *Server) simple(p []byte) bool {
-	target, ok := cutTarget(p)
-	return ok && s.options.Serves(target)
+	method, target, ok := cutLine(p)
+	return ok && s.options.Serves(method, target)
 }
 
 // serve serves requests until there is one that is not simple, whose beginning it leaves
@@ -107,7 +119,9 @@ func (c *conn) serve(p []byte, n int) (int, error) {
 		if !c.state.CompareAndSwap(idle, busy) {
 			return 0, net.ErrClosed
 		}
-		if err = x.respond(p[:size]); err != nil {
+		if err = x.respond(p[:size], p[size:n]); err == errHijacked {
+			return 0, io.EOF // at which net/http is silent
+		} else if err != nil {
 			c.Conn.Close() //nolint:errcheck // it failed already
 			return 0, err
 		}

@@ -31,6 +31,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 	if x.empty() {
 		return 0, http.ErrBodyNotAllowed
 	}
+	if x.content == nil {
+		x.content = make([]byte, 0, contentSize)
+	}
 	x.content = append(x.content, p...)
 	if len(x.content) > contentLimit && x.response["Content-Length"] == nil {
 		x.flush()

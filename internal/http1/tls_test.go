@@ -17,7 +17,7 @@ func tlsServer(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *Serve
 	t.Helper()
 	hs := httptest.NewUnstartedServer(handler)
 	pushes := NewServer(Options{
-		Serves:  func([]byte) bool { return true },
+		Serves:  func(string, []byte) bool { return true },
 		Handler: handler, HeadTimeout: patience, IdleTimeout: patience, TLS: true,
 	})
 	hs.Listener, hs.Config.ConnState, hs.EnableHTTP2 = pushes.Listener(hs.Listener), pushes.ConnState, true
