@@ -268,7 +268,7 @@ func tortureCluster(r *run, length time.Duration) *report {
 // busy the machine is.
 func clusterLimitsOf() *limits {
 	if os.Getenv("TORTURE") == "" {
-		return &limits{save: 10 * time.Second, live: 30 * time.Second}
+		return &limits{save: 10 * time.Second, live: 2 * time.Minute}
 	}
 	return &limits{save: time.Second, live: 2 * time.Second}
 }
