@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,28 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	response.Header.Write(ts.Stderr())
 	if got := fmt.Sprint(response.StatusCode); got != args[0] {
 		ts.Fatalf("%s %s: %s, want %s", args[1], args[2], response.Status, args[0])
+	}
+}
+
+// unready waits, because a node logs what it waits for in the same moment, and asks for it
+// again and again.
+func unready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: unready URL RE")
+	}
+	re := regexp.MustCompile(args[1])
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		response, err := http.Get(args[0] + "/readyz")
+		ts.Check(err)
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		ts.Check(err)
+		if response.StatusCode == http.StatusServiceUnavailable && re.Match(body) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("/readyz says %s %s", response.Status, body)
+		}
 	}
 }
 

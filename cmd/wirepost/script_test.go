@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	signal NAME INT|TERM|HUP|KILL
 //	finish NAME STATUS            waits for its exit; stdout and stderr check its output
 //	http STATUS METHOD URL [BODY] [HEADER: VALUE]…
+//	unready URL RE                waits until /readyz refuses with such a reason
 //	stuck URL                     a WebSocket client that does not read
 //	status N PROGRAM ARGS…        like exec, but the exit status must be N
 //	try PROGRAM ARGS…             like exec, but it may fail
@@ -72,7 +73,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "startdeaf": startDeaf, "restart": restart, "freeports": setFreePorts, "await": await, "signal": sendSignal, "finish": finish,
-			"try": attempt, "http": request, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
+			"try": attempt, "http": request, "unready": unready, "stuck": stuck, "status": status, "tokenenv": tokenEnv,
 			"port": setPort, "damage": damage, "flip": flip, "certificate": certificate, "postgres": postgresServer,
 			"nats": natsServer, "newer": newerBatch,
 		},

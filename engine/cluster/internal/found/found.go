@@ -150,11 +150,11 @@ func (f *founder) first(ctx context.Context, shard int, proposal []byte) (*batch
 			return b, err
 		}
 		if text := err.Error(); text != warned {
-			f.Logger.Warn("waiting for the log of the cluster", "shard", shard, "error", err)
 			warned = text
 			if f.Waiting != nil {
 				f.Waiting(text)
 			}
+			f.Logger.Warn("waiting for the log of the cluster", "shard", shard, "error", err)
 		}
 		if err := pause.For(ctx, retryAfter); err != nil {
 			return nil, err
