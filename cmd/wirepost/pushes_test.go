@@ -55,12 +55,19 @@ func TestPushesSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			request := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n%s", tt.target, address, tt.header, len(tt.body), tt.body)
 			askAll(t, address, request) // so that both of the others repeat a push
-			served := askAll(t, address, request)
-			left := askAll(t, address, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"+request)
-			if diff := cmp.Diff(left[1:], served); diff != "" {
-				t.Errorf("-net/http +http1\n%s", diff)
-			}
+			wantSame(t, address, request)
 		})
+	}
+}
+
+// wantSame checks that a request has the same response from package http1 as from net/http, to
+// which it comes after one that only net/http serves.
+func wantSame(t *testing.T, address, request string) {
+	t.Helper()
+	served := askAll(t, address, request)
+	left := askAll(t, address, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"+request)
+	if diff := cmp.Diff(left[1:], served); diff != "" {
+		t.Errorf("-net/http +http1\n%s", diff)
 	}
 }
 
@@ -87,11 +94,7 @@ func TestHandshakesSame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := "GET /ws" + tt.query + " HTTP/1.1\r\nHost: " + address + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" + tt.header + "\r\n"
-			served := askAll(t, address, request)
-			left := askAll(t, address, "GET /healthz HTTP/1.1\r\nHost: "+address+"\r\n\r\n"+request)
-			if diff := cmp.Diff(left[1:], served); diff != "" {
-				t.Errorf("-net/http +http1\n%s", diff)
-			}
+			wantSame(t, address, request)
 		})
 	}
 }
