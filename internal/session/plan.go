@@ -170,8 +170,8 @@ func (s *Session) hearDevice() {
 }
 
 // catchUp waits until this node of a cluster knows where the device begins: after what it
-// has acknowledged on other nodes, a moment ago included, and not at the head because they have only just stored
-// that the user exists.
+// has acknowledged on other nodes, a moment ago included, and not at the head because they
+// have only just stored that the user exists.
 func (s *Session) catchUp(ctx context.Context, p *Plan) error {
 	h := s.loop.host
 	if !h.Users.Shared() {
