@@ -196,8 +196,8 @@ func (s *Server) catchUpEvents(ctx context.Context, after uint64) error {
 
 // FollowEvents iterates over the events after a sequence, first the stored ones and then
 // new ones as they are written, until the loop breaks or ctx is done. math.MaxUint64 means
-// only new events; another sequence above the last one has an EventGap before them. The
-// error, if any, is the last thing: that of ctx or of the store.
+// only what is written after the loop has begun; another sequence above the last one has an
+// EventGap before them. The error, if any, is the last thing: that of ctx or of the store.
 func (s *Server) FollowEvents(ctx context.Context, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		log, err := s.host.Feeds.Acquire(events.Channel)

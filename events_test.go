@@ -145,7 +145,10 @@ func TestEventsAboveTheLast(t *testing.T) {
 			}
 			user := strings.TrimPrefix(want[len(want)-1], "user.online ")
 			var dialed sync.WaitGroup
-			dialed.Go(func() { n.dial(user) })
+			dialed.Go(func() {
+				synctest.Wait() // until the reader waits; what happens before is not new to it
+				n.dial(user)
+			})
 			e, _, _ := next()
 			if stop(); !slices.Equal(append(got, brief(e)), want) {
 				t.Errorf("after %d: %v, %s; want %v", after, got, brief(e), want)
