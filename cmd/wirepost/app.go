@@ -233,7 +233,7 @@ func (a *App) serveSmall(server *http.Server) {
 		Serves:      a.isSmall,
 		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.Handler.ServeHTTP(w, r) }),
 		HeadTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
-		TLS: server.TLSConfig != nil,
+		ErrorLog: server.ErrorLog, TLS: server.TLSConfig != nil,
 	})
 	server.ConnState = a.small.ConnState
 	a.listener = a.small.Listener(a.listener)

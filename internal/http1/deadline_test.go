@@ -187,16 +187,23 @@ func TestShutdownInHead(t *testing.T) {
 func TestLateConnection(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()
-	l := &pipes{conns: make(chan net.Conn, 1)}
+	l := &pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 	l.conns <- theirs
 	pushes := NewServer(Options{})
 	if err := pushes.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pushes.Listener(l).Accept(); err != nil {
-		t.Fatal(err)
-	}
+	late := pushes.Listener(l)
+	accepted := make(chan error)
+	go func() {
+		_, err := late.Accept()
+		accepted <- err
+	}()
 	checkClosed(t, ours, 0, patience)
+	late.Close()
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }
 
 // TestShorterDeadline: a deadline for a response holds also when it is earlier than that of

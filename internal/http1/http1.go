@@ -4,19 +4,21 @@
 // net/http reads ahead on a connection while a handler runs, to notice that the client has
 // gone, which takes a goroutine, two deadlines and a system call for each request; and it
 // makes the request, its header and its context anew each time. A push of a few hundred
-// bytes needs none of that, and a WebSocket handshake none of the two buffers of 4 KiB that
-// net/http makes for a connection and leaves to whoever takes it over. Here a request is
-// served within the first Read of net/http on its connection, by the same handler:
+// bytes needs none of that, and a WebSocket handshake none of the buffers and of the deep
+// stack that net/http has for a connection. Here requests are served before net/http has
+// their connection, by the same handler:
 //
-//	listener.go  the connections: a request is served, or net/http gets its bytes
+//	listener.go  the connections, those that net/http gets, and when
+//	conn.go      a connection: its requests are served, or net/http gets their bytes
 //	head.go      what is served: a strict subset of RFC 9112, in one piece
 //	exchange.go  a request and its response, of which a connection has one for all
 //	response.go  the http.ResponseWriter
 //	hijack.go    the end of HTTP on a connection, after a handshake
+//	tls.go       connections with TLS, which are not served here
 //
 // Whatever is not simple is left to net/http, from its first byte, and so is the rest of
 // its connection: other methods and paths, bodies of unknown length, bodies and heads that
-// do not fit into the buffer of net/http or whose head arrives in pieces, headers that
+// do not fit into the buffer or whose head arrives in pieces, headers that
 // occur twice or that change the meaning of the connection, and everything that is
 // malformed. So there is one place that responds to bad requests.
 //
@@ -26,6 +28,7 @@ package http1
 
 import (
 	"context"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -43,6 +46,9 @@ type Options struct {
 	// HeadTimeout is how long net/http waits for a head, and IdleTimeout how long a
 	// connection may be idle.
 	HeadTimeout, IdleTimeout time.Duration
+	// ErrorLog gets the panics of Handler, as that of the http.Server does. Nil means the
+	// default logger.
+	ErrorLog *log.Logger
 	// TLS says that the http.Server has TLS above the connections. Then no request is served
 	// here, because none is readable, but Shutdown closes connections all the same. It needs
 	// ConnState as that of the http.Server.
@@ -62,15 +68,24 @@ type Server struct {
 
 // NewServer makes a server.
 func NewServer(o Options) *Server {
+	if o.ErrorLog == nil {
+		o.ErrorLog = log.Default()
+	}
 	return &Server{options: o, conns: make(map[*conn]struct{}), empty: make(chan struct{})}
 }
 
-// Listener returns a listener for an http.Server.
-func (s *Server) Listener(l net.Listener) net.Listener { return &listener{l, s} }
+// Listener returns a listener for an http.Server. Closing it, as that one does, closes the
+// connections that are served here.
+func (s *Server) Listener(l net.Listener) net.Listener {
+	if s.options.TLS {
+		return &encrypted{l, s}
+	}
+	return newListener(l, s)
+}
 
 // Shutdown closes the connections that are served here, each after its response, and those
-// that have sent nothing yet. It belongs before the Shutdown of the http.Server, which takes
-// all of them for new ones, and waits 5 s for a request of a new one.
+// that have sent nothing yet. It belongs before the Shutdown of the http.Server, which does
+// not know them.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closing.Swap(true) {
@@ -87,6 +102,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// closeAll closes all connections that are served here.
+func (s *Server) closeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if c.state.Load() != hijacked {
+			c.Conn.Close() //nolint:errcheck // its goroutine ends
+		}
 	}
 }
 

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -213,7 +216,7 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// TestServed: simple requests do not reach net/http, which has a new connection at the end.
+// TestServed: simple requests do not reach net/http, nor does their connection.
 func TestServed(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, true, echo)
@@ -229,9 +232,106 @@ func TestServed(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if want := map[http.ConnState]int{http.StateNew: 1}; !cmp.Equal(s.states, want) {
+	if len(s.states) > 0 {
 		t.Errorf("net/http saw %v", s.states)
 	}
+}
+
+// TestClose: a closed http.Server closes the connections that are served here, and a handler
+// that is still running does not keep its own.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	serving, release := make(chan struct{}), make(chan struct{})
+	s := newTestServer(t, true, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/push/slow" {
+			close(serving)
+			<-release
+		}
+	})
+	silent, idle, busy := s.open(), s.open(), s.open()
+	io.WriteString(idle, emptyPush) //nolint:errcheck // the response says so
+	in := bufio.NewReader(idle)
+	if _, err := http.ReadResponse(in, nil); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(busy, strings.Replace(emptyPush, "/push", "/push/slow", 1)) //nolint:errcheck // it is served
+	<-serving
+	if err := s.http.Close(); err != nil {
+		t.Error(err)
+	}
+	for name, r := range map[string]io.Reader{"silent": silent, "idle": in, "busy": busy} {
+		if b, err := io.ReadAll(r); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+	close(release)
+	if err := s.pushes.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPanic: a handler that panics loses its connection, and the log has the reason.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	pushes := NewServer(Options{
+		Serves:      servesPush,
+		Handler:     http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a fault") }),
+		HeadTimeout: patience, ErrorLog: log.New(&out, "", 0),
+	})
+	ours, theirs := net.Pipe()
+	l := &pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+	l.conns <- theirs
+	server, served := new(http.Server), make(chan error)
+	go func() { served <- server.Serve(pushes.Listener(l)) }()
+	io.WriteString(ours, emptyPush) //nolint:errcheck // the end says so
+	checkClosed(t, ours, 0, patience)
+	if err := pushes.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	server.Close() //nolint:errcheck // it ends
+	<-served
+	if got := out.String(); !strings.HasPrefix(got, "http: panic serving pipe: a fault\n") || !strings.Contains(got, "TestPanic") {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+// TestAcceptError: the http.Server gets the errors of the listener, and the connections that
+// follow them are served.
+func TestAcceptError(t *testing.T) {
+	t.Parallel()
+	pushes := NewServer(Options{Serves: servesPush, Handler: http.HandlerFunc(echo), HeadTimeout: patience, IdleTimeout: patience})
+	failing := &failingListener{pipes: pipes{conns: make(chan net.Conn, 1), closed: make(chan struct{})}, err: syscall.EMFILE}
+	l := pushes.Listener(failing)
+	if c, err := l.Accept(); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("%v, %v", c, err)
+	}
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	failing.conns <- theirs
+	io.WriteString(ours, emptyPush) //nolint:errcheck // the response says so
+	if r, err := http.ReadResponse(bufio.NewReader(ours), nil); err != nil || r.StatusCode != http.StatusOK {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if c, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+// failingListener fails once.
+type failingListener struct {
+	pipes
+	err error
+}
+
+func (l *failingListener) Accept() (c net.Conn, err error) {
+	if err, l.err = l.err, nil; err != nil {
+		return nil, err
+	}
+	return l.pipes.Accept()
 }
 
 // TestShutdown: a request that is being served has its response, which says that it is the
