@@ -28,15 +28,27 @@ func (d *deliveries) option(o *wirepost.Options) {
 		d.mu.Lock()
 		slow := d.slow[node]
 		d.mu.Unlock()
-		select {
-		case <-time.After(slow):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := takeTime(ctx, slow); err != nil {
+			return err
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.all, d.by = append(d.all, e), append(d.by, node)
 		return nil
+	}
+}
+
+// takeTime waits for a while, or until ctx is done. It makes no timer that is due at once:
+// two goroutines of a bubble that receive from those crash the race detector of Go 1.26.
+func takeTime(ctx context.Context, while time.Duration) error {
+	if while == 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(while):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

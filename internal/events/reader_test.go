@@ -30,7 +30,10 @@ func (k *taker) target() Target {
 		k.mu.Lock()
 		slow := k.slow
 		k.mu.Unlock()
-		if rest(ctx, slow); ctx.Err() != nil {
+		if slow > 0 {
+			rest(ctx, slow)
+		}
+		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
 		k.mu.Lock()

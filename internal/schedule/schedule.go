@@ -86,7 +86,7 @@ func (s *Schedule) Wake() {
 
 func (s *Schedule) run(ctx context.Context) {
 	defer close(s.done)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(s.look(ctx))
 	defer timer.Stop()
 	for {
 		select {

@@ -19,8 +19,8 @@ const (
 // A call that is alone does not wait.
 func (p *Proposer) gather(ctx context.Context, took time.Duration) {
 	p.mu.Lock()
-	calls := p.waited + p.taken
-	if calls < 2 || len(p.queue) >= calls || p.queued >= maxBatch {
+	calls, wait := p.waited+p.taken, min(took/gatherPart, maxGather)
+	if wait == 0 || calls < 2 || len(p.queue) >= calls || p.queued >= maxBatch {
 		p.mu.Unlock()
 		return
 	}
@@ -30,7 +30,7 @@ func (p *Proposer) gather(ctx context.Context, took time.Duration) {
 	default:
 	}
 	p.mu.Unlock()
-	timer := time.NewTimer(min(took/gatherPart, maxGather))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-p.work:
