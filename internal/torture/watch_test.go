@@ -101,7 +101,7 @@ type nodeFrame struct {
 // session connects to a node with a token, and reads until it ends. It acknowledges each
 // message at once. The status of the handshake is 0 if there was no response.
 func (f *front) session(ctx context.Context, token string, began func(), take func(nodeFrame)) (status int) {
-	d := websocket.Dialer{HandshakeTimeout: time.Second, Subprotocols: []string{"wirepost.v1"}}
+	d := websocket.Dialer{HandshakeTimeout: 10 * time.Second, Subprotocols: []string{"wirepost.v1"}}
 	c, response, err := d.DialContext(ctx, f.url("ws")+"/ws?token="+token, nil)
 	if response != nil {
 		status = response.StatusCode
@@ -141,7 +141,7 @@ func (p *prober) send(ctx context.Context, f *front) {
 		p.mu.Lock()
 		p.seen[id] = make(map[delivery]bool)
 		p.mu.Unlock()
-		trying, cancel := context.WithTimeout(ctx, time.Second)
+		trying, cancel := context.WithTimeout(ctx, p.limits.live/2) // the deliveries of a busy machine take seconds
 		_, err := backend.PushTo(trying, client.Push{ID: id, Data: []byte(`"probe"`)}, probeChannels...)
 		all := len(p.fronts) * len(probeChannels)
 		for err == nil && trying.Err() == nil && p.count(id) < all {
@@ -191,9 +191,9 @@ func (w *watched) mark(ctx context.Context, f *front, random *rand.Rand) {
 	}
 }
 
-// user asks once.
+// user asks the cluster about a user.
 func (w *watched) user(ctx context.Context, backend *client.Backend, user string) (client.UserInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, w.limits.live/2)
 	defer cancel()
 	return backend.User(ctx, user)
 }
