@@ -210,6 +210,7 @@ func (f *Follower) follow(ctx context.Context) error {
 			return stopped("the log has a hole: %d follows %d", entry.Position, at)
 		}
 		began := time.Now()
+		f.proposer.Arrive()
 		now = max(now, entry.Time)
 		if err := f.apply(ctx, &entry, now); err != nil {
 			return err

@@ -18,7 +18,7 @@ import (
 func (p *Proposer) Follow(a Applied) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refusal = nil
+	p.refusal, p.applying = nil, false
 	p.applied = a
 	p.proof = p.counter + 1
 	p.shutLocked()
@@ -80,12 +80,19 @@ func (p *Proposer) Complete(b *batch.Batch, v note.Verdict, results []engine.Res
 	}
 }
 
+// Arrive says that an entry of the log has arrived, and is being applied.
+func (p *Proposer) Arrive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.applying, p.reached = true, time.Now()
+}
+
 // Advance says what the replica has applied.
 func (p *Proposer) Advance(a Applied) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.applied, p.moved, p.reached = a, now, now
+	p.applied, p.applying, p.moved, p.reached = a, false, now, now
 }
 
 // InFlight reports whether a batch was made and not yet seen in the log.

@@ -36,20 +36,21 @@ func (p *Proposer) propose(ctx context.Context) {
 		if err != nil {
 			wait = proposePause
 		}
-		again := time.NewTimer(wait)
-		select {
-		case <-seen:
-			again.Stop()
-			return
-		case <-p.outdated:
-			data, seen = p.encode()
-		case <-again.C:
-			if err == nil {
-				p.missed()
+		for again := time.After(wait); again != nil; {
+			select {
+			case <-seen:
+				return
+			case <-p.outdated:
+				data, seen = p.encode()
+				again = nil
+			case <-again:
+				if again = nil; err == nil && !p.missed() {
+					again = time.After(seenAfter)
+				}
+			case <-ctx.Done():
+				again = nil
 			}
-		case <-ctx.Done():
 		}
-		again.Stop()
 	}
 }
 
@@ -100,10 +101,16 @@ func (p *Proposer) proposed(err error, closing bool) (doubt bool) {
 	return false
 }
 
-// missed has the log checked again, because a batch that was acknowledged was not seen. If
-// the replica is only behind, it just takes longer.
-func (p *Proposer) missed() {
+// missed reports whether a batch that was acknowledged, and not seen since, has to be proposed
+// again. If nothing has arrived for as long, the log is checked again before. While the replica
+// applies a batch, this one may follow: a node whose disk is slow would otherwise fill the log
+// with repetitions, each of which it has to apply as well.
+func (p *Proposer) missed() bool {
 	p.mu.Lock()
+	if p.applying {
+		p.mu.Unlock()
+		return false
+	}
 	doubt := p.openLocked() && time.Since(p.moved) >= seenAfter
 	if doubt {
 		p.askLocked() // until it was taken again, or seen
@@ -113,6 +120,7 @@ func (p *Proposer) missed() {
 	if doubt {
 		p.o.Recheck()
 	}
+	return true
 }
 
 // abandon gives up the batch in flight. It may still be in the log, so the next one is of

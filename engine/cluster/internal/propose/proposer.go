@@ -42,10 +42,11 @@ type Proposer struct {
 	pending  pending       // what is in it
 	seen     chan struct{} // closed when it was seen
 
-	applied Applied       // by the replica of this node
-	gate    chan struct{} // closed while proposals may be made
-	refusal error         // why the replica takes no changes; nil: it does
-	proof   uint64        // the counter of the batch that has to be seen until the replica is known to be current; 0: none
+	applied  Applied       // by the replica of this node
+	applying bool          // it applies the next batch
+	gate     chan struct{} // closed while proposals may be made
+	refusal  error         // why the replica takes no changes; nil: it does
+	proof    uint64        // the counter of the batch that has to be seen until the replica is known to be current; 0: none
 
 	moved       time.Time // when the last batch was applied
 	reached     time.Time // when the log last took a proposal, or had a batch
