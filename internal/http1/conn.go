@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"errors"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -44,7 +43,7 @@ func (c *conn) run(l *listener) {
 	c.SetReadDeadline(time.Now().Add(c.server.options.HeadTimeout)) //nolint:errcheck // the read says so
 	n, err := c.Conn.Read(buffer[:])
 	if err == nil && c.server.simple(buffer[:n]) {
-		n, err = c.serve(buffer[:], n)
+		n = c.serve(buffer[:], n)
 	}
 	switch {
 	case c.state.Load() == hijacked:
@@ -81,34 +80,29 @@ func (s *Server) simple(p []byte) bool {
 	return ok && s.options.Serves(method, target)
 }
 
-// errLast says that a response was the last one of its connection.
-var errLast = errors.New("last response")
-
 // serve serves requests until there is one that is not simple, whose beginning it leaves
-// in p, which has n bytes of the first one. It returns how many p has then.
-func (c *conn) serve(p []byte, n int) (int, error) {
+// in p, which has n bytes of the first one. It returns how many p has then: with 0 the
+// connection is at its end.
+func (c *conn) serve(p []byte, n int) int {
 	x := newExchange(c)
 	for {
 		size, ok := x.read(p[:n], len(p))
 		if !ok {
-			return n, nil
+			return n
 		}
 		var err error
 		if n, err = c.readBody(x, p, n, size); err != nil {
-			return n, err
+			return n
 		}
-		if !c.state.CompareAndSwap(idle, busy) {
-			return 0, net.ErrClosed
-		}
-		if err = x.respond(p[:size], p[size:n]); err != nil {
-			return 0, err
+		if !c.state.CompareAndSwap(idle, busy) || x.respond(p[:size], p[size:n]) != nil {
+			return 0
 		}
 		c.state.Store(idle)
 		if x.last || c.server.closing.Load() {
-			return 0, errLast
+			return 0
 		}
 		if n, err = c.readNext(x, p, copy(p, p[size:n])); err != nil {
-			return n, err
+			return n
 		}
 	}
 }
