@@ -74,6 +74,14 @@ const counter = `
 		await add(persisted.database.transaction("handled", "readwrite").objectStore("handled"), m.data)
 	})
 	if (query.has("hold")) client.on("message", () => new Promise(() => {}))
+	if (query.has("late")) { // its positions are stored only when late is false
+		window.late = true
+		const { getKey } = IDBObjectStore.prototype
+		IDBObjectStore.prototype.getKey = function (...key) {
+			if (window.late) throw new Error("later")
+			return getKey.apply(this, key)
+		}
+	}
 	if (query.has("room")) await client.subscribe("room:7", () => {})
 	persisted.inbox((m) => {
 		window.shown ??= performance.now()
@@ -184,6 +192,29 @@ func TestPersistTabs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPersistBegin opens a tab beside one that is connected and has not stored yet where its
+// channels begin: they begin there, and not where they are when the second one joins.
+func TestPersistBegin(t *testing.T) {
+	first := browser.Open(t)
+	browser.Expect(first, lost)
+	s, at := siteAndServer(t, counter, "shared")
+	want := []string{"a0", "a1"}
+	s.mustPush("user:42", want...)
+	browser.Visit(t, first, at+"&late")
+	browser.Wait(t, first, `client.state === "open" && client.unread() === 2`)
+	second := browser.OpenBeside(t, first)
+	browser.Expect(second, lost)
+	browser.Visit(t, second, at)
+	browser.Wait(t, second, `client.state === "open" && window.persisted`)
+	const begun = `result(persisted.database.transaction("wirepost.cursors").objectStore("wirepost.cursors").getKey("user:42"))`
+	browser.Wait(t, second, begun)
+	run(t, first, "window.late = false")
+	appliedOnce(t, second, want)
+	for _, tab := range []context.Context{first, second} {
+		browser.Wait(t, tab, `seen.join() === "a0,a1"`)
 	}
 }
 

@@ -9,6 +9,8 @@ export interface ChannelState {
   readonly oldest: number
   /** The starting point: what comes first is after it. */
   readonly after: number
+  /** Where the connection began, for a tab that joined it later; the server does not send it. */
+  readonly start?: number | undefined
   /** The user's read mark. */
   readonly read: number
   readonly unread: number

@@ -74,7 +74,7 @@ export class Hub {
         if (note.connection === this.#hello?.connection) this.#command(note.from, port, note.command, note.time)
         break
       case "join":
-        if (this.#hello) this.#spread({ kind: "up", to, hello: { ...this.#hello, channels: this.#channelStates() }, transport: this.#transport })
+        if (this.#hello) this.#spread({ kind: "up", to, hello: { ...this.#hello, channels: this.#channelStates(this.#hello) }, transport: this.#transport })
         break
       case "ping":
         unlessFrozen(() => this.#leave.signal.aborted || this.#spread({ kind: "pong", to }))
@@ -225,9 +225,11 @@ export class Hub {
   }
 
   /** The leader's memberships, for a tab that joins later. */
-  #channelStates(): Record<string, ChannelState> {
+  #channelStates({ channels }: Hello): Record<string, ChannelState> {
     const members = [...this.#channels.values()].filter(({ member }) => member)
-    return Object.fromEntries(members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, after: head, read, unread, resumed: true }]))
+    return Object.fromEntries(
+      members.map(({ name, head, read, unread }) => [name, { seq: head, oldest: 0, after: head, start: channels[name]?.after, read, unread, resumed: true }]),
+    )
   }
 
   /** The port of a tab. Its lock is free when the tab is gone, however it went. */

@@ -95,7 +95,7 @@ export function agreed(client: Subscribing, name: string, state: ChannelState, r
   const kept = client._kept
   if (kept && c._received === undefined) {
     // It begins where the page before it, or another one, has got to.
-    c._received = kept.position(name) ?? state.after
+    c._received = kept.position(name) ?? state.start ?? state.after
     resumed = []
   }
   c._done ??= kept ? c._received : state.after

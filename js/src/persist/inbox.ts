@@ -57,7 +57,7 @@ export class Inbox {
   /** There is a connection: the server's store is this one. */
   up({ epoch, channels }: Hello): void {
     if (epoch !== this.epoch) this.#replace(epoch)
-    this.begin(Object.entries(channels).map(([channel, { after, read }]) => [channel, after ?? read]))
+    this.begin(Object.entries(channels).map(([channel, { start, after, read }]) => [channel, start ?? after ?? read]))
   }
 
   /**
