@@ -14,17 +14,23 @@ import (
 	"github.com/wirepost/wirepost/engine/pebble"
 )
 
-// openWith opens a node with options, of which Replica and Shards are set here.
-func openWith(t *testing.T, fs vfs.FS, o cluster.Options) *cluster.Engine {
+// openReplica opens a replica with small tables, whose disk may take any time.
+func openReplica(t *testing.T, fs vfs.FS) *pebble.Replica {
 	t.Helper()
 	of := func(channel string) int { return cluster.ShardOf(channel, shards) }
-	replica, err := pebble.OpenReplica("store", shards, of, pebble.Options{
+	r, err := pebble.OpenReplica("store", shards, of, pebble.Options{
 		FS: fs, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Replica, o.Shards = replica, shards
+	return r
+}
+
+// openWith opens a node with options, of which Replica and Shards are set here.
+func openWith(t *testing.T, fs vfs.FS, o cluster.Options) *cluster.Engine {
+	t.Helper()
+	o.Replica, o.Shards = openReplica(t, fs), shards
 	if o.Logger == nil {
 		o.Logger = quiet
 	}

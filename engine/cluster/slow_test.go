@@ -39,16 +39,9 @@ func (l *asked) Bounds(ctx context.Context, shard int) (first, last uint64, err 
 func TestSlowReplica(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		of := func(channel string) int { return cluster.ShardOf(channel, shards) }
-		replica, err := pebble.OpenReplica("store", shards, of, pebble.Options{
-			FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		log := &asked{Memory: logtest.NewMemory(shards)}
 		e, err := cluster.Open(t.Context(), cluster.Options{
-			Name: "c", Node: "a", Log: log, Replica: slow{replica}, Shards: shards, Logger: quiet, Patience: time.Minute, FlushEvery: time.Hour,
+			Name: "c", Node: "a", Log: log, Replica: slow{openReplica(t, vfs.NewMem())}, Shards: shards, Logger: quiet, Patience: time.Minute, FlushEvery: time.Hour,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	"github.com/wirepost/wirepost/engine"
 	"github.com/wirepost/wirepost/engine/cluster"
 	"github.com/wirepost/wirepost/engine/cluster/logtest"
-	"github.com/wirepost/wirepost/engine/pebble"
 )
 
 // failing is a replica that does not apply batches while it has an error.
@@ -33,12 +32,7 @@ func (r *failing) Apply(ctx context.Context, b *engine.Batch) ([]engine.Result, 
 
 func openFailing(t *testing.T, fs vfs.FS, o cluster.Options) (*cluster.Engine, *failing) {
 	t.Helper()
-	of := func(channel string) int { return cluster.ShardOf(channel, shards) }
-	r, err := pebble.OpenReplica("store", shards, of, pebble.Options{FS: fs, Logger: quiet, MemTableBytes: 256 << 10, StallAfter: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &failing{Replica: r}
+	f := &failing{Replica: openReplica(t, fs)}
 	o.Replica, o.Shards, o.Logger = f, shards, quiet
 	e, err := cluster.Open(t.Context(), o)
 	if err != nil {

@@ -26,31 +26,32 @@ const (
 func (p *Proposer) propose(ctx context.Context) {
 	began := time.Now()
 	data, seen := p.encode()
-	for p.admitted(ctx) {
+	var err error
+	for again := true; p.admitted(ctx); {
 		if time.Since(began) > proposeFor {
 			p.abandon()
 			return
 		}
-		err := p.attempt(ctx, data)
+		if again {
+			err = p.attempt(ctx, data)
+		}
 		wait := seenAfter
 		if err != nil {
 			wait = proposePause
 		}
-		for again := time.After(wait); again != nil; {
-			select {
-			case <-seen:
-				return
-			case <-p.outdated:
-				data, seen = p.encode()
-				again = nil
-			case <-again:
-				if again = nil; err == nil && !p.missed() {
-					again = time.After(seenAfter)
-				}
-			case <-ctx.Done():
-				again = nil
-			}
+		timer := time.NewTimer(wait)
+		select {
+		case <-seen:
+			timer.Stop()
+			return
+		case <-p.outdated:
+			data, seen = p.encode()
+			again = true
+		case <-timer.C:
+			again = err != nil || p.missed()
+		case <-ctx.Done():
 		}
+		timer.Stop()
 	}
 }
 
