@@ -382,6 +382,9 @@ func (d *reader) save(ctx context.Context) bool {
 
 // rest waits for d, or until ctx is done.
 func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

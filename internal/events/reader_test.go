@@ -30,10 +30,7 @@ func (k *taker) target() Target {
 		k.mu.Lock()
 		slow := k.slow
 		k.mu.Unlock()
-		if slow > 0 {
-			rest(ctx, slow)
-		}
-		if ctx.Err() != nil {
+		if rest(ctx, slow); ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
 		k.mu.Lock()
