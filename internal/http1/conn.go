@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -49,7 +50,7 @@ func (c *conn) run(l *listener) {
 	case c.state.Load() == hijacked:
 	case n > 0 && c.state.CompareAndSwap(idle, busy):
 		// net/http sees an error again, and decides how long it waits for the rest.
-		c.rest = append(c.rest, buffer[:n]...)
+		c.rest = bytes.Clone(buffer[:n])
 		c.SetWriteDeadline(time.Time{}) //nolint:errcheck // the next write says so
 		if !l.leave(accepted{conn: c}) {
 			c.Conn.Close() //nolint:errcheck // the server is closed

@@ -44,19 +44,21 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) acceptAll() {
 	for {
 		nc, err := l.Listener.Accept()
-		if err == nil {
-			c := &conn{Conn: nc, server: l.server}
-			if !l.server.add(c) {
-				nc.Close() //nolint:errcheck // nothing was said on it
-				continue
+		if err != nil {
+			if !l.leave(accepted{err: err}) {
+				return
 			}
-			select {
-			case l.next <- c:
-			default:
-				go l.work(c)
-			}
-		} else if !l.leave(accepted{err: err}) {
-			return
+			continue
+		}
+		c := &conn{Conn: nc, server: l.server}
+		if !l.server.add(c) {
+			nc.Close() //nolint:errcheck // nothing was said on it
+			continue
+		}
+		select {
+		case l.next <- c:
+		default:
+			go l.work(c)
 		}
 	}
 }
